@@ -1,0 +1,3 @@
+//! Compliance suite for tokens at WLCG storage.
+pub mod model;
+pub mod run;

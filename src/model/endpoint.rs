@@ -1,0 +1,267 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{CaseId, Place, Profile};
+
+/// What `endpoints.yaml` says, checked: the storage to judge and the issuers to ask.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// By name.
+    pub issuers: Vec<Arc<Issuer>>,
+    /// In the order of the file.
+    pub endpoints: Vec<Arc<Endpoint>>,
+}
+
+impl Inventory {
+    /// The issuer of that name.
+    pub fn issuer(&self, name: &str) -> Option<&Arc<Issuer>> {
+        self.issuers.iter().find(|issuer| issuer.name == name)
+    }
+}
+
+/// Somebody who issues tokens, and how they are obtained there.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its name in the inventory.
+    pub name: String,
+    /// The identifier, character by character as tokens carry it in `iss`.
+    pub url: String,
+    /// Where ordinary tokens come from.
+    pub source: Option<TokenSource>,
+    /// The key with which any token can be made, when this is a test issuer of ours.
+    pub test_key: Option<TestKey>,
+    /// Whom to trust in its TLS beside the system's roots.
+    pub ca: Vec<Trust>,
+}
+
+impl Issuer {
+    /// What tokens can be had from it, before anything was asked.
+    pub fn abilities(&self) -> Abilities {
+        let forge = self.test_key.is_some();
+        let choose = forge || matches!(self.source, Some(TokenSource::ClientCredentials { .. }));
+        Abilities {
+            any: forge || self.source.is_some(),
+            choose,
+            forge,
+        }
+    }
+}
+
+/// What a token source can express.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Any token at all.
+    pub any: bool,
+    /// Scopes, audience and groups of our choice.
+    pub choose: bool,
+    /// Claims that no honest issuer would sign.
+    pub forge: bool,
+}
+
+/// Where ordinary tokens come from.
+#[derive(Clone, Debug)]
+pub enum TokenSource {
+    /// OAuth client credentials (RFC 6749 section 4.4).
+    ClientCredentials {
+        /// Client id.
+        id: SecretRef,
+        /// Client secret.
+        secret: SecretRef,
+        /// How the two are sent.
+        authentication: ClientAuthentication,
+    },
+    /// A token that somebody else obtained.
+    Given {
+        /// Where it is.
+        token: SecretRef,
+    },
+}
+
+/// How a client authenticates (RFC 6749 section 2.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAuthentication {
+    /// In the `Authorization` header.
+    #[default]
+    Basic,
+    /// In the form.
+    Body,
+}
+
+/// Where a secret is. Never the YAML text itself.
+#[derive(Clone, Debug)]
+pub enum SecretRef {
+    /// In an environment variable.
+    Env(String),
+    /// In a file.
+    File(PathBuf),
+    /// Made by this process.
+    Held(SecretString),
+}
+
+/// The signing key of a test issuer.
+#[derive(Clone, Debug)]
+pub struct TestKey {
+    /// PEM, PKCS#8; EC P-256 signs ES256, RSA signs RS256.
+    pub pem: SecretRef,
+    /// The `kid` under which its public half is published; by default its RFC 7638 thumbprint.
+    pub kid: Option<String>,
+}
+
+/// Whom to trust in TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A PEM file, or a directory as /etc/grid-security/certificates.
+    Path(PathBuf),
+    /// PEM text of this process.
+    Pem(String),
+}
+
+/// One SE's HTTPS door together with the area of a VO on it.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name in reports.
+    pub name: String,
+    /// What the file says of it.
+    pub description: Option<String>,
+    /// Which software the file says it is.
+    pub software: Option<String>,
+    /// Scheme, host and port; no path.
+    pub url: Url,
+    /// Path prefix of the VO: empty for the root, otherwise `/…` without a trailing slash.
+    pub area: String,
+    /// Whose tokens it takes; the name is in the inventory.
+    pub issuer: Option<String>,
+    /// Whom to trust in its TLS beside the system's roots.
+    pub ca: Vec<Trust>,
+    /// The profile version that it declares.
+    pub profile: Option<Profile>,
+    /// The audience of ordinary tokens for it; by default the one that everybody accepts.
+    pub audience: Option<String>,
+    /// What it has or lacks.
+    pub traits: Traits,
+    /// Failures that somebody works on.
+    pub known_failures: Vec<KnownFailure>,
+    /// How gently and how long to ask.
+    pub limits: Limits,
+    /// Hosts beside its own to which a redirect may take the token, as globs.
+    pub redirect_hosts: Vec<String>,
+}
+
+impl Endpoint {
+    /// Scheme, host and port as an audience is written: no trailing slash, no default port.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// The URL of `path`, which is absolute below the area and already URL-escaped.
+    pub fn url_of(&self, path: &str) -> String {
+        format!("{}{}{path}", self.origin(), self.area)
+    }
+}
+
+/// What an endpoint has or lacks. Cases that need what it lacks are skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// It has real directories.
+    pub directories: bool,
+    /// It accepts the audience that means everybody.
+    pub any_audience: bool,
+    /// It authorises by group where a token has no capability.
+    pub groups: Option<Groups>,
+    /// It speaks the tape REST API.
+    pub tape: bool,
+    /// It issues macaroons.
+    pub macaroons: bool,
+}
+
+impl Default for Traits {
+    fn default() -> Self {
+        Self {
+            directories: true,
+            any_audience: true,
+            groups: None,
+            tape: false,
+            macaroons: false,
+        }
+    }
+}
+
+/// How an endpoint authorises groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// May read and write everywhere but below `protected`, which it may only read.
+    pub member: String,
+    /// May write below `protected` as well.
+    pub privileged: String,
+    /// Path below the area, `/…` without a trailing slash.
+    pub protected: String,
+}
+
+impl Default for Groups {
+    /// What the reference suite expects of every area.
+    fn default() -> Self {
+        Self {
+            member: "/wlcg".into(),
+            privileged: "/wlcg/test".into(),
+            protected: "/protected".into(),
+        }
+    }
+}
+
+/// A failure that somebody works on: it is shown, and does not turn a run red.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownFailure {
+    /// Which case.
+    pub case: CaseId,
+    /// Why it is known.
+    pub reason: String,
+    /// Where it is followed.
+    pub ticket: Option<String>,
+    /// The last day on which it counts as known.
+    pub expires: Option<Date>,
+    /// The line that says so.
+    pub at: Place,
+}
+
+/// How gently and how long to ask an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Cases at the same time.
+    pub jobs: usize,
+    /// For the whole preflight, answer included.
+    pub preflight: Duration,
+    /// Until TCP and TLS stand.
+    pub connect: Duration,
+    /// From the request to the head of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+    /// For one case, without its teardown.
+    pub case: Duration,
+    /// For all cases of the endpoint.
+    pub endpoint: Duration,
+    /// Bytes of a body that are read.
+    pub body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            jobs: 8,
+            preflight: Duration::from_secs(10),
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(30),
+            idle: Duration::from_secs(15),
+            case: Duration::from_secs(120),
+            endpoint: Duration::from_secs(900),
+            body: 1 << 20,
+        }
+    }
+}

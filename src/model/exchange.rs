@@ -1,0 +1,181 @@
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The methods that cases use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Look at.
+    Head,
+    /// Write.
+    Put,
+    /// Remove.
+    Delete,
+    /// Make a collection.
+    Mkcol,
+    /// Ask for properties.
+    Propfind,
+    /// Rename.
+    Move,
+    /// Ask what can be asked; the preflight's method.
+    Options,
+}
+
+impl Method {
+    /// The method on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Mkcol => "MKCOL",
+            Self::Propfind => "PROPFIND",
+            Self::Move => "MOVE",
+            Self::Options => "OPTIONS",
+        }
+    }
+
+    /// Whether it changes anything when it succeeds.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Put | Self::Delete | Self::Mkcol | Self::Move)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The end of an exchange as it came from the network: hostile until checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Names in lower case; values as far as they are text.
+    pub headers: Vec<(String, String)>,
+    /// The body up to the cap.
+    pub body: Vec<u8>,
+    /// Whether the body went on beyond the cap.
+    pub truncated: bool,
+}
+
+impl Answer {
+    /// The first header of that lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// 2xx.
+    pub fn success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// Why an exchange took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Is the endpoint there at all?
+    Preflight,
+    /// The observer arranges what a case needs.
+    Arrange,
+    /// The request that is judged.
+    Step,
+    /// The same request with the defect removed.
+    Control,
+    /// The observer looks at what really changed.
+    Effect,
+    /// The observer removes what was made.
+    Teardown,
+}
+
+impl Purpose {
+    /// The word for reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Arrange => "arrange",
+            Self::Step => "step",
+            Self::Control => "control",
+            Self::Effect => "effect",
+            Self::Teardown => "teardown",
+        }
+    }
+}
+
+/// One recorded request and its answer, redacted, capped and ready to be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Why it took place.
+    pub purpose: Purpose,
+    /// Method.
+    pub method: Method,
+    /// The first URL that was asked.
+    pub url: String,
+    /// Headers that were sent, without `Authorization`.
+    pub request_headers: Vec<(String, String)>,
+    /// The body that was sent, where it is text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<String>,
+    /// The credential, in a form that cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenRef>,
+    /// Status of the last answer; `None` if there was none.
+    pub status: Option<u16>,
+    /// Headers of the last answer.
+    pub response_headers: Vec<(String, String)>,
+    /// The beginning of the last answer's body.
+    pub response_body: String,
+    /// How many bytes of the body were read.
+    pub response_bytes: u64,
+    /// Redirects on the way, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
+    /// Why there was no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How often it was sent; more than once only after a transport error without any answer.
+    pub attempts: u32,
+    /// When it was sent.
+    pub started: Timestamp,
+    /// Until the body was read.
+    pub duration_ms: u64,
+}
+
+/// One redirect that was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// Who answered.
+    pub url: String,
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// Where it pointed.
+    pub location: String,
+    /// Whether the token went along.
+    pub token_forwarded: bool,
+}
+
+/// A token as reports may show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRef {
+    /// What it is, in words: scope, audience, alterations.
+    pub what: String,
+    /// Who issued it.
+    pub issuer: String,
+    /// Its `jti`, for the logs of the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// First 12 hexadecimal digits of the SHA-256 of the token.
+    pub hash: String,
+    /// How to obtain such a token.
+    pub how: String,
+}

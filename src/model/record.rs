@@ -1,0 +1,170 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CaseId, ClauseId, Exchange, Finding, KnownFailure, Place, Profile, RunId, Severity, Verdict,
+};
+
+/// The version of [`RunRecord`]'s JSON.
+pub const RECORD_SCHEMA: &str = "touchstone/run/1";
+
+/// Everything that a run found. Every report is a function of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`RECORD_SCHEMA`].
+    pub schema: String,
+    /// What ran, when and how.
+    pub run: RunInfo,
+    /// The endpoints in the order of the plan.
+    pub endpoints: Vec<EndpointRecord>,
+    /// Every case of every endpoint, in the order of the plan.
+    pub results: Vec<CaseResult>,
+    /// Totals by tag: the severities, then the endpoints.
+    pub statistics: Vec<TagRow>,
+}
+
+/// What ran, when and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The run's name.
+    pub id: RunId,
+    /// Version of the tool.
+    pub version: String,
+    /// Whether recommendations counted as requirements.
+    pub strict: bool,
+    /// When it began.
+    pub started: Timestamp,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// Whether somebody stopped it.
+    pub interrupted: bool,
+}
+
+/// What was found out about an endpoint as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointRecord {
+    /// Its name.
+    pub name: String,
+    /// Its area's URL.
+    pub url: String,
+    /// The profile version by which it was judged.
+    pub profile: Profile,
+    /// The software, as the endpoint's `Server` header or the file names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software: Option<String>,
+    /// Why nothing could be judged, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<String>,
+    /// What stayed behind, with the reason, beyond what single cases left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<Leftover>,
+    /// How long it took.
+    pub duration_ms: u64,
+}
+
+/// An object that could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// Its URL.
+    pub url: String,
+    /// Why it is still there.
+    pub reason: String,
+}
+
+/// What one case found at one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseResult {
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// Name of the suite.
+    pub suite: String,
+    /// Id of the case.
+    pub case: CaseId,
+    /// What a conforming server does.
+    pub title: String,
+    /// What it judges.
+    pub clauses: Vec<ClauseId>,
+    /// What a failure costs.
+    pub severity: Severity,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The entry that says that this failure is known.
+    #[serde(default)]
+    pub known: Option<KnownFailure>,
+    /// Why it was skipped or could not be decided.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Deviations, the gravest first.
+    pub findings: Vec<Finding>,
+    /// What was sent and what came, in order.
+    pub exchanges: Vec<Exchange>,
+    /// Whether a request was sent again after a transport error.
+    #[serde(default)]
+    pub flaky: bool,
+    /// What of the case's objects could not be removed. Apart from the verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleanup: Vec<Leftover>,
+    /// Where the case stands.
+    pub at: Place,
+    /// How long it took, teardown not included.
+    pub duration_ms: u64,
+}
+
+impl CaseResult {
+    /// Whether it turns the run red: a failure that nobody has announced.
+    pub fn red(&self) -> bool {
+        self.verdict == Verdict::Fail && self.known.is_none()
+    }
+
+    /// Whether it is a success that somebody announced as a failure.
+    pub fn unexpected_pass(&self) -> bool {
+        self.known.is_some() && matches!(self.verdict, Verdict::Pass | Verdict::Warn)
+    }
+}
+
+/// A row of the "Statistics by Tag" table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagRow {
+    /// `critical`, `not-critical` or the name of an endpoint.
+    pub tag: String,
+    /// All cases.
+    pub total: usize,
+    /// Of these, [`Verdict::Pass`].
+    pub pass: usize,
+    /// Of these, [`Verdict::Warn`].
+    pub warn: usize,
+    /// Of these, [`Verdict::Fail`], known ones included.
+    pub fail: usize,
+    /// Of `fail`, those that are known.
+    pub known: usize,
+    /// Of these, [`Verdict::Error`].
+    pub error: usize,
+    /// Of these, [`Verdict::Skip`].
+    pub skip: usize,
+    /// Severities: the sum over cases. Endpoints: wall time.
+    pub elapsed_ms: u64,
+}
+
+impl TagRow {
+    /// Counts one result in.
+    pub fn count(&mut self, result: &CaseResult) {
+        self.total += 1;
+        match result.verdict {
+            Verdict::Pass => self.pass += 1,
+            Verdict::Warn => self.warn += 1,
+            Verdict::Fail => {
+                self.fail += 1;
+                self.known += usize::from(result.known.is_some());
+            }
+            Verdict::Error => self.error += 1,
+            Verdict::Skip => self.skip += 1,
+        }
+    }
+}
+
+/// Whole milliseconds, saturating.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
