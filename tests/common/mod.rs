@@ -1,0 +1,7 @@
+//! What the tests share.
+#![allow(
+    dead_code,
+    reason = "every test file is a crate of its own and uses a part"
+)]
+
+pub mod xrootd;

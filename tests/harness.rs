@@ -1,0 +1,94 @@
+//! Whether the harness of the other tests does what they take for granted.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::TcpStream;
+use std::process::Command;
+use std::{fs, io};
+
+use common::xrootd::{AREA, Entry, Xrootd, XrootdOptions};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+#[test]
+fn xrootd_answers_shows_its_tree_and_stops() {
+    let certificates = Certificates::new().unwrap();
+    let mut server = Xrootd::start(certificates.options());
+    let other = Xrootd::start(certificates.options());
+    assert_ne!(server.url(), other.url());
+
+    let answer = certificates
+        .curl(&["--request", "OPTIONS", &format!("{}{AREA}/", server.url())])
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("Server: XrootD/"), "{answer}");
+    let file = format!("{}{AREA}/protected/file", server.url());
+    let answer = certificates.curl(&["--request", "GET", &file]).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+
+    let empty = BTreeMap::from([("protected".to_owned(), Entry::Directory)]);
+    assert_eq!(server.snapshot(), empty);
+    fs::write(server.area_root().join("protected/file"), "content").unwrap();
+    let content = Entry::File(b"content".to_vec());
+    assert_eq!(server.snapshot().get("protected/file"), Some(&content));
+    assert_eq!(other.snapshot(), empty);
+
+    assert!(server.alive());
+    let address = server.url().replace("https://", "");
+    let area = server.area_root();
+    drop(server);
+    assert!(TcpStream::connect(&address).is_err());
+    assert!(!area.exists());
+}
+
+struct Certificates {
+    ca: String,
+    leaf: String,
+    key: String,
+    folder: tempfile::TempDir,
+}
+
+impl Certificates {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let mut authority = CertificateParams::new([])?;
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With one name for both, OpenSSL takes the leaf for a self-signed certificate.
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, "authority of a test");
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+        let key = KeyPair::generate()?;
+        let leaf = CertificateParams::new(["localhost".to_owned()])?;
+        let leaf = leaf.signed_by(&key, &authority)?;
+        let certificates = Self {
+            ca: authority.pem(),
+            leaf: leaf.pem(),
+            key: key.serialize_pem(),
+            folder: tempfile::tempdir()?,
+        };
+        fs::write(certificates.folder.path().join("ca.pem"), &certificates.ca)?;
+        Ok(certificates)
+    }
+
+    fn options(&self) -> XrootdOptions<'_> {
+        XrootdOptions {
+            issuer: "https://localhost:9/",
+            ca_pem: &self.ca,
+            certificate_pem: &self.leaf,
+            key_pem: &self.key,
+        }
+    }
+
+    /// The answer's head and body.
+    fn curl(&self, arguments: &[&str]) -> io::Result<String> {
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--include", "--noproxy", "*"])
+            .arg("--cacert")
+            .arg(self.folder.path().join("ca.pem"))
+            .args(arguments)
+            .output()?;
+        assert!(output.status.success(), "{output:?}");
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
