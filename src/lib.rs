@@ -1,4 +1,5 @@
 //! Compliance suite for tokens at WLCG storage.
+pub mod cli;
 pub mod model;
 pub mod redact;
 pub mod report;
