@@ -1,0 +1,4 @@
+//! What people type and see.
+
+pub mod progress;
+pub mod write;

@@ -1,0 +1,224 @@
+//! Reports to disk: whole or not at all, and each for itself.
+
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::report::{File, FormatError};
+
+/// The link beside the folders of runs that points to the newest.
+const LATEST: &str = "latest";
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The folder could not be made.
+    #[error("cannot make the folder {}: {source}; choose another with --report-dir", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file could not be written. What stood there before still does.
+    #[error(
+        "cannot write {}: {source}; check the permissions and the free space of its folder, or choose another with --report-dir",
+        path.display()
+    )]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The report could not be made.
+    #[error("cannot write {}: {source}; run.json has everything that it would say", path.display())]
+    Format {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: FormatError,
+    },
+    /// The link to the newest run could not be set.
+    #[error(
+        "cannot let {} point to this run: {source}; remove it if it is no symbolic link",
+        path.display()
+    )]
+    Latest {
+        /// The link.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Makes a folder and its parents, if they are missing.
+pub fn create_folder(path: &Path) -> Result<(), WriteError> {
+    fs::create_dir_all(path).map_err(|source| WriteError::Folder {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a file whole or not at all: a reader sees the old content or the new one, even after a
+/// power cut.
+pub fn write_file(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    replace(folder, path, content).map_err(|source| WriteError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes each of the files into `folder`, which is made if it is missing. One that fails does not
+/// keep the others back; the results are in the order of the files.
+pub fn write_all(folder: &Path, files: Vec<File>) -> Vec<Result<PathBuf, WriteError>> {
+    files
+        .into_iter()
+        .map(|file| {
+            let path = folder.join(file.name);
+            match file.content {
+                Ok(content) => {
+                    create_folder(folder)?;
+                    write_file(&path, content.as_bytes())?;
+                    Ok(path)
+                }
+                Err(source) => Err(WriteError::Format { path, source }),
+            }
+        })
+        .collect()
+}
+
+/// Lets `latest`, beside the folder of a run, point to it.
+pub fn point_latest(run: &Path) -> Result<(), WriteError> {
+    let parent = run.parent().unwrap_or(Path::new("."));
+    let path = parent.join(LATEST);
+    link(parent, run.file_name(), &path).map_err(|source| WriteError::Latest { path, source })
+}
+
+fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".touchstone-")
+        // As any new file: what the umask leaves of it.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // Without this the new name may be gone after a power cut.
+    fs::File::open(folder)?.sync_all()
+}
+
+fn link(parent: &Path, target: Option<&OsStr>, path: &Path) -> io::Result<()> {
+    let target = target.ok_or(io::ErrorKind::InvalidInput)?;
+    let parent = match parent == Path::new("") {
+        true => Path::new("."),
+        false => parent,
+    };
+    tempfile::Builder::new()
+        .prefix(".latest-")
+        .make_in(parent, |new| symlink(target, new))?
+        .into_temp_path()
+        .persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &'static str, content: &str) -> File {
+        File {
+            name,
+            content: Ok(content.into()),
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_replace_older_ones_and_leave_nothing_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        for content in ["one", "two"] {
+            let results = write_all(&path, vec![file("x.txt", content), file("y.txt", "y")]);
+            assert!(results.iter().all(Result::is_ok), "{results:?}");
+            assert_eq!(fs::read_to_string(path.join("x.txt")).unwrap(), content);
+        }
+        assert_eq!(names(&path), ["x.txt", "y.txt"]);
+        let mode = fs::metadata(path.join("x.txt"))
+            .unwrap()
+            .permissions()
+            .mode();
+        let usual = path.join("usual");
+        fs::write(&usual, "").unwrap();
+        assert_eq!(mode, fs::metadata(usual).unwrap().permissions().mode());
+    }
+
+    #[test]
+    fn one_that_fails_does_not_starve_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs::create_dir_all(path.join("taken/inside")).unwrap();
+        let results = write_all(path, vec![file("taken", "x"), file("y.txt", "y")]);
+        let error = results[0].as_ref().unwrap_err().to_string();
+        assert!(
+            error.contains("/taken: ") && error.contains("--report-dir"),
+            "{error}"
+        );
+        assert_eq!(results[1].as_ref().unwrap(), &path.join("y.txt"));
+        assert_eq!(names(path), ["taken", "y.txt"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::write(&taken, "").unwrap();
+        let results = write_all(&taken.join("run"), vec![file("x.txt", "x")]);
+        let error = results[0].as_ref().unwrap_err();
+        assert!(matches!(error, WriteError::Folder { .. }), "{error}");
+        assert!(error.to_string().contains("taken/run"), "{error}");
+    }
+
+    #[test]
+    fn latest_points_to_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        for run in ["one", "two"] {
+            let run = folder.path().join(run);
+            create_folder(&run).unwrap();
+            write_file(&run.join("x.txt"), run.as_os_str().as_encoded_bytes()).unwrap();
+            point_latest(&run).unwrap();
+        }
+        let latest = folder.path().join(LATEST);
+        assert_eq!(fs::read_link(&latest).unwrap(), Path::new("two"));
+        assert!(
+            fs::read_to_string(latest.join("x.txt"))
+                .unwrap()
+                .ends_with("two")
+        );
+        assert_eq!(names(folder.path()), ["latest", "one", "two"]);
+    }
+
+    #[test]
+    fn a_folder_called_latest_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("latest/precious")).unwrap();
+        let error = point_latest(&folder.path().join("one")).unwrap_err();
+        assert!(error.to_string().contains("remove it"), "{error}");
+        assert_eq!(names(folder.path()), ["latest"]);
+        assert!(folder.path().join("latest/precious").exists());
+    }
+}

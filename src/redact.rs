@@ -1,0 +1,142 @@
+//! The one place that knows what is secret.
+//!
+//! Whoever obtains, reads or makes a secret tells the [`Redactor`]; whoever keeps or shows text that
+//! came from outside asks it. Two nets lie one behind the other: the secrets that were told, in
+//! every form in which they are likely to come back, and what looks like a credential though nobody
+//! told of it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use secrecy::{ExposeSecret, SecretString};
+
+mod forms;
+mod layer;
+mod patterns;
+mod writer;
+
+use forms::Known;
+use layer::Layer;
+
+pub use writer::RedactingWriter;
+
+/// What stands where a secret stood.
+pub const REDACTED: &str = "[redacted]";
+
+/// Header fields, in lower case, whose values are never kept.
+const SECRET_HEADERS: [&str; 8] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "set-cookie",
+    "transferheaderauthorization",
+    "x-api-key",
+    "x-auth-token",
+    "x-vault-token",
+];
+
+/// How often a text may have been percent-encoded and is still understood.
+const LAYERS: usize = 3;
+
+/// Knows the secrets of this process and takes them out of text. Clones share what they know.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    known: Arc<RwLock<Known>>,
+}
+
+impl Redactor {
+    /// Makes a secret known, from now on and for every clone.
+    ///
+    /// White space around it is no part of it. Fewer than four bytes are not taken: to black them
+    /// out everywhere would tell what they are.
+    pub fn add(&self, secret: &SecretString) {
+        self.write(|known| known.add(secret.expose_secret()));
+    }
+
+    /// Makes a secret known together with the name that it belongs to, as Basic authentication
+    /// sends the two (RFC 7617; RFC 6749 section 2.3.1 encodes each of them first).
+    pub fn add_pair(&self, id: &str, secret: &SecretString) {
+        self.write(|known| {
+            known.add(secret.expose_secret());
+            known.add_pair(id, secret.expose_secret());
+        });
+    }
+
+    /// The text without any secret.
+    pub fn text(&self, text: &str) -> String {
+        let mut found = Vec::new();
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let mut layer = Some(Layer::of(text));
+            for _ in 0..LAYERS {
+                let Some(current) = layer else { break };
+                known.find(current.bytes(), |hit| found.push(current.source(hit)));
+                patterns::find(current.bytes(), |hit| found.push(current.source(hit)));
+                layer = current.decoded();
+            }
+        }
+        replace(text, found)
+    }
+
+    /// The header fields, each with its value redacted; those that carry nothing but credentials
+    /// keep only their names.
+    pub fn headers(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
+        headers
+            .iter()
+            .map(|(name, value)| {
+                let value = if secret_header(name) {
+                    REDACTED.to_owned()
+                } else {
+                    self.text(value)
+                };
+                (name.clone(), value)
+            })
+            .collect()
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redactor").finish_non_exhaustive()
+    }
+}
+
+/// Whether a header field carries nothing but a credential.
+pub fn secret_header(name: &str) -> bool {
+    SECRET_HEADERS
+        .iter()
+        .any(|secret| secret.eq_ignore_ascii_case(name))
+}
+
+/// Puts one [`REDACTED`] in the place of each run of ranges that overlap or touch.
+fn replace(text: &str, mut found: Vec<Range<usize>>) -> String {
+    if found.is_empty() {
+        return text.to_owned();
+    }
+    found.sort_unstable_by_key(|range| range.start);
+    let mut clean = String::with_capacity(text.len());
+    let mut done = 0;
+    let mut ranges = found.into_iter().peekable();
+    while let Some(mut range) = ranges.next() {
+        while let Some(next) = ranges.next_if(|next| next.start <= range.end) {
+            range.end = range.end.max(next.end);
+        }
+        let (start, end) = (
+            text.floor_char_boundary(range.start),
+            text.ceil_char_boundary(range.end),
+        );
+        clean.push_str(text.get(done..start).unwrap_or_default());
+        clean.push_str(REDACTED);
+        done = end;
+    }
+    clean.push_str(text.get(done..).unwrap_or_default());
+    clean
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+use std::collections::HashMap;
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use secrecy::{ExposeSecret, SecretSlice};
+
+use super::REDACTED;
+
+/// By how many bytes forms are looked up; nothing shorter is taken.
+const HEAD: usize = 4;
+/// How much of a secret at the end of a text that was cut there gives it away.
+const TELLING: usize = 12;
+/// Characters of base64 that stand for three bytes.
+const QUANTUM: usize = 4;
+
+/// The secrets that were told, in the forms in which they may come back.
+#[derive(Default)]
+pub(super) struct Known {
+    by_head: HashMap<[u8; HEAD], Vec<Form>>,
+    /// Whether some form starts with these two bytes: spares nearly every look into the map.
+    starts: Starts,
+}
+
+/// One spelling of a secret.
+struct Form {
+    bytes: SecretSlice<u8>,
+    /// Whether it is base64, in which the neighbouring characters hold bits of it as well.
+    base64: bool,
+}
+
+impl Known {
+    /// Takes a secret in.
+    pub(super) fn add(&mut self, secret: &str) {
+        let secret = secret.trim();
+        if REDACTED.contains(secret) {
+            return;
+        }
+        // A key in PEM: text is searched line by line in logs, and the armour is no secret.
+        let lines = secret
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.len() >= TELLING && !line.starts_with("-----"));
+        match secret.contains('\n') {
+            true => lines.for_each(|line| self.insert(line.as_bytes(), false)),
+            false => self.insert_text(secret),
+        }
+        self.insert_base64(secret.as_bytes());
+        self.insert_base64(form_encoded(secret).as_bytes());
+    }
+
+    /// Takes in what Basic authentication makes of a name and a secret.
+    pub(super) fn add_pair(&mut self, id: &str, secret: &str) {
+        let secret = secret.trim();
+        self.insert_base64(format!("{id}:{secret}").as_bytes());
+        self.insert_base64(format!("{}:{}", form_encoded(id), form_encoded(secret)).as_bytes());
+    }
+
+    /// Tells where a secret stands: in full anywhere, or its beginning where the text was cut.
+    pub(super) fn find(&self, text: &[u8], mut hit: impl FnMut(Range<usize>)) {
+        for (at, head) in text.array_windows::<HEAD>().enumerate() {
+            if !self.starts.contains(*head) {
+                continue;
+            }
+            for form in self.by_head.get(head).into_iter().flatten() {
+                let bytes = form.bytes.expose_secret();
+                let common = common_prefix(bytes, &text[at..]);
+                let end = at + common;
+                if common == bytes.len() || (common >= TELLING && cut(&text[end..])) {
+                    hit(if form.base64 {
+                        base64_around(text, at..end)
+                    } else {
+                        at..end
+                    });
+                }
+            }
+        }
+    }
+
+    /// A secret of one line as it is, and as forms, Rust and JSON spell it.
+    fn insert_text(&mut self, secret: &str) {
+        self.insert(secret.as_bytes(), false);
+        self.insert(secret.replace(' ', "+").as_bytes(), false);
+        self.insert(secret.escape_debug().to_string().as_bytes(), false);
+        self.insert(json_escaped(secret).as_bytes(), false);
+    }
+
+    /// The three ways in which base64 can fall on the bytes, in both alphabets, without the
+    /// characters that depend on the neighbours.
+    fn insert_base64(&mut self, bytes: &[u8]) {
+        for before in 0..3 {
+            let mut shifted = vec![0; before];
+            shifted.extend_from_slice(bytes);
+            let first = (before * 8).div_ceil(6);
+            let last = shifted.len() * 8 / 6;
+            for alphabet in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+                if let Some(certain) = alphabet.encode(&shifted).as_bytes().get(first..last) {
+                    self.insert(certain, true);
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, bytes: &[u8], base64: bool) {
+        let Some(head) = bytes.first_chunk::<HEAD>() else {
+            return;
+        };
+        let forms = self.by_head.entry(*head).or_default();
+        if forms.iter().all(|form| form.bytes.expose_secret() != bytes) {
+            forms.push(Form {
+                bytes: SecretSlice::from(bytes.to_vec()),
+                base64,
+            });
+            self.starts.insert(*head);
+        }
+    }
+}
+
+/// A set of pairs of bytes.
+struct Starts(Vec<bool>);
+
+impl Starts {
+    fn insert(&mut self, head: [u8; HEAD]) {
+        if let Some(start) = self.0.get_mut(Self::index(head)) {
+            *start = true;
+        }
+    }
+
+    fn contains(&self, head: [u8; HEAD]) -> bool {
+        self.0.get(Self::index(head)).copied().unwrap_or_default()
+    }
+
+    fn index(head: [u8; HEAD]) -> usize {
+        usize::from(u16::from_be_bytes([head[0], head[1]]))
+    }
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self(vec![false; 1 << 16])
+    }
+}
+
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
+}
+
+/// Whether a text that goes on like this was cut before it.
+fn cut(rest: &[u8]) -> bool {
+    rest.is_empty()
+        || ["…", "...", "\u{fffd}"]
+            .iter()
+            .any(|mark| rest.starts_with(mark.as_bytes()))
+        || (rest.len() < 3 && rest.starts_with(b"%"))
+}
+
+/// The range with the base64 beside it that may hold bits of the same bytes, padding included.
+fn base64_around(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let legal = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
+    let before = text[..range.start].iter().rev().take(QUANTUM);
+    let after = text[range.end..].iter().take(QUANTUM);
+    range.start - before.take_while(legal).count()..range.end + after.take_while(legal).count()
+}
+
+/// As `application/x-www-form-urlencoded` has it (RFC 6749 appendix B).
+fn form_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn json_escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or_default()
+        .to_owned()
+}

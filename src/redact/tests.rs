@@ -1,0 +1,289 @@
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
+use secrecy::SecretString;
+
+use super::*;
+
+fn knowing(secrets: &[&str]) -> Redactor {
+    let redactor = Redactor::default();
+    for secret in secrets {
+        redactor.add(&SecretString::from(*secret));
+    }
+    redactor
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn encoded_in_lower_case(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+fn form_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+proptest! {
+    #[test]
+    fn a_known_secret_survives_in_no_form(
+        secret in "[ -~äß€]{6,60}",
+        before in "(?s).{0,40}",
+        after in "(?s).{0,40}",
+    ) {
+        let secret = secret.trim();
+        prop_assume!(secret.len() >= 6 && !REDACTED.contains(secret));
+        let redactor = knowing(&[secret]);
+        for form in [
+            secret.to_owned(),
+            encoded(secret),
+            encoded_in_lower_case(secret),
+            encoded(&encoded(secret)),
+            form_encoded(secret),
+            serde_json::to_string(secret).unwrap(),
+            format!("{secret:?}"),
+            STANDARD.encode(secret),
+            URL_SAFE_NO_PAD.encode(secret),
+            STANDARD.encode(format!("id:{secret}")),
+            STANDARD.encode(format!("an-id:{secret}")),
+            encoded(&STANDARD.encode(format!("x:{secret}"))),
+        ] {
+            let clean = redactor.text(&format!("{before}\n{form}\n{after}"));
+            prop_assert!(clean.contains(REDACTED), "{form:?} in {clean:?}");
+            prop_assert!(!clean.contains(secret), "{secret:?} in {clean:?}");
+            prop_assert!(!clean.contains(&form), "{form:?} in {clean:?}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_at_a_cut_is_taken_out(
+        secret in "[A-Za-z0-9+/~!$]{20,80}",
+        before in "(?s).{0,40}",
+        kept in 12_usize..20,
+    ) {
+        let redactor = knowing(&[&secret]);
+        let piece = &secret[..kept];
+        for end in ["", "…", "..."] {
+            let clean = redactor.text(&format!("{before} {piece}{end}"));
+            prop_assert!(!clean.contains(piece), "{piece:?} in {clean:?}");
+        }
+        let base64 = STANDARD.encode(format!("id:{secret}"));
+        let clean = redactor.text(&format!("{before} {}", &base64[..kept + 8]));
+        prop_assert!(!clean.contains(&base64[4..kept + 8]), "{clean:?}");
+    }
+
+    #[test]
+    fn to_redact_twice_changes_nothing(text in "(?s)(.|eyJ|\\.|authz=|Bearer |\"access_token\": ?\"|%41|[a-zA-Z0-9]{8}){0,30}") {
+        let redactor = knowing(&["hunter2-hunter2"]);
+        let once = redactor.text(&text);
+        prop_assert_eq!(redactor.text(&once), once);
+    }
+
+    #[test]
+    fn a_writer_leaks_nothing_however_it_is_fed(
+        secret in "[A-Za-z0-9]{12,40}",
+        cuts in proptest::collection::vec(1_usize..9, 1..40),
+    ) {
+        let text = format!("a {secret} b\nBearer {secret}\n{secret}");
+        let mut out = Vec::new();
+        {
+            let mut writer = RedactingWriter::new(&mut out, knowing(&[&secret]));
+            let mut rest = text.as_bytes();
+            for cut in cuts.into_iter().cycle() {
+                if rest.is_empty() { break; }
+                let (now, later) = rest.split_at(cut.min(rest.len()));
+                writer.write_all(now).unwrap();
+                writer.flush().unwrap();
+                rest = later;
+            }
+        }
+        prop_assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "a [redacted] b\nBearer [redacted]\n[redacted]"
+        );
+    }
+}
+
+#[test]
+fn what_looks_like_a_credential_is_taken_out() {
+    let redactor = Redactor::default();
+    let jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln_-x";
+    for (text, clean) in [
+        (format!("got {jwt}, sorry"), "got [redacted], sorry"),
+        ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.".into(), "[redacted]"),
+        ("eyJhbGciOiJFUzI1NiJ9.eyJzd".into(), "[redacted]"),
+        (
+            "eyJhbGciOiJFUzI1NiJ9 alone".into(),
+            "eyJhbGciOiJFUzI1NiJ9 alone",
+        ),
+        (
+            "authorization: Bearer MDAxY2xvY2F0aW9uIA==".into(),
+            "authorization: Bearer [redacted]",
+        ),
+        ("BEARER abcd-1234/x".into(), "BEARER [redacted]"),
+        ("Basic aWQ6c2VjcmV0".into(), "Basic [redacted]"),
+        (
+            "https://se/f?authz=Bearer%20abc.def&x=1".into(),
+            "https://se/f?authz=[redacted]&x=1",
+        ),
+        (
+            "https://se/f?next=%2Fg%3Fauthz%3Dabcdef&x=1".into(),
+            "https://se/f?next=%2Fg%3Fauthz%3D[redacted]&x=1",
+        ),
+        (
+            "client_id=me&client_secret=s3cr&a=b".into(),
+            "client_id=me&client_secret=[redacted]&a=b",
+        ),
+        (
+            r#"{"access_token": "ab\"cd", "n": 1}"#.into(),
+            r#"{"access_token": "[redacted]", "n": 1}"#,
+        ),
+        (
+            r#""{\"refresh_token\":\"abcd\",\"n\":1}""#.into(),
+            r#""{\"refresh_token\":\"[redacted]\",\"n\":1}""#,
+        ),
+        (
+            r#"{"access_token":"cut off he"#.into(),
+            r#"{"access_token":"[redacted]"#,
+        ),
+    ] {
+        assert_eq!(redactor.text(&text), clean, "{text}");
+    }
+}
+
+#[test]
+fn what_only_reads_like_one_stays() {
+    let redactor = Redactor::default();
+    for text in [
+        r#"Bearer realm="storage", error="invalid_token", scope="storage.read:/""#,
+        "Bearer error=invalid_token",
+        "Bearer token required",
+        "Bearer authentication.",
+        "curl -H \"Authorization: Bearer $TOKEN\" https://se.example.org/f",
+        "authz: permission denied",
+        r#"{"token_type": "Bearer", "expires_in": 3600}"#,
+        "100% of 3%zz",
+    ] {
+        assert_eq!(redactor.text(text), text);
+    }
+}
+
+#[test]
+fn credentials_in_headers_keep_only_their_names() {
+    let redactor = knowing(&["canary-canary"]);
+    let headers: Vec<_> = [
+        ("Authorization", "Bearer x"),
+        ("set-cookie", "a=b"),
+        ("X-Vault-Token", "hvs.abc"),
+        ("location", "https://se/canary-canary"),
+        ("etag", "\"1\""),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let values: Vec<_> = redactor
+        .headers(&headers)
+        .into_iter()
+        .map(|(_, value)| value)
+        .collect();
+    assert_eq!(
+        values,
+        [
+            REDACTED,
+            REDACTED,
+            REDACTED,
+            "https://se/[redacted]",
+            "\"1\""
+        ]
+    );
+}
+
+#[test]
+fn pairs_are_known_as_basic_authentication_sends_them() {
+    let redactor = Redactor::default();
+    redactor.add_pair("a b", &SecretString::from("c&d"));
+    for pair in ["a b:c&d", "a+b:c%26d"] {
+        let text = format!("Basic: {}.", STANDARD.encode(pair));
+        assert_eq!(redactor.text(&text), "Basic: [redacted].", "{pair}");
+    }
+}
+
+#[test]
+fn each_line_of_a_key_is_secret() {
+    let redactor = knowing(&[
+        "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\nAgEGCCqGSM49AwEHBG0w\n-----END PRIVATE KEY-----\n",
+    ]);
+    assert_eq!(
+        redactor.text("line MIGHAgEAMBMGByqGSM49"),
+        "line [redacted]"
+    );
+    assert_eq!(
+        redactor.text("-----BEGIN PRIVATE KEY-----"),
+        "-----BEGIN PRIVATE KEY-----"
+    );
+}
+
+#[test]
+fn many_secrets_from_many_threads_are_found_quickly() {
+    let redactor = Redactor::default();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let redactor = redactor.clone();
+            scope.spawn(move || {
+                for n in 0..100 {
+                    redactor.add(&SecretString::from(format!(
+                        "eyJhbGciOiJFUzI1NiJ9.{thread:03}{n:03}{}",
+                        "x".repeat(600)
+                    )));
+                }
+            });
+        }
+    });
+    let secret = format!("eyJhbGciOiJFUzI1NiJ9.003099{}", "x".repeat(600));
+    let body = format!(
+        "{}{secret} {}",
+        "lorem eyJhbx ".repeat(4000),
+        "ipsum ".repeat(8000)
+    );
+    quick(|| assert!(!redactor.text(&body).contains("003099")));
+    assert_eq!(format!("{redactor:?}"), "Redactor { .. }");
+}
+
+#[test]
+fn hostile_text_takes_no_long() {
+    let redactor = knowing(&["a-canary-of-some-length"]);
+    let base64 = STANDARD.encode("a-canary-of-some-length");
+    for piece in [
+        "eyJ",
+        "eyJ.",
+        "authz=",
+        "authz=\"",
+        "bearer+",
+        "bearer ",
+        "password:\\\"",
+        "%25",
+        "=",
+        " =",
+        "a-canary-of-s",
+        &base64,
+    ] {
+        quick(|| _ = redactor.text(&piece.repeat((1 << 18) / piece.len())));
+        let tail = "=".repeat(1 << 17);
+        quick(|| _ = redactor.text(&(piece.repeat((1 << 17) / piece.len()) + &tail)));
+    }
+}
+
+/// A quadratic search of these texts would take minutes.
+fn quick(search: impl FnOnce()) {
+    let start = Instant::now();
+    search();
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}

@@ -1,0 +1,246 @@
+//! An exchange as a line for the shell, with `$TOKEN` in the token's place.
+
+use percent_encoding::{CONTROLS, utf8_percent_encode};
+
+use crate::model::{Exchange, Method, TokenRef};
+use crate::redact::secret_header;
+
+/// Header fields, in lower case, that curl sets by itself, or that belong to our connection or to
+/// our run.
+const OURS: [&str; 7] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "host",
+    "te",
+    "transfer-encoding",
+    "user-agent",
+];
+
+/// Longer bodies are no part of the line; `FILE` stands for them.
+const INLINE: usize = 2000;
+
+/// The command that sends the same request again. A POSIX shell takes it as it is; it never holds a
+/// token.
+pub fn curl(exchange: &Exchange) -> String {
+    // No URL may hold control characters, and curl refuses them.
+    let url = utf8_percent_encode(&exchange.url, CONTROLS).to_string();
+    let mut words = vec!["curl".to_owned()];
+    words.push(match exchange.method {
+        Method::Head => "-I".into(),
+        _ => "-i".into(),
+    });
+    if !matches!(exchange.method, Method::Get | Method::Head) {
+        words.extend(["-X".into(), exchange.method.as_str().into()]);
+    }
+    if !exchange.hops.is_empty() {
+        let trusted = exchange.hops.iter().any(|hop| hop.token_forwarded);
+        words.push(if trusted { "--location-trusted" } else { "-L" }.into());
+    }
+    // By itself curl squeezes dot segments, and expands braces and brackets.
+    if dot_segments(&url) {
+        words.push("--path-as-is".into());
+    }
+    if url.contains(['{', '}', '[', ']']) {
+        words.push("-g".into());
+    }
+    if exchange.token.is_some() {
+        words.extend(["-H".into(), "\"Authorization: Bearer $TOKEN\"".into()]);
+    }
+    words.extend(headers(exchange).flat_map(|header| ["-H".into(), quote(&header)]));
+    if let Some(body) = &exchange.request_body {
+        // By itself curl calls every body a form, and takes one that starts with `@` for a file.
+        let mut names = exchange.request_headers.iter().map(|(name, _)| name);
+        if !names.any(|name| is(name, "content-type")) {
+            words.extend(["-H".into(), "Content-Type:".into()]);
+        }
+        words.extend(match body {
+            long if long.len() > INLINE => ["--data-binary".into(), "@FILE".into()],
+            at if at.starts_with('@') => ["--data-raw".into(), quote(at)],
+            plain => ["--data-binary".into(), quote(plain)],
+        });
+    }
+    words.push(quote(&url));
+    words.join(" ")
+}
+
+/// How to obtain such a token as was sent.
+pub fn obtain(token: &TokenRef) -> String {
+    format!("{}, issued by {}: {}", token.what, token.issuer, token.how)
+}
+
+/// The header fields that matter, as curl wants them.
+fn headers(exchange: &Exchange) -> impl Iterator<Item = String> {
+    exchange
+        .request_headers
+        .iter()
+        .filter(|(name, value)| {
+            let token =
+                |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            let ours = OURS.iter().any(|ours| is(name, ours));
+            let legal = !name.is_empty()
+                && name.bytes().all(token)
+                && !value.contains(|c: char| c.is_control() && c != '\t');
+            legal && !ours && !secret_header(name)
+        })
+        .map(|(name, value)| match value.as_str() {
+            "" => format!("{name};"),
+            _ => format!("{name}: {value}"),
+        })
+}
+
+/// Whether the path has `.` or `..` for a segment, escaped or not.
+fn dot_segments(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.to_ascii_lowercase().replace("%2e", ".");
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
+fn is(name: &str, lower: &str) -> bool {
+    name.eq_ignore_ascii_case(lower)
+}
+
+/// One word for a POSIX shell. No argument can hold NUL, which becomes U+FFFD.
+pub(super) fn quote(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    let text = text.replace('\0', "\u{fffd}").replace('\'', r"'\''");
+    format!("'{text}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::model::Hop;
+    use crate::report::sample;
+
+    /// The arguments that curl would get, from a real shell.
+    fn arguments(line: &str) -> Vec<String> {
+        let script = format!("curl() {{ printf '%s\\0' \"$@\"; }}; TOKEN='a b'; {line}");
+        let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{line}: {output:?}"
+        );
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_terminator('\0').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn it_reads_well() {
+        let put = sample::exchange("se-alpha", Method::Put, 201);
+        insta::assert_snapshot!(curl(&put), @r#"
+curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se-alpha.example.org:8443/wlcg/touchstone-x/f
+"#);
+        let mut head = sample::exchange("se-alpha", Method::Head, 200);
+        head.token = None;
+        head.url += "?a=b&c";
+        insta::assert_snapshot!(curl(&head), @r#"
+curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/touchstone-x/f?a=b&c'
+"#);
+    }
+
+    #[test]
+    fn a_shell_passes_every_argument_on_as_it_is() {
+        for nasty in [
+            "it's",
+            "$HOME `id` $(id) \\ \"",
+            "a\nb\r\n\tc",
+            "",
+            "-o/etc/x",
+            "*?[a]~{1,2}!;&|<>#",
+            "'''",
+            "ä € 𝄞 \u{202e}",
+            "\\'; id; '",
+        ] {
+            let mut exchange = sample::exchange("se-alpha", Method::Put, 201);
+            let header = nasty.replace(['\n', '\r'], " ");
+            exchange.url = format!("https://se.example.org/{header}");
+            exchange.request_headers = vec![("x-nasty".into(), format!("={header}="))];
+            exchange.request_body = Some(nasty.into());
+            let line = curl(&exchange);
+            let words = arguments(&line);
+            let expected = [
+                "-H".to_owned(),
+                "Authorization: Bearer a b".into(),
+                "-H".into(),
+                format!("x-nasty: ={header}="),
+                "-H".into(),
+                "Content-Type:".into(),
+                "--data-binary".into(),
+                nasty.into(),
+                utf8_percent_encode(&format!("https://se.example.org/{header}"), CONTROLS)
+                    .to_string(),
+            ];
+            assert_eq!(words[words.len() - expected.len()..], expected, "{line}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_word_stays_a_word(text in "(?s)(.|'|\\\\|\\$|`|\"){0,20}") {
+            let words = arguments(&format!("curl {}", quote(&text)));
+            proptest::prop_assert_eq!(words, [text.replace('\0', "\u{fffd}")]);
+        }
+    }
+
+    #[test]
+    fn credentials_and_what_is_ours_stay_out() {
+        let mut exchange = sample::exchange("se-alpha", Method::Get, 200);
+        exchange.request_headers = [
+            "Authorization",
+            "cookie",
+            "User-Agent",
+            "host",
+            "bad name",
+            "@f",
+        ]
+        .map(|name| (name.to_owned(), "canary".to_owned()))
+        .into();
+        exchange
+            .request_headers
+            .push(("x-empty".into(), String::new()));
+        let line = curl(&exchange);
+        assert!(!line.contains("canary"), "{line}");
+        assert!(arguments(&line).contains(&"x-empty;".to_owned()));
+    }
+
+    #[test]
+    fn curl_is_told_to_leave_the_path_alone_and_to_follow() {
+        let mut exchange = sample::exchange("se-alpha", Method::Get, 200);
+        for (url, option) in [
+            ("https://se/a/../b", "--path-as-is"),
+            ("https://se/a/%2E%2e/b", "--path-as-is"),
+            ("https://se/a{b}", "-g"),
+        ] {
+            exchange.url = url.into();
+            assert!(
+                arguments(&curl(&exchange)).contains(&option.to_owned()),
+                "{url}"
+            );
+        }
+        exchange.url = "https://se/a..b?x=/../".into();
+        let mut hop = Hop {
+            url: exchange.url.clone(),
+            status: 307,
+            location: "https://disk/".into(),
+            token_forwarded: false,
+        };
+        exchange.hops = vec![hop.clone()];
+        let words = arguments(&curl(&exchange));
+        assert!(words.contains(&"-L".to_owned()) && !words.contains(&"--path-as-is".to_owned()));
+        hop.token_forwarded = true;
+        exchange.hops.push(hop);
+        assert!(arguments(&curl(&exchange)).contains(&"--location-trusted".to_owned()));
+        exchange.method = Method::Put;
+        exchange.request_body = Some("x".repeat(10_000));
+        assert!(arguments(&curl(&exchange)).contains(&"@FILE".to_owned()));
+        exchange.request_body = Some("@/etc/passwd".into());
+        assert!(arguments(&curl(&exchange)).contains(&"--data-raw".to_owned()));
+    }
+}

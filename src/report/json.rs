@@ -1,0 +1,124 @@
+//! The run record as JSON, and back.
+
+use serde::Deserialize;
+
+use crate::model::{RECORD_SCHEMA, RunRecord};
+
+use super::FormatError;
+use super::text::line;
+
+/// The record as pretty JSON; its fields stand in the order of the type.
+pub fn write(record: &RunRecord) -> Result<String, FormatError> {
+    serde_json::to_string_pretty(record)
+        .map(|json| json + "\n")
+        .map_err(|error| FormatError::new("JSON", error))
+}
+
+/// Why a text is no run record. To be printed behind the name of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is not even JSON, or was cut.
+    #[error("not JSON: {}", line(&.0.to_string()))]
+    Json(#[source] serde_json::Error),
+    /// It is other JSON.
+    #[error("no run record: it has no `schema`, which would be \"{RECORD_SCHEMA}\"")]
+    Foreign,
+    /// It is a record of another version.
+    #[error("its schema is \"{}\", and this version reads \"{RECORD_SCHEMA}\"", line(.0))]
+    Version(String),
+    /// It says that it is a record, and is none.
+    #[error("no run record of schema \"{RECORD_SCHEMA}\": {}", line(&.0.to_string()))]
+    Record(#[source] serde_json::Error),
+}
+
+/// Reads a record back.
+pub fn read(json: &str) -> Result<RunRecord, ReadError> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: Option<String>,
+    }
+    match serde_json::from_str(json) {
+        Ok(Head {
+            schema: Some(schema),
+        }) if schema == RECORD_SCHEMA => serde_json::from_str(json).map_err(ReadError::Record),
+        Ok(Head {
+            schema: Some(schema),
+        }) => Err(ReadError::Version(schema)),
+        Ok(Head { schema: None }) => Err(ReadError::Foreign),
+        Err(error) if error.is_data() => Err(ReadError::Foreign),
+        Err(error) => Err(ReadError::Json(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_record_comes_back() {
+        let record = sample::record();
+        let json = write(&record).unwrap();
+        let back = read(&json).unwrap();
+        assert_eq!(back.results, record.results);
+        assert_eq!(back.endpoints, record.endpoints);
+        assert_eq!(back.statistics, record.statistics);
+        assert_eq!(back.run, record.run);
+        assert_eq!(write(&back).unwrap(), json);
+    }
+
+    #[test]
+    fn its_fields_are_those_that_others_rely_on() {
+        let json = write(&sample::record()).unwrap();
+        assert!(json.starts_with("{\n  \"schema\": \"touchstone/run/1\",\n  \"run\": {"));
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let failed = &value["results"][2];
+        for field in [
+            "endpoint",
+            "suite",
+            "case",
+            "clauses",
+            "severity",
+            "verdict",
+            "known",
+            "reason",
+            "findings",
+            "exchanges",
+            "duration_ms",
+        ] {
+            assert!(failed.get(field).is_some(), "{field}");
+        }
+        for field in ["clause", "level", "requirement", "expected", "actual"] {
+            assert!(failed["findings"][0][field].is_string(), "{field}");
+        }
+        assert_eq!(failed["verdict"], "fail");
+        assert_eq!(failed["findings"][0]["level"], "MUST NOT");
+    }
+
+    #[test]
+    fn other_files_are_refused_with_a_reason() {
+        let json = write(&sample::record()).unwrap();
+        let newer = json.replace("touchstone/run/1", "touchstone/run/2");
+        let broken = json.replace("\"pass\"", "\"perhaps\"");
+        let messages: Vec<_> = [
+            "",
+            &json[..100],
+            "[]",
+            "{}",
+            "{\"schema\": 1}",
+            &newer,
+            &broken,
+        ]
+        .map(|text| read(text).unwrap_err().to_string())
+        .into();
+        insta::assert_snapshot!(messages.join("\n"), @r#"
+not JSON: EOF while parsing a value at line 1 column 0
+not JSON: EOF while parsing a string at line 5 column 18
+no run record: it has no `schema`, which would be "touchstone/run/1"
+no run record: it has no `schema`, which would be "touchstone/run/1"
+no run record: it has no `schema`, which would be "touchstone/run/1"
+its schema is "touchstone/run/2", and this version reads "touchstone/run/1"
+no run record of schema "touchstone/run/1": unknown variant `perhaps`, expected one of `pass`, `warn`, `fail`, `error`, `skip` at line 331 column 26
+"#);
+    }
+}

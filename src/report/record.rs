@@ -1,0 +1,286 @@
+//! The run record, folded from the events of a run.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::{
+    Action, CaseId, CasePlan, CaseResult, EndpointPlan, EndpointRecord, Leftover, RECORD_SCHEMA,
+    RunInfo, RunRecord, Severity, TagRow, Verdict,
+};
+use crate::run::event::{Event, RunStarted};
+
+/// Takes the events of a run in and makes its record.
+#[derive(Default)]
+pub struct Recorder {
+    started: Option<RunStarted>,
+    endpoints: HashMap<String, Seen>,
+    begun: HashSet<Key>,
+    results: HashMap<Key, CaseResult>,
+    interrupted: bool,
+    duration_ms: Option<u64>,
+}
+
+/// Endpoint and case.
+type Key = (String, CaseId);
+
+/// What the events told of an endpoint.
+#[derive(Default)]
+struct Seen {
+    software: Option<String>,
+    unreachable: Option<String>,
+    leftovers: Vec<Leftover>,
+    duration_ms: u64,
+}
+
+impl Recorder {
+    /// Takes the next event in.
+    pub fn take(&mut self, event: Event) {
+        match event {
+            Event::RunStarted(started) => self.started = Some(started),
+            Event::EndpointReached { endpoint, software } => {
+                self.endpoints.entry(endpoint).or_default().software = software;
+            }
+            Event::EndpointUnreachable { endpoint, reason } => {
+                self.endpoints.entry(endpoint).or_default().unreachable = Some(reason);
+            }
+            Event::CaseStarted { endpoint, case } => {
+                self.begun.insert((endpoint, case));
+            }
+            Event::CaseFinished(result) => {
+                let key = (result.endpoint.clone(), result.case.clone());
+                self.results.insert(key, *result);
+            }
+            Event::EndpointFinished {
+                endpoint,
+                leftovers,
+                duration_ms,
+            } => {
+                let seen = self.endpoints.entry(endpoint).or_default();
+                seen.leftovers = leftovers;
+                seen.duration_ms = duration_ms;
+            }
+            Event::RunInterrupted => self.interrupted = true,
+            Event::RunFinished { duration_ms } => self.duration_ms = Some(duration_ms),
+        }
+    }
+
+    /// The record: every case of the plan, in its order, even if the run ended early. `None` if no
+    /// run ever started.
+    pub fn finish(mut self) -> Option<RunRecord> {
+        let RunStarted { plan, version } = self.started.take()?;
+        let mut endpoints = Vec::with_capacity(plan.endpoints.len());
+        let mut results = Vec::new();
+        for planned in &plan.endpoints {
+            let seen = self
+                .endpoints
+                .remove(&planned.endpoint.name)
+                .unwrap_or_default();
+            for case in &planned.cases {
+                results.push(self.result(planned, case, &seen));
+            }
+            endpoints.push(EndpointRecord {
+                name: planned.endpoint.name.clone(),
+                url: planned.endpoint.url_of(""),
+                profile: planned.profile,
+                software: seen.software.or_else(|| planned.endpoint.software.clone()),
+                unreachable: seen.unreachable,
+                leftovers: seen.leftovers,
+                duration_ms: seen.duration_ms,
+            });
+        }
+        let longest = endpoints.iter().map(|endpoint| endpoint.duration_ms).max();
+        Some(RunRecord {
+            schema: RECORD_SCHEMA.to_owned(),
+            run: RunInfo {
+                id: plan.run.clone(),
+                version,
+                strict: plan.strict,
+                started: plan.started,
+                duration_ms: self.duration_ms.or(longest).unwrap_or_default(),
+                interrupted: self.interrupted || self.duration_ms.is_none(),
+            },
+            statistics: statistics(&endpoints, &results),
+            endpoints,
+            results,
+        })
+    }
+
+    /// What came of a case, or why nothing did.
+    fn result(&mut self, planned: &EndpointPlan, case: &CasePlan, seen: &Seen) -> CaseResult {
+        let key = (planned.endpoint.name.clone(), case.case.id.clone());
+        if let Some(result) = self.results.remove(&key) {
+            return result;
+        }
+        let (verdict, reason) = match (&case.action, &seen.unreachable) {
+            (Action::Skip(reason), _) => (Verdict::Skip, reason.clone()),
+            (Action::Run(_), Some(reason)) => (Verdict::Error, format!("unreachable: {reason}")),
+            (Action::Run(_), None) if self.begun.contains(&key) => {
+                (Verdict::Error, "interrupted while it ran".to_owned())
+            }
+            (Action::Run(_), None) => (Verdict::Error, "interrupted before it ran".to_owned()),
+        };
+        CaseResult {
+            endpoint: key.0,
+            suite: case.case.suite.clone(),
+            case: key.1,
+            title: case.case.title.clone(),
+            clauses: case.case.clauses.clone(),
+            severity: case.case.severity,
+            verdict,
+            known: case.known.clone(),
+            reason: Some(reason),
+            findings: Vec::new(),
+            exchanges: Vec::new(),
+            flaky: false,
+            cleanup: Vec::new(),
+            at: case.case.at.clone(),
+            duration_ms: 0,
+        }
+    }
+}
+
+/// The totals: `critical`, `not-critical`, then each endpoint.
+///
+/// Every result is looked at once and belongs to one of the endpoints.
+pub fn statistics(endpoints: &[EndpointRecord], results: &[CaseResult]) -> Vec<TagRow> {
+    let row = |tag: &str, elapsed_ms| TagRow {
+        tag: tag.to_owned(),
+        elapsed_ms,
+        ..TagRow::default()
+    };
+    let mut severities = [Severity::Critical, Severity::NotCritical].map(|s| row(s.as_str(), 0));
+    let mut by_endpoint: Vec<_> = endpoints
+        .iter()
+        .map(|endpoint| row(&endpoint.name, endpoint.duration_ms))
+        .collect();
+    let places: HashMap<&str, usize> = endpoints
+        .iter()
+        .enumerate()
+        .map(|(place, endpoint)| (endpoint.name.as_str(), place))
+        .collect();
+    for result in results {
+        let severity = match result.severity {
+            Severity::Critical => &mut severities[0],
+            Severity::NotCritical => &mut severities[1],
+        };
+        severity.count(result);
+        severity.elapsed_ms = severity.elapsed_ms.saturating_add(result.duration_ms);
+        let place = places.get(result.endpoint.as_str());
+        if let Some(row) = place.and_then(|place| by_endpoint.get_mut(*place)) {
+            row.count(result);
+        }
+    }
+    severities.into_iter().chain(by_endpoint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn fold(events: impl IntoIterator<Item = Event>) -> Option<RunRecord> {
+        let mut recorder = Recorder::default();
+        for event in events {
+            recorder.take(event);
+        }
+        recorder.finish()
+    }
+
+    fn ids(record: &RunRecord) -> Vec<String> {
+        let id = |result: &CaseResult| format!("{}/{}", result.endpoint, result.case);
+        record.results.iter().map(id).collect()
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_plan() {
+        let forwards = fold(sample::events()).unwrap();
+        let mut events = sample::events();
+        let last = events.len() - 1;
+        events[1..last].reverse();
+        let backwards = fold(events).unwrap();
+        assert_eq!(ids(&forwards), ids(&backwards));
+        assert_eq!(forwards.results, backwards.results);
+        assert_eq!(forwards.statistics, backwards.statistics);
+        let planned: usize = sample::plan().endpoints.iter().map(|e| e.cases.len()).sum();
+        assert_eq!(forwards.results.len(), planned);
+    }
+
+    #[test]
+    fn totals_add_up() {
+        let record = sample::record();
+        let [critical, not_critical, endpoints @ ..] = &record.statistics[..] else {
+            panic!("{:?}", record.statistics)
+        };
+        assert_eq!(
+            (critical.tag.as_str(), not_critical.tag.as_str()),
+            ("critical", "not-critical")
+        );
+        let names: Vec<_> = endpoints.iter().map(|row| row.tag.as_str()).collect();
+        assert_eq!(names, ["se-alpha", "se-beta", "se-gamma"]);
+        for column in [
+            |row: &TagRow| row.total,
+            |row: &TagRow| row.fail,
+            |row: &TagRow| row.known,
+            |row: &TagRow| row.error,
+            |row: &TagRow| row.pass + row.warn + row.skip,
+        ] {
+            let all: usize = endpoints.iter().map(column).sum();
+            assert!(all > 0);
+            assert_eq!(all, column(critical) + column(not_critical));
+        }
+        assert_eq!(endpoints[0].elapsed_ms, 3_725_000);
+        assert_eq!(
+            critical.elapsed_ms + not_critical.elapsed_ms,
+            record.results.iter().map(|r| r.duration_ms).sum::<u64>()
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_has_every_case() {
+        let mut events = sample::events();
+        events.truncate(4);
+        events.push(Event::CaseStarted {
+            endpoint: "se-beta".into(),
+            case: "path.sibling-prefix.read".parse().unwrap(),
+        });
+        events.push(Event::RunInterrupted);
+        let record = fold(events).unwrap();
+        assert!(record.run.interrupted);
+        assert_eq!(ids(&record), ids(&sample::record()));
+        let of = |endpoint: &str, case: &str| {
+            let found = record
+                .results
+                .iter()
+                .find(|result| result.endpoint == endpoint && result.case.as_str() == case)
+                .unwrap();
+            (found.verdict, found.reason.clone().unwrap())
+        };
+        assert_eq!(
+            of("se-beta", "capability.create.no-overwrite"),
+            (Verdict::Error, "interrupted before it ran".to_owned())
+        );
+        assert_eq!(
+            of("se-beta", "path.sibling-prefix.read"),
+            (Verdict::Error, "interrupted while it ran".to_owned())
+        );
+        assert_eq!(of("se-alpha", "group.member.read").0, Verdict::Skip);
+        let gamma = of("se-gamma", "audience.any");
+        assert_eq!(gamma.0, Verdict::Error);
+        assert_eq!(record.statistics[4].error, record.statistics[4].total - 2);
+    }
+
+    #[test]
+    fn a_run_that_broke_off_counts_as_interrupted() {
+        let mut events = sample::events();
+        events.pop();
+        let record = fold(events).unwrap();
+        assert!(record.run.interrupted);
+        assert_eq!(record.run.duration_ms, 3_725_000);
+        assert!(!sample::record().run.interrupted);
+    }
+
+    #[test]
+    fn no_run_no_record() {
+        assert!(fold([]).is_none());
+        assert!(fold([Event::RunInterrupted]).is_none());
+    }
+}

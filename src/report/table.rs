@@ -1,0 +1,185 @@
+//! The "Statistics by Tag" table that operations meetings read, with what it needs said below it.
+
+use crate::model::{CaseResult, RunRecord, TagRow, Verdict};
+
+use super::style::Style;
+use super::text::line;
+
+/// Titles of the columns behind the tag.
+const TITLES: [&str; 7] = ["Total", "Pass", "Warn", "Fail", "Error", "Skip", "Elapsed"];
+
+/// The table and its footnotes.
+pub fn write(record: &RunRecord, style: Style) -> String {
+    let tags: Vec<String> = record.statistics.iter().map(|row| line(&row.tag)).collect();
+    let cells: Vec<[String; 7]> = record.statistics.iter().map(cells).collect();
+    let tag_width = tags
+        .iter()
+        .map(|tag| tag.chars().count())
+        .fold("Statistics by Tag".len(), usize::max);
+    let widths: [usize; 7] = std::array::from_fn(|column| {
+        cells
+            .iter()
+            .map(|row| row[column].len())
+            .fold(TITLES[column].len(), usize::max)
+    });
+
+    let mut heading = format!("{:tag_width$}", "Statistics by Tag");
+    for (title, width) in TITLES.iter().zip(widths) {
+        heading += &format!("  {title:>width$}");
+    }
+    let mut table = style.bold(&heading) + "\n";
+    for ((tag, cells), row) in tags.iter().zip(&cells).zip(&record.statistics) {
+        table += &format!("{tag:tag_width$}");
+        for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            table += "  ";
+            table += &coloured(style, TITLES[column], row, &format!("{cell:>width$}"));
+        }
+        table += "\n";
+    }
+    let notes = footnotes(record);
+    if !notes.is_empty() {
+        table += "\n";
+    }
+    for note in notes {
+        table += &note;
+        table += "\n";
+    }
+    table
+}
+
+/// Hours, minutes and seconds, as the reference suite's table has them.
+pub fn elapsed(ms: u64) -> String {
+    let seconds = ms / 1000;
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+fn cells(row: &TagRow) -> [String; 7] {
+    [
+        row.total.to_string(),
+        row.pass.to_string(),
+        row.warn.to_string(),
+        row.fail.to_string(),
+        row.error.to_string(),
+        row.skip.to_string(),
+        elapsed(row.elapsed_ms),
+    ]
+}
+
+fn coloured(style: Style, title: &str, row: &TagRow, cell: &str) -> String {
+    match title {
+        "Pass" if row.pass > 0 => style.green(cell),
+        "Warn" if row.warn > 0 => style.yellow(cell),
+        "Fail" if row.fail > row.known => style.red(cell),
+        "Fail" if row.fail > 0 => style.yellow(cell),
+        "Error" if row.error > 0 => style.magenta(cell),
+        _ => cell.to_owned(),
+    }
+}
+
+fn footnotes(record: &RunRecord) -> Vec<String> {
+    let mut notes = Vec::new();
+    if record.run.interrupted {
+        notes.push("Interrupted: cases that did not finish count as errors.".to_owned());
+    }
+    for endpoint in &record.endpoints {
+        if let Some(reason) = &endpoint.unreachable {
+            notes.push(format!(
+                "Not reached: {} ({})",
+                line(&endpoint.name),
+                line(reason)
+            ));
+        }
+    }
+    let cases =
+        |wanted: fn(&CaseResult) -> bool| record.results.iter().filter(|r| wanted(r)).count();
+    let left: usize = record
+        .results
+        .iter()
+        .map(|result| result.cleanup.len())
+        .sum();
+    let left_beyond: usize = record.endpoints.iter().map(|e| e.leftovers.len()).sum();
+    for (number, what) in [
+        (
+            cases(|result| result.verdict == Verdict::Fail && !result.red()),
+            "Known failures, which do not turn the run red",
+        ),
+        (
+            cases(CaseResult::unexpected_pass),
+            "Passed though listed as known failures; their entries can go",
+        ),
+        (
+            cases(|result| result.flaky),
+            "Cases with a request that was sent again after a transport error",
+        ),
+        (
+            left + left_beyond,
+            "Objects that could not be removed; `touchstone clean` tries again",
+        ),
+    ] {
+        if number > 0 {
+            notes.push(format!("{what}: {number}"));
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn looks_like_the_old_one() {
+        insta::assert_snapshot!(write(&sample::record(), Style::Plain), @r#"
+Statistics by Tag  Total  Pass  Warn  Fail  Error  Skip   Elapsed
+critical              18     5     0     2      5     6  00:00:02
+not-critical           6     3     1     0      2     0  00:00:00
+se-alpha               8     3     1     1      1     2  01:02:05
+se-beta                8     5     0     1      0     2  00:04:46
+se-gamma               8     0     0     0      6     2  00:00:10
+
+Not reached: se-gamma (connection refused)
+Known failures, which do not turn the run red: 1
+Passed though listed as known failures; their entries can go: 1
+Objects that could not be removed; `touchstone clean` tries again: 3
+"#);
+    }
+
+    #[test]
+    fn colour_moves_no_column() {
+        let record = sample::record();
+        let coloured = write(&record, Style::Colour);
+        let mut plain = String::new();
+        for (n, part) in coloured.split('\x1b').enumerate() {
+            plain += if n == 0 {
+                part
+            } else {
+                part.split_once('m').unwrap().1
+            };
+        }
+        assert_ne!(coloured, plain);
+        assert_eq!(plain, write(&record, Style::Plain));
+    }
+
+    #[test]
+    fn hours_go_on() {
+        assert_eq!(elapsed(0), "00:00:00");
+        assert_eq!(elapsed(3_599_999), "00:59:59");
+        assert_eq!(elapsed(360_000_000), "100:00:00");
+        assert!(elapsed(u64::MAX).ends_with(":51"));
+    }
+
+    #[test]
+    fn an_empty_run_has_a_table() {
+        let mut record = sample::record();
+        record.results.clear();
+        record.endpoints.clear();
+        record.statistics.clear();
+        assert_eq!(write(&record, Style::Plain).lines().count(), 1);
+    }
+}

@@ -1,0 +1,129 @@
+//! The gate for text that came from a server, or from a file, on its way into a report.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Text for XML attributes: characters that no XML document may hold become U+FFFD (XML 1.0
+/// section 2.2).
+pub fn xml(text: &str) -> String {
+    text.chars()
+        .map(|c| if xml_legal(c) { c } else { '\u{fffd}' })
+        .collect()
+}
+
+/// Text for the inside of a CDATA section, which it cannot end: `]]>` is divided between two.
+pub fn cdata(text: &str) -> String {
+    xml(text).replace("]]>", "]]]]><![CDATA[>")
+}
+
+/// Text for a terminal: what would move the cursor, change colours or reverse the direction is
+/// shown as `\u{…}`; line ends and nothing else stay as they are.
+pub fn terminal(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => shown.push(c),
+            '\t' => shown.push_str("    "),
+            _ if steering(c) => _ = write!(shown, "{}", c.escape_unicode()),
+            _ => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Text for one line of a terminal: as [`terminal`], line ends shown as `\n`, and no more
+/// than [`LINE`] bytes of it.
+pub fn line(text: &str) -> String {
+    let text = cap(text.trim(), LINE).replace("\r\n", "\n");
+    terminal(&text).replace('\n', "\\n")
+}
+
+/// How many bytes of a text [`line()`] shows.
+pub const LINE: usize = 1000;
+
+/// The beginning of a text, and how much of it is missing.
+pub fn cap(text: &str, bytes: usize) -> Cow<'_, str> {
+    if text.len() <= bytes {
+        return Cow::Borrowed(text);
+    }
+    let kept = text.floor_char_boundary(bytes);
+    let start = text.get(..kept).unwrap_or_default();
+    Cow::Owned(format!("{start}… ({} more bytes)", text.len() - kept))
+}
+
+/// `1 case`, `2 cases`.
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+fn xml_legal(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+        // Legal but discouraged; terminals act on them.
+        && !matches!(c, '\u{7f}'..='\u{9f}')
+}
+
+/// Control characters, bidirectional controls, and characters that cannot be seen.
+fn steering(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn terminals_are_not_steered() {
+        assert_eq!(
+            terminal("a\x1b[31m\u{202e}b\u{9b}c\td\r\ne"),
+            "a\\u{1b}[31m\\u{202e}b\\u{9b}c    d\\u{d}\ne"
+        );
+        assert_eq!(line(" a\r\nb\n"), "a\\nb");
+        assert_eq!(terminal("Köln, 東京"), "Köln, 東京");
+    }
+
+    #[test]
+    fn long_text_says_how_much_is_missing() {
+        assert_eq!(cap("äöü", 6), "äöü");
+        assert_eq!(cap("äöü", 3), "ä… (4 more bytes)");
+        assert!(line(&"x".repeat(1 << 20)).len() < LINE + 40);
+    }
+
+    #[test]
+    fn xml_holds_only_what_it_may() {
+        assert_eq!(
+            xml("a\0\x1b\u{ffff}\u{85}b\n"),
+            "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}b\n"
+        );
+        assert_eq!(cdata("x]]>y"), "x]]]]><![CDATA[>y");
+    }
+
+    proptest! {
+        #[test]
+        fn cdata_comes_back(text in "(?s)(.|\\]|>|<|&){0,60}") {
+            let document = format!("<a><![CDATA[{}]]></a>", cdata(&text));
+            let document = roxmltree::Document::parse(&document).unwrap();
+            let inner: String = document
+                .descendants()
+                .filter(|node| node.is_text())
+                .filter_map(|node| node.text())
+                .collect();
+            let expected = xml(&text).replace("\r\n", "\n").replace('\r', "\n");
+            prop_assert_eq!(inner, expected);
+            prop_assert_eq!(document.descendants().filter(|node| node.is_element()).count(), 1);
+        }
+    }
+}
