@@ -1,0 +1,122 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::diagnostics::Diagnostics;
+use super::fields::Entry;
+use super::problem::Problems;
+use super::source::Source;
+use super::tree::{Kind, Node};
+use super::yaml;
+use super::{clauses, suites};
+use crate::model::{Case, CaseId, Clause, ClauseId, Suite};
+
+/// Everything that can be tested, and why.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// The register of clauses.
+    pub clauses: Vec<Clause>,
+    /// The suites: those of the binary first, then a site's own.
+    pub suites: Vec<Suite>,
+}
+
+impl Catalogue {
+    /// The clause of that id.
+    pub fn clause(&self, id: &ClauseId) -> Option<&Clause> {
+        self.clauses.iter().find(|clause| clause.id == *id)
+    }
+
+    /// The case of that id.
+    pub fn case(&self, id: &CaseId) -> Option<&Arc<Case>> {
+        self.cases().find(|case| case.id == *id)
+    }
+
+    /// Every case, in the order of the suites.
+    pub fn cases(&self) -> impl Iterator<Item = &Arc<Case>> {
+        self.suites.iter().flat_map(|suite| &suite.cases)
+    }
+}
+
+/// The suites inside the binary.
+pub fn builtin_suites() -> Vec<Source> {
+    [
+        (
+            "suites/audience.yaml",
+            include_str!("../../suites/audience.yaml"),
+        ),
+        (
+            "suites/capability.yaml",
+            include_str!("../../suites/capability.yaml"),
+        ),
+        ("suites/path.yaml", include_str!("../../suites/path.yaml")),
+        ("suites/group.yaml", include_str!("../../suites/group.yaml")),
+    ]
+    .into_iter()
+    .map(builtin)
+    .collect()
+}
+
+/// The register of clauses inside the binary.
+pub fn builtin_clauses() -> Source {
+    builtin((
+        "suites/clauses.yaml",
+        include_str!("../../suites/clauses.yaml"),
+    ))
+}
+
+fn builtin((name, text): (&str, &str)) -> Source {
+    Source {
+        name: name.into(),
+        text: text.into(),
+    }
+}
+
+/// Reads the suites of the binary and a site's own. A file of the site with the key `clauses` is a
+/// register that adds to the one of the binary.
+pub fn load_catalogue(extra: &[Source]) -> Result<Catalogue, Problems> {
+    let mut sources = vec![builtin_clauses()];
+    sources.extend(builtin_suites());
+    sources.extend_from_slice(extra);
+    load(&sources)
+}
+
+/// Reads registers and suites; registers first, since suites refer to them.
+pub(super) fn load(sources: &[Source]) -> Result<Catalogue, Problems> {
+    let mut files: Vec<(Diagnostics<'_>, Option<Node>)> = sources
+        .iter()
+        .map(|source| {
+            let mut d = Diagnostics::new(source);
+            let root = yaml::parse(&mut d);
+            (d, root)
+        })
+        .collect();
+    let mut known = suites::Known::default();
+    let mut clause_ids = BTreeMap::new();
+    for (d, root) in &mut files {
+        if let Some(root) = root.as_ref().filter(|root| is_register(root)) {
+            let found = clauses::read(d, Entry::root(root), &mut clause_ids);
+            known.clauses.extend(found);
+        }
+    }
+    let mut suites = Vec::new();
+    for (d, root) in &mut files {
+        match root.as_ref() {
+            Some(root) if root.kind == Kind::Null => {
+                d.error(None, "the file is empty")
+                    .help("a suite has the keys `suite`, `about` and `cases`");
+            }
+            Some(root) if !is_register(root) => {
+                suites.extend(suites::read(d, Entry::root(root), &mut known));
+            }
+            _ => {}
+        }
+    }
+    let problems = files.into_iter().flat_map(|(d, _)| d.finish().0).collect();
+    Problems::none_of(problems).map(|()| Catalogue {
+        clauses: known.clauses,
+        suites,
+    })
+}
+
+fn is_register(root: &Node) -> bool {
+    matches!(&root.kind, Kind::Map(entries) if entries.iter().any(|(key, _)| key.text == "clauses"))
+}

@@ -1,0 +1,355 @@
+//! The `endpoints` of an inventory.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::catalogue::Catalogue;
+use super::diagnostics::Diagnostics;
+use super::fields::{Entry, Fields};
+use super::issuers::{Issuers, name, refused};
+use super::tree::Kind;
+use super::words::{listed, suggestion};
+use super::{clauses, limits, paths, secrets};
+use crate::model::{CaseId, Endpoint, Groups, KnownFailure, Limits, Place, Traits};
+
+const KEYS: [&str; 13] = [
+    "desc",
+    "type",
+    "endpoint",
+    "paths",
+    "issuer",
+    "area",
+    "ca",
+    "profile",
+    "audience",
+    "traits",
+    "known-failures",
+    "limits",
+    "redirect-hosts",
+];
+const TRAIT_KEYS: [&str; 5] = ["directories", "any-audience", "groups", "tape", "macaroons"];
+const GROUP_KEYS: [&str; 3] = ["member", "privileged", "protected"];
+const FAILURE_KEYS: [&str; 4] = ["case", "reason", "ticket", "expires"];
+
+/// The area that is meant where nothing is said: the reference suite's.
+const USUAL_AREA: &str = "wlcg";
+
+/// Rows of the table that are no endpoints.
+const TAGS: [&str; 2] = ["critical", "not-critical"];
+
+/// Reads one endpoint.
+pub(super) fn read(
+    d: &mut Diagnostics<'_>,
+    entry: Entry<'_>,
+    issuers: &Issuers,
+    catalogue: &Catalogue,
+) -> Option<Endpoint> {
+    let name = name(d, entry).filter(|name| {
+        let free = !TAGS.contains(&name.as_str());
+        if !free {
+            d.error(entry.key, format!("`{name}` is a row of the table already"))
+                .help("give the endpoint another name");
+        }
+        free
+    });
+    let fields = entry.fields(d, "an endpoint", &KEYS)?;
+    let url = fields.require(d, "endpoint").and_then(|entry| {
+        let text = entry.text(d)?;
+        refused(d, entry, paths::door(text))
+    });
+    let area = area(d, &fields);
+    let issuer = issuer(d, &fields, issuers);
+    let ca = secrets::trust(d, &fields);
+    let profile = fields
+        .get("profile")
+        .map(|entry| clauses::profile(d, entry));
+    let audience = fields.get("audience").map(|entry| entry.text(d));
+    let traits = traits(d, &fields);
+    let known_failures = known_failures(d, &fields, catalogue);
+    let limits = match fields.get("limits") {
+        Some(entry) => limits::read(d, entry),
+        None => Some(Limits::default()),
+    };
+    let redirect_hosts = redirect_hosts(d, &fields);
+    Some(Endpoint {
+        name: name?,
+        description: remark(d, &fields, "desc"),
+        software: remark(d, &fields, "type"),
+        url: url?,
+        area: area?,
+        issuer: issuer?,
+        ca: ca?,
+        profile: profile.flatten(),
+        audience: audience.flatten().map(ToOwned::to_owned),
+        traits: traits?,
+        known_failures,
+        limits: limits?,
+        redirect_hosts,
+    })
+}
+
+/// Text that may be missing or empty, as files of the reference suite have it.
+fn remark(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str) -> Option<String> {
+    let entry = fields.get(name).filter(|entry| !entry.is_null())?;
+    entry.text(d).map(ToOwned::to_owned)
+}
+
+/// The area that is meant of those under `paths`.
+fn area(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<String> {
+    let areas = fields.require(d, "paths")?;
+    let areas: Vec<(Entry<'_>, Option<String>)> = areas
+        .named(d)?
+        .into_iter()
+        .map(|entry| {
+            let path = entry
+                .text(d)
+                .and_then(|text| refused(d, entry, paths::area(text)));
+            (entry, path)
+        })
+        .collect();
+    let names: Vec<&str> = areas.iter().map(|(entry, _)| entry.name).collect();
+    let chosen = |name: &str| areas.iter().find(|(entry, _)| entry.name == name);
+    let found = match fields.get("area") {
+        Some(entry) => {
+            let name = entry.text(d)?;
+            let found = chosen(name);
+            if found.is_none() {
+                let draft = d.error(entry.mark(), format!("`paths` has no `{name}`"));
+                if let Some(help) = suggestion(name, names) {
+                    draft.help(help);
+                }
+            }
+            found
+        }
+        None => {
+            let found = chosen(USUAL_AREA).or(match areas.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            });
+            if found.is_none() && !fields.misspelt("area") {
+                let at = fields.get("paths").map_or(fields.at, |entry| entry.key);
+                let draft = d.error(at, "it is open which of `paths` is meant");
+                match names.as_slice() {
+                    [] => draft.help("name one, such as `wlcg: /wlcg`"),
+                    names => draft.help(format!("say so with `area`; there is {}", listed(names))),
+                };
+            }
+            found
+        }
+    };
+    found.and_then(|(_, path)| path.clone())
+}
+
+fn issuer(
+    d: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+    issuers: &Issuers,
+) -> Option<Option<String>> {
+    let names: Vec<&str> = issuers.names.iter().map(String::as_str).collect();
+    let Some(entry) = fields.get("issuer") else {
+        if issuers.open && !fields.misspelt("issuer") {
+            d.error(fields.at, "it is open which issuer is meant")
+                .help(format!("say so with `issuer`; there is {}", listed(&names)));
+            return None;
+        }
+        return Some(issuers.default.clone());
+    };
+    let name = entry.text(d)?;
+    if !names.contains(&name) {
+        let draft = d.error(entry.mark(), format!("there is no issuer `{name}`"));
+        match suggestion(name, names) {
+            Some(help) => draft.help(help),
+            None => draft.help("describe it under `issuers`"),
+        };
+        return None;
+    }
+    Some(Some(name.to_owned()))
+}
+
+fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
+    let usual = Traits {
+        groups: Some(Groups::default()),
+        ..Traits::default()
+    };
+    let Some(entry) = fields.get("traits") else {
+        return Some(usual);
+    };
+    let fields = entry.fields(d, "`traits`", &TRAIT_KEYS)?;
+    let mut flag = |name: &str, usual: bool| {
+        let entry = fields.get(name);
+        entry.and_then(|entry| entry.boolean(d)).unwrap_or(usual)
+    };
+    Some(Traits {
+        directories: flag("directories", usual.directories),
+        any_audience: flag("any-audience", usual.any_audience),
+        tape: flag("tape", usual.tape),
+        macaroons: flag("macaroons", usual.macaroons),
+        groups: match fields.get("groups") {
+            Some(entry) => groups(d, entry)?,
+            None => usual.groups,
+        },
+    })
+}
+
+fn groups(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Option<Groups>> {
+    match entry.value.kind {
+        Kind::Bool(false) => return Some(None),
+        Kind::Map(_) => {}
+        _ => {
+            d.error(entry.mark(), "`groups`: expected `false` or a mapping")
+                .help(format!("the mapping has the keys {}", listed(&GROUP_KEYS)));
+            return None;
+        }
+    }
+    let fields = entry.fields(d, "`groups`", &GROUP_KEYS)?;
+    let usual = Groups::default();
+    let protected = fields.get("protected").and_then(|entry| {
+        let text = entry.text(d)?;
+        let path = refused(d, entry, paths::area(text))?;
+        if path.is_empty() {
+            d.error(entry.mark(), "the protected path cannot be the whole area");
+        }
+        Some(path)
+    });
+    Some(Some(Groups {
+        member: group(d, &fields, "member").unwrap_or(usual.member),
+        privileged: group(d, &fields, "privileged").unwrap_or(usual.privileged),
+        protected: protected.unwrap_or(usual.protected),
+    }))
+}
+
+fn group(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str) -> Option<String> {
+    let entry = fields.get(name)?;
+    let text = entry.text(d)?;
+    if !text.starts_with('/') || text.contains(char::is_whitespace) {
+        d.error(
+            entry.mark(),
+            "a group starts with a slash and has no spaces",
+        )
+        .help("write it as tokens have it in `wlcg.groups`, such as `/wlcg/test`");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn known_failures(
+    d: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+    catalogue: &Catalogue,
+) -> Vec<KnownFailure> {
+    let items = fields
+        .get("known-failures")
+        .and_then(|entry| entry.items(d))
+        .unwrap_or_default();
+    let mut failures: Vec<KnownFailure> = Vec::new();
+    for item in items {
+        let Some(failure) = known_failure(d, item, catalogue) else {
+            continue;
+        };
+        if let Some(first) = failures.iter().find(|first| first.case == failure.case) {
+            d.error(
+                item.key,
+                format!(
+                    "`{}` is known already, on line {}",
+                    failure.case, first.at.line
+                ),
+            );
+        }
+        failures.push(failure);
+    }
+    failures
+}
+
+fn known_failure(
+    d: &mut Diagnostics<'_>,
+    entry: Entry<'_>,
+    catalogue: &Catalogue,
+) -> Option<KnownFailure> {
+    let fields = entry.fields(d, "a known failure", &FAILURE_KEYS)?;
+    let case = fields
+        .require(d, "case")
+        .and_then(|entry| case(d, entry, catalogue));
+    let reason = fields.require(d, "reason").and_then(|entry| entry.text(d));
+    let ticket = fields
+        .get("ticket")
+        .and_then(|entry| match entry.value.kind {
+            Kind::Integer(number) => Some(number.to_string()),
+            _ => entry.text(d).map(ToOwned::to_owned),
+        });
+    let expires = fields.get("expires").and_then(|entry| date(d, entry));
+    Some(KnownFailure {
+        case: case?,
+        reason: reason?.to_owned(),
+        ticket,
+        expires,
+        at: Place {
+            file: Arc::clone(&d.source.name),
+            line: entry.key.at.line,
+        },
+    })
+}
+
+fn case(d: &mut Diagnostics<'_>, entry: Entry<'_>, catalogue: &Catalogue) -> Option<CaseId> {
+    let text = entry.text(d)?;
+    if text.contains(['*', '?', '[']) {
+        d.error(entry.mark(), "a known failure names one case, not several")
+            .help("a pattern would hide failures that nobody knows yet");
+        return None;
+    }
+    let id = text.parse().ok().filter(|id| catalogue.case(id).is_some());
+    if id.is_none() {
+        let draft = d.error(entry.mark(), format!("there is no case `{text}`"));
+        match suggestion(text, catalogue.cases().map(|case| case.id.as_str())) {
+            Some(help) => draft.help(help),
+            None => draft.help("`touchstone list cases` shows them"),
+        };
+    }
+    id
+}
+
+fn date(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Date> {
+    let text = entry.text(d)?;
+    // The length keeps out times of the day, which the parser would drop.
+    let date = text
+        .parse()
+        .ok()
+        .filter(|_| text.len() == "2027-01-31".len());
+    if date.is_none() {
+        d.error(entry.mark(), format!("`{text}` is no day"))
+            .help("write it like 2027-01-31");
+    }
+    date
+}
+
+fn redirect_hosts(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Vec<String> {
+    let items = fields
+        .get("redirect-hosts")
+        .and_then(|entry| entry.items(d))
+        .unwrap_or_default();
+    items
+        .into_iter()
+        .filter_map(|item| host_glob(d, item))
+        .collect()
+}
+
+fn host_glob(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
+    let glob = entry.text(d)?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-._*?[]{},!".contains(c);
+    if !glob.chars().all(legal) {
+        d.error(entry.mark(), "this is no pattern for a host")
+            .help("write the host alone, such as `*.example.org`: no scheme, port or path");
+        return None;
+    }
+    if let Err(error) = globset::Glob::new(glob) {
+        d.error(
+            entry.mark(),
+            format!("this is no pattern: {}", error.kind()),
+        );
+        return None;
+    }
+    if glob.chars().all(|c| c == '*' || c == '.') {
+        d.note(entry.mark(), "this lets a redirect take tokens to any host");
+    }
+    Some(glob.to_owned())
+}

@@ -1,0 +1,79 @@
+//! How gently and how long an endpoint is asked.
+
+use std::time::Duration;
+
+use super::diagnostics::Diagnostics;
+use super::fields::{Entry, Fields};
+use super::tree::Kind;
+use crate::model::Limits;
+
+const KEYS: [&str; 8] = [
+    "jobs",
+    "preflight",
+    "connect",
+    "first-byte",
+    "idle",
+    "case",
+    "endpoint",
+    "body",
+];
+
+/// Longer than any run, and short enough for every clock.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Reads `limits`; what it does not name keeps its default.
+pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Limits> {
+    let fields = entry.fields(d, "`limits`", &KEYS)?;
+    let usual = Limits::default();
+    Some(Limits {
+        jobs: count(d, &fields, "jobs", usual.jobs),
+        preflight: duration(d, &fields, "preflight", usual.preflight),
+        connect: duration(d, &fields, "connect", usual.connect),
+        first_byte: duration(d, &fields, "first-byte", usual.first_byte),
+        idle: duration(d, &fields, "idle", usual.idle),
+        case: duration(d, &fields, "case", usual.case),
+        endpoint: duration(d, &fields, "endpoint", usual.endpoint),
+        body: count(d, &fields, "body", usual.body),
+    })
+}
+
+// A problem ends the loading, so that what is used in a wrong value's place does not matter.
+
+fn count(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str, usual: usize) -> usize {
+    fields
+        .get(name)
+        .and_then(|entry| entry.count(d))
+        .unwrap_or(usual)
+}
+
+fn duration(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str, usual: Duration) -> Duration {
+    fields
+        .get(name)
+        .and_then(|entry| one(d, entry))
+        .unwrap_or(usual)
+}
+
+fn one(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Duration> {
+    if let Kind::Integer(number) = entry.value.kind {
+        d.error(entry.mark(), format!("`{}` needs a unit", entry.name))
+            .help(format!("write `{number}s` for seconds"));
+        return None;
+    }
+    let text = entry.text(d)?;
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration.is_zero() => {
+            d.error(entry.mark(), format!("`{}` cannot be zero", entry.name));
+            None
+        }
+        Ok(duration) if duration > LONGEST => {
+            d.error(entry.mark(), format!("`{}` is at most 7 days", entry.name));
+            None
+        }
+        Ok(duration) => Some(duration),
+        Err(_) => {
+            d.error(entry.mark(), format!("`{text}` is no duration"))
+                .help("write it like `500ms`, `10s` or `2m`");
+            None
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! From `endpoints.yaml` and `suites/*.yaml` to typed values, or to every problem in them at once.
+//!
+//! A file becomes a tree that knows its lines (`yaml`); readers walk the tree, take typed values out
+//! of it (`fields`) and leave what is wrong in one place (`diagnostics`), so that a problem never hides
+//! the next one. Nothing is looked up beside the files themselves: neither secrets nor certificates.
+
+mod catalogue;
+mod clauses;
+mod diagnostics;
+mod endpoints;
+mod fields;
+mod inventory;
+mod issuers;
+mod limits;
+mod objects;
+mod paths;
+mod problem;
+mod secrets;
+mod source;
+mod steps;
+mod suites;
+mod tokens;
+mod tree;
+mod words;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{Catalogue, builtin_clauses, builtin_suites, load_catalogue};
+pub use inventory::{Loaded, load_inventory};
+pub use paths::{check_issuer_url, split_area_url};
+pub use problem::{Problem, ProblemReport, Problems, Spot, Weight};
+pub use source::{FILE_CAP, Source};

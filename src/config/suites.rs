@@ -1,0 +1,211 @@
+//! `suites/*.yaml`: files of cases.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::clauses::{SEVERITIES, clause_id};
+use super::diagnostics::{Diagnostics, Mark};
+use super::fields::{Entry, Fields};
+use super::words::suggestion;
+use super::{objects, steps};
+use crate::model::{Arrangement, Case, CaseId, Clause, ClauseId, Place, Step, Suite};
+
+const KEYS: [&str; 3] = ["suite", "about", "cases"];
+const CASE_KEYS: [&str; 7] = [
+    "id", "title", "risk", "clauses", "severity", "given", "steps",
+];
+
+/// What the files before have defined.
+#[derive(Default)]
+pub(super) struct Known {
+    pub clauses: Vec<Clause>,
+    pub suites: BTreeMap<String, Place>,
+    pub cases: BTreeMap<CaseId, Place>,
+}
+
+/// Reads one file of cases.
+pub(super) fn read(d: &mut Diagnostics<'_>, root: Entry<'_>, known: &mut Known) -> Option<Suite> {
+    let fields = root.fields(d, "a suite", &KEYS)?;
+    let name = fields.require(d, "suite").and_then(|entry| {
+        let name = suite_name(d, entry)?;
+        let at = place(d, entry.mark());
+        match known.suites.get(name) {
+            Some(first) => {
+                d.error(
+                    entry.mark(),
+                    format!("the suite `{name}` is there twice, first in {first}"),
+                )
+                .help("give this one another name");
+            }
+            None => {
+                known.suites.insert(name.to_owned(), at);
+            }
+        }
+        Some(name)
+    });
+    let about = fields.require(d, "about").and_then(|entry| entry.text(d));
+    let cases = fields
+        .require(d, "cases")
+        .and_then(|entry| some_items(d, entry));
+    let cases = cases
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| case(d, entry, name, known))
+        .map(Arc::new)
+        .collect();
+    Some(Suite {
+        name: name?.to_owned(),
+        about: about?.to_owned(),
+        cases,
+    })
+}
+
+/// The items of a list that has to have some.
+fn some_items<'n>(d: &mut Diagnostics<'_>, entry: Entry<'n>) -> Option<Vec<Entry<'n>>> {
+    let items = entry.items(d)?;
+    if items.is_empty() {
+        d.error(entry.mark(), format!("`{}` is empty", entry.name));
+        return None;
+    }
+    Some(items)
+}
+
+pub(super) fn place(d: &Diagnostics<'_>, mark: Mark) -> Place {
+    Place {
+        file: Arc::clone(&d.source.name),
+        line: mark.at.line,
+    }
+}
+
+fn suite_name<'n>(d: &mut Diagnostics<'_>, entry: Entry<'n>) -> Option<&'n str> {
+    let name = entry.text(d)?;
+    // The name is the first word of the ids of its cases.
+    if name.contains('.') || format!("{name}.x").parse::<CaseId>().is_err() {
+        d.error(entry.mark(), format!("`{name}` is no name of a suite"))
+            .help("a suite is named by a lower-case word, such as `path`");
+        return None;
+    }
+    Some(name)
+}
+
+fn case(
+    d: &mut Diagnostics<'_>,
+    entry: Entry<'_>,
+    suite: Option<&str>,
+    known: &mut Known,
+) -> Option<Case> {
+    let fields = entry.fields(d, "a case", &CASE_KEYS)?;
+    let id = fields
+        .require(d, "id")
+        .and_then(|entry| case_id(d, entry, suite, known));
+    let title = fields.require(d, "title").and_then(|entry| entry.text(d));
+    let risk = fields.require(d, "risk").and_then(|entry| entry.text(d));
+    let clauses = clauses(d, &fields, &known.clauses);
+    let severity = fields
+        .require(d, "severity")
+        .and_then(|entry| entry.word(d, &SEVERITIES));
+    let given = given(d, &fields);
+    let steps = fields
+        .require(d, "steps")
+        .and_then(|entry| some_items(d, entry))
+        .and_then(|items| {
+            let steps: Vec<Option<(Mark, Step)>> = items
+                .into_iter()
+                .map(|item| Some((item.key, steps::read(d, item)?)))
+                .collect();
+            steps.into_iter().collect::<Option<Vec<_>>>()
+        });
+    let (given, steps) = (given?, steps?);
+    objects::check(d, &given, &steps);
+    Some(Case {
+        id: id?,
+        suite: suite?.to_owned(),
+        title: title?.to_owned(),
+        risk: risk?.to_owned(),
+        clauses: clauses?,
+        severity: severity?,
+        given: given.into_iter().map(|(_, object)| object).collect(),
+        steps: steps.into_iter().map(|(_, step)| step).collect(),
+        at: place(d, entry.key),
+    })
+}
+
+fn case_id(
+    d: &mut Diagnostics<'_>,
+    entry: Entry<'_>,
+    suite: Option<&str>,
+    known: &mut Known,
+) -> Option<CaseId> {
+    let text = entry.text(d)?;
+    let id: CaseId = match text.parse() {
+        Ok(id) => id,
+        Err(reason) => {
+            d.error(entry.mark(), format!("`{text}` is no id of a case"))
+                .help(reason);
+            return None;
+        }
+    };
+    if let Some(suite) = suite
+        && text.split('.').next() != Some(suite)
+    {
+        d.error(
+            entry.mark(),
+            format!("the ids of this suite start with `{suite}.`"),
+        );
+    }
+    if let Some(first) = known.cases.get(&id) {
+        d.error(
+            entry.mark(),
+            format!("the case `{id}` is there twice, first in {first}"),
+        );
+        return None;
+    }
+    known.cases.insert(id.clone(), place(d, entry.mark()));
+    Some(id)
+}
+
+fn clauses(
+    d: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+    known: &[Clause],
+) -> Option<Vec<ClauseId>> {
+    let entry = fields.require(d, "clauses")?;
+    let mut ids: Vec<ClauseId> = Vec::new();
+    for item in some_items(d, entry)? {
+        let Some(id) = clause_id(d, item) else {
+            continue;
+        };
+        if ids.contains(&id) {
+            d.error(item.mark(), format!("the clause `{id}` is there twice"));
+        } else if !known.iter().any(|clause| clause.id == id) {
+            let draft = d.error(item.mark(), format!("there is no clause `{id}`"));
+            match suggestion(id.as_str(), known.iter().map(|clause| clause.id.as_str())) {
+                Some(help) => draft.help(help),
+                None => draft.help("`touchstone list clauses` shows them"),
+            };
+        }
+        ids.push(id);
+    }
+    Some(ids)
+}
+
+/// The objects that are there before the steps, each with the place that says so.
+fn given(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<(Mark, Arrangement)>> {
+    let Some(entry) = fields.get("given") else {
+        return Some(Vec::new());
+    };
+    let objects: Vec<Option<(Mark, Arrangement)>> = some_items(d, entry)?
+        .into_iter()
+        .map(|item| {
+            let object = item.fields(d, "an object", &["file", "directory"])?;
+            let entry = object.one_of(d, &["file", "directory"], true)?;
+            let path = steps::path(d, entry)?;
+            let arrangement = match entry.name {
+                "file" => Arrangement::File(path),
+                _ => Arrangement::Directory(path),
+            };
+            Some((entry.mark(), arrangement))
+        })
+        .collect();
+    objects.into_iter().collect()
+}

@@ -1,0 +1,5 @@
+//! What people read when their files are wrong.
+
+mod catalogue;
+mod hostile;
+mod inventory;

@@ -1,0 +1,172 @@
+//! Files that were made to hurt.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use crate::config::{Source, builtin_suites, load_catalogue, load_inventory};
+
+fn source(text: &str) -> Source {
+    Source {
+        name: "x.yaml".into(),
+        text: text.into(),
+    }
+}
+
+/// Reads `text` as both kinds of file and renders what is said of it.
+fn read(text: &str) -> String {
+    let source = source(text);
+    let mut told = String::new();
+    if let Err(problems) = crate::config::catalogue::load(std::slice::from_ref(&source)) {
+        told += &problems.to_string();
+        for problem in problems.iter().take(20) {
+            miette::GraphicalReportHandler::new()
+                .render_report(&mut told, &problem.report())
+                .unwrap();
+        }
+    }
+    let catalogue = crate::config::Catalogue {
+        clauses: Vec::new(),
+        suites: Vec::new(),
+    };
+    match load_inventory(&source, &catalogue) {
+        Ok(loaded) => told += &format!("{loaded:?}"),
+        Err(problems) => told += &problems.to_string(),
+    }
+    told
+}
+
+#[test]
+fn bombs_are_refused_soon() {
+    let wide = |item: &str, count: usize| format!("a: [{}]\n", vec![item; count].join(","));
+    let mut laughs = String::from("a: &a [x,x,x,x,x,x,x,x,x]\n");
+    for (one, two) in ('a'..'n').zip('b'..) {
+        laughs += &format!("{two}: &{two} [{}]\n", vec![format!("*{one}"); 9].join(","));
+    }
+    let key = "k".repeat(900);
+    let mut texts = vec![
+        "[".repeat(1 << 19),
+        "{a: ".repeat(1 << 17),
+        "- ".repeat(1 << 18),
+        wide("1", 110_000),
+        laughs,
+        "a: &a [*a]\n".into(),
+        format!(
+            "a: &a [{}]\nb: [{}]\n",
+            vec!["1"; 1000].join(","),
+            vec!["*a"; 5000].join(",")
+        ),
+        format!(
+            "{key}: {{{key}: {{{key}: [{}]}}}}\n",
+            vec!["1"; 100_000].join(",")
+        ),
+        (0..50_000).map(|n| format!("key{n}: 1\n")).collect(),
+        "x: 1\n".repeat(100_000),
+        format!("suite: {}\n", "x".repeat(1_000_000)),
+        "\u{0}".repeat(1_000_000),
+        "x".repeat(2 << 20),
+    ];
+    texts.push(format!(
+        "endpoints: {{se: {{{}}}}}",
+        "? a : b, ".repeat(50_000)
+    ));
+    for text in texts {
+        let start = Instant::now();
+        let told = read(&text);
+        let head: String = text.chars().take(30).collect();
+        assert!(!told.is_empty(), "{head}");
+        assert!(told.len() < 300_000, "{head}: {}", told.len());
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{head}: {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[test]
+fn many_notes_neither_refuse_a_file_nor_hide_a_problem() {
+    let file = |hosts: usize, jobs: &str| {
+        let hosts = vec!["'*'"; hosts].join(", ");
+        source(&format!(
+            "endpoints: {{se: {{endpoint: 'https://se.example.org', paths: {{wlcg: /}}, limits: {{jobs: {jobs}}}, redirect-hosts: [{hosts}]}}}}"
+        ))
+    };
+    let catalogue = load_catalogue(&[]).unwrap();
+    assert!(load_inventory(&file(300, "1"), &catalogue).is_ok());
+    for hosts in [0, 1, 200, 201, 300] {
+        assert!(
+            load_inventory(&file(hosts, "0"), &catalogue).is_err(),
+            "{hosts}"
+        );
+    }
+}
+
+#[test]
+fn ten_times_the_suites_load_at_once() {
+    let sources: Vec<Source> = (0..10)
+        .flat_map(|number| {
+            builtin_suites().into_iter().map(move |suite| {
+                let name = suite
+                    .name
+                    .trim_start_matches("suites/")
+                    .trim_end_matches(".yaml");
+                let other = format!("{name}{number}");
+                let other = other.replace(
+                    |c: char| c.is_ascii_digit(),
+                    ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"][number],
+                );
+                let text = suite
+                    .text
+                    .replace(&format!("suite: {name}"), &format!("suite: {other}"))
+                    .replace(&format!("id: {name}."), &format!("id: {other}."));
+                Source {
+                    name: format!("{other}.yaml").into(),
+                    text: text.into(),
+                }
+            })
+        })
+        .collect();
+    let start = Instant::now();
+    let catalogue = load_catalogue(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(catalogue.cases().count(), 62 * 11);
+    // Without optimisation and beside other tests; alone and optimised it is some 20 times less.
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+const GOOD: &str = include_str!("../../../endpoints.yaml");
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>()) {
+        read(&text);
+    }
+
+    #[test]
+    fn any_yaml_like_text_is_read_or_refused(text in "([-?:,{}\\[\\]&*!|>'\"%@`#~ \n\ta1é]|suite|cases|endpoints|steps|token|<<){0,60}") {
+        read(&text);
+    }
+
+    #[test]
+    fn mutated_files_are_read_or_refused(
+        which in 0..5_usize,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..40_usize, "[-?:,{}\\[\\]&*!|>'\"%@`#~ \n\ta1é.]{0,4}"), 1..6),
+    ) {
+        let suites = builtin_suites();
+        let text = suites.get(which).map_or(GOOD, |suite| &suite.text);
+        let mut chars: Vec<char> = text.chars().take(4000).collect();
+        for (at, removed, inserted) in changes {
+            let at = at.index(chars.len());
+            let end = (at + removed).min(chars.len());
+            chars.splice(at..end, inserted.chars());
+            if chars.is_empty() {
+                break;
+            }
+        }
+        read(&chars.into_iter().collect::<String>());
+    }
+}
