@@ -3,6 +3,12 @@
 //! Each is as small as it can be, and leaves what the runner itself needs intact: tokens that may both
 //! read and modify work, so that objects can be arranged and effects be seen.
 
+mod audience;
+mod capability;
+mod effect;
+mod group;
+mod path;
+mod reading;
 mod service;
 
 use std::sync::LazyLock;
@@ -31,7 +37,18 @@ impl Fault {
 
 /// Every fault, by theme.
 pub fn faults() -> &'static [Fault] {
-    static ALL: LazyLock<Vec<Fault>> = LazyLock::new(|| [service::FAULTS].concat());
+    static ALL: LazyLock<Vec<Fault>> = LazyLock::new(|| {
+        [
+            audience::FAULTS,
+            capability::FAULTS,
+            reading::FAULTS,
+            effect::FAULTS,
+            path::FAULTS,
+            group::FAULTS,
+            service::FAULTS,
+        ]
+        .concat()
+    });
     &ALL
 }
 
@@ -100,6 +117,21 @@ mod tests {
                 fault.name
             );
         }
+    }
+
+    #[test]
+    fn every_case_has_a_fault() {
+        let caught: BTreeSet<&str> = faults()
+            .iter()
+            .flat_map(|fault| fault.cases)
+            .copied()
+            .collect();
+        let cases = cases();
+        assert!(cases.len() >= 62);
+        assert_eq!(
+            cases.difference(&caught).collect::<Vec<_>>(),
+            Vec::<&&str>::new()
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Both services over real TLS.
 
+mod faults;
 mod issuer;
 mod reading;
 mod refusal;
