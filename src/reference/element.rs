@@ -1,0 +1,260 @@
+//! One request through the storage element: token, place, right, body, deed, answer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use futures_util::StreamExt;
+
+use super::answers::{METHODS, Outcome, Refusal};
+use super::authorisation::Question;
+use super::keys::KeyRing;
+use super::namespace::{Namespace, Node};
+use super::path::{ObjectPath, WrittenPath};
+use super::rules::{Rules, Service, Told};
+use super::token::{self, Bearer};
+use super::webdav;
+use crate::model::{Groups, Method};
+
+const MAX_BODY: usize = 16 << 20;
+/// What is still taken from the wire of a body that is too long, so that the client hears why.
+const MAX_DRAINED: usize = 4 * MAX_BODY;
+/// For a whole upload.
+const BODY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The storage element's state.
+pub(super) struct Element {
+    pub(super) rules: Rules,
+    pub(super) areas: Vec<ServedArea>,
+    pub(super) issuers: Vec<KeyRing>,
+    /// Scheme, host and port of each of its names.
+    pub(super) origins: Vec<String>,
+    pub(super) namespace: Mutex<Namespace>,
+}
+
+/// The part of the namespace that belongs to one issuer.
+pub(super) struct ServedArea {
+    pub(super) path: ObjectPath,
+    pub(super) issuer: String,
+    pub(super) groups: Groups,
+}
+
+/// A place in the namespace that lies in an area.
+pub(super) struct Target {
+    /// Which of the element's areas.
+    area: usize,
+    /// In the namespace, area included.
+    pub(super) path: ObjectPath,
+    /// Relative to the area.
+    pub(super) below: ObjectPath,
+    /// Whether the client wrote a trailing slash.
+    pub(super) slash: bool,
+}
+
+/// A request whose token is good and whose path lies in an area.
+pub(super) struct Visit {
+    pub(super) method: Method,
+    pub(super) bearer: Bearer,
+    pub(super) target: Target,
+}
+
+/// A path that could mean two things.
+pub(super) struct Ambiguous;
+
+/// Serves one request.
+pub(super) async fn answer(
+    State(element): State<Arc<Element>>,
+    request: Request,
+) -> Response<Body> {
+    let outcome = match element.rules.service {
+        Service::Attentive | Service::Open => element.outcome(request).await,
+        Service::Deaf(status) => Outcome::Plain(status, Bytes::new()),
+        Service::Down | Service::Silent => std::future::pending().await,
+    };
+    outcome.into_response()
+}
+
+impl Element {
+    async fn outcome(&self, request: Request) -> Outcome {
+        let (parts, body) = request.into_parts();
+        let Some(method) = method(&parts) else {
+            return Outcome::NotAllowed(METHODS);
+        };
+        if method == Method::Options {
+            return Outcome::Options;
+        }
+        match self.visit(method, &parts).await {
+            Ok(visit) => {
+                let before = self.namespace().get(&visit.target.path).cloned();
+                let outcome = self.serve(&visit, &parts.headers, body).await;
+                let told = Told {
+                    method,
+                    bearer: Some(&visit.bearer),
+                    before: before.as_ref(),
+                };
+                (self.rules.tell)(&told, outcome)
+            }
+            Err(outcome) => {
+                drain(&parts.headers, body).await;
+                let told = Told {
+                    method,
+                    bearer: None,
+                    before: None,
+                };
+                (self.rules.tell)(&told, outcome)
+            }
+        }
+    }
+
+    /// Who comes, and to which place.
+    async fn visit(&self, method: Method, parts: &Parts) -> Result<Visit, Outcome> {
+        let bearer = if self.rules.service == Service::Open {
+            Bearer::default()
+        } else {
+            let token = token::presented(&parts.headers, &parts.uri)?;
+            let bearer = token::verify(token, &self.issuers).await?;
+            if !(self.rules.audience_accepted)(&bearer, &self.origins, method) {
+                return Err(Refusal::InvalidToken("it is meant for another service").into());
+            }
+            bearer
+        };
+        let target = self.locate(parts.uri.path()).map_err(|Ambiguous| {
+            Outcome::text(StatusCode::BAD_REQUEST, "the path is ambiguous\n")
+        })?;
+        Ok(Visit {
+            method,
+            bearer,
+            target: target.ok_or(Refusal::InsufficientScope)?,
+        })
+    }
+
+    /// Decides before the body is read, so that a refused upload is never asked for, and once more
+    /// before the deed, because others may have been there meanwhile.
+    async fn serve(&self, visit: &Visit, headers: &HeaderMap, body: Body) -> Outcome {
+        let decided = webdav::plan(self, &self.namespace(), visit, headers);
+        if let Err(outcome) = decided {
+            drain(headers, body).await;
+            return outcome;
+        }
+        let body = match read(headers, body).await {
+            Ok(body) => body,
+            Err(outcome) => return outcome,
+        };
+        let mut namespace = self.namespace();
+        webdav::plan(self, &namespace, visit, headers)
+            .and_then(|plan| webdav::carry_out(self, &mut namespace, visit, plan, body))
+            .unwrap_or_else(|outcome| outcome)
+    }
+
+    /// Whether the bearer may, in the area of that target. An issuer speaks for its own area only.
+    pub(super) fn allows(&self, bearer: &Bearer, target: &Target, asked: &Question) -> bool {
+        let Some(area) = self.areas.get(target.area) else {
+            return false;
+        };
+        self.rules.service == Service::Open
+            || (bearer.issuer == area.issuer
+                && (self.rules.allows)(&self.rules, bearer, &area.groups, asked))
+    }
+
+    /// The place that a URL-escaped path names; `None` if it lies in no area.
+    pub(super) fn locate(&self, path: &str) -> Result<Option<Target>, Ambiguous> {
+        let written = WrittenPath::parse(path).ok_or(Ambiguous)?;
+        let within = |area: &ServedArea| written.path.below(&area.path);
+        // The deepest area counts, should one lie in another.
+        let found = (0..self.areas.len())
+            .filter_map(|area| Some((area, within(&self.areas[area])?)))
+            .min_by_key(|(_, below)| below.depth());
+        Ok(found.map(|(area, below)| Target {
+            area,
+            below,
+            slash: written.slash,
+            path: written.path.clone(),
+        }))
+    }
+
+    /// The path of a URI of this service.
+    pub(super) fn own_path<'a>(&self, uri: &'a str) -> Option<&'a str> {
+        self.origins.iter().find_map(|origin| {
+            let (start, rest) = uri.split_at_checked(origin.len())?;
+            let own = start.eq_ignore_ascii_case(origin) && rest.starts_with('/');
+            own.then(|| rest.split(['?', '#']).next().unwrap_or(rest))
+        })
+    }
+
+    /// Each object's path, directories with a trailing slash, in order.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let path = |(path, node): (&ObjectPath, &Node)| {
+            format!("{path}{}", if node.is_directory() { "/" } else { "" })
+        };
+        self.namespace()
+            .tree(&ObjectPath::default())
+            .map(path)
+            .collect()
+    }
+
+    fn namespace(&self) -> MutexGuard<'_, Namespace> {
+        self.namespace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn method(parts: &Parts) -> Option<Method> {
+    use Method::*;
+    [Get, Head, Put, Delete, Mkcol, Propfind, Move, Options]
+        .into_iter()
+        .find(|method| method.as_str() == parts.method.as_str())
+}
+
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
+    let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if waits(headers) && announced.is_some_and(|length| length > MAX_BODY) {
+        return Err(too_long());
+    }
+    let reading = async {
+        let (mut bytes, mut length) = (Vec::new(), 0_usize);
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let broken = |_| Outcome::text(StatusCode::BAD_REQUEST, "the body broke off\n");
+            let chunk = chunk.map_err(broken)?;
+            length = length.saturating_add(chunk.len());
+            if length <= MAX_BODY {
+                bytes.extend_from_slice(&chunk);
+            } else if length > MAX_DRAINED {
+                break;
+            }
+        }
+        if length > MAX_BODY {
+            Err(too_long())
+        } else {
+            Ok(bytes.into())
+        }
+    };
+    tokio::time::timeout(BODY_DEADLINE, reading)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Outcome::text(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body does not come\n",
+            ))
+        })
+}
+
+/// Whether the client waits for leave to send its body.
+fn waits(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::EXPECT)
+}
+
+/// Takes a body that nobody needs from the wire, so that the client is there to hear the answer;
+/// unless it waits for leave to send it.
+async fn drain(headers: &HeaderMap, body: Body) {
+    if !waits(headers) {
+        let _ = read(headers, body).await;
+    }
+}

@@ -1,0 +1,146 @@
+//! Named misbehaviours of the storage element: what the suite has to find.
+//!
+//! Each is as small as it can be, and leaves what the runner itself needs intact: tokens that may both
+//! read and modify work, so that objects can be arranged and effects be seen.
+
+mod audience;
+mod capability;
+mod effect;
+mod group;
+mod path;
+mod reading;
+mod service;
+
+use std::sync::LazyLock;
+
+use super::rules::Rules;
+
+/// One misbehaviour.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// Its name, in kebab-case.
+    pub name: &'static str,
+    /// What the storage element does, in a sentence.
+    pub about: &'static str,
+    /// The clauses that it violates; none if the whole service is out of order.
+    pub clauses: &'static [&'static str],
+    /// The cases that fail because of it; none if the whole service is out of order.
+    pub cases: &'static [&'static str],
+    apply: fn(&mut Rules),
+}
+
+impl Fault {
+    pub(super) fn apply(&self, rules: &mut Rules) {
+        (self.apply)(rules);
+    }
+}
+
+/// Every fault, by theme.
+pub fn faults() -> &'static [Fault] {
+    static ALL: LazyLock<Vec<Fault>> = LazyLock::new(|| {
+        [
+            audience::FAULTS,
+            capability::FAULTS,
+            reading::FAULTS,
+            effect::FAULTS,
+            path::FAULTS,
+            group::FAULTS,
+            service::FAULTS,
+        ]
+        .concat()
+    });
+    &ALL
+}
+
+/// The fault of that name.
+pub fn fault(name: &str) -> Option<&'static Fault> {
+    faults().iter().find(|fault| fault.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The values of `- id:` in a file of suites.
+    fn ids(text: &'static str) -> BTreeSet<&'static str> {
+        let lines = text.lines().map(str::trim_start);
+        lines
+            .filter_map(|line| line.strip_prefix("- id: "))
+            .collect()
+    }
+
+    fn cases() -> BTreeSet<&'static str> {
+        [
+            include_str!("../../../suites/audience.yaml"),
+            include_str!("../../../suites/capability.yaml"),
+            include_str!("../../../suites/group.yaml"),
+            include_str!("../../../suites/path.yaml"),
+        ]
+        .into_iter()
+        .flat_map(ids)
+        .collect()
+    }
+
+    #[test]
+    fn names_are_kebab_case_and_unique() {
+        let mut seen = BTreeSet::new();
+        for fault in faults() {
+            let word = |word: &str| {
+                !word.is_empty()
+                    && word
+                        .bytes()
+                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            };
+            assert!(fault.name.split('-').all(word), "{}", fault.name);
+            assert!(seen.insert(fault.name), "{} is there twice", fault.name);
+            assert!(fault.about.ends_with('.'), "{}", fault.name);
+        }
+    }
+
+    #[test]
+    fn faults_name_cases_and_clauses_that_exist() {
+        let cases = cases();
+        let clauses = ids(include_str!("../../../suites/clauses.yaml"));
+        for fault in faults() {
+            for case in fault.cases {
+                assert!(cases.contains(case), "{}: {case}", fault.name);
+            }
+            for clause in fault.clauses {
+                assert!(clauses.contains(clause), "{}: {clause}", fault.name);
+            }
+            assert_eq!(
+                fault.cases.is_empty(),
+                fault.clauses.is_empty(),
+                "{}",
+                fault.name
+            );
+        }
+    }
+
+    #[test]
+    fn every_case_has_a_fault() {
+        let caught: BTreeSet<&str> = faults()
+            .iter()
+            .flat_map(|fault| fault.cases)
+            .copied()
+            .collect();
+        let cases = cases();
+        assert!(cases.len() >= 62);
+        assert_eq!(
+            cases.difference(&caught).collect::<Vec<_>>(),
+            Vec::<&&str>::new()
+        );
+    }
+
+    #[test]
+    fn each_fault_is_found_by_its_name() {
+        assert!(
+            faults()
+                .iter()
+                .all(|one| fault(one.name).is_some_and(|found| found.about == one.about))
+        );
+        assert!(fault("no-such-fault").is_none());
+    }
+}

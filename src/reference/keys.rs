@@ -1,0 +1,157 @@
+//! The public keys of one trusted issuer, fetched over HTTPS and kept for a while.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::{ReferenceError, server};
+
+/// When keys are looked up again (profile 4.2 recommends to keep them for a while).
+const REFRESH: Duration = Duration::from_secs(600);
+/// How long keys count when the issuer cannot be reached (profile 4.2: at most four days).
+const EXPIRY: Duration = Duration::from_secs(4 * 24 * 3600);
+/// How soon the issuer may be asked again, whatever tokens come in.
+const PAUSE: Duration = Duration::from_secs(3);
+const MAX_DOCUMENT: usize = 1 << 20;
+
+/// The keys of one issuer.
+pub(super) struct KeyRing {
+    issuer: String,
+    client: reqwest::Client,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    keys: HashMap<String, Key>,
+    fetched: Option<Instant>,
+    tried: Option<Instant>,
+}
+
+/// A key with the one algorithm for which it may be used.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) algorithm: Algorithm,
+    pub(super) key: DecodingKey,
+}
+
+/// The keys cannot be had, so that nothing can be said about a token.
+#[derive(Debug)]
+pub(super) struct Unavailable;
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
+}
+
+impl KeyRing {
+    /// Keys of `issuer`, whose TLS is trusted by `ca_pem`.
+    pub(super) fn new(issuer: &str, ca_pem: &str) -> Result<Self, ReferenceError> {
+        if !issuer.starts_with("https://") {
+            return Err(ReferenceError::Option(format!(
+                "the issuer `{issuer}` is no https URL"
+            )));
+        }
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            client: server::client(ca_pem)?,
+            known: Mutex::default(),
+        })
+    }
+
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The key of that id; `None` if the issuer has no such key.
+    pub(super) async fn key(&self, kid: &str) -> Result<Option<Key>, Unavailable> {
+        // Held while fetching, so that many requests at once ask the issuer once.
+        let mut known = self.known.lock().await;
+        if known.wanting(kid) && known.tried.is_none_or(|tried| tried.elapsed() > PAUSE) {
+            known.tried = Some(Instant::now());
+            match self.fetch().await {
+                Ok(keys) => {
+                    known.keys = keys;
+                    known.fetched = Some(Instant::now());
+                }
+                Err(reason) => {
+                    tracing::warn!(issuer = self.issuer, reason, "cannot fetch keys");
+                }
+            }
+        }
+        match known.fetched {
+            Some(fetched) if fetched.elapsed() < EXPIRY => Ok(known.keys.get(kid).cloned()),
+            _ => Err(Unavailable),
+        }
+    }
+
+    async fn fetch(&self) -> Result<HashMap<String, Key>, String> {
+        let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
+        let url = format!("{base}/.well-known/openid-configuration");
+        let metadata: Metadata = self.document(&url).await?;
+        if metadata.issuer != self.issuer {
+            return Err("the metadata is that of another issuer".into());
+        }
+        let set: KeySet = self.document(&metadata.jwks_uri).await?;
+        Ok(set.keys.into_iter().filter_map(usable).collect())
+    }
+
+    async fn document<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
+        let text = |error: reqwest::Error| error.without_url().to_string();
+        let mut response = self.client.get(url).send().await.map_err(text)?;
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(format!("answered {}", response.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(text)? {
+            if body.len() + chunk.len() > MAX_DOCUMENT {
+                return Err("the answer is too long".into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&body).map_err(|_| "the answer is not the JSON expected".into())
+    }
+}
+
+impl Known {
+    /// Whether it is time to ask, for this key or in general.
+    fn wanting(&self, kid: &str) -> bool {
+        !self.keys.contains_key(kid) || self.fetched.is_none_or(|at| at.elapsed() > REFRESH)
+    }
+}
+
+/// A key of the set that can verify ES256 or RS256; others are passed over.
+fn usable(jwk: Value) -> Option<(String, Key)> {
+    let jwk: Jwk = serde_json::from_value(jwk).ok()?;
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            Algorithm::ES256
+        }
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        _ => return None,
+    };
+    let signs = matches!(
+        jwk.common.public_key_use,
+        None | Some(PublicKeyUse::Signature)
+    );
+    let named = jwk.common.key_algorithm;
+    let agrees = named.is_none_or(|named| named == algorithm.into());
+    if !signs || !agrees {
+        return None;
+    }
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
+    let kid = jwk.common.key_id.filter(|kid| !kid.is_empty())?;
+    Some((kid, Key { algorithm, key }))
+}

@@ -1,0 +1,60 @@
+//! The built-in issuer and the built-in storage element, with the faults that it can imitate.
+//!
+//! Both speak HTTPS on loopback with certificates of their own [`Authority`] and end when they are
+//! dropped. The storage element is a pipeline of small decisions; a [`Fault`] replaces one
+//! of them, so that the rest of the code never mentions misbehaviour.
+
+mod answers;
+mod authorisation;
+mod authority;
+mod element;
+mod faults;
+mod issuer;
+mod keys;
+mod namespace;
+mod path;
+mod rules;
+mod scope;
+mod server;
+mod storage;
+mod token;
+mod webdav;
+
+#[cfg(test)]
+mod tests;
+
+pub use authority::{Authority, ServerCertificate};
+pub use faults::{Fault, fault, faults};
+pub use issuer::{Issuer, IssuerOptions};
+pub use storage::{Area, Storage, StorageOptions};
+
+/// Why an embedded service could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    /// The port is taken, or not ours to use.
+    #[error("cannot listen on port {port} of the loopback interface")]
+    Bind {
+        /// The port that was asked for; 0 is any.
+        port: u16,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A certificate or a key for one could not be made.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// An option that makes no sense.
+    #[error("{0}")]
+    Option(String),
+    /// A signing key could not be used.
+    #[error("cannot use a signing key")]
+    SigningKey(#[from] jsonwebtoken::errors::Error),
+    /// TLS could not be set up.
+    #[error("cannot set up TLS: {0}")]
+    Tls(String),
+}
+
+impl From<rustls::Error> for ReferenceError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Tls(error.to_string())
+    }
+}

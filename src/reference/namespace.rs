@@ -1,0 +1,327 @@
+//! What is stored, in memory.
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use jiff::Timestamp;
+
+use super::path::ObjectPath;
+
+/// All contents together.
+const MAX_BYTES: usize = 512 << 20;
+const MAX_OBJECTS: usize = 200_000;
+
+/// Files and directories by path. The root is always there.
+#[derive(Default)]
+pub(super) struct Namespace {
+    nodes: BTreeMap<ObjectPath, Node>,
+    bytes: usize,
+}
+
+/// A file or a directory.
+#[derive(Clone)]
+pub(super) struct Node {
+    /// What a file holds; a directory has none.
+    pub(super) content: Option<Bytes>,
+    pub(super) modified: Timestamp,
+    /// `jti` of the token with which it was made.
+    pub(super) made_with: String,
+}
+
+impl Node {
+    pub(super) fn is_directory(&self) -> bool {
+        self.content.is_none()
+    }
+
+    pub(super) fn size(&self) -> Option<u64> {
+        self.content.as_ref().map(|content| content.len() as u64)
+    }
+}
+
+/// A change that somebody asks for. Paths are those of the namespace, area included.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    Delete { path: ObjectPath },
+    MakeDirectory { path: ObjectPath },
+    Move { from: ObjectPath, to: ObjectPath },
+    Put { path: ObjectPath, content: Bytes },
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Created,
+    Removed,
+    Replaced,
+}
+
+/// Why nothing came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// The target is there already.
+    Exists,
+    /// No room.
+    Full,
+    /// A directory would be moved into itself, or the target is its own source.
+    Inside,
+    /// A directory is where a file would have to be.
+    IsDirectory,
+    /// The object is not there.
+    Missing,
+    /// The directory above is not there, or is no directory.
+    NoParent,
+    /// The directory is not empty.
+    NotEmpty,
+}
+
+impl Namespace {
+    pub(super) fn get(&self, path: &ObjectPath) -> Option<&Node> {
+        self.nodes.get(path)
+    }
+
+    /// Whether there is a directory at `path`.
+    pub(super) fn has_directory(&self, path: &ObjectPath) -> bool {
+        path.is_root() || self.get(path).is_some_and(Node::is_directory)
+    }
+
+    /// Whether something could be made at `path`.
+    pub(super) fn has_parent_of(&self, path: &ObjectPath) -> bool {
+        path.parent()
+            .is_some_and(|parent| self.has_directory(&parent))
+    }
+
+    /// The path itself and everything below it, in order.
+    pub(super) fn tree<'a>(
+        &'a self,
+        path: &'a ObjectPath,
+    ) -> impl Iterator<Item = (&'a ObjectPath, &'a Node)> {
+        self.nodes
+            .range(path..)
+            .take_while(move |(found, _)| found.starts_with(path))
+    }
+
+    /// Makes `path` and all directories above it, where they are missing.
+    pub(super) fn make_directories(&mut self, path: &ObjectPath) {
+        if let Some(parent) = path.parent() {
+            self.make_directories(&parent);
+            let directory = || new_node(None, "");
+            self.nodes.entry(path.clone()).or_insert_with(directory);
+        }
+    }
+
+    /// Carries out `act` as a whole or not at all; what it makes carries `made_with`.
+    pub(super) fn apply(&mut self, act: &Act, made_with: &str) -> Result<Change, Obstacle> {
+        match act {
+            Act::Delete { path } => self.delete(path),
+            Act::MakeDirectory { path } => self.make_directory(path, made_with),
+            Act::Move { from, to } => self.rename(from, to),
+            Act::Put { path, content } => self.put(path, content, made_with),
+        }
+    }
+
+    fn delete(&mut self, path: &ObjectPath) -> Result<Change, Obstacle> {
+        match self.tree(path).take(2).count() {
+            0 => Err(Obstacle::Missing),
+            1 => {
+                self.remove(path);
+                Ok(Change::Removed)
+            }
+            _ => Err(Obstacle::NotEmpty),
+        }
+    }
+
+    fn make_directory(&mut self, path: &ObjectPath, made_with: &str) -> Result<Change, Obstacle> {
+        if path.is_root() || self.get(path).is_some() {
+            return Err(Obstacle::Exists);
+        }
+        if !self.has_parent_of(path) {
+            return Err(Obstacle::NoParent);
+        }
+        self.insert(path.clone(), new_node(None, made_with))?;
+        Ok(Change::Created)
+    }
+
+    fn rename(&mut self, from: &ObjectPath, to: &ObjectPath) -> Result<Change, Obstacle> {
+        if self.get(from).is_none() {
+            return Err(Obstacle::Missing);
+        }
+        if to.starts_with(from) || from.starts_with(to) {
+            return Err(Obstacle::Inside);
+        }
+        if !self.has_parent_of(to) {
+            return Err(Obstacle::NoParent);
+        }
+        let change = match self.delete(to) {
+            Ok(_) => Change::Replaced,
+            Err(Obstacle::Missing) => Change::Created,
+            Err(obstacle) => return Err(obstacle),
+        };
+        let moved: Vec<ObjectPath> = self.tree(from).map(|(path, _)| path.clone()).collect();
+        for old in moved {
+            if let (Some(node), Some(rest)) = (self.nodes.remove(&old), old.below(from)) {
+                self.nodes.insert(to.join(&rest), node);
+            }
+        }
+        Ok(change)
+    }
+
+    fn put(
+        &mut self,
+        path: &ObjectPath,
+        content: &Bytes,
+        made_with: &str,
+    ) -> Result<Change, Obstacle> {
+        if self.has_directory(path) {
+            return Err(Obstacle::IsDirectory);
+        }
+        if !self.has_parent_of(path) {
+            return Err(Obstacle::NoParent);
+        }
+        let node = new_node(Some(content.clone()), made_with);
+        Ok(if self.insert(path.clone(), node)? {
+            Change::Replaced
+        } else {
+            Change::Created
+        })
+    }
+
+    /// Whether something was replaced.
+    fn insert(&mut self, path: ObjectPath, node: Node) -> Result<bool, Obstacle> {
+        let size = |node: &Node| node.content.as_ref().map_or(0, Bytes::len);
+        let freed = self.get(&path).map_or(0, size);
+        let bytes = self.bytes - freed + size(&node);
+        if bytes > MAX_BYTES || self.nodes.len() >= MAX_OBJECTS {
+            return Err(Obstacle::Full);
+        }
+        self.bytes = bytes;
+        Ok(self.nodes.insert(path, node).is_some())
+    }
+
+    fn remove(&mut self, path: &ObjectPath) {
+        if let Some(Node {
+            content: Some(content),
+            ..
+        }) = self.nodes.remove(path)
+        {
+            self.bytes -= content.len();
+        }
+    }
+}
+
+fn new_node(content: Option<Bytes>, made_with: &str) -> Node {
+    Node {
+        content,
+        modified: Timestamp::now(),
+        made_with: made_with.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::WrittenPath;
+    use super::*;
+
+    fn path(text: &str) -> ObjectPath {
+        WrittenPath::parse(text).unwrap().path
+    }
+
+    fn put(text: &str, content: &'static str) -> Act {
+        let content = Bytes::from_static(content.as_bytes());
+        Act::Put {
+            path: path(text),
+            content,
+        }
+    }
+
+    fn mkcol(text: &str) -> Act {
+        Act::MakeDirectory { path: path(text) }
+    }
+
+    fn delete(text: &str) -> Act {
+        Act::Delete { path: path(text) }
+    }
+
+    fn rename(from: &str, to: &str) -> Act {
+        Act::Move {
+            from: path(from),
+            to: path(to),
+        }
+    }
+
+    fn names(namespace: &Namespace) -> Vec<String> {
+        let root = path("/");
+        let everything = namespace.tree(&root);
+        everything.map(|(path, _)| path.to_string()).collect()
+    }
+
+    #[test]
+    fn objects_need_their_parents() {
+        let mut namespace = Namespace::default();
+        assert_eq!(
+            namespace.apply(&put("/a/f", "x"), ""),
+            Err(Obstacle::NoParent)
+        );
+        assert_eq!(namespace.apply(&mkcol("/a/b"), ""), Err(Obstacle::NoParent));
+        assert_eq!(namespace.apply(&mkcol("/a"), ""), Ok(Change::Created));
+        assert_eq!(namespace.apply(&mkcol("/a"), ""), Err(Obstacle::Exists));
+        assert_eq!(
+            namespace.apply(&put("/a", "x"), ""),
+            Err(Obstacle::IsDirectory)
+        );
+        assert_eq!(namespace.apply(&put("/a/f", "x"), ""), Ok(Change::Created));
+        assert_eq!(
+            namespace.apply(&put("/a/f", "yy"), ""),
+            Ok(Change::Replaced)
+        );
+        assert_eq!(
+            namespace.apply(&put("/a/f/g", "x"), ""),
+            Err(Obstacle::NoParent)
+        );
+        assert_eq!(namespace.get(&path("/a/f")).unwrap().size(), Some(2));
+        assert_eq!(namespace.apply(&delete("/a"), ""), Err(Obstacle::NotEmpty));
+        assert_eq!(namespace.apply(&delete("/a/f"), ""), Ok(Change::Removed));
+        assert_eq!(namespace.apply(&delete("/a/f"), ""), Err(Obstacle::Missing));
+        assert_eq!(namespace.apply(&delete("/a"), ""), Ok(Change::Removed));
+        assert_eq!(namespace.bytes, 0);
+    }
+
+    #[test]
+    fn a_directory_moves_with_everything_in_it_and_not_into_itself() {
+        let mut namespace = Namespace::default();
+        for act in [
+            mkcol("/a"),
+            mkcol("/a/b"),
+            put("/a/b/f", "x"),
+            put("/ab", "y"),
+        ] {
+            assert_eq!(namespace.apply(&act, ""), Ok(Change::Created));
+        }
+        assert_eq!(
+            namespace.apply(&rename("/a", "/a/b/c"), ""),
+            Err(Obstacle::Inside)
+        );
+        assert_eq!(
+            namespace.apply(&rename("/a/b/f", "/a"), ""),
+            Err(Obstacle::Inside)
+        );
+        assert_eq!(
+            namespace.apply(&rename("/ab", "/a"), ""),
+            Err(Obstacle::NotEmpty)
+        );
+        assert_eq!(
+            namespace.apply(&rename("/a", "/z/y"), ""),
+            Err(Obstacle::NoParent)
+        );
+        assert_eq!(
+            namespace.apply(&rename("/a", "/c"), ""),
+            Ok(Change::Created)
+        );
+        assert_eq!(names(&namespace), ["/ab", "/c", "/c/b", "/c/b/f"]);
+        assert_eq!(
+            namespace.apply(&rename("/ab", "/c/b/f"), ""),
+            Ok(Change::Replaced)
+        );
+        assert_eq!(names(&namespace), ["/c", "/c/b", "/c/b/f"]);
+        assert_eq!(namespace.bytes, 1);
+    }
+}

@@ -1,0 +1,71 @@
+use axum::http::StatusCode;
+
+use super::answers::Outcome;
+use super::authorisation::{self, Question};
+use super::namespace::{Act, Change, Namespace, Node, Obstacle};
+use super::path::WrittenPath;
+use super::scope::Action;
+use super::token::Bearer;
+use crate::model::{Groups, Method};
+
+/// The decisions of the storage element. A fault replaces one or a few of them.
+///
+/// Two faults that replace the same decision do not add up: the later one counts.
+pub(super) struct Rules {
+    /// What happens before anything is looked at.
+    pub(super) service: Service,
+    /// Whether a token is meant for a service of these names.
+    pub(super) audience_accepted: fn(&Bearer, &[String], Method) -> bool,
+    /// Whether the bearer may do it.
+    pub(super) allows: fn(&Rules, &Bearer, &Groups, &Question) -> bool,
+    /// Whether a capability of this name is one for this operation.
+    pub(super) permits: fn(Action, &Question) -> bool,
+    /// Whether the path of a capability reaches the object.
+    pub(super) covers: fn(&WrittenPath, &Question) -> bool,
+    /// Whether these groups may do it.
+    pub(super) groups_permit: fn(&Groups, &[String], &Question) -> bool,
+    /// Carries out a change that is allowed.
+    pub(super) act: fn(&mut Namespace, &Act, &Bearer) -> Result<Change, Obstacle>,
+    /// Tells what came of a request.
+    pub(super) tell: fn(&Told, Outcome) -> Outcome,
+}
+
+/// What the service as a whole does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    /// Looks at each request.
+    Attentive,
+    /// Gives every request the same answer without a body.
+    Deaf(StatusCode),
+    /// Does not listen.
+    Down,
+    /// Asks nobody for a token.
+    Open,
+    /// Accepts requests and never answers.
+    Silent,
+}
+
+/// What a request was about, as far as that came out.
+pub(super) struct Told<'a> {
+    pub(super) method: Method,
+    /// Whose token it was, if it was a good one.
+    pub(super) bearer: Option<&'a Bearer>,
+    /// What was at the path before.
+    pub(super) before: Option<&'a Node>,
+}
+
+impl Default for Rules {
+    /// The right ones.
+    fn default() -> Self {
+        Self {
+            service: Service::Attentive,
+            audience_accepted: authorisation::audience_accepted,
+            allows: authorisation::allows,
+            permits: authorisation::permits,
+            covers: authorisation::covers,
+            groups_permit: authorisation::groups_permit,
+            act: |namespace, act, bearer| namespace.apply(act, &bearer.token_id),
+            tell: |_, outcome| outcome,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! HTTPS on a loopback port, for as long as somebody holds it; and the client side of the same trust.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use secrecy::ExposeSecret;
+use tokio::net::TcpSocket;
+
+use super::{Authority, ReferenceError};
+
+const BACKLOG: u32 = 1024;
+const CONNECT: Duration = Duration::from_secs(5);
+const WHOLE_REQUEST: Duration = Duration::from_secs(10);
+
+/// A port that is taken, on which nobody listens yet.
+pub(super) struct Port {
+    socket: TcpSocket,
+    number: u16,
+}
+
+/// A running server; ends when dropped, with every connection.
+pub(super) struct Server {
+    handle: Handle<SocketAddr>,
+}
+
+impl Port {
+    /// Takes `port` on 127.0.0.1, or any free one if it is 0.
+    pub(super) fn take(port: u16) -> Result<Self, ReferenceError> {
+        let refused = |source| ReferenceError::Bind { port, source };
+        let socket = TcpSocket::new_v4().map_err(refused)?;
+        // Without it a service on a fixed port could not be started twice within a minute.
+        socket.set_reuseaddr(port != 0).map_err(refused)?;
+        socket
+            .bind((Ipv4Addr::LOCALHOST, port).into())
+            .map_err(refused)?;
+        let number = socket.local_addr().map_err(refused)?.port();
+        Ok(Self { socket, number })
+    }
+
+    pub(super) fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Scheme, host and port under which the server is known, without a trailing slash.
+    pub(super) fn origin(&self) -> String {
+        format!("https://localhost:{}", self.number)
+    }
+
+    /// Listens and serves `router` with a new certificate of `authority`.
+    pub(super) fn serve(
+        self,
+        authority: &Authority,
+        router: Router,
+    ) -> Result<Server, ReferenceError> {
+        let port = self.number;
+        let refused = |source| ReferenceError::Bind { port, source };
+        let tls = RustlsConfig::from_config(Arc::new(server_tls(authority)?));
+        let listener = self
+            .socket
+            .listen(BACKLOG)
+            .and_then(tokio::net::TcpListener::into_std)
+            .map_err(refused)?;
+        let handle = Handle::new();
+        let server = axum_server::from_tcp_rustls(listener, tls)
+            .map_err(refused)?
+            .http1_only()
+            .handle(handle.clone());
+        tokio::spawn(async move {
+            if let Err(error) = server.serve(router.into_make_service()).await {
+                tracing::warn!(port, %error, "embedded server ended");
+            }
+        });
+        Ok(Server { handle })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+fn server_tls(authority: &Authority) -> Result<ServerConfig, ReferenceError> {
+    let certificate = authority.certificate()?;
+    let chain = certificates(&certificate.certificate_pem)?;
+    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose_secret().as_bytes())
+        .map_err(|error| ReferenceError::Tls(error.to_string()))?;
+    Ok(
+        ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?,
+    )
+}
+
+/// A client that trusts `ca_pem`, or the system's roots if that is empty; it follows no redirect.
+pub(super) fn client(ca_pem: &str) -> Result<reqwest::Client, ReferenceError> {
+    let mut roots = RootCertStore::empty();
+    let trusted = if ca_pem.trim().is_empty() {
+        rustls_native_certs::load_native_certs().certs
+    } else {
+        certificates(ca_pem)?
+    };
+    roots.add_parsable_certificates(trusted);
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .https_only(true)
+        .http1_only()
+        .no_proxy()
+        .referer(false)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT)
+        .timeout(WHOLE_REQUEST)
+        .build()
+        .map_err(|error| ReferenceError::Tls(error.without_url().to_string()))
+}
+
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ReferenceError> {
+    let found = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| ReferenceError::Tls(error.to_string()))?;
+    if found.is_empty() {
+        return Err(ReferenceError::Tls("no certificate in the PEM text".into()));
+    }
+    Ok(found)
+}

@@ -1,0 +1,160 @@
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+
+use super::element::{self, Element, ServedArea};
+use super::faults::Fault;
+use super::keys::KeyRing;
+use super::namespace::Namespace;
+use super::path::{ObjectPath, WrittenPath};
+use super::rules::{Rules, Service};
+use super::server::{Port, Server};
+use super::{Authority, ReferenceError};
+use crate::model::Groups;
+
+/// How a storage element is to be.
+#[derive(Clone, Debug)]
+pub struct StorageOptions {
+    /// Port on 127.0.0.1; 0 is any free one.
+    pub port: u16,
+    /// Path of the area, `/…`; made at the start, with the protected directory in it.
+    pub area: String,
+    /// Whose tokens count there, character by character as in `iss`.
+    pub issuer: String,
+    /// Whom to trust when the issuer's keys are fetched, PEM; empty for the system's roots.
+    pub issuer_ca_pem: String,
+    /// What groups may do there.
+    pub groups: Groups,
+    /// Areas of other issuers.
+    pub others: Vec<Area>,
+    /// How it is to misbehave.
+    pub faults: Vec<&'static Fault>,
+}
+
+/// A further area, of another issuer.
+#[derive(Clone, Debug)]
+pub struct Area {
+    /// Its path.
+    pub path: String,
+    /// Whose tokens count there.
+    pub issuer: String,
+    /// Whom to trust when the issuer's keys are fetched.
+    pub issuer_ca_pem: String,
+    /// What groups may do there.
+    pub groups: Groups,
+}
+
+impl Default for StorageOptions {
+    /// `/wlcg` of no issuer yet, on any port.
+    fn default() -> Self {
+        Self {
+            port: 0,
+            area: "/wlcg".into(),
+            issuer: String::new(),
+            issuer_ca_pem: String::new(),
+            groups: Groups::default(),
+            others: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// The built-in storage element. What it stores is in memory, and gone when it is dropped.
+pub struct Storage {
+    url: String,
+    element: Arc<Element>,
+    _running: Running,
+}
+
+/// What is held for as long as the element lives.
+#[expect(dead_code, reason = "held for their Drop")]
+enum Running {
+    /// It listens.
+    Server(Server),
+    /// It is down, and nobody else shall get its port.
+    Port(Port),
+}
+
+impl Storage {
+    /// Starts it in the current tokio runtime.
+    pub async fn start(
+        authority: &Authority,
+        options: StorageOptions,
+    ) -> Result<Self, ReferenceError> {
+        let port = Port::take(options.port)?;
+        let url = port.origin();
+        let element = Arc::new(element(&options, &port)?);
+        let running = if element.rules.service == Service::Down {
+            Running::Port(port)
+        } else {
+            let router = Router::new()
+                .fallback(element::answer)
+                .with_state(Arc::clone(&element));
+            Running::Server(port.serve(authority, router)?)
+        };
+        Ok(Self {
+            url,
+            element,
+            _running: running,
+        })
+    }
+
+    /// Scheme, host and port, `https://localhost:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Every object in the store by its path, areas included, directories with a trailing slash.
+    pub fn paths(&self) -> Vec<String> {
+        self.element.paths()
+    }
+}
+
+fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceError> {
+    let first = Area {
+        path: options.area.clone(),
+        issuer: options.issuer.clone(),
+        issuer_ca_pem: options.issuer_ca_pem.clone(),
+        groups: options.groups.clone(),
+    };
+    let mut namespace = Namespace::default();
+    let mut areas: Vec<ServedArea> = Vec::new();
+    let mut issuers: Vec<KeyRing> = Vec::new();
+    for area in std::iter::once(&first).chain(&options.others) {
+        let path = absolute(&area.path)?;
+        let protected = absolute(&area.groups.protected)?;
+        if areas.iter().any(|other| other.path == path) {
+            let text = format!("the area `{}` is there twice", area.path);
+            return Err(ReferenceError::Option(text));
+        }
+        namespace.make_directories(&path.join(&protected));
+        if !issuers.iter().any(|ring| ring.issuer() == area.issuer) {
+            issuers.push(KeyRing::new(&area.issuer, &area.issuer_ca_pem)?);
+        }
+        areas.push(ServedArea {
+            path,
+            issuer: area.issuer.clone(),
+            groups: area.groups.clone(),
+        });
+    }
+    let mut rules = Rules::default();
+    for fault in &options.faults {
+        fault.apply(&mut rules);
+    }
+    Ok(Element {
+        rules,
+        areas,
+        issuers,
+        origins: vec![
+            port.origin(),
+            format!("https://127.0.0.1:{}", port.number()),
+        ],
+        namespace: Mutex::new(namespace),
+    })
+}
+
+fn absolute(path: &str) -> Result<ObjectPath, ReferenceError> {
+    WrittenPath::parse(path)
+        .map(|written| written.path)
+        .ok_or_else(|| ReferenceError::Option(format!("`{path}` is no absolute path")))
+}

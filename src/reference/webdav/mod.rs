@@ -1,0 +1,111 @@
+//! The methods: what each needs to be allowed, what stands in its way, and what it does.
+
+mod propfind;
+mod read;
+mod write;
+
+pub(super) use propfind::{Property, multistatus};
+pub(super) use read::Content;
+
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+
+use super::answers::{Outcome, Refusal};
+use super::authorisation::{Operation, Question};
+use super::element::{Element, Target, Visit};
+use super::namespace::{Act, Change, Namespace, Node};
+use crate::model::Method;
+
+/// What is to be done for a request that is allowed and sensible.
+pub(super) enum Plan {
+    Change(Act),
+    List(Vec<Property>),
+    Show(Content),
+}
+
+/// Decides about a request without its body; nothing has changed when it returns.
+pub(super) fn plan(
+    element: &Element,
+    namespace: &Namespace,
+    visit: &Visit,
+    headers: &HeaderMap,
+) -> Result<Plan, Outcome> {
+    let scene = Scene {
+        element,
+        namespace,
+        visit,
+        headers,
+    };
+    match visit.method {
+        Method::Get | Method::Head => read::plan(&scene),
+        Method::Propfind => propfind::plan(&scene),
+        Method::Put => write::put(&scene),
+        Method::Mkcol => write::make_directory(&scene),
+        Method::Delete => write::delete(&scene),
+        Method::Move => write::rename(&scene),
+        Method::Options => Err(Outcome::Options),
+    }
+}
+
+/// Does what was planned.
+pub(super) fn carry_out(
+    element: &Element,
+    namespace: &mut Namespace,
+    visit: &Visit,
+    plan: Plan,
+    body: Bytes,
+) -> Result<Outcome, Outcome> {
+    let act = match plan {
+        Plan::List(found) => return Ok(Outcome::Properties(found)),
+        Plan::Show(content) => return Ok(Outcome::Content(content)),
+        Plan::Change(act) => write::with_body(act, body)?,
+    };
+    match (element.rules.act)(namespace, &act, &visit.bearer)? {
+        Change::Created => Ok(Outcome::Created),
+        Change::Removed | Change::Replaced => Ok(Outcome::Done),
+    }
+}
+
+/// What a method may look at while it makes up its mind.
+struct Scene<'a> {
+    element: &'a Element,
+    namespace: &'a Namespace,
+    visit: &'a Visit,
+    headers: &'a HeaderMap,
+}
+
+impl Scene<'_> {
+    fn node(&self, target: &Target) -> Option<&Node> {
+        self.namespace.get(&target.path)
+    }
+
+    /// Refuses unless the bearer may do `operation` to `target`.
+    fn require(&self, operation: Operation, target: &Target) -> Result<(), Outcome> {
+        let node = self.node(target);
+        let asked = Question {
+            operation,
+            method: self.visit.method,
+            path: &target.below,
+            directory: operation == Operation::MakeDirectory
+                || node.map_or(target.slash, Node::is_directory),
+            made_with: node.map(|node| node.made_with.as_str()),
+        };
+        if self.element.allows(&self.visit.bearer, target, &asked) {
+            Ok(())
+        } else {
+            Err(Refusal::InsufficientScope.into())
+        }
+    }
+
+    /// The object at `target`. A file is not found under a name with a trailing slash.
+    fn existing(&self, target: &Target) -> Result<&Node, Outcome> {
+        self.node(target)
+            .filter(|node| node.is_directory() || !target.slash)
+            .ok_or_else(Outcome::missing)
+    }
+
+    /// The value of a header that is text.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}

@@ -1,0 +1,123 @@
+use std::fmt::Write;
+
+use axum::http::StatusCode;
+use jiff::Timestamp;
+
+use super::super::answers::Outcome;
+use super::super::authorisation::Operation;
+use super::super::namespace::Node;
+use super::super::path::ObjectPath;
+use super::read::http_date;
+use super::{Plan, Scene};
+
+/// What PROPFIND tells of one object.
+#[derive(Clone)]
+pub(in super::super) struct Property {
+    path: ObjectPath,
+    /// `None` for a directory.
+    pub(in super::super) size: Option<u64>,
+    directory: bool,
+    modified: Timestamp,
+}
+
+/// The request's body is not looked at: whatever is asked, everything is told.
+pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
+    let target = &scene.visit.target;
+    let children = match scene.header("depth") {
+        Some("0") => false,
+        Some("1") => true,
+        Some("infinity") | None => {
+            return Err(Outcome::text(
+                StatusCode::FORBIDDEN,
+                "only a depth of 0 or 1 is served\n",
+            ));
+        }
+        Some(_) => return Err(Outcome::text(StatusCode::BAD_REQUEST, "no such depth\n")),
+    };
+    let listed = children && scene.node(target).is_none_or(Node::is_directory);
+    let operation = if listed {
+        Operation::List
+    } else {
+        Operation::Stat
+    };
+    scene.require(operation, target)?;
+    scene.existing(target)?;
+    let depth = target.path.depth() + usize::from(children);
+    let found = scene
+        .namespace
+        .tree(&target.path)
+        .filter(|(path, _)| path.depth() <= depth)
+        .map(|(path, node)| Property {
+            path: path.clone(),
+            size: node.size(),
+            directory: node.is_directory(),
+            modified: node.modified,
+        });
+    Ok(Plan::List(found.collect()))
+}
+
+/// The answer's body (RFC 4918 section 14.16). Escaped paths hold no character that XML minds.
+pub(in super::super) fn multistatus(found: &[Property]) -> String {
+    let mut xml = String::from(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:multistatus xmlns:D=\"DAV:\">\n",
+    );
+    for property in found {
+        let slash = if property.directory { "/" } else { "" };
+        let kind = if property.directory {
+            "<D:collection/>"
+        } else {
+            ""
+        };
+        let size = property.size.map_or_else(String::new, |size| {
+            format!("<D:getcontentlength>{size}</D:getcontentlength>")
+        });
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            xml,
+            "<D:response><D:href>{}{slash}</D:href><D:propstat><D:prop>\
+             <D:resourcetype>{kind}</D:resourcetype>{size}\
+             <D:getlastmodified>{}</D:getlastmodified>\
+             </D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>",
+            property.path.escaped(),
+            http_date(property.modified),
+        );
+    }
+    xml.push_str("</D:multistatus>\n");
+    xml
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::path::WrittenPath;
+    use super::*;
+
+    #[test]
+    fn names_cannot_break_the_xml() {
+        let path = WrittenPath::parse("/a/%3CD:href%3E&\"'%5D%5D%3E%F0%9F%98%80")
+            .unwrap()
+            .path;
+        let property = Property {
+            path: path.clone(),
+            size: Some(3),
+            directory: false,
+            modified: Timestamp::UNIX_EPOCH,
+        };
+        let xml = multistatus(&[property]);
+        let document = roxmltree::Document::parse(&xml).unwrap();
+        let text = |name| {
+            document
+                .descendants()
+                .find(|node| node.has_tag_name(("DAV:", name)))
+                .and_then(|node| node.text())
+        };
+        assert_eq!(
+            WrittenPath::parse(text("href").unwrap()).unwrap().path,
+            path
+        );
+        assert_eq!(text("getcontentlength"), Some("3"));
+        assert_eq!(
+            text("getlastmodified"),
+            Some("Thu, 01 Jan 1970 00:00:00 GMT")
+        );
+    }
+}

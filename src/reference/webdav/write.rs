@@ -1,0 +1,159 @@
+use axum::body::Bytes;
+use axum::http::StatusCode;
+
+use super::super::answers::{Outcome, Refusal};
+use super::super::authorisation::Operation;
+use super::super::element::Target;
+use super::super::namespace::{Act, Node, Obstacle};
+use super::{Plan, Scene};
+
+/// RFC 9110 section 9.3.4.
+pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
+    let target = &scene.visit.target;
+    let node = scene.node(target);
+    scene.require(writes_over(node), target)?;
+    if node.is_some() && scene.header("if-none-match") == Some("*") {
+        return Err(precondition_failed("there is something at this path\n"));
+    }
+    if scene.headers.contains_key("content-range") {
+        // RFC 9110 section 14.5: never take a part for the whole.
+        return Err(Outcome::text(
+            StatusCode::BAD_REQUEST,
+            "parts of a file cannot be uploaded\n",
+        ));
+    }
+    if target.slash || node.is_some_and(Node::is_directory) {
+        return Err(Obstacle::IsDirectory.into());
+    }
+    if !scene.namespace.has_parent_of(&target.path) {
+        return Err(Obstacle::NoParent.into());
+    }
+    Ok(Plan::Change(Act::Put {
+        path: target.path.clone(),
+        content: Bytes::new(),
+    }))
+}
+
+/// RFC 4918 section 9.3.
+pub(super) fn make_directory(scene: &Scene) -> Result<Plan, Outcome> {
+    let target = &scene.visit.target;
+    scene.require(Operation::MakeDirectory, target)?;
+    Ok(Plan::Change(Act::MakeDirectory {
+        path: target.path.clone(),
+    }))
+}
+
+/// RFC 9110 section 9.3.5; only empty directories (RFC 4918 section 9.6.1 allows to refuse others).
+pub(super) fn delete(scene: &Scene) -> Result<Plan, Outcome> {
+    let target = &scene.visit.target;
+    scene.require(Operation::Delete, target)?;
+    movable(target)?;
+    scene.existing(target)?;
+    Ok(Plan::Change(Act::Delete {
+        path: target.path.clone(),
+    }))
+}
+
+/// RFC 4918 section 9.9.
+pub(super) fn rename(scene: &Scene) -> Result<Plan, Outcome> {
+    let from = &scene.visit.target;
+    let to = destination(scene)?;
+    let directory = scene.node(from).map_or(from.slash, Node::is_directory);
+    let (taking, making) = if directory {
+        (Operation::RenameDirectory, Operation::MakeDirectory)
+    } else {
+        (Operation::RenameFile, Operation::Create)
+    };
+    let replaced = scene.node(&to);
+    let writing = replaced.map_or(making, |_| Operation::Overwrite);
+    scene.require(taking, from)?;
+    scene.require(writing, &to)?;
+    movable(from)?;
+    movable(&to)?;
+    scene.existing(from)?;
+    if to.slash && !directory {
+        return Err(Obstacle::NoParent.into());
+    }
+    match scene.header("overwrite") {
+        Some("F" | "f") if replaced.is_some() => {
+            return Err(precondition_failed(
+                "there is something at the destination\n",
+            ));
+        }
+        None | Some("F" | "f" | "T" | "t") => {}
+        Some(_) => {
+            return Err(Outcome::text(
+                StatusCode::BAD_REQUEST,
+                "Overwrite is T or F\n",
+            ));
+        }
+    }
+    Ok(Plan::Change(Act::Move {
+        from: from.path.clone(),
+        to: to.path,
+    }))
+}
+
+/// Fills in what the request's body says.
+pub(super) fn with_body(act: Act, body: Bytes) -> Result<Act, Outcome> {
+    match act {
+        Act::Put { path, .. } => Ok(Act::Put {
+            path,
+            content: body,
+        }),
+        // RFC 4918 section 9.3: a body that is not understood.
+        Act::MakeDirectory { .. } if !body.is_empty() => Err(Outcome::text(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "MKCOL has no body\n",
+        )),
+        other => Ok(other),
+    }
+}
+
+fn writes_over(node: Option<&Node>) -> Operation {
+    match node {
+        Some(_) => Operation::Overwrite,
+        None => Operation::Create,
+    }
+}
+
+/// An area as a whole stays where it is.
+fn movable(target: &Target) -> Result<(), Outcome> {
+    if target.below.is_root() {
+        Err(Outcome::text(
+            StatusCode::FORBIDDEN,
+            "an area cannot be taken away\n",
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Where a MOVE goes: an absolute path, or a URI of this service.
+fn destination(scene: &Scene) -> Result<Target, Outcome> {
+    let bad = |text| Outcome::text(StatusCode::BAD_REQUEST, text);
+    let text = scene
+        .header("destination")
+        .ok_or_else(|| bad("a MOVE needs a Destination\n"))?;
+    let path = if text.starts_with('/') {
+        text
+    } else if text.contains("://") {
+        scene.element.own_path(text).ok_or_else(|| {
+            Outcome::text(
+                StatusCode::BAD_GATEWAY,
+                "the destination is another service\n",
+            )
+        })?
+    } else {
+        return Err(bad("the Destination is no absolute URI or path\n"));
+    };
+    let target = scene
+        .element
+        .locate(path)
+        .map_err(|_| bad("the Destination's path is ambiguous\n"))?;
+    target.ok_or_else(|| Refusal::InsufficientScope.into())
+}
+
+fn precondition_failed(text: &'static str) -> Outcome {
+    Outcome::text(StatusCode::PRECONDITION_FAILED, text)
+}
