@@ -1,8 +1,42 @@
-//! Compliance suite for tokens at WLCG storage.
+//! touchstone judges how WLCG storage treats tokens.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! endpoints.yaml + suites/*.yaml + flags
+//!   -> config  (parse, refuse with file:line:column)        -> Inventory, Catalogue
+//!   -> plan    (endpoints x cases, select, expand, order)   -> Plan            pure
+//!   -> run     (tokens, http, teardown)                     -> Event stream
+//!   -> report::record (fold the events)                     -> RunRecord       pure
+//!   -> report  (every format is a pure function of the record)
+//!                                \-> live progress reads the same events
+//! ```
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`model`] | the nouns; known by all, knows nobody |
+//! | [`config`] | YAML to typed values, with diagnostics; alone names the YAML crate |
+//! | [`plan`] | what a run will do, decided before it starts |
+//! | [`token`] | sources, the broker, minted tokens |
+//! | [`http`] | exchanges with storage elements |
+//! | [`check`] | expectation and answer in, findings out |
+//! | [`run`] | carries a plan out and tears down |
+//! | [`report`] | the run record in every format |
+//! | [`redact`] | the one place that knows what is secret |
+//! | [`reference`] | the embedded issuer and storage element, and their faults |
+//! | [`cli`] | the commands; alone prints and decides exit codes |
+//!
+//! A new case is a few lines in `suites/`; a new token source is a file in [`token`]; a new report is
+//! a file in [`report`]; a new fault is an entry in [`reference`].
+
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod http;
 pub mod model;
+pub mod plan;
 pub mod redact;
 pub mod reference;
 pub mod report;
 pub mod run;
+pub mod token;

@@ -32,3 +32,4 @@ pub use inventory::{Loaded, load_inventory};
 pub use paths::{check_issuer_url, split_area_url};
 pub use problem::{Problem, ProblemReport, Problems, Spot, Weight};
 pub use source::{FILE_CAP, Source};
+pub use words::suggestion;

@@ -26,10 +26,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// A help line: the nearest candidate, or all of them when there are few.
-pub(super) fn suggestion<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let all: Vec<&str> = candidates.into_iter().collect();
     if let Some(nearest) = nearest(word, all.iter().copied()) {
         return Some(format!("did you mean `{nearest}`?"));

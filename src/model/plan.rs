@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Case, Endpoint, Expect, KnownFailure, Method, Place, Profile, RunId, TokenRequest};
+use super::{
+    Case, Clause, Endpoint, Expect, KnownFailure, Method, Place, Profile, RunId, TokenRequest,
+};
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct Plan {
     pub started: Timestamp,
     /// Whether recommendations count as requirements.
     pub strict: bool,
+    /// The register of clauses that findings cite.
+    pub clauses: Arc<[Clause]>,
     /// One for each endpoint, in the order of the inventory.
     pub endpoints: Vec<EndpointPlan>,
 }

@@ -132,6 +132,7 @@ pub(crate) fn plan() -> Plan {
         }
     };
     Plan {
+        clauses: std::sync::Arc::from([]),
         run: RunId::new(started, 0x4f_2a9c),
         started,
         strict: false,

@@ -1,1 +1,128 @@
+//! Carries a plan out: tokens, exchanges, effects, teardown. Everything it finds leaves it as an
+//! [`Event`](event::Event); nothing is printed or written here but the ledger.
+
+mod cancel;
+mod case;
+mod endpoint;
 pub mod event;
+mod ledger;
+mod observer;
+mod teardown;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::model::{Plan, millis};
+use crate::redact::Redactor;
+use crate::token::Broker;
+
+pub use cancel::{Cancel, Canceller};
+pub use ledger::{Ledger, LedgerError, Remaining};
+pub use teardown::{Cleaner, deletable};
+
+use event::{Event, RunStarted};
+
+/// Endpoints at the same time, so that a large fleet does not run out of sockets.
+const ENDPOINTS: usize = 32;
+
+/// Everything that a run needs beside its plan.
+pub struct Resources {
+    /// Obtains tokens.
+    pub broker: Broker,
+    /// Knows what must not be shown.
+    pub redactor: Redactor,
+    /// Remembers what is to be removed.
+    pub ledger: Ledger,
+    /// Stops the run early.
+    pub cancel: Cancel,
+    /// For the whole run; teardown comes after it.
+    pub deadline: Duration,
+}
+
+/// Runs `plan` and sends what happens to `events`. Returns when everything is torn down; the ledger
+/// comes back, so that the caller can say what is left.
+pub async fn run(
+    plan: Arc<Plan>,
+    resources: Resources,
+    events: mpsc::UnboundedSender<Event>,
+) -> Ledger {
+    let begun = Instant::now();
+    let Resources {
+        broker,
+        redactor,
+        ledger,
+        cancel,
+        deadline,
+    } = resources;
+    let shared = Arc::new(Shared {
+        plan: Arc::clone(&plan),
+        broker,
+        redactor,
+        ledger,
+        cancel: cancel.clone(),
+        deadline: begun + deadline,
+        events: events.clone(),
+    });
+    shared.tell(Event::RunStarted(RunStarted {
+        plan: Arc::clone(&plan),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }));
+    let announcer = tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move {
+            shared.cancel.cancelled().await;
+            shared.tell(Event::RunInterrupted);
+        }
+    });
+    let room = Arc::new(Semaphore::new(ENDPOINTS));
+    let mut endpoints = JoinSet::new();
+    for index in 0..plan.endpoints.len() {
+        let (shared, room) = (Arc::clone(&shared), Arc::clone(&room));
+        endpoints.spawn(async move {
+            // The semaphore is never closed.
+            let _permit = room.acquire_owned().await;
+            endpoint::run(&shared, index).await;
+        });
+    }
+    while let Some(ended) = endpoints.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!("an endpoint's task ended early: {error}");
+        }
+    }
+    announcer.abort();
+    let _ = announcer.await;
+    if shared.cancel.is_cancelled() {
+        shared.tell(Event::RunInterrupted);
+    }
+    shared.tell(Event::RunFinished {
+        duration_ms: millis(begun.elapsed()),
+    });
+    match Arc::try_unwrap(shared) {
+        Ok(shared) => shared.ledger,
+        Err(shared) => shared.ledger.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+/// What all endpoints and cases of a run share.
+struct Shared {
+    plan: Arc<Plan>,
+    broker: Broker,
+    redactor: Redactor,
+    ledger: Ledger,
+    cancel: Cancel,
+    deadline: Instant,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Shared {
+    /// Nobody listening is no reason to stop: teardown matters more.
+    fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}

@@ -1,0 +1,74 @@
+//! Expectation and answer in, findings out. Pure.
+
+mod effect;
+mod propfind;
+mod read;
+mod word;
+
+use crate::model::{Case, Clause, ClauseId, Finding, Level, Place, Verdict};
+
+pub use effect::{Observed, effect};
+pub use propfind::{Properties, properties};
+pub use read::{leak, read};
+pub use word::{Ruling, Word, status, word};
+
+/// Makes findings for one step of one case.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// The case that is judged.
+    pub case: &'a Case,
+    /// The register of clauses.
+    pub clauses: &'a [Clause],
+    /// The step's line.
+    pub at: &'a Place,
+    /// Index of the exchange that is judged.
+    pub exchange: usize,
+}
+
+impl Judge<'_> {
+    /// A deviation from the case's own clause: what the case is about.
+    fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
+        let clause = self.case.clauses.first().map_or("", ClauseId::as_str);
+        self.of(clause, expected, actual)
+    }
+
+    /// A deviation from the clause named `id`.
+    fn of(&self, id: &str, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
+        let clause = self.clauses.iter().find(|clause| clause.id.as_str() == id);
+        let (id, level, requirement) = match clause {
+            Some(clause) => (clause.id.clone(), clause.level, clause.requirement.clone()),
+            // The loader lets no case cite what the register lacks; a word may not either (tested).
+            None => (
+                self.case.clauses[0].clone(),
+                Level::Must,
+                self.case.title.clone(),
+            ),
+        };
+        Finding {
+            clause: id,
+            level,
+            requirement,
+            expected: expected.into(),
+            actual: actual.into(),
+            at: self.at.clone(),
+            exchange: Some(self.exchange),
+        }
+    }
+}
+
+/// The verdict of a case that was decided.
+pub fn verdict(findings: &[Finding], strict: bool) -> Verdict {
+    if findings
+        .iter()
+        .any(|finding| strict || finding.level.binding())
+    {
+        Verdict::Fail
+    } else if findings.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Warn
+    }
+}
+
+#[cfg(test)]
+mod tests;

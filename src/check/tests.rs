@@ -1,0 +1,327 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::model::{Answer, Basis, CaseId, Expect, Method, Severity, State};
+
+const WORDS: [&str; 9] = [
+    "RFC6750-05",
+    "RFC6750-06",
+    "RFC6750-18",
+    "DAV-01",
+    "DAV-06",
+    "DAV-10",
+    "DAV-12",
+    "DAV-19",
+    "DAV-17",
+];
+
+/// A case about a MUST, and a register in which the clauses of the words are SHOULDs.
+struct Bench {
+    case: Case,
+    clauses: Vec<Clause>,
+    at: Place,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let clause = |id: &str, level| Clause {
+            id: id.parse().unwrap(),
+            source: "a source".into(),
+            since: None,
+            basis: Basis::Stated,
+            level,
+            severity: Severity::Critical,
+            requirement: format!("the sentence of {id}"),
+        };
+        let at = Place {
+            file: Arc::from("suites/x.yaml"),
+            line: 7,
+        };
+        let must = |id: &&str| ["RFC6750-18", "DAV-19", "DAV-17"].contains(id);
+        let mut clauses = vec![clause("OWN-1", Level::Must)];
+        clauses.extend(
+            WORDS
+                .iter()
+                .map(|id| clause(id, if must(id) { Level::Must } else { Level::Should })),
+        );
+        Self {
+            case: Case {
+                id: "x.case".parse::<CaseId>().unwrap(),
+                suite: "x".into(),
+                title: "title".into(),
+                risk: "risk".into(),
+                clauses: vec!["OWN-1".parse().unwrap()],
+                severity: Severity::Critical,
+                given: Vec::new(),
+                steps: Vec::new(),
+                at: at.clone(),
+            },
+            clauses,
+            at,
+        }
+    }
+
+    fn judge(&self) -> Judge<'_> {
+        Judge {
+            case: &self.case,
+            clauses: &self.clauses,
+            at: &self.at,
+            exchange: 3,
+        }
+    }
+
+    fn status(&self, expect: Expect, method: Method, status: u16) -> Ruling {
+        super::status(self.judge(), expect, method, &answer(status, b""))
+    }
+}
+
+fn answer(status: u16, body: &[u8]) -> Answer {
+    Answer {
+        status,
+        body: body.to_vec(),
+        ..Answer::default()
+    }
+}
+
+#[test]
+fn each_word_knows_right_tolerated_and_wrong() {
+    let bench = Bench::new();
+    let clause = |ruling: Ruling| match ruling {
+        Ruling::Holds(None) => "right".to_owned(),
+        Ruling::Holds(Some(finding)) => format!("warn {}", finding.clause),
+        Ruling::Broken(finding) => format!("broken {}", finding.clause),
+        Ruling::Undecided(_) => "undecided".to_owned(),
+    };
+    use Expect::*;
+    for (expect, method, status, expected) in [
+        (Denied, Method::Get, 403, "right"),
+        (Denied, Method::Get, 401, "warn RFC6750-06"),
+        (Denied, Method::Put, 409, "warn RFC6750-06"),
+        (Denied, Method::Get, 200, "broken OWN-1"),
+        (Denied, Method::Delete, 204, "broken OWN-1"),
+        (Denied, Method::Get, 500, "broken RFC6750-18"),
+        (Denied, Method::Get, 302, "undecided"),
+        (Denied, Method::Get, 429, "undecided"),
+        (Unauthenticated, Method::Get, 401, "right"),
+        (Unauthenticated, Method::Get, 403, "warn RFC6750-05"),
+        (Unauthenticated, Method::Get, 200, "broken OWN-1"),
+        (Ok, Method::Get, 200, "right"),
+        (Ok, Method::Get, 403, "broken OWN-1"),
+        (Ok, Method::Get, 500, "broken OWN-1"),
+        (Ok, Method::Propfind, 207, "right"),
+        (Ok, Method::Propfind, 200, "broken OWN-1"),
+        (NotFound, Method::Get, 404, "right"),
+        (NotFound, Method::Get, 403, "broken DAV-19"),
+        (NotFound, Method::Get, 200, "broken DAV-19"),
+        (Created, Method::Put, 201, "right"),
+        (Created, Method::Put, 200, "warn DAV-01"),
+        (Created, Method::Mkcol, 200, "warn DAV-06"),
+        (Created, Method::Move, 204, "warn DAV-12"),
+        (Replaced, Method::Put, 204, "right"),
+        (Replaced, Method::Put, 201, "warn DAV-01"),
+        (Deleted, Method::Delete, 204, "right"),
+        (Deleted, Method::Delete, 202, "warn DAV-10"),
+        (Deleted, Method::Delete, 404, "broken OWN-1"),
+    ] {
+        let got = clause(bench.status(expect, method, status));
+        assert_eq!(got, expected, "{expect} {method} {status}");
+    }
+}
+
+#[test]
+fn come_back_later_decides_nothing() {
+    let bench = Bench::new();
+    let mut busy = answer(503, b"");
+    busy.headers.push(("retry-after".into(), "5".into()));
+    for expect in Expect::ALL {
+        let ruling = status(bench.judge(), expect, Method::Get, &busy);
+        assert!(matches!(ruling, Ruling::Undecided(_)), "{expect}");
+    }
+}
+
+#[test]
+fn a_server_error_is_never_right() {
+    let bench = Bench::new();
+    for expect in Expect::ALL {
+        for code in [500, 501, 502, 503, 504, 507, 599] {
+            let ruling = bench.status(expect, Method::Put, code);
+            assert!(matches!(ruling, Ruling::Broken(_)), "{expect} {code}");
+        }
+    }
+}
+
+#[test]
+fn every_clause_of_a_word_is_in_the_builtin_register() {
+    let catalogue = crate::config::load_catalogue(&[]).unwrap();
+    for expect in Expect::ALL {
+        for method in [
+            Method::Get,
+            Method::Head,
+            Method::Put,
+            Method::Delete,
+            Method::Mkcol,
+            Method::Propfind,
+            Method::Move,
+        ] {
+            if let Some(id) = word(expect, method).clause {
+                assert!(
+                    catalogue
+                        .clauses
+                        .iter()
+                        .any(|clause| clause.id.as_str() == id),
+                    "{id}"
+                );
+            }
+        }
+    }
+    for id in ["RFC6750-18", "DAV-15", "DAV-17", "DAV-19"] {
+        assert!(
+            catalogue
+                .clauses
+                .iter()
+                .any(|clause| clause.id.as_str() == id),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn a_read_is_proven_by_bytes() {
+    let bench = Bench::new();
+    let file = State::File(b"line\nsecret-digest\n".to_vec());
+    let get = |body: &[u8]| read(bench.judge(), Method::Get, &file, &answer(200, body));
+    assert_eq!(get(b"line\nsecret-digest\n"), None);
+    assert_eq!(get(b"").unwrap().actual, "200 OK with an empty file");
+    assert_eq!(
+        get(b"line\nsecret-digest").unwrap().clause.as_str(),
+        "OWN-1"
+    );
+    let mut longer = answer(200, b"line\nsecret-digest\n");
+    longer.truncated = true;
+    assert!(read(bench.judge(), Method::Get, &file, &longer).is_some());
+}
+
+#[test]
+fn a_look_is_proven_by_the_size() {
+    let bench = Bench::new();
+    let file = State::File(vec![b'x'; 7]);
+    let head = |length: Option<&str>| {
+        let mut answer = answer(200, b"");
+        answer
+            .headers
+            .extend(length.map(|text| ("content-length".to_owned(), text.to_owned())));
+        read(bench.judge(), Method::Head, &file, &answer)
+    };
+    assert_eq!(head(Some("7")), None);
+    assert_eq!(head(Some("8")).unwrap().clause.as_str(), "DAV-17");
+    assert_eq!(head(None).unwrap().actual, "no Content-Length");
+    let propfind = |body: &str| {
+        read(
+            bench.judge(),
+            Method::Propfind,
+            &file,
+            &answer(207, body.as_bytes()),
+        )
+        .map(|f| f.actual)
+    };
+    let multistatus = |inner: &str| {
+        format!(
+            "<D:multistatus xmlns:D='DAV:'><D:response><D:href>/a/f</D:href>{inner}</D:response></D:multistatus>"
+        )
+    };
+    assert_eq!(
+        propfind(&multistatus("<D:getcontentlength>7</D:getcontentlength>")),
+        None
+    );
+    assert_eq!(
+        propfind(&multistatus("<D:getcontentlength>8</D:getcontentlength>")).unwrap(),
+        "getcontentlength of 8"
+    );
+    assert_eq!(propfind(&multistatus("")).unwrap(), "no getcontentlength");
+    assert!(
+        propfind("<x")
+            .unwrap()
+            .starts_with("a body that is not well-formed XML")
+    );
+    assert_eq!(propfind("<x/>").unwrap(), "XML without a DAV: multistatus");
+}
+
+#[test]
+fn a_refusal_that_holds_the_content_is_a_leak() {
+    let bench = Bench::new();
+    let file = State::File(b"common secret-digest".to_vec());
+    let leaks = |body: &[u8]| leak(bench.judge(), &file, &answer(403, body)).is_some();
+    assert!(leaks(b"<html>denied: secret-digest</html>"));
+    assert!(!leaks(b"denied"));
+    assert!(!leaks(b""));
+}
+
+#[test]
+fn effects_are_compared_with_what_is_there() {
+    let bench = Bench::new();
+    let file = State::File(b"old".to_vec());
+    let judged = |expected: &State, observed: Observed| {
+        effect(bench.judge(), "/d/f", expected, &observed, 403).map(|finding| finding.actual)
+    };
+    assert_eq!(judged(&file, Observed::Present(b"old".to_vec())), None);
+    assert_eq!(judged(&State::Absent, Observed::Absent), None);
+    assert_eq!(judged(&State::Directory, Observed::Directory), None);
+    assert_eq!(
+        judged(&file, Observed::Present(b"new!".to_vec())).unwrap(),
+        "the answer was 403, and there is 4 other bytes"
+    );
+    assert_eq!(
+        judged(&file, Observed::Absent).unwrap(),
+        "the answer was 403, and there is nothing"
+    );
+    assert_eq!(
+        judged(&State::Absent, Observed::Sized(Some(9))).unwrap(),
+        "the answer was 403, and there is a file of 9 bytes"
+    );
+    assert!(judged(&State::Directory, Observed::Sized(None)).is_some());
+}
+
+#[test]
+fn properties_come_from_hostile_xml() {
+    let body = b"<?xml version='1.0'?><multistatus xmlns='DAV:'>
+        <response><href>https://h/wlcg/d/</href><propstat><prop><resourcetype><collection/></resourcetype></prop></propstat></response>
+        <response><href>/wlcg/d/a%20b%2F..</href><propstat><prop><getcontentlength>12</getcontentlength></prop></propstat></response>
+        <response/></multistatus>";
+    let members = properties(body).unwrap();
+    assert_eq!(members.len(), 3);
+    assert_eq!(
+        (members[0].name.as_str(), members[0].collection),
+        ("d", true)
+    );
+    assert_eq!(
+        (members[1].name.as_str(), members[1].length),
+        ("a b/..", Some(12))
+    );
+    assert_eq!(members[2].name, "");
+    assert!(properties(b"\xff").is_err());
+    let bomb = b"<!DOCTYPE x [<!ENTITY a 'aaaa'>]><multistatus xmlns='DAV:'>&a;</multistatus>";
+    assert!(properties(bomb).is_err(), "no entities of the server's own");
+    let many = format!(
+        "<multistatus xmlns='DAV:'>{}</multistatus>",
+        "<response/>".repeat(10_001)
+    );
+    assert!(properties(many.as_bytes()).is_err());
+}
+
+#[test]
+fn the_gravest_finding_makes_the_verdict() {
+    let bench = Bench::new();
+    let must = bench.judge().own("a", "b");
+    let should = bench.judge().of("DAV-01", "a", "b");
+    assert_eq!(verdict(&[], true), Verdict::Pass);
+    assert_eq!(verdict(std::slice::from_ref(&should), false), Verdict::Warn);
+    assert_eq!(verdict(std::slice::from_ref(&should), true), Verdict::Fail);
+    assert_eq!(verdict(&[should, must], false), Verdict::Fail);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_body_breaks_the_propfind_reader(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
+        let _ = properties(&body);
+    }
+}

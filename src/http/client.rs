@@ -1,0 +1,291 @@
+use std::time::{Duration, Instant};
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+use url::Url;
+
+use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose};
+use crate::redact::Redactor;
+use crate::token::Token;
+
+use super::redirect::{HOPS, RedirectPolicy, Step};
+use super::{TlsError, builder, client_config, exchange, explain};
+
+/// Exchanges with one endpoint.
+pub struct Client {
+    reading: reqwest::Client,
+    /// A server may close a connection after it refused a write without saying so: each write has its own.
+    writing: reqwest::Client,
+    endpoint: String,
+    redirects: RedirectPolicy,
+    limits: Limits,
+    redactor: Redactor,
+}
+
+/// On whose behalf a request is sent; it stands in the User-Agent, so that logs can be joined.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The run.
+    pub run: &'a str,
+    /// The case, or what else is going on.
+    pub case: &'a str,
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// Method.
+    pub method: Method,
+    /// The whole URL, escaped.
+    pub url: &'a str,
+    /// Further headers.
+    pub headers: &'a [(&'static str, String)],
+    /// Body.
+    pub body: Option<&'a [u8]>,
+    /// Credential.
+    pub token: Option<&'a Token>,
+    /// No waiting beyond this.
+    pub deadline: Instant,
+}
+
+/// How a request ended, and the record of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The last answer.
+    pub answer: Result<Answer, Failure>,
+    /// What reports may show.
+    pub exchange: Exchange,
+}
+
+/// Why there is no answer to judge. A matter of the environment, never a finding.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Failure {
+    /// In words, redacted.
+    pub reason: String,
+    /// Whether it may be sent again without changing what is judged.
+    again: bool,
+}
+
+impl Client {
+    /// A client for `endpoint`.
+    ///
+    /// # Errors
+    /// Whom to trust cannot be read.
+    pub fn new(endpoint: &Endpoint, redactor: &Redactor) -> Result<Self, TlsError> {
+        let tls = client_config(&endpoint.ca)?;
+        let client = |idle| {
+            builder(tls.clone(), endpoint.limits.connect)
+                .pool_max_idle_per_host(idle)
+                .build()
+                .map_err(|error| TlsError::Client(explain(&error)))
+        };
+        Ok(Self {
+            reading: client(endpoint.limits.jobs)?,
+            writing: client(0)?,
+            endpoint: endpoint.name.clone(),
+            redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
+            limits: endpoint.limits.clone(),
+            redactor: redactor.clone(),
+        })
+    }
+
+    /// Sends a request and follows its redirects. A transport error before any answer is tried once
+    /// more and counted; an answer is never asked for again.
+    pub async fn send(
+        &self,
+        purpose: Purpose,
+        caller: Caller<'_>,
+        outgoing: Outgoing<'_>,
+    ) -> Outcome {
+        let begun = Instant::now();
+        let shown = outgoing.token.map(|token| token.shown.clone());
+        let mut record = exchange::begin(purpose, &outgoing, outgoing.url, shown);
+        let answer = self.follow(caller, &outgoing, &mut record).await;
+        let elapsed = begun.elapsed();
+        let ended = answer.as_ref().map_err(|failure| failure.reason.as_str());
+        exchange::end(&mut record, &self.redactor, ended, elapsed);
+        tracing::debug!(
+            endpoint = self.endpoint,
+            case = caller.case,
+            purpose = purpose.as_str(),
+            method = %outgoing.method,
+            url = record.url,
+            status = record.status,
+            error = record.error,
+            ms = record.duration_ms,
+            "exchange"
+        );
+        Outcome {
+            answer,
+            exchange: record,
+        }
+    }
+
+    async fn follow(
+        &self,
+        caller: Caller<'_>,
+        outgoing: &Outgoing<'_>,
+        record: &mut Exchange,
+    ) -> Result<Answer, Failure> {
+        let mut url = Url::parse(outgoing.url).map_err(|error| Failure {
+            reason: format!("`{}` is no URL: {error}", outgoing.url),
+            again: false,
+        })?;
+        let mut token = outgoing.token;
+        loop {
+            record.attempts = record.attempts.max(1);
+            let mut answer = self.once(caller, outgoing, &url, token).await;
+            if answer.as_ref().is_err_and(|failure| failure.again) {
+                record.attempts = 2;
+                answer = self.once(caller, outgoing, &url, token).await;
+            }
+            let answer = answer?;
+            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            let Some(location) = answer.header("location") else {
+                return Ok(answer);
+            };
+            let refused = |reason: String| Failure {
+                reason,
+                again: false,
+            };
+            if record.hops.len() == HOPS {
+                return Err(refused(format!("more than {HOPS} redirects")));
+            }
+            let step = self.redirects.step(&url, location);
+            record.hops.push(Hop {
+                url: self.redactor.text(url.as_str()),
+                status: answer.status,
+                location: self.redactor.text(location),
+                token_forwarded: matches!(step, Step::Follow { token: true, .. })
+                    && token.is_some(),
+            });
+            match step {
+                Step::Refuse(reason) => return Err(refused(reason)),
+                Step::Follow { to, token: forward } => {
+                    url = to;
+                    token = token.filter(|_| forward);
+                }
+            }
+        }
+    }
+
+    async fn once(
+        &self,
+        caller: Caller<'_>,
+        outgoing: &Outgoing<'_>,
+        url: &Url,
+        token: Option<&Token>,
+    ) -> Result<Answer, Failure> {
+        let broken = |reason: String| Failure {
+            reason: self.redactor.text(&reason),
+            again: false,
+        };
+        let request = self.request(caller, outgoing, url, token).map_err(broken)?;
+        let wait = self
+            .limits
+            .first_byte
+            .min(outgoing.deadline.saturating_duration_since(Instant::now()));
+        let http = if outgoing.method.writes() {
+            &self.writing
+        } else {
+            &self.reading
+        };
+        let response = match timeout(wait, http.execute(request)).await {
+            Err(_) => return Err(broken(format!("no answer within {}", seconds(wait)))),
+            Ok(Err(error)) => {
+                return Err(Failure {
+                    reason: self.redactor.text(&explain(&error)),
+                    // A write that was sent may have had its effect although no answer came.
+                    again: !error.is_timeout() && (error.is_connect() || !outgoing.method.writes()),
+                });
+            }
+            Ok(Ok(response)) => response,
+        };
+        self.read(response, outgoing.deadline).await.map_err(broken)
+    }
+
+    fn request(
+        &self,
+        caller: Caller<'_>,
+        outgoing: &Outgoing<'_>,
+        url: &Url,
+        token: Option<&Token>,
+    ) -> Result<reqwest::Request, String> {
+        let method = reqwest::Method::from_bytes(outgoing.method.as_str().as_bytes())
+            .map_err(|error| error.to_string())?;
+        let mut request = self.reading.request(method, url.clone()).header(
+            reqwest::header::USER_AGENT,
+            format!(
+                "touchstone/{} (run {}; case {})",
+                env!("CARGO_PKG_VERSION"),
+                caller.run,
+                caller.case
+            ),
+        );
+        for (name, value) in outgoing.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(token) = token {
+            let text = format!("Bearer {}", token.secret.expose_secret());
+            let mut value = HeaderValue::try_from(text)
+                .map_err(|_| "the token has characters that no header can carry".to_owned())?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(body) = outgoing.body {
+            request = request.body(body.to_vec());
+        }
+        request.build().map_err(|error| explain(&error))
+    }
+
+    async fn read(
+        &self,
+        mut response: reqwest::Response,
+        deadline: Instant,
+    ) -> Result<Answer, String> {
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            headers: response
+                .headers()
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        name.as_str().to_owned(),
+                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                    )
+                })
+                .collect(),
+            ..Answer::default()
+        };
+        loop {
+            let wait = self
+                .limits
+                .idle
+                .min(deadline.saturating_duration_since(Instant::now()));
+            let piece = match timeout(wait, response.chunk()).await {
+                Err(_) => return Err(format!("the answer's body stopped for {}", seconds(wait))),
+                Ok(Err(error)) => {
+                    return Err(format!("the answer's body broke off: {}", explain(&error)));
+                }
+                Ok(Ok(None)) => return Ok(answer),
+                Ok(Ok(Some(piece))) => piece,
+            };
+            let room = self.limits.body - answer.body.len();
+            answer
+                .body
+                .extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.len() > room {
+                answer.truncated = true;
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}

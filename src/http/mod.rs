@@ -1,0 +1,65 @@
+//! Exchanges with storage elements over HTTPS: one request and its answer, redirects included,
+//! recorded, capped and bounded in time.
+
+mod client;
+mod exchange;
+mod redirect;
+mod tls;
+
+use std::time::Duration;
+
+use crate::model::Trust;
+
+pub use client::{Caller, Client, Failure, Outcome, Outgoing};
+pub use tls::{TlsError, client_config};
+
+#[cfg(test)]
+mod tests;
+
+/// A client for single requests beside the storage elements: no redirects, nothing recorded.
+pub(crate) fn plain_client(
+    trust: &[Trust],
+    connect: Duration,
+) -> Result<reqwest::Client, TlsError> {
+    builder(client_config(trust)?, connect)
+        .build()
+        .map_err(|error| TlsError::Client(explain(&error)))
+}
+
+fn builder(tls: rustls::ClientConfig, connect: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .http1_only()
+        // As curl writes them: some servers still compare header names letter by letter.
+        .http1_title_case_headers()
+        .connect_timeout(connect)
+        .user_agent(concat!("touchstone/", env!("CARGO_PKG_VERSION")))
+}
+
+/// What went wrong, down to the cause, without the URL: it may hold a token.
+pub(crate) fn explain(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() && error.is_connect() {
+        "no connection in time".to_owned()
+    } else if error.is_connect() {
+        "no connection".to_owned()
+    } else if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        "the exchange broke".to_owned()
+    };
+    let mut cause = std::error::Error::source(error);
+    let mut last = None;
+    while let Some(inner) = cause {
+        last = Some(inner.to_string());
+        cause = inner.source();
+    }
+    if let Some(last) = last {
+        text.push_str(": ");
+        text.push_str(&last);
+    }
+    text
+}

@@ -1,0 +1,113 @@
+//! Where a redirect may lead, and whether the token goes along.
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use url::Url;
+
+/// More than any service needs.
+pub(super) const HOPS: usize = 5;
+
+/// An endpoint's policy: the token goes to the endpoint's own host, on any port, and to the hosts
+/// that the configuration names; never over plain http.
+#[derive(Clone, Debug)]
+pub(super) struct RedirectPolicy {
+    own: String,
+    also: GlobSet,
+}
+
+/// What to do with a redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Go there, with or without the token.
+    Follow { to: Url, token: bool },
+    /// Do not.
+    Refuse(String),
+}
+
+impl RedirectPolicy {
+    pub fn new(own: &Url, also: &[String]) -> Self {
+        let mut builder = GlobSetBuilder::new();
+        for glob in also.iter().filter_map(|text| Glob::new(text).ok()) {
+            builder.add(glob);
+        }
+        Self {
+            own: own.host_str().unwrap_or_default().to_owned(),
+            also: builder.build().unwrap_or_else(|_| GlobSet::empty()),
+        }
+    }
+
+    /// Judges the `Location` that `from` answered with.
+    pub fn step(&self, from: &Url, location: &str) -> Step {
+        let to = match from.join(location) {
+            Ok(to) => to,
+            Err(error) => return Step::Refuse(format!("its Location is no URL: {error}")),
+        };
+        if to.scheme() != "https" {
+            return Step::Refuse(format!(
+                "it redirects to {}:, and tokens and data go over https only",
+                to.scheme()
+            ));
+        }
+        let host = to.host_str().unwrap_or_default();
+        let allowed = host == self.own || self.also.is_match(host);
+        let carried = to.query_pairs().any(|(name, _)| name == "authz");
+        Step::Follow {
+            token: allowed && !carried,
+            to,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(location: &str) -> Step {
+        let own = Url::parse("https://se.example.org:8443").unwrap();
+        RedirectPolicy::new(&own, &["*.pool.example.org".into()])
+            .step(&own.join("/wlcg/f").unwrap(), location)
+    }
+
+    fn follow(to: &str, token: bool) -> Step {
+        Step::Follow {
+            to: Url::parse(to).unwrap(),
+            token,
+        }
+    }
+
+    #[test]
+    fn the_token_stays_with_the_endpoint() {
+        assert_eq!(step("/x"), follow("https://se.example.org:8443/x", true));
+        assert_eq!(
+            step("https://se.example.org:1095/x"),
+            follow("https://se.example.org:1095/x", true)
+        );
+        assert_eq!(
+            step("https://d1.pool.example.org/x"),
+            follow("https://d1.pool.example.org/x", true)
+        );
+        assert_eq!(
+            step("https://evil.example.com/x"),
+            follow("https://evil.example.com/x", false)
+        );
+        assert_eq!(
+            step("https://se.example.org.evil.example/x"),
+            follow("https://se.example.org.evil.example/x", false)
+        );
+        assert_eq!(
+            step("https://se.example.org:1095/x?authz=Bearer%20t"),
+            follow("https://se.example.org:1095/x?authz=Bearer%20t", false)
+        );
+    }
+
+    #[test]
+    fn plain_http_and_other_schemes_are_refused() {
+        for location in [
+            "http://se.example.org/x",
+            "file:///etc/passwd",
+            "https://",
+            "http:",
+        ] {
+            assert!(matches!(step(location), Step::Refuse(_)), "{location}");
+        }
+    }
+}

@@ -1,0 +1,321 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{Response, StatusCode};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::*;
+use crate::model::{Endpoint, Limits, Method, Purpose, TokenRef, Traits};
+use crate::redact::Redactor;
+use crate::reference::Authority;
+use crate::token::Token;
+
+const SECRET: &str = "very-secret-token-of-this-test";
+
+/// Headers of the requests that a server saw, `authorization` or nothing.
+type Seen = Arc<Mutex<Vec<Option<String>>>>;
+
+struct Server {
+    handle: Handle<SocketAddr>,
+    port: u16,
+    seen: Seen,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+/// Answers every request with what `answer` makes of it.
+async fn serve(authority: &Authority, answer: fn(&Request) -> Response<Body>) -> Server {
+    let seen = Seen::default();
+    let seeing = Arc::clone(&seen);
+    let app = Router::new().fallback(move |request: Request| {
+        let value = request.headers().get("authorization");
+        let value = value.map(|value| value.to_str().unwrap().to_owned());
+        seeing.lock().unwrap().push(value);
+        let response = answer(&request);
+        async move { response }
+    });
+    let certificate = authority.certificate().unwrap();
+    let config = RustlsConfig::from_pem(
+        certificate.certificate_pem.into_bytes(),
+        certificate.key_pem.expose_secret().as_bytes().to_vec(),
+    )
+    .await
+    .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let handle = Handle::new();
+    let server = axum_server::from_tcp_rustls(listener, config)
+        .unwrap()
+        .handle(handle.clone());
+    tokio::spawn(server.serve(app.into_make_service()));
+    Server { handle, port, seen }
+}
+
+fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
+    let endpoint = Endpoint {
+        name: "se".into(),
+        description: None,
+        software: None,
+        url: format!("https://localhost:{port}").parse().unwrap(),
+        area: String::new(),
+        issuer: None,
+        ca: vec![Trust::Pem(authority.ca_pem().to_owned())],
+        profile: None,
+        audience: None,
+        traits: Traits::default(),
+        known_failures: Vec::new(),
+        limits,
+        redirect_hosts: Vec::new(),
+    };
+    let redactor = Redactor::default();
+    redactor.add(&SecretString::from(SECRET));
+    Client::new(&endpoint, &redactor).unwrap()
+}
+
+fn token() -> Token {
+    Token {
+        secret: SecretString::from(SECRET),
+        shown: TokenRef {
+            what: "a token".into(),
+            issuer: "https://iam.example.org/".into(),
+            jti: None,
+            hash: "000000000000".into(),
+            how: String::new(),
+        },
+    }
+}
+
+async fn send(client: &Client, method: Method, url: &str) -> Outcome {
+    let token = token();
+    let outgoing = Outgoing {
+        method,
+        url,
+        headers: &[],
+        body: (method == Method::Put).then_some(b"content".as_slice()),
+        token: Some(&token),
+        deadline: Instant::now() + Duration::from_secs(20),
+    };
+    client
+        .send(
+            Purpose::Step,
+            Caller {
+                run: "r",
+                case: "c",
+            },
+            outgoing,
+        )
+        .await
+}
+
+fn redirect(to: String) -> Response<Body> {
+    Response::builder()
+        .status(307)
+        .header("location", to)
+        .body(Body::empty())
+        .unwrap()
+}
+
+fn whole(body: impl Into<Body>) -> Response<Body> {
+    Response::new(body.into())
+}
+
+/// `/PORT/…` redirects to that port of localhost, `/ip/PORT/…` to that of 127.0.0.1.
+fn by_path(request: &Request) -> Response<Body> {
+    let parts: Vec<_> = request.uri().path().split('/').collect();
+    match parts.as_slice() {
+        ["", "to", port, ..] => redirect(format!("https://localhost:{port}/done")),
+        ["", "ip", port, ..] => redirect(format!("https://127.0.0.1:{port}/done")),
+        ["", "authz", port, ..] => {
+            redirect(format!("https://localhost:{port}/done?authz={SECRET}"))
+        }
+        ["", "plain", ..] => redirect("http://localhost/".into()),
+        ["", "loop", ..] => redirect("/loop".into()),
+        _ => whole("done"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_are_followed_and_the_token_stays_with_the_host() {
+    let authority = Authority::new().unwrap();
+    let (door, disk) = (
+        serve(&authority, by_path).await,
+        serve(&authority, by_path).await,
+    );
+    let client = client(&authority, door.port, Limits::default());
+    let bearer = format!("Bearer {SECRET}");
+    for (path, expected) in [("to", Some(bearer)), ("ip", None), ("authz", None)] {
+        for method in [Method::Get, Method::Put] {
+            let url = format!("https://localhost:{}/{path}/{}/f", door.port, disk.port);
+            let outcome = send(&client, method, &url).await;
+            assert_eq!(outcome.answer.unwrap().body, b"done", "{path}");
+            assert_eq!(
+                disk.seen.lock().unwrap().last(),
+                Some(&expected),
+                "{path} {method}"
+            );
+            let hop = &outcome.exchange.hops[0];
+            assert_eq!((hop.status, hop.token_forwarded), (307, expected.is_some()));
+            let shown = format!("{:?}", outcome.exchange);
+            assert!(!shown.contains(SECRET), "{shown}");
+        }
+    }
+    for (path, expected) in [("plain", "https only"), ("loop", "more than 5 redirects")] {
+        let outcome = send(
+            &client,
+            Method::Get,
+            &format!("https://localhost:{}/{path}", door.port),
+        )
+        .await;
+        let failure = outcome.answer.unwrap_err().to_string();
+        assert!(failure.contains(expected), "{failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_capped_and_kept_in_part() {
+    let authority = Authority::new().unwrap();
+    let server = serve(&authority, |_| whole(vec![b'x'; 1 << 20])).await;
+    let limits = Limits {
+        body: 5000,
+        ..Limits::default()
+    };
+    let client = client(&authority, server.port, limits);
+    let outcome = send(
+        &client,
+        Method::Get,
+        &format!("https://localhost:{}/", server.port),
+    )
+    .await;
+    let answer = outcome.answer.unwrap();
+    assert_eq!((answer.body.len(), answer.truncated), (5000, true));
+    assert_eq!(outcome.exchange.response_bytes, 5000);
+    assert_eq!(outcome.exchange.response_body.chars().count(), 1025);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_ends() {
+    let authority = Authority::new().unwrap();
+    let endless = |_: &Request| {
+        let first = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"x"))]);
+        let never = futures_util::stream::pending();
+        whole(Body::from_stream(futures_util::StreamExt::chain(
+            first, never,
+        )))
+    };
+    let server = serve(&authority, endless).await;
+    let limits = Limits {
+        idle: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let client = client(&authority, server.port, limits);
+    let begun = Instant::now();
+    let outcome = send(
+        &client,
+        Method::Get,
+        &format!("https://localhost:{}/", server.port),
+    )
+    .await;
+    let failure = outcome.answer.unwrap_err().to_string();
+    assert!(failure.contains("stopped for 0.2 s"), "{failure}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(outcome.exchange.error.as_deref(), Some(failure.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_gives_the_token_back_does_not_get_it_into_the_record() {
+    let authority = Authority::new().unwrap();
+    let echo = |request: &Request| {
+        let value = request.headers().get("authorization").cloned().unwrap();
+        let text = format!("you said {}", value.to_str().unwrap());
+        let mut response = whole(text);
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        response.headers_mut().insert("x-echo", value);
+        response
+    };
+    let server = serve(&authority, echo).await;
+    let client = client(&authority, server.port, Limits::default());
+    let outcome = send(
+        &client,
+        Method::Get,
+        &format!("https://localhost:{}/", server.port),
+    )
+    .await;
+    assert_eq!(outcome.exchange.status, Some(403));
+    let shown = format!("{:?}", outcome.exchange);
+    assert!(
+        shown.contains("you said") && !shown.contains(SECRET),
+        "{shown}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listening_is_tried_twice_and_told() {
+    let authority = Authority::new().unwrap();
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let client = client(&authority, port, Limits::default());
+    let outcome = send(&client, Method::Put, &format!("https://localhost:{port}/")).await;
+    assert!(
+        outcome
+            .answer
+            .unwrap_err()
+            .to_string()
+            .starts_with("no connection")
+    );
+    assert_eq!(outcome.exchange.attempts, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trust_comes_from_directories_and_nothing_else() {
+    let authority = Authority::new().unwrap();
+    let server = serve(&authority, |_| whole("done")).await;
+    let url = format!("https://localhost:{}/", server.port);
+    let folder = tempfile::tempdir().unwrap();
+    let trust = [Trust::Path(folder.path().to_owned())];
+    assert!(matches!(client_config(&trust), Err(TlsError::Empty(_))));
+    let other = Authority::new().unwrap();
+    std::fs::write(folder.path().join("5ed36f99.0"), other.ca_pem()).unwrap();
+    std::fs::write(
+        folder.path().join("broken.pem"),
+        "-----BEGIN CERTIFICATE-----\n!\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("broken.r0"), "no list").unwrap();
+    std::fs::write(folder.path().join("policy.signing_policy"), "text").unwrap();
+    let get = |trust: &[Trust]| {
+        plain_client(trust, Duration::from_secs(5))
+            .unwrap()
+            .get(&url)
+            .send()
+    };
+    let refused = get(&trust).await.unwrap_err();
+    assert!(
+        explain(&refused).contains("certificate"),
+        "{}",
+        explain(&refused)
+    );
+    assert!(
+        !explain(&refused).contains(&url),
+        "no URL, it may hold a token"
+    );
+    std::fs::write(folder.path().join("0a1b2c3d.0"), authority.ca_pem()).unwrap();
+    assert_eq!(get(&trust).await.unwrap().text().await.unwrap(), "done");
+    let missing = [Trust::Path(folder.path().join("missing.pem"))];
+    assert!(matches!(
+        client_config(&missing),
+        Err(TlsError::Read { .. })
+    ));
+}

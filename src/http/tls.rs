@@ -1,0 +1,186 @@
+//! Whom to trust: the system's roots, files, and directories as /etc/grid-security/certificates with
+//! their revocation lists.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+
+use crate::model::Trust;
+
+/// Larger than any bundle of certificates or revocation list.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// Why nobody can be trusted.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// It cannot be read.
+    #[error("cannot read the CA certificates in {path}: {source}")]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// There is no certificate in it.
+    #[error(
+        "{0} holds no CA certificate; expected PEM, or a directory as /etc/grid-security/certificates"
+    )]
+    Empty(String),
+    /// The library does not take them.
+    #[error("the TLS client cannot be set up: {0}")]
+    Client(String),
+}
+
+#[derive(Default)]
+struct Found {
+    seen: HashSet<Vec<u8>>,
+    roots: Vec<CertificateDer<'static>>,
+    revocations: Vec<CertificateRevocationListDer<'static>>,
+}
+
+/// A TLS client that trusts the system's roots and `trust`.
+///
+/// # Errors
+/// Something in `trust` cannot be read or holds no certificate. Single certificates that do not parse
+/// are left out with a warning in the log: one bad root must not spoil the rest.
+pub fn client_config(trust: &[Trust]) -> Result<ClientConfig, TlsError> {
+    let mut found = Found::default();
+    for one in trust {
+        match one {
+            Trust::Pem(text) => found.pem(text.as_bytes(), "the given PEM")?,
+            Trust::Path(path) if path.is_dir() => found.directory(path)?,
+            Trust::Path(path) => {
+                let name = path.display().to_string();
+                found.pem(&read(path)?, &name)?;
+            }
+        }
+    }
+    let mut store = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::debug!("system roots: {error}");
+    }
+    store.add_parsable_certificates(native.certs);
+    let (_, unparsable) = store.add_parsable_certificates(found.roots);
+    if unparsable > 0 {
+        tracing::warn!("{unparsable} CA certificates do not parse and are left out");
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Client(error.to_string()))?;
+    if found.revocations.is_empty() {
+        return Ok(builder.with_root_certificates(store).with_no_client_auth());
+    }
+    let verifier = verifier(store, found.revocations, provider)?;
+    Ok(builder
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
+}
+
+fn verifier(
+    store: RootCertStore,
+    revocations: Vec<CertificateRevocationListDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    let store = Arc::new(store);
+    let with = |lists: Vec<_>| {
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&store), Arc::clone(&provider))
+            .with_crls(lists)
+            .allow_unknown_revocation_status()
+            .build()
+    };
+    // One bad list would make the whole verifier fail: each is tried alone.
+    let (good, bad): (Vec<_>, Vec<_>) = revocations
+        .into_iter()
+        .partition(|list| with(vec![list.clone()]).is_ok());
+    if !bad.is_empty() {
+        tracing::warn!(
+            "{} revocation lists do not parse and are left out",
+            bad.len()
+        );
+    }
+    with(good).map_err(|error| TlsError::Client(error.to_string()))
+}
+
+impl Found {
+    fn pem(&mut self, bytes: &[u8], name: &str) -> Result<(), TlsError> {
+        let before = self.roots.len();
+        let mut any = false;
+        for certificate in CertificateDer::pem_slice_iter(bytes).flatten() {
+            any = true;
+            if self.seen.insert(certificate.to_vec()) {
+                self.roots.push(certificate);
+            }
+        }
+        if !any && self.roots.len() == before {
+            return Err(TlsError::Empty(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn directory(&mut self, path: &Path) -> Result<(), TlsError> {
+        let failed = |source| TlsError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let mut any = false;
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let file = entry.map_err(failed)?.path();
+            let extension = file
+                .extension()
+                .and_then(|e| e.to_str())
+                .unwrap_or_default();
+            let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            if matches!(extension, "pem" | "crt") || number(extension) {
+                let name = file.display().to_string();
+                match read(&file).and_then(|bytes| self.pem(&bytes, &name)) {
+                    Ok(()) => any = true,
+                    Err(error) => tracing::warn!("left out: {error}"),
+                }
+            } else if extension.strip_prefix('r').is_some_and(number) {
+                match read(&file) {
+                    Ok(bytes) => self.revocation(bytes),
+                    Err(error) => tracing::warn!("left out: {error}"),
+                }
+            }
+        }
+        if any {
+            Ok(())
+        } else {
+            Err(TlsError::Empty(path.display().to_string()))
+        }
+    }
+
+    /// PEM or DER.
+    fn revocation(&mut self, bytes: Vec<u8>) {
+        let before = self.revocations.len();
+        self.revocations
+            .extend(CertificateRevocationListDer::pem_slice_iter(&bytes).flatten());
+        if self.revocations.len() == before {
+            self.revocations
+                .push(CertificateRevocationListDer::from(bytes));
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    use std::io::Read;
+    let failed = |source| TlsError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    Ok(bytes)
+}

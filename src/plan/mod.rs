@@ -1,0 +1,146 @@
+//! Endpoints times cases, selected, filled in and ordered: everything that a run will do.
+//!
+//! Pure: what comes out depends on what goes in alone, the run's name and its start included.
+
+mod expand;
+mod needs;
+mod select;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::model::{
+    ANY_AUDIENCE, Action, Audience, Case, CasePlan, Clause, Endpoint, EndpointPlan, Inventory,
+    KnownFailure, Plan, Profile, RunId, Suite, TokenRequest,
+};
+
+pub use select::{Selection, SelectionError};
+
+/// The suites and the register that they cite.
+pub struct Material<'a> {
+    /// Cases by suite.
+    pub suites: &'a [Suite],
+    /// The register of clauses.
+    pub clauses: &'a Arc<[Clause]>,
+}
+
+/// Decides what a run named `run`, begun at `started`, does.
+///
+/// # Errors
+/// A pattern of the selection that matches nothing, so that a typing error does not look like a run
+/// in which nothing was wrong.
+pub fn plan(
+    inventory: &Inventory,
+    material: &Material<'_>,
+    selection: &Selection,
+    run: &RunId,
+    started: Timestamp,
+) -> Result<Plan, SelectionError> {
+    let cases: Vec<&Arc<Case>> = material.suites.iter().flat_map(|s| &s.cases).collect();
+    let endpoints = selection.endpoints(&inventory.endpoints)?;
+    let cases = selection.cases(&cases)?;
+    let today = started.to_zoned(TimeZone::UTC).date();
+    let endpoints = endpoints
+        .into_iter()
+        .map(|endpoint| {
+            let site = Site::new(endpoint, inventory, selection, run);
+            let cases = cases
+                .iter()
+                .map(|case| CasePlan {
+                    case: Arc::clone(case),
+                    known: known_failure(endpoint, case, today),
+                    action: action(&site, case, material.clauses),
+                })
+                .collect();
+            EndpointPlan {
+                endpoint: Arc::clone(endpoint),
+                profile: site.profile,
+                observer: observer(inventory, endpoint),
+                directory: site.directory,
+                cases,
+            }
+        })
+        .collect();
+    Ok(Plan {
+        run: run.clone(),
+        started,
+        strict: selection.strict,
+        clauses: Arc::clone(material.clauses),
+        endpoints,
+    })
+}
+
+/// The token with which `endpoint`'s objects are arranged and seen: it reads and writes the whole area.
+/// `None` when nobody gives one.
+pub fn observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
+    let issuer = endpoint.issuer.clone()?;
+    inventory
+        .issuer(&issuer)?
+        .abilities()
+        .any
+        .then(|| TokenRequest {
+            issuer,
+            scopes: vec!["storage.read:/".into(), "storage.modify:/".into()],
+            audience: usual_audience(endpoint),
+            groups: Vec::new(),
+            claims: Default::default(),
+        })
+}
+
+/// Whom ordinary tokens for `endpoint` are for.
+fn usual_audience(endpoint: &Endpoint) -> Audience<String> {
+    Audience::One(match &endpoint.audience {
+        Some(audience) => audience.clone(),
+        None if endpoint.traits.any_audience => ANY_AUDIENCE.to_owned(),
+        None => endpoint.origin(),
+    })
+}
+
+/// One endpoint with all that its cases have in common.
+struct Site<'a> {
+    endpoint: &'a Endpoint,
+    inventory: &'a Inventory,
+    profile: Profile,
+    run: &'a RunId,
+    directory: String,
+    audience: Audience<String>,
+}
+
+impl<'a> Site<'a> {
+    fn new(
+        endpoint: &'a Endpoint,
+        inventory: &'a Inventory,
+        selection: &Selection,
+        run: &'a RunId,
+    ) -> Self {
+        Self {
+            endpoint,
+            inventory,
+            profile: selection.profile.or(endpoint.profile).unwrap_or_default(),
+            run,
+            directory: format!("/{}", run.directory()),
+            audience: usual_audience(endpoint),
+        }
+    }
+}
+
+fn action(site: &Site<'_>, case: &Case, clauses: &[Clause]) -> Action {
+    if let Some(reason) = needs::lacking(site, case, clauses) {
+        return Action::Skip(reason);
+    }
+    Action::Run(expand::script(site, case))
+}
+
+fn known_failure(endpoint: &Endpoint, case: &Case, today: Date) -> Option<KnownFailure> {
+    endpoint
+        .known_failures
+        .iter()
+        .find(|known| known.case == case.id && known.expires.is_none_or(|last| today <= last))
+        .cloned()
+}
+
+#[cfg(test)]
+mod tests;

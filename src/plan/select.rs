@@ -1,0 +1,98 @@
+use std::sync::Arc;
+
+use globset::{Glob, GlobMatcher};
+use thiserror::Error;
+
+use crate::model::{Case, Endpoint, Profile};
+
+/// Which part of the inventory and the suites to run, and how to judge.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    endpoints: Vec<GlobMatcher>,
+    cases: Vec<GlobMatcher>,
+    /// Judge by this version whatever the endpoints declare.
+    pub profile: Option<Profile>,
+    /// Recommendations count as requirements.
+    pub strict: bool,
+}
+
+/// Why nothing can be selected.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum SelectionError {
+    /// No pattern at all.
+    #[error("`{0}` is no pattern: {1}")]
+    Pattern(String, String),
+    /// A pattern without a match.
+    #[error("no {what} matches `{pattern}`")]
+    Nothing {
+        /// `endpoint` or `case`.
+        what: &'static str,
+        /// What was asked for.
+        pattern: String,
+        /// What there is instead.
+        names: Vec<String>,
+    },
+}
+
+impl Selection {
+    /// Reads the patterns: `*`, `?`, `[…]` and `{…,…}`; no pattern selects everything.
+    ///
+    /// # Errors
+    /// The first pattern that is none.
+    pub fn new(endpoints: &[String], cases: &[String]) -> Result<Self, SelectionError> {
+        let compile = |patterns: &[String]| {
+            patterns
+                .iter()
+                .map(|pattern| {
+                    Glob::new(pattern)
+                        .map(|glob| glob.compile_matcher())
+                        .map_err(|error| {
+                            SelectionError::Pattern(pattern.clone(), error.kind().to_string())
+                        })
+                })
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            endpoints: compile(endpoints)?,
+            cases: compile(cases)?,
+            ..Self::default()
+        })
+    }
+
+    pub(super) fn endpoints<'a>(
+        &self,
+        all: &'a [Arc<Endpoint>],
+    ) -> Result<Vec<&'a Arc<Endpoint>>, SelectionError> {
+        let all: Vec<_> = all.iter().collect();
+        pick("endpoint", &self.endpoints, &all, |endpoint| &endpoint.name)
+    }
+
+    pub(super) fn cases<'a>(
+        &self,
+        all: &[&'a Arc<Case>],
+    ) -> Result<Vec<&'a Arc<Case>>, SelectionError> {
+        pick("case", &self.cases, all, |case| case.id.as_str())
+    }
+}
+
+fn pick<'a, T>(
+    what: &'static str,
+    patterns: &[GlobMatcher],
+    all: &[&'a T],
+    name: impl Fn(&T) -> &str,
+) -> Result<Vec<&'a T>, SelectionError> {
+    for pattern in patterns {
+        if !all.iter().any(|item| pattern.is_match(name(item))) {
+            return Err(SelectionError::Nothing {
+                what,
+                pattern: pattern.glob().glob().to_owned(),
+                names: all.iter().map(|item| name(item).to_owned()).collect(),
+            });
+        }
+    }
+    Ok(all
+        .iter()
+        .filter(|item| patterns.is_empty() || patterns.iter().any(|p| p.is_match(name(item))))
+        .copied()
+        .collect())
+}

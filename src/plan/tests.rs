@@ -1,0 +1,345 @@
+use secrecy::SecretString;
+
+use super::*;
+use crate::config::{Catalogue, load_catalogue};
+use crate::model::{
+    ClientAuthentication, Groups, Issuer, Limits, Object, Place, Script, SecretRef, State, TestKey,
+    TokenSource, Traits,
+};
+
+const START: &str = "2026-11-22T07:28:48Z";
+
+fn endpoint(name: &str) -> Endpoint {
+    Endpoint {
+        name: name.into(),
+        description: None,
+        software: None,
+        url: "https://se.example.org:8443".parse().unwrap(),
+        area: "/wlcg".into(),
+        issuer: Some("iam".into()),
+        ca: Vec::new(),
+        profile: None,
+        audience: None,
+        traits: Traits {
+            groups: Some(Groups::default()),
+            ..Traits::default()
+        },
+        known_failures: Vec::new(),
+        limits: Limits::default(),
+        redirect_hosts: Vec::new(),
+    }
+}
+
+fn issuer(test_key: bool) -> Issuer {
+    let held = || SecretRef::Held(SecretString::from("x"));
+    Issuer {
+        name: "iam".into(),
+        url: "https://iam.example.org/".into(),
+        source: Some(TokenSource::ClientCredentials {
+            id: held(),
+            secret: held(),
+            authentication: ClientAuthentication::Basic,
+        }),
+        test_key: test_key.then(|| TestKey {
+            pem: held(),
+            kid: None,
+        }),
+        ca: Vec::new(),
+    }
+}
+
+struct Bench {
+    inventory: Inventory,
+    catalogue: Catalogue,
+    selection: Selection,
+}
+
+impl Bench {
+    fn new(endpoint: Endpoint, issuer: Issuer) -> Self {
+        Self {
+            inventory: Inventory {
+                issuers: vec![Arc::new(issuer)],
+                endpoints: vec![Arc::new(endpoint)],
+            },
+            catalogue: load_catalogue(&[]).unwrap(),
+            selection: Selection::default(),
+        }
+    }
+
+    fn plan(&self) -> Result<Plan, SelectionError> {
+        let started: Timestamp = START.parse().unwrap();
+        let material = Material {
+            suites: &self.catalogue.suites,
+            clauses: &self.catalogue.clauses.clone().into(),
+        };
+        plan(
+            &self.inventory,
+            &material,
+            &self.selection,
+            &RunId::new(started, 1),
+            started,
+        )
+    }
+
+    fn case(&self, id: &str) -> CasePlan {
+        let plan = self.plan().unwrap();
+        plan.endpoints[0]
+            .cases
+            .iter()
+            .find(|case| case.case.id.as_str() == id)
+            .unwrap()
+            .clone()
+    }
+
+    fn script(&self, id: &str) -> Script {
+        match self.case(id).action {
+            Action::Run(script) => script,
+            Action::Skip(reason) => panic!("{id}: {reason}"),
+        }
+    }
+
+    fn skipped(&self) -> Vec<(String, String)> {
+        let plan = self.plan().unwrap();
+        plan.endpoints[0]
+            .cases
+            .iter()
+            .filter_map(|case| match &case.action {
+                Action::Skip(reason) => Some((case.case.id.to_string(), reason.clone())),
+                Action::Run(_) => None,
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn variables_are_filled_in() {
+    let bench = Bench::new(endpoint("se"), issuer(true));
+    let script = bench.script("path.outside.read");
+    let dir = "/touchstone-20261122t072848z-000001/path.outside.read";
+    assert_eq!(script.directories, [dir]);
+    let states: Vec<_> = script
+        .given
+        .iter()
+        .map(|object| (object.path.as_str(), matches!(object.state, State::File(_))))
+        .collect();
+    let at = |name: &str| format!("{dir}/{name}");
+    assert_eq!(
+        states,
+        [
+            (at("a").as_str(), false),
+            (&at("b"), false),
+            (&at("b/f"), true)
+        ]
+    );
+    let step = &script.steps[0];
+    assert_eq!(step.path, at("b/f"));
+    assert_eq!(
+        step.token.as_ref().unwrap().scopes,
+        [format!("storage.read:{dir}/a")]
+    );
+    assert_eq!(
+        step.control.as_ref().unwrap().scopes,
+        [format!("storage.read:{dir}/b")]
+    );
+    let audience = bench.script("audience.own-url").steps[0]
+        .token
+        .clone()
+        .unwrap()
+        .audience;
+    assert_eq!(
+        audience,
+        Audience::One("https://se.example.org:8443".into())
+    );
+}
+
+#[test]
+fn protected_cases_have_a_directory_there_too() {
+    let script =
+        Bench::new(endpoint("se"), issuer(true)).script("group.protected.member-no-delete");
+    let protected =
+        "/protected/touchstone-20261122t072848z-000001.group.protected.member-no-delete";
+    assert_eq!(script.directories[1], protected);
+    assert_eq!(script.given.len(), 1);
+    assert_eq!(script.given[0].path, format!("{protected}/f"));
+    assert_eq!(script.steps[0].token.as_ref().unwrap().groups, ["/wlcg"]);
+}
+
+#[test]
+fn contents_differ_from_object_to_object() {
+    let script = Bench::new(endpoint("se"), issuer(true)).script("capability.create.no-overwrite");
+    let [
+        Object {
+            state: State::File(given),
+            ..
+        },
+    ] = script.given.as_slice()
+    else {
+        panic!("one file is given");
+    };
+    let written = script.steps[0].body.as_ref().unwrap();
+    assert_ne!(given, written);
+    assert!(given.len() < 200 && given.is_ascii());
+}
+
+#[test]
+fn no_two_cases_share_a_directory() {
+    let plan = Bench::new(endpoint("se"), issuer(true)).plan().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for case in &plan.endpoints[0].cases {
+        let Action::Run(script) = &case.action else {
+            panic!("all of them run")
+        };
+        for directory in &script.directories {
+            assert!(seen.insert(directory.clone()), "{directory}");
+            assert!(crate::run::deletable(directory));
+        }
+        let paths = script.given.iter().map(|object| &object.path);
+        let steps = script
+            .steps
+            .iter()
+            .flat_map(|s| std::iter::once(&s.path).chain(&s.destination));
+        for path in paths.chain(steps) {
+            let own = script
+                .directories
+                .iter()
+                .any(|d| path.starts_with(&format!("{d}/")));
+            assert!(own, "{}: {path}", case.case.id);
+        }
+    }
+}
+
+#[test]
+fn what_a_case_needs_is_inferred() {
+    let none = Bench::new(endpoint("se"), issuer(true)).skipped();
+    assert_eq!(none, []);
+    let forged = Bench::new(endpoint("se"), issuer(false)).skipped();
+    assert_eq!(forged.len(), 1);
+    assert!(
+        forged[0]
+            .1
+            .starts_with("needs a token without aud, which only a test issuer")
+    );
+
+    let mut bare = endpoint("se");
+    bare.traits = Traits {
+        directories: false,
+        any_audience: false,
+        ..Traits::default()
+    };
+    let bench = Bench::new(bare, issuer(true));
+    let reasons = bench.skipped();
+    let of = |id: &str| {
+        reasons
+            .iter()
+            .find(|(case, _)| case == id)
+            .map(|(_, r)| r.as_str())
+    };
+    assert!(of("group.member.read").unwrap().contains("group"));
+    assert!(
+        of("capability.create.mkcol")
+            .unwrap()
+            .contains("no directories")
+    );
+    assert!(
+        of("audience.any")
+            .unwrap()
+            .contains("does not accept the audience")
+    );
+    assert_eq!(of("audience.own-url"), None);
+    let script = bench.script("path.directory.read");
+    assert!(script.directories.is_empty());
+    assert_eq!(script.given.len(), 1, "the file alone, no directory for it");
+    let audience = &script.steps[0].token.as_ref().unwrap().audience;
+    assert_eq!(
+        *audience,
+        Audience::One("https://se.example.org:8443".into())
+    );
+}
+
+#[test]
+fn without_tokens_everything_is_skipped_with_a_reason() {
+    let mut silent = issuer(false);
+    silent.source = None;
+    let bench = Bench::new(endpoint("se"), silent);
+    let skipped = bench.skipped();
+    assert_eq!(skipped.len(), bench.catalogue.cases().count());
+    assert!(
+        skipped[0]
+            .1
+            .contains("no way to obtain tokens of the issuer `iam`")
+    );
+    let mut orphan = endpoint("se");
+    orphan.issuer = None;
+    let skipped = Bench::new(orphan, issuer(true)).skipped();
+    assert!(skipped[0].1.starts_with("the endpoint has no issuer"));
+}
+
+#[test]
+fn older_profiles_are_not_judged_by_newer_rules() {
+    let mut old = endpoint("se");
+    old.profile = Some(Profile::V1_0);
+    let mut bench = Bench::new(old, issuer(true));
+    let reasons = bench.skipped();
+    let sibling = reasons
+        .iter()
+        .find(|(case, _)| case == "path.sibling-prefix.read")
+        .unwrap();
+    assert_eq!(
+        sibling.1,
+        "JWT-2.2.1-09 is a rule since profile 1.1; the endpoint is judged by 1.0"
+    );
+    bench.selection.profile = Some(Profile::V1_3);
+    assert_eq!(bench.skipped(), []);
+}
+
+#[test]
+fn known_failures_count_until_they_expire() {
+    let known = |expires: Option<&str>| {
+        let mut endpoint = endpoint("se");
+        endpoint.known_failures = vec![KnownFailure {
+            case: "capability.read.get".parse().unwrap(),
+            reason: "being repaired".into(),
+            ticket: None,
+            expires: expires.map(|day| day.parse().unwrap()),
+            at: Place {
+                file: "endpoints.yaml".into(),
+                line: 3,
+            },
+        }];
+        Bench::new(endpoint, issuer(true))
+            .case("capability.read.get")
+            .known
+            .is_some()
+    };
+    assert!(known(None));
+    assert!(known(Some("2026-11-22")), "the last day counts");
+    assert!(!known(Some("2026-11-21")));
+}
+
+#[test]
+fn patterns_select_and_must_match() {
+    let mut bench = Bench::new(endpoint("se-alpha"), issuer(true));
+    let texts = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+    bench.selection = Selection::new(
+        &texts(&["se-*"]),
+        &texts(&["path.outside.*", "group.member.read"]),
+    )
+    .unwrap();
+    let plan = bench.plan().unwrap();
+    let ids: Vec<_> = plan.endpoints[0]
+        .cases
+        .iter()
+        .map(|case| case.case.id.as_str())
+        .collect();
+    assert_eq!(ids.len(), 6);
+    assert!(
+        ids.iter()
+            .all(|id| id.starts_with("path.outside.") || *id == "group.member.read")
+    );
+    bench.selection = Selection::new(&[], &texts(&["nothing.*"])).unwrap();
+    assert!(matches!(
+        bench.plan(),
+        Err(SelectionError::Nothing { what: "case", .. })
+    ));
+    assert!(Selection::new(&texts(&["[a"]), &[]).is_err());
+}

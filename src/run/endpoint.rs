@@ -1,0 +1,418 @@
+//! One endpoint: is it there, who observes, the cases side by side, teardown.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::{Id, JoinSet};
+use tokio::time::timeout;
+
+use crate::check::Observed;
+use crate::http::{Caller, Client, Outgoing};
+use crate::model::{
+    Action, CaseResult, EndpointPlan, Exchange, Leftover, Method, Purpose, Script, State, Verdict,
+    millis,
+};
+use crate::token::{Fit, Token};
+
+use super::Shared;
+use super::case::{self, Outcome, Site};
+use super::event::Event;
+use super::ledger::Remaining;
+use super::observer::Observer;
+use super::teardown::Cleaner;
+
+/// Runs everything that the plan has for the endpoint with that index.
+pub(super) async fn run(shared: &Arc<Shared>, index: usize) {
+    let begun = Instant::now();
+    let visit = Visit {
+        shared: Arc::clone(shared),
+        index,
+    };
+    let leftovers = visit.visit().await;
+    shared.tell(Event::EndpointFinished {
+        endpoint: visit.plan().endpoint.name.clone(),
+        leftovers,
+        duration_ms: millis(begun.elapsed()),
+    });
+}
+
+#[derive(Clone)]
+struct Visit {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+/// The endpoint when it is ready to be judged.
+struct Ready {
+    client: Client,
+    observer: Token,
+    deadline: Instant,
+}
+
+/// Why nothing can be judged.
+struct NotReady {
+    verdict: Verdict,
+    reason: String,
+    exchanges: Vec<Exchange>,
+}
+
+impl NotReady {
+    fn error(reason: String, exchanges: Vec<Exchange>) -> Self {
+        Self {
+            verdict: Verdict::Error,
+            reason,
+            exchanges,
+        }
+    }
+}
+
+impl Visit {
+    fn plan(&self) -> &EndpointPlan {
+        &self.shared.plan.endpoints[self.index]
+    }
+
+    async fn visit(&self) -> Vec<Leftover> {
+        let mut scripts = Vec::new();
+        for (index, case) in self.plan().cases.iter().enumerate() {
+            match &case.action {
+                Action::Run(script) => scripts.push((index, script)),
+                Action::Skip(reason) => self.finish(
+                    index,
+                    Outcome {
+                        verdict: Verdict::Skip,
+                        reason: Some(reason.clone()),
+                        findings: Vec::new(),
+                        exchanges: Vec::new(),
+                    },
+                ),
+            }
+        }
+        if scripts.is_empty() {
+            return Vec::new();
+        }
+        let made = Mutex::default();
+        let ready = match self.prepare(&made).await {
+            Ok(ready) => {
+                let ready = Arc::new(ready);
+                self.cases(&scripts, &ready).await;
+                ready
+            }
+            Err((problem, ready)) => {
+                for (index, _) in &scripts {
+                    self.finish(
+                        *index,
+                        Outcome {
+                            verdict: problem.verdict,
+                            reason: Some(self.shared.redactor.text(&problem.reason)),
+                            findings: Vec::new(),
+                            exchanges: problem.exchanges.clone(),
+                        },
+                    );
+                }
+                match ready {
+                    Some(ready) => Arc::new(ready),
+                    None => return Vec::new(),
+                }
+            }
+        };
+        self.remove(&ready.client, &ready.observer, &made, "teardown")
+            .await
+    }
+
+    /// Preflight, the observer's token, the run's directory.
+    async fn prepare(&self, made: &Mutex<Vec<String>>) -> Result<Ready, (NotReady, Option<Ready>)> {
+        let plan = self.plan();
+        let client = self.preflight().await.map_err(|problem| (problem, None))?;
+        let observer = self.observer().await.map_err(|problem| (problem, None))?;
+        let limit = Instant::now() + plan.endpoint.limits.endpoint;
+        let ready = Ready {
+            client,
+            observer,
+            deadline: limit.min(self.shared.deadline),
+        };
+        if plan.endpoint.traits.directories
+            && let Err(problem) = self.root(&ready, made).await
+        {
+            return Err((problem, Some(ready)));
+        }
+        Ok(ready)
+    }
+
+    /// Finds out once whether the endpoint is there, so that it is not found out by every case.
+    async fn preflight(&self) -> Result<Client, NotReady> {
+        let endpoint = &self.plan().endpoint;
+        let unreachable = |reason: String, exchanges: Vec<Exchange>| {
+            let reason = self.shared.redactor.text(&reason);
+            self.shared.tell(Event::EndpointUnreachable {
+                endpoint: endpoint.name.clone(),
+                reason: reason.clone(),
+            });
+            NotReady::error(format!("unreachable: {reason}"), exchanges)
+        };
+        let client = Client::new(endpoint, &self.shared.redactor)
+            .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
+        let patience = endpoint.limits.preflight;
+        let url = endpoint.url_of("/");
+        let outgoing = Outgoing {
+            method: Method::Options,
+            url: &url,
+            headers: &[],
+            body: None,
+            token: None,
+            deadline: Instant::now() + patience,
+        };
+        let caller = self.caller("preflight");
+        let late = || {
+            format!(
+                "no answer to OPTIONS {url} within {} s",
+                patience.as_secs_f64()
+            )
+        };
+        match timeout(patience, client.send(Purpose::Preflight, caller, outgoing)).await {
+            Err(_) => Err(unreachable(late(), Vec::new())),
+            Ok(outcome) => match outcome.answer {
+                Err(failure) => Err(unreachable(failure.reason, vec![outcome.exchange])),
+                Ok(_) => {
+                    let headers = &outcome.exchange.response_headers;
+                    let server = headers.iter().find(|(name, _)| name == "server");
+                    self.shared.tell(Event::EndpointReached {
+                        endpoint: endpoint.name.clone(),
+                        software: server.map(|(_, value)| value.clone()),
+                    });
+                    Ok(client)
+                }
+            },
+        }
+    }
+
+    async fn observer(&self) -> Result<Token, NotReady> {
+        let Some(request) = &self.plan().observer else {
+            return Err(NotReady::error(
+                "no issuer gives the observer a token".into(),
+                Vec::new(),
+            ));
+        };
+        self.shared
+            .broker
+            .token(request, Fit::AtLeast)
+            .await
+            .map_err(|error| NotReady {
+                verdict: if error.refused() {
+                    Verdict::Skip
+                } else {
+                    Verdict::Error
+                },
+                reason: format!(
+                    "the observer, who arranges objects and sees effects, has no token: {error}"
+                ),
+                exchanges: Vec::new(),
+            })
+    }
+
+    /// Makes the run's directory and looks whether it is there: an endpoint that says yes to
+    /// everything is found out here.
+    async fn root(&self, ready: &Ready, made: &Mutex<Vec<String>>) -> Result<(), NotReady> {
+        let plan = self.plan();
+        let mut log = Vec::new();
+        let observer = Observer {
+            client: &ready.client,
+            endpoint: &plan.endpoint,
+            caller: self.caller("arrangement"),
+            token: &ready.observer,
+            deadline: ready.deadline,
+        };
+        let result = async {
+            let object = Remaining {
+                endpoint: plan.endpoint.name.clone(),
+                area: plan.endpoint.url_of(""),
+                path: plan.directory.clone(),
+            };
+            self.shared
+                .ledger
+                .will_create(&object)
+                .map_err(|error| error.to_string())?;
+            made.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(object.path);
+            observer
+                .make(&plan.directory, &State::Directory, &mut log)
+                .await?;
+            match observer
+                .look(
+                    Purpose::Arrange,
+                    &plan.directory,
+                    &State::Directory,
+                    &mut log,
+                )
+                .await?
+            {
+                Observed::Directory => Ok(()),
+                other => Err(format!(
+                    "after MKCOL {} succeeded, there is {}",
+                    plan.directory,
+                    other.describe(&State::Directory)
+                )),
+            }
+        }
+        .await;
+        result.map_err(|reason: String| {
+            NotReady::error(
+                format!("the run's directory could not be made: {reason}"),
+                log,
+            )
+        })
+    }
+
+    /// All cases, at most `jobs` at the same time, each torn down as soon as it is judged.
+    async fn cases(&self, scripts: &[(usize, &Script)], ready: &Arc<Ready>) {
+        let jobs = self.plan().endpoint.limits.jobs.max(1);
+        let mut running = JoinSet::new();
+        let mut begun: HashMap<Id, Begun> = HashMap::new();
+        let mut waiting = scripts.iter();
+        loop {
+            while running.len() < jobs
+                && let Some((index, script)) = waiting.next()
+            {
+                if self.shared.cancel.is_cancelled() {
+                    self.finish(*index, interrupted());
+                    continue;
+                }
+                let start = Begun {
+                    index: *index,
+                    at: Instant::now(),
+                    made: Arc::default(),
+                };
+                let task = self
+                    .clone()
+                    .case(start.clone(), (*script).clone(), Arc::clone(ready));
+                begun.insert(running.spawn(task).id(), start);
+            }
+            let Some(ended) = running.join_next_with_id().await else {
+                return;
+            };
+            // A panic in a case is that case's error: what it made is torn down all the same.
+            if let Err(error) = ended
+                && let Some(start) = begun.get(&error.id()).cloned()
+            {
+                tracing::error!(case = %self.plan().cases[start.index].case.id, "panicked");
+                let outcome = Outcome {
+                    verdict: Verdict::Error,
+                    reason: Some(
+                        "touchstone itself failed in this case; please report it with the log"
+                            .into(),
+                    ),
+                    findings: Vec::new(),
+                    exchanges: Vec::new(),
+                };
+                self.tear_down(&start, outcome, start.at.elapsed(), ready)
+                    .await;
+            }
+        }
+    }
+
+    async fn case(self, start: Begun, script: Script, ready: Arc<Ready>) {
+        let plan = self.plan();
+        let case = &plan.cases[start.index];
+        self.shared.tell(Event::CaseStarted {
+            endpoint: plan.endpoint.name.clone(),
+            case: case.case.id.clone(),
+        });
+        let site = Site {
+            shared: &self.shared,
+            plan,
+            client: &ready.client,
+            observer: &ready.observer,
+            deadline: ready.deadline,
+        };
+        let outcome = case::run(&site, case, &script, &start.made).await;
+        let elapsed = start.at.elapsed();
+        self.tear_down(&start, outcome, elapsed, &ready).await;
+    }
+
+    async fn tear_down(&self, start: &Begun, outcome: Outcome, elapsed: Duration, ready: &Ready) {
+        let name = self.plan().cases[start.index].case.id.as_str().to_owned();
+        let stayed = self
+            .remove(&ready.client, &ready.observer, &start.made, &name)
+            .await;
+        let mut result = self.result(start.index, outcome);
+        result.cleanup = stayed;
+        result.duration_ms = millis(elapsed);
+        self.shared.tell(Event::CaseFinished(Box::new(result)));
+    }
+
+    async fn remove(
+        &self,
+        client: &Client,
+        observer: &Token,
+        made: &Mutex<Vec<String>>,
+        case: &str,
+    ) -> Vec<Leftover> {
+        let made = std::mem::take(&mut *made.lock().unwrap_or_else(PoisonError::into_inner));
+        let cleaner = Cleaner {
+            client,
+            endpoint: &self.plan().endpoint,
+            caller: self.caller(case),
+            token: observer,
+        };
+        cleaner
+            .remove(made.iter().map(String::as_str), Some(&self.shared.ledger))
+            .await
+    }
+
+    fn finish(&self, index: usize, outcome: Outcome) {
+        let result = self.result(index, outcome);
+        self.shared.tell(Event::CaseFinished(Box::new(result)));
+    }
+
+    fn result(&self, index: usize, outcome: Outcome) -> CaseResult {
+        let plan = self.plan();
+        let planned = &plan.cases[index];
+        let case = &planned.case;
+        let flaky = outcome
+            .exchanges
+            .iter()
+            .any(|exchange| exchange.attempts > 1);
+        CaseResult {
+            endpoint: plan.endpoint.name.clone(),
+            suite: case.suite.clone(),
+            case: case.id.clone(),
+            title: case.title.clone(),
+            clauses: case.clauses.clone(),
+            severity: case.severity,
+            verdict: outcome.verdict,
+            known: planned.known.clone(),
+            reason: outcome.reason,
+            findings: outcome.findings,
+            exchanges: outcome.exchanges,
+            flaky,
+            cleanup: Vec::new(),
+            at: case.at.clone(),
+            duration_ms: 0,
+        }
+    }
+
+    fn caller<'a>(&'a self, case: &'a str) -> Caller<'a> {
+        Caller {
+            run: self.shared.plan.run.as_str(),
+            case,
+        }
+    }
+}
+
+/// A case that was begun, and what it may have made.
+#[derive(Clone)]
+struct Begun {
+    index: usize,
+    at: Instant,
+    made: Arc<Mutex<Vec<String>>>,
+}
+
+fn interrupted() -> Outcome {
+    Outcome {
+        verdict: Verdict::Error,
+        reason: Some("interrupted before it began".into()),
+        findings: Vec::new(),
+        exchanges: Vec::new(),
+    }
+}

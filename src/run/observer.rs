@@ -1,0 +1,95 @@
+//! The all-powerful look at an endpoint: arranges objects and sees what is really there.
+
+use std::time::Instant;
+
+use crate::check::{Observed, properties};
+use crate::http::{Caller, Client, Outcome, Outgoing};
+use crate::model::{Answer, Endpoint, Exchange, Method, Purpose, State};
+use crate::token::Token;
+
+/// Acts on one endpoint with the observer's token.
+pub(super) struct Observer<'a> {
+    pub client: &'a Client,
+    pub endpoint: &'a Endpoint,
+    pub caller: Caller<'a>,
+    pub token: &'a Token,
+    pub deadline: Instant,
+}
+
+impl Observer<'_> {
+    /// Makes an object; its parent is there.
+    pub async fn make(
+        &self,
+        path: &str,
+        state: &State,
+        log: &mut Vec<Exchange>,
+    ) -> Result<(), String> {
+        let (method, body) = match state {
+            State::Absent => return Ok(()),
+            State::Directory => (Method::Mkcol, None),
+            State::File(bytes) => (Method::Put, Some(bytes.as_slice())),
+        };
+        let answer = self
+            .send(Purpose::Arrange, method, path, &[], body, log)
+            .await?;
+        if answer.success() {
+            Ok(())
+        } else {
+            Err(format!("{method} {path} was answered {}", answer.status))
+        }
+    }
+
+    /// Looks at what is really at `path`, where `expected` ought to be.
+    pub async fn look(
+        &self,
+        purpose: Purpose,
+        path: &str,
+        expected: &State,
+        log: &mut Vec<Exchange>,
+    ) -> Result<Observed, String> {
+        let (method, headers): (_, &[_]) = match expected {
+            State::File(_) => (Method::Get, &[]),
+            State::Absent | State::Directory => (Method::Propfind, &[("depth", "0".to_owned())]),
+        };
+        let answer = self.send(purpose, method, path, headers, None, log).await?;
+        match (method, answer.status) {
+            (_, 404 | 410) => Ok(Observed::Absent),
+            (Method::Get, 200) => Ok(Observed::Present(answer.body)),
+            (Method::Propfind, 207) => match properties(&answer.body) {
+                Ok(members) => Ok(match members.first() {
+                    Some(member) if member.collection => Observed::Directory,
+                    Some(member) => Observed::Sized(member.length),
+                    None => {
+                        return Err(format!("PROPFIND {path} was answered 207 without a member"));
+                    }
+                }),
+                Err(reason) => Err(format!("PROPFIND {path} was answered 207 with {reason}")),
+            },
+            (_, status) => Err(format!("{method} {path} was answered {status}")),
+        }
+    }
+
+    /// One exchange with the observer's token.
+    pub async fn send(
+        &self,
+        purpose: Purpose,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: Option<&[u8]>,
+        log: &mut Vec<Exchange>,
+    ) -> Result<Answer, String> {
+        let url = self.endpoint.url_of(path);
+        let outgoing = Outgoing {
+            method,
+            url: &url,
+            headers,
+            body,
+            token: Some(self.token),
+            deadline: self.deadline,
+        };
+        let Outcome { answer, exchange } = self.client.send(purpose, self.caller, outgoing).await;
+        log.push(exchange);
+        answer.map_err(|failure| format!("{method} {path}: {failure}"))
+    }
+}

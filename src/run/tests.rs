@@ -1,0 +1,168 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::config::load_catalogue;
+use crate::model::{
+    Endpoint, Groups, Inventory, Issuer, Limits, RunId, RunRecord, SecretRef, TestKey, Traits,
+    Trust, Verdict,
+};
+use crate::plan::{self, Material, Selection};
+use crate::reference::{self, Authority, IssuerOptions, Storage, StorageOptions};
+use crate::report::record::Recorder;
+
+/// The case that panics in tests, in the middle of the others.
+pub(super) const PANICS: &str = "capability.modify.put";
+
+/// Runs the suite against the reference storage element with `limits`.
+async fn judged(
+    limits: Limits,
+    cancel: Cancel,
+    deadline: Duration,
+) -> (RunRecord, Vec<String>, bool) {
+    let authority = Authority::new().unwrap();
+    let issuer = reference::Issuer::start(&authority, IssuerOptions::default())
+        .await
+        .unwrap();
+    let options = StorageOptions {
+        issuer: issuer.url().to_owned(),
+        issuer_ca_pem: authority.ca_pem().to_owned(),
+        ..StorageOptions::default()
+    };
+    let storage = Storage::start(&authority, options).await.unwrap();
+    let ca = vec![Trust::Pem(authority.ca_pem().to_owned())];
+    let inventory = Inventory {
+        issuers: vec![Arc::new(Issuer {
+            name: "test".into(),
+            url: issuer.url().to_owned(),
+            source: None,
+            test_key: Some(TestKey {
+                pem: SecretRef::Held(issuer.test_key_pem().clone()),
+                kid: None,
+            }),
+            ca: ca.clone(),
+        })],
+        endpoints: vec![Arc::new(Endpoint {
+            name: "se".into(),
+            description: None,
+            software: None,
+            url: storage.url().parse().unwrap(),
+            area: "/wlcg".into(),
+            issuer: Some("test".into()),
+            ca,
+            profile: None,
+            audience: None,
+            traits: Traits {
+                groups: Some(Groups::default()),
+                ..Traits::default()
+            },
+            known_failures: Vec::new(),
+            limits,
+            redirect_hosts: Vec::new(),
+        })],
+    };
+    let catalogue = load_catalogue(&[]).unwrap();
+    let started = Timestamp::now();
+    let run_id = RunId::new(started, 7);
+    let material = Material {
+        suites: &catalogue.suites,
+        clauses: &catalogue.clauses.clone().into(),
+    };
+    let plan = plan::plan(
+        &inventory,
+        &material,
+        &Selection::default(),
+        &run_id,
+        started,
+    )
+    .unwrap();
+    let redactor = Redactor::default();
+    let folder = tempfile::tempdir().unwrap();
+    let resources = Resources {
+        broker: Broker::new(&inventory, &["test"], &redactor).unwrap(),
+        redactor,
+        ledger: Ledger::create(&folder.path().join("ledger.jsonl"), &run_id).unwrap(),
+        cancel,
+        deadline,
+    };
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let running = tokio::spawn(run(Arc::new(plan), resources, sender));
+    let mut recorder = Recorder::default();
+    while let Some(event) = events.recv().await {
+        recorder.take(event);
+    }
+    let tidy = running.await.unwrap().close();
+    (recorder.finish().unwrap(), storage.paths(), tidy)
+}
+
+const EMPTY: [&str; 2] = ["/wlcg/", "/wlcg/protected/"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_the_error_of_its_case_and_is_torn_down() {
+    let (_canceller, cancel) = Cancel::new();
+    let (record, left, tidy) = judged(Limits::default(), cancel, Duration::from_secs(60)).await;
+    for result in &record.results {
+        let expected = if result.case.as_str() == PANICS {
+            Verdict::Error
+        } else {
+            Verdict::Pass
+        };
+        assert_eq!(
+            result.verdict, expected,
+            "{}: {:?}",
+            result.case, result.reason
+        );
+    }
+    assert_eq!(left, EMPTY);
+    assert!(tidy, "the ledger is empty");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_begins_after_the_deadline_and_everything_is_torn_down() {
+    let (_canceller, cancel) = Cancel::new();
+    let (record, left, tidy) = judged(Limits::default(), cancel, Duration::ZERO).await;
+    assert!(
+        record
+            .results
+            .iter()
+            .all(|result| result.verdict == Verdict::Error)
+    );
+    assert_eq!(left, EMPTY);
+    assert!(tidy);
+    let (_canceller, cancel) = Cancel::new();
+    let limits = Limits {
+        case: Duration::from_nanos(1),
+        ..Limits::default()
+    };
+    let (record, left, _) = judged(limits, cancel, Duration::from_secs(60)).await;
+    for result in record
+        .results
+        .iter()
+        .filter(|result| result.case.as_str() != PANICS)
+    {
+        let reason = result.reason.as_deref().unwrap_or_default();
+        assert!(
+            reason.contains("the time for this case is over"),
+            "{}: {reason}",
+            result.case
+        );
+    }
+    assert_eq!(left, EMPTY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_run_judges_nothing_more_and_is_torn_down() {
+    let (canceller, cancel) = Cancel::new();
+    canceller.cancel();
+    let (record, left, tidy) = judged(Limits::default(), cancel, Duration::from_secs(60)).await;
+    assert!(record.run.interrupted);
+    assert!(
+        record
+            .results
+            .iter()
+            .all(|result| result.verdict == Verdict::Error)
+    );
+    assert_eq!(left, EMPTY);
+    assert!(tidy);
+}

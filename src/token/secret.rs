@@ -1,0 +1,112 @@
+use std::io::Read;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use thiserror::Error;
+
+use crate::model::SecretRef;
+
+/// Larger than any token or key.
+const LARGEST: u64 = 64 * 1024;
+
+/// Why a secret cannot be read.
+#[derive(Debug, Error)]
+pub enum SecretError {
+    /// The environment lacks it.
+    #[error("the environment variable {0} is not set; it has to hold {1}")]
+    Unset(String, &'static str),
+    /// The file cannot be read.
+    #[error("cannot read {path}, which has to hold {what}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// There is nothing in it, or too much.
+    #[error("{place} does not hold {what}: {problem}")]
+    Content {
+        /// Where it was looked for.
+        place: String,
+        /// What it should hold.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Reads a secret; `what` says in messages what it is. White space around it is dropped.
+///
+/// # Errors
+/// Names the place, and never the content.
+pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, SecretError> {
+    let (place, text) = match secret {
+        SecretRef::Held(secret) => return Ok(secret.clone()),
+        SecretRef::Env(name) => {
+            let text = std::env::var(name).map_err(|_| SecretError::Unset(name.clone(), what))?;
+            (format!("the environment variable {name}"), text)
+        }
+        SecretRef::File(path) => {
+            let failed = |source| SecretError::File {
+                path: path.clone(),
+                what,
+                source,
+            };
+            let file = std::fs::File::open(path).map_err(failed)?;
+            let mut text = String::new();
+            file.take(LARGEST + 1)
+                .read_to_string(&mut text)
+                .map_err(failed)?;
+            (path.display().to_string(), text)
+        }
+    };
+    let content = |problem: &str| SecretError::Content {
+        place: place.clone(),
+        what,
+        problem: problem.to_owned(),
+    };
+    match text.trim() {
+        "" => Err(content("it is empty")),
+        text if text.len() as u64 > LARGEST => Err(content("it is larger than 64 KiB")),
+        text => Ok(SecretString::from(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn files_are_trimmed_and_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, " value\n").unwrap();
+        let secret = SecretRef::File(path.clone());
+        assert_eq!(load(&secret, "a token").unwrap().expose_secret(), "value");
+        std::fs::write(&path, "\n").unwrap();
+        assert!(
+            load(&secret, "a token")
+                .unwrap_err()
+                .to_string()
+                .ends_with("it is empty")
+        );
+        std::fs::write(&path, "x".repeat(70_000)).unwrap();
+        assert!(
+            load(&secret, "a token")
+                .unwrap_err()
+                .to_string()
+                .contains("larger than")
+        );
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            load(&secret, "a token")
+                .unwrap_err()
+                .to_string()
+                .starts_with("cannot read")
+        );
+    }
+}

@@ -1,0 +1,300 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::model::{
+    ANY_AUDIENCE, Alteration, Audience, ClientAuthentication, Inventory, Issuer, SecretRef,
+    TestKey, TokenSource, Trust,
+};
+use crate::redact::Redactor;
+use crate::reference::{self, Authority, IssuerOptions};
+
+/// The embedded issuer, and what a configuration says of it.
+struct Bench {
+    authority: Authority,
+    embedded: reference::Issuer,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let authority = Authority::new().unwrap();
+        let embedded = reference::Issuer::start(&authority, IssuerOptions::default())
+            .await
+            .unwrap();
+        Self {
+            authority,
+            embedded,
+        }
+    }
+
+    fn issuer(&self) -> Issuer {
+        Issuer {
+            name: "iam".into(),
+            url: self.embedded.url().to_owned(),
+            source: Some(self.client(ClientAuthentication::Basic)),
+            test_key: None,
+            ca: vec![Trust::Pem(self.authority.ca_pem().to_owned())],
+        }
+    }
+
+    fn client(&self, authentication: ClientAuthentication) -> TokenSource {
+        TokenSource::ClientCredentials {
+            id: SecretRef::Held(self.embedded.client_id().into()),
+            secret: SecretRef::Held(self.embedded.client_secret().clone()),
+            authentication,
+        }
+    }
+
+    fn key(&self) -> TestKey {
+        TestKey {
+            pem: SecretRef::Held(self.embedded.test_key_pem().clone()),
+            kid: Some(self.embedded.test_key_id().to_owned()),
+        }
+    }
+}
+
+fn broker(issuer: Issuer) -> Broker {
+    let inventory = Inventory {
+        issuers: vec![Arc::new(issuer)],
+        endpoints: Vec::new(),
+    };
+    Broker::new(&inventory, &["iam"], &Redactor::default()).unwrap()
+}
+
+fn request(scopes: &str) -> TokenRequest {
+    TokenRequest {
+        issuer: "iam".into(),
+        scopes: scopes.split_ascii_whitespace().map(str::to_owned).collect(),
+        audience: Audience::One(ANY_AUDIENCE.into()),
+        groups: Vec::new(),
+        claims: BTreeMap::new(),
+    }
+}
+
+async fn message(issuer: Issuer, request: &TokenRequest) -> String {
+    broker(issuer)
+        .token(request, Fit::Exact)
+        .await
+        .unwrap_err()
+        .to_string()
+}
+
+#[tokio::test]
+async fn client_credentials_bring_what_was_asked_for() {
+    let bench = Bench::new().await;
+    for authentication in [ClientAuthentication::Basic, ClientAuthentication::Body] {
+        let mut issuer = bench.issuer();
+        issuer.source = Some(bench.client(authentication));
+        let mut request = request("storage.read:/a storage.create:/b");
+        request.audience = Audience::Many(vec![
+            "https://a.example.org".into(),
+            "https://b.example.org".into(),
+        ]);
+        request.groups = vec!["/wlcg/test".into()];
+        let token = broker(issuer).token(&request, Fit::Exact).await.unwrap();
+        let claims = claims(&token.secret).unwrap();
+        assert_eq!(claims.text("iss"), Some(bench.embedded.url()));
+        assert_eq!(claims.text("jti"), token.shown.jti.as_deref());
+        assert!(token.shown.how.contains("grant_type=client_credentials"));
+        assert!(!format!("{token:?}").contains(token.secret.expose_secret()));
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_once() {
+    let bench = Bench::new().await;
+    let broker = broker(bench.issuer());
+    let (read, create) = (request("storage.read:/"), request("storage.create:/"));
+    let asked = (0..40).map(|n| broker.token(if n % 2 == 0 { &read } else { &create }, Fit::Exact));
+    let tokens = futures_util::future::join_all(asked).await;
+    let ids: std::collections::BTreeSet<_> = tokens
+        .into_iter()
+        .map(|token| token.unwrap().shown.jti)
+        .collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+}
+
+#[tokio::test]
+async fn altered_tokens_are_made_with_the_key_and_others_are_not() {
+    let bench = Bench::new().await;
+    let mut issuer = bench.issuer();
+    let mut altered = request("storage.read:/");
+    altered.claims = BTreeMap::from([
+        ("aud".to_owned(), Alteration::Remove),
+        ("exp".to_owned(), Alteration::FromNow(-600)),
+        ("sub".to_owned(), Alteration::Value(42.into())),
+    ]);
+    let without = message(issuer.clone(), &altered).await;
+    assert!(
+        without.contains("only a test issuer whose key we hold"),
+        "{without}"
+    );
+    issuer.test_key = Some(bench.key());
+    let broker = broker(issuer);
+    let made = claims(&broker.token(&altered, Fit::Exact).await.unwrap().secret).unwrap();
+    assert_eq!(made.text("aud"), None);
+    assert!(made.expires().unwrap() < jiff::Timestamp::now());
+    assert_eq!(made.text("sub"), None, "it is a number");
+    let honest = broker
+        .token(&request("storage.read:/"), Fit::Exact)
+        .await
+        .unwrap();
+    assert!(
+        honest.shown.how.contains("client_credentials"),
+        "it came from the issuer"
+    );
+}
+
+#[tokio::test]
+async fn a_key_alone_makes_all_tokens() {
+    let bench = Bench::new().await;
+    for pem in [bench.embedded.test_key_pem(), bench.embedded.rsa_key_pem()] {
+        let mut issuer = bench.issuer();
+        issuer.source = None;
+        issuer.test_key = Some(TestKey {
+            pem: SecretRef::Held(pem.clone()),
+            kid: None,
+        });
+        let token = broker(issuer)
+            .token(&request("storage.read:/"), Fit::Exact)
+            .await
+            .unwrap();
+        let header = jsonwebtoken::decode_header(token.secret.expose_secret()).unwrap();
+        let kids = [bench.embedded.test_key_id(), bench.embedded.rsa_key_id()];
+        assert!(
+            kids.contains(&header.kid.unwrap().as_str()),
+            "its thumbprint is the key's id"
+        );
+    }
+    let mut issuer = bench.issuer();
+    issuer.test_key = Some(TestKey {
+        pem: SecretRef::Held("no key".into()),
+        kid: None,
+    });
+    let inventory = Inventory {
+        issuers: vec![Arc::new(issuer)],
+        endpoints: Vec::new(),
+    };
+    let error = Broker::new(&inventory, &["iam"], &Redactor::default())
+        .err()
+        .unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("neither an EC P-256 nor an RSA private key"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_given_token_is_what_it_is() {
+    let bench = Bench::new().await;
+    let wide = request("storage.read:/ storage.modify:/");
+    let token = broker(bench.issuer())
+        .token(&wide, Fit::Exact)
+        .await
+        .unwrap();
+    let mut issuer = bench.issuer();
+    issuer.source = Some(TokenSource::Given {
+        token: SecretRef::Held(token.secret),
+    });
+    let broker = broker(issuer);
+    broker.token(&wide, Fit::Exact).await.unwrap();
+    broker
+        .token(&request("storage.read:/x"), Fit::AtLeast)
+        .await
+        .unwrap();
+    let refused = broker
+        .token(&request("storage.read:/"), Fit::Exact)
+        .await
+        .unwrap_err();
+    assert!(refused.refused());
+    assert!(
+        refused
+            .to_string()
+            .ends_with("the token also holds storage.modify:/"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn what_goes_wrong_at_the_issuer_is_told() {
+    let bench = Bench::new().await;
+    let read = request("storage.read:/");
+
+    let mut issuer = bench.issuer();
+    issuer.source = Some(TokenSource::ClientCredentials {
+        id: SecretRef::Held("nobody".into()),
+        secret: SecretRef::Held("wrong".into()),
+        authentication: ClientAuthentication::Basic,
+    });
+    let text = message(issuer, &read).await;
+    assert!(
+        text.contains("does not know this client (invalid_client)"),
+        "{text}"
+    );
+
+    let mut issuer = bench.issuer();
+    issuer.url = issuer.url.trim_end_matches('/').to_owned();
+    let text = message(issuer, &read).await;
+    assert!(text.contains("agree character by character"), "{text}");
+
+    let mut issuer = bench.issuer();
+    issuer.ca.clear();
+    let text = message(issuer, &read).await;
+    assert!(
+        text.contains("no connection") && text.contains("certificate"),
+        "{text}"
+    );
+
+    let mut groups = request("storage.read:/");
+    groups.groups = vec!["/other".into()];
+    let error = broker(bench.issuer())
+        .token(&groups, Fit::Exact)
+        .await
+        .unwrap_err();
+    assert!(
+        error.refused(),
+        "it answered, and the answer was no: {error}"
+    );
+
+    let url = bench.embedded.url().to_owned();
+    let issuer = bench.issuer();
+    drop(bench.embedded);
+    let text = message(issuer, &read).await;
+    assert!(
+        text.contains("no connection") && !text.contains(&url),
+        "{text}"
+    );
+}
+
+#[test]
+fn missing_secrets_are_found_before_anything_is_sent() {
+    let issuer = Issuer {
+        name: "iam".into(),
+        url: "https://iam.example.org/".into(),
+        source: Some(TokenSource::Given {
+            token: SecretRef::Env("TOUCHSTONE_NOT_SET".into()),
+        }),
+        test_key: None,
+        ca: Vec::new(),
+    };
+    let inventory = Inventory {
+        issuers: vec![Arc::new(issuer)],
+        endpoints: Vec::new(),
+    };
+    let error = Broker::new(&inventory, &["iam"], &Redactor::default())
+        .err()
+        .unwrap();
+    assert!(error.unset());
+    assert_eq!(
+        error.to_string(),
+        "issuer `iam`: the environment variable TOUCHSTONE_NOT_SET is not set; it has to hold a token"
+    );
+    assert!(
+        Broker::new(&inventory, &[], &Redactor::default()).is_ok(),
+        "an unused issuer needs no secret"
+    );
+}
