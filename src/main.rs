@@ -1,1 +1,7 @@
-fn main() {}
+//! The `touchstone` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    touchstone::cli::main()
+}

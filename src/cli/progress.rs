@@ -59,12 +59,6 @@ impl Progress {
         }
     }
 
-    /// The lines on the screen; whoever else writes to it meanwhile does so inside
-    /// [`MultiProgress::suspend`].
-    pub fn bars(&self) -> MultiProgress {
-        self.bars.clone()
-    }
-
     /// Takes the next event in.
     pub fn take(&mut self, event: &Event) {
         match event {

@@ -1,0 +1,279 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::Profile;
+
+const AFTER: &str = "\
+Exit codes:
+  0    everything required passed
+  1    at least one MUST failed
+  2    wrong usage or configuration; nothing was sent
+  3    nothing could be judged, or a part stayed undecided
+  4    a report could not be written
+  130  interrupted, after teardown
+
+RUST_LOG=touchstone=debug logs every exchange to stderr; NO_COLOR switches colours off.";
+
+/// Judges how WLCG storage treats tokens.
+#[derive(Debug, Parser)]
+#[command(name = "touchstone", version, after_help = AFTER, max_term_width = 110)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows everything at work: all cases against the embedded issuer and storage element
+    #[command(after_help = "Example:\n  touchstone demo --fault scope-prefix-match")]
+    Demo(DemoArgs),
+    /// Runs cases against storage, removes what it made, and writes the reports
+    #[command(after_help = "Examples:
+  touchstone run
+  touchstone run --endpoint 'se-cern-*' --case 'path.*' --strict
+  touchstone run --url https://localhost:8443/data --ca ca.pem \\
+      --issuer https://localhost:9000/ --test-issuer-key key.pem
+  touchstone run --url https://se.example.org:8443/wlcg --issuer https://iam.example.org/ \\
+      --client-id me --client-secret-env IAM_SECRET")]
+    Run(RunArgs),
+    /// Lists cases, endpoints, clauses or faults
+    #[command(after_help = "Example:\n  touchstone list cases --format json")]
+    List(ListArgs),
+    /// Tells what a case does or a clause says, in plain words
+    #[command(after_help = "Example:\n  touchstone explain path.sibling-prefix.read")]
+    Explain(ExplainArgs),
+    /// Checks every file and sends nothing
+    #[command(after_help = "Example:\n  touchstone check --connect")]
+    Check(CheckArgs),
+    /// Removes from storage what interrupted runs left behind
+    #[command(after_help = "Examples:
+  touchstone clean
+  touchstone clean --older-than 1d")]
+    Clean(CleanArgs),
+    /// Serves the embedded issuer or storage element until interrupted
+    #[command(after_help = "Examples:
+  touchstone serve issuer --dir issuer
+  touchstone serve storage --fault create-overwrites")]
+    Serve(ServeArgs),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// The endpoints
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "endpoints.yaml",
+        env = "TOUCHSTONE_ENDPOINTS"
+    )]
+    pub endpoints: PathBuf,
+    /// A directory with further suites
+    #[arg(long, value_name = "DIR")]
+    pub suites: Option<PathBuf>,
+}
+
+/// An endpoint without a file, and tokens for issuers that have no source of their own.
+#[derive(Debug, Default, Args)]
+pub struct Target {
+    /// An endpoint without a file: its https URL with the area as path
+    #[arg(long, value_name = "URL", conflicts_with = "endpoints")]
+    pub url: Option<String>,
+    /// Whose tokens it takes: the issuer's URL as it stands in `iss`
+    #[arg(long, value_name = "URL", requires = "url")]
+    pub issuer: Option<String>,
+    /// Client credentials: the client's id
+    #[arg(long, value_name = "ID", requires = "client_secret_env")]
+    pub client_id: Option<String>,
+    /// Client credentials: the environment variable that holds the secret
+    #[arg(long, value_name = "NAME", requires = "client_id")]
+    pub client_secret_env: Option<String>,
+    /// The environment variable that holds a token
+    #[arg(long, value_name = "NAME", conflicts_with = "client_id")]
+    pub token_env: Option<String>,
+    /// The private key of a test issuer, in PEM: any token can be made with it
+    #[arg(long, value_name = "FILE")]
+    pub test_issuer_key: Option<PathBuf>,
+    /// The key id under which the test issuer publishes its key [default: its thumbprint]
+    #[arg(long, value_name = "KID", requires = "test_issuer_key")]
+    pub test_issuer_kid: Option<String>,
+    /// CA certificates beside the system's: a PEM file or a directory
+    #[arg(long, value_name = "PATH")]
+    pub ca: Vec<PathBuf>,
+}
+
+/// How to judge and where to write.
+#[derive(Debug, Args)]
+pub struct Judging {
+    /// Only the cases whose id matches
+    #[arg(long = "case", value_name = "GLOB", num_args = 1..)]
+    pub cases: Vec<String>,
+    /// Cases at the same time per endpoint [default: 8, or the endpoint's own limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Where the reports go [default: reports/<run id>, with reports/latest pointing to it]
+    #[arg(long, value_name = "DIR")]
+    pub report_dir: Option<PathBuf>,
+    /// Judge by this version of the profile, whatever the endpoints declare
+    #[arg(long, value_name = "1.0…1.3")]
+    pub profile: Option<Profile>,
+    /// Recommendations (SHOULD) count as requirements
+    #[arg(long)]
+    pub strict: bool,
+    /// For the whole run; teardown comes after it
+    #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = duration)]
+    pub deadline: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub files: Files,
+    #[command(flatten)]
+    pub target: Target,
+    /// Only the endpoints whose name matches
+    #[arg(long = "endpoint", value_name = "GLOB", num_args = 1..)]
+    pub only: Vec<String>,
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Adds a storage element with this misbehaviour; see `touchstone list faults`
+    #[arg(long = "fault", value_name = "NAME")]
+    pub faults: Vec<String>,
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[arg(value_enum)]
+    pub what: Listed,
+    #[command(flatten)]
+    pub files: Files,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Listed {
+    Cases,
+    Endpoints,
+    Clauses,
+    Faults,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Id of a case or a clause
+    #[arg(value_name = "CASE|CLAUSE")]
+    pub id: String,
+    /// A directory with further suites
+    #[arg(long, value_name = "DIR")]
+    pub suites: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub files: Files,
+    #[command(flatten)]
+    pub target: Target,
+    /// Also ask every endpoint whether it is there, and every issuer for a token
+    #[arg(long)]
+    pub connect: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    #[command(flatten)]
+    pub files: Files,
+    #[command(flatten)]
+    pub target: Target,
+    /// Where the reports of the runs are
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub report_dir: PathBuf,
+    /// Look on the storage itself for what runs left that began longer ago than this
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub older_than: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(subcommand)]
+    pub what: Served,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Served {
+    /// An issuer whose key is yours: discovery, key set, client credentials
+    Issuer(ServeIssuerArgs),
+    /// A storage element, with an issuer of its own unless --issuer names one
+    Storage(ServeStorageArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ServeIssuerArgs {
+    /// Port to listen on [default: any free one]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// Where CA, key and client secret are written [default: a temporary directory, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeStorageArgs {
+    #[command(flatten)]
+    pub common: ServeIssuerArgs,
+    /// Trust this issuer, its URL as it stands in `iss`
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// CA of that issuer, a PEM file
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    pub issuer_ca: Option<PathBuf>,
+    /// Port of its own issuer [default: any free one]
+    #[arg(
+        long,
+        default_value_t = 0,
+        hide_default_value = true,
+        conflicts_with = "issuer"
+    )]
+    pub issuer_port: u16,
+    /// Path prefix of the VO
+    #[arg(long, value_name = "PATH", default_value = "/wlcg")]
+    pub area: String,
+    /// Misbehave like this; see `touchstone list faults`
+    #[arg(long = "fault", value_name = "NAME")]
+    pub faults: Vec<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) => Err("it has to be longer than nothing".into()),
+        Err(error) => Err(format!("{error}; expected for example 90s, 10m or 1d")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,246 @@
+use std::fmt::Write;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::http::{Caller, Client};
+use crate::model::{Endpoint, Inventory, Leftover, RunId};
+use crate::plan;
+use crate::redact::Redactor;
+use crate::run::{Cleaner, Ledger, Remaining};
+use crate::token::{Broker, Fit, Token};
+
+use super::args::CleanArgs;
+use super::output::{self, Failed};
+use super::{exit, inputs};
+
+/// `touchstone clean`
+pub async fn main(arguments: &CleanArgs, redactor: &Redactor) -> Result<u8, Failed> {
+    let catalogue = inputs::catalogue(arguments.files.suites.as_deref())?;
+    let inventory = inputs::inventory(&arguments.files, &arguments.target, &catalogue)?;
+    let names: Vec<_> = inventory
+        .issuers
+        .iter()
+        .map(|issuer| issuer.name.as_str())
+        .collect();
+    let broker = Broker::new(&inventory, &names, redactor)
+        .map_err(|error| Failed::Usage(error.to_string()))?;
+    let sweeper = Sweeper {
+        inventory: &inventory,
+        broker: &broker,
+        redactor,
+    };
+    let mut tidy = true;
+    for path in ledgers(&arguments.report_dir) {
+        tidy &= sweeper.ledger(&path).await?;
+    }
+    if let Some(age) = arguments.older_than {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        let before = Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN);
+        for endpoint in &inventory.endpoints {
+            tidy &= sweeper.endpoint(endpoint, before).await?;
+        }
+    }
+    if tidy {
+        output::result("nothing is left behind\n")?;
+    }
+    Ok(if tidy { exit::OK } else { exit::UNDECIDED })
+}
+
+/// The ledgers of runs whose reports are in `folder` or directly below it.
+fn ledgers(folder: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let read = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        // `latest` points to one of the others.
+        read.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()))
+            .map(|entry| entry.path())
+            .collect()
+    };
+    let is_ledger = |path: &PathBuf| {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        name.strip_prefix("ledger-")
+            .is_some_and(|rest| rest.ends_with(".jsonl"))
+    };
+    let top = entries(folder);
+    let below = top
+        .iter()
+        .filter(|path| path.is_dir())
+        .flat_map(|path| entries(path));
+    let mut found: Vec<_> = top.iter().cloned().chain(below).filter(is_ledger).collect();
+    found.sort();
+    found
+}
+
+struct Sweeper<'a> {
+    inventory: &'a Inventory,
+    broker: &'a Broker,
+    redactor: &'a Redactor,
+}
+
+impl Sweeper<'_> {
+    /// Finishes what the run that wrote the ledger could not; says whether nothing is left.
+    async fn ledger(&self, path: &Path) -> Result<bool, Failed> {
+        let shown = path.display();
+        if in_use(path) {
+            output::note(&format!(
+                "{shown}: the run is still going on and left alone"
+            ));
+            return Ok(true);
+        }
+        let (run, left) = match Ledger::read(path) {
+            Ok(content) => content,
+            Err(error) => {
+                output::problem(&error.to_string());
+                return Ok(false);
+            }
+        };
+        let mut tidy = true;
+        let mut areas: Vec<_> = left
+            .iter()
+            .map(|object| (&object.endpoint, &object.area))
+            .collect();
+        areas.sort();
+        areas.dedup();
+        for (name, area) in areas {
+            let known = self.inventory.endpoints.iter();
+            let Some(endpoint) = known
+                .into_iter()
+                .find(|e| e.name == *name && e.url_of("") == *area)
+            else {
+                output::problem(&format!(
+                    "{shown} names the endpoint `{name}` with the area {area}, which the configuration does not; give the one with which the run was made"
+                ));
+                tidy = false;
+                continue;
+            };
+            let of_area = |object: &&Remaining| object.endpoint == *name && object.area == *area;
+            let paths: Vec<_> = left
+                .iter()
+                .filter(of_area)
+                .map(|object| object.path.as_str())
+                .collect();
+            tidy &= self.remove(endpoint, &run, &paths).await?;
+        }
+        if tidy && let Err(error) = std::fs::remove_file(path) {
+            output::problem(&format!("cannot remove {shown}: {error}"));
+            tidy = false;
+        }
+        Ok(tidy)
+    }
+
+    /// Looks on the storage itself for the directories of runs that began before `before`.
+    async fn endpoint(&self, endpoint: &Endpoint, before: Timestamp) -> Result<bool, Failed> {
+        let (client, token) = match self.access(endpoint).await {
+            Ok(access) => access,
+            Err(reason) => return Ok(untidy(endpoint, &reason)),
+        };
+        let caller = Caller {
+            run: "clean",
+            case: "older-than",
+        };
+        let cleaner = Cleaner {
+            client: &client,
+            endpoint,
+            caller,
+            token: &token,
+        };
+        let protected = endpoint
+            .traits
+            .groups
+            .as_ref()
+            .map(|groups| groups.protected.as_str());
+        let mut tidy = true;
+        for parent in std::iter::once("/").chain(protected) {
+            let marked = match cleaner.marked(parent).await {
+                Ok(marked) => marked,
+                Err(reason) => {
+                    tidy = untidy(endpoint, &reason);
+                    continue;
+                }
+            };
+            let old: Vec<_> = marked
+                .into_iter()
+                .filter(|(run, _)| run.started().is_some_and(|started| started < before))
+                .map(|(_, path)| path)
+                .collect();
+            let stayed = cleaner.remove(old.iter().map(String::as_str), None).await;
+            tidy &= report(endpoint, old.len(), &stayed)?;
+        }
+        Ok(tidy)
+    }
+
+    async fn remove(
+        &self,
+        endpoint: &Endpoint,
+        run: &RunId,
+        paths: &[&str],
+    ) -> Result<bool, Failed> {
+        let (client, token) = match self.access(endpoint).await {
+            Ok(access) => access,
+            Err(reason) => return Ok(untidy(endpoint, &reason)),
+        };
+        let caller = Caller {
+            run: run.as_str(),
+            case: "clean",
+        };
+        let cleaner = Cleaner {
+            client: &client,
+            endpoint,
+            caller,
+            token: &token,
+        };
+        let stayed = cleaner.remove(paths.iter().copied(), None).await;
+        report(endpoint, paths.len(), &stayed)
+    }
+
+    async fn access(&self, endpoint: &Endpoint) -> Result<(Client, Token), String> {
+        let client = Client::new(endpoint, self.redactor).map_err(|error| error.to_string())?;
+        let request = plan::observer(self.inventory, endpoint)
+            .ok_or("there is no way to obtain a token for it")?;
+        let token = self
+            .broker
+            .token(&request, Fit::AtLeast)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok((client, token))
+    }
+}
+
+/// Whether a run holds the ledger. One that cannot be opened is not held; reading it tells why.
+fn in_use(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
+}
+
+fn untidy(endpoint: &Endpoint, reason: &str) -> bool {
+    output::problem(&format!("{}: {reason}", endpoint.name));
+    false
+}
+
+fn report(endpoint: &Endpoint, asked: usize, stayed: &[Leftover]) -> Result<bool, Failed> {
+    let mut text = String::new();
+    if asked > 0 {
+        let _ = writeln!(
+            text,
+            "{}: {} of {asked} removed",
+            endpoint.name,
+            asked - stayed.len()
+        );
+    }
+    for leftover in stayed {
+        let _ = writeln!(
+            text,
+            "  {}: {}",
+            leftover.url,
+            crate::report::text::line(&leftover.reason)
+        );
+    }
+    output::result(&text)?;
+    Ok(stayed.is_empty())
+}

@@ -1,0 +1,134 @@
+//! From files and flags to an inventory and a catalogue of cases.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{self, Catalogue, Source};
+use crate::model::{
+    ClientAuthentication, Endpoint, Inventory, Issuer, Limits, SecretRef, TestKey, TokenSource,
+    Traits, Trust,
+};
+
+use super::args::{Files, Target};
+use super::output::{self, Failed};
+
+/// The embedded suites, and those below `suites`.
+pub fn catalogue(suites: Option<&Path>) -> Result<Catalogue, Failed> {
+    let extra = match suites {
+        Some(folder) => Source::read_folder(folder)?,
+        None => Vec::new(),
+    };
+    Ok(config::load_catalogue(&extra)?)
+}
+
+/// A message about a name that is none, with the one that was probably meant.
+pub fn unknown<S: AsRef<str>>(message: &str, name: &str, names: &[S], listed: &str) -> String {
+    let suggestion = config::suggestion(name, names.iter().map(AsRef::as_ref));
+    let hint = suggestion
+        .map(|hint| format!("; {hint}"))
+        .unwrap_or_default();
+    format!("{message}{hint} (see `touchstone list {listed}`)")
+}
+
+/// What to judge: the endpoints file, or the one endpoint of the flags.
+pub fn inventory(
+    files: &Files,
+    target: &Target,
+    catalogue: &Catalogue,
+) -> Result<Inventory, Failed> {
+    let mut inventory = match &target.url {
+        Some(url) => single(url, target)?,
+        None => {
+            let source = Source::read(&files.endpoints)?;
+            let loaded = config::load_inventory(&source, catalogue)?;
+            for note in &loaded.notes {
+                output::note(&note.to_string());
+            }
+            loaded.inventory
+        }
+    };
+    apply(target, &mut inventory)?;
+    Ok(inventory)
+}
+
+/// The endpoint that `--url` describes.
+fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
+    let (url, area) = config::split_area_url(url)
+        .map_err(|problem| Failed::Usage(format!("--url: {problem}")))?;
+    let mut issuers = Vec::new();
+    if let Some(issuer) = &target.issuer {
+        config::check_issuer_url(issuer)
+            .map_err(|problem| Failed::Usage(format!("--issuer: {problem}")))?;
+        issuers.push(Arc::new(Issuer {
+            name: "issuer".into(),
+            url: issuer.clone(),
+            source: None,
+            test_key: None,
+            ca: Vec::new(),
+        }));
+    }
+    let endpoint = Endpoint {
+        name: url.host_str().unwrap_or("endpoint").to_owned(),
+        description: None,
+        software: None,
+        url,
+        area,
+        issuer: issuers.first().map(|issuer| issuer.name.clone()),
+        ca: Vec::new(),
+        profile: None,
+        audience: None,
+        traits: Traits::default(),
+        known_failures: Vec::new(),
+        limits: Limits::default(),
+        redirect_hosts: Vec::new(),
+    };
+    Ok(Inventory {
+        issuers,
+        endpoints: vec![Arc::new(endpoint)],
+    })
+}
+
+/// Gives every issuer without a source of its own the one of the flags, and everybody the CAs.
+fn apply(target: &Target, inventory: &mut Inventory) -> Result<(), Failed> {
+    let source = token_source(target);
+    let test_key = target.test_issuer_key.as_ref().map(|path| TestKey {
+        pem: SecretRef::File(path.clone()),
+        kid: target.test_issuer_kid.clone(),
+    });
+    if (source.is_some() || test_key.is_some()) && inventory.issuers.is_empty() {
+        return Err(Failed::Usage(
+            "tokens are given but no issuer; name it with --issuer URL, as it stands in `iss`"
+                .into(),
+        ));
+    }
+    let trust: Vec<_> = target.ca.iter().cloned().map(Trust::Path).collect();
+    for issuer in inventory.issuers.iter_mut().map(Arc::make_mut) {
+        if issuer.source.is_none() && issuer.test_key.is_none() {
+            issuer.source.clone_from(&source);
+            issuer.test_key.clone_from(&test_key);
+        }
+        issuer.ca.extend(trust.iter().cloned());
+    }
+    for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
+        endpoint.ca.extend(trust.iter().cloned());
+    }
+    Ok(())
+}
+
+fn token_source(target: &Target) -> Option<TokenSource> {
+    match (
+        &target.client_id,
+        &target.client_secret_env,
+        &target.token_env,
+    ) {
+        (Some(id), Some(secret), _) => Some(TokenSource::ClientCredentials {
+            id: SecretRef::Held(id.clone().into()),
+            secret: SecretRef::Env(secret.clone()),
+            authentication: ClientAuthentication::Basic,
+        }),
+        (_, _, Some(token)) => Some(TokenSource::Given {
+            token: SecretRef::Env(token.clone()),
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,193 @@
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+
+use crate::config::Catalogue;
+use crate::reference;
+
+use super::args::{Files, Format, ListArgs, Listed, Target};
+use super::output::{self, Failed};
+use super::{exit, inputs};
+
+/// `touchstone list`
+pub fn main(arguments: &ListArgs) -> Result<u8, Failed> {
+    let catalogue = inputs::catalogue(arguments.files.suites.as_deref())?;
+    let listing = match arguments.what {
+        Listed::Cases => cases(&catalogue),
+        Listed::Endpoints => endpoints(&arguments.files, &catalogue)?,
+        Listed::Clauses => clauses(&catalogue),
+        Listed::Faults => faults(),
+    };
+    output::result(&match arguments.format {
+        Format::Table => listing.table(),
+        Format::Json => format!("{:#}\n", Value::Array(listing.values)),
+    })?;
+    Ok(exit::OK)
+}
+
+/// The same things for people and for programs.
+struct Listing {
+    columns: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+    values: Vec<Value>,
+}
+
+impl Listing {
+    fn table(&self) -> String {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_header(self.columns)
+            .add_rows(&self.rows);
+        let lines: Vec<_> = table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect();
+        format!("{}\n", lines.join("\n"))
+    }
+}
+
+fn cases(catalogue: &Catalogue) -> Listing {
+    let cases: Vec<_> = catalogue
+        .suites
+        .iter()
+        .flat_map(|suite| &suite.cases)
+        .collect();
+    Listing {
+        columns: &["CASE", "SEVERITY", "CLAUSES", "TITLE"],
+        rows: cases
+            .iter()
+            .map(|case| {
+                vec![
+                    case.id.to_string(),
+                    case.severity.to_string(),
+                    join(&case.clauses, " "),
+                    case.title.clone(),
+                ]
+            })
+            .collect(),
+        values: cases
+            .iter()
+            .map(|case| {
+                json!({
+                    "case": case.id, "suite": case.suite, "title": case.title, "risk": case.risk,
+                    "clauses": case.clauses, "severity": case.severity, "at": case.at.to_string(),
+                })
+            })
+            .collect(),
+    }
+}
+
+fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
+    let inventory = inputs::inventory(files, &Target::default(), catalogue)?;
+    let issuer = |name: &Option<String>| {
+        name.as_deref()
+            .and_then(|name| inventory.issuer(name))
+            .map(|issuer| issuer.url.clone())
+            .unwrap_or_default()
+    };
+    Ok(Listing {
+        columns: &["ENDPOINT", "URL", "ISSUER", "SOFTWARE", "KNOWN FAILURES"],
+        rows: inventory
+            .endpoints
+            .iter()
+            .map(|endpoint| {
+                vec![
+                    endpoint.name.clone(),
+                    endpoint.url_of("/"),
+                    issuer(&endpoint.issuer),
+                    endpoint.software.clone().unwrap_or_default(),
+                    endpoint.known_failures.len().to_string(),
+                ]
+            })
+            .collect(),
+        values: inventory
+            .endpoints
+            .iter()
+            .map(|endpoint| {
+                let traits = &endpoint.traits;
+                json!({
+                    "endpoint": endpoint.name, "url": endpoint.url_of("/"),
+                    "issuer": issuer(&endpoint.issuer), "software": endpoint.software,
+                    "profile": endpoint.profile,
+                    "traits": {
+                        "directories": traits.directories, "any-audience": traits.any_audience,
+                        "groups": traits.groups.as_ref().map(|groups| json!({
+                            "member": groups.member, "privileged": groups.privileged,
+                            "protected": groups.protected,
+                        })),
+                        "tape": traits.tape, "macaroons": traits.macaroons,
+                    },
+                    "known-failures": endpoint.known_failures,
+                })
+            })
+            .collect(),
+    })
+}
+
+fn clauses(catalogue: &Catalogue) -> Listing {
+    let cases_of = |clause: &crate::model::Clause| -> Vec<_> {
+        let cases = catalogue.suites.iter().flat_map(|suite| &suite.cases);
+        cases
+            .filter(|case| case.clauses.contains(&clause.id))
+            .map(|case| &case.id)
+            .collect()
+    };
+    Listing {
+        columns: &["CLAUSE", "LEVEL", "BASIS", "CASES", "REQUIREMENT"],
+        rows: catalogue
+            .clauses
+            .iter()
+            .map(|clause| {
+                vec![
+                    clause.id.to_string(),
+                    clause.level.to_string(),
+                    clause.basis.as_str().to_owned(),
+                    cases_of(clause).len().to_string(),
+                    clause.requirement.clone(),
+                ]
+            })
+            .collect(),
+        values: catalogue
+            .clauses
+            .iter()
+            .map(|clause| {
+                let mut value = json!(clause);
+                value["cases"] = json!(cases_of(clause));
+                value
+            })
+            .collect(),
+    }
+}
+
+fn faults() -> Listing {
+    Listing {
+        columns: &["FAULT", "CAUGHT BY", "WHAT THE STORAGE ELEMENT DOES"],
+        rows: reference::faults()
+            .iter()
+            .map(|fault| {
+                vec![
+                    fault.name.to_owned(),
+                    fault.cases.join(" "),
+                    fault.about.to_owned(),
+                ]
+            })
+            .collect(),
+        values: reference::faults()
+            .iter()
+            .map(|fault| {
+                json!({
+                    "fault": fault.name, "about": fault.about,
+                    "clauses": fault.clauses, "cases": fault.cases,
+                })
+            })
+            .collect(),
+    }
+}
+
+fn join<T: ToString>(items: &[T], separator: &str) -> String {
+    items
+        .iter()
+        .map(T::to_string)
+        .collect::<Vec<_>>()
+        .join(separator)
+}

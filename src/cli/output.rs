@@ -1,0 +1,119 @@
+//! Results to stdout, everything else to stderr.
+
+use std::io::{IsTerminal, Write};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Problems;
+use crate::redact::{RedactingWriter, Redactor};
+use crate::report::style::Style;
+
+/// Why a command ends before it has a result of its own.
+#[derive(Debug)]
+pub enum Failed {
+    /// Whoever read the output has had enough.
+    BrokenPipe,
+    /// Wrong usage or configuration, in a sentence.
+    Usage(String),
+    /// Wrong files, each with its place.
+    Problems(Problems),
+    /// It could not be done.
+    Undecided(String),
+}
+
+impl From<Problems> for Failed {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+/// Prints a result.
+///
+/// # Errors
+/// [`Failed::BrokenPipe`] when nobody reads any more; other errors of stdout as such.
+pub fn result(text: &str) -> Result<(), Failed> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failed::BrokenPipe),
+        Err(error) => Err(Failed::Undecided(format!(
+            "cannot write to stdout: {error}"
+        ))),
+    }
+}
+
+/// Tells what went wrong.
+pub fn problem(text: &str) {
+    say(&format!("error: {text}\n"));
+}
+
+/// Tells something on the side.
+pub fn note(text: &str) {
+    say(&format!("{text}\n"));
+}
+
+/// Shows wrong places in files.
+pub fn problems(problems: &Problems) {
+    if style_of_stderr() == Style::Plain {
+        say(&format!("{problems}\n"));
+        return;
+    }
+    let handler = miette::GraphicalReportHandler::new();
+    let mut drawn = String::new();
+    for problem in problems {
+        if handler
+            .render_report(&mut drawn, &problem.report())
+            .is_err()
+        {
+            drawn.push_str(&problem.to_string());
+        }
+        drawn.push('\n');
+    }
+    say(&drawn);
+}
+
+/// Whether results are coloured.
+pub fn style_of_stdout() -> Style {
+    style(&std::io::stdout())
+}
+
+/// Whether messages are coloured.
+pub fn style_of_stderr() -> Style {
+    style(&std::io::stderr())
+}
+
+fn style(stream: &impl IsTerminal) -> Style {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if stream.is_terminal() && !refused {
+        Style::Colour
+    } else {
+        Style::Plain
+    }
+}
+
+fn say(text: &str) {
+    // A closed stderr is nobody's business.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// What a panic says goes through the redactor as well.
+pub fn redact_panics(redactor: &Redactor) {
+    let redactor = redactor.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(&format!("{}\n", redactor.text(&panic.to_string())));
+    }));
+}
+
+/// Sends the log to stderr, through the redactor, whatever crate a line comes from.
+pub fn log_to_stderr(redactor: &Redactor) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let redactor = redactor.clone();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(style_of_stderr() == Style::Colour)
+        .with_writer(move || RedactingWriter::new(std::io::stderr(), redactor.clone()))
+        .try_init();
+}

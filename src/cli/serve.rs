@@ -1,0 +1,162 @@
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config;
+use crate::reference::{Authority, Issuer, IssuerOptions, Storage, StorageOptions};
+
+use super::args::{ServeArgs, ServeIssuerArgs, ServeStorageArgs, Served};
+use super::output::{self, Failed};
+use super::{demo, exit, write};
+
+/// `touchstone serve`
+pub async fn main(arguments: &ServeArgs) -> Result<u8, Failed> {
+    match &arguments.what {
+        Served::Issuer(arguments) => issuer(arguments).await,
+        Served::Storage(arguments) => storage(arguments).await,
+    }
+}
+
+async fn issuer(arguments: &ServeIssuerArgs) -> Result<u8, Failed> {
+    let files = Files::new(arguments.dir.as_deref())?;
+    let authority = Authority::new().map_err(did_not_start)?;
+    let options = IssuerOptions {
+        port: arguments.port,
+        ..IssuerOptions::default()
+    };
+    let issuer = Issuer::start(&authority, options)
+        .await
+        .map_err(did_not_start)?;
+    let mut text = files.certificate(&authority)?;
+    text.push_str(&files.issuer(&issuer)?);
+    output::result(&text)?;
+    until_interrupted().await;
+    Ok(exit::OK)
+}
+
+async fn storage(arguments: &ServeStorageArgs) -> Result<u8, Failed> {
+    let faults = demo::faults(&arguments.faults)?;
+    let files = Files::new(arguments.common.dir.as_deref())?;
+    let authority = Authority::new().map_err(did_not_start)?;
+    let mut text = files.certificate(&authority)?;
+    let own;
+    let (url, ca) = match &arguments.issuer {
+        Some(url) => {
+            config::check_issuer_url(url)
+                .map_err(|problem| Failed::Usage(format!("--issuer: {problem}")))?;
+            let ca = match &arguments.issuer_ca {
+                None => String::new(),
+                Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                    Failed::Usage(format!(
+                        "cannot read --issuer-ca {}: {error}",
+                        path.display()
+                    ))
+                })?,
+            };
+            (url.as_str(), ca)
+        }
+        None => {
+            let options = IssuerOptions {
+                port: arguments.issuer_port,
+                ..IssuerOptions::default()
+            };
+            own = Issuer::start(&authority, options)
+                .await
+                .map_err(did_not_start)?;
+            text.push_str(&files.issuer(&own)?);
+            (own.url(), authority.ca_pem().to_owned())
+        }
+    };
+    let options = StorageOptions {
+        port: arguments.common.port,
+        area: arguments.area.clone(),
+        issuer: url.to_owned(),
+        issuer_ca_pem: ca,
+        faults,
+        ..StorageOptions::default()
+    };
+    let storage = Storage::start(&authority, options)
+        .await
+        .map_err(did_not_start)?;
+    text.push_str(&format!(
+        "storage:        {}{}\n",
+        storage.url(),
+        arguments.area
+    ));
+    output::result(&text)?;
+    until_interrupted().await;
+    Ok(exit::OK)
+}
+
+/// What a client of the servers needs, as files.
+struct Files {
+    folder: PathBuf,
+    /// Removes the folder at the end, when nobody chose it.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Files {
+    fn new(chosen: Option<&Path>) -> Result<Self, Failed> {
+        if let Some(folder) = chosen {
+            write::create_folder(folder).map_err(|error| Failed::Usage(error.to_string()))?;
+            return Ok(Self {
+                folder: folder.to_owned(),
+                _temporary: None,
+            });
+        }
+        let temporary = tempfile::Builder::new()
+            .prefix("touchstone-serve-")
+            .tempdir()
+            .map_err(|error| Failed::Undecided(format!("no temporary directory: {error}")))?;
+        Ok(Self {
+            folder: temporary.path().to_owned(),
+            _temporary: Some(temporary),
+        })
+    }
+
+    fn certificate(&self, authority: &Authority) -> Result<String, Failed> {
+        let path = self.write("ca.pem", authority.ca_pem())?;
+        Ok(format!("ca:             {path}\n"))
+    }
+
+    /// The secrets go to files, and only where they are is printed.
+    fn issuer(&self, issuer: &Issuer) -> Result<String, Failed> {
+        let key = self.write("test-key.pem", issuer.test_key_pem().expose_secret())?;
+        let secret = self.write("client-secret", issuer.client_secret().expose_secret())?;
+        Ok(format!(
+            "issuer:         {}\nclient-id:      {}\nclient-secret:  {secret}\ntest-key:       {key}\ntest-key-id:    {}\n",
+            issuer.url(),
+            issuer.client_id(),
+            issuer.test_key_id()
+        ))
+    }
+
+    fn write(&self, name: &str, content: &str) -> Result<String, Failed> {
+        let path = self.folder.join(name);
+        write::write_file(&path, content.as_bytes())
+            .map_err(|error| Failed::Undecided(error.to_string()))?;
+        Ok(path.display().to_string())
+    }
+}
+
+fn did_not_start(error: crate::reference::ReferenceError) -> Failed {
+    Failed::Undecided(format!("the server did not start: {error}"))
+}
+
+async fn until_interrupted() {
+    match (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        _ => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
