@@ -4,4 +4,5 @@
     reason = "every test file is a crate of its own and uses a part"
 )]
 
+pub mod lab;
 pub mod xrootd;

@@ -1,0 +1,509 @@
+//! The binary as people and scripts meet it.
+
+mod common;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Response};
+use axum_server::tls_rustls::RustlsConfig;
+use common::lab::{Ended, Lab, read_record, verdicts};
+use secrecy::ExposeSecret;
+
+fn touchstone(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_touchstone"));
+    Ended::of(command.args(arguments).current_dir(folder))
+}
+
+#[test]
+fn the_demo_needs_nothing_and_passes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = touchstone(folder.path(), &["demo"]).expect(0);
+    assert!(
+        ended.stdout.contains("Statistics by Tag"),
+        "{}",
+        ended.stdout
+    );
+    let latest = folder.path().join("reports/latest");
+    let record = read_record(&latest.join("run.json"));
+    assert_eq!(record["schema"], "touchstone/run/1");
+    let verdicts = verdicts(&record);
+    assert!(verdicts.len() >= 60);
+    assert!(
+        verdicts.values().all(|verdict| verdict == "pass"),
+        "{verdicts:?}"
+    );
+    let junit = std::fs::read_to_string(latest.join("junit.xml")).expect("junit.xml");
+    let document = roxmltree::Document::parse(&junit).expect("well-formed XML");
+    let count = |name: &str| {
+        document
+            .descendants()
+            .filter(|n| n.has_tag_name(name))
+            .count()
+    };
+    assert_eq!(count("testcase"), verdicts.len());
+    assert_eq!(count("failure") + count("error") + count("skipped"), 0);
+    let table = std::fs::read_to_string(latest.join("table.txt")).expect("table.txt");
+    assert!(ended.stdout.contains(table.lines().next().expect("a line")));
+    let names: Vec<_> = std::fs::read_dir(&latest)
+        .expect("the folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("a name")
+        })
+        .collect();
+    assert_eq!(
+        names.len(),
+        3,
+        "the ledger is gone, for nothing is left: {names:?}"
+    );
+}
+
+#[test]
+fn a_faulty_storage_element_is_told_with_clause_and_curl_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ended = touchstone(folder.path(), &["demo", "--fault", "scope-prefix-match"]).expect(1);
+    for text in [
+        "path.sibling-prefix.read",
+        "JWT-2.2.1-09",
+        "curl ",
+        "$TOKEN",
+        "suites/path.yaml:",
+    ] {
+        assert!(ended.stdout.contains(text), "{text}\n{}", ended.stdout);
+    }
+    let record = read_record(&folder.path().join("reports/latest/run.json"));
+    for ((endpoint, case), verdict) in verdicts(&record) {
+        let expected = endpoint == "faulty" && case.starts_with("path.sibling-prefix.");
+        assert_eq!(
+            verdict,
+            if expected { "fail" } else { "pass" },
+            "{endpoint} {case}"
+        );
+    }
+}
+
+#[test]
+fn one_endpoint_that_is_down_does_not_cost_the_others_their_verdicts() {
+    let lab = Lab::new();
+    let (one, two, down) = (lab.storage(&[]), lab.storage(&[]), lab.storage(&["down"]));
+    let endpoints = [("one", one.url()), ("down", down.url()), ("two", two.url())];
+    lab.endpoints(&endpoints, "");
+    lab.run(&["run"]).expect(3);
+    let record = lab.record();
+    for ((endpoint, case), verdict) in verdicts(&record) {
+        let expected = if endpoint == "down" { "error" } else { "pass" };
+        assert_eq!(verdict, expected, "{endpoint} {case}");
+    }
+    assert!(record["endpoints"][1]["unreachable"].is_string());
+
+    let broken = lab.storage(&["create-overwrites"]);
+    lab.endpoints(
+        &[
+            ("one", one.url()),
+            ("down", down.url()),
+            ("broken", broken.url()),
+        ],
+        "",
+    );
+    lab.run(&["run"]).expect(1);
+}
+
+#[test]
+fn a_known_failure_is_shown_and_does_not_turn_the_run_red() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["create-overwrites"]);
+    let known = |expires: &str| {
+        format!(
+            "    known-failures:\n      - case: capability.create.no-overwrite\n        reason: being repaired\n        ticket: GGUS-1\n        expires: {expires}\n      - case: capability.read.get\n        reason: once upon a time\n"
+        )
+    };
+    lab.endpoints(&[("se", storage.url())], &known("2999-01-01"));
+    let ended = lab.run(&["run", "--case", "capability.*"]).expect(0);
+    assert!(ended.stdout.contains("being repaired"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("once upon a time"),
+        "{}",
+        ended.stdout
+    );
+    lab.endpoints(&[("se", storage.url())], &known("2020-01-01"));
+    lab.run(&["run", "--case", "capability.*"]).expect(1);
+}
+
+#[test]
+fn an_endpoint_without_a_file_is_judged_with_a_test_key() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let url = format!("{}/wlcg", storage.url());
+    let arguments = [
+        "run",
+        "--url",
+        &url,
+        "--ca",
+        "ca.pem",
+        "--issuer",
+        lab.issuer.url(),
+        "--test-issuer-key",
+        "key.pem",
+    ];
+    lab.run(&arguments).expect(0);
+    let verdicts = verdicts(&lab.record());
+    // Nothing says that it authorises groups.
+    for ((_, case), verdict) in &verdicts {
+        let expected = if case.starts_with("group.") {
+            "skip"
+        } else {
+            "pass"
+        };
+        assert_eq!(verdict, expected, "{case}");
+    }
+}
+
+#[test]
+fn what_the_token_source_cannot_do_is_skipped_with_a_reason() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let url = format!("{}/wlcg", storage.url());
+    let client = lab.issuer.client_id().to_owned();
+    let common = ["--ca", "ca.pem", "--issuer", lab.issuer.url()];
+    let with = |more: &[&str]| {
+        let mut arguments = vec!["run", "--url", &url];
+        arguments.extend(common);
+        arguments.extend(more);
+        lab.run(&arguments)
+    };
+    with(&[
+        "--client-id",
+        &client,
+        "--client-secret-env",
+        common::lab::SECRET,
+    ])
+    .expect(0);
+    let record = lab.record();
+    let skipped: Vec<_> = record["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .filter(|result| result["verdict"] == "skip" && result["suite"] != "group")
+        .map(|result| {
+            (
+                result["case"].as_str(),
+                result["reason"].as_str().unwrap_or_default(),
+            )
+        })
+        .collect();
+    assert_eq!(skipped.len(), 1, "{skipped:?}");
+    assert_eq!(skipped[0].0, Some("audience.absent"));
+    assert!(
+        skipped[0].1.contains("test issuer whose key we hold"),
+        "{skipped:?}"
+    );
+
+    // Nothing at all could be judged: that is not green.
+    let ended = with(&[]).expect(3);
+    assert!(
+        ended.stdout.contains("no way to obtain tokens"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_to_do() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("se", storage.url())], "");
+    for (arguments, expected) in [
+        (
+            &["run", "--case", "capabilty.*"][..],
+            "no case matches `capabilty.*`",
+        ),
+        (&["run", "--endpoint", "sf"], "did you mean `se`?"),
+        (&["run", "-e", "missing.yaml"], "missing.yaml"),
+        (&["run", "--profile", "2.0"], "1.0, 1.1, 1.2 or 1.3"),
+        (
+            &["demo", "--fault", "create-overwrite"],
+            "create-overwrites",
+        ),
+        (&["explain", "path.outside.red"], "path.outside.read"),
+        (&["frobnicate"], "unrecognized subcommand"),
+    ] {
+        let ended = lab.run(arguments).expect(2);
+        assert!(
+            ended.stderr.contains(expected),
+            "{arguments:?}\n{}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "");
+    }
+    let mut without = lab.touchstone(&["run"]);
+    let ended = Ended::of(without.env_remove(common::lab::SECRET)).expect(2);
+    assert!(
+        ended.stderr.contains(common::lab::SECRET),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        !lab.path("reports").exists(),
+        "nothing ran, nothing is written"
+    );
+}
+
+#[test]
+fn wrong_files_are_told_with_every_place() {
+    let lab = Lab::new();
+    lab.write(
+        "endpoints.yaml",
+        "issuers:\n  lab: {url: http://plain.example.org/}\nendpoints:\n  se:\n    endpiont: https://se.example.org\n    paths: {wlcg: /wlcg}\n",
+    );
+    for command in ["check", "run"] {
+        let ended = lab.run(&[command]).expect(2);
+        for text in [
+            "endpoints.yaml:2:",
+            "https",
+            "endpoints.yaml:5:",
+            "did you mean `endpoint`",
+        ] {
+            assert!(ended.stderr.contains(text), "{text}\n{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn check_sends_nothing_unless_asked() {
+    let lab = Lab::new();
+    let (storage, down) = (lab.storage(&[]), lab.storage(&["down"]));
+    lab.endpoints(&[("se", storage.url()), ("down", down.url())], "");
+    lab.run(&["check"]).expect(0);
+    let ended = lab.run(&["check", "--connect"]).expect(3);
+    assert!(
+        ended
+            .stdout
+            .contains("endpoint se: answers (touchstone-reference/"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("endpoint down: no connection"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("issuer lab: gives a token"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn lists_and_explanations_come_from_the_suites() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = |what: &str| -> Vec<serde_json::Value> {
+        let ended = touchstone(folder.path(), &["list", what, "--format", "json"]).expect(0);
+        serde_json::from_str(&ended.stdout).expect("a JSON array")
+    };
+    let cases = list("cases");
+    let clauses = list("clauses");
+    assert!(cases.len() >= 60 && clauses.len() >= 30 && list("faults").len() >= 60);
+    for case in &cases {
+        let id = case["case"].as_str().expect("an id");
+        let ended = touchstone(folder.path(), &["explain", id]).expect(0);
+        for clause in case["clauses"].as_array().expect("clauses") {
+            assert!(
+                ended.stdout.contains(clause.as_str().expect("an id")),
+                "{id}"
+            );
+        }
+        assert!(
+            ended
+                .stdout
+                .contains(case["risk"].as_str().expect("a risk")),
+            "{id}"
+        );
+    }
+    for clause in &clauses {
+        let id = clause["id"].as_str().expect("an id");
+        let ended = touchstone(folder.path(), &["explain", id]).expect(0);
+        assert!(
+            ended
+                .stdout
+                .contains(clause["requirement"].as_str().expect("a sentence"))
+        );
+    }
+    let table = touchstone(folder.path(), &["list", "cases"]).expect(0);
+    assert!(table.stdout.contains("path.sibling-prefix.read"));
+}
+
+#[test]
+fn no_secret_and_no_token_is_anywhere() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["denied-leaks", "create-overwrites"]);
+    lab.endpoints(&[("se", storage.url())], "");
+    let mut command = lab.touchstone(&["run"]);
+    let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(1);
+    assert!(ended.stderr.len() > 10_000, "the log was on");
+    let mut texts = vec![
+        ("stdout".to_owned(), ended.stdout),
+        ("stderr".to_owned(), ended.stderr),
+    ];
+    for entry in std::fs::read_dir(lab.path("reports/latest")).expect("reports") {
+        let path = entry.expect("an entry").path();
+        let bytes = std::fs::read(&path).expect("a report");
+        texts.push((
+            path.display().to_string(),
+            String::from_utf8_lossy(&bytes).into_owned(),
+        ));
+    }
+    let secret = lab.issuer.client_secret().expose_secret();
+    let key = lab.issuer.test_key_pem().expose_secret();
+    let key_line = key.lines().nth(1).expect("a PEM");
+    for (name, text) in &texts {
+        assert!(!text.contains(secret), "the client's secret is in {name}");
+        assert!(!text.contains(key_line), "the test key is in {name}");
+        // Every token of a run begins with the base64url of `{"`, and has two dots.
+        for (at, _) in text.match_indices("eyJ") {
+            let word: String = text[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+                .collect();
+            assert!(
+                word.matches('.').count() < 2 && word.len() < 40,
+                "a token is in {name}"
+            );
+        }
+    }
+    assert!(texts.len() >= 5);
+}
+
+/// A server that answers everything with a text that means harm.
+fn hostile(lab: &Lab) -> (axum_server::Handle<SocketAddr>, String) {
+    let mut body =
+        b"]]></system-out><failure>forged</failure>\x00\x07\x1b[31m\xff\xfe &amp; <x".to_vec();
+    body.extend(std::iter::repeat_n(b'A', 10 << 20));
+    let body = bytes_of(body);
+    let app = Router::new().fallback(move || {
+        let body = body.clone();
+        async move {
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = axum::http::StatusCode::FORBIDDEN;
+            let header = HeaderValue::from_bytes(b"]]><failure>\x80\xff").expect("a value");
+            response.headers_mut().insert("server", header);
+            response
+        }
+    });
+    let certificate = lab.authority.certificate().expect("a certificate");
+    let (pem, key) = (
+        certificate.certificate_pem.clone(),
+        certificate.key_pem.expose_secret().to_owned(),
+    );
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("nonblocking");
+    let address = listener.local_addr().expect("an address");
+    let handle = axum_server::Handle::new();
+    let serving = handle.clone();
+    lab.runtime.spawn(async move {
+        let config = RustlsConfig::from_pem(pem.into_bytes(), key.into_bytes())
+            .await
+            .expect("a key");
+        axum_server::from_tcp_rustls(listener, config)
+            .expect("a server")
+            .handle(serving)
+            .serve(app.into_make_service())
+            .await
+            .expect("it serves");
+    });
+    (handle, format!("https://localhost:{}", address.port()))
+}
+
+fn bytes_of(body: Vec<u8>) -> axum::body::Bytes {
+    axum::body::Bytes::from(body)
+}
+
+#[test]
+fn reports_survive_a_hostile_server() {
+    let lab = Lab::new();
+    let (handle, url) = hostile(&lab);
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("hostile", &url), ("reference", storage.url())], "");
+    let ended = lab.run(&["run"]).expect(3);
+    handle.shutdown();
+    let junit = std::fs::read_to_string(lab.path("reports/latest/junit.xml")).expect("junit.xml");
+    let document = roxmltree::Document::parse(&junit).expect("well-formed XML");
+    let count = |name: &str| {
+        document
+            .descendants()
+            .filter(|n| n.has_tag_name(name))
+            .count()
+    };
+    let verdicts = verdicts(&lab.record());
+    assert_eq!(count("failure"), 0, "no failure is forged");
+    assert_eq!(count("error"), verdicts.len() / 2);
+    assert!(junit.len() < 4 << 20, "{} bytes", junit.len());
+    for (name, text) in [("stdout", &ended.stdout), ("stderr", &ended.stderr)] {
+        assert!(
+            !text.contains(['\x1b', '\x07', '\0']),
+            "control characters on {name}"
+        );
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = format!(
+        "{} list cases | head -n 1; exit ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_touchstone")
+    );
+    let mut command = std::process::Command::new("bash");
+    let ended = Ended::of(command.args(["-c", &script]).current_dir(folder.path())).expect(0);
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn the_embedded_servers_serve_others() {
+    use std::io::{BufRead, BufReader};
+    let lab = Lab::new();
+    let mut process = lab
+        .touchstone(&["serve", "storage", "--dir", "served"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let stdout = process.stdout.take().expect("its output");
+    let mut said = std::collections::BTreeMap::new();
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let (key, value) = line.split_once(':').expect("a key and a value");
+        said.insert(key.to_owned(), value.trim().to_owned());
+        if said.contains_key("storage") {
+            break;
+        }
+    }
+    let arguments = [
+        "run",
+        "--url",
+        &said["storage"],
+        "--ca",
+        &said["ca"],
+        "--issuer",
+        &said["issuer"],
+        "--test-issuer-key",
+        &said["test-key"],
+        "--test-issuer-kid",
+        &said["test-key-id"],
+        "--case",
+        "capability.*",
+    ];
+    let ended = lab.run(&arguments);
+    let pid = process.id().to_string();
+    let status = std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status()
+        .expect("kill runs");
+    assert!(status.success());
+    assert!(process.wait().expect("it ends").success());
+    ended.expect(0);
+}

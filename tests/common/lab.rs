@@ -1,0 +1,165 @@
+//! An issuer and storage elements for tests, and the real binary run against them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use touchstone::reference::{Authority, Issuer, IssuerOptions, Storage, StorageOptions, fault};
+
+/// The environment variable in which the binary finds the client's secret.
+pub const SECRET: &str = "TOUCHSTONE_TEST_SECRET";
+
+/// An issuer of its own, a folder for files and reports, and a runtime for the embedded servers.
+pub struct Lab {
+    pub runtime: Runtime,
+    pub authority: Authority,
+    pub issuer: Issuer,
+    pub folder: TempDir,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let authority = Authority::new().expect("a certificate authority");
+        let issuer = runtime
+            .block_on(Issuer::start(&authority, IssuerOptions::default()))
+            .expect("an issuer");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let lab = Self {
+            runtime,
+            authority,
+            issuer,
+            folder,
+        };
+        lab.write("ca.pem", lab.authority.ca_pem());
+        lab.write("key.pem", lab.issuer.test_key_pem().expose_secret());
+        lab
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file in the folder");
+    }
+
+    pub fn storage(&self, faults: &[&str]) -> Storage {
+        let faults = faults
+            .iter()
+            .map(|name| fault(name).expect("a fault of that name"))
+            .collect();
+        let options = StorageOptions {
+            issuer: self.issuer.url().to_owned(),
+            issuer_ca_pem: self.authority.ca_pem().to_owned(),
+            faults,
+            ..StorageOptions::default()
+        };
+        self.runtime
+            .block_on(Storage::start(&self.authority, options))
+            .expect("a storage element")
+    }
+
+    /// Writes endpoints.yaml; `more` is added to each endpoint, indented by four.
+    pub fn endpoints(&self, endpoints: &[(&str, &str)], more: &str) {
+        let mut text = format!(
+            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      file: key.pem\n      kid: {}\nendpoints:\n",
+            self.issuer.url(),
+            self.issuer.client_id(),
+            self.issuer.test_key_id(),
+        );
+        for (name, url) in endpoints {
+            text.push_str(&format!(
+                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    ca: ca.pem\n{more}"
+            ));
+        }
+        self.write("endpoints.yaml", &text);
+    }
+
+    /// The binary, in the lab's folder, with nothing of the tester's environment that could matter.
+    pub fn touchstone(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_touchstone"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env(SECRET, self.issuer.client_secret().expose_secret())
+            .env_remove("RUST_LOG")
+            .env_remove("NO_COLOR");
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(&mut self.touchstone(arguments))
+    }
+
+    /// The newest run record.
+    pub fn record(&self) -> Value {
+        read_record(&self.path("reports/latest/run.json"))
+    }
+}
+
+pub fn read_record(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).expect("a run record");
+    serde_json::from_str(&text).expect("a run record in JSON")
+}
+
+/// A process that came to its end.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("the binary runs");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Fails with both streams unless it ended with `code`.
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+/// `(endpoint, case) -> verdict` of a record.
+pub fn verdicts(record: &Value) -> std::collections::BTreeMap<(String, String), String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    record["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .map(|result| {
+            (
+                (text(&result["endpoint"]), text(&result["case"])),
+                text(&result["verdict"]),
+            )
+        })
+        .collect()
+}
+
+/// The cases that expect a refusal in one of their steps.
+pub fn denials() -> std::collections::BTreeSet<String> {
+    let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
+    let cases = catalogue.suites.iter().flat_map(|suite| &suite.cases);
+    cases
+        .filter(|case| case.steps.iter().any(|step| step.expect.refusal()))
+        .map(|case| case.id.to_string())
+        .collect()
+}
