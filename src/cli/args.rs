@@ -219,8 +219,12 @@ pub struct ServeArgs {
 #[derive(Debug, Subcommand)]
 pub enum Served {
     /// An issuer whose key is yours: discovery, key set, client credentials
+    #[command(after_help = "Example:\n  touchstone serve issuer --dir issuer --port 9000")]
     Issuer(ServeIssuerArgs),
     /// A storage element, with an issuer of its own unless --issuer names one
+    #[command(
+        after_help = "Example:\n  touchstone serve storage --dir embedded --port 8445 --issuer-port 8444"
+    )]
     Storage(ServeStorageArgs),
 }
 

@@ -5,6 +5,7 @@ use crate::http::{Caller, Client, Outgoing, client_config};
 use crate::model::{Endpoint, Inventory, Method, Purpose};
 use crate::plan;
 use crate::redact::Redactor;
+use crate::report::text::line;
 use crate::token::{Broker, Fit};
 
 use super::args::CheckArgs;
@@ -45,13 +46,13 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
     let mut text = String::new();
     let mut fine = true;
     for endpoint in &inventory.endpoints {
-        let (well, line) = reach(endpoint, redactor).await;
+        let (well, answer) = reach(endpoint, redactor).await;
         fine &= well;
-        let _ = writeln!(text, "endpoint {}: {line}", endpoint.name);
+        let _ = writeln!(text, "endpoint {}: {}", endpoint.name, line(&answer));
     }
-    for (issuer, (well, line)) in tokens(&inventory, &broker).await {
+    for (issuer, (well, answer)) in tokens(&inventory, &broker).await {
         fine &= well;
-        let _ = writeln!(text, "issuer {issuer}: {line}");
+        let _ = writeln!(text, "issuer {issuer}: {}", line(&answer));
     }
     output::result(&text)?;
     Ok(if fine { exit::OK } else { exit::UNDECIDED })
@@ -97,9 +98,7 @@ async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
             true,
             format!(
                 "answers ({})",
-                crate::report::text::line(
-                    answer.header("server").unwrap_or("without a Server header")
-                )
+                answer.header("server").unwrap_or("without a Server header")
             ),
         ),
         Err(failure) => (false, failure.to_string()),

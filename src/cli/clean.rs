@@ -8,6 +8,7 @@ use crate::http::{Caller, Client};
 use crate::model::{Endpoint, Inventory, Leftover, RunId};
 use crate::plan;
 use crate::redact::Redactor;
+use crate::report::text::line;
 use crate::run::{Cleaner, Ledger, Remaining};
 use crate::token::{Broker, Fit, Token};
 
@@ -234,12 +235,7 @@ fn report(endpoint: &Endpoint, asked: usize, stayed: &[Leftover]) -> Result<bool
         );
     }
     for leftover in stayed {
-        let _ = writeln!(
-            text,
-            "  {}: {}",
-            leftover.url,
-            crate::report::text::line(&leftover.reason)
-        );
+        let _ = writeln!(text, "  {}: {}", leftover.url, line(&leftover.reason));
     }
     output::result(&text)?;
     Ok(stayed.is_empty())

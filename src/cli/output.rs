@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Problems;
 use crate::redact::{RedactingWriter, Redactor};
 use crate::report::style::Style;
+use crate::report::text::terminal;
 
 /// Why a command ends before it has a result of its own.
 #[derive(Debug)]
@@ -47,12 +48,12 @@ pub fn result(text: &str) -> Result<(), Failed> {
 
 /// Tells what went wrong.
 pub fn problem(text: &str) {
-    say(&format!("error: {text}\n"));
+    say(&format!("error: {}\n", terminal(text)));
 }
 
 /// Tells something on the side.
 pub fn note(text: &str) {
-    say(&format!("{text}\n"));
+    say(&format!("{}\n", terminal(text)));
 }
 
 /// Shows wrong places in files.

@@ -93,8 +93,7 @@ pub async fn run(
         }
     }
     announcer.abort();
-    let _ = announcer.await;
-    if shared.cancel.is_cancelled() {
+    if announcer.await.is_err() && shared.cancel.is_cancelled() {
         shared.tell(Event::RunInterrupted);
     }
     shared.tell(Event::RunFinished {

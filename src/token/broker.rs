@@ -244,7 +244,7 @@ impl Vault {
         let refused = |reason: String| TokenError::Refused {
             issuer: self.issuer.name.clone(),
             asked: request.to_string(),
-            reason: crate::report::text::line(&reason),
+            reason,
         };
         let claims = claims(&token.secret).map_err(&refused)?;
         if claims.text("iss") != Some(&self.issuer.url) {

@@ -73,7 +73,7 @@ impl ClientCredentials {
         if metadata.issuer != self.issuer {
             return Err(self.unavailable(format!(
                 "it calls itself `{}`, and the configuration calls it `{}`; the two have to agree character by character",
-                crate::report::text::line(&metadata.issuer),
+                metadata.issuer,
                 self.issuer
             )));
         }
@@ -142,10 +142,10 @@ impl Source for ClientCredentials {
             Some(refusal) if (400..500).contains(&status) => Err(TokenError::Refused {
                 issuer: self.name.clone(),
                 asked: request.to_string(),
-                reason: crate::report::text::line(&match refusal.error_description {
+                reason: match refusal.error_description {
                     Some(description) => format!("{} ({description})", refusal.error),
                     None => refusal.error,
-                }),
+                },
             }),
             _ => Err(self.unavailable(format!("its token endpoint answered {status}"))),
         }
