@@ -372,7 +372,7 @@ impl Visit {
         let flaky = outcome
             .exchanges
             .iter()
-            .any(|exchange| exchange.attempts > 1);
+            .any(|exchange| exchange.attempts > 1 && exchange.purpose != Purpose::Preflight);
         CaseResult {
             endpoint: plan.endpoint.name.clone(),
             suite: case.suite.clone(),

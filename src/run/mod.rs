@@ -1,5 +1,5 @@
 //! Carries a plan out: tokens, exchanges, effects, teardown. Everything it finds leaves it as an
-//! [`Event`]; nothing is printed or written here but the ledger.
+//! [`event::Event`]; nothing is printed or written here but the ledger.
 
 mod cancel;
 mod case;
