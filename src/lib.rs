@@ -23,11 +23,11 @@
 //! | [`run`] | carries a plan out and tears down |
 //! | [`report`] | the run record in every format |
 //! | [`redact`] | the one place that knows what is secret |
-//! | [`reference`] | the embedded issuer and storage element, and their faults |
+//! | [`mod@reference`] | the embedded issuer and storage element, and their faults |
 //! | [`cli`] | the commands; alone prints and decides exit codes |
 //!
 //! A new case is a few lines in `suites/`; a new token source is a file in [`token`]; a new report is
-//! a file in [`report`]; a new fault is an entry in [`reference`].
+//! a file in [`report`]; a new fault is an entry in [`mod@reference`].
 
 pub mod check;
 pub mod cli;
