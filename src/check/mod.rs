@@ -7,7 +7,7 @@ mod word;
 
 use crate::model::{Case, Clause, ClauseId, Finding, Level, Place, Verdict};
 
-pub use effect::{Observed, effect};
+pub use effect::{Observed, early_body, effect};
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};
 pub use word::{Ruling, Word, status, word};
@@ -56,14 +56,38 @@ impl Judge<'_> {
     }
 }
 
+impl Judge<'_> {
+    /// A status that is not the best one and does no harm: a warning, whatever the clause's level.
+    fn status(&self, clause: Option<&str>, expected: String, actual: String) -> Finding {
+        let finding = match clause {
+            Some(clause) => self.of(clause, expected, actual),
+            None => self.own(expected, actual),
+        };
+        Finding {
+            level: Level::Should,
+            ..finding
+        }
+    }
+
+    /// What was seen, for information.
+    fn note(&self, actual: String) -> Finding {
+        Finding {
+            level: Level::May,
+            ..self.own("no server error", actual)
+        }
+    }
+}
+
 /// The verdict of a case that was decided.
 pub fn verdict(findings: &[Finding], strict: bool) -> Verdict {
-    if findings
-        .iter()
-        .any(|finding| strict || finding.level.binding())
-    {
+    let judged = || {
+        findings
+            .iter()
+            .filter(|finding| finding.level != Level::May)
+    };
+    if judged().any(|finding| strict || finding.level.binding()) {
         Verdict::Fail
-    } else if findings.is_empty() {
+    } else if judged().next().is_none() {
         Verdict::Pass
     } else {
         Verdict::Warn

@@ -123,6 +123,12 @@ pub struct Judging {
     /// Recommendations (SHOULD) count as requirements
     #[arg(long)]
     pub strict: bool,
+    /// Also run the cases that could hurt a service
+    #[arg(long)]
+    pub intrusive: bool,
+    /// Also run the cases that take long
+    #[arg(long)]
+    pub slow: bool,
     /// For the whole run; teardown comes after it
     #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = duration)]
     pub deadline: Duration,

@@ -76,9 +76,10 @@ async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
         Ok(client) => client,
         Err(error) => return (false, error.to_string()),
     };
-    let url = endpoint.url_of("/");
+    let url = format!("{}/", endpoint.area_url());
     let outgoing = Outgoing {
         method: Method::Options,
+        verb: None,
         url: &url,
         headers: &[],
         body: None,

@@ -101,10 +101,10 @@ impl Stage {
                 secret: SecretRef::Held(self.issuer.client_secret().clone()),
                 authentication: ClientAuthentication::Basic,
             }),
-            test_key: Some(TestKey {
+            test_keys: vec![TestKey {
                 pem: SecretRef::Held(self.issuer.test_key_pem().clone()),
                 kid: Some(self.issuer.test_key_id().to_owned()),
-            }),
+            }],
             ca: ca.clone(),
         };
         let endpoints = self
@@ -129,6 +129,7 @@ impl Stage {
                         ..Traits::default()
                     },
                     known_failures: Vec::new(),
+                    second: None,
                     limits: Limits::default(),
                     redirect_hosts: Vec::new(),
                 }))

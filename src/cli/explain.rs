@@ -2,7 +2,8 @@ use std::fmt::Write;
 
 use crate::config::Catalogue;
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Clause, Method, Step, Template, TokenTemplate,
+    Arrangement, Audience, Case, Clause, Credential, Means, Method, Signature, Step, Template,
+    TokenTemplate, altered,
 };
 
 use super::args::ExplainArgs;
@@ -79,7 +80,8 @@ fn explain_step(text: &mut String, step: &Step) {
         .map(|to| format!(" to {to}"))
         .unwrap_or_default();
     let _ = writeln!(text, "  {} {}{to}", step.method, step.path);
-    let _ = writeln!(text, "    with      {}", token(step.token.as_ref()));
+    let _ = writeln!(text, "    with      {}", credential(&step.token));
+    explain_shape(text, step);
     let word = crate::check::word(step.expect, step.method);
     let right: Vec<_> = word.right.iter().map(u16::to_string).collect();
     let tolerated = match (step.expect.refusal(), word.tolerated) {
@@ -101,17 +103,51 @@ fn explain_step(text: &mut String, step: &Step) {
         let _ = writeln!(
             text,
             "    control   the same request with {} has to succeed",
-            token(Some(control))
+            token(control)
         );
     }
-    for asked in [step.token.as_ref(), step.control.as_ref()]
-        .into_iter()
-        .flatten()
-    {
-        if !asked.claims.is_empty() {
+    for asked in step.token.token().into_iter().chain(&step.control) {
+        if asked.means() > Means::PublicKey {
             text.push_str(
                 "    needs     a test issuer whose key is known to touchstone (`test-key:`)\n",
             );
+        }
+    }
+}
+
+/// What is unusual about the request.
+fn explain_shape(text: &mut String, step: &Step) {
+    if let Some(verb) = &step.verb {
+        let _ = writeln!(text, "    method    {verb}");
+    }
+    for (name, value) in &step.headers {
+        let _ = writeln!(text, "    header    {name}: {value}");
+    }
+    let Some(wire) = &step.wire else { return };
+    if let Some(target) = &wire.target {
+        let _ = writeln!(text, "    sent as   {target}");
+    }
+    for line in wire.present.iter().flatten() {
+        let _ = writeln!(text, "    header    {line}");
+    }
+    if let Some(query) = &wire.query {
+        let _ = writeln!(text, "    query     ?{query}");
+    }
+    if wire.other.token().is_some() {
+        let _ = writeln!(
+            text,
+            "    and       {}, where {{other}} stands",
+            credential(&wire.other)
+        );
+    }
+    for (set, words) in [
+        (wire.expect_continue, "with Expect: 100-continue"),
+        (wire.kept, "on the case's one connection"),
+        (wire.chunked, "chunked"),
+        (wire.cut.is_some(), "broken off in the middle of the body"),
+    ] {
+        if set {
+            let _ = writeln!(text, "    sent      {words}");
         }
     }
 }
@@ -132,10 +168,18 @@ fn proof(step: &Step) -> &'static str {
     }
 }
 
-fn token(token: Option<&TokenTemplate>) -> String {
-    let Some(token) = token else {
-        return "no token".into();
-    };
+fn credential(credential: &Credential<TokenTemplate>) -> String {
+    match credential {
+        Credential::None => "no token".into(),
+        Credential::Text(text) => format!(
+            "the text {:?} instead of a token",
+            text.chars().take(60).collect::<String>()
+        ),
+        Credential::Token(asked) => token(asked),
+    }
+}
+
+fn token(token: &TokenTemplate) -> String {
     let mut parts = Vec::new();
     let scope = token.scope.to_string();
     if !scope.is_empty() {
@@ -149,12 +193,19 @@ fn token(token: Option<&TokenTemplate>) -> String {
         Some(Audience::One(one)) => parts.push(format!("audience {one}")),
         Some(Audience::Many(many)) => parts.push(format!("audiences [{}]", list(many))),
     }
-    for (claim, alteration) in &token.claims {
-        parts.push(match alteration {
-            Alteration::Remove => format!("no {claim}"),
-            Alteration::FromNow(seconds) => format!("{claim} {seconds:+} s from now"),
-            Alteration::Value(value) => format!("{claim} = {value}"),
-        });
+    parts.extend(altered(&token.claims));
+    parts.extend(altered(&token.header).map(|text| format!("header {text}")));
+    parts.extend(
+        token
+            .repeated
+            .keys()
+            .map(|claim| format!("{claim} once more")),
+    );
+    if token.signature != Signature::Good {
+        parts.push(format!("signature {}", token.signature.as_str()));
+    }
+    if token.second {
+        parts.push("of the second area's issuer".into());
     }
     format!("a token: {}", parts.join(", "))
 }

@@ -93,7 +93,7 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
             .map(|endpoint| {
                 vec![
                     endpoint.name.clone(),
-                    endpoint.url_of("/"),
+                    endpoint.area_url(),
                     issuer(&endpoint.issuer),
                     endpoint.software.clone().unwrap_or_default(),
                     endpoint.known_failures.len().to_string(),
@@ -106,7 +106,7 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
             .map(|endpoint| {
                 let traits = &endpoint.traits;
                 json!({
-                    "endpoint": endpoint.name, "url": endpoint.url_of("/"),
+                    "endpoint": endpoint.name, "url": endpoint.area_url(),
                     "issuer": issuer(&endpoint.issuer), "software": endpoint.software,
                     "profile": endpoint.profile,
                     "traits": {

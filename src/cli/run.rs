@@ -95,6 +95,8 @@ fn plan(
     let mut selection = Selection::new(only, &judging.cases).map_err(selected_nothing)?;
     selection.profile = judging.profile;
     selection.strict = judging.strict;
+    selection.intrusive = judging.intrusive;
+    selection.slow = judging.slow;
     let material = Material {
         suites: &catalogue.suites,
         clauses: &catalogue.clauses.clone().into(),

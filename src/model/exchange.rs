@@ -21,6 +21,8 @@ pub enum Method {
     Propfind,
     /// Rename.
     Move,
+    /// Copy within the service.
+    Copy,
     /// Ask what can be asked; the preflight's method.
     Options,
 }
@@ -36,13 +38,17 @@ impl Method {
             Self::Mkcol => "MKCOL",
             Self::Propfind => "PROPFIND",
             Self::Move => "MOVE",
+            Self::Copy => "COPY",
             Self::Options => "OPTIONS",
         }
     }
 
     /// Whether it changes anything when it succeeds.
     pub fn writes(self) -> bool {
-        matches!(self, Self::Put | Self::Delete | Self::Mkcol | Self::Move)
+        matches!(
+            self,
+            Self::Put | Self::Delete | Self::Mkcol | Self::Move | Self::Copy
+        )
     }
 }
 

@@ -7,22 +7,34 @@ pub enum Variable {
     Dir,
     /// `{endpoint}`: scheme, host and port of the endpoint, as audiences name it.
     Endpoint,
+    /// `{issuer}`: the issuer's identifier, as tokens have it in `iss`.
+    Issuer,
     /// `{group}`: the group that may read and write the area.
     Group,
     /// `{privileged-group}`: the group that may also write the protected path.
     PrivilegedGroup,
     /// `{protected}`: the case's own directory below the protected path.
     Protected,
+    /// `{second}`: the case's own directory in the second area, below that area.
+    Second,
+    /// `{second-area}`: the path of the second area on the service.
+    SecondArea,
+    /// `{second-issuer}`: the identifier of the second area's issuer.
+    SecondIssuer,
 }
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::Dir,
         Self::Endpoint,
+        Self::Issuer,
         Self::Group,
         Self::PrivilegedGroup,
         Self::Protected,
+        Self::Second,
+        Self::SecondArea,
+        Self::SecondIssuer,
     ];
 
     /// The name between the braces.
@@ -30,9 +42,13 @@ impl Variable {
         match self {
             Self::Dir => "dir",
             Self::Endpoint => "endpoint",
+            Self::Issuer => "issuer",
             Self::Group => "group",
             Self::PrivilegedGroup => "privileged-group",
             Self::Protected => "protected",
+            Self::Second => "second",
+            Self::SecondArea => "second-area",
+            Self::SecondIssuer => "second-issuer",
         }
     }
 }

@@ -52,14 +52,15 @@ pub fn plan(
                 .map(|case| CasePlan {
                     case: Arc::clone(case),
                     known: known_failure(endpoint, case, today),
-                    action: action(&site, case, material.clauses),
+                    action: action(&site, case, material.clauses, selection),
                 })
                 .collect();
             EndpointPlan {
                 endpoint: Arc::clone(endpoint),
                 profile: site.profile,
                 observer: observer(inventory, endpoint),
-                directory: site.directory,
+                second: second_observer(inventory, endpoint),
+                directory: format!("{}{}", endpoint.area, site.directory),
                 cases,
             }
         })
@@ -76,18 +77,18 @@ pub fn plan(
 /// The token with which `endpoint`'s objects are arranged and seen: it reads and writes the whole area.
 /// `None` when nobody gives one.
 pub fn observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
-    let issuer = endpoint.issuer.clone()?;
-    inventory
-        .issuer(&issuer)?
-        .abilities()
-        .any
-        .then(|| TokenRequest {
-            issuer,
-            scopes: vec!["storage.read:/".into(), "storage.modify:/".into()],
-            audience: usual_audience(endpoint),
-            groups: Vec::new(),
-            claims: Default::default(),
-        })
+    everything(inventory, endpoint, endpoint.issuer.as_ref()?)
+}
+
+/// The same for the second area.
+pub fn second_observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
+    everything(inventory, endpoint, &endpoint.second.as_ref()?.issuer)
+}
+
+fn everything(inventory: &Inventory, endpoint: &Endpoint, issuer: &str) -> Option<TokenRequest> {
+    let scopes = vec!["storage.read:/".into(), "storage.modify:/".into()];
+    let can = inventory.issuer(issuer)?.abilities().any;
+    can.then(|| TokenRequest::good(issuer.to_owned(), scopes, usual_audience(endpoint)))
 }
 
 /// Whom ordinary tokens for `endpoint` are for.
@@ -127,8 +128,8 @@ impl<'a> Site<'a> {
     }
 }
 
-fn action(site: &Site<'_>, case: &Case, clauses: &[Clause]) -> Action {
-    if let Some(reason) = needs::lacking(site, case, clauses) {
+fn action(site: &Site<'_>, case: &Case, clauses: &[Clause], selection: &Selection) -> Action {
+    if let Some(reason) = needs::lacking(site, case, clauses, selection) {
         return Action::Skip(reason);
     }
     Action::Run(expand::script(site, case))

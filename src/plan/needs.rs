@@ -1,14 +1,50 @@
 use crate::model::{
-    ANY_AUDIENCE, Alteration, Arrangement, Audience, Case, Clause, Method, TokenTemplate, Variable,
+    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Means, Method, TokenTemplate, Variable,
+    altered,
 };
 
-use super::Site;
+use super::{Selection, Site};
 
 /// What keeps `case` from running at `site`, in words; inferred from what the case says.
-pub(super) fn lacking(site: &Site<'_>, case: &Case, clauses: &[Clause]) -> Option<String> {
-    too_new(site, case, clauses)
+pub(super) fn lacking(
+    site: &Site<'_>,
+    case: &Case,
+    clauses: &[Clause],
+    selection: &Selection,
+) -> Option<String> {
+    unasked(case, selection)
+        .or_else(|| other_profile(site, case))
+        .or_else(|| too_new(site, case, clauses))
         .or_else(|| token_source(site, case))
         .or_else(|| traits(site, case))
+}
+
+fn unasked(case: &Case, selection: &Selection) -> Option<String> {
+    if case.intrusive && !selection.intrusive {
+        Some("it could hurt the service; --intrusive runs it".into())
+    } else if case.slow && !selection.slow {
+        Some("it takes long; --slow runs it".into())
+    } else {
+        None
+    }
+}
+
+fn other_profile(site: &Site<'_>, case: &Case) -> Option<String> {
+    let (first, last) = case.profiles;
+    let outside = first.is_some_and(|first| site.profile < first)
+        || last.is_some_and(|last| site.profile > last);
+    outside.then(|| {
+        let range = match (first, last) {
+            (Some(first), Some(last)) => format!("{first} to {last}"),
+            (Some(first), None) => format!("{first} and later"),
+            (None, Some(last)) => format!("up to {last}"),
+            (None, None) => String::new(),
+        };
+        format!(
+            "it is about profile {range}; the endpoint is judged by {}",
+            site.profile
+        )
+    })
 }
 
 fn too_new(site: &Site<'_>, case: &Case, clauses: &[Clause]) -> Option<String> {
@@ -36,21 +72,42 @@ fn token_source(site: &Site<'_>, case: &Case) -> Option<String> {
             "no way to obtain tokens of the issuer `{name}`; give client-credentials, a token or a test-key below `issuers:`, or the flags of `touchstone run --help`"
         ));
     }
-    let alters = |token: &TokenTemplate| !token.claims.is_empty();
-    if !abilities.forge && tokens(case).any(alters) {
-        let claims: Vec<_> = tokens(case)
-            .flat_map(|token| &token.claims)
-            .map(|(claim, alteration)| match alteration {
-                Alteration::Remove => format!("without {claim}"),
-                Alteration::FromNow(_) | Alteration::Value(_) => format!("with another {claim}"),
-            })
+    tokens(case).find_map(|token| match token.means() {
+        Means::Honest => None,
+        means => beyond(site, means, token),
+    })
+}
+
+/// Why a token that no honest issuer gives cannot be made.
+fn beyond(site: &Site<'_>, means: Means, token: &TokenTemplate) -> Option<String> {
+    let name = site.endpoint.issuer.as_deref().unwrap_or_default();
+    let has_key = |name: &str| {
+        let issuer = site.inventory.issuer(name);
+        issuer.is_some_and(|issuer| !issuer.test_keys.is_empty())
+    };
+    let missing = match means {
+        Means::Honest | Means::Tampering => false,
+        Means::Key => !has_key(name),
+        Means::SecondKey => {
+            let second = site.endpoint.second.as_ref();
+            second.is_some_and(|second| !has_key(&second.issuer))
+        }
+        // Whether a key or a token of that kind is at hand comes out when the token is made.
+        Means::EcKey | Means::RsaKey => !has_key(name),
+        Means::EcToken | Means::PublicKey => false,
+    };
+    missing.then(|| {
+        let altered: Vec<_> = altered(&token.claims)
+            .chain(altered(&token.header).map(|text| format!("header {text}")))
             .collect();
-        return Some(format!(
-            "needs a token {}, which only a test issuer whose key we hold can make; give `test-key:` for `{name}`",
-            claims.join(" and ")
-        ));
-    }
-    None
+        let what = match altered.as_slice() {
+            [] => format!("signed in a way of its own ({})", token.signature.as_str()),
+            altered => format!("with {}", altered.join(" and ")),
+        };
+        format!(
+            "needs a token {what}, which only a test issuer whose key we hold can make; give `test-key:` for `{name}`"
+        )
+    })
 }
 
 fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
@@ -74,6 +131,16 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
             "the endpoint declares no authorisation by group (`traits: {groups: …}`)".into(),
         );
     }
+    let other_area = |variable| {
+        matches!(
+            variable,
+            Variable::Second | Variable::SecondArea | Variable::SecondIssuer
+        )
+    };
+    let second = tokens(case).any(|token| token.second || token.means() == Means::SecondKey);
+    if site.endpoint.second.is_none() && (second || variables(case).any(other_area)) {
+        return Some("the endpoint declares no second area of another issuer (`second:`)".into());
+    }
     if !traits.any_audience && tokens(case).any(names_everybody) {
         return Some(format!(
             "the endpoint declares that it does not accept the audience {ANY_AUDIENCE}"
@@ -91,19 +158,26 @@ fn names_everybody(token: &TokenTemplate) -> bool {
 }
 
 fn tokens(case: &Case) -> impl Iterator<Item = &TokenTemplate> {
-    case.steps
-        .iter()
-        .flat_map(|step| step.token.iter().chain(&step.control))
+    case.steps.iter().flat_map(|step| {
+        let other = step.wire.as_ref().and_then(|wire| wire.other.token());
+        step.token
+            .token()
+            .into_iter()
+            .chain(other)
+            .chain(&step.control)
+    })
 }
 
-pub(super) fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
-    let given = case.given.iter().flat_map(|given| given.path().variables());
-    let paths = case
+/// The variables in the paths of `case`.
+pub(super) fn path_variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
+    let given = case.given.iter().map(|given| given.path());
+    let steps = case
         .steps
         .iter()
-        .flat_map(|step| std::iter::once(&step.path).chain(&step.destination))
-        .flat_map(|path| path.variables());
-    given
-        .chain(paths)
-        .chain(tokens(case).flat_map(|token| token.variables()))
+        .flat_map(|step| std::iter::once(&step.path).chain(&step.destination));
+    given.chain(steps).flat_map(|path| path.variables())
+}
+
+fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
+    path_variables(case).chain(tokens(case).flat_map(|token| token.variables()))
 }

@@ -14,6 +14,10 @@ pub struct Selection {
     pub profile: Option<Profile>,
     /// Recommendations count as requirements.
     pub strict: bool,
+    /// Cases run that could hurt a service.
+    pub intrusive: bool,
+    /// Cases run that take long.
+    pub slow: bool,
 }
 
 /// Why nothing can be selected.

@@ -25,6 +25,7 @@ fn endpoint(name: &str) -> Endpoint {
             ..Traits::default()
         },
         known_failures: Vec::new(),
+        second: None,
         limits: Limits::default(),
         redirect_hosts: Vec::new(),
     }
@@ -40,10 +41,13 @@ fn issuer(test_key: bool) -> Issuer {
             secret: held(),
             authentication: ClientAuthentication::Basic,
         }),
-        test_key: test_key.then(|| TestKey {
-            pem: held(),
-            kid: None,
-        }),
+        test_keys: test_key
+            .then(|| TestKey {
+                pem: held(),
+                kid: None,
+            })
+            .into_iter()
+            .collect(),
         ca: Vec::new(),
     }
 }
@@ -115,7 +119,7 @@ impl Bench {
 fn variables_are_filled_in() {
     let bench = Bench::new(endpoint("se"), issuer(true));
     let script = bench.script("path.outside.read");
-    let dir = "/touchstone-20261122t072848z-000001/path.outside.read";
+    let dir = "/wlcg/touchstone-20261122t072848z-000001/path.outside.read";
     assert_eq!(script.directories, [dir]);
     let states: Vec<_> = script
         .given
@@ -134,17 +138,15 @@ fn variables_are_filled_in() {
     let step = &script.steps[0];
     assert_eq!(step.path, at("b/f"));
     assert_eq!(
-        step.token.as_ref().unwrap().scopes,
-        [format!("storage.read:{dir}/a")]
+        step.token.token().unwrap().scopes,
+        [format!("storage.read:{}/a", &dir[5..])]
     );
     assert_eq!(
         step.control.as_ref().unwrap().scopes,
-        [format!("storage.read:{dir}/b")]
+        [format!("storage.read:{}/b", &dir[5..])]
     );
     let audience = bench.script("audience.own-url").steps[0]
-        .token
-        .clone()
-        .unwrap()
+        .token.token().unwrap().clone()
         .audience;
     assert_eq!(
         audience,
@@ -157,11 +159,11 @@ fn protected_cases_have_a_directory_there_too() {
     let script =
         Bench::new(endpoint("se"), issuer(true)).script("group.protected.member-no-delete");
     let protected =
-        "/protected/touchstone-20261122t072848z-000001.group.protected.member-no-delete";
+        "/wlcg/protected/touchstone-20261122t072848z-000001.group.protected.member-no-delete";
     assert_eq!(script.directories[1], protected);
     assert_eq!(script.given.len(), 1);
     assert_eq!(script.given[0].path, format!("{protected}/f"));
-    assert_eq!(script.steps[0].token.as_ref().unwrap().groups, ["/wlcg"]);
+    assert_eq!(script.steps[0].token.token().unwrap().groups, ["/wlcg"]);
 }
 
 #[test]
@@ -217,7 +219,7 @@ fn what_a_case_needs_is_inferred() {
     assert!(
         forged[0]
             .1
-            .starts_with("needs a token without aud, which only a test issuer")
+            .starts_with("needs a token with no aud, which only a test issuer")
     );
 
     let mut bare = endpoint("se");
@@ -249,7 +251,7 @@ fn what_a_case_needs_is_inferred() {
     let script = bench.script("path.directory.read");
     assert!(script.directories.is_empty());
     assert_eq!(script.given.len(), 1, "the file alone, no directory for it");
-    let audience = &script.steps[0].token.as_ref().unwrap().audience;
+    let audience = &script.steps[0].token.token().unwrap().audience;
     assert_eq!(
         *audience,
         Audience::One("https://se.example.org:8443".into())

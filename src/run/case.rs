@@ -2,26 +2,31 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::check::{self, Judge, Ruling};
-use crate::http::{Caller, Client, Outgoing};
+use crate::http;
+use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
 use crate::model::{
-    Answer, CasePlan, EndpointPlan, Exchange, Expect, Finding, Method, Purpose, Script, State,
-    StepPlan, TokenRequest, Verdict,
+    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Method,
+    Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
 };
 use crate::token::{Fit, Token, TokenError};
 
 use super::Shared;
 use super::ledger::Remaining;
 use super::observer::Observer;
+use super::present;
 
 /// What is known about the site when its cases run.
 pub(super) struct Site<'a> {
     pub shared: &'a Shared,
     pub plan: &'a EndpointPlan,
     pub client: &'a Client,
+    pub wire: &'a http::Wire,
     pub observer: &'a Token,
+    /// The one of the second area.
+    pub second: Option<&'a Token>,
     /// For all cases of the endpoint.
     pub deadline: Instant,
 }
@@ -70,6 +75,8 @@ pub(super) async fn run(
         world: HashMap::new(),
         exchanges: Vec::new(),
         findings: Vec::new(),
+        connection: None,
+        continued: false,
     };
     let stop = running.script(script).await.err();
     running.outcome(stop)
@@ -84,11 +91,16 @@ struct Running<'a> {
     world: HashMap<String, State>,
     exchanges: Vec<Exchange>,
     findings: Vec<Finding>,
+    /// The case's one connection, where steps ask for it.
+    connection: Option<Connection>,
+    /// Whether the last step was told to go on with its body.
+    continued: bool,
 }
 
 /// A step's tokens, obtained before anything is sent.
 struct Credentials {
     token: Option<Token>,
+    other: Option<Token>,
     control: Option<Token>,
 }
 
@@ -96,9 +108,17 @@ impl Running<'_> {
     async fn script(&mut self, script: &Script) -> Result<(), Stop> {
         let mut credentials = Vec::new();
         for step in &script.steps {
+            let other = step
+                .wire
+                .as_ref()
+                .map_or(&Credential::None, |wire| &wire.other);
             credentials.push(Credentials {
-                token: self.token(step.token.as_ref(), Fit::Exact).await?,
-                control: self.token(step.control.as_ref(), Fit::AtLeast).await?,
+                token: self.credential(&step.token).await?,
+                other: self.credential(other).await?,
+                control: match &step.control {
+                    Some(request) => Some(self.token(request, Fit::AtLeast).await?),
+                    None => None,
+                },
             });
         }
         self.arrange(script).await?;
@@ -136,15 +156,19 @@ impl Running<'_> {
         }
     }
 
-    async fn token(
+    async fn credential(
         &self,
-        request: Option<&TokenRequest>,
-        fit: Fit,
+        credential: &Credential<TokenRequest>,
     ) -> Result<Option<Token>, TokenError> {
-        match request {
-            None => Ok(None),
-            Some(request) => self.site.shared.broker.token(request, fit).await.map(Some),
+        match credential {
+            Credential::None => Ok(None),
+            Credential::Text(text) => Ok(Some(Token::of_text(text))),
+            Credential::Token(request) => self.token(request, Fit::Exact).await.map(Some),
         }
+    }
+
+    async fn token(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
+        self.site.shared.broker.token(request, fit).await
     }
 
     async fn arrange(&mut self, script: &Script) -> Result<(), Stop> {
@@ -184,7 +208,7 @@ impl Running<'_> {
         self.go_on()?;
         self.will_create(path)?;
         let mut log = Vec::new();
-        let result = self.observer().make(path, state, &mut log).await;
+        let result = self.observer(path).make(path, state, &mut log).await;
         self.exchanges.append(&mut log);
         result
     }
@@ -198,7 +222,7 @@ impl Running<'_> {
         self.go_on()?;
         let mut log = Vec::new();
         let result = self
-            .observer()
+            .observer(path)
             .look(purpose, path, expected, &mut log)
             .await;
         self.exchanges.append(&mut log);
@@ -209,7 +233,13 @@ impl Running<'_> {
     async fn step(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let before = self.findings.len();
         let opened = self
-            .perform(Purpose::Step, step, step.expect, &credentials.token)
+            .perform(
+                Purpose::Step,
+                step,
+                step.expect,
+                &credentials.token,
+                &credentials.other,
+            )
             .await?;
         if opened {
             return Err(Stop::Broken);
@@ -224,7 +254,13 @@ impl Running<'_> {
         let proven = self.findings.len();
         let expect = self.granted(step);
         let reason = match self
-            .perform(Purpose::Control, step, expect, &Some(control.clone()))
+            .perform(
+                Purpose::Control,
+                step,
+                expect,
+                &Some(control.clone()),
+                &None,
+            )
             .await
         {
             Ok(_) => self
@@ -252,7 +288,7 @@ impl Running<'_> {
     fn granted(&self, step: &StepPlan) -> Expect {
         let target = step.destination.as_ref().unwrap_or(&step.path);
         match step.method {
-            Method::Put | Method::Move => match self.known(target) {
+            Method::Put | Method::Move | Method::Copy => match self.known(target) {
                 State::Absent => Expect::Created,
                 State::Directory | State::File(_) => Expect::Replaced,
             },
@@ -270,9 +306,10 @@ impl Running<'_> {
         step: &StepPlan,
         expect: Expect,
         token: &Option<Token>,
+        other: &Option<Token>,
     ) -> Result<bool, Stop> {
         let answer = self
-            .exchange(purpose, step, token)
+            .exchange(purpose, step, token, other)
             .await
             .map_err(Stop::Undecided)?;
         // The judge borrows what findings are made from, not `self`, which the findings go into.
@@ -292,11 +329,11 @@ impl Running<'_> {
             Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
             Ruling::Holds(finding) => {
                 self.findings.extend(finding);
-                !expect.refusal()
+                !expect.harmless()
             }
             Ruling::Broken(finding) => {
                 self.findings.push(finding);
-                expect.refusal() && answer.success()
+                expect.harmless() && answer.success()
             }
         };
         let mut opened = expect.refusal() && granted;
@@ -304,14 +341,22 @@ impl Running<'_> {
             let leak = check::leak(judge, &known, &answer);
             opened |= leak.is_some();
             self.findings.extend(leak);
-        } else if granted && expect == Expect::Ok {
+            self.findings.extend(self.early_body(judge, purpose, step));
+        } else if granted && answer.success() {
             self.findings
-                .extend(check::read(judge, step.method, &known, &answer));
+                .extend(check::read(judge, step, expect, &known, &answer));
         }
-        if step.method.writes() && (granted || expect.refusal()) {
+        if step.method.writes() && expect != Expect::Any && (granted || expect.harmless()) {
             opened |= self.effects(judge, step, expect, &answer).await?;
         }
         Ok(opened)
+    }
+
+    /// Whether the body of an upload was asked for before it was refused (RFC 9110 section 10.1.1).
+    fn early_body(&self, judge: Judge<'_>, purpose: Purpose, step: &StepPlan) -> Option<Finding> {
+        let asked =
+            purpose == Purpose::Step && step.wire.as_ref().is_some_and(|wire| wire.expect_continue);
+        (asked && self.continued).then(|| check::early_body(judge))
     }
 
     /// Looks at what really happened. Returns whether a refused write changed anything.
@@ -323,7 +368,7 @@ impl Running<'_> {
         answer: &Answer,
     ) -> Result<bool, Stop> {
         let mut changed = false;
-        for (path, expected) in self.expected(step, expect) {
+        for (path, expected) in self.expected(step, expect, answer.status) {
             let seen = self
                 .look(Purpose::Effect, &path, &expected)
                 .await
@@ -331,7 +376,7 @@ impl Running<'_> {
                     Stop::Undecided(format!("the effect cannot be seen: {reason}"))
                 })?;
             let finding = check::effect(judge, &path, &expected, &seen, answer.status);
-            changed |= expect.refusal() && finding.is_some();
+            changed |= expect.harmless() && finding.is_some();
             self.findings.extend(finding);
             self.world.insert(path, expected);
         }
@@ -339,10 +384,11 @@ impl Running<'_> {
     }
 
     /// What ought to be where after the step.
-    fn expected(&self, step: &StepPlan, expect: Expect) -> Vec<(String, State)> {
+    fn expected(&self, step: &StepPlan, expect: Expect, status: u16) -> Vec<(String, State)> {
         let before = |path: &String| (path.clone(), self.known(path).clone());
         let paths = std::iter::once(&step.path).chain(&step.destination);
-        if expect.refusal() {
+        let undone = expect == Expect::CreatedOrConflict && status >= 400;
+        if expect.harmless() || undone {
             return paths.map(before).collect();
         }
         let source = step.path.clone();
@@ -353,6 +399,10 @@ impl Running<'_> {
             (Method::Move, Some(destination), _) => {
                 let moved = self.known(&source).clone();
                 vec![(destination.clone(), moved), (source, State::Absent)]
+            }
+            (Method::Copy, Some(destination), _) => {
+                let copied = self.known(&source).clone();
+                vec![(destination.clone(), copied.clone()), (source, copied)]
             }
             _ => Vec::new(),
         }
@@ -367,42 +417,103 @@ impl Running<'_> {
         purpose: Purpose,
         step: &StepPlan,
         token: &Option<Token>,
+        other: &Option<Token>,
     ) -> Result<Answer, String> {
         self.go_on()?;
-        if matches!(step.method, Method::Put | Method::Mkcol | Method::Move) {
+        if step.method.writes() && step.method != Method::Delete {
             self.will_create(step.destination.as_ref().unwrap_or(&step.path))?;
         }
-        let endpoint = &self.site.plan.endpoint;
-        let headers = match (step.method, &step.destination) {
-            (Method::Move, Some(path)) => vec![("destination", endpoint.url_of(path))],
-            (Method::Propfind, _) => vec![("depth", "0".to_owned())],
-            _ => Vec::new(),
+        if purpose == Purpose::Step && step.wait > 0 {
+            self.wait(Duration::from_secs(step.wait)).await?;
+        }
+        let headers = present::headers(&self.site.plan.endpoint, step);
+        // A control is the plain request: what is odd about the step is part of its defect.
+        let answer = match &step.wire {
+            Some(wire) if purpose == Purpose::Step => {
+                self.exact(step, wire, headers, token.as_ref(), other.as_ref())
+                    .await
+            }
+            _ => {
+                let url = self.site.plan.endpoint.url_of(&step.path);
+                let outgoing = Outgoing {
+                    method: step.method,
+                    verb: step.verb.as_deref(),
+                    url: &url,
+                    headers: &headers,
+                    body: step.body.as_deref(),
+                    token: token.as_ref(),
+                    deadline: self.deadline,
+                };
+                let outcome = self
+                    .site
+                    .client
+                    .send(purpose, self.caller(), outgoing)
+                    .await;
+                self.exchanges.push(outcome.exchange);
+                outcome.answer
+            }
         };
-        let url = endpoint.url_of(&step.path);
-        let outgoing = Outgoing {
+        answer.map_err(|failure| format!("{} {}: {failure}", step.method, step.path))
+    }
+
+    /// Sends a step byte for byte as the suite has it.
+    async fn exact(
+        &mut self,
+        step: &StepPlan,
+        wire: &Wire<Credential<TokenRequest>>,
+        headers: Vec<(String, String)>,
+        token: Option<&Token>,
+        other: Option<&Token>,
+    ) -> Result<Answer, Failure> {
+        let (mut lines, target) = present::presented(wire, &step.path, token, other);
+        lines.extend(headers);
+        let tokens: Vec<_> = token.into_iter().chain(other).collect();
+        let raw = RawRequest {
             method: step.method,
-            url: &url,
-            headers: &headers,
+            verb: step.verb.as_deref().unwrap_or(step.method.as_str()),
+            target: &target,
+            headers: &lines,
             body: step.body.as_deref(),
-            token: token.as_ref(),
+            tokens: &tokens,
+            expect_continue: wire.expect_continue,
+            chunked: wire.chunked,
+            cut_body_at: wire.cut,
             deadline: self.deadline,
         };
-        let outcome = self
-            .site
-            .client
-            .send(purpose, self.caller(), outgoing)
-            .await;
+        let caller = Caller {
+            run: self.site.shared.plan.run.as_str(),
+            case: self.case.case.id.as_str(),
+        };
+        let outcome = if wire.kept {
+            if self.connection.is_none() {
+                self.connection = Some(self.site.wire.connection().await?);
+            }
+            match &mut self.connection {
+                Some(connection) => connection.send(Purpose::Step, caller, raw).await,
+                None => self.site.wire.send(Purpose::Step, caller, raw).await,
+            }
+        } else {
+            self.site.wire.send(Purpose::Step, caller, raw).await
+        };
+        self.continued = outcome.continued;
         self.exchanges.push(outcome.exchange);
-        outcome
-            .answer
-            .map_err(|failure| format!("{} {}: {failure}", step.method, step.path))
+        outcome.answer
+    }
+
+    async fn wait(&self, duration: Duration) -> Result<(), String> {
+        let until = Instant::now() + duration;
+        tokio::select! {
+            () = tokio::time::sleep_until(until.min(self.deadline).into()) => {}
+            () = self.site.shared.cancel.cancelled() => {}
+        }
+        self.go_on()
     }
 
     fn will_create(&self, path: &str) -> Result<(), String> {
         let endpoint = &self.site.plan.endpoint;
         let object = Remaining {
             endpoint: endpoint.name.clone(),
-            area: endpoint.url_of(""),
+            area: endpoint.area_url(),
             path: path.to_owned(),
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -436,13 +547,34 @@ impl Running<'_> {
         }
     }
 
-    fn observer(&self) -> Observer<'_> {
+    /// Whoever is all-powerful where `path` lies.
+    fn observer(&self, path: &str) -> Observer<'_> {
         Observer {
             client: self.site.client,
             endpoint: &self.site.plan.endpoint,
             caller: self.caller(),
-            token: self.site.observer,
+            token: self.site.observer_of(path),
             deadline: self.deadline,
         }
     }
+}
+
+impl<'a> Site<'a> {
+    fn observer_of(&self, path: &str) -> &'a Token {
+        observer_of(&self.plan.endpoint, path, self.observer, self.second)
+    }
+}
+
+/// The second area's observer for what lies there, otherwise the own one.
+pub(super) fn observer_of<'t>(
+    endpoint: &Endpoint,
+    path: &str,
+    own: &'t Token,
+    second: Option<&'t Token>,
+) -> &'t Token {
+    let there = endpoint.second.as_ref().is_some_and(|area| {
+        path.strip_prefix(area.path.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
+    });
+    second.filter(|_| there).unwrap_or(own)
 }

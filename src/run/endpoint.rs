@@ -8,7 +8,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::timeout;
 
 use crate::check::Observed;
-use crate::http::{Caller, Client, Outgoing};
+use crate::http::{Caller, Client, Outgoing, Wire};
 use crate::model::{
     Action, CaseResult, EndpointPlan, Exchange, Leftover, Method, Purpose, Script, State, Verdict,
     millis,
@@ -46,7 +46,9 @@ struct Visit {
 /// The endpoint when it is ready to be judged.
 struct Ready {
     client: Client,
+    wire: Wire,
     observer: Token,
+    second: Option<Token>,
     deadline: Instant,
 }
 
@@ -116,8 +118,7 @@ impl Visit {
                 }
             }
         };
-        self.remove(&ready.client, &ready.observer, &made, "teardown")
-            .await
+        self.remove(&ready, &made, "teardown").await
     }
 
     /// Preflight, the observer's token, the run's directory.
@@ -125,10 +126,19 @@ impl Visit {
         let plan = self.plan();
         let client = self.preflight().await.map_err(|problem| (problem, None))?;
         let observer = self.observer().await.map_err(|problem| (problem, None))?;
+        let wire = Wire::new(&plan.endpoint, &self.shared.redactor)
+            .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
+        let second = match &plan.second {
+            // Cases that need it find out themselves that it is not to be had.
+            Some(request) => self.shared.broker.token(request, Fit::AtLeast).await.ok(),
+            None => None,
+        };
         let limit = Instant::now() + plan.endpoint.limits.endpoint;
         let ready = Ready {
             client,
+            wire,
             observer,
+            second,
             deadline: limit.min(self.shared.deadline),
         };
         if plan.endpoint.traits.directories
@@ -153,9 +163,10 @@ impl Visit {
         let client = Client::new(endpoint, &self.shared.redactor)
             .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
         let patience = endpoint.limits.preflight;
-        let url = endpoint.url_of("/");
+        let url = format!("{}/", endpoint.area_url());
         let outgoing = Outgoing {
             method: Method::Options,
+            verb: None,
             url: &url,
             headers: &[],
             body: None,
@@ -225,7 +236,7 @@ impl Visit {
         let result = async {
             let object = Remaining {
                 endpoint: plan.endpoint.name.clone(),
-                area: plan.endpoint.url_of(""),
+                area: plan.endpoint.area_url(),
                 path: plan.directory.clone(),
             };
             self.shared
@@ -322,7 +333,9 @@ impl Visit {
             shared: &self.shared,
             plan,
             client: &ready.client,
+            wire: &ready.wire,
             observer: &ready.observer,
+            second: ready.second.as_ref(),
             deadline: ready.deadline,
         };
         let outcome = case::run(&site, case, &script, &start.made).await;
@@ -332,28 +345,21 @@ impl Visit {
 
     async fn tear_down(&self, start: &Begun, outcome: Outcome, elapsed: Duration, ready: &Ready) {
         let name = self.plan().cases[start.index].case.id.as_str().to_owned();
-        let stayed = self
-            .remove(&ready.client, &ready.observer, &start.made, &name)
-            .await;
+        let stayed = self.remove(ready, &start.made, &name).await;
         let mut result = self.result(start.index, outcome);
         result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
         self.shared.tell(Event::CaseFinished(Box::new(result)));
     }
 
-    async fn remove(
-        &self,
-        client: &Client,
-        observer: &Token,
-        made: &Mutex<Vec<String>>,
-        case: &str,
-    ) -> Vec<Leftover> {
+    async fn remove(&self, ready: &Ready, made: &Mutex<Vec<String>>, case: &str) -> Vec<Leftover> {
         let made = std::mem::take(&mut *made.lock().unwrap_or_else(PoisonError::into_inner));
         let cleaner = Cleaner {
-            client,
+            client: &ready.client,
             endpoint: &self.plan().endpoint,
             caller: self.caller(case),
-            token: observer,
+            token: &ready.observer,
+            second: ready.second.as_ref(),
         };
         cleaner
             .remove(made.iter().map(String::as_str), Some(&self.shared.ledger))

@@ -7,6 +7,7 @@ mod endpoint;
 pub mod event;
 mod ledger;
 mod observer;
+mod present;
 mod teardown;
 
 use std::sync::Arc;

@@ -37,10 +37,10 @@ async fn judged(
             name: "test".into(),
             url: issuer.url().to_owned(),
             source: None,
-            test_key: Some(TestKey {
+            test_keys: vec![TestKey {
                 pem: SecretRef::Held(issuer.test_key_pem().clone()),
                 kid: None,
-            }),
+            }],
             ca: ca.clone(),
         })],
         endpoints: vec![Arc::new(Endpoint {
@@ -58,6 +58,7 @@ async fn judged(
                 ..Traits::default()
             },
             known_failures: Vec::new(),
+            second: None,
             limits,
             redirect_hosts: Vec::new(),
         })],

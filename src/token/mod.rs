@@ -5,8 +5,10 @@
 
 mod broker;
 mod client_credentials;
+mod forge;
 mod given;
 mod inspect;
+mod key;
 mod mint;
 mod secret;
 
@@ -30,6 +32,23 @@ pub struct Token {
     pub secret: SecretString,
     /// Its description.
     pub shown: TokenRef,
+}
+
+impl Token {
+    /// A text that is presented as if it were a token.
+    pub fn of_text(text: &str) -> Self {
+        let shown: String = text.chars().take(40).collect();
+        Self {
+            secret: SecretString::from(text),
+            shown: TokenRef {
+                what: format!("no token but the text {shown:?} ({} bytes)", text.len()),
+                issuer: "nobody".into(),
+                jti: None,
+                hash: String::new(),
+                how: "write it as it is".into(),
+            },
+        }
+    }
 }
 
 /// Something that obtains tokens.

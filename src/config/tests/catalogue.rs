@@ -103,7 +103,7 @@ fn a_case_means_what_it_says() {
         (step.method, step.expect),
         (Method::Get, Expect::Unauthenticated)
     );
-    let token = step.token.as_ref().unwrap();
+    let token = step.token.token().unwrap();
     assert_eq!(token.scope.to_string(), "storage.read:/");
     assert_eq!(token.claims["aud"], Alteration::Remove);
     assert!(step.control.as_ref().unwrap().claims.is_empty());
@@ -111,7 +111,7 @@ fn a_case_means_what_it_says() {
     let array = catalogue
         .case(&"audience.array.first".parse().unwrap())
         .unwrap();
-    let audience = array.steps[0].token.as_ref().unwrap().audience.clone();
+    let audience = array.steps[0].token.token().unwrap().audience.clone();
     assert!(matches!(audience, Some(Audience::Many(many)) if many.len() == 2));
 }
 
@@ -128,7 +128,7 @@ fn claims_and_words_are_read() {
     ))
     .unwrap();
     let case = catalogue.cases().next().unwrap();
-    let token = case.steps[0].token.as_ref().unwrap();
+    let token = case.steps[0].token.token().unwrap();
     insta::assert_debug_snapshot!(token.claims, @r#"
     {
         "exp": FromNow(
@@ -154,7 +154,7 @@ fn claims_and_words_are_read() {
     assert_eq!(case.steps[0].body, "new");
     assert_eq!(
         (case.steps[1].body.as_str(), &case.steps[1].token),
-        ("other-1", &None)
+        ("other-1", &crate::model::Credential::None)
     );
     assert_eq!(
         (case.at.line, case.steps[0].at.line, case.steps[1].at.line),

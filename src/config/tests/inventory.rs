@@ -74,7 +74,7 @@ fn the_file_of_the_reference_suite_is_read_as_it_is() {
             format!(
                 "{} {} {:?} {:?} {:?}",
                 se.name,
-                se.url_of("/x"),
+                se.area_url(),
                 se.description,
                 se.software,
                 se.issuer
@@ -175,7 +175,7 @@ endpoints:
     assert!(
         matches!(&issuers[1].source, Some(TokenSource::Given { token }) if is_file(token, "site/tokens/given"))
     );
-    let key = issuers[2].test_key.as_ref().unwrap();
+    let key = issuers[2].test_keys.first().unwrap();
     assert!(is_file(&key.pem, "site/keys/test.pem"));
     assert_eq!(key.kid.as_deref(), Some("one"));
 

@@ -1,0 +1,131 @@
+//! How a request that only the byte-exact client can send carries its credentials.
+
+use secrecy::ExposeSecret;
+
+use crate::model::{Credential, Endpoint, Method, StepPlan, TokenRequest, Wire};
+use crate::token::Token;
+
+/// Headers that a step has whatever client sends it.
+pub(super) fn headers(endpoint: &Endpoint, step: &StepPlan) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    let given = |name: &str| {
+        step.headers
+            .iter()
+            .any(|(given, _)| given.eq_ignore_ascii_case(name))
+    };
+    match (step.method, &step.destination) {
+        (Method::Move | Method::Copy, Some(path)) if !given("destination") => {
+            headers.push(("Destination".to_owned(), endpoint.url_of(path)));
+        }
+        (Method::Propfind, _) if !given("depth") => {
+            headers.push(("Depth".to_owned(), "0".to_owned()));
+        }
+        _ => {}
+    }
+    headers.extend(step.headers.iter().cloned());
+    headers
+}
+
+/// The lines that present the credentials, and the target with its query.
+pub(super) fn presented(
+    wire: &Wire<Credential<TokenRequest>>,
+    path: &str,
+    token: Option<&Token>,
+    other: Option<&Token>,
+) -> (Vec<(String, String)>, String) {
+    let secret = |token: Option<&Token>| {
+        token
+            .map(|t| t.secret.expose_secret().to_owned())
+            .unwrap_or_default()
+    };
+    let (token_text, other_text) = (secret(token), secret(other));
+    let fill = |text: &str| {
+        text.replace("{token}", &token_text)
+            .replace("{other}", &other_text)
+    };
+    let usual = || {
+        token
+            .map(|_| "Authorization: Bearer {token}".to_owned())
+            .into_iter()
+            .collect()
+    };
+    let lines: Vec<String> = match (&wire.present, &wire.query) {
+        (Some(lines), _) => lines.clone(),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => usual(),
+    };
+    let headers = lines
+        .iter()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| {
+            (
+                name.to_owned(),
+                fill(value.strip_prefix(' ').unwrap_or(value)),
+            )
+        })
+        .collect();
+    let target = wire.target.as_deref().unwrap_or(path);
+    let target = match &wire.query {
+        Some(query) => format!("{target}?{}", fill(query)),
+        None => target.to_owned(),
+    };
+    (headers, target)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::model::TokenRef;
+
+    fn token(text: &str) -> Token {
+        Token {
+            secret: SecretString::from(text),
+            shown: TokenRef {
+                what: String::new(),
+                issuer: String::new(),
+                jti: None,
+                hash: String::new(),
+                how: String::new(),
+            },
+        }
+    }
+
+    fn wire(present: Option<&[&str]>, query: Option<&str>) -> Wire<Credential<TokenRequest>> {
+        Wire {
+            target: None,
+            present: present.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect()),
+            query: query.map(str::to_owned),
+            other: Credential::None,
+            expect_continue: false,
+            kept: false,
+            cut: None,
+            chunked: false,
+        }
+    }
+
+    #[test]
+    fn credentials_stand_where_they_are_asked_for() {
+        let (one, two) = (token("T"), token("O"));
+        let both = |wire: &Wire<_>| presented(wire, "/f", Some(&one), Some(&two));
+        let header = |value: &str| vec![("Authorization".to_owned(), value.to_owned())];
+        assert_eq!(both(&wire(None, None)), (header("Bearer T"), "/f".into()));
+        assert_eq!(
+            both(&wire(None, Some("access_token={token}"))),
+            (vec![], "/f?access_token=T".into())
+        );
+        let lines = [
+            "Authorization: bearer {token}",
+            "authorization: Bearer {other}",
+        ];
+        let (headers, target) = both(&wire(Some(&lines), None));
+        assert_eq!(headers[0].1, "bearer T");
+        assert_eq!(
+            headers[1],
+            ("authorization".to_owned(), "Bearer O".to_owned())
+        );
+        assert_eq!(target, "/f");
+        assert_eq!(presented(&wire(None, None), "/f", None, None).0, vec![]);
+    }
+}
