@@ -82,10 +82,10 @@ fn the_file_of_the_reference_suite_is_read_as_it_is() {
         })
         .collect();
     insta::assert_snapshot!(shown.join("\n"), @r#"
-    se-storm https://storm.example.org:8443/wlcg/x Some("Local StoRM development instance") Some("StoRM") Some("wlcg.example.org")
-    se-eos https://eospps.example.org/eos/opstest/tpc/https/x None Some("EOS") Some("wlcg.example.org")
-    se-xrootd https://ceph.example.org:1094/dteam:wlcg/x Some("Test gateway for Echo") Some("XRootD") Some("wlcg.example.org")
-    "#);
+se-storm https://storm.example.org:8443/wlcg Some("Local StoRM development instance") Some("StoRM") Some("wlcg.example.org")
+se-eos https://eospps.example.org/eos/opstest/tpc/https None Some("EOS") Some("wlcg.example.org")
+se-xrootd https://ceph.example.org:1094/dteam:wlcg Some("Test gateway for Echo") Some("XRootD") Some("wlcg.example.org")
+"#);
     let [issuer] = loaded.inventory.issuers.as_slice() else {
         panic!("one issuer")
     };
@@ -553,12 +553,12 @@ fn files_that_are_no_inventory() {
         1 | endpoints: []
           | ^^^^^^^^^
     ");
-    insta::assert_snapshot!(told("endpoints: {se: https://se.example.org}\n"), @"
-    site/endpoints.yaml:1:17: an endpoint is a mapping, found text
-        1 | endpoints: {se: https://se.example.org}
-          |                 ^^^^^^^^^^^^^^^^^^^^^^
-      help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `limits` and `redirect-hosts`
-    ");
+    insta::assert_snapshot!(told("endpoints: {se: https://se.example.org}\n"), @r#"
+site/endpoints.yaml:1:17: an endpoint is a mapping, found text
+    1 | endpoints: {se: https://se.example.org}
+      |                 ^^^^^^^^^^^^^^^^^^^^^^
+  help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `second`, `limits` and `redirect-hosts`
+"#);
     insta::assert_snapshot!(told("endpoints:\n\tse: {}\n"), @"
     site/endpoints.yaml:2:1: this is not YAML: found character that cannot start any token, while scanning for the next token
         2 | →se: {}
