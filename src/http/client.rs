@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::ExposeSecret;
@@ -10,7 +10,7 @@ use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::redirect::{HOPS, RedirectPolicy, Step};
-use super::{TlsError, builder, client_config, exchange, explain};
+use super::{TlsError, answer, builder, client_config, exchange, explain};
 
 /// Exchanges with one endpoint.
 pub struct Client {
@@ -65,7 +65,19 @@ pub struct Failure {
     /// In words, redacted.
     pub reason: String,
     /// Whether it may be sent again without changing what is judged.
-    again: bool,
+    pub(super) again: bool,
+}
+
+impl Caller<'_> {
+    /// The `User-Agent`.
+    pub(super) fn user_agent(&self) -> String {
+        format!(
+            "touchstone/{} (run {}; case {})",
+            env!("CARGO_PKG_VERSION"),
+            self.run,
+            self.case
+        )
+    }
 }
 
 impl Client {
@@ -100,23 +112,21 @@ impl Client {
         outgoing: Outgoing<'_>,
     ) -> Outcome {
         let begun = Instant::now();
-        let shown = outgoing.token.map(|token| token.shown.clone());
-        let mut record = exchange::begin(purpose, &outgoing, outgoing.url, shown);
+        let headers = outgoing
+            .headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let sent = exchange::Sent {
+            method: outgoing.method,
+            url: outgoing.url,
+            headers: headers.collect(),
+            body: outgoing.body,
+            token: outgoing.token.map(|token| token.shown.clone()),
+        };
+        let mut record = exchange::begin(purpose, &self.redactor, sent);
         let answer = self.follow(caller, &outgoing, &mut record).await;
-        let elapsed = begun.elapsed();
-        let ended = answer.as_ref().map_err(|failure| failure.reason.as_str());
-        exchange::end(&mut record, &self.redactor, ended, elapsed);
-        tracing::debug!(
-            endpoint = self.endpoint,
-            case = caller.case,
-            purpose = purpose.as_str(),
-            method = %outgoing.method,
-            url = record.url,
-            status = record.status,
-            error = record.error,
-            ms = record.duration_ms,
-            "exchange"
-        );
+        exchange::end(&mut record, &self.redactor, &answer, begun.elapsed());
+        exchange::log(&self.endpoint, caller, &record);
         Outcome {
             answer,
             exchange: record,
@@ -185,17 +195,19 @@ impl Client {
             again: false,
         };
         let request = self.request(caller, outgoing, url, token).map_err(broken)?;
-        let wait = self
-            .limits
-            .first_byte
-            .min(outgoing.deadline.saturating_duration_since(Instant::now()));
+        let wait = self.limits.first_byte.min(answer::left(outgoing.deadline));
         let http = if outgoing.method.writes() {
             &self.writing
         } else {
             &self.reading
         };
         let response = match timeout(wait, http.execute(request)).await {
-            Err(_) => return Err(broken(format!("no answer within {}", seconds(wait)))),
+            Err(_) => {
+                return Err(broken(format!(
+                    "no answer within {}",
+                    answer::seconds(wait)
+                )));
+            }
             Ok(Err(error)) => {
                 return Err(Failure {
                     reason: self.redactor.text(&explain(&error)),
@@ -205,7 +217,11 @@ impl Client {
             }
             Ok(Ok(response)) => response,
         };
-        self.read(response, outgoing.deadline).await.map_err(broken)
+        let head = answer::head(response.status().as_u16(), response.headers());
+        let body = response.bytes_stream();
+        answer::read(head, body, &self.limits, outgoing.deadline, explain)
+            .await
+            .map_err(broken)
     }
 
     fn request(
@@ -217,15 +233,10 @@ impl Client {
     ) -> Result<reqwest::Request, String> {
         let method = reqwest::Method::from_bytes(outgoing.method.as_str().as_bytes())
             .map_err(|error| error.to_string())?;
-        let mut request = self.reading.request(method, url.clone()).header(
-            reqwest::header::USER_AGENT,
-            format!(
-                "touchstone/{} (run {}; case {})",
-                env!("CARGO_PKG_VERSION"),
-                caller.run,
-                caller.case
-            ),
-        );
+        let mut request = self
+            .reading
+            .request(method, url.clone())
+            .header(reqwest::header::USER_AGENT, caller.user_agent());
         for (name, value) in outgoing.headers {
             request = request.header(*name, value);
         }
@@ -241,51 +252,4 @@ impl Client {
         }
         request.build().map_err(|error| explain(&error))
     }
-
-    async fn read(
-        &self,
-        mut response: reqwest::Response,
-        deadline: Instant,
-    ) -> Result<Answer, String> {
-        let mut answer = Answer {
-            status: response.status().as_u16(),
-            headers: response
-                .headers()
-                .iter()
-                .map(|(name, value)| {
-                    (
-                        name.as_str().to_owned(),
-                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                    )
-                })
-                .collect(),
-            ..Answer::default()
-        };
-        loop {
-            let wait = self
-                .limits
-                .idle
-                .min(deadline.saturating_duration_since(Instant::now()));
-            let piece = match timeout(wait, response.chunk()).await {
-                Err(_) => return Err(format!("the answer's body stopped for {}", seconds(wait))),
-                Ok(Err(error)) => {
-                    return Err(format!("the answer's body broke off: {}", explain(&error)));
-                }
-                Ok(Ok(None)) => return Ok(answer),
-                Ok(Ok(Some(piece))) => piece,
-            };
-            let room = self.limits.body - answer.body.len();
-            answer
-                .body
-                .extend_from_slice(&piece[..piece.len().min(room)]);
-            if piece.len() > room {
-                answer.truncated = true;
-                return Ok(answer);
-            }
-        }
-    }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }

@@ -1,11 +1,13 @@
 //! Exchanges with storage elements over HTTPS: one request and its answer, redirects included,
 //! recorded, capped and bounded in time.
 
+mod answer;
 mod client;
 mod exchange;
 mod redirect;
 mod tls;
 
+use std::error::Error;
 use std::time::Duration;
 
 use crate::model::Trust;
@@ -51,15 +53,18 @@ pub(crate) fn explain(error: &reqwest::Error) -> String {
     } else {
         "the exchange broke".to_owned()
     };
-    let mut cause = std::error::Error::source(error);
-    let mut last = None;
-    while let Some(inner) = cause {
-        last = Some(inner.to_string());
-        cause = inner.source();
-    }
-    if let Some(last) = last {
+    if error.source().is_some() {
         text.push_str(": ");
-        text.push_str(&last);
+        text.push_str(&cause(error));
     }
     text
+}
+
+/// The last in the chain of causes, which says what happened and does not hold the URL that was asked.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(inner) = last.source() {
+        last = inner;
+    }
+    last.to_string()
 }

@@ -16,7 +16,7 @@ use crate::redact::Redactor;
 use crate::reference::Authority;
 use crate::token::Token;
 
-const SECRET: &str = "very-secret-token-of-this-test";
+pub(super) const SECRET: &str = "very-secret-token-of-this-test";
 
 /// Headers of the requests that a server saw, `authorization` or nothing.
 type Seen = Arc<Mutex<Vec<Option<String>>>>;
@@ -62,8 +62,8 @@ async fn serve(authority: &Authority, answer: fn(&Request) -> Response<Body>) ->
     Server { handle, port, seen }
 }
 
-fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
-    let endpoint = Endpoint {
+pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endpoint {
+    Endpoint {
         name: "se".into(),
         description: None,
         software: None,
@@ -77,13 +77,20 @@ fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
         known_failures: Vec::new(),
         limits,
         redirect_hosts: Vec::new(),
-    };
-    let redactor = Redactor::default();
-    redactor.add(&SecretString::from(SECRET));
-    Client::new(&endpoint, &redactor).unwrap()
+    }
 }
 
-fn token() -> Token {
+pub(super) fn redactor() -> Redactor {
+    let redactor = Redactor::default();
+    redactor.add(&SecretString::from(SECRET));
+    redactor
+}
+
+fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
+    Client::new(&endpoint(authority, port, limits), &redactor()).unwrap()
+}
+
+pub(super) fn token() -> Token {
     Token {
         secret: SecretString::from(SECRET),
         shown: TokenRef {
