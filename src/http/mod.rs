@@ -1,11 +1,12 @@
 //! Exchanges with storage elements over HTTPS: one request and its answer, redirects included,
-//! recorded, capped and bounded in time.
+//! recorded, capped and bounded in time. Where each byte of the request matters, [`Wire`] sends it.
 
 mod answer;
 mod client;
 mod exchange;
 mod redirect;
 mod tls;
+mod wire;
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::model::Trust;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub use tls::{TlsError, client_config};
+pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 
 #[cfg(test)]
 mod tests;
