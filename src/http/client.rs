@@ -114,14 +114,10 @@ impl Client {
         outgoing: Outgoing<'_>,
     ) -> Outcome {
         let begun = Instant::now();
-        let headers = outgoing
-            .headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()));
         let sent = exchange::Sent {
             method: outgoing.method,
             url: outgoing.url,
-            headers: headers.collect(),
+            headers: outgoing.headers.to_vec(),
             body: outgoing.body,
             token: outgoing.token.map(|token| token.shown.clone()),
         };

@@ -62,7 +62,7 @@ pub(crate) fn explain(error: &reqwest::Error) -> String {
     text
 }
 
-/// The last in the chain of causes, which says what really happened and never holds a URL.
+/// The last in the chain of causes, which says what happened and does not hold the URL that was asked.
 fn cause(error: &(dyn Error + 'static)) -> String {
     let mut last = error;
     while let Some(inner) = last.source() {

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use hyper::Uri;
 use hyper::service::Service;
@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::http::client::Failure;
-use crate::http::{TlsError, answer, cause, client_config};
+use crate::http::{TlsError, cause, client_config};
 use crate::model::{Endpoint, Limits};
 use crate::redact::Redactor;
 
@@ -63,16 +63,15 @@ impl Door {
         })
     }
 
-    /// A new connection.
-    pub async fn open(&self, deadline: Instant) -> Result<Link, Failure> {
+    /// A new connection, if there is so much time.
+    pub async fn open(&self, most: Duration) -> Result<Link, Failure> {
         let opening = async {
             let tcp = self.tcp.call(self.to.clone()).await;
             let tcp = tcp.map_err(|error| cause(&error))?.into_inner();
             let tls = self.tls.connect(self.name.clone(), tcp).await;
             Link::new(tls.map_err(|error| cause(&error))?).await
         };
-        let wait = self.limits.connect.min(answer::left(deadline));
-        match timeout(wait, opening).await {
+        match timeout(self.limits.connect.min(most), opening).await {
             Err(_) => Err(self.failure("no connection in time".into(), false)),
             Ok(Err(reason)) => Err(self.failure(format!("no connection: {reason}"), true)),
             Ok(Ok(link)) => Ok(link),

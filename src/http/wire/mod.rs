@@ -20,7 +20,7 @@ use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::client::{Caller, Failure};
-use super::{TlsError, exchange};
+use super::{TlsError, answer, exchange};
 
 use door::Door;
 use link::{Link, Said};
@@ -110,10 +110,9 @@ impl Wire {
     /// # Errors
     /// TCP or TLS did not come about within the endpoint's limit.
     pub async fn connection(&self) -> Result<Connection, Failure> {
-        let deadline = Instant::now() + self.0.limits.connect;
         Ok(Connection {
             door: Arc::clone(&self.0),
-            link: Some(self.0.open(deadline).await?),
+            link: Some(self.0.open(self.0.limits.connect).await?),
         })
     }
 }
@@ -178,7 +177,7 @@ impl Connection {
             };
             let mut link = match kept {
                 Some(link) => link,
-                None => match self.door.open(raw.deadline).await {
+                None => match self.door.open(answer::left(raw.deadline)).await {
                     Err(failure) if failure.again && *attempts == 1 => continue,
                     opened => opened?,
                 },

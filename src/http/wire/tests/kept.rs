@@ -48,7 +48,9 @@ async fn each_lone_request_has_its_own_connection() {
     let server = Server::start(|peer| count(peer, 9)).await;
     let wire = wire(&server, Limits::default());
     for expected in ["0.0", "1.0"] {
-        let outcome = send(&wire, get("/f")).await;
+        let wire = wire.clone();
+        let other = tokio::spawn(async move { send(&wire, get("/f")).await });
+        let outcome = other.await.unwrap();
         assert_eq!((body(&outcome), outcome.reused), (expected, false));
     }
 }
@@ -105,6 +107,7 @@ async fn answers_end_where_they_end() {
             peer.head().await;
             peer.say(answer).await;
         }
+        peer.farewell().await;
     })
     .await;
     let wire = wire(&server, Limits::default());

@@ -125,6 +125,11 @@ impl Peer {
         self.stream.write_all(text.as_bytes()).await.is_ok() && self.stream.flush().await.is_ok()
     }
 
+    /// A proper end, as TLS has it.
+    pub async fn farewell(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
     /// A whole answer.
     pub async fn answer(&mut self, status: u16, body: &str) {
         let length = body.len();
