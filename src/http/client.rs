@@ -189,6 +189,9 @@ impl Client {
             .limits
             .first_byte
             .min(outgoing.deadline.saturating_duration_since(Instant::now()));
+        if wait.is_zero() {
+            return Err(broken("the time for it is over".into()));
+        }
         let http = if outgoing.method.writes() {
             &self.writing
         } else {
