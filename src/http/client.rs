@@ -194,6 +194,9 @@ impl Client {
         };
         let request = self.request(caller, outgoing, url, token).map_err(broken)?;
         let wait = self.limits.first_byte.min(answer::left(outgoing.deadline));
+        if wait.is_zero() {
+            return Err(broken("the time for it is over".into()));
+        }
         let http = if outgoing.method.writes() {
             &self.writing
         } else {
