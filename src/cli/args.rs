@@ -98,7 +98,12 @@ pub struct Target {
     #[arg(long, value_name = "FILE")]
     pub test_issuer_key: Option<PathBuf>,
     /// The key id under which the test issuer publishes its key [default: its thumbprint]
-    #[arg(long, value_name = "KID", requires = "test_issuer_key")]
+    #[arg(
+        long,
+        value_name = "KID",
+        requires = "test_issuer_key",
+        allow_hyphen_values = true
+    )]
     pub test_issuer_kid: Option<String>,
     /// CA certificates beside the system's: a PEM file or a directory
     #[arg(long, value_name = "PATH")]
@@ -280,10 +285,21 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn the_command_line_is_consistent() {
         super::Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_key_id_may_begin_with_a_hyphen() {
+        // One base64url thumbprint in 64 does.
+        let line = "touchstone run --url https://h/a --issuer https://i/ --test-issuer-key k --test-issuer-kid -q9Z";
+        let arguments = super::Arguments::try_parse_from(line.split(' ')).unwrap();
+        let super::Command::Run(run) = arguments.command else {
+            panic!("it is a run");
+        };
+        assert_eq!(run.target.test_issuer_kid.as_deref(), Some("-q9Z"));
     }
 }
