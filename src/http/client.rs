@@ -116,6 +116,7 @@ impl Client {
         let begun = Instant::now();
         let sent = exchange::Sent {
             method: outgoing.method,
+            verb: outgoing.verb,
             url: outgoing.url,
             headers: outgoing.headers.to_vec(),
             body: outgoing.body,

@@ -19,6 +19,8 @@ const HEADERS: usize = 40;
 /// What is sent, as far as the record shows it.
 pub(super) struct Sent<'a> {
     pub method: Method,
+    /// What stands on the wire instead.
+    pub verb: Option<&'a str>,
     pub url: &'a str,
     /// In their order; an `Authorization` among them is not recorded.
     pub headers: Vec<(String, String)>,
@@ -33,6 +35,10 @@ pub(super) fn begin(purpose: Purpose, redactor: &Redactor, mut sent: Sent<'_>) -
     Exchange {
         purpose,
         method: sent.method,
+        verb: sent
+            .verb
+            .filter(|verb| *verb != sent.method.as_str())
+            .map(str::to_owned),
         url: redactor.text(sent.url),
         request_headers: redactor.headers(&sent.headers),
         request_body: sent

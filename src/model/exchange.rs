@@ -125,6 +125,9 @@ pub struct Exchange {
     pub purpose: Purpose,
     /// Method.
     pub method: Method,
+    /// What stood on the wire instead of the method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verb: Option<String>,
     /// The first URL that was asked.
     pub url: String,
     /// Headers that were sent, without `Authorization`.
@@ -155,6 +158,13 @@ pub struct Exchange {
     pub started: Timestamp,
     /// Until the body was read.
     pub duration_ms: u64,
+}
+
+impl Exchange {
+    /// The method as it stood on the wire.
+    pub fn sent_method(&self) -> &str {
+        self.verb.as_deref().unwrap_or(self.method.as_str())
+    }
 }
 
 /// One redirect that was answered.

@@ -30,8 +30,8 @@ pub fn curl(exchange: &Exchange) -> String {
         Method::Head => "-I".into(),
         _ => "-i".into(),
     });
-    if !matches!(exchange.method, Method::Get | Method::Head) {
-        words.extend(["-X".into(), exchange.method.as_str().into()]);
+    if exchange.verb.is_some() || !matches!(exchange.method, Method::Get | Method::Head) {
+        words.extend(["-X".into(), exchange.sent_method().into()]);
     }
     if !exchange.hops.is_empty() {
         let trusted = exchange.hops.iter().any(|hop| hop.token_forwarded);

@@ -63,7 +63,7 @@ pub(super) fn exchanges(result: &CaseResult) -> String {
         text += &format!(
             "\n{}: {} {url}\n",
             exchange.purpose.as_str(),
-            exchange.method
+            exchange.sent_method()
         );
         text += &fields(">", &exchange.request_headers);
         if let Some(token) = &exchange.token {

@@ -131,6 +131,7 @@ impl Connection {
         let url = format!("{}{}", self.door.origin, raw.target);
         let sent = exchange::Sent {
             method: raw.method,
+            verb: Some(raw.verb),
             url: &url,
             headers: message::recorded(&raw),
             body: raw.body,
