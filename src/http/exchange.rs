@@ -38,7 +38,7 @@ pub(super) fn begin(purpose: Purpose, redactor: &Redactor, mut sent: Sent<'_>) -
         verb: sent
             .verb
             .filter(|verb| *verb != sent.method.as_str())
-            .map(str::to_owned),
+            .map(|verb| redactor.text(verb)),
         url: redactor.text(sent.url),
         request_headers: redactor.headers(&sent.headers),
         request_body: sent
