@@ -36,12 +36,15 @@ pub(super) struct Rules {
     /// What of a request is taken notice of.
     pub(super) hears: fn(&mut Parts),
     /// For whom the bearer is taken, once its token was verified, or none was there.
-    pub(super) admits: fn(&mut Memory, &Parts, Result<Bearer, Refusal>) -> Result<Bearer, Refusal>,
+    pub(super) admits: fn(&mut Memory, &Parts, Verified) -> Verified,
     /// What becomes of the bytes of an upload that broke off.
     pub(super) broke_off: fn(Vec<u8>) -> Result<Vec<u8>, Outcome>,
     /// The last touch to the answer to that request.
     pub(super) says: fn(&Parts, Response<Body>) -> Response<Body>,
 }
+
+/// Whose token it is, or why it is nobody's.
+pub(super) type Verified = Result<Bearer, Refusal>;
 
 /// What could be kept from earlier requests; the right rules keep nothing.
 #[derive(Default)]

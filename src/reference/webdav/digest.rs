@@ -1,6 +1,6 @@
 //! Digests of files in headers: RFC 3230 and RFC 5843, and RFC 9530.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
@@ -14,8 +14,51 @@ pub(super) enum Algorithm {
     Sha256,
 }
 
+/// The header field with digests of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    /// RFC 3230.
+    Digest,
+    /// RFC 9530.
+    Representation,
+}
+
+impl Field {
+    /// Its name.
+    pub(super) fn name(self) -> HeaderName {
+        HeaderName::from_static(match self {
+            Self::Digest => "digest",
+            Self::Representation => "repr-digest",
+        })
+    }
+
+    /// The field that asks for it.
+    pub(super) fn wish(self) -> &'static str {
+        match self {
+            Self::Digest => "want-digest",
+            Self::Representation => "want-repr-digest",
+        }
+    }
+
+    /// The digests that such a wish is for.
+    pub(super) fn wanted(self, wish: &str) -> Vec<Algorithm> {
+        match self {
+            Self::Digest => wanted(wish),
+            Self::Representation => wanted_representation(wish),
+        }
+    }
+
+    /// One digest of `bytes` as the field has it.
+    pub(super) fn member(self, algorithm: Algorithm, bytes: &[u8]) -> String {
+        match self {
+            Self::Digest => algorithm.of(bytes),
+            Self::Representation => algorithm.of_representation(bytes),
+        }
+    }
+}
+
 /// The digests in a `Want-Digest` that can be had and are not ruled out by `q=0`.
-pub(super) fn wanted(header: &str) -> Vec<Algorithm> {
+fn wanted(header: &str) -> Vec<Algorithm> {
     let mut found = Vec::new();
     for item in header.split(',') {
         let mut parts = item.split(';').map(str::trim);
@@ -35,7 +78,7 @@ pub(super) fn wanted(header: &str) -> Vec<Algorithm> {
 }
 
 /// Those in a `Want-Repr-Digest`, a dictionary with preferences from 0 to 10 (RFC 9530 section 4).
-pub(super) fn wanted_representation(header: &str) -> Vec<Algorithm> {
+fn wanted_representation(header: &str) -> Vec<Algorithm> {
     let mut found = Vec::new();
     for item in header.split(',') {
         let (name, preference) = item.split_once('=').unwrap_or((item, ""));
@@ -89,7 +132,7 @@ fn representation(name: &str) -> Option<Algorithm> {
 
 impl Algorithm {
     /// The digest as a `Digest` header has it.
-    pub(super) fn of(self, bytes: &[u8]) -> String {
+    fn of(self, bytes: &[u8]) -> String {
         let name = match self {
             Self::Adler32 => "adler32",
             Self::Sha256 => "sha-256",
@@ -98,7 +141,7 @@ impl Algorithm {
     }
 
     /// The digest as a `Repr-Digest` header has it.
-    pub(super) fn of_representation(self, bytes: &[u8]) -> String {
+    fn of_representation(self, bytes: &[u8]) -> String {
         let name = match self {
             Self::Adler32 => "adler",
             Self::Sha256 => "sha-256",

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::super::answers::{COLLECTION_METHODS, Outcome};
 use super::super::authorisation::Operation;
-use super::digest::{self, Algorithm};
+use super::digest::{Algorithm, Field};
 use super::{Plan, Scene};
 use crate::model::Method;
 
@@ -19,10 +19,8 @@ pub(in super::super) struct Content {
     /// Without the bytes.
     pub(in super::super) head: bool,
     part: Part,
-    /// The digests that are wanted in `Digest`.
-    digests: Vec<Algorithm>,
-    /// Those wanted in `Repr-Digest`.
-    representation: Vec<Algorithm>,
+    /// The digests that are wanted, with the field that they go into.
+    digests: Vec<(Field, Algorithm)>,
 }
 
 /// Which part of a file is wanted (RFC 9110 section 14).
@@ -49,17 +47,21 @@ pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
         return Err(Outcome::NotAllowed(COLLECTION_METHODS));
     };
     let range = scene.header("range").filter(|_| !head);
-    let wanted = |name: &str, read: fn(&str) -> Vec<Algorithm>| {
-        scene.header(name).map(read).unwrap_or_default()
-    };
+    let digests = [Field::Digest, Field::Representation]
+        .into_iter()
+        .flat_map(|field| {
+            let header = scene.header(field.wish()).unwrap_or_default();
+            let wanted = field.wanted(header).into_iter();
+            wanted.map(move |algorithm| (field, algorithm))
+        })
+        .collect();
     Ok(Plan::Show(Content {
         size: bytes.len() as u64,
         part: range.map_or(Part::All, |range| Part::parse(range, bytes.len())),
         bytes,
         modified: node.modified,
         head,
-        digests: wanted("want-digest", digest::wanted),
-        representation: wanted("want-repr-digest", digest::wanted_representation),
+        digests,
     }))
 }
 
@@ -73,14 +75,12 @@ impl Content {
             head: false,
             part: Part::All,
             digests: Vec::new(),
-            representation: Vec::new(),
         }
     }
 
     /// The same with no digest told.
     pub(in super::super) fn without_digests(mut self) -> Self {
         self.digests.clear();
-        self.representation.clear();
         self
     }
 
@@ -104,17 +104,14 @@ impl Content {
         set(header::ACCEPT_RANGES, "bytes".into());
         set(header::CONTENT_TYPE, "application/octet-stream".into());
         set(header::LAST_MODIFIED, http_date(self.modified));
-        if !self.digests.is_empty() {
-            let digests: Vec<String> = self.digests.iter().map(|d| d.of(&self.bytes)).collect();
-            set(header::HeaderName::from_static("digest"), digests.join(","));
-        }
-        if !self.representation.is_empty() {
-            let digests = self.representation.iter();
-            let digests: Vec<String> = digests.map(|d| d.of_representation(&self.bytes)).collect();
-            set(
-                header::HeaderName::from_static("repr-digest"),
-                digests.join(", "),
-            );
+        for field in [Field::Digest, Field::Representation] {
+            let wanted = self.digests.iter().filter(|(into, _)| *into == field);
+            let told: Vec<String> = wanted
+                .map(|(_, algorithm)| field.member(*algorithm, &self.bytes))
+                .collect();
+            if !told.is_empty() {
+                set(field.name(), told.join(","));
+            }
         }
         let body = match self.part {
             Part::All if self.head => {
