@@ -1,5 +1,6 @@
 //! Expectation and answer in, findings out. Pure.
 
+mod bearer;
 mod effect;
 mod propfind;
 mod read;
@@ -7,6 +8,7 @@ mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
 
+pub use bearer::{alike, challenge, echo};
 pub use effect::{Observed, early_body, effect};
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};

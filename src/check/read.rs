@@ -164,11 +164,18 @@ fn offers(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
 /// The digest that the step wants told (RFC 3230 section 4.3.2).
 fn digest(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> Option<Finding> {
     let algorithm = step.tells.digest.as_deref()?;
-    let told = answer.header("digest");
     if algorithm == "none" {
         return None;
     }
-    let wanted = format!("{algorithm}={}", value(algorithm, bytes));
+    // RFC 9530 section 2 has other names and a structured field.
+    let (field, wanted) = match algorithm.strip_prefix("repr-") {
+        Some(name) => (
+            "Repr-Digest",
+            format!("{name}=:{}:", value(algorithm, bytes)),
+        ),
+        None => ("Digest", format!("{algorithm}={}", value(algorithm, bytes))),
+    };
+    let told = answer.header(&field.to_ascii_lowercase());
     let same = |one: &str| match algorithm {
         "adler32" => one.trim().eq_ignore_ascii_case(&wanted),
         _ => one.trim() == wanted,
@@ -176,10 +183,10 @@ fn digest(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> O
     let right = told.is_some_and(|told| told.split(',').any(same));
     (!right).then(|| {
         judge.own(
-            format!("Digest: {wanted}"),
+            format!("{field}: {wanted}"),
             match told {
-                Some(told) => format!("Digest: {told}"),
-                None => "no Digest".to_owned(),
+                Some(told) => format!("{field}: {told}"),
+                None => format!("no {field}"),
             },
         )
     })
@@ -187,7 +194,8 @@ fn digest(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> O
 
 fn value(algorithm: &str, bytes: &[u8]) -> String {
     match algorithm {
-        "sha-256" => STANDARD.encode(Sha256::digest(bytes)),
+        "sha-256" | "repr-sha-256" => STANDARD.encode(Sha256::digest(bytes)),
+        "repr-adler" => STANDARD.encode(adler2::adler32_slice(bytes).to_be_bytes()),
         _ => adler32(bytes),
     }
 }
@@ -204,11 +212,13 @@ pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding>
     let told = ["digest", "repr-digest"]
         .into_iter()
         .filter_map(|name| answer.header(name));
-    if !bytes.is_empty()
-        && told
-            .into_iter()
-            .any(|told| told.to_ascii_lowercase().contains(&adler32(bytes)))
-    {
+    let gives_away = |told: &str| {
+        told.to_ascii_lowercase().contains(&adler32(bytes))
+            || ["sha-256", "repr-adler"]
+                .into_iter()
+                .any(|algorithm| told.contains(&value(algorithm, bytes)))
+    };
+    if !bytes.is_empty() && told.into_iter().any(gives_away) {
         return Some(judge.own(
             "no checksum of the file in the answer",
             "the answer has its checksum",

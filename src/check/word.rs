@@ -32,6 +32,8 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::NotAllowed, _) => (&[405, 501], REFUSALS, None),
         (Expect::Partial, _) => (&[206], &[200], None),
         (Expect::PreconditionFailed, _) => (&[412], REFUSALS, None),
+        // 502 is what RFC 4918 section 9.9.4 has for a destination elsewhere.
+        (Expect::Refused, Method::Move | Method::Copy) => (REFUSED_OR_ELSEWHERE, &[], None),
         (Expect::Refused, _) => (REFUSED, &[], None),
         (Expect::Unsatisfiable, _) => (&[416], &[200, 400], None),
         (Expect::UnsupportedType, _) => (&[415], REFUSALS, None),
@@ -40,6 +42,7 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::Ok, _) => (&[200], &[], None),
         (Expect::NotFound, _) => (&[404], &[410], Some("DAV-19")),
         (Expect::Deleted, _) => (&[200, 204], &[202], Some("DAV-10")),
+        (Expect::DeletedOrRefused, _) => (&[200, 204, 403, 405, 409], &[202, 400, 412, 422], None),
         (Expect::Created, Method::Mkcol) => (&[201], &[200, 204], Some("DAV-06")),
         (Expect::Created, Method::Move | Method::Copy) => (&[201], &[200, 204], Some("DAV-12")),
         (Expect::Created, _) => (&[201], &[200, 204], Some("DAV-01")),
@@ -61,6 +64,12 @@ const REFUSALS: &[u16] = &[
 /// The same, and that it is not implemented.
 const REFUSED: &[u16] = &[
     400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 414, 415, 416, 422, 423, 424, 426, 431, 501,
+];
+
+/// The same, and that the destination is elsewhere.
+const REFUSED_OR_ELSEWHERE: &[u16] = &[
+    400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 414, 415, 416, 422, 423, 424, 426, 431, 501,
+    502,
 ];
 
 /// What a status means for a step.

@@ -55,6 +55,22 @@ pub fn builtin_suites() -> Vec<Source> {
         ),
         ("suites/path.yaml", include_str!("../../suites/path.yaml")),
         ("suites/group.yaml", include_str!("../../suites/group.yaml")),
+        (
+            "suites/bearer.yaml",
+            include_str!("../../suites/bearer.yaml"),
+        ),
+        (
+            "suites/connection.yaml",
+            include_str!("../../suites/connection.yaml"),
+        ),
+        (
+            "suites/webdav.yaml",
+            include_str!("../../suites/webdav.yaml"),
+        ),
+        (
+            "suites/digest.yaml",
+            include_str!("../../suites/digest.yaml"),
+        ),
     ]
     .into_iter()
     .map(builtin)

@@ -95,7 +95,10 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
             | Method::Propfind
             | Method::Delete
             | Method::Move
-            | Method::Copy => !matches!(step.expect, Expect::NotFound | Expect::Any),
+            | Method::Copy => {
+                // What is missing may have to look like what is there.
+                !matches!(step.expect, Expect::NotFound | Expect::Any) && !step.tells.alike
+            }
             Method::Options => false,
         };
         if needed {
@@ -134,7 +137,11 @@ fn apply(objects: &mut Objects, step: &Step, path: String, there: Option<Object>
     if !step.method.writes() || unchanged {
         return;
     }
-    if matches!(step.expect, Expect::Any | Expect::CreatedOrConflict) {
+    let either = matches!(
+        step.expect,
+        Expect::CreatedOrConflict | Expect::DeletedOrRefused
+    );
+    if either || step.expect == Expect::Any {
         objects.insert(path, Object::Unclear);
         return;
     }

@@ -25,7 +25,7 @@ const METHODS: [(&str, Method); 9] = [
 const METHOD_KEYS: [&str; 9] = [
     "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options",
 ];
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 30] = [
     "get",
     "head",
     "put",
@@ -53,6 +53,8 @@ const KEYS: [&str; 28] = [
     "expect",
     "digest",
     "members",
+    "challenge",
+    "alike",
     "control",
 ];
 /// Keys that need the byte-exact client.
@@ -225,6 +227,8 @@ fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
                 ("adler32", "adler32"),
                 ("sha-256", "sha-256"),
                 ("none", "none"),
+                ("repr-adler", "repr-adler"),
+                ("repr-sha-256", "repr-sha-256"),
             ];
             Some(entry.word(d, &words)?.to_owned())
         }
@@ -236,7 +240,23 @@ fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
             members.push(entry.text(d)?.to_owned());
         }
     }
-    Some(Tells { digest, members })
+    let challenge = match fields.get("challenge") {
+        Some(entry) => {
+            let words = [("bearer", "bearer"), ("invalid_token", "invalid_token")];
+            Some(entry.word(d, &words)?.to_owned())
+        }
+        None => None,
+    };
+    let alike = match fields.get("alike") {
+        Some(entry) => entry.boolean(d)?,
+        None => false,
+    };
+    Some(Tells {
+        digest,
+        members,
+        challenge,
+        alike,
+    })
 }
 
 fn destination(
@@ -308,7 +328,7 @@ fn fits(expect: Expect, method: Method) -> bool {
     match expect {
         Expect::Created => matches!(method, Put | Mkcol | Move | Copy),
         Expect::CreatedOrConflict => matches!(method, Put | Mkcol),
-        Expect::Deleted => method == Delete,
+        Expect::Deleted | Expect::DeletedOrRefused => method == Delete,
         Expect::Exists => method == Mkcol,
         Expect::Listed => method == Propfind,
         Expect::NotFound => matches!(method, Get | Head | Propfind | Delete | Move | Copy),

@@ -163,6 +163,11 @@ pub struct Tells {
     pub digest: Option<String>,
     /// Names of the members that a listing has to show, in any order.
     pub members: Vec<String>,
+    /// What a 401 has to say in `WWW-Authenticate`: `bearer` offers the scheme without an error,
+    /// `invalid_token` names that error (RFC 6750 section 3).
+    pub challenge: Option<String>,
+    /// Status and length are those of the step before.
+    pub alike: bool,
 }
 
 /// The words for what a step expects. `check::word` defines each of them.
@@ -181,6 +186,8 @@ pub enum Expect {
     CreatedOrConflict,
     /// The object is gone.
     Deleted,
+    /// The object is gone with everything below it, or nothing is.
+    DeletedOrRefused,
     /// A good token without the right for this.
     Denied,
     /// Something is there already.
@@ -211,13 +218,14 @@ pub enum Expect {
 
 impl Expect {
     /// Every word.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Any,
         Self::BadRequest,
         Self::Conflict,
         Self::Created,
         Self::CreatedOrConflict,
         Self::Deleted,
+        Self::DeletedOrRefused,
         Self::Denied,
         Self::Exists,
         Self::Listed,
@@ -242,6 +250,7 @@ impl Expect {
             Self::Created => "created",
             Self::CreatedOrConflict => "created-or-conflict",
             Self::Deleted => "deleted",
+            Self::DeletedOrRefused => "deleted-or-refused",
             Self::Denied => "denied",
             Self::Exists => "exists",
             Self::Listed => "listed",
@@ -280,6 +289,7 @@ impl Expect {
             | Self::Created
             | Self::CreatedOrConflict
             | Self::Deleted
+            | Self::DeletedOrRefused
             | Self::Listed
             | Self::Ok
             | Self::Partial

@@ -14,7 +14,7 @@ use super::authorisation::Question;
 use super::keys::KeyRing;
 use super::namespace::{Namespace, Node};
 use super::path::{ObjectPath, WrittenPath};
-use super::rules::{Rules, Service, Told};
+use super::rules::{Memory, Rules, Service, Told};
 use super::token::{self, Bearer};
 use super::webdav;
 use crate::model::{Groups, Method};
@@ -33,6 +33,7 @@ pub(super) struct Element {
     /// Scheme, host and port of each of its names.
     pub(super) origins: Vec<String>,
     pub(super) namespace: Mutex<Namespace>,
+    pub(super) memory: Mutex<Memory>,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -69,17 +70,19 @@ pub(super) async fn answer(
     State(element): State<Arc<Element>>,
     request: Request,
 ) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let asked = parts.clone();
+    (element.rules.hears)(&mut parts);
     let outcome = match element.rules.service {
-        Service::Attentive | Service::Open => element.outcome(request).await,
+        Service::Attentive | Service::Open => element.outcome(parts, body).await,
         Service::Deaf(status) => Outcome::Plain(status, Bytes::new()),
         Service::Down | Service::Silent => std::future::pending().await,
     };
-    outcome.into_response()
+    (element.rules.says)(&asked, outcome.into_response())
 }
 
 impl Element {
-    async fn outcome(&self, request: Request) -> Outcome {
-        let (parts, body) = request.into_parts();
+    async fn outcome(&self, parts: Parts, body: Body) -> Outcome {
         let Some(method) = method(&parts) else {
             return Outcome::NotAllowed(METHODS);
         };
@@ -98,7 +101,7 @@ impl Element {
                 (self.rules.tell)(&told, outcome)
             }
             Err(outcome) => {
-                drain(&parts.headers, body).await;
+                self.drain(&parts.headers, body).await;
                 let told = Told {
                     method,
                     bearer: None,
@@ -114,8 +117,11 @@ impl Element {
         let bearer = if self.rules.service == Service::Open {
             Bearer::default()
         } else {
-            let token = token::presented(&parts.headers, &parts.uri)?;
-            let bearer = token::verify(token, &self.issuers).await?;
+            let verified = match token::presented(&parts.headers, &parts.uri) {
+                Ok(token) => token::verify(token, &self.issuers).await,
+                Err(refusal) => Err(refusal),
+            };
+            let bearer = (self.rules.admits)(&mut self.memory(), parts, verified)?;
             if !(self.rules.audience_accepted)(&bearer, &self.origins, method) {
                 return Err(Refusal::InvalidToken("it is meant for another service").into());
             }
@@ -136,13 +142,18 @@ impl Element {
     async fn serve(&self, visit: &Visit, headers: &HeaderMap, body: Body) -> Outcome {
         let decided = webdav::plan(self, &self.namespace(), visit, headers);
         if let Err(outcome) = decided {
-            drain(headers, body).await;
+            self.drain(headers, body).await;
             return outcome;
         }
-        let body = match read(headers, body).await {
+        let body = match self.read(headers, body).await {
             Ok(body) => body,
             Err(outcome) => return outcome,
         };
+        if visit.method == Method::Put
+            && let Err(outcome) = webdav::matches_digests(headers, &body)
+        {
+            return outcome;
+        }
         let mut namespace = self.namespace();
         webdav::plan(self, &namespace, visit, headers)
             .and_then(|plan| webdav::carry_out(self, &mut namespace, visit, plan, body))
@@ -195,6 +206,56 @@ impl Element {
             .collect()
     }
 
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
+        let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if waits(headers) && announced.is_some_and(|length| length > MAX_BODY) {
+            return Err(too_long());
+        }
+        let reading = async {
+            let (mut bytes, mut length) = (Vec::new(), 0_usize);
+            let mut chunks = body.into_data_stream();
+            while let Some(chunk) = chunks.next().await {
+                let Ok(chunk) = chunk else {
+                    return (self.rules.broke_off)(bytes).map(Bytes::from);
+                };
+                length = length.saturating_add(chunk.len());
+                if length <= MAX_BODY {
+                    bytes.extend_from_slice(&chunk);
+                } else if length > MAX_DRAINED {
+                    break;
+                }
+            }
+            if length > MAX_BODY {
+                Err(too_long())
+            } else {
+                Ok(bytes.into())
+            }
+        };
+        tokio::time::timeout(BODY_DEADLINE, reading)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Outcome::text(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the body does not come\n",
+                ))
+            })
+    }
+
+    /// Takes a body that nobody needs from the wire, so that the client is there to hear the answer;
+    /// unless it waits for leave to send it.
+    async fn drain(&self, headers: &HeaderMap, body: Body) {
+        if !waits(headers) {
+            let _ = self.read(headers, body).await;
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn namespace(&self) -> MutexGuard<'_, Namespace> {
         self.namespace
             .lock()
@@ -209,52 +270,7 @@ fn method(parts: &Parts) -> Option<Method> {
         .find(|method| method.as_str() == parts.method.as_str())
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
-    let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if waits(headers) && announced.is_some_and(|length| length > MAX_BODY) {
-        return Err(too_long());
-    }
-    let reading = async {
-        let (mut bytes, mut length) = (Vec::new(), 0_usize);
-        let mut chunks = body.into_data_stream();
-        while let Some(chunk) = chunks.next().await {
-            let broken = |_| Outcome::text(StatusCode::BAD_REQUEST, "the body broke off\n");
-            let chunk = chunk.map_err(broken)?;
-            length = length.saturating_add(chunk.len());
-            if length <= MAX_BODY {
-                bytes.extend_from_slice(&chunk);
-            } else if length > MAX_DRAINED {
-                break;
-            }
-        }
-        if length > MAX_BODY {
-            Err(too_long())
-        } else {
-            Ok(bytes.into())
-        }
-    };
-    tokio::time::timeout(BODY_DEADLINE, reading)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Outcome::text(
-                StatusCode::REQUEST_TIMEOUT,
-                "the body does not come\n",
-            ))
-        })
-}
-
 /// Whether the client waits for leave to send its body.
 fn waits(headers: &HeaderMap) -> bool {
     headers.contains_key(header::EXPECT)
-}
-
-/// Takes a body that nobody needs from the wire, so that the client is there to hear the answer;
-/// unless it waits for leave to send it.
-async fn drain(headers: &HeaderMap, body: Body) {
-    if !waits(headers) {
-        let _ = read(headers, body).await;
-    }
 }

@@ -1,6 +1,11 @@
-use axum::http::StatusCode;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
-use super::answers::Outcome;
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
+
+use super::answers::{Outcome, Refusal};
 use super::authorisation::{self, Question};
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::WrittenPath;
@@ -28,6 +33,28 @@ pub(super) struct Rules {
     pub(super) act: fn(&mut Namespace, &Act, &Bearer) -> Result<Change, Obstacle>,
     /// Tells what came of a request.
     pub(super) tell: fn(&Told, Outcome) -> Outcome,
+    /// What of a request is taken notice of.
+    pub(super) hears: fn(&mut Parts),
+    /// For whom the bearer is taken, once its token was verified, or none was there.
+    pub(super) admits: fn(&mut Memory, &Parts, Verified) -> Verified,
+    /// What becomes of the bytes of an upload that broke off.
+    pub(super) broke_off: fn(Vec<u8>) -> Result<Vec<u8>, Outcome>,
+    /// The last touch to the answer to that request.
+    pub(super) says: fn(&Parts, Response<Body>) -> Response<Body>,
+}
+
+/// Whose token it is, or why it is nobody's.
+pub(super) type Verified = Result<Bearer, Refusal>;
+
+/// What could be kept from earlier requests; the right rules keep nothing.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The last good bearer.
+    pub(super) last: Option<Bearer>,
+    /// Who came first over a connection, by the client's end of it.
+    pub(super) connections: BTreeMap<SocketAddr, Bearer>,
+    /// By `jti`, with how often it came.
+    pub(super) tokens: BTreeMap<String, (u32, Bearer)>,
 }
 
 /// What the service as a whole does.
@@ -66,6 +93,15 @@ impl Default for Rules {
             groups_permit: authorisation::groups_permit,
             act: |namespace, act, bearer| namespace.apply(act, &bearer.token_id),
             tell: |_, outcome| outcome,
+            hears: |_| {},
+            admits: |_, _, bearer| bearer,
+            broke_off: |_| {
+                Err(Outcome::text(
+                    StatusCode::BAD_REQUEST,
+                    "the body broke off\n",
+                ))
+            },
+            says: |_, response| response,
         }
     }
 }

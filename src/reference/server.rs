@@ -74,7 +74,10 @@ impl Port {
             .http1_only()
             .handle(handle.clone());
         tokio::spawn(async move {
-            if let Err(error) = server.serve(router.into_make_service()).await {
+            if let Err(error) = server
+                .serve(router.into_make_service_with_connect_info::<SocketAddr>())
+                .await
+            {
                 tracing::warn!(port, %error, "embedded server ended");
             }
         });

@@ -77,6 +77,7 @@ pub(super) async fn run(
         findings: Vec::new(),
         connection: None,
         continued: false,
+        last: None,
     };
     let stop = running.script(script).await.err();
     running.outcome(stop)
@@ -95,6 +96,8 @@ struct Running<'a> {
     connection: Option<Connection>,
     /// Whether the last step was told to go on with its body.
     continued: bool,
+    /// Status and length of the last step's answer.
+    last: Option<(u16, usize)>,
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -308,10 +311,18 @@ impl Running<'_> {
         token: &Option<Token>,
         other: &Option<Token>,
     ) -> Result<bool, Stop> {
-        let answer = self
-            .exchange(purpose, step, token, other)
-            .await
-            .map_err(Stop::Undecided)?;
+        let answer = match self.exchange(purpose, step, token, other).await {
+            Ok(answer) => answer,
+            // A cut upload has no answer; what it left is for the next step to see.
+            Err(reason) => {
+                let cut = step.wire.as_ref().is_some_and(|wire| wire.cut.is_some());
+                self.go_on().map_err(Stop::Undecided)?;
+                return match cut && expect == Expect::Any {
+                    true => Ok(false),
+                    false => Err(Stop::Undecided(reason)),
+                };
+            }
+        };
         // The judge borrows what findings are made from, not `self`, which the findings go into.
         let (case, clauses, exchange) = (
             self.case,
@@ -325,6 +336,10 @@ impl Running<'_> {
             exchange,
         };
         let known = self.known(&step.path).clone();
+        let told = match purpose {
+            Purpose::Step => self.told(judge, step, &answer, token, other),
+            _ => Vec::new(),
+        };
         let granted = match check::status(judge, expect, step.method, &answer) {
             Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
             Ruling::Holds(finding) => {
@@ -336,6 +351,10 @@ impl Running<'_> {
                 expect.harmless() && answer.success()
             }
         };
+        self.findings.extend(told);
+        if purpose == Purpose::Step {
+            self.last = Some((answer.status, answer.body.len()));
+        }
         let mut opened = expect.refusal() && granted;
         if expect.refusal() {
             let leak = check::leak(judge, &known, &answer);
@@ -350,6 +369,23 @@ impl Running<'_> {
             opened |= self.effects(judge, step, expect, &answer).await?;
         }
         Ok(opened)
+    }
+
+    /// What the answer to a step tells about credentials.
+    fn told(
+        &self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        answer: &Answer,
+        token: &Option<Token>,
+        other: &Option<Token>,
+    ) -> Vec<Finding> {
+        let wanted = step.tells.challenge.as_deref();
+        let challenge = wanted.and_then(|wanted| check::challenge(judge, wanted, answer));
+        let before = self.last.filter(|_| step.tells.alike);
+        let alike = before.and_then(|before| check::alike(judge, before, answer));
+        let echo = present::echo(judge, answer, [token.as_ref(), other.as_ref()]);
+        challenge.into_iter().chain(alike).chain(echo).collect()
     }
 
     /// Whether the body of an upload was asked for before it was refused (RFC 9110 section 10.1.1).
@@ -385,20 +421,28 @@ impl Running<'_> {
 
     /// What ought to be where after the step.
     fn expected(&self, step: &StepPlan, expect: Expect, status: u16) -> Vec<(String, State)> {
-        let before = |path: &String| (path.clone(), self.known(path).clone());
         let paths = std::iter::once(&step.path).chain(&step.destination);
-        let undone = expect == Expect::CreatedOrConflict && status >= 400;
-        if expect.harmless() || undone {
-            return paths.map(before).collect();
+        let either = matches!(expect, Expect::CreatedOrConflict | Expect::DeletedOrRefused);
+        if expect.harmless() || (either && status >= 400) {
+            return paths.flat_map(|path| self.tree(path)).collect();
         }
         let source = step.path.clone();
         match (step.method, &step.destination, &step.body) {
             (Method::Put, _, Some(body)) => vec![(source, State::File(body.clone()))],
             (Method::Mkcol, ..) => vec![(source, State::Directory)],
-            (Method::Delete, ..) => vec![(source, State::Absent)],
+            (Method::Delete, ..) => {
+                let tree = self.tree(&source).into_iter();
+                tree.map(|(path, _)| (path, State::Absent)).collect()
+            }
             (Method::Move, Some(destination), _) => {
-                let moved = self.known(&source).clone();
-                vec![(destination.clone(), moved), (source, State::Absent)]
+                let moved = |(path, state): (String, State)| {
+                    let below = path.strip_prefix(&source).unwrap_or_default();
+                    [
+                        (format!("{destination}{below}"), state),
+                        (path, State::Absent),
+                    ]
+                };
+                self.tree(&source).into_iter().flat_map(moved).collect()
             }
             (Method::Copy, Some(destination), _) => {
                 let copied = self.known(&source).clone();
@@ -406,6 +450,23 @@ impl Running<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What is at `path` and, as far as is known, below it.
+    fn tree(&self, path: &str) -> Vec<(String, State)> {
+        let inside = |other: &str| {
+            let rest = other.strip_prefix(path);
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let mut below: Vec<_> = self
+            .world
+            .iter()
+            .filter(|(other, _)| inside(other))
+            .map(|(other, state)| (other.clone(), state.clone()))
+            .collect();
+        below.sort_by(|(one, _), (other, _)| one.cmp(other));
+        below.insert(0, (path.to_owned(), self.known(path).clone()));
+        below
     }
 
     fn known(&self, path: &str) -> &State {

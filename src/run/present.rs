@@ -2,7 +2,8 @@
 
 use secrecy::ExposeSecret;
 
-use crate::model::{Credential, Endpoint, Method, StepPlan, TokenRequest, Wire};
+use crate::check::{self, Judge};
+use crate::model::{Answer, Credential, Endpoint, Finding, Method, StepPlan, TokenRequest, Wire};
 use crate::token::Token;
 
 /// Headers that a step has whatever client sends it.
@@ -70,6 +71,19 @@ pub(super) fn presented(
         None => target.to_owned(),
     };
     (headers, target)
+}
+
+/// Whether the answer repeats one of the credentials.
+pub(super) fn echo(
+    judge: Judge<'_>,
+    answer: &Answer,
+    tokens: [Option<&Token>; 2],
+) -> Option<Finding> {
+    let texts = tokens
+        .into_iter()
+        .flatten()
+        .map(|token| token.secret.expose_secret());
+    check::echo(judge, &texts.collect::<Vec<_>>(), answer)
 }
 
 #[cfg(test)]

@@ -4,12 +4,16 @@
 //! read and modify work, so that objects can be arranged and effects be seen.
 
 mod audience;
+mod bearer;
 mod capability;
+mod connection;
+mod digest;
 mod effect;
 mod group;
 mod path;
 mod reading;
 mod service;
+mod webdav;
 
 use std::sync::LazyLock;
 
@@ -45,6 +49,10 @@ pub fn faults() -> &'static [Fault] {
             effect::FAULTS,
             path::FAULTS,
             group::FAULTS,
+            bearer::FAULTS,
+            connection::FAULTS,
+            webdav::FAULTS,
+            digest::FAULTS,
             service::FAULTS,
         ]
         .concat()
@@ -77,6 +85,10 @@ mod tests {
             include_str!("../../../suites/capability.yaml"),
             include_str!("../../../suites/group.yaml"),
             include_str!("../../../suites/path.yaml"),
+            include_str!("../../../suites/bearer.yaml"),
+            include_str!("../../../suites/connection.yaml"),
+            include_str!("../../../suites/webdav.yaml"),
+            include_str!("../../../suites/digest.yaml"),
         ]
         .into_iter()
         .flat_map(ids)

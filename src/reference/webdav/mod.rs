@@ -1,9 +1,11 @@
 //! The methods: what each needs to be allowed, what stands in its way, and what it does.
 
+mod digest;
 mod propfind;
 mod read;
 mod write;
 
+pub(super) use digest::matches_digests;
 pub(super) use propfind::{Property, multistatus};
 pub(super) use read::Content;
 

@@ -1,0 +1,131 @@
+//! Requests that are judged by what came before them.
+
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+
+use super::super::answers::Refusal;
+use super::super::rules::Memory;
+use super::super::scope::Action;
+use super::super::token::Bearer;
+use super::Fault;
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "connection-stands-in",
+        about: "A request without a good token is judged by the first one of its connection.",
+        clauses: &["RFC6750-15"],
+        cases: &["connection.no-token", "connection.garbage-token"],
+        apply: |rules| {
+            rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
+                Some(first) if bearer.is_err() => Ok(first),
+                _ => bearer,
+            }
+        },
+    },
+    Fault {
+        name: "connection-keeps-bearer",
+        about: "A connection belongs to its first bearer, whatever tokens come later, unless that one may do everything.",
+        clauses: &["RFC6750-15", "JWT-2.2.1-49"],
+        cases: &[
+            "connection.weaker-token",
+            "connection.stronger-token",
+            "connection.token-id.other",
+        ],
+        apply: |rules| {
+            rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
+                Some(first) if bearer.is_ok() && partial(&first) => Ok(first),
+                _ => bearer,
+            }
+        },
+    },
+    Fault {
+        name: "connection-keeps-refusal",
+        about: "A connection that began without a token stays without one.",
+        clauses: &["RFC6750-15"],
+        cases: &["connection.refused-first"],
+        apply: |rules| {
+            rules.admits = |memory, parts, bearer| {
+                let Some(peer) = peer(parts) else {
+                    return bearer;
+                };
+                if matches!(bearer, Err(Refusal::NoToken)) {
+                    let nobody = Bearer::default();
+                    memory.connections.entry(peer).or_insert(nobody);
+                }
+                match &bearer {
+                    Ok(known) if partial(known) && memory.connections.contains_key(&peer) => {
+                        Err(Refusal::NoToken)
+                    }
+                    _ => bearer,
+                }
+            }
+        },
+    },
+    Fault {
+        name: "connection-outlives-token",
+        about: "A token that was good at the start of a connection is so until its end.",
+        clauses: &["JWT-4.3.1-02"],
+        cases: &["connection.expired"],
+        apply: |rules| {
+            rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
+                Some(first) if matches!(bearer, Err(Refusal::InvalidToken("it has expired"))) => {
+                    Ok(first)
+                }
+                _ => bearer,
+            }
+        },
+    },
+    Fault {
+        name: "rights-cached-by-token-id",
+        about: "The rights of a token are those of the first token with its jti.",
+        clauses: &["JWT-2.2.1-49"],
+        cases: &["connection.token-id.weaker", "connection.token-id.other"],
+        apply: |rules| {
+            rules.admits = |memory, _, bearer| {
+                let bearer = bearer?;
+                let cached = memory.tokens.entry(bearer.token_id.clone());
+                Ok(cached.or_insert((0, bearer)).1.clone())
+            }
+        },
+    },
+    Fault {
+        name: "token-is-worn-out",
+        about: "A token for a part of the area is refused when it comes for the sixth time.",
+        clauses: &["JWT-2.1.1-11"],
+        cases: &["connection.reuse"],
+        apply: |rules| {
+            rules.admits = |memory, _, bearer| {
+                let bearer = bearer?;
+                let entry = memory.tokens.entry(bearer.token_id.clone());
+                let (times, _) = entry.or_insert_with(|| (0, bearer.clone()));
+                *times += 1;
+                match *times > 5 && partial(&bearer) {
+                    true => Err(Refusal::InvalidToken("it was used before")),
+                    false => Ok(bearer),
+                }
+            }
+        },
+    },
+];
+
+fn peer(parts: &Parts) -> Option<SocketAddr> {
+    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    info.map(|ConnectInfo(peer)| *peer)
+}
+
+/// The first good bearer of the connection, which may be this one.
+fn first(memory: &mut Memory, parts: &Parts, now: &Result<Bearer, Refusal>) -> Option<Bearer> {
+    let peer = peer(parts)?;
+    if let Ok(bearer) = now {
+        let entry = memory.connections.entry(peer);
+        entry.or_insert_with(|| bearer.clone());
+    }
+    memory.connections.get(&peer).cloned()
+}
+
+/// Whether it may not both read and modify, as the observer may.
+fn partial(bearer: &Bearer) -> bool {
+    !(bearer.has(Action::Read) && bearer.has(Action::Modify))
+}
