@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -63,14 +64,17 @@ impl Port {
         let port = self.number;
         let refused = |source| ReferenceError::Bind { port, source };
         let tls = RustlsConfig::from_config(Arc::new(server_tls(authority)?));
+        // Without it an answer waits 40 ms until the client acknowledges the handshake's last records.
+        let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
         let listener = self
             .socket
             .listen(BACKLOG)
             .and_then(tokio::net::TcpListener::into_std)
             .map_err(refused)?;
         let handle = Handle::new();
-        let server = axum_server::from_tcp_rustls(listener, tls)
+        let server = axum_server::from_tcp(listener)
             .map_err(refused)?
+            .acceptor(acceptor)
             .http1_only()
             .handle(handle.clone());
         tokio::spawn(async move {
