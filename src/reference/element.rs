@@ -115,7 +115,7 @@ impl Element {
             Bearer::default()
         } else {
             let token = token::presented(&parts.headers, &parts.uri)?;
-            let bearer = token::verify(token, &self.issuers).await?;
+            let bearer = token::verify(&self.rules.token, token, method, &self.issuers).await?;
             if !(self.rules.audience_accepted)(&bearer, &self.origins, method) {
                 return Err(Refusal::InvalidToken("it is meant for another service").into());
             }

@@ -5,7 +5,7 @@ use super::authorisation::{self, Question};
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::WrittenPath;
 use super::scope::Action;
-use super::token::Bearer;
+use super::token::{Bearer, TokenRules};
 use crate::model::{Groups, Method};
 
 /// The decisions of the storage element. A fault replaces one or a few of them.
@@ -28,6 +28,8 @@ pub(super) struct Rules {
     pub(super) act: fn(&mut Namespace, &Act, &Bearer) -> Result<Change, Obstacle>,
     /// Tells what came of a request.
     pub(super) tell: fn(&Told, Outcome) -> Outcome,
+    /// What is decided about a token.
+    pub(super) token: TokenRules,
 }
 
 /// What the service as a whole does.
@@ -66,6 +68,7 @@ impl Default for Rules {
             groups_permit: authorisation::groups_permit,
             act: |namespace, act, bearer| namespace.apply(act, &bearer.token_id),
             tell: |_, outcome| outcome,
+            token: TokenRules::default(),
         }
     }
 }

@@ -50,7 +50,7 @@ fn the_suites_of_the_binary_load() {
         ),
     ]
     "#);
-    assert_eq!(catalogue.cases().count(), 62);
+    assert_eq!(catalogue.cases().count(), 190);
     for clause in catalogue.cases().flat_map(|case| &case.clauses) {
         assert!(catalogue.clause(clause).is_some(), "{clause}");
     }
