@@ -33,8 +33,12 @@ fn the_suites_of_the_binary_load() {
     insta::assert_debug_snapshot!(count, @r#"
     [
         (
+            "authentication",
+            112,
+        ),
+        (
             "audience",
-            11,
+            27,
         ),
         (
             "capability",
