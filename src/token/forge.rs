@@ -419,7 +419,8 @@ mod tests {
         let token = format!("{message}.{}", bench.key.sign(&message).unwrap());
         let mut request = bench.request.clone();
         request.signature = Signature::Kept;
-        let made = |request: &TokenRequest| forge(Parts::of(&token).unwrap(), request, None).unwrap();
+        let made =
+            |request: &TokenRequest| forge(Parts::of(&token).unwrap(), request, None).unwrap();
         assert_eq!(made(&request), token);
         request.signature = Signature::Der;
         assert!(made(&request).starts_with(&format!("{message}.")));
