@@ -132,10 +132,16 @@ impl Stage {
                 secret: SecretRef::Held(self.issuer.client_secret().clone()),
                 authentication: ClientAuthentication::Basic,
             }),
-            test_keys: vec![TestKey {
-                pem: SecretRef::Held(self.issuer.test_key_pem().clone()),
-                kid: Some(self.issuer.test_key_id().to_owned()),
-            }],
+            test_keys: vec![
+                TestKey {
+                    pem: SecretRef::Held(self.issuer.test_key_pem().clone()),
+                    kid: Some(self.issuer.test_key_id().to_owned()),
+                },
+                TestKey {
+                    pem: SecretRef::Held(self.issuer.rsa_key_pem().clone()),
+                    kid: Some(self.issuer.rsa_key_id().to_owned()),
+                },
+            ],
             ca: ca.clone(),
         };
         let endpoints = self

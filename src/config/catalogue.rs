@@ -46,6 +46,10 @@ impl Catalogue {
 pub fn builtin_suites() -> Vec<Source> {
     [
         (
+            "suites/authentication.yaml",
+            include_str!("../../suites/authentication.yaml"),
+        ),
+        (
             "suites/audience.yaml",
             include_str!("../../suites/audience.yaml"),
         ),

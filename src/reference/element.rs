@@ -118,7 +118,7 @@ impl Element {
             Bearer::default()
         } else {
             let verified = match token::presented(&parts.headers, &parts.uri) {
-                Ok(token) => token::verify(token, &self.issuers).await,
+                Ok(token) => token::verify(&self.rules.token, token, method, &self.issuers).await,
                 Err(refusal) => Err(refusal),
             };
             let bearer = (self.rules.admits)(&mut self.memory(), parts, verified)?;

@@ -10,7 +10,7 @@ use super::authorisation::{self, Question};
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::WrittenPath;
 use super::scope::Action;
-use super::token::Bearer;
+use super::token::{Bearer, TokenRules};
 use crate::model::{Groups, Method};
 
 /// The decisions of the storage element. A fault replaces one or a few of them.
@@ -41,6 +41,8 @@ pub(super) struct Rules {
     pub(super) broke_off: fn(Vec<u8>) -> Result<Vec<u8>, Outcome>,
     /// The last touch to the answer to that request.
     pub(super) says: fn(&Parts, Response<Body>) -> Response<Body>,
+    /// What is decided about a token.
+    pub(super) token: TokenRules,
 }
 
 /// Whose token it is, or why it is nobody's.
@@ -102,6 +104,7 @@ impl Default for Rules {
                 ))
             },
             says: |_, response| response,
+            token: TokenRules::default(),
         }
     }
 }

@@ -61,6 +61,7 @@ impl Mint {
             header,
             payload: self.claims(request, Timestamp::now(), &id),
             signature: Vec::new(),
+            message: None,
         }
     }
 

@@ -36,6 +36,7 @@ impl Lab {
         };
         lab.write("ca.pem", lab.authority.ca_pem());
         lab.write("key.pem", lab.issuer.test_key_pem().expose_secret());
+        lab.write("rsa.pem", lab.issuer.rsa_key_pem().expose_secret());
         lab
     }
 
@@ -66,10 +67,11 @@ impl Lab {
     /// Writes endpoints.yaml; `more` is added to each endpoint, indented by four.
     pub fn endpoints(&self, endpoints: &[(&str, &str)], more: &str) {
         let mut text = format!(
-            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      file: key.pem\n      kid: {}\nendpoints:\n",
+            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\nendpoints:\n",
             self.issuer.url(),
             self.issuer.client_id(),
             self.issuer.test_key_id(),
+            self.issuer.rsa_key_id(),
         );
         for (name, url) in endpoints {
             text.push_str(&format!(

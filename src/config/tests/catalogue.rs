@@ -33,8 +33,12 @@ fn the_suites_of_the_binary_load() {
     insta::assert_debug_snapshot!(count, @r#"
     [
         (
+            "authentication",
+            112,
+        ),
+        (
             "audience",
-            11,
+            27,
         ),
         (
             "capability",
@@ -50,7 +54,7 @@ fn the_suites_of_the_binary_load() {
         ),
     ]
     "#);
-    assert_eq!(catalogue.cases().count(), 62);
+    assert_eq!(catalogue.cases().count(), 190);
     for clause in catalogue.cases().flat_map(|case| &case.clauses) {
         assert!(catalogue.clause(clause).is_some(), "{clause}");
     }

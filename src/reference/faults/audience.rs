@@ -1,36 +1,81 @@
 //! Whom a token is for.
 
-use axum::http::StatusCode;
+use serde_json::{Value, json};
 
-use super::super::answers::{Outcome, Refusal};
 use super::super::authorisation::audience_accepted;
 use super::super::scope::Action;
 use super::super::token::Bearer;
 use super::Fault;
+use super::authentication::{altered, error_for, object};
 use crate::model::{ANY_AUDIENCE, Audience, Method};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "audience-ignored",
         about: "Nobody looks at the audience of a token, as long as there is one.",
-        clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14"],
+        clauses: &[
+            "JWT-2.1.1-12",
+            "JWT-2.1.1-13",
+            "JWT-2.1.1-14",
+            "JWT-2.1.1-18",
+            "JWT-2.1.1-19",
+            "JWT-2.1.3-01",
+            "JWT-4.2-22",
+        ],
         cases: &[
             "audience.foreign.read",
             "audience.foreign.word",
             "audience.foreign.write",
             "audience.foreign-array.read",
             "audience.foreign-array.write",
+            "audience.any.capitals",
+            "audience.any.longer",
+            "audience.any.other-version",
+            "audience.any.word",
+            "audience.below",
+            "audience.contains",
+            "audience.empty",
+            "audience.inside",
+            "audience.longer",
+            "audience.shorter",
+            "audience.spaces",
+            "audience.wildcard",
+            "authentication.id-token.read",
+            "authentication.id-token.write",
+            "authentication.repeated.audience",
         ],
         apply: |rules| rules.audience_accepted = |bearer, _, _| bearer.audience.is_some(),
     },
     Fault {
         name: "audience-ignored-on-read",
         about: "The audience does not matter to a GET.",
-        clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14"],
+        clauses: &[
+            "JWT-2.1.1-12",
+            "JWT-2.1.1-13",
+            "JWT-2.1.1-14",
+            "JWT-2.1.1-18",
+            "JWT-2.1.1-19",
+            "JWT-2.1.3-01",
+            "JWT-4.2-22",
+        ],
         cases: &[
             "audience.foreign.read",
             "audience.foreign.word",
             "audience.foreign-array.read",
+            "audience.any.capitals",
+            "audience.any.longer",
+            "audience.any.other-version",
+            "audience.any.word",
+            "audience.below",
+            "audience.contains",
+            "audience.empty",
+            "audience.inside",
+            "audience.longer",
+            "audience.shorter",
+            "audience.spaces",
+            "audience.wildcard",
+            "authentication.id-token.read",
+            "authentication.repeated.audience",
         ],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
@@ -42,8 +87,12 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "audience-ignored-on-write",
         about: "The audience does not matter to requests that change something.",
-        clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14"],
-        cases: &["audience.foreign.write", "audience.foreign-array.write"],
+        clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14", "JWT-2.1.3-01"],
+        cases: &[
+            "audience.foreign.write",
+            "audience.foreign-array.write",
+            "authentication.id-token.write",
+        ],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
                 (bearer.audience.is_some() && method.writes())
@@ -54,8 +103,21 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "audience-non-url-ignored",
         about: "An audience that is no URL counts as none of another service.",
-        clauses: &["JWT-2.1.1-13"],
-        cases: &["audience.foreign.word"],
+        clauses: &[
+            "JWT-2.1.1-12",
+            "JWT-2.1.1-13",
+            "JWT-2.1.1-19",
+            "JWT-2.1.3-01",
+        ],
+        cases: &[
+            "audience.foreign.word",
+            "audience.any.word",
+            "audience.empty",
+            "audience.shorter",
+            "audience.wildcard",
+            "authentication.id-token.read",
+            "authentication.id-token.write",
+        ],
         apply: |rules| {
             rules.audience_accepted =
                 |bearer, own, method| {
@@ -206,8 +268,18 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "bad-audience-is-error",
-        about: "A token that is no good is answered with 500.",
-        clauses: &["JWT-2.1.1-12", "JWT-2.1.1-13", "JWT-2.1.1-14", "RFC6750-18"],
+        about: "A token for another audience is answered with 500.",
+        clauses: &[
+            "JWT-2.1.1-12",
+            "JWT-2.1.1-13",
+            "JWT-2.1.1-14",
+            "JWT-2.1.1-18",
+            "JWT-2.1.1-19",
+            "JWT-2.1.1-20",
+            "JWT-2.1.3-01",
+            "JWT-4.2-22",
+            "RFC6750-18",
+        ],
         cases: &[
             "audience.foreign.read",
             "audience.foreign.word",
@@ -215,13 +287,240 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.foreign-array.read",
             "audience.foreign-array.write",
             "audience.absent",
+            "audience.any.capitals",
+            "audience.any.longer",
+            "audience.any.other-version",
+            "audience.any.word",
+            "audience.below",
+            "audience.contains",
+            "audience.empty",
+            "audience.empty-array",
+            "audience.inside",
+            "audience.longer",
+            "audience.no-text",
+            "audience.null",
+            "audience.shorter",
+            "audience.slash",
+            "audience.spaces",
+            "audience.wildcard",
+            "authentication.id-token.read",
+            "authentication.id-token.write",
+            "authentication.repeated.audience",
         ],
         apply: |rules| {
-            rules.tell = |_, outcome| match outcome {
-                Outcome::Refused(Refusal::InvalidToken(_)) => {
-                    Outcome::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
-                }
-                other => other,
+            rules.tell = |_, outcome| {
+                error_for(
+                    outcome,
+                    &["it is meant for another service", "aud is no audience"],
+                )
+            }
+        },
+    },
+    Fault {
+        name: "audience-empty-accepted",
+        about: "An empty audience is for everybody.",
+        clauses: &["JWT-2.1.1-12"],
+        cases: &["audience.empty"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| one.is_empty()) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-empty-array-accepted",
+        about: "An empty array of audiences is for everybody.",
+        clauses: &["JWT-2.1.1-12"],
+        cases: &["audience.empty-array"],
+        apply: |rules| {
+            rules.token.object = |json| {
+                Some(altered(
+                    object(json)?,
+                    |map| map.get("aud").is_some_and(|aud| aud == &json!([])),
+                    ("aud", json!(ANY_AUDIENCE)),
+                ))
+            }
+        },
+    },
+    Fault {
+        name: "audience-null-accepted",
+        about: "An audience that is null is for everybody.",
+        clauses: &["JWT-2.1.1-12"],
+        cases: &["audience.null"],
+        apply: |rules| {
+            rules.token.object = |json| {
+                Some(altered(
+                    object(json)?,
+                    |map| map.get("aud").is_some_and(Value::is_null),
+                    ("aud", json!(ANY_AUDIENCE)),
+                ))
+            }
+        },
+    },
+    Fault {
+        name: "audience-no-text-accepted",
+        about: "An audience that is neither text nor array is for everybody.",
+        clauses: &["JWT-2.1.1-12"],
+        cases: &["audience.no-text"],
+        apply: |rules| {
+            rules.token.object = |json| {
+                Some(altered(
+                    object(json)?,
+                    |map| {
+                        map.get("aud").is_some_and(|aud| {
+                            aud.is_number() || aud.is_object() || aud.is_boolean()
+                        })
+                    },
+                    ("aud", json!(ANY_AUDIENCE)),
+                ))
+            }
+        },
+    },
+    Fault {
+        name: "audience-any-case-ignored",
+        about: "The audience that means everybody is compared without regard to case.",
+        clauses: &["JWT-2.1.1-18"],
+        cases: &["audience.any.capitals"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| one.eq_ignore_ascii_case(ANY_AUDIENCE))
+                    || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-prefix-match",
+        about: "An audience that starts like the service is its own.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.longer", "audience.below", "audience.spaces"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| one.starts_with(own.as_str()))
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-path-ignored",
+        about: "Of an audience only scheme, host and port count.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.below"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| {
+                        one.strip_prefix(own.as_str())
+                            .is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
+                    })
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-suffix-match",
+        about: "An audience that ends like the service is its own.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.inside", "audience.spaces"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| one.ends_with(own.as_str()))
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-contained",
+        about: "An audience that has the service in it is its own.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &[
+            "audience.longer",
+            "audience.below",
+            "audience.inside",
+            "audience.contains",
+            "audience.spaces",
+        ],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| one.contains(own.as_str()))
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-split-at-spaces",
+        about: "An audience may be a list of words.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.spaces"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| one.split(' ').any(|one| one == own))
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-pattern",
+        about: "An audience may be a pattern.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.wildcard"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| one.ends_with('*')) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-shorter",
+        about: "An audience that the service starts with is its own.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.shorter"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter()
+                        .any(|own| !one.is_empty() && own.starts_with(one))
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-any-prefix-match",
+        about: "What starts like the audience for everybody is that.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.any.longer"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| one.starts_with(ANY_AUDIENCE))
+                    || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-any-version-ignored",
+        about: "The audience for everybody of every version is one.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.any.other-version"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    one.starts_with("https://wlcg.cern.ch/jwt/v") && one.ends_with("/any")
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-any-word",
+        about: "The word any is for everybody.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.any.word"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| one.eq_ignore_ascii_case("any"))
+                    || audience_accepted(bearer, own, method)
             }
         },
     },
@@ -243,4 +542,10 @@ fn one_of(
         ..bearer.clone()
     };
     audience_accepted(&bearer, own, method)
+}
+
+/// Whether one of the audiences is such a one.
+fn named(bearer: &Bearer, is_such: impl Fn(&str) -> bool) -> bool {
+    let audience = bearer.audience.as_ref();
+    audience.is_some_and(|audience| audience.each().iter().any(|one| is_such(one)))
 }

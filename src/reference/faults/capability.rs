@@ -81,7 +81,9 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let capabilities = bearer.capabilities();
-                let covered = capabilities.iter().any(|one| (rules.covers)(&one.path, asked));
+                let covered = capabilities
+                    .iter()
+                    .any(|one| (rules.covers)(&one.path, asked));
                 (asked.operation == Operation::Delete && bearer.has_only(Action::Read) && covered)
                     || allows(rules, bearer, groups, asked)
             }

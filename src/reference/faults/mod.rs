@@ -4,6 +4,7 @@
 //! read and modify work, so that objects can be arranged and effects be seen.
 
 mod audience;
+mod authentication;
 mod bearer;
 mod capability;
 mod connection;
@@ -44,6 +45,7 @@ pub fn faults() -> &'static [Fault] {
     static ALL: LazyLock<Vec<Fault>> = LazyLock::new(|| {
         [
             audience::FAULTS,
+            authentication::FAULTS,
             capability::FAULTS,
             reading::FAULTS,
             effect::FAULTS,
@@ -81,6 +83,7 @@ mod tests {
 
     fn cases() -> BTreeSet<&'static str> {
         [
+            include_str!("../../../suites/authentication.yaml"),
             include_str!("../../../suites/audience.yaml"),
             include_str!("../../../suites/capability.yaml"),
             include_str!("../../../suites/group.yaml"),

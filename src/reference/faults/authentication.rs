@@ -1,0 +1,1679 @@
+//! Which tokens count at all.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::jwk::AlgorithmParameters;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value, json};
+
+use super::super::answers::{Outcome, Refusal};
+use super::super::keys::{Key, public_key};
+use super::super::scope::Scope;
+use super::super::token::{
+    BOUND, Jws, NO_HEADER, NO_JWS, NO_PAYLOAD, claim_fits, member_fits, parts, scope, signed,
+    verified,
+};
+use super::Fault;
+use crate::model::{ANY_AUDIENCE, Method};
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "expired-accepted",
+        about: "The end of a token is not looked at.",
+        clauses: &["JWT-2.1.1-01"],
+        cases: &[
+            "authentication.expired.read",
+            "authentication.expired.head",
+            "authentication.expired.list",
+            "authentication.expired.write",
+            "authentication.expired.delete",
+            "authentication.expired.mkcol",
+            "authentication.expired.move",
+        ],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && jws.claims.get("exp").is_some_and(Value::is_number))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expired-accepted-on-get",
+        about: "The end of a token does not matter to a GET.",
+        clauses: &["JWT-2.1.1-01", "JWT-2.1.1-02", "JWT-2.1.1-03"],
+        cases: &[
+            "authentication.expired.read",
+            "authentication.expiry.absent.read",
+            "authentication.expiry.text",
+            "authentication.expiry.null",
+            "authentication.expiry.other-kinds",
+        ],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && jws.method == Method::Get) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expired-accepted-on-head",
+        about: "The end of a token does not matter to a HEAD.",
+        clauses: &["JWT-2.1.1-01"],
+        cases: &["authentication.expired.head"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && jws.method == Method::Head) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expired-accepted-on-propfind",
+        about: "The end of a token does not matter to a PROPFIND.",
+        clauses: &["JWT-2.1.1-01"],
+        cases: &["authentication.expired.list"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && jws.method == Method::Propfind) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expired-accepted-on-change",
+        about: "The end of a token does not matter to requests that change something, uploads apart.",
+        clauses: &["JWT-2.1.1-01"],
+        cases: &[
+            "authentication.expired.delete",
+            "authentication.expired.mkcol",
+            "authentication.expired.move",
+        ],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && jws.method.writes() && jws.method != Method::Put)
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expired-accepted-on-put",
+        about: "The end of a token does not matter to an upload.",
+        clauses: &["JWT-2.1.1-01", "JWT-2.1.1-02"],
+        cases: &[
+            "authentication.expired.write",
+            "authentication.expiry.absent.write",
+        ],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && jws.method == Method::Put) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expiry-absent-accepted",
+        about: "A token that does not say when it ends never does.",
+        clauses: &["JWT-2.1.1-02"],
+        cases: &[
+            "authentication.expiry.absent.read",
+            "authentication.expiry.absent.write",
+        ],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && !jws.claims.contains_key("exp")) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expiry-text-accepted",
+        about: "An end that is a text is not compared.",
+        clauses: &["JWT-2.1.1-03"],
+        cases: &["authentication.expiry.text"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && jws.claims.get("exp").is_some_and(Value::is_string))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expiry-null-accepted",
+        about: "An end that is null counts as none.",
+        clauses: &["JWT-2.1.1-03"],
+        cases: &["authentication.expiry.null"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && jws.claims.get("exp").is_some_and(Value::is_null))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expiry-other-kinds-accepted",
+        about: "An end that is a boolean, an array or an object is not compared.",
+        clauses: &["JWT-2.1.1-03"],
+        cases: &["authentication.expiry.other-kinds"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp"
+                    && jws
+                        .claims
+                        .get("exp")
+                        .is_some_and(|exp| exp.is_boolean() || exp.is_array() || exp.is_object()))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expiry-fraction-refused",
+        about: "The end has to be a whole number of seconds.",
+        clauses: &["JWT-2.1.1-03"],
+        cases: &["authentication.expiry.fraction"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "exp" || jws.claims.get("exp").is_some_and(Value::is_i64))
+                    && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "expired-is-error",
+        about: "A token that has expired is answered with 500.",
+        clauses: &[
+            "JWT-2.1.1-01",
+            "JWT-2.1.1-02",
+            "JWT-2.1.1-03",
+            "JWT-2.1.1-07",
+        ],
+        cases: &[
+            "authentication.expired.read",
+            "authentication.expired.head",
+            "authentication.expired.list",
+            "authentication.expired.write",
+            "authentication.expired.delete",
+            "authentication.expired.mkcol",
+            "authentication.expired.move",
+            "authentication.expired.just-now",
+            "authentication.expiry.absent.read",
+            "authentication.expiry.absent.write",
+            "authentication.expiry.text",
+            "authentication.expiry.null",
+            "authentication.expiry.other-kinds",
+            "authentication.version.absent.expired",
+        ],
+        apply: |rules| {
+            rules.tell = |_, outcome| error_for(outcome, &["it has expired, or does not say when"])
+        },
+    },
+    Fault {
+        name: "long-lived-is-error",
+        about: "A token that ends in more than six hours is answered with 500.",
+        clauses: &["JWT-4.3.1-01"],
+        cases: &["authentication.lifetime.long"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "cnf" || !later(jws, "exp", now + 6.0 * 3600.0))
+                    && claim_fits(name, jws, now)
+            };
+            rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
+        },
+    },
+    Fault {
+        name: "not-before-ignored",
+        about: "The start of a token is not looked at.",
+        clauses: &["JWT-2.1.1-04"],
+        cases: &[
+            "authentication.not-before.future.read",
+            "authentication.not-before.future.write",
+            "authentication.not-before.ten-minutes",
+        ],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "nbf" && jws.claims.get("nbf").is_some_and(Value::is_number))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "not-before-ignored-on-write",
+        about: "The start of a token does not matter to requests that change something.",
+        clauses: &["JWT-2.1.1-04"],
+        cases: &["authentication.not-before.future.write"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "nbf" && jws.method.writes()) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "not-before-required",
+        about: "A token has to say when it starts.",
+        clauses: &["JWT-2.1.1-05"],
+        cases: &["authentication.not-before.absent"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "nbf" || jws.claims.contains_key("nbf")) && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "not-before-without-skew",
+        about: "Clocks have to agree to the second.",
+        clauses: &["JWT-2.1.1-06"],
+        cases: &["authentication.not-before.skew"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "nbf" || !later(jws, "nbf", now)) && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "not-before-skew-too-large",
+        about: "Clocks may differ by a quarter of an hour.",
+        clauses: &["JWT-2.1.1-04"],
+        cases: &["authentication.not-before.ten-minutes"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "nbf"
+                    && !later(jws, "nbf", now + 900.0)
+                    && jws.claims.get("nbf").is_some_and(Value::is_number))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "not-before-text-accepted",
+        about: "A start that is a text is not compared.",
+        clauses: &["JWT-2.1.1-03"],
+        cases: &["authentication.not-before.text"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "nbf" && jws.claims.get("nbf").is_some_and(Value::is_string))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "issued-at-absent-accepted",
+        about: "A token need not say when it was issued.",
+        clauses: &["JWT-2.1.1-08"],
+        cases: &["authentication.issued-at.absent"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "iat" && !jws.claims.contains_key("iat")) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "issued-at-text-accepted",
+        about: "The time of issue may be a text.",
+        clauses: &["JWT-2.1.1-08"],
+        cases: &["authentication.issued-at.text"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "iat" && jws.claims.get("iat").is_some_and(Value::is_string))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "issued-in-future-is-error",
+        about: "A token that was issued in the future is answered with 500.",
+        clauses: &["JWT-2.1.1-08"],
+        cases: &["authentication.issued-at.future"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "cnf" || !later(jws, "iat", now + 600.0)) && claim_fits(name, jws, now)
+            };
+            rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
+        },
+    },
+    Fault {
+        name: "subject-absent-accepted",
+        about: "A token need not have a subject.",
+        clauses: &["JWT-2.1.1-09"],
+        cases: &["authentication.subject.absent"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "sub" && !jws.claims.contains_key("sub")) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "subject-empty-accepted",
+        about: "A subject may be empty.",
+        clauses: &["JWT-2.1.1-09"],
+        cases: &["authentication.subject.empty"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "sub" && jws.claims.get("sub").is_some_and(|sub| sub == ""))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "subject-no-text-accepted",
+        about: "A subject may be of any kind.",
+        clauses: &["JWT-2.1.1-09"],
+        cases: &["authentication.subject.no-text"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "sub" && jws.claims.get("sub").is_some_and(|sub| !sub.is_string()))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "subject-short-only",
+        about: "A subject has at most 64 characters.",
+        clauses: &["JWT-2.1.1-26"],
+        cases: &["authentication.subject.long"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "sub"
+                    || jws
+                        .claims
+                        .get("sub")
+                        .and_then(Value::as_str)
+                        .is_none_or(|sub| sub.len() <= 64))
+                    && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "odd-subject-is-error",
+        about: "A subject that cannot be stored is answered with 500.",
+        clauses: &["JWT-2.1.1-09", "JWT-2.1.1-26"],
+        cases: &[
+            "authentication.subject.absent",
+            "authentication.subject.empty",
+            "authentication.subject.no-text",
+            "authentication.subject.beyond",
+        ],
+        apply: |rules| rules.tell = |_, outcome| error_for(outcome, &["sub is missing or not fit"]),
+    },
+    Fault {
+        name: "token-id-absent-accepted",
+        about: "A token need not have an id.",
+        clauses: &["JWT-2.1.1-10"],
+        cases: &["authentication.token-id.absent"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "jti" && !jws.claims.contains_key("jti")) || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "token-single-use",
+        about: "A token for one directory reads once.",
+        clauses: &["JWT-2.1.1-11"],
+        cases: &["authentication.reuse"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "jti"
+                    || jws.method != Method::Get
+                    || !narrow(jws)
+                    || first_time(&text(jws, "jti")))
+                    && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "issuer-ignored",
+        about: "Any issuer will do if the key is right.",
+        clauses: &["JWT-2.1.1-22"],
+        cases: &[
+            "authentication.issuer.foreign.read",
+            "authentication.issuer.foreign.write",
+        ],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                iss.and_then(Value::as_str)
+                    .is_some_and(|iss| iss == trusted || iss.contains("issuer.example"))
+            }
+        },
+    },
+    Fault {
+        name: "issuer-brings-own-key",
+        about: "An issuer that is not trusted brings its key along in the header.",
+        clauses: &["JWT-2.1.1-22"],
+        cases: &["authentication.issuer.foreign.own-key"],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                iss.and_then(Value::as_str)
+                    .is_some_and(|iss| iss == trusted || iss.starts_with("https://issuer."))
+            };
+            rules.token.keys = |jws, keys| match text(jws, "iss").starts_with("https://issuer.") {
+                true => in_header(jws),
+                false => named(jws, keys),
+            };
+        },
+    },
+    Fault {
+        name: "issuer-inside-trusted",
+        about: "Addresses inside the own network are trusted without a look at the signature.",
+        clauses: &["JWT-4.2-08"],
+        cases: &["authentication.issuer.inside"],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                iss.and_then(Value::as_str)
+                    .is_some_and(|iss| iss == trusted || inside(iss))
+            };
+            rules.token.signed = |jws, key| inside(&text(jws, "iss")) || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "issuer-prefix-match",
+        about: "An issuer that starts like a trusted one is trusted.",
+        clauses: &["JWT-2.1.1-23"],
+        cases: &[
+            "authentication.issuer.longer",
+            "authentication.issuer.userinfo",
+            "authentication.issuer.spaces",
+        ],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                iss.and_then(Value::as_str)
+                    .is_some_and(|iss| iss.starts_with(trusted))
+            }
+        },
+    },
+    Fault {
+        name: "issuer-userinfo-match",
+        about: "What stands before an @ is taken for the host.",
+        clauses: &["JWT-2.1.1-23"],
+        cases: &["authentication.issuer.userinfo"],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                iss.and_then(Value::as_str)
+                    .is_some_and(|iss| iss.split('@').next() == Some(trusted))
+            }
+        },
+    },
+    Fault {
+        name: "issuer-suffix-match",
+        about: "An issuer that ends like a trusted one is trusted.",
+        clauses: &["JWT-2.1.1-23"],
+        cases: &[
+            "authentication.issuer.inside-other",
+            "authentication.issuer.spaces",
+        ],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                iss.and_then(Value::as_str)
+                    .is_some_and(|iss| iss.ends_with(trusted))
+            }
+        },
+    },
+    Fault {
+        name: "issuer-trimmed",
+        about: "Spaces around an issuer do not count.",
+        clauses: &["JWT-2.1.1-23"],
+        cases: &["authentication.issuer.spaces"],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                iss.and_then(Value::as_str)
+                    .is_some_and(|iss| iss.trim() == trusted)
+            }
+        },
+    },
+    Fault {
+        name: "issuer-absent-accepted",
+        about: "A token without an issuer is tried with every key.",
+        clauses: &["JWT-2.1.1-30"],
+        cases: &["authentication.issuer.absent"],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| iss.is_none_or(|iss| iss == trusted)
+        },
+    },
+    Fault {
+        name: "issuer-empty-accepted",
+        about: "A token whose issuer is empty is tried with every key.",
+        clauses: &["JWT-2.1.1-30"],
+        cases: &["authentication.issuer.empty"],
+        apply: |rules| {
+            rules.token.same_issuer =
+                |trusted, iss| iss.is_some_and(|iss| iss == trusted || iss == "" || iss.is_null())
+        },
+    },
+    Fault {
+        name: "issuer-array-accepted",
+        about: "An issuer may be one of a list.",
+        clauses: &["JWT-2.1.1-30"],
+        cases: &["authentication.issuer.no-text"],
+        apply: |rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                iss.is_some_and(|iss| {
+                    iss == trusted
+                        || iss
+                            .as_array()
+                            .is_some_and(|list| list.iter().any(|iss| iss == trusted))
+                })
+            }
+        },
+    },
+    Fault {
+        name: "issuer-number-accepted",
+        about: "An issuer that is a number is not compared.",
+        clauses: &["JWT-2.1.1-30"],
+        cases: &["authentication.issuer.no-text"],
+        apply: |rules| {
+            rules.token.same_issuer =
+                |trusted, iss| iss.is_some_and(|iss| iss == trusted || iss.is_number())
+        },
+    },
+    Fault {
+        name: "strange-issuer-is-error",
+        about: "A token of an issuer that is not trusted is answered with 500.",
+        clauses: &[
+            "JWT-2.1.1-22",
+            "JWT-2.1.1-23",
+            "JWT-2.1.1-24",
+            "JWT-2.1.1-30",
+            "JWT-4.2-08",
+        ],
+        cases: &[
+            "authentication.issuer.foreign.read",
+            "authentication.issuer.foreign.write",
+            "authentication.issuer.foreign.own-key",
+            "authentication.issuer.inside",
+            "authentication.issuer.longer",
+            "authentication.issuer.userinfo",
+            "authentication.issuer.inside-other",
+            "authentication.issuer.spaces",
+            "authentication.issuer.slash",
+            "authentication.issuer.absent",
+            "authentication.issuer.empty",
+            "authentication.issuer.no-text",
+        ],
+        apply: |rules| rules.tell = |_, outcome| error_for(outcome, &["its issuer is not trusted"]),
+    },
+    Fault {
+        name: "version-absent-accepted",
+        about: "A token need not name the version of the profile.",
+        clauses: &["JWT-2.1.1-27"],
+        cases: &["authentication.version.absent"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver" && !jws.claims.contains_key("wlcg.ver"))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-absent-audience-ignored",
+        about: "Where no version of the profile is named, the audience is not looked at.",
+        clauses: &["JWT-2.1.1-12", "JWT-2.1.1-13", "JWT-2.1.1-27"],
+        cases: &[
+            "authentication.version.absent",
+            "authentication.version.absent.audience-absent",
+            "authentication.version.absent.audience-foreign",
+        ],
+        apply: |rules| {
+            rules.token.object = |json| {
+                Some(altered(
+                    object(json)?,
+                    |map| map.contains_key("iss") && !map.contains_key("wlcg.ver"),
+                    ("aud", json!(ANY_AUDIENCE)),
+                ))
+            };
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver" && !jws.claims.contains_key(name)) || claim_fits(name, jws, now)
+            };
+        },
+    },
+    Fault {
+        name: "version-absent-expiry-ignored",
+        about: "Where no version of the profile is named, the end is not looked at.",
+        clauses: &["JWT-2.1.1-01", "JWT-2.1.1-27"],
+        cases: &[
+            "authentication.version.absent",
+            "authentication.version.absent.expired",
+        ],
+        apply: |rules| {
+            rules.token.object = |json| {
+                Some(altered(
+                    object(json)?,
+                    |map| map.contains_key("iss") && !map.contains_key("wlcg.ver"),
+                    ("exp", json!(1e12)),
+                ))
+            };
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver" && !jws.claims.contains_key(name)) || claim_fits(name, jws, now)
+            };
+        },
+    },
+    Fault {
+        name: "version-number-accepted",
+        about: "A version may be a number.",
+        clauses: &["JWT-2.1.1-28"],
+        cases: &["authentication.version.number"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver" && jws.claims.get("wlcg.ver").is_some_and(Value::is_number))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-incomplete-accepted",
+        about: "A version may lack one of its numbers.",
+        clauses: &["JWT-2.1.1-28"],
+        cases: &["authentication.version.incomplete"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver" && ["1", "1.", ".0"].contains(&text(jws, "wlcg.ver").as_str()))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-decorated-accepted",
+        about: "A version is read as far as it can be.",
+        clauses: &["JWT-2.1.1-28"],
+        cases: &["authentication.version.decorated"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver"
+                    && text(jws, "wlcg.ver")
+                        .trim_start_matches('v')
+                        .starts_with("1.0"))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-empty-accepted",
+        about: "A version that is empty or null is not looked at.",
+        clauses: &["JWT-2.1.1-28"],
+        cases: &["authentication.version.empty"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver"
+                    && jws
+                        .claims
+                        .get("wlcg.ver")
+                        .is_some_and(|version| version == "" || version.is_null()))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-array-accepted",
+        about: "A version that is no text is not looked at.",
+        clauses: &["JWT-2.1.1-28"],
+        cases: &["authentication.version.array"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver" && jws.claims.get("wlcg.ver").is_some_and(Value::is_array))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-exact",
+        about: "Only version 1.0 of the profile is known.",
+        clauses: &["JWT-4.3.3-01"],
+        cases: &[
+            "authentication.version.minor",
+            "authentication.version.minor.future",
+        ],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "wlcg.ver"
+                    || !text(jws, "wlcg.ver").starts_with("1.")
+                    || text(jws, "wlcg.ver") == "1.0")
+                    && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-published-only",
+        about: "Only versions 1.0 to 1.3 of the profile are known.",
+        clauses: &["JWT-4.3.3-01"],
+        cases: &["authentication.version.minor.future"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "wlcg.ver"
+                    || text(jws, "wlcg.ver").len() == 3 && text(jws, "wlcg.ver").as_str() <= "1.3"
+                    || !text(jws, "wlcg.ver").starts_with("1."))
+                    && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-minor-compared-as-text",
+        about: "Of a version every later one is accepted.",
+        clauses: &["JWT-4.3.3-02"],
+        cases: &["authentication.version.major"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver"
+                    && text(jws, "wlcg.ver").as_str() >= "2"
+                    && text(jws, "wlcg.ver").contains('.')
+                    && !text(jws, "wlcg.ver").starts_with('v'))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-first-digit",
+        about: "Of a version only the first digit counts.",
+        clauses: &["JWT-4.3.3-02"],
+        cases: &["authentication.version.major.two-digits"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver" && text(jws, "wlcg.ver").starts_with("10.")
+                    || text(jws, "wlcg.ver").starts_with("11."))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "version-zero-accepted",
+        about: "Versions before the first one are accepted.",
+        clauses: &["JWT-4.3.3-02"],
+        cases: &["authentication.version.major.zero"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "wlcg.ver" && text(jws, "wlcg.ver").starts_with("0."))
+                    || claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "identity-claims-refused",
+        about: "Claims about the person spoil a token.",
+        clauses: &["JWT-2.1.1-29"],
+        cases: &["authentication.claims.identity"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "cnf" || !jws.claims.contains_key("email")) && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "unknown-claims-refused",
+        about: "Claims that are not known spoil a token.",
+        clauses: &["JWT-4.3.3-03"],
+        cases: &["authentication.claims.unknown"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "cnf" || !jws.claims.contains_key("wlcg.future"))
+                    && claim_fits(name, jws, now)
+            }
+        },
+    },
+    Fault {
+        name: "scp-honoured",
+        about: "The claims scp and scopes count where there is no scope.",
+        clauses: &["JWT-4.3.3-04"],
+        cases: &["authentication.claims.scp.read"],
+        apply: |rules| {
+            rules.token.scope = |claims| match claims.contains_key("scope") {
+                true => scope(claims),
+                false => Scope::parse(&words(claims, "scp")),
+            }
+        },
+    },
+    Fault {
+        name: "scp-adds-up",
+        about: "What the claim scp says comes on top.",
+        clauses: &["JWT-4.3.3-04"],
+        cases: &[
+            "authentication.claims.scp.read",
+            "authentication.claims.scp.write",
+        ],
+        apply: |rules| {
+            rules.token.scope = |claims| {
+                Scope::parse(format!("{} {}", words(claims, "scope"), words(claims, "scp")).trim())
+            }
+        },
+    },
+    Fault {
+        name: "roles-honoured",
+        about: "An administrator may do everything.",
+        clauses: &["JWT-4.3.3-04"],
+        cases: &["authentication.claims.roles"],
+        apply: |rules| {
+            rules.token.scope = |claims| match claims.contains_key("roles") {
+                true => Scope::parse(&words(claims, "permissions")),
+                false => scope(claims),
+            }
+        },
+    },
+    Fault {
+        name: "scitokens-honoured",
+        about: "A token that says so is one of SciTokens, with the scopes of that profile.",
+        clauses: &["JWT-4.3.3-04"],
+        cases: &["authentication.claims.scitokens"],
+        apply: |rules| {
+            rules.token.scope = |claims| match claims.contains_key("ver") {
+                true => Scope::parse("storage.read:/ storage.modify:/"),
+                false => scope(claims),
+            }
+        },
+    },
+    Fault {
+        name: "bound-token-is-error",
+        about: "A token that is bound to a certificate is answered with 500.",
+        clauses: &["JWT-4.3.3-05"],
+        cases: &["authentication.claims.bound"],
+        apply: |rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "cnf" || !jws.claims.contains_key("cnf")) && claim_fits(name, jws, now)
+            };
+            rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
+        },
+    },
+    Fault {
+        name: "signature-ignored",
+        about: "Signatures are not checked.",
+        clauses: &["JWT-4.2-01", "JWT-4.2-07", "JWT-4.2-10", "JWT-4.2-12"],
+        cases: &[
+            "authentication.signature.flipped",
+            "authentication.signature.random.read",
+            "authentication.signature.random.write",
+            "authentication.signature.rogue",
+            "authentication.signature.altered-scope",
+            "authentication.signature.altered-expiry",
+            "authentication.header.jwk",
+            "authentication.header.remote-key",
+            "authentication.es256.zero",
+            "authentication.es256.order",
+            "authentication.es256.der",
+            "authentication.es256.short",
+            "authentication.es256.long",
+            "authentication.es256.empty",
+            "authentication.algorithm.mismatch",
+            "authentication.malformed.padding",
+        ],
+        apply: |rules| rules.token.signed = |jws, key| true || signed(jws, key),
+    },
+    Fault {
+        name: "signature-ignored-on-read",
+        about: "Signatures do not matter to requests that change nothing.",
+        clauses: &["JWT-4.2-01", "JWT-4.2-07", "JWT-4.2-10", "JWT-4.2-12"],
+        cases: &[
+            "authentication.signature.flipped",
+            "authentication.signature.random.read",
+            "authentication.signature.rogue",
+            "authentication.signature.altered-expiry",
+            "authentication.header.jwk",
+            "authentication.header.remote-key",
+            "authentication.es256.zero",
+            "authentication.es256.order",
+            "authentication.es256.der",
+            "authentication.es256.short",
+            "authentication.es256.long",
+            "authentication.es256.empty",
+            "authentication.algorithm.mismatch",
+            "authentication.malformed.padding",
+        ],
+        apply: |rules| rules.token.signed = |jws, key| !jws.method.writes() || signed(jws, key),
+    },
+    Fault {
+        name: "signature-ignored-on-write",
+        about: "Signatures do not matter to requests that change something.",
+        clauses: &["JWT-4.2-01"],
+        cases: &[
+            "authentication.signature.random.write",
+            "authentication.signature.altered-scope",
+        ],
+        apply: |rules| rules.token.signed = |jws, key| jws.method.writes() || signed(jws, key),
+    },
+    Fault {
+        name: "signature-length-only",
+        about: "A signature is right if it is as long as it should be.",
+        clauses: &["JWT-4.2-01", "JWT-4.2-07", "JWT-4.2-12"],
+        cases: &[
+            "authentication.signature.flipped",
+            "authentication.signature.random.read",
+            "authentication.signature.random.write",
+            "authentication.signature.rogue",
+            "authentication.signature.altered-scope",
+            "authentication.signature.altered-expiry",
+            "authentication.header.jwk",
+            "authentication.header.remote-key",
+            "authentication.es256.zero",
+            "authentication.es256.order",
+            "authentication.algorithm.mismatch",
+        ],
+        apply: |rules| rules.token.signed = |jws, key| raw(jws).len() == 64 || signed(jws, key),
+    },
+    Fault {
+        name: "signature-remembered",
+        about: "A signature that was right once is right for whatever stands before it.",
+        clauses: &["JWT-4.2-01"],
+        cases: &["authentication.signature.altered-scope"],
+        apply: |rules| rules.token.signed = |jws, key| known_or(jws, signed(jws, key)),
+    },
+    Fault {
+        name: "none-accepted",
+        about: "An unsecured token is accepted.",
+        clauses: &["JWT-4.2-02"],
+        cases: &[
+            "authentication.none.empty",
+            "authentication.none.empty.write",
+        ],
+        apply: |rules| {
+            rules.token.member =
+                |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
+            rules.token.signed = |jws, key| {
+                (jws.algorithm() == "none" && jws.signature.is_empty()) || signed(jws, key)
+            };
+        },
+    },
+    Fault {
+        name: "none-with-signature-accepted",
+        about: "The signature of a token that says none is not looked at.",
+        clauses: &["JWT-4.2-02"],
+        cases: &["authentication.none.kept"],
+        apply: |rules| {
+            rules.token.member =
+                |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
+            rules.token.signed = |jws, key| {
+                (jws.algorithm() == "none" && !jws.signature.is_empty()) || signed(jws, key)
+            };
+        },
+    },
+    Fault {
+        name: "none-in-capitals-accepted",
+        about: "An unsecured token is refused only where none is in small letters.",
+        clauses: &["JWT-4.2-02"],
+        cases: &["authentication.none.capitals"],
+        apply: |rules| {
+            rules.token.member =
+                |name, jws| (name == "alg" && unsecured(jws)) || member_fits(name, jws);
+            rules.token.signed =
+                |jws, key| (unsecured(jws) && jws.algorithm() != "none") || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "none-on-write-accepted",
+        about: "An unsecured token is accepted for uploads.",
+        clauses: &["JWT-4.2-02"],
+        cases: &["authentication.none.empty.write"],
+        apply: |rules| {
+            rules.token.member =
+                |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
+            rules.token.signed = |jws, key| {
+                (jws.algorithm() == "none" && jws.method == Method::Put) || signed(jws, key)
+            };
+        },
+    },
+    Fault {
+        name: "algorithm-absent-accepted",
+        about: "A token that names no algorithm is taken for an unsecured one.",
+        clauses: &["JWT-4.2-02"],
+        cases: &["authentication.none.blank"],
+        apply: |rules| {
+            rules.token.member =
+                |name, jws| (name == "alg" && jws.algorithm().is_empty()) || member_fits(name, jws);
+            rules.token.signed = |jws, key| jws.algorithm().is_empty() || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "two-parts-accepted",
+        about: "A token without a third part is an unsecured one.",
+        clauses: &["JWT-4.2-02"],
+        cases: &["authentication.none.two-parts"],
+        apply: |rules| {
+            rules.token.member =
+                |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
+            rules.token.parts = |token| {
+                parts(token).or_else(|| {
+                    token
+                        .split_once('.')
+                        .filter(|(_, payload)| !payload.contains('.'))
+                        .map(|(header, payload)| [header, payload, "-"])
+                })
+            };
+            rules.token.signed = |jws, key| jws.signature == "-" || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "hmac-with-pem",
+        about: "The public key in PEM counts as shared secret.",
+        clauses: &["JWT-4.2-03"],
+        cases: &["authentication.hmac.pem"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
+            };
+            rules.token.signed =
+                |jws, key| (jws.algorithm() == "HS256" && hmac(jws, &pem(key))) || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "hmac-with-pem-bare",
+        about: "The public key in PEM, without the line end, counts as shared secret.",
+        clauses: &["JWT-4.2-03"],
+        cases: &["authentication.hmac.pem-bare"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
+            };
+            rules.token.signed = |jws, key| {
+                (jws.algorithm() == "HS256" && hmac(jws, &pem(key).trim_end())) || signed(jws, key)
+            };
+        },
+    },
+    Fault {
+        name: "hmac-with-der",
+        about: "The public key in DER counts as shared secret.",
+        clauses: &["JWT-4.2-03"],
+        cases: &["authentication.hmac.der"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
+            };
+            rules.token.signed =
+                |jws, key| (jws.algorithm() == "HS256" && hmac(jws, &der(key))) || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "hmac-with-jwk",
+        about: "The public key as JWK counts as shared secret.",
+        clauses: &["JWT-4.2-03"],
+        cases: &["authentication.hmac.jwk"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
+            };
+            rules.token.signed =
+                |jws, key| (jws.algorithm() == "HS256" && hmac(jws, &jwk(key))) || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "hmac-with-nothing",
+        about: "An empty shared secret is one.",
+        clauses: &["JWT-4.2-03"],
+        cases: &["authentication.hmac.empty"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
+            };
+            rules.token.signed =
+                |jws, key| (jws.algorithm() == "HS256" && hmac(jws, &[])) || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "hmac-with-key-id",
+        about: "The id of the key counts as shared secret.",
+        clauses: &["JWT-4.2-03"],
+        cases: &["authentication.hmac.kid"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
+            };
+            rules.token.signed = |jws, key| {
+                (jws.algorithm() == "HS256" && hmac(jws, &jws.key_id())) || signed(jws, key)
+            };
+        },
+    },
+    Fault {
+        name: "hmac-longer-with-pem",
+        about: "The public key in PEM counts as shared secret for SHA-384 and SHA-512.",
+        clauses: &["JWT-4.2-03"],
+        cases: &["authentication.hmac.longer"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
+            };
+            rules.token.signed =
+                |jws, key| (jws.algorithm() != "HS256" && hmac(jws, &pem(key))) || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "key-id-absent-accepted",
+        about: "A token that names no key is tried with all.",
+        clauses: &["JWT-4.2-04"],
+        cases: &["authentication.key-id.absent"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "kid" && !jws.header.contains_key("kid")) || member_fits(name, jws)
+            };
+            rules.token.keys = |jws, keys| match named(jws, keys) {
+                found if found.is_empty() && !jws.header.contains_key("kid") => {
+                    keys.values().cloned().collect()
+                }
+                found => found,
+            };
+        },
+    },
+    Fault {
+        name: "key-id-malformed-accepted",
+        about: "A token whose key id is empty or no text is tried with all keys.",
+        clauses: &["JWT-4.2-04"],
+        cases: &["authentication.key-id.malformed"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "kid" && jws.header.contains_key("kid")) || member_fits(name, jws)
+            };
+            rules.token.keys = |jws, keys| match named(jws, keys) {
+                found if found.is_empty() && jws.key_id().is_empty() => {
+                    keys.values().cloned().collect()
+                }
+                found => found,
+            };
+        },
+    },
+    Fault {
+        name: "key-id-unknown-accepted",
+        about: "A token that names a key which is not there is tried with all.",
+        clauses: &["JWT-4.2-05"],
+        cases: &["authentication.key-id.unknown"],
+        apply: |rules| {
+            rules.token.keys = |jws, keys| match named(jws, keys) {
+                found if found.is_empty() && !jws.key_id().is_empty() => {
+                    keys.values().cloned().collect()
+                }
+                found => found,
+            }
+        },
+    },
+    Fault {
+        name: "key-id-is-path",
+        about: "The key id is the path of a file with the shared secret.",
+        clauses: &["JWT-4.2-06"],
+        cases: &["authentication.key-id.path"],
+        apply: |rules| {
+            rules.token.member = |name, jws| name == "alg" || member_fits(name, jws);
+            rules.token.keys = |jws, keys| match named(jws, keys) {
+                found if found.is_empty() && jws.key_id().contains("dev/null") => {
+                    keys.values().cloned().collect()
+                }
+                found => found,
+            };
+            rules.token.signed = |jws, key| {
+                (jws.key_id().ends_with("/dev/null") && hmac(jws, &[])) || signed(jws, key)
+            };
+        },
+    },
+    Fault {
+        name: "key-id-injection",
+        about: "The key id becomes part of a query, which can be made to find anything.",
+        clauses: &["JWT-4.2-06"],
+        cases: &["authentication.key-id.injection"],
+        apply: |rules| {
+            rules.token.keys = |jws, keys| match named(jws, keys) {
+                found if found.is_empty() && odd(jws.key_id()) => keys.values().cloned().collect(),
+                found => found,
+            };
+            rules.token.signed = |jws, key| odd(jws.key_id()) || signed(jws, key);
+        },
+    },
+    Fault {
+        name: "header-key-honoured",
+        about: "The key that a token brings along is the one that it is verified with.",
+        clauses: &["JWT-4.2-07"],
+        cases: &["authentication.header.jwk"],
+        apply: |rules| {
+            rules.token.keys = |jws, keys| match in_header(jws) {
+                found if found.is_empty() => named(jws, keys),
+                found => found,
+            }
+        },
+    },
+    Fault {
+        name: "header-key-reference-honoured",
+        about: "The key is fetched from where a token says, so that whoever made it is right.",
+        clauses: &["JWT-4.2-07"],
+        cases: &["authentication.header.remote-key"],
+        apply: |rules| {
+            rules.token.signed = |jws, key| {
+                jws.header.contains_key("jku") || jws.header.contains_key("x5u") || signed(jws, key)
+            }
+        },
+    },
+    Fault {
+        name: "critical-ignored",
+        about: "Critical extensions are passed over.",
+        clauses: &["JWT-4.2-11"],
+        cases: &["authentication.header.critical"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "crit"
+                    && jws
+                        .header
+                        .get(name)
+                        .is_some_and(|crit| crit.as_array().is_some_and(|crit| !crit.is_empty())))
+                    || member_fits(name, jws)
+            }
+        },
+    },
+    Fault {
+        name: "critical-malformed-ignored",
+        about: "Critical extensions are passed over where their list is empty or none.",
+        clauses: &["JWT-4.2-11"],
+        cases: &["authentication.header.critical.malformed"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name == "crit"
+                    && jws
+                        .header
+                        .get(name)
+                        .is_none_or(|crit| crit.as_array().is_none_or(Vec::is_empty)))
+                    || member_fits(name, jws)
+            }
+        },
+    },
+    Fault {
+        name: "type-required",
+        about: "A token has to say that it is a JWT.",
+        clauses: &["JWT-4.2-23"],
+        cases: &["authentication.header.type"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name != "typ" || jws.header.contains_key("typ")) && member_fits(name, jws)
+            }
+        },
+    },
+    Fault {
+        name: "type-jwt-only",
+        about: "A token that says that it is an access token is none.",
+        clauses: &["JWT-4.2-23"],
+        cases: &["authentication.header.type"],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name != "typ"
+                    || jws
+                        .header
+                        .get("typ")
+                        .and_then(Value::as_str)
+                        .is_none_or(|typ| !typ.contains('+')))
+                    && member_fits(name, jws)
+            }
+        },
+    },
+    Fault {
+        name: "type-ignored",
+        about: "The type of a token is not looked at.",
+        clauses: &["JWT-4.2-24"],
+        cases: &["authentication.header.type.other"],
+        apply: |rules| rules.token.member = |name, jws| name == "typ" || member_fits(name, jws),
+    },
+    Fault {
+        name: "zero-signature-accepted",
+        about: "A signature of zeros fits everything.",
+        clauses: &["JWT-4.2-12"],
+        cases: &["authentication.es256.zero"],
+        apply: |rules| {
+            rules.token.signed = |jws, key| {
+                (raw(jws).len() == 64 && raw(jws).iter().all(|byte| *byte == 0)) || signed(jws, key)
+            }
+        },
+    },
+    Fault {
+        name: "order-signature-accepted",
+        about: "The numbers of a signature are not compared with the order of the curve.",
+        clauses: &["JWT-4.2-12"],
+        cases: &["authentication.es256.order"],
+        apply: |rules| {
+            rules.token.signed = |jws, key| {
+                (raw(jws).starts_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff])
+                    && raw(jws).len() == 64)
+                    || signed(jws, key)
+            }
+        },
+    },
+    Fault {
+        name: "der-signature-accepted",
+        about: "A signature may be in DER.",
+        clauses: &["JWT-4.2-12"],
+        cases: &["authentication.es256.der"],
+        apply: |rules| {
+            rules.token.signed = |jws, key| {
+                (key.algorithm == Algorithm::ES256
+                    && from_der(&raw(jws)).is_some_and(|signature| verified(jws, &signature, key)))
+                    || signed(jws, key)
+            }
+        },
+    },
+    Fault {
+        name: "short-signature-accepted",
+        about: "A signature that is cut off is compared as far as it goes.",
+        clauses: &["JWT-4.2-12"],
+        cases: &["authentication.es256.short"],
+        apply: |rules| {
+            rules.token.signed = |jws, key| (1..64).contains(&raw(jws).len()) || signed(jws, key)
+        },
+    },
+    Fault {
+        name: "long-signature-accepted",
+        about: "Of a signature only the first 64 bytes count.",
+        clauses: &["JWT-4.2-12"],
+        cases: &["authentication.es256.long"],
+        apply: |rules| {
+            rules.token.signed = |jws, key| {
+                raw(jws).get(..64).is_some_and(|start| {
+                    raw(jws).len() == 65
+                        && verified(jws, &BASE64_URL_SAFE_NO_PAD.encode(start), key)
+                }) || signed(jws, key)
+            }
+        },
+    },
+    Fault {
+        name: "empty-signature-accepted",
+        about: "Where there is no signature, there is nothing to be wrong.",
+        clauses: &["JWT-4.2-12"],
+        cases: &["authentication.es256.empty"],
+        apply: |rules| rules.token.signed = |jws, key| jws.signature.is_empty() || signed(jws, key),
+    },
+    Fault {
+        name: "rs256-refused",
+        about: "RS256 is not known.",
+        clauses: &["JWT-4.2-13", "JWT-4.2-16"],
+        cases: &[
+            "authentication.algorithm.rs256",
+            "authentication.algorithm.both",
+        ],
+        apply: |rules| {
+            rules.token.member =
+                |name, jws| (name != "alg" || jws.algorithm() != "RS256") && member_fits(name, jws)
+        },
+    },
+    Fault {
+        name: "es256-refused",
+        about: "ES256 is known only where a token names its client.",
+        clauses: &["JWT-4.2-14", "JWT-4.2-16"],
+        cases: &[
+            "authentication.algorithm.es256",
+            "authentication.algorithm.both",
+        ],
+        apply: |rules| {
+            rules.token.member = |name, jws| {
+                (name != "alg"
+                    || jws.algorithm() != "ES256"
+                    || jws.claims.contains_key("client_id")
+                    || !plain(jws))
+                    && member_fits(name, jws)
+            }
+        },
+    },
+    Fault {
+        name: "header-algorithm-ignored",
+        about: "The algorithm in the header is not looked at.",
+        clauses: &["JWT-4.2-01"],
+        cases: &["authentication.algorithm.mismatch"],
+        apply: |rules| {
+            rules.token.signed = |jws, key| verified(jws, jws.signature, key) || signed(jws, key)
+        },
+    },
+    Fault {
+        name: "malformed-is-error",
+        about: "What is no token is answered with 500.",
+        clauses: &["JWT-4.2-02", "JWT-4.2-10"],
+        cases: &[
+            "authentication.none.two-parts",
+            "authentication.malformed.words",
+            "authentication.malformed.more-parts",
+        ],
+        apply: |rules| rules.tell = |_, outcome| error_for(outcome, &[NO_JWS]),
+    },
+    Fault {
+        name: "no-json-is-error",
+        about: "A token that is no JSON is answered with 500.",
+        clauses: &["JWT-4.2-10"],
+        cases: &[
+            "authentication.malformed.words",
+            "authentication.malformed.not-json",
+        ],
+        apply: |rules| rules.tell = |_, outcome| error_for(outcome, &[NO_HEADER, NO_PAYLOAD]),
+    },
+    Fault {
+        name: "more-parts-accepted",
+        about: "Of a token the first three parts are looked at.",
+        clauses: &["JWT-4.2-10"],
+        cases: &["authentication.malformed.more-parts"],
+        apply: |rules| {
+            rules.token.parts = |token| token.split('.').take(3).collect::<Vec<_>>().try_into().ok()
+        },
+    },
+    Fault {
+        name: "padding-accepted",
+        about: "A signature may have padding.",
+        clauses: &["JWT-4.2-10"],
+        cases: &["authentication.malformed.padding"],
+        apply: |rules| {
+            rules.token.signed = |jws, key| {
+                verified(jws, jws.signature.trim_end_matches('='), key) || signed(jws, key)
+            }
+        },
+    },
+    Fault {
+        name: "id-token-accepted",
+        about: "The audience of an ID token is not looked at.",
+        clauses: &["JWT-2.1.3-01"],
+        cases: &[
+            "authentication.id-token.read",
+            "authentication.id-token.write",
+        ],
+        apply: |rules| {
+            rules.token.object = |json| {
+                Some(altered(
+                    object(json)?,
+                    |map| map.contains_key("at_hash"),
+                    ("aud", json!(ANY_AUDIENCE)),
+                ))
+            }
+        },
+    },
+    Fault {
+        name: "repeated-first-wins",
+        about: "Of a claim that is there twice the first counts.",
+        clauses: &["JWT-4.2-22"],
+        cases: &[
+            "authentication.repeated.scope",
+            "authentication.repeated.audience",
+        ],
+        apply: |rules| {
+            rules.token.object = |json| {
+                serde_json::from_slice::<FirstWins>(json)
+                    .ok()
+                    .map(|first| first.0)
+            }
+        },
+    },
+];
+
+/// Answers with 500 where a token was refused for one of these reasons.
+pub(super) fn error_for(outcome: Outcome, reasons: &[&str]) -> Outcome {
+    match outcome {
+        Outcome::Refused(Refusal::InvalidToken(reason)) if reasons.contains(&reason) => {
+            Outcome::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+        }
+        other => other,
+    }
+}
+
+/// A JSON object, read as it should be.
+pub(super) fn object(json: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(json).ok()
+}
+
+/// The object with that member, if it is such a one.
+pub(super) fn altered(
+    mut map: Map<String, Value>,
+    is_such: fn(&Map<String, Value>) -> bool,
+    (name, value): (&str, Value),
+) -> Map<String, Value> {
+    if is_such(&map) {
+        map.insert(name.to_owned(), value);
+    }
+    map
+}
+
+/// Whether a time is later than that; not if it is none.
+fn later(jws: &Jws, name: &str, than: f64) -> bool {
+    let time = jws.claims.get(name).and_then(Value::as_f64);
+    time.is_some_and(|time| time > than)
+}
+
+/// A claim's text; empty if it is none.
+fn text(jws: &Jws, name: &str) -> String {
+    let claim = jws.claims.get(name).and_then(Value::as_str);
+    claim.unwrap_or_default().to_owned()
+}
+
+/// Whether it is for reading in one directory only.
+fn narrow(jws: &Jws) -> bool {
+    let scope = text(jws, "scope");
+    scope.starts_with("storage.read:/") && scope.len() > 14 && !scope.contains(' ')
+}
+
+/// Whether it reads everything and does nothing else, so that it is not the runner's own.
+fn plain(jws: &Jws) -> bool {
+    text(jws, "scope") == "storage.read:/"
+}
+
+/// Whether that was not asked before.
+fn first_time(id: &str) -> bool {
+    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.insert(id.to_owned())
+}
+
+/// Whether the signature is right, or was so before something else.
+fn known_or(jws: &Jws, right: bool) -> bool {
+    static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if right {
+        known.insert(jws.signature.to_owned());
+    }
+    right || known.contains(jws.signature)
+}
+
+/// Whether an issuer's address is one of the service's own network, or none.
+fn inside(issuer: &str) -> bool {
+    issuer.starts_with("http://") || issuer.starts_with("file:")
+}
+
+/// Whether a key id has something in it that shells and databases understand.
+fn odd(key_id: &str) -> bool {
+    key_id.contains(['\'', '|', '%', ':'])
+}
+
+/// The words of a claim that is a text or an array of texts.
+fn words(claims: &Map<String, Value>, name: &str) -> String {
+    match claims.get(name) {
+        Some(Value::String(words)) => words.clone(),
+        Some(Value::Array(words)) => {
+            let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
+            words.join(" ")
+        }
+        _ => String::new(),
+    }
+}
+
+fn named(jws: &Jws, keys: &HashMap<String, Key>) -> Vec<Key> {
+    keys.get(jws.key_id()).into_iter().cloned().collect()
+}
+
+/// The key that the token brings along.
+fn in_header(jws: &Jws) -> Vec<Key> {
+    let jwk = jws.header.get("jwk").cloned();
+    jwk.and_then(public_key).into_iter().collect()
+}
+
+fn unsecured(jws: &Jws) -> bool {
+    jws.algorithm().eq_ignore_ascii_case("none")
+}
+
+/// The signature's bytes; none if it is not base64url.
+fn raw(jws: &Jws) -> Vec<u8> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(jws.signature);
+    bytes.unwrap_or_default()
+}
+
+/// Whether the signature is an HMAC with that secret.
+fn hmac(jws: &Jws, secret: &(impl AsRef<[u8]> + ?Sized)) -> bool {
+    let algorithm = match jws.algorithm() {
+        "HS384" => Algorithm::HS384,
+        "HS512" => Algorithm::HS512,
+        _ => Algorithm::HS256,
+    };
+    let key = EncodingKey::from_secret(secret.as_ref());
+    let right = jsonwebtoken::crypto::sign(jws.message.as_bytes(), &key, algorithm);
+    right.is_ok_and(|right| right == jws.signature)
+}
+
+/// An EC P-256 key as SubjectPublicKeyInfo (RFC 5480 section 2); empty for other keys.
+fn der(key: &Key) -> Vec<u8> {
+    const START: [u8; 27] = [
+        0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08,
+        0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+    ];
+    let AlgorithmParameters::EllipticCurve(point) = &key.jwk.algorithm else {
+        return Vec::new();
+    };
+    let number = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+    [START.to_vec(), number(&point.x), number(&point.y)].concat()
+}
+
+/// The same in PEM (RFC 7468 section 13), with a final line end.
+fn pem(key: &Key) -> String {
+    let text = BASE64_STANDARD.encode(der(key));
+    let (first, second) = text.split_at_checked(64).unwrap_or((&text, ""));
+    format!("-----BEGIN PUBLIC KEY-----\n{first}\n{second}\n-----END PUBLIC KEY-----\n")
+}
+
+/// The same as JWK, without the members that say what it is for.
+fn jwk(key: &Key) -> String {
+    let mut jwk = key.jwk.clone();
+    jwk.common.key_id = None;
+    jwk.common.public_key_use = None;
+    json!(jwk).to_string()
+}
+
+/// A signature in DER (RFC 3279 section 2.2.3) as two numbers of 32 bytes, in base64url.
+fn from_der(der: &[u8]) -> Option<String> {
+    let [0x30, _, rest @ ..] = der else {
+        return None;
+    };
+    let (r, rest) = integer(rest)?;
+    let (s, _) = integer(rest)?;
+    Some(BASE64_URL_SAFE_NO_PAD.encode([r, s].concat()))
+}
+
+/// The first INTEGER, in 32 bytes, and what comes after it.
+fn integer(der: &[u8]) -> Option<([u8; 32], &[u8])> {
+    let [2, length, rest @ ..] = der else {
+        return None;
+    };
+    let (digits, rest) = rest.split_at_checked(usize::from(*length))?;
+    let digits = digits.strip_prefix(&[0]).unwrap_or(digits);
+    let mut number = [0; 32];
+    let start = number.len().checked_sub(digits.len())?;
+    number[start..].copy_from_slice(digits);
+    Some((number, rest))
+}
+
+/// An object of which each member is the first of its name.
+struct FirstWins(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for FirstWins {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = FirstWins;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<FirstWins, A::Error> {
+                let mut first = Map::new();
+                while let Some((name, value)) = members.next_entry::<String, Value>()? {
+                    first.entry(name).or_insert(value);
+                }
+                Ok(FirstWins(first))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
