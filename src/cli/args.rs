@@ -47,6 +47,14 @@ pub enum Command {
     /// Checks every file and sends nothing
     #[command(after_help = "Example:\n  touchstone check --connect")]
     Check(CheckArgs),
+    /// Shows that the suite sees: all cases against every fault of the embedded storage element
+    #[command(after_help = "\
+Prints for each fault the cases that caught it, and lists that have to be empty. Exits with 0 if they are, else with 1.
+
+Examples:
+  touchstone prove
+  touchstone prove --fault 'create-*' --case 'capability.create.*' --format json")]
+    Prove(ProveArgs),
     /// Removes from storage what interrupted runs left behind
     #[command(after_help = "Examples:
   touchstone clean
@@ -199,6 +207,24 @@ pub struct CheckArgs {
     /// Also ask every endpoint whether it is there, and every issuer for a token
     #[arg(long)]
     pub connect: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ProveArgs {
+    /// Only the faults whose name matches; the faultless storage element is always there
+    #[arg(long = "fault", value_name = "GLOB", num_args = 1..)]
+    pub faults: Vec<String>,
+    /// Only the cases whose id matches
+    #[arg(long = "case", value_name = "GLOB", num_args = 1..)]
+    pub cases: Vec<String>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Cases at the same time per storage element; up to 32 of these are on trial at the same time
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// Also write proof.json, proof.txt and run.json, which holds every exchange, to this folder
+    #[arg(long, value_name = "DIR")]
+    pub report_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

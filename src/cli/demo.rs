@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, SecretRef,
-    TestKey, TokenSource, Traits, Trust,
+    ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, Profile,
+    SecretRef, TestKey, TokenSource, Traits, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{
@@ -17,9 +17,14 @@ use super::{inputs, run};
 pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let faults = faults(&arguments.faults)?;
     let catalogue = inputs::catalogue(None)?;
-    let stage = Stage::start(faults).await.map_err(|error| {
-        Failed::Undecided(format!("the embedded servers did not start: {error}"))
-    })?;
+    let mut cast = vec![Role::new("reference")];
+    if !faults.is_empty() {
+        cast.push(Role {
+            faults,
+            ..Role::new("faulty")
+        });
+    }
+    let stage = Stage::start(cast).await?;
     output::note(&format!(
         "issuer {}, storage {}",
         stage.issuer.url(),
@@ -60,29 +65,54 @@ fn fault(name: &str) -> Result<&'static Fault, Failed> {
     })
 }
 
+/// One of the storage elements of a stage.
+pub struct Role {
+    /// Its name as an endpoint.
+    pub name: String,
+    /// How it misbehaves.
+    pub faults: Vec<&'static Fault>,
+    /// The version of the profile that it declares.
+    pub profile: Option<Profile>,
+}
+
+impl Role {
+    /// A faultless one.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            faults: Vec::new(),
+            profile: None,
+        }
+    }
+}
+
 /// The embedded servers, up for as long as this lives.
-struct Stage {
+pub struct Stage {
     authority: Authority,
     issuer: Issuer,
-    storages: Vec<(&'static str, Storage)>,
+    storages: Vec<(Role, Storage)>,
 }
 
 impl Stage {
-    async fn start(faults: Vec<&'static Fault>) -> Result<Self, ReferenceError> {
+    /// Starts an issuer and a storage element for each role.
+    pub async fn start(cast: Vec<Role>) -> Result<Self, Failed> {
+        Self::started(cast).await.map_err(|error| {
+            Failed::Undecided(format!("the embedded servers did not start: {error}"))
+        })
+    }
+
+    async fn started(cast: Vec<Role>) -> Result<Self, ReferenceError> {
         let authority = Authority::new()?;
         let issuer = Issuer::start(&authority, IssuerOptions::default()).await?;
-        let options = |faults| StorageOptions {
-            issuer: issuer.url().to_owned(),
-            issuer_ca_pem: authority.ca_pem().to_owned(),
-            faults,
-            ..StorageOptions::default()
-        };
-        let mut storages = vec![(
-            "reference",
-            Storage::start(&authority, options(Vec::new())).await?,
-        )];
-        if !faults.is_empty() {
-            storages.push(("faulty", Storage::start(&authority, options(faults)).await?));
+        let mut storages = Vec::new();
+        for role in cast {
+            let options = StorageOptions {
+                issuer: issuer.url().to_owned(),
+                issuer_ca_pem: authority.ca_pem().to_owned(),
+                faults: role.faults.clone(),
+                ..StorageOptions::default()
+            };
+            storages.push((role, Storage::start(&authority, options).await?));
         }
         Ok(Self {
             authority,
@@ -91,7 +121,8 @@ impl Stage {
         })
     }
 
-    fn inventory(&self) -> Result<Inventory, Failed> {
+    /// Who is on the stage, as endpoints in the order of the cast.
+    pub fn inventory(&self) -> Result<Inventory, Failed> {
         let ca = vec![Trust::Pem(self.authority.ca_pem().to_owned())];
         let issuer = Issuing {
             name: "embedded".into(),
@@ -110,19 +141,19 @@ impl Stage {
         let endpoints = self
             .storages
             .iter()
-            .map(|(name, storage)| {
+            .map(|(role, storage)| {
                 let url = storage.url().parse().map_err(|error| {
                     Failed::Undecided(format!("{} is no URL: {error}", storage.url()))
                 })?;
                 Ok(Arc::new(Endpoint {
-                    name: (*name).to_owned(),
+                    name: role.name.clone(),
                     description: None,
                     software: None,
                     url,
                     area: "/wlcg".into(),
                     issuer: Some(issuer.name.clone()),
                     ca: ca.clone(),
-                    profile: None,
+                    profile: role.profile,
                     audience: None,
                     traits: Traits {
                         groups: Some(Groups::default()),

@@ -9,6 +9,7 @@ mod inputs;
 mod list;
 mod output;
 mod progress;
+mod prove;
 mod run;
 mod serve;
 mod write;
@@ -92,6 +93,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::List(arguments) => list::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Check(arguments) => check::main(&arguments, redactor).await,
+        Command::Prove(arguments) => prove::main(&arguments, redactor).await,
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
     }

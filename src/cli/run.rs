@@ -1,16 +1,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::Catalogue;
-use crate::model::{Inventory, Plan, RunId, RunRecord, Verdict};
+use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Verdict};
 use crate::plan::{self, Material, Selection, SelectionError};
 use crate::redact::Redactor;
 use crate::report;
 use crate::report::record::Recorder;
+use crate::run::event::Event;
 use crate::run::{self, Cancel, Canceller, Ledger, Resources};
 use crate::token::Broker;
 
@@ -46,69 +48,58 @@ pub async fn judge(
             endpoint.limits.jobs = jobs.into();
         }
     }
-    let plan = plan(&inventory, catalogue, only, judging)?;
-    let issuers: Vec<_> = plan
-        .endpoints
-        .iter()
-        .filter_map(|endpoint| endpoint.endpoint.issuer.as_deref())
-        .collect();
-    let broker = Broker::new(&inventory, &issuers, redactor)
-        .map_err(|error| Failed::Usage(error.to_string()))?;
+    let mut selection = selection(only, &judging.cases)?;
+    selection.profile = judging.profile;
+    selection.strict = judging.strict;
+    let plan = plan(&inventory, catalogue, &selection)?;
     let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);
-    write::create_folder(&folder.path).map_err(|error| Failed::Undecided(error.to_string()))?;
-    let ledger = Ledger::create(&folder.path.join(ledger_name(&plan.run)), &plan.run)
-        .map_err(|error| Failed::Undecided(error.to_string()))?;
-    let (canceller, cancel) = Cancel::new();
-    let signals = tokio::spawn(on_signals(canceller));
-    let (sender, events) = mpsc::unbounded_channel();
-    let resources = Resources {
-        broker,
-        redactor: redactor.clone(),
-        ledger,
-        cancel,
+    let mut progress = Progress::stderr(output::style_of_stderr());
+    let mut recorder = Recorder::default();
+    let work = Work {
+        plan: Arc::new(plan),
+        inventory: &inventory,
+        folder: Some(&folder.path),
         deadline: judging.deadline,
+        redactor,
     };
-    let running = tokio::spawn(run::run(Arc::new(plan), resources, sender));
-    let record = watch(events).await;
-    let ledger = running.await;
-    signals.abort();
-    let record =
-        record.ok_or_else(|| Failed::Undecided("the run ended without a record".into()))?;
-    let mut code = exit_code(&record);
+    let ledger = work
+        .carry_out(|event| {
+            progress.take(&event);
+            recorder.take(event);
+        })
+        .await?;
+    drop(progress);
+    let record = recorder.finish().ok_or_else(no_record)?;
+    let mut code = exit_code(record.run.interrupted, &record.results);
     let style = output::style_of_stdout();
     let printed = output::result(&report::failures::write(&record, style))
         .and_then(|()| output::result(&report::table::write(&record, style)));
     if !folder.write(&record) && code == exit::OK {
         code = exit::REPORT;
     }
-    finish(ledger.ok());
+    finish(ledger);
     // The reports are there even when nobody reads stdout to its end.
     printed.map(|()| code)
 }
 
-fn plan(
+/// A selection by patterns.
+pub fn selection(endpoints: &[String], cases: &[String]) -> Result<Selection, Failed> {
+    Selection::new(endpoints, cases).map_err(selected_nothing)
+}
+
+/// A plan that starts now.
+pub fn plan(
     inventory: &Inventory,
     catalogue: &Catalogue,
-    only: &[String],
-    judging: &Judging,
+    selection: &Selection,
 ) -> Result<Plan, Failed> {
-    let mut selection = Selection::new(only, &judging.cases).map_err(selected_nothing)?;
-    selection.profile = judging.profile;
-    selection.strict = judging.strict;
     let material = Material {
         suites: &catalogue.suites,
         clauses: &catalogue.clauses.clone().into(),
     };
     let started = Timestamp::now();
-    let tail = uuid::Uuid::new_v4().as_fields().0;
-    plan::plan(
-        inventory,
-        &material,
-        &selection,
-        &RunId::new(started, tail),
-        started,
-    )
-    .map_err(selected_nothing)
+    let run = RunId::new(started, uuid::Uuid::new_v4().as_fields().0);
+    plan::plan(inventory, &material, selection, &run, started).map_err(selected_nothing)
 }
 
 fn selected_nothing(error: SelectionError) -> Failed {
@@ -122,16 +113,64 @@ fn selected_nothing(error: SelectionError) -> Failed {
     })
 }
 
-/// Live progress and the record, from the same events.
-async fn watch(mut events: mpsc::UnboundedReceiver<run::event::Event>) -> Option<RunRecord> {
-    let mut progress = Progress::stderr(output::style_of_stderr());
-    let mut recorder = Recorder::default();
-    while let Some(event) = events.recv().await {
-        progress.take(&event);
-        recorder.take(event);
+/// What is to be done, and with what.
+pub struct Work<'a> {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Whom to ask for tokens.
+    pub inventory: &'a Inventory,
+    /// Where the ledger goes, made if it is missing; `None` if the storage is thrown away afterwards.
+    pub folder: Option<&'a Path>,
+    /// For the whole run; teardown comes after it.
+    pub deadline: Duration,
+    /// Learns the secrets.
+    pub redactor: &'a Redactor,
+}
+
+impl Work<'_> {
+    /// Does it, and hands `sink` every event. Signals end it early. The ledger says what is left.
+    pub async fn carry_out(self, mut sink: impl FnMut(Event)) -> Result<Option<Ledger>, Failed> {
+        let issuers: Vec<_> = self
+            .plan
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.endpoint.issuer.as_deref())
+            .collect();
+        let broker = Broker::new(self.inventory, &issuers, self.redactor)
+            .map_err(|error| Failed::Usage(error.to_string()))?;
+        let ledger = match self.folder {
+            Some(folder) => Some(ledger(folder, &self.plan.run)?),
+            None => None,
+        };
+        let (canceller, cancel) = Cancel::new();
+        let signals = tokio::spawn(on_signals(canceller));
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let resources = Resources {
+            broker,
+            redactor: self.redactor.clone(),
+            ledger,
+            cancel,
+            deadline: self.deadline,
+        };
+        let running = tokio::spawn(run::run(self.plan, resources, sender));
+        while let Some(event) = events.recv().await {
+            sink(event);
+        }
+        let ledger = running.await;
+        signals.abort();
+        Ok(ledger.ok().flatten())
     }
-    drop(progress);
-    recorder.finish()
+}
+
+fn ledger(folder: &Path, run: &RunId) -> Result<Ledger, Failed> {
+    let failed = |error: &dyn std::error::Error| Failed::Undecided(error.to_string());
+    write::create_folder(folder).map_err(|error| failed(&error))?;
+    Ledger::create(&folder.join(format!("ledger-{run}.jsonl")), run).map_err(|error| failed(&error))
+}
+
+/// The run broke off before its first event.
+pub fn no_record() -> Failed {
+    Failed::Undecided("the run ended without a record".into())
 }
 
 /// The first signal stops the run and lets it tear down; the second one ends it at once.
@@ -164,29 +203,22 @@ async fn on_signals(canceller: Canceller) {
     }
 }
 
-/// What the record means for whoever waits for the exit code.
-pub fn exit_code(record: &RunRecord) -> u8 {
-    let undecided = |verdict| verdict == Verdict::Error;
-    let judged = |verdict| matches!(verdict, Verdict::Pass | Verdict::Warn | Verdict::Fail);
-    if record.run.interrupted {
+/// What results mean for whoever waits for the exit code.
+pub fn exit_code(interrupted: bool, results: &[CaseResult]) -> u8 {
+    let any = |verdicts: &[Verdict]| {
+        results
+            .iter()
+            .any(|result| verdicts.contains(&result.verdict))
+    };
+    if interrupted {
         exit::INTERRUPTED
-    } else if record.results.iter().any(|result| result.red()) {
+    } else if results.iter().any(CaseResult::red) {
         exit::FAILED
-    } else if record
-        .results
-        .iter()
-        .any(|result| undecided(result.verdict))
-        || !record.results.iter().any(|result| judged(result.verdict))
-    {
+    } else if any(&[Verdict::Error]) || !any(&[Verdict::Pass, Verdict::Warn, Verdict::Fail]) {
         exit::UNDECIDED
     } else {
         exit::OK
     }
-}
-
-/// Name of the ledger file of a run.
-fn ledger_name(run: &RunId) -> String {
-    format!("ledger-{run}.jsonl")
 }
 
 /// Where a run's reports go.
@@ -212,13 +244,7 @@ impl Folder {
 
     /// Writes every report, whatever becomes of the others; says whether all were written.
     fn write(&self, record: &RunRecord) -> bool {
-        let mut written = true;
-        for result in write::write_all(&self.path, report::files(record)) {
-            if let Err(error) = result {
-                output::problem(&error.to_string());
-                written = false;
-            }
-        }
+        let mut written = write_reports(&self.path, report::files(record));
         if self.newest
             && let Err(error) = write::point_latest(&self.path)
         {
@@ -230,6 +256,18 @@ impl Folder {
         }
         written
     }
+}
+
+/// Writes the files, whatever becomes of single ones; says whether all were written.
+pub fn write_reports(folder: &Path, files: Vec<report::File>) -> bool {
+    let mut written = true;
+    for result in write::write_all(folder, files) {
+        if let Err(error) = result {
+            output::problem(&error.to_string());
+            written = false;
+        }
+    }
+    written
 }
 
 fn finish(ledger: Option<Ledger>) {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
@@ -38,6 +38,17 @@ pub enum TlsError {
     Client(String),
 }
 
+/// The system's roots: read once, because a run has many clients.
+static SYSTEM: LazyLock<RootCertStore> = LazyLock::new(|| {
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::debug!("system roots: {error}");
+    }
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(native.certs);
+    store
+});
+
 #[derive(Default)]
 struct Found {
     seen: HashSet<Vec<u8>>,
@@ -62,12 +73,7 @@ pub fn client_config(trust: &[Trust]) -> Result<ClientConfig, TlsError> {
             }
         }
     }
-    let mut store = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    for error in &native.errors {
-        tracing::debug!("system roots: {error}");
-    }
-    store.add_parsable_certificates(native.certs);
+    let mut store = SYSTEM.clone();
     let (_, unparsable) = store.add_parsable_certificates(found.roots);
     if unparsable > 0 {
         tracing::warn!("{unparsable} CA certificates do not parse and are left out");

@@ -15,6 +15,7 @@ mod detail;
 pub mod failures;
 pub mod json;
 pub mod junit;
+pub mod matrix;
 pub mod record;
 pub mod style;
 pub mod table;

@@ -409,11 +409,7 @@ impl Running<'_> {
         if made.iter().any(|earlier| earlier == path) {
             return Ok(());
         }
-        self.site
-            .shared
-            .ledger
-            .will_create(&object)
-            .map_err(|error| error.to_string())?;
+        self.site.shared.will_create(&object)?;
         made.push(path.to_owned());
         Ok(())
     }

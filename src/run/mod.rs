@@ -34,8 +34,9 @@ pub struct Resources {
     pub broker: Broker,
     /// Knows what must not be shown.
     pub redactor: Redactor,
-    /// Remembers what is to be removed.
-    pub ledger: Ledger,
+    /// Remembers what is to be removed. `None` for storage that is thrown away afterwards: nothing is
+    /// remembered then, and nothing removed.
+    pub ledger: Option<Ledger>,
     /// Stops the run early.
     pub cancel: Cancel,
     /// For the whole run; teardown comes after it.
@@ -48,7 +49,7 @@ pub async fn run(
     plan: Arc<Plan>,
     resources: Resources,
     events: mpsc::UnboundedSender<Event>,
-) -> Ledger {
+) -> Option<Ledger> {
     let begun = Instant::now();
     let Resources {
         broker,
@@ -113,13 +114,23 @@ struct Shared {
     plan: Arc<Plan>,
     broker: Broker,
     redactor: Redactor,
-    ledger: Ledger,
+    ledger: Option<Ledger>,
     cancel: Cancel,
     deadline: Instant,
     events: mpsc::UnboundedSender<Event>,
 }
 
 impl Shared {
+    /// Has it written down that `object` is about to be created. Only then may it be.
+    fn will_create(&self, object: &Remaining) -> Result<(), String> {
+        match &self.ledger {
+            Some(ledger) => ledger
+                .will_create(object)
+                .map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+
     /// Nobody listening is no reason to stop: teardown matters more.
     fn tell(&self, event: Event) {
         let _ = self.events.send(event);

@@ -21,6 +21,20 @@ async fn judged(
     cancel: Cancel,
     deadline: Duration,
 ) -> (RunRecord, Vec<String>, bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let (record, left, ledger) = judged_with(limits, cancel, deadline, |run| {
+        Some(Ledger::create(&folder.path().join("ledger.jsonl"), run).unwrap())
+    })
+    .await;
+    (record, left, ledger.unwrap().close())
+}
+
+async fn judged_with(
+    limits: Limits,
+    cancel: Cancel,
+    deadline: Duration,
+    ledger: impl FnOnce(&RunId) -> Option<Ledger>,
+) -> (RunRecord, Vec<String>, Option<Ledger>) {
     let authority = Authority::new().unwrap();
     let issuer = reference::Issuer::start(&authority, IssuerOptions::default())
         .await
@@ -78,11 +92,10 @@ async fn judged(
     )
     .unwrap();
     let redactor = Redactor::default();
-    let folder = tempfile::tempdir().unwrap();
     let resources = Resources {
         broker: Broker::new(&inventory, &["test"], &redactor).unwrap(),
         redactor,
-        ledger: Ledger::create(&folder.path().join("ledger.jsonl"), &run_id).unwrap(),
+        ledger: ledger(&run_id),
         cancel,
         deadline,
     };
@@ -92,8 +105,8 @@ async fn judged(
     while let Some(event) = events.recv().await {
         recorder.take(event);
     }
-    let tidy = running.await.unwrap().close();
-    (recorder.finish().unwrap(), storage.paths(), tidy)
+    let ledger = running.await.unwrap();
+    (recorder.finish().unwrap(), storage.paths(), ledger)
 }
 
 const EMPTY: [&str; 2] = ["/wlcg/", "/wlcg/protected/"];
@@ -165,4 +178,19 @@ async fn a_stopped_run_judges_nothing_more_and_is_torn_down() {
     );
     assert_eq!(left, EMPTY);
     assert!(tidy);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_that_is_thrown_away_is_not_cleaned_up() {
+    let (_canceller, cancel) = Cancel::new();
+    let minute = Duration::from_secs(60);
+    let (record, left, ledger) = judged_with(Limits::default(), cancel, minute, |_| None).await;
+    let passed = |verdict| verdict == Verdict::Pass;
+    let count = record.results.iter().filter(|r| passed(r.verdict)).count();
+    assert_eq!(
+        count,
+        record.results.len() - 1,
+        "all but the one that panics"
+    );
+    assert!(left.len() > record.results.len() && ledger.is_none());
 }

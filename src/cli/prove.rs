@@ -1,0 +1,214 @@
+//! `touchstone prove`: mutation testing of the suite.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use globset::{Glob, GlobMatcher};
+
+use crate::check;
+use crate::model::{CaseResult, Profile, RunRecord, Verdict};
+use crate::redact::Redactor;
+use crate::reference::{Fault, faults};
+use crate::report::matrix::{self, Proof, Subject, Trial};
+use crate::report::record::Recorder;
+use crate::report::style::Style;
+use crate::report::{self, File};
+use crate::run::event::Event;
+
+use super::args::{Format, ProveArgs};
+use super::demo::{Role, Stage};
+use super::output::{self, Failed};
+use super::progress::Progress;
+use super::{exit, inputs, run};
+
+/// For everything; far beyond what it takes.
+const DEADLINE: Duration = Duration::from_secs(3600);
+
+/// `touchstone prove`
+pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Failed> {
+    let faults = selected(&arguments.faults)?;
+    let catalogue = inputs::catalogue(None)?;
+    let mut selection = run::selection(&[], &arguments.cases)?;
+    // A missed recommendation has to be seen as well, and is a mere warning otherwise.
+    selection.strict = true;
+    let stage = Stage::start(cast(&faults)).await?;
+    let mut inventory = stage.inventory()?;
+    for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
+        endpoint.limits.jobs = arguments.jobs.into();
+    }
+    let plan = Arc::new(run::plan(&inventory, &catalogue, &selection)?);
+    let mut progress = Progress::stderr(output::style_of_stderr());
+    let mut recorder = Recorder::default();
+    let work = run::Work {
+        plan: Arc::clone(&plan),
+        inventory: &inventory,
+        folder: None,
+        deadline: DEADLINE,
+        redactor,
+    };
+    let keep = arguments.report_dir.is_some();
+    work.carry_out(|event| {
+        watch(&mut progress, &event);
+        recorder.take(if keep {
+            event
+        } else {
+            without_exchanges(event)
+        });
+    })
+    .await?;
+    drop(progress);
+    let record = recorder.finish().ok_or_else(run::no_record)?;
+    if record.run.interrupted {
+        output::note("interrupted: nothing is proven");
+        return Ok(exit::INTERRUPTED);
+    }
+    let partial = !(arguments.faults.is_empty() && arguments.cases.is_empty());
+    let proof = Proof::new(&plan, &record, &trials(&faults, &record), partial);
+    conclude(arguments, &proof, &record)
+}
+
+/// The faults that match one of the patterns; without a pattern, all.
+fn selected(patterns: &[String]) -> Result<Vec<&'static Fault>, Failed> {
+    let mut matchers: Vec<GlobMatcher> = Vec::new();
+    for pattern in patterns {
+        let glob = Glob::new(pattern).map_err(|error| {
+            Failed::Usage(format!("`{pattern}` is no pattern: {}", error.kind()))
+        })?;
+        let matcher = glob.compile_matcher();
+        if !faults().iter().any(|fault| matcher.is_match(fault.name)) {
+            let names: Vec<_> = faults().iter().map(|fault| fault.name).collect();
+            let message = format!("no fault matches `{pattern}`");
+            let message = inputs::unknown(&message, pattern, &names, "faults");
+            return Err(Failed::Usage(message));
+        }
+        matchers.push(matcher);
+    }
+    let wanted = |fault: &&Fault| {
+        matchers.is_empty() || matchers.iter().any(|matcher| matcher.is_match(fault.name))
+    };
+    Ok(faults().iter().filter(wanted).collect())
+}
+
+/// Whether a fault puts the whole service out of order, so that it violates no clause in particular.
+fn whole(fault: &Fault) -> bool {
+    fault.clauses.is_empty() && fault.cases.is_empty()
+}
+
+/// Everybody has a storage element of their own. Those that are waited for come first.
+fn cast(faults: &[&'static Fault]) -> Vec<Role> {
+    let (services, faults): (Vec<_>, Vec<_>) = faults.iter().copied().partition(|f| whole(f));
+    let faulty = services.into_iter().chain(faults).map(|fault| Role {
+        faults: vec![fault],
+        ..Role::new(fault.name)
+    });
+    let faultless = Profile::ALL.map(|version| Role {
+        profile: Some(version),
+        ..Role::new(faultless(version))
+    });
+    faulty.chain(faultless).collect()
+}
+
+/// No fault has a dot in its name.
+fn faultless(version: Profile) -> String {
+    format!("faultless-{version}")
+}
+
+/// What is to be shown, in the order in which `list faults` has it.
+fn trials(faults: &[&Fault], record: &RunRecord) -> Vec<Trial> {
+    let faulty = faults.iter().map(|fault| Trial {
+        name: fault.name.to_owned(),
+        about: fault.about.to_owned(),
+        subject: match whole(fault) {
+            true => Subject::Service {
+                exit: exit_alone(fault.name, record),
+            },
+            false => Subject::Fault {
+                // Tests of the faults see to it that each of these is an id.
+                clauses: fault.clauses.iter().flat_map(|id| id.parse()).collect(),
+                cases: fault.cases.iter().flat_map(|id| id.parse()).collect(),
+            },
+        },
+    });
+    let faultless = Profile::ALL.map(|version| Trial {
+        name: faultless(version),
+        about: String::new(),
+        subject: Subject::Faultless,
+    });
+    faulty.chain(faultless).collect()
+}
+
+/// What an ordinary run, not a strict one, against that storage element alone would end with.
+fn exit_alone(name: &str, record: &RunRecord) -> u8 {
+    let results = record
+        .results
+        .iter()
+        .filter(|result| result.endpoint == name);
+    let lenient = results.map(|result| CaseResult {
+        verdict: match (result.verdict, &result.reason) {
+            (Verdict::Fail, None) => check::verdict(&result.findings, false),
+            (verdict, _) => verdict,
+        },
+        ..result.clone()
+    });
+    run::exit_code(false, &lenient.collect::<Vec<_>>())
+}
+
+/// One line for the whole: a line for each storage element would fill the screen.
+fn watch(progress: &mut Progress, event: &Event) {
+    match event {
+        Event::RunStarted(_)
+        | Event::CaseFinished(_)
+        | Event::RunInterrupted
+        | Event::RunFinished { .. } => progress.take(event),
+        Event::EndpointReached { .. }
+        | Event::EndpointUnreachable { .. }
+        | Event::CaseStarted { .. }
+        | Event::EndpointFinished { .. } => {}
+    }
+}
+
+/// Exchanges are most of a record, and the matrix needs none.
+fn without_exchanges(mut event: Event) -> Event {
+    if let Event::CaseFinished(result) = &mut event {
+        result.exchanges = Vec::new();
+    }
+    event
+}
+
+fn conclude(arguments: &ProveArgs, proof: &Proof, record: &RunRecord) -> Result<u8, Failed> {
+    let undecided = |error: report::FormatError| Failed::Undecided(error.to_string());
+    let printed = output::result(&match arguments.format {
+        Format::Table => matrix::table(proof, output::style_of_stdout()),
+        Format::Json => proof.json().map_err(undecided)?,
+    });
+    let mut written = true;
+    if let Some(folder) = &arguments.report_dir {
+        written = run::write_reports(folder, files(proof, record));
+        if written {
+            output::note(&format!("reports: {}", folder.display()));
+        }
+    }
+    let code = match (proof.proven, written) {
+        (false, _) => exit::FAILED,
+        (true, false) => exit::REPORT,
+        (true, true) => exit::OK,
+    };
+    printed.map(|()| code)
+}
+
+fn files(proof: &Proof, record: &RunRecord) -> Vec<File> {
+    vec![
+        File {
+            name: "proof.json",
+            content: proof.json(),
+        },
+        File {
+            name: "proof.txt",
+            content: Ok(matrix::table(proof, Style::Plain)),
+        },
+        File {
+            name: "run.json",
+            content: report::json::write(record),
+        },
+    ]
+}

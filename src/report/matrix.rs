@@ -1,0 +1,367 @@
+//! The proof that the suite sees: faults times cases, and what keeps it from being a proof.
+//!
+//! Every storage element on trial is an endpoint of one run, which was judged strictly. What the
+//! matrix has to show stands in lists, each of which has to be empty.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Serialize;
+
+use crate::model::{
+    Case, CaseId, CasePlan, CaseResult, ClauseId, Plan, Profile, RunRecord, Verdict,
+};
+
+use super::FormatError;
+
+mod table;
+
+pub use table::table;
+
+/// The version of [`Proof`]'s JSON.
+pub const PROOF_SCHEMA: &str = "touchstone/proof/1";
+
+/// A storage element on trial.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Its endpoint in the run; for faults also their name.
+    pub name: String,
+    /// What it does, in a sentence.
+    pub about: String,
+    /// What is to be shown with it.
+    pub subject: Subject,
+}
+
+/// What is to be shown with a storage element.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// It does everything right: every case passes.
+    Faultless,
+    /// It misbehaves in one thing.
+    Fault {
+        /// The clauses that it violates: their cases may fail.
+        clauses: Vec<ClauseId>,
+        /// The cases that have to fail.
+        cases: Vec<CaseId>,
+    },
+    /// It is out of order as a whole: no refusal may count as one there.
+    Service {
+        /// What a run against it alone, not strict, would end with.
+        exit: u8,
+    },
+}
+
+/// The matrix and its lists.
+#[derive(Debug, Serialize)]
+pub struct Proof {
+    /// [`PROOF_SCHEMA`].
+    pub schema: &'static str,
+    /// Whether every list is empty.
+    pub proven: bool,
+    /// Whether only a selection of faults or cases was on trial.
+    pub partial: bool,
+    /// How many cases there are.
+    pub cases: usize,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// One row for each fault.
+    pub faults: Vec<FaultRow>,
+    /// One row for each version of the profile.
+    pub faultless: Vec<FaultlessRow>,
+    /// One row for each fault of the whole service.
+    pub services: Vec<ServiceRow>,
+    /// Faults that none of the cases that they name caught.
+    pub uncaught: Vec<String>,
+    /// Cases that a fault names and that did not fail on it.
+    pub missed: Vec<Entry>,
+    /// Cases that fail on no fault; of a selection of faults, those that one of them names.
+    pub idle: Vec<CaseId>,
+    /// Cases that do not pass on the faultless storage element.
+    pub not_green: Vec<Entry>,
+    /// Faults of the whole service that look good: a denial passes, or the run ends with 0.
+    pub green: Vec<String>,
+    /// Cases that fail on a fault though neither they nor their clauses are named by it.
+    pub collateral: Vec<Entry>,
+    /// Undecided cases on faults that do not name them: consequences, told as a number.
+    pub undecided: usize,
+}
+
+/// How a fault fared.
+#[derive(Debug, Serialize)]
+pub struct FaultRow {
+    /// Its name.
+    pub fault: String,
+    /// What the storage element does.
+    pub about: String,
+    /// The clauses that it violates.
+    pub clauses: Vec<ClauseId>,
+    /// The cases on trial that have to fail.
+    pub expected: Vec<CaseId>,
+    /// The cases that failed.
+    pub failed: Vec<CaseId>,
+    /// The cases that could not be decided.
+    pub errors: Vec<CaseId>,
+}
+
+/// How the faultless storage element fared.
+#[derive(Debug, Serialize)]
+pub struct FaultlessRow {
+    /// Its endpoint.
+    pub name: String,
+    /// The version of the profile by which it was judged.
+    pub profile: Profile,
+    /// Cases that passed.
+    pub pass: usize,
+    /// Cases that were skipped.
+    pub skip: usize,
+}
+
+/// How a service that is out of order as a whole fared.
+#[derive(Debug, Serialize)]
+pub struct ServiceRow {
+    /// Its name.
+    pub fault: String,
+    /// What it does.
+    pub about: String,
+    /// What a run against it alone would end with.
+    pub exit: u8,
+    /// Denials that passed.
+    pub passed: Vec<CaseId>,
+}
+
+/// A verdict that is out of place.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// The storage element: a fault's name, or the faultless one of some profile version.
+    pub name: String,
+    /// The case.
+    pub case: CaseId,
+    /// Its verdict; `None` if there is no such case.
+    pub verdict: Option<Verdict>,
+    /// Why it is so, as far as the run tells.
+    pub why: String,
+}
+
+impl Proof {
+    /// What the run of `plan` shows, in which every trial was an endpoint. `partial` tells that faults
+    /// or cases were selected.
+    pub fn new(plan: &Plan, record: &RunRecord, trials: &[Trial], partial: bool) -> Self {
+        let cases: Vec<&Case> = plan
+            .endpoints
+            .first()
+            .map(|endpoint| endpoint.cases.iter().map(case).collect())
+            .unwrap_or_default();
+        let evidence = Evidence {
+            plan,
+            record,
+            cases: &cases,
+            partial,
+            results: record
+                .results
+                .iter()
+                .map(|result| ((result.endpoint.as_str(), &result.case), result))
+                .collect(),
+        };
+        let mut proof = Self {
+            schema: PROOF_SCHEMA,
+            proven: false,
+            partial,
+            cases: cases.len(),
+            duration_ms: record.run.duration_ms,
+            faults: Vec::new(),
+            faultless: Vec::new(),
+            services: Vec::new(),
+            uncaught: Vec::new(),
+            missed: Vec::new(),
+            idle: Vec::new(),
+            not_green: Vec::new(),
+            green: Vec::new(),
+            collateral: Vec::new(),
+            undecided: 0,
+        };
+        for trial in trials {
+            match &trial.subject {
+                Subject::Faultless => proof.faultless(&evidence, trial),
+                Subject::Fault { clauses, cases } => proof.fault(&evidence, trial, clauses, cases),
+                Subject::Service { exit } => proof.service(&evidence, trial, *exit),
+            }
+        }
+        proof.idle = idle(&evidence, &proof.faults);
+        proof.proven = proof.uncaught.is_empty()
+            && proof.missed.is_empty()
+            && proof.idle.is_empty()
+            && proof.not_green.is_empty()
+            && proof.green.is_empty()
+            && proof.collateral.is_empty();
+        proof
+    }
+
+    /// The proof as pretty JSON.
+    ///
+    /// # Errors
+    /// None that is known; serde may have one.
+    pub fn json(&self) -> Result<String, FormatError> {
+        serde_json::to_string_pretty(self)
+            .map(|json| json + "\n")
+            .map_err(|error| FormatError::new("JSON", error))
+    }
+
+    fn fault(
+        &mut self,
+        evidence: &Evidence<'_>,
+        trial: &Trial,
+        clauses: &[ClauseId],
+        named: &[CaseId],
+    ) {
+        // A name that is no case is a mistake, unless it was not selected.
+        let expected: Vec<CaseId> = named
+            .iter()
+            .filter(|id| !evidence.partial || evidence.cases.iter().any(|case| case.id == **id))
+            .cloned()
+            .collect();
+        let missed = expected
+            .iter()
+            .map(|id| evidence.entry(&trial.name, id))
+            .filter(|entry| entry.verdict != Some(Verdict::Fail));
+        let before = self.missed.len();
+        self.missed.extend(missed);
+        // A fault whose cases were not selected is not judged.
+        let judged = !expected.is_empty() || !evidence.partial;
+        if judged && self.missed.len() - before == expected.len() {
+            self.uncaught.push(trial.name.clone());
+        }
+        let with = |verdict| evidence.with(&trial.name, verdict);
+        let (failed, errors) = (with(Verdict::Fail), with(Verdict::Error));
+        let concerned = |case: &Case| {
+            expected.contains(&case.id) || case.clauses.iter().any(|id| clauses.contains(id))
+        };
+        for case in failed.iter().filter(|case| !concerned(case)) {
+            let entry = evidence.entry(&trial.name, &case.id);
+            self.collateral.push(entry);
+        }
+        let named = |case: &&&Case| expected.contains(&case.id);
+        self.undecided += errors.iter().filter(|case| !named(case)).count();
+        self.faults.push(FaultRow {
+            fault: trial.name.clone(),
+            about: trial.about.clone(),
+            clauses: clauses.to_vec(),
+            failed: ids(&failed),
+            errors: ids(&errors),
+            expected,
+        });
+    }
+
+    fn faultless(&mut self, evidence: &Evidence<'_>, trial: &Trial) {
+        let endpoints = &evidence.record.endpoints;
+        let profile = endpoints
+            .iter()
+            .find(|endpoint| endpoint.name == trial.name)
+            .map(|endpoint| endpoint.profile)
+            .unwrap_or_default();
+        let mut row = FaultlessRow {
+            name: trial.name.clone(),
+            profile,
+            pass: 0,
+            skip: 0,
+        };
+        for case in evidence.cases {
+            let entry = evidence.entry(&trial.name, &case.id);
+            match entry.verdict {
+                Some(Verdict::Pass) => row.pass += 1,
+                Some(Verdict::Skip) if evidence.newer(case, profile) => row.skip += 1,
+                _ => self.not_green.push(entry),
+            }
+        }
+        self.faultless.push(row);
+    }
+
+    fn service(&mut self, evidence: &Evidence<'_>, trial: &Trial, exit: u8) {
+        let mut passed = evidence.with(&trial.name, Verdict::Pass);
+        passed.retain(|case| case.steps.iter().any(|step| step.expect.refusal()));
+        if exit == 0 || !passed.is_empty() {
+            self.green.push(trial.name.clone());
+        }
+        self.services.push(ServiceRow {
+            fault: trial.name.clone(),
+            about: trial.about.clone(),
+            exit,
+            passed: ids(&passed),
+        });
+    }
+}
+
+/// Everything that the lists are made from.
+struct Evidence<'a> {
+    plan: &'a Plan,
+    record: &'a RunRecord,
+    /// The cases on trial, in the order of the suites.
+    cases: &'a [&'a Case],
+    partial: bool,
+    results: HashMap<(&'a str, &'a CaseId), &'a CaseResult>,
+}
+
+impl<'a> Evidence<'a> {
+    fn result(&self, name: &str, case: &CaseId) -> Option<&'a CaseResult> {
+        self.results.get(&(name, case)).copied()
+    }
+
+    /// The cases with that verdict.
+    fn with(&self, name: &str, verdict: Verdict) -> Vec<&'a Case> {
+        let has = |case: &&Case| {
+            self.result(name, &case.id)
+                .is_some_and(|result| result.verdict == verdict)
+        };
+        self.cases.iter().copied().filter(has).collect()
+    }
+
+    fn entry(&self, name: &str, case: &CaseId) -> Entry {
+        let result = self.result(name, case);
+        Entry {
+            name: name.to_owned(),
+            case: case.clone(),
+            verdict: result.map(|result| result.verdict),
+            why: result.map_or_else(|| "there is no such case".into(), why),
+        }
+    }
+
+    /// Whether the case judges a rule that this version does not have yet.
+    fn newer(&self, case: &Case, profile: Profile) -> bool {
+        let clauses = self.plan.clauses.iter();
+        clauses
+            .filter(|clause| case.clauses.contains(&clause.id))
+            .any(|clause| clause.since.is_some_and(|since| since > profile))
+    }
+}
+
+fn idle(evidence: &Evidence<'_>, faults: &[FaultRow]) -> Vec<CaseId> {
+    let failed: BTreeSet<_> = faults.iter().flat_map(|row| &row.failed).collect();
+    let named: BTreeSet<_> = faults.iter().flat_map(|row| &row.expected).collect();
+    evidence
+        .cases
+        .iter()
+        .map(|case| &case.id)
+        .filter(|id| !failed.contains(id) && (!evidence.partial || named.contains(id)))
+        .cloned()
+        .collect()
+}
+
+fn why(result: &CaseResult) -> String {
+    match (&result.reason, result.findings.first()) {
+        (Some(reason), _) => reason.clone(),
+        (None, Some(finding)) => format!(
+            "{}: expected {}, but {}",
+            finding.clause, finding.expected, finding.actual
+        ),
+        (None, None) => String::new(),
+    }
+}
+
+fn case(planned: &CasePlan) -> &Case {
+    &planned.case
+}
+
+fn ids(cases: &[&Case]) -> Vec<CaseId> {
+    cases.iter().map(|case| case.id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests;

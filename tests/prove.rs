@@ -1,0 +1,139 @@
+//! `touchstone prove` on a selection small enough for a test; CI runs it in full.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const SMALL: [&str; 4] = ["--fault", "create-*", "--case", "capability.create.*"];
+
+fn prove(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_touchstone"))
+        .arg("prove")
+        .args(arguments)
+        .current_dir(folder)
+        .env("RUST_LOG", "trace")
+        .output()
+        .expect("the binary runs")
+}
+
+fn stdout(output: &Output, code: i32) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(code), "{stdout}");
+    for text in [&stdout, &text(&output.stderr)] {
+        assert!(!text.contains("eyJ"), "a token came out");
+    }
+    stdout
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    let array = value.as_array().expect("an array");
+    array.iter().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn a_selection_is_proven_in_json_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = prove(folder.path(), &[&SMALL[..], &["--format", "json"]].concat());
+    let proof: Value = serde_json::from_str(&stdout(&output, 0)).expect("JSON");
+    assert_eq!(proof["schema"], "touchstone/proof/1");
+    assert_eq!(
+        (&proof["proven"], &proof["partial"]),
+        (&true.into(), &true.into())
+    );
+    for list in [
+        "uncaught",
+        "missed",
+        "idle",
+        "not_green",
+        "green",
+        "collateral",
+    ] {
+        assert_eq!(proof[list], serde_json::json!([]), "{list}");
+    }
+    let faults = proof["faults"].as_array().expect("faults");
+    assert!(faults.len() >= 10, "{}", faults.len());
+    let mut caught = 0;
+    for fault in faults {
+        assert!(
+            fault["fault"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("create-"))
+        );
+        let failed = strings(&fault["failed"]);
+        for case in strings(&fault["expected"]) {
+            assert!(
+                case.starts_with("capability.create.") && failed.contains(&case),
+                "{fault}"
+            );
+            caught += 1;
+        }
+    }
+    assert!(caught >= 5, "{caught}");
+    let profiles: Vec<_> = proof["faultless"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .collect();
+    assert_eq!(profiles.len(), 4);
+    assert!(profiles.iter().all(|row| row["pass"].as_u64() > Some(0)));
+    let left: Vec<_> = folder.path().read_dir().expect("the folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_table_tells_that_it_is_a_selection_and_reports_are_written_where_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let more = [
+        "--fault",
+        "create-overwrites",
+        "--fault",
+        "down",
+        "--report-dir",
+        "proof",
+    ];
+    let output = prove(folder.path(), &[&more[..], &SMALL[2..]].concat());
+    let table = stdout(&output, 0);
+    for text in [
+        "create-overwrites  ",
+        "down  would end with 3",
+        "Only a selection",
+        "Proven: 2 faults",
+    ] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+    let file = |name: &str| {
+        std::fs::read_to_string(folder.path().join("proof").join(name)).expect("a report")
+    };
+    assert_eq!(file("proof.txt"), table);
+    assert!(file("proof.json").contains("\"proven\": true"));
+    let record: Value = serde_json::from_str(&file("run.json")).expect("JSON");
+    assert_eq!(record["run"]["strict"], true);
+    assert!(
+        record["results"]
+            .as_array()
+            .expect("results")
+            .iter()
+            .any(|result| {
+                result["exchanges"]
+                    .as_array()
+                    .is_some_and(|exchanges| !exchanges.is_empty())
+            })
+    );
+}
+
+#[test]
+fn patterns_without_a_match_are_wrong_usage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (arguments, told) in [
+        (["--fault", "create-overwrite"], "create-overwrites"),
+        (["--fault", "["], "no pattern"),
+        (["--case", "no.such.case"], "no case matches"),
+    ] {
+        let output = prove(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}
