@@ -308,7 +308,9 @@ fn lists_and_explanations_come_from_the_suites() {
         serde_json::from_str(&ended.stdout).expect("a JSON array")
     };
     let cases = list("cases");
-    let clauses = list("clauses");
+    let ended = touchstone(folder.path(), &["list", "clauses", "--format", "json"]).expect(0);
+    let register: serde_json::Value = serde_json::from_str(&ended.stdout).expect("a JSON object");
+    let clauses = register["clauses"].as_array().expect("clauses");
     assert!(cases.len() >= 60 && clauses.len() >= 30 && list("faults").len() >= 60);
     for case in &cases {
         let id = case["case"].as_str().expect("an id");
@@ -326,7 +328,7 @@ fn lists_and_explanations_come_from_the_suites() {
             "{id}"
         );
     }
-    for clause in &clauses {
+    for clause in clauses {
         let id = clause["id"].as_str().expect("an id");
         let ended = touchstone(folder.path(), &["explain", id]).expect(0);
         assert!(
@@ -334,9 +336,71 @@ fn lists_and_explanations_come_from_the_suites() {
                 .stdout
                 .contains(clause["requirement"].as_str().expect("a sentence"))
         );
+        let derived = clause["basis"] == "derived";
+        assert_eq!(ended.stdout.contains("our reading"), derived, "{id}");
+        if let Some(reason) = clause["untestable"].as_str() {
+            assert!(ended.stdout.contains(reason), "{id}");
+        }
+        for case in clause["cases"].as_array().expect("cases") {
+            assert!(ended.stdout.contains(case.as_str().expect("an id")), "{id}");
+        }
     }
+    counts_are_those_of_the_list(&register);
+    let table = touchstone(folder.path(), &["list", "clauses"]).expect(0);
+    let row = |id: &str| {
+        let mut lines = table.stdout.lines();
+        lines
+            .find(|line| line.trim_start().starts_with(id))
+            .expect("a row")
+    };
+    assert!(
+        row("JWT-2.2.1-09").contains(" path.sibling-prefix.put "),
+        "{}",
+        row("JWT-2.2.1-09")
+    );
+    assert!(row("JWT-2.2.1-17").contains("derived"));
+    assert!(row("JWT-4.2-20").contains("untestable: The site"));
+    assert!(
+        table
+            .stdout
+            .contains(&format!("\n{} clauses: ", clauses.len()))
+    );
     let table = touchstone(folder.path(), &["list", "cases"]).expect(0);
     assert!(table.stdout.contains("path.sibling-prefix.read"));
+}
+
+/// Counts the clauses of `list clauses` again, and compares with what it says itself.
+fn counts_are_those_of_the_list(register: &serde_json::Value) {
+    let clauses = register["clauses"].as_array().expect("clauses");
+    let (all, binding): (Vec<_>, Vec<_>) = (
+        clauses.iter().collect(),
+        clauses
+            .iter()
+            .filter(|clause| {
+                clause["level"]
+                    .as_str()
+                    .is_some_and(|l| l.starts_with("MUST"))
+            })
+            .collect(),
+    );
+    let counts = &register["counts"];
+    for (clauses, counts) in [(all, counts), (binding, &counts["binding"])] {
+        let has_case = |clause: &serde_json::Value| clause["cases"] != serde_json::json!([]);
+        let number = |wanted: &dyn Fn(&serde_json::Value) -> bool| {
+            clauses.iter().filter(|clause| wanted(clause)).count()
+        };
+        let covered = number(&has_case);
+        let untestable = number(&|clause| !has_case(clause) && clause["untestable"].is_string());
+        assert_eq!(counts["clauses"], clauses.len());
+        assert_eq!(counts["with-cases"], covered);
+        assert_eq!(counts["untestable"], untestable);
+        assert_eq!(counts["uncovered"], clauses.len() - covered - untestable);
+        if let Some(percent) = counts["covered-percent"].as_f64() {
+            let exact = 100.0 * covered as f64 / clauses.len() as f64;
+            assert!(percent <= exact && exact - percent < 0.1, "{percent}");
+        }
+    }
+    assert!(counts["binding"]["covered-percent"].is_number());
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod propfind;
 mod read;
 mod word;
 
-use crate::model::{Case, Clause, ClauseId, Finding, Level, Place, Verdict};
+use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
 
 pub use effect::{Observed, effect};
 pub use propfind::{Properties, properties};
@@ -35,18 +35,25 @@ impl Judge<'_> {
     /// A deviation from the clause named `id`.
     fn of(&self, id: &str, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let clause = self.clauses.iter().find(|clause| clause.id.as_str() == id);
-        let (id, level, requirement) = match clause {
-            Some(clause) => (clause.id.clone(), clause.level, clause.requirement.clone()),
+        let (id, level, basis, requirement) = match clause {
+            Some(clause) => (
+                clause.id.clone(),
+                clause.level,
+                clause.basis,
+                clause.requirement.clone(),
+            ),
             // The loader lets no case cite what the register lacks; a word may not either (tested).
             None => (
                 self.case.clauses[0].clone(),
                 Level::Must,
+                Basis::Derived,
                 self.case.title.clone(),
             ),
         };
         Finding {
             clause: id,
             level,
+            basis,
             requirement,
             expected: expected.into(),
             actual: actual.into(),

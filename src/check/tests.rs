@@ -32,6 +32,7 @@ impl Bench {
             level,
             severity: Severity::Critical,
             requirement: format!("the sentence of {id}"),
+            untestable: None,
         };
         let at = Place {
             file: Arc::from("suites/x.yaml"),

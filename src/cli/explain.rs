@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use crate::config::Catalogue;
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Clause, Method, Step, Template, TokenTemplate,
+    Alteration, Arrangement, Audience, Basis, Case, Clause, Method, Step, Template, TokenTemplate,
 };
 
 use super::args::ExplainArgs;
@@ -173,22 +173,34 @@ fn explain_clause(clause: &Clause, catalogue: &Catalogue) -> String {
         Some(since) => format!(", since profile {since}"),
         None => String::new(),
     };
+    let basis = match clause.basis {
+        Basis::Stated => "stated by the profile",
+        Basis::Rfc => "from an RFC or a like specification",
+        Basis::Derived => "derived: our reading, not the letter of the source",
+    };
     let _ = writeln!(text, "\n  source    {}{since}", clause.source);
-    let _ = writeln!(text, "  basis     {}", clause.basis.as_str());
+    let _ = writeln!(text, "  basis     {basis}");
     let _ = writeln!(text, "  severity  {}", clause.severity);
+    if let Some(reason) = &clause.untestable {
+        let _ = writeln!(text, "\nNo case can judge it\n  {reason}");
+        return text;
+    }
     text.push_str("\nJudged by\n");
-    let cases = catalogue.suites.iter().flat_map(|suite| &suite.cases);
-    let mut judged = false;
-    for case in cases.filter(|case| case.clauses.contains(&clause.id)) {
-        judged = true;
+    let cases = catalogue.cases_of(&clause.id);
+    for case in &cases {
         let _ = writeln!(text, "  {}  {}", case.id, case.title);
     }
-    if !judged {
-        text.push_str("  the statuses of other cases\n");
+    if cases.is_empty() {
+        text.push_str("  no case yet\n");
     }
     text
 }
 
+/// The clause, its level and its rule; marked where it is our reading of the sources.
 fn sentence(clause: &Clause) -> String {
-    format!("  {} {}: {}\n", clause.id, clause.level, clause.requirement)
+    let mark = clause.basis.mark();
+    format!(
+        "  {} {}{mark}: {}\n",
+        clause.id, clause.level, clause.requirement
+    )
 }

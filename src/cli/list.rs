@@ -2,9 +2,11 @@ use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 use crate::config::Catalogue;
+use crate::model::Clause;
 use crate::reference;
 
 use super::args::{Files, Format, ListArgs, Listed, Target};
+use super::coverage::Coverage;
 use super::output::{self, Failed};
 use super::{exit, inputs};
 
@@ -19,7 +21,7 @@ pub fn main(arguments: &ListArgs) -> Result<u8, Failed> {
     };
     output::result(&match arguments.format {
         Format::Table => listing.table(),
-        Format::Json => format!("{:#}\n", Value::Array(listing.values)),
+        Format::Json => format!("{:#}\n", listing.json()),
     })?;
     Ok(exit::OK)
 }
@@ -29,6 +31,8 @@ struct Listing {
     columns: &'static [&'static str],
     rows: Vec<Vec<String>>,
     values: Vec<Value>,
+    /// What they amount to, where that says something.
+    coverage: Option<Coverage>,
 }
 
 impl Listing {
@@ -42,7 +46,18 @@ impl Listing {
             .lines()
             .map(|line| line.trim_end().to_owned())
             .collect();
-        format!("{}\n", lines.join("\n"))
+        let sum = match &self.coverage {
+            Some(coverage) => format!("\n{coverage}\n"),
+            None => String::new(),
+        };
+        format!("{}\n{sum}", lines.join("\n"))
+    }
+
+    fn json(self) -> Value {
+        match self.coverage {
+            Some(coverage) => json!({"clauses": self.values, "counts": coverage.json()}),
+            None => Value::Array(self.values),
+        }
     }
 }
 
@@ -74,6 +89,7 @@ fn cases(catalogue: &Catalogue) -> Listing {
                 })
             })
             .collect(),
+        coverage: None,
     }
 }
 
@@ -121,19 +137,17 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
                 })
             })
             .collect(),
+        coverage: None,
     })
 }
 
 fn clauses(catalogue: &Catalogue) -> Listing {
-    let cases_of = |clause: &crate::model::Clause| -> Vec<_> {
-        let cases = catalogue.suites.iter().flat_map(|suite| &suite.cases);
-        cases
-            .filter(|case| case.clauses.contains(&clause.id))
-            .map(|case| &case.id)
-            .collect()
+    let cases_of = |clause: &Clause| -> Vec<_> {
+        let cases = catalogue.cases_of(&clause.id);
+        cases.into_iter().map(|case| &case.id).collect()
     };
     Listing {
-        columns: &["CLAUSE", "LEVEL", "BASIS", "CASES", "REQUIREMENT"],
+        columns: &["CLAUSE", "LEVEL", "BASIS", "REQUIREMENT", "CASES"],
         rows: catalogue
             .clauses
             .iter()
@@ -142,8 +156,12 @@ fn clauses(catalogue: &Catalogue) -> Listing {
                     clause.id.to_string(),
                     clause.level.to_string(),
                     clause.basis.as_str().to_owned(),
-                    cases_of(clause).len().to_string(),
                     clause.requirement.clone(),
+                    match (cases_of(clause).as_slice(), &clause.untestable) {
+                        ([], Some(reason)) => format!("untestable: {reason}"),
+                        ([], None) => "none".to_owned(),
+                        (cases, _) => join(cases, " "),
+                    },
                 ]
             })
             .collect(),
@@ -156,6 +174,7 @@ fn clauses(catalogue: &Catalogue) -> Listing {
                 value
             })
             .collect(),
+        coverage: Some(Coverage::of(catalogue)),
     }
 }
 
@@ -181,6 +200,7 @@ fn faults() -> Listing {
                 })
             })
             .collect(),
+        coverage: None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod clean;
+mod coverage;
 mod demo;
 mod explain;
 mod inputs;

@@ -30,6 +30,12 @@ impl Catalogue {
         self.cases().find(|case| case.id == *id)
     }
 
+    /// The cases that cite the clause.
+    pub fn cases_of(&self, id: &ClauseId) -> Vec<&Arc<Case>> {
+        let cases = self.cases();
+        cases.filter(|case| case.clauses.contains(id)).collect()
+    }
+
     /// Every case, in the order of the suites.
     pub fn cases(&self) -> impl Iterator<Item = &Arc<Case>> {
         self.suites.iter().flat_map(|suite| &suite.cases)

@@ -8,7 +8,7 @@ use super::fields::Entry;
 use super::tree::Kind;
 use crate::model::{Basis, Clause, ClauseId, Level, Place, Profile, Severity};
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "id",
     "source",
     "since",
@@ -16,6 +16,7 @@ const KEYS: [&str; 7] = [
     "level",
     "severity",
     "requirement",
+    "untestable",
 ];
 
 const BASES: [(&str, Basis); 3] = [
@@ -93,6 +94,10 @@ fn clause(
     let requirement = fields
         .require(d, "requirement")
         .and_then(|entry| entry.text(d));
+    let untestable = match fields.get("untestable") {
+        Some(entry) => entry.text(d).map(|reason| Some(reason.to_owned())),
+        None => Some(None),
+    };
     Some(Clause {
         id: id?,
         source: source?.to_owned(),
@@ -101,6 +106,7 @@ fn clause(
         level: level?,
         severity: severity?,
         requirement: requirement?.to_owned(),
+        untestable: untestable?,
     })
 }
 

@@ -177,16 +177,31 @@ fn clauses(
         };
         if ids.contains(&id) {
             d.error(item.mark(), format!("the clause `{id}` is there twice"));
-        } else if !known.iter().any(|clause| clause.id == id) {
-            let draft = d.error(item.mark(), format!("there is no clause `{id}`"));
-            match suggestion(id.as_str(), known.iter().map(|clause| clause.id.as_str())) {
-                Some(help) => draft.help(help),
-                None => draft.help("`touchstone list clauses` shows them"),
-            };
+        } else {
+            citable(d, item, &id, known);
         }
         ids.push(id);
     }
     Some(ids)
+}
+
+/// Says so if a case may not cite the clause.
+fn citable(d: &mut Diagnostics<'_>, item: Entry<'_>, id: &ClauseId, known: &[Clause]) {
+    let Some(clause) = known.iter().find(|clause| clause.id == *id) else {
+        let draft = d.error(item.mark(), format!("there is no clause `{id}`"));
+        match suggestion(id.as_str(), known.iter().map(|clause| clause.id.as_str())) {
+            Some(help) => draft.help(help),
+            None => draft.help("`touchstone list clauses` shows them"),
+        };
+        return;
+    };
+    if let Some(reason) = &clause.untestable {
+        d.error(
+            item.mark(),
+            format!("no case can judge the clause `{id}`, says the register: {reason}"),
+        )
+        .help("cite another clause");
+    }
 }
 
 /// The objects that are there before the steps, each with the place that says so.

@@ -19,6 +19,8 @@ pub struct Clause {
     pub severity: Severity,
     /// The rule in one sentence of our own.
     pub requirement: String,
+    /// Why no case can judge it from outside, where that is so.
+    pub untestable: Option<String>,
 }
 
 /// Where the authority of a clause comes from.
@@ -40,6 +42,14 @@ impl Basis {
             Self::Stated => "stated",
             Self::Rfc => "from an RFC",
             Self::Derived => "derived",
+        }
+    }
+
+    /// What follows the level of a clause in reports, so that our reading is not taken for a norm.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Stated | Self::Rfc => "",
+            Self::Derived => " (derived)",
         }
     }
 }

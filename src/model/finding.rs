@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClauseId, Place};
+use super::{Basis, ClauseId, Place};
 
 /// How strong a requirement is (RFC 2119).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -119,6 +119,8 @@ pub struct Finding {
     pub clause: ClauseId,
     /// Its level.
     pub level: Level,
+    /// Where its authority comes from.
+    pub basis: Basis,
     /// Its sentence.
     pub requirement: String,
     /// What would have been right.

@@ -18,7 +18,7 @@ pub(super) fn findings(result: &CaseResult, indent: &str, style: Style) -> Strin
         if n > 0 {
             text += "\n";
         }
-        let clause = format!("{} {}", line(finding.clause.as_str()), finding.level);
+        let clause = clause(finding);
         text += &format!(
             "{indent}{}  {}\n",
             style.bold(&clause),
@@ -34,6 +34,12 @@ pub(super) fn findings(result: &CaseResult, indent: &str, style: Style) -> Strin
         }
     }
     text
+}
+
+/// The clause of a finding and its level; marked where it is our reading of the sources.
+pub(super) fn clause(finding: &Finding) -> String {
+    let mark = finding.basis.mark();
+    format!("{} {}{mark}", line(finding.clause.as_str()), finding.level)
 }
 
 /// How to send a request again, and where to look for it in the logs of the site.

@@ -89,9 +89,8 @@ fn known_failure(result: &CaseResult, style: Style) -> String {
     );
     for finding in &result.findings {
         text += &format!(
-            "{INDENT}{} {}: expected {}; actual {}\n",
-            line(finding.clause.as_str()),
-            finding.level,
+            "{INDENT}{}: expected {}; actual {}\n",
+            detail::clause(finding),
             line(&finding.expected),
             line(&finding.actual)
         );
@@ -241,7 +240,7 @@ se-alpha  https://se-alpha.example.org:8443/wlcg  (ExampleStore/1.2, profile 1.3
          token     scope "storage.create:/", audience https://wlcg.cern.ch/jwt/v1/any, issued by https://issuer.example.org/: oidc-token --scope storage.create:/ wlcg
          logged    2026-11-22T07:28:50Z, jti 7c1f
 
-         JWT-2.2.1-04 SHOULD  storage.create never replaces a file.
+         JWT-2.2.1-04 SHOULD (derived)  storage.create never replaces a file.
          expected  the file as it was
          actual    the file has the new content
          at        suites/capability.yaml:21
@@ -249,7 +248,7 @@ se-alpha  https://se-alpha.example.org:8443/wlcg  (ExampleStore/1.2, profile 1.3
   WARN   audience.any  not-critical
          The audience that means everybody is accepted
 
-         JWT-2.1.1-17 SHOULD  The audience that means everybody is accepted.
+         JWT-2.1.1-17 SHOULD (derived)  The audience that means everybody is accepted.
          expected  200
          actual    206\u{1b}[31m ]]>
          at        suites/audience.yaml:21
@@ -274,7 +273,7 @@ se-beta  https://se-beta.example.org:8443/wlcg  (profile 1.3)
   KNOWN  capability.create.no-overwrite  critical
          known failure: fixed in the next release (GGUS-1234)
          JWT-2.2.1-04 MUST NOT: expected 401 or 403, and nothing changed; actual 201
-         JWT-2.2.1-04 SHOULD: expected the file as it was; actual the file has the new content
+         JWT-2.2.1-04 SHOULD (derived): expected the file as it was; actual the file has the new content
 
   PASS   path.sibling-prefix.read  critical
          passed, though listed as a known failure: fixed in the next release (GGUS-1234)

@@ -88,11 +88,20 @@ mod tests {
         ] {
             assert!(failed.get(field).is_some(), "{field}");
         }
-        for field in ["clause", "level", "requirement", "expected", "actual"] {
+        for field in [
+            "clause",
+            "level",
+            "basis",
+            "requirement",
+            "expected",
+            "actual",
+        ] {
             assert!(failed["findings"][0][field].is_string(), "{field}");
         }
         assert_eq!(failed["verdict"], "fail");
         assert_eq!(failed["findings"][0]["level"], "MUST NOT");
+        assert_eq!(failed["findings"][0]["basis"], "stated");
+        assert_eq!(failed["findings"][1]["basis"], "derived");
     }
 
     #[test]
@@ -118,7 +127,7 @@ no run record: it has no `schema`, which would be "touchstone/run/1"
 no run record: it has no `schema`, which would be "touchstone/run/1"
 no run record: it has no `schema`, which would be "touchstone/run/1"
 its schema is "touchstone/run/2", and this version reads "touchstone/run/1"
-no run record of schema "touchstone/run/1": unknown variant `perhaps`, expected one of `pass`, `warn`, `fail`, `error`, `skip` at line 331 column 26
+no run record of schema "touchstone/run/1": unknown variant `perhaps`, expected one of `pass`, `warn`, `fail`, `error`, `skip` at line 334 column 26
 "#);
     }
 }

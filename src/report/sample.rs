@@ -307,6 +307,11 @@ fn finding(
     Finding {
         clause: result.clauses[0].clone(),
         level,
+        basis: if level.binding() {
+            Basis::Stated
+        } else {
+            Basis::Derived
+        },
         requirement: format!("{}.", result.title),
         expected: expected.into(),
         actual: actual.into(),

@@ -747,12 +747,13 @@ fn clauses_are_checked() {
   severity: high
 - id: lower
   requirement: ''
+  untestable: ' '
 "), @"
     own.yaml:2:3: a clause needs the key `requirement`
         2 | - id: JWT-2.2.1-01
           |   ^^
 
-    own.yaml:2:7: the clause `JWT-2.2.1-01` is there twice, first in suites/clauses.yaml:48
+    own.yaml:2:7: the clause `JWT-2.2.1-01` is there twice, first in suites/clauses.yaml:222
         2 | - id: JWT-2.2.1-01
           |       ^^^^^^^^^^^^
 
@@ -800,5 +801,32 @@ fn clauses_are_checked() {
     own.yaml:9:16: `requirement` is empty
         9 |   requirement: ''
           |                ^^
+
+    own.yaml:10:15: `untestable` is empty
+       10 |   untestable: ' '
+          |               ^^^
+    ");
+}
+
+#[test]
+fn a_case_cites_only_what_can_be_judged() {
+    let register = "clauses:\n- {id: SITE-01, source: house, basis: derived, level: MUST, severity: critical, requirement: r, untestable: It is too far away.}\n";
+    let suite =
+        format!("{HEAD}  steps: [{{mkcol: d, token: 'storage.create:/', expect: created}}]\n")
+            .replace("[JWT-2.2.1-01]", "[JWT-2.2.1-06, SITE-01]");
+    let source = |name: &str, text: &str| Source {
+        name: name.into(),
+        text: text.into(),
+    };
+    let sources = [
+        builtin_clauses(),
+        source("own.yaml", &suite),
+        source("register.yaml", register),
+    ];
+    insta::assert_snapshot!(load(&sources).unwrap_err().to_string(), @"
+    own.yaml:7:27: no case can judge the clause `SITE-01`, says the register: It is too far away.
+        7 |   clauses: [JWT-2.2.1-06, SITE-01]
+          |                           ^^^^^^^
+      help: cite another clause
     ");
 }
