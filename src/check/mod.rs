@@ -63,6 +63,20 @@ impl Judge<'_> {
     }
 }
 
+impl Judge<'_> {
+    /// A status that is not the best one and does no harm: a warning, whatever the clause's level.
+    fn status(&self, clause: Option<&str>, expected: String, actual: String) -> Finding {
+        let finding = match clause {
+            Some(clause) => self.of(clause, expected, actual),
+            None => self.own(expected, actual),
+        };
+        Finding {
+            level: Level::Should,
+            ..finding
+        }
+    }
+}
+
 /// The verdict of a case that was decided.
 pub fn verdict(findings: &[Finding], strict: bool) -> Verdict {
     if findings

@@ -68,10 +68,9 @@ pub fn status(judge: Judge<'_>, expect: Expect, method: Method, answer: &Answer)
             "the endpoint asked to come back later ({})",
             reason(answer.status)
         )),
-        status if word.tolerated.contains(&status) => Ruling::Holds(Some(match word.clause {
-            Some(clause) => judge.of(clause, expected, actual),
-            None => judge.own(expected, actual),
-        })),
+        status if word.tolerated.contains(&status) => {
+            Ruling::Holds(Some(judge.status(word.clause, expected, actual)))
+        }
         500.. if expect.refusal() => Ruling::Broken(judge.of("RFC6750-18", expected, actual)),
         429 | 100..200 | 300..400 => Ruling::Undecided(actual),
         _ => Ruling::Broken(match (expect, word.clause) {

@@ -151,7 +151,8 @@ pub(super) const FAULTS: &[Fault] = &[
                     .audience
                     .as_ref()
                     .is_some_and(|audience| audience.each().iter().any(|one| one == ANY_AUDIENCE));
-                !(any && bearer.has_only(Action::Read)) && audience_accepted(bearer, own, method)
+                !(any && bearer.has_only(Action::Read) && !method.writes())
+                    && audience_accepted(bearer, own, method)
             }
         },
     },

@@ -79,9 +79,13 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-02"],
         cases: &["capability.read.no-delete"],
         apply: |rules| {
-            rules.permits = |action, asked| {
-                (action == Action::Read && asked.operation == Operation::Delete)
-                    || permits(action, asked)
+            rules.allows = |rules, bearer, groups, asked| {
+                let capabilities = bearer.capabilities();
+                let covered = capabilities
+                    .iter()
+                    .any(|one| (rules.covers)(&one.path, asked));
+                (asked.operation == Operation::Delete && bearer.has_only(Action::Read) && covered)
+                    || allows(rules, bearer, groups, asked)
             }
         },
     },
