@@ -1,8 +1,7 @@
 use std::fmt::Write;
-use std::time::Instant;
 
-use crate::http::{Caller, Client, Outgoing, client_config};
-use crate::model::{Endpoint, Inventory, Method, Purpose};
+use crate::http::{Caller, Client, client_config};
+use crate::model::{Endpoint, Inventory};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::line;
@@ -76,25 +75,11 @@ async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
         Ok(client) => client,
         Err(error) => return (false, error.to_string()),
     };
-    let url = format!("{}/", endpoint.area_url());
-    let outgoing = Outgoing {
-        method: Method::Options,
-        verb: None,
-        url: &url,
-        headers: &[],
-        body: None,
-        token: None,
-        deadline: Instant::now() + endpoint.limits.preflight,
-    };
     let caller = Caller {
         run: "check",
         case: "preflight",
     };
-    match client
-        .send(Purpose::Preflight, caller, outgoing)
-        .await
-        .answer
-    {
+    match client.preflight(endpoint, caller).await.answer {
         Ok(answer) => (
             true,
             format!(

@@ -105,6 +105,22 @@ impl Client {
         })
     }
 
+    /// Asks `endpoint` once, without a token, whether it is there: any answer says so. Bounded as a
+    /// whole by the endpoint's `preflight` limit.
+    pub async fn preflight(&self, endpoint: &Endpoint, caller: Caller<'_>) -> Outcome {
+        let url = format!("{}/", endpoint.area_url());
+        let outgoing = Outgoing {
+            method: Method::Options,
+            verb: None,
+            url: &url,
+            headers: &[],
+            body: None,
+            token: None,
+            deadline: Instant::now() + endpoint.limits.preflight,
+        };
+        self.send(Purpose::Preflight, caller, outgoing).await
+    }
+
     /// Sends a request and follows its redirects. A transport error before any answer is tried once
     /// more and counted; an answer is never asked for again.
     pub async fn send(

@@ -5,13 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::{Id, JoinSet};
-use tokio::time::timeout;
 
 use crate::check::Observed;
-use crate::http::{Caller, Client, Outgoing, Wire};
+use crate::http::{Caller, Client, Wire};
 use crate::model::{
-    Action, CaseResult, EndpointPlan, Exchange, Leftover, Method, Purpose, Script, State, Verdict,
-    millis,
+    Action, CaseResult, EndpointPlan, Exchange, Leftover, Purpose, Script, State, Verdict, millis,
 };
 use crate::token::{Fit, Token};
 
@@ -162,39 +160,17 @@ impl Visit {
         };
         let client = Client::new(endpoint, &self.shared.redactor)
             .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
-        let patience = endpoint.limits.preflight;
-        let url = format!("{}/", endpoint.area_url());
-        let outgoing = Outgoing {
-            method: Method::Options,
-            verb: None,
-            url: &url,
-            headers: &[],
-            body: None,
-            token: None,
-            deadline: Instant::now() + patience,
-        };
-        let caller = self.caller("preflight");
-        let late = || {
-            format!(
-                "no answer to OPTIONS {url} within {} s",
-                patience.as_secs_f64()
-            )
-        };
-        match timeout(patience, client.send(Purpose::Preflight, caller, outgoing)).await {
-            Err(_) => Err(unreachable(late(), Vec::new())),
-            Ok(outcome) => match outcome.answer {
-                Err(failure) => Err(unreachable(failure.reason, vec![outcome.exchange])),
-                Ok(_) => {
-                    let headers = &outcome.exchange.response_headers;
-                    let server = headers.iter().find(|(name, _)| name == "server");
-                    self.shared.tell(Event::EndpointReached {
-                        endpoint: endpoint.name.clone(),
-                        software: server.map(|(_, value)| value.clone()),
-                    });
-                    Ok(client)
-                }
-            },
+        let outcome = client.preflight(endpoint, self.caller("preflight")).await;
+        if let Err(failure) = outcome.answer {
+            return Err(unreachable(failure.reason, vec![outcome.exchange]));
         }
+        let headers = &outcome.exchange.response_headers;
+        let server = headers.iter().find(|(name, _)| name == "server");
+        self.shared.tell(Event::EndpointReached {
+            endpoint: endpoint.name.clone(),
+            software: server.map(|(_, value)| value.clone()),
+        });
+        Ok(client)
     }
 
     async fn observer(&self) -> Result<Token, NotReady> {

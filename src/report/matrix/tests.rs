@@ -19,6 +19,7 @@ fn plan() -> Plan {
                 level: crate::model::Level::Must,
                 severity: crate::model::Severity::Critical,
                 requirement: "It is so.".into(),
+                untestable: None,
             }])
             .collect();
         let mut planned = plan.endpoints[0].cases[0].clone();
