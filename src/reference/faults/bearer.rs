@@ -300,7 +300,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "query-token-unverified",
         about: "Any token in the query reads.",
-        clauses: &["RFC6750-11"],
+        clauses: &["JWT-2.1.1-13", "RFC6750-11"],
         cases: &[
             "bearer.query.wrong-access-token",
             "bearer.query.wrong-authz",

@@ -91,7 +91,7 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "mkcol-makes-file",
+        name: "create-mkcol-makes-file",
         about: "MKCOL with storage.create makes an empty file.",
         clauses: &["DAV-06", "JWT-2.2.1-06"],
         cases: &[
