@@ -2,7 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::model::{Answer, Expect, Finding, Method, State, StepPlan};
+use crate::model::{Answer, Expect, Finding, Level, Method, State, StepPlan};
 
 use super::propfind::properties;
 use super::{Judge, Observed};
@@ -181,14 +181,17 @@ fn digest(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> O
         _ => one.trim() == wanted,
     };
     let right = told.is_some_and(|told| told.split(',').any(same));
-    (!right).then(|| {
-        judge.own(
-            format!("{field}: {wanted}"),
-            match told {
-                Some(told) => format!("{field}: {told}"),
-                None => format!("no {field}"),
-            },
-        )
+    if right {
+        return None;
+    }
+    let expected = format!("{field}: {wanted}");
+    Some(match told {
+        // A checksum need not be told, but one that is told has to be right.
+        Some(told) => Finding {
+            level: Level::Must,
+            ..judge.own(expected, format!("{field}: {told}"))
+        },
+        None => judge.own(expected, format!("no {field}")),
     })
 }
 

@@ -17,7 +17,27 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "writing-forbidden",
         about: "Uploads of new files are answered with 403, although they are allowed, to tokens that cannot read.",
         clauses: &["RFC6750-01"],
-        cases: &["bearer.header"],
+        cases: &[
+            "bearer.header",
+            "bearer.two-headers",
+            "bearer.two-headers.comma",
+            "bearer.two-ways.access-token",
+            "bearer.two-ways.authz",
+            "connection.stronger-token",
+            "connection.token-id.other",
+            "connection.token-id.weaker",
+            "connection.weaker-token",
+            "digest.adler32.leading-zeros",
+            "digest.adler32.replaced",
+            "digest.create",
+            "digest.upload.right",
+            "webdav.put.chunked",
+            "webdav.put.cut",
+            "webdav.put.empty",
+            "webdav.put.if-none-match",
+            "webdav.put.no-parent",
+            "webdav.put.statuses",
+        ],
         apply: |rules| {
             rules.tell = |told, outcome| match told.bearer {
                 Some(bearer)
@@ -50,6 +70,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.scheme.other",
             "bearer.scheme.colon",
             "bearer.scheme.bare",
+            "bearer.malformed.empty",
+            "bearer.malformed.two-words",
+            "bearer.two-headers.comma",
         ],
         apply: |rules| {
             rules.hears = |parts| {
@@ -64,7 +87,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scheme-by-prefix",
         about: "What follows the letters of the scheme is the token, with or without a space.",
         clauses: &["RFC6750-02"],
-        cases: &["bearer.scheme.joined"],
+        cases: &["bearer.scheme.joined", "bearer.scheme.colon"],
         apply: |rules| {
             rules.hears = |parts| {
                 let value = authorization(parts).unwrap_or_default();
@@ -83,6 +106,28 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.none.head",
             "bearer.none.propfind",
             "connection.no-token",
+            "bearer.challenge.read",
+            "bearer.challenge.write",
+            "bearer.elsewhere.cookie",
+            "bearer.elsewhere.proxy",
+            "bearer.elsewhere.transfer",
+            "bearer.elsewhere.websocket",
+            "bearer.elsewhere.x-access-token",
+            "bearer.elsewhere.x-auth-token",
+            "bearer.expect-continue",
+            "bearer.malformed.no-error",
+            "bearer.none.delete",
+            "bearer.none.mkcol",
+            "bearer.none.move",
+            "bearer.none.overwrite",
+            "bearer.none.put",
+            "bearer.query.wrong-access-token",
+            "bearer.query.wrong-authz",
+            "bearer.scheme.bare",
+            "bearer.scheme.colon",
+            "bearer.scheme.joined",
+            "bearer.scheme.other",
+            "connection.refused-first",
         ],
         apply: |rules| rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Read),
     },
@@ -97,6 +142,26 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.none.mkcol",
             "bearer.none.move",
             "bearer.expect-continue",
+            "bearer.challenge.read",
+            "bearer.challenge.write",
+            "bearer.elsewhere.cookie",
+            "bearer.elsewhere.proxy",
+            "bearer.elsewhere.transfer",
+            "bearer.elsewhere.websocket",
+            "bearer.elsewhere.x-access-token",
+            "bearer.elsewhere.x-auth-token",
+            "bearer.malformed.no-error",
+            "bearer.none.get",
+            "bearer.none.head",
+            "bearer.none.propfind",
+            "bearer.query.wrong-access-token",
+            "bearer.query.wrong-authz",
+            "bearer.scheme.bare",
+            "bearer.scheme.colon",
+            "bearer.scheme.joined",
+            "bearer.scheme.other",
+            "connection.no-token",
+            "connection.refused-first",
         ],
         apply: |rules| rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Modify),
     },
@@ -104,7 +169,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "challenge-missing",
         about: "401 comes without a challenge, to those who look.",
         clauses: &["RFC6750-03"],
-        cases: &["bearer.challenge.read"],
+        cases: &[
+            "bearer.challenge.read",
+            "bearer.challenge.expired",
+            "bearer.challenge.invalid-token",
+        ],
         apply: |rules| {
             rules.says = |asked, mut response| {
                 if !writes(asked) {
@@ -155,7 +224,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "denied-is-unauthenticated",
         about: "Uploads without the right are answered with 401.",
         clauses: &["RFC6750-06"],
-        cases: &["bearer.insufficient-scope"],
+        cases: &[
+            "bearer.insufficient-scope",
+            "bearer.echo",
+            "bearer.expect-continue",
+            "connection.token-id.weaker",
+            "connection.weaker-token",
+        ],
         apply: |rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope)
@@ -184,7 +259,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "first-word-is-token",
         about: "What follows the token in the Authorization header is not looked at.",
         clauses: &["RFC6750-07", "RFC6750-10"],
-        cases: &["bearer.malformed.two-words", "bearer.two-headers.comma"],
+        cases: &[
+            "bearer.malformed.two-words",
+            "bearer.two-headers.comma",
+            "bearer.scheme.colon",
+            "bearer.scheme.other",
+        ],
         apply: |rules| {
             rules.hears = |parts| {
                 let value = authorization(parts).unwrap_or_default();
@@ -300,7 +380,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "query-token-unverified",
         about: "Any token in the query reads.",
-        clauses: &["RFC6750-11"],
+        clauses: &["JWT-2.1.1-13", "RFC6750-11"],
         cases: &[
             "bearer.query.wrong-access-token",
             "bearer.query.wrong-authz",
@@ -376,7 +456,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "token-echoed",
         about: "404 repeats the payload of the token in a header.",
         clauses: &["RFC6750-14"],
-        cases: &["bearer.echo"],
+        cases: &[
+            "bearer.echo",
+            "webdav.delete.file",
+            "webdav.head.missing",
+            "webdav.missing.delete",
+            "webdav.missing.move",
+            "webdav.propfind.missing",
+            "webdav.put.cut",
+            "webdav.put.cut-chunked",
+        ],
         apply: |rules| {
             rules.says = |asked, mut response| {
                 let value = authorization(asked).unwrap_or_default();
@@ -394,7 +483,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "address-echoed",
         about: "Refusals without a token repeat the address with its query in their body.",
         clauses: &["RFC6750-14"],
-        cases: &["bearer.echo"],
+        cases: &[
+            "bearer.echo",
+            "bearer.query",
+            "bearer.query.wrong-access-token",
+            "bearer.query.wrong-authz",
+        ],
         apply: |rules| {
             rules.says = |asked, mut response| {
                 if response.status() == StatusCode::UNAUTHORIZED {

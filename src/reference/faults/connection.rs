@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
+use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 
 use super::super::answers::Refusal;
+use super::super::path::WrittenPath;
 use super::super::rules::Memory;
 use super::super::scope::Action;
 use super::super::token::Bearer;
@@ -42,12 +44,14 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "connection-keeps-refusal",
-        about: "A connection that began without a token stays without one.",
+        about: "A connection that began without a token, of a client that says nothing of what it accepts, stays without one.",
         clauses: &["RFC6750-15"],
         cases: &["connection.refused-first"],
         apply: |rules| {
             rules.admits = |memory, parts, bearer| {
-                let Some(peer) = peer(parts) else {
+                // The runner's own requests say what they accept.
+                let plain = parts.headers.contains_key(ACCEPT);
+                let Some(peer) = peer(parts).filter(|_| !plain) else {
                     return bearer;
                 };
                 if matches!(bearer, Err(Refusal::NoToken)) {
@@ -67,7 +71,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "connection-outlives-token",
         about: "A token that was good at the start of a connection is so until its end.",
         clauses: &["JWT-4.3.1-02"],
-        cases: &["connection.expired"],
+        cases: &[
+            "connection.expired",
+            "bearer.challenge.expired",
+            "bearer.echo",
+        ],
         apply: |rules| {
             rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
                 Some(first) if matches!(bearer, Err(Refusal::InvalidToken("it has expired"))) => {
@@ -101,7 +109,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 let entry = memory.tokens.entry(bearer.token_id.clone());
                 let (times, _) = entry.or_insert_with(|| (0, bearer.clone()));
                 *times += 1;
-                match *times > 5 && partial(&bearer) {
+                match *times > 5 && narrow(&bearer) {
                     true => Err(Refusal::InvalidToken("it was used before")),
                     false => Ok(bearer),
                 }
@@ -128,4 +136,13 @@ fn first(memory: &mut Memory, parts: &Parts, now: &Result<Bearer, Refusal>) -> O
 /// Whether it may not both read and modify, as the observer may.
 fn partial(bearer: &Bearer) -> bool {
     !(bearer.has(Action::Read) && bearer.has(Action::Modify))
+}
+
+/// Whether none of its capabilities is for the whole area.
+fn narrow(bearer: &Bearer) -> bool {
+    let whole = WrittenPath::default();
+    bearer
+        .capabilities()
+        .iter()
+        .all(|capability| capability.path != whole)
 }

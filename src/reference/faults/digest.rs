@@ -115,21 +115,26 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "upload-digest-ignored",
-        about: "What an upload says of its digest is not looked at.",
+        name: "upload-digest-mismatch-is-error",
+        about: "An upload that is not what its digest says is a server error.",
         clauses: &["DIG-04"],
         cases: &["digest.upload.wrong", "digest.upload.wrong-representation"],
         apply: |rules| {
-            rules.hears = |parts| {
-                parts.headers.remove(DIGEST);
-                parts.headers.remove(REPR_DIGEST);
+            rules.says = |asked, mut response| {
+                let told = [DIGEST, REPR_DIGEST]
+                    .iter()
+                    .any(|name| asked.headers.contains_key(name));
+                if told && response.status() == StatusCode::BAD_REQUEST {
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                }
+                response
             }
         },
     },
     Fault {
         name: "upload-digest-not-wanted",
         about: "Uploads that announce a digest are refused.",
-        clauses: &["DIG-04"],
+        clauses: &["DAV-01", "DIG-04"],
         cases: &["digest.upload.right"],
         apply: |rules| {
             rules.hears = |parts| {

@@ -15,7 +15,25 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "put-never-creates",
         about: "Uploads of new files are answered with 204.",
         clauses: &["DAV-01"],
-        cases: &["webdav.put.statuses"],
+        cases: &[
+            "webdav.put.statuses",
+            "bearer.header",
+            "bearer.two-headers",
+            "bearer.two-headers.comma",
+            "bearer.two-ways.access-token",
+            "bearer.two-ways.authz",
+            "connection.stronger-token",
+            "connection.token-id.other",
+            "connection.token-id.weaker",
+            "connection.weaker-token",
+            "digest.adler32.leading-zeros",
+            "digest.create",
+            "digest.upload.right",
+            "webdav.put.chunked",
+            "webdav.put.cut",
+            "webdav.put.empty",
+            "webdav.put.if-none-match",
+        ],
         apply: |rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "PUT" && response.status() == StatusCode::CREATED {
@@ -91,7 +109,7 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "mkcol-makes-file",
+        name: "create-mkcol-makes-file",
         about: "MKCOL with storage.create makes an empty file.",
         clauses: &["DAV-06", "JWT-2.2.1-06"],
         cases: &[
@@ -379,7 +397,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "head-missing-is-there",
         about: "HEAD of something missing is answered with 200, to tokens that cannot write.",
         clauses: &["DAV-17", "DAV-19"],
-        cases: &["webdav.head.missing"],
+        cases: &["webdav.head.missing", "webdav.delete.file"],
         apply: |rules| {
             rules.tell = |told, outcome| match told.bearer {
                 Some(bearer)
