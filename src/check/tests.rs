@@ -83,7 +83,9 @@ impl Bench {
 /// What is found in a good answer to a plain request.
 fn read_ok(judge: Judge<'_>, method: Method, known: &State, answer: &Answer) -> Option<Finding> {
     let step = plain(method, judge.at);
-    read(judge, &step, Expect::Ok, known, answer).into_iter().next()
+    read(judge, &step, Expect::Ok, known, answer)
+        .into_iter()
+        .next()
 }
 
 fn plain(method: Method, at: &Place) -> StepPlan {
@@ -251,7 +253,8 @@ fn a_look_is_proven_by_the_size() {
     assert_eq!(head(Some("8")).unwrap().clause.as_str(), "DAV-17");
     assert_eq!(head(None).unwrap().actual, "no Content-Length");
     let propfind = |body: &str| {
-        read_ok(bench.judge(),
+        read_ok(
+            bench.judge(),
             Method::Propfind,
             &file,
             &answer(207, body.as_bytes()),
@@ -379,21 +382,36 @@ fn parts_listings_and_digests_are_compared() {
     assert_eq!(ranged("bytes=0-3", b"0123", "bytes 0-3/10"), None);
     assert_eq!(ranged("bytes=8-", b"89", "bytes 8-9/10"), None);
     assert_eq!(ranged("bytes=-2", b"89", "bytes 8-9/10"), None);
-    assert_eq!(ranged("bytes=0-3", b"1234", "bytes 0-3/10").unwrap(), "4 other bytes");
-    assert_eq!(ranged("bytes=0-3", b"0123", "bytes 0-3/9").unwrap(), "Content-Range: bytes 0-3/9");
+    assert_eq!(
+        ranged("bytes=0-3", b"1234", "bytes 0-3/10").unwrap(),
+        "4 other bytes"
+    );
+    assert_eq!(
+        ranged("bytes=0-3", b"0123", "bytes 0-3/9").unwrap(),
+        "Content-Range: bytes 0-3/9"
+    );
 
     let digest = |algorithm: &str, told: Option<&str>| {
         let mut good = answer(200, b"0123456789");
-        good.headers.extend(told.map(|told| ("digest".to_owned(), told.to_owned())));
+        good.headers
+            .extend(told.map(|told| ("digest".to_owned(), told.to_owned())));
         let edit = |step: &mut StepPlan| step.tells.digest = Some(algorithm.to_owned());
         judged(&edit, Expect::Ok, &good)
     };
     assert_eq!(digest("adler32", Some("adler32=0aff020e")), None);
     assert_eq!(digest("adler32", Some("md5=x, ADLER32=0AFF020E")), None);
-    assert!(digest("adler32", Some("adler32=aff020e")).is_some(), "the leading zero counts");
+    assert!(
+        digest("adler32", Some("adler32=aff020e")).is_some(),
+        "the leading zero counts"
+    );
     assert_eq!(digest("adler32", None).unwrap(), "no Digest");
     let sha = "sha-256=hNiYd/DUBB77a/kaFvAkjy/Vc+avBcGflr7bn4gveII=";
-    assert_eq!(digest("sha-256", Some(sha)), None, "{}", digest("sha-256", Some("x")).unwrap());
+    assert_eq!(
+        digest("sha-256", Some(sha)),
+        None,
+        "{}",
+        digest("sha-256", Some("x")).unwrap()
+    );
 }
 
 #[test]
@@ -403,5 +421,8 @@ fn information_is_no_warning() {
         panic!("it is told");
     };
     assert_eq!(verdict(std::slice::from_ref(&note), true), Verdict::Pass);
-    assert!(matches!(bench.status(Expect::Any, Method::Get, 500), Ruling::Broken(_)));
+    assert!(matches!(
+        bench.status(Expect::Any, Method::Get, 500),
+        Ruling::Broken(_)
+    ));
 }

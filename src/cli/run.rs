@@ -50,7 +50,16 @@ pub async fn judge(
     let issuers: Vec<_> = plan
         .endpoints
         .iter()
-        .filter_map(|endpoint| endpoint.endpoint.issuer.as_deref())
+        .flat_map(|endpoint| {
+            let second = endpoint.endpoint.second.as_ref();
+            let second = second.map(|second| second.issuer.as_str());
+            endpoint
+                .endpoint
+                .issuer
+                .as_deref()
+                .into_iter()
+                .chain(second)
+        })
         .collect();
     let broker = Broker::new(&inventory, &issuers, redactor)
         .map_err(|error| Failed::Usage(error.to_string()))?;

@@ -49,6 +49,10 @@ pub fn builtin_suites() -> Vec<Source> {
         ),
         ("suites/path.yaml", include_str!("../../suites/path.yaml")),
         ("suites/group.yaml", include_str!("../../suites/group.yaml")),
+        (
+            "suites/isolation.yaml",
+            include_str!("../../suites/isolation.yaml"),
+        ),
     ]
     .into_iter()
     .map(builtin)

@@ -146,7 +146,10 @@ fn variables_are_filled_in() {
         [format!("storage.read:{}/b", &dir[5..])]
     );
     let audience = bench.script("audience.own-url").steps[0]
-        .token.token().unwrap().clone()
+        .token
+        .token()
+        .unwrap()
+        .clone()
         .audience;
     assert_eq!(
         audience,

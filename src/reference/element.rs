@@ -1,5 +1,6 @@
 //! One request through the storage element: token, place, right, body, deed, answer.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::Question;
 use super::keys::KeyRing;
 use super::namespace::{Namespace, Node};
-use super::path::{ObjectPath, WrittenPath};
+use super::path::{End, ObjectPath, RequestPath};
 use super::rules::{Rules, Service, Told};
+use super::scope::Scope;
 use super::token::{self, Bearer};
 use super::webdav;
 use crate::model::{Groups, Method};
@@ -33,6 +35,8 @@ pub(super) struct Element {
     /// Scheme, host and port of each of its names.
     pub(super) origins: Vec<String>,
     pub(super) namespace: Mutex<Namespace>,
+    /// What the first token of each `jti` could, for the fault that minds.
+    pub(super) remembered: Mutex<HashMap<String, Scope>>,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -80,7 +84,7 @@ pub(super) async fn answer(
 impl Element {
     async fn outcome(&self, request: Request) -> Outcome {
         let (parts, body) = request.into_parts();
-        let Some(method) = method(&parts) else {
+        let Some(method) = (self.rules.method)(parts.method.as_str()) else {
             return Outcome::NotAllowed(METHODS);
         };
         if method == Method::Options {
@@ -115,15 +119,20 @@ impl Element {
             Bearer::default()
         } else {
             let token = token::presented(&parts.headers, &parts.uri)?;
-            let bearer = token::verify(token, &self.issuers).await?;
+            let mut bearer = token::verify(token, &self.issuers, &self.rules).await?;
             if !(self.rules.audience_accepted)(&bearer, &self.origins, method) {
                 return Err(Refusal::InvalidToken("it is meant for another service").into());
             }
+            if self.rules.remembers {
+                bearer.scope = self.remembered(&bearer);
+            }
             bearer
         };
-        let target = self.locate(parts.uri.path()).map_err(|Ambiguous| {
-            Outcome::text(StatusCode::BAD_REQUEST, "the path is ambiguous\n")
-        })?;
+        let target = self
+            .locate(parts.uri.path(), End::Target(method))
+            .map_err(|Ambiguous| {
+                Outcome::text(StatusCode::BAD_REQUEST, "the path is ambiguous\n")
+            })?;
         Ok(Visit {
             method,
             bearer,
@@ -155,14 +164,18 @@ impl Element {
             return false;
         };
         self.rules.service == Service::Open
-            || (bearer.issuer == area.issuer
+            || ((self.rules.speaks_for)(bearer, area, &self.areas, asked)
                 && (self.rules.allows)(&self.rules, bearer, &area.groups, asked))
     }
 
     /// The place that a URL-escaped path names; `None` if it lies in no area.
-    pub(super) fn locate(&self, path: &str) -> Result<Option<Target>, Ambiguous> {
-        let written = WrittenPath::parse(path).ok_or(Ambiguous)?;
-        let within = |area: &ServedArea| written.path.below(&area.path);
+    pub(super) fn locate(&self, path: &str, end: End) -> Result<Option<Target>, Ambiguous> {
+        let RequestPath {
+            judged,
+            meant,
+            slash,
+        } = (self.rules.request_path)(path, end).ok_or(Ambiguous)?;
+        let within = |area: &ServedArea| (self.rules.within)(&judged, &area.path);
         // The deepest area counts, should one lie in another.
         let found = (0..self.areas.len())
             .filter_map(|area| Some((area, within(&self.areas[area])?)))
@@ -170,8 +183,8 @@ impl Element {
         Ok(found.map(|(area, below)| Target {
             area,
             below,
-            slash: written.slash,
-            path: written.path.clone(),
+            slash,
+            path: meant,
         }))
     }
 
@@ -195,18 +208,20 @@ impl Element {
             .collect()
     }
 
+    fn remembered(&self, bearer: &Bearer) -> Scope {
+        let mut known = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let first = known.entry(bearer.token_id.clone());
+        first.or_insert_with(|| bearer.scope.clone()).clone()
+    }
+
     fn namespace(&self) -> MutexGuard<'_, Namespace> {
         self.namespace
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn method(parts: &Parts) -> Option<Method> {
-    use Method::*;
-    [Get, Head, Put, Delete, Mkcol, Propfind, Move, Options]
-        .into_iter()
-        .find(|method| method.as_str() == parts.method.as_str())
 }
 
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {

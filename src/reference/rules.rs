@@ -1,11 +1,13 @@
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
 
 use super::answers::Outcome;
-use super::authorisation::{self, Question};
+use super::authorisation::{self, Operation, Question};
+use super::element::ServedArea;
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
-use super::path::WrittenPath;
-use super::scope::Action;
-use super::token::Bearer;
+use super::path::{End, ObjectPath, RequestPath, WrittenPath};
+use super::scope::{self, Action, Scope};
+use super::token::{self, Bearer};
 use crate::model::{Groups, Method};
 
 /// The decisions of the storage element. A fault replaces one or a few of them.
@@ -28,6 +30,26 @@ pub(super) struct Rules {
     pub(super) act: fn(&mut Namespace, &Act, &Bearer) -> Result<Change, Obstacle>,
     /// Tells what came of a request.
     pub(super) tell: fn(&Told, Outcome) -> Outcome,
+    /// What a `scope` claim says; `None` rejects the token.
+    pub(super) scope: fn(Option<&Value>) -> Option<Scope>,
+    /// The groups that the claims assert.
+    pub(super) groups: fn(&Map<String, Value>) -> Vec<String>,
+    /// Which object a path of a request names; `None` if nobody could say.
+    pub(super) request_path: fn(&str, End) -> Option<RequestPath>,
+    /// What lies below an area, of the path of an object.
+    pub(super) within: fn(&ObjectPath, &ObjectPath) -> Option<ObjectPath>,
+    /// Whether a token counts in this area of all.
+    pub(super) speaks_for: fn(&Bearer, &ServedArea, &[ServedArea], &Question) -> bool,
+    /// What an upload does, given what is there.
+    pub(super) uploading: fn(Option<&Node>, &HeaderMap) -> Operation,
+    /// The method that a name on the wire stands for.
+    pub(super) method: fn(&str) -> Option<Method>,
+    /// Whether a part of a file can be uploaded, which then replaces it.
+    pub(super) takes_parts: bool,
+    /// Whether every issuer's keys count for all issuers.
+    pub(super) pools_keys: bool,
+    /// Whether a token's rights are those of the first token with its `jti`.
+    pub(super) remembers: bool,
 }
 
 /// What the service as a whole does.
@@ -66,6 +88,16 @@ impl Default for Rules {
             groups_permit: authorisation::groups_permit,
             act: |namespace, act, bearer| namespace.apply(act, &bearer.token_id),
             tell: |_, outcome| outcome,
+            scope: scope::claimed,
+            groups: token::groups,
+            request_path: |text, _| RequestPath::parse(text),
+            within: ObjectPath::below,
+            speaks_for: |bearer, area, _, _| bearer.issuer == area.issuer,
+            uploading: |node, _| authorisation::uploading(node),
+            method: authorisation::method,
+            takes_parts: false,
+            pools_keys: false,
+            remembers: false,
         }
     }
 }

@@ -150,6 +150,7 @@ fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceEr
             format!("https://127.0.0.1:{}", port.number()),
         ],
         namespace: Mutex::new(namespace),
+        remembered: Mutex::default(),
     })
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::answers::Refusal;
 use super::keys::{Key, KeyRing, Unavailable};
+use super::rules::Rules;
 use super::scope::{Action, Capability, Scope};
 use crate::model::Audience;
 
@@ -91,7 +92,11 @@ struct JoseHeader {
 }
 
 /// Verifies `token` and reads it. Trust in its issuer is looked at before anything is fetched.
-pub(super) async fn verify(token: &str, trusted: &[KeyRing]) -> Result<Bearer, Refusal> {
+pub(super) async fn verify(
+    token: &str,
+    trusted: &[KeyRing],
+    rules: &Rules,
+) -> Result<Bearer, Refusal> {
     let bad = Refusal::InvalidToken;
     if token.len() > MAX_TOKEN {
         return Err(bad("too long"));
@@ -122,7 +127,15 @@ pub(super) async fn verify(token: &str, trusted: &[KeyRing]) -> Result<Bearer, R
         .iter()
         .find(|ring| Some(ring.issuer()) == issuer)
         .ok_or(bad("its issuer is not trusted"))?;
-    let key = match ring.key(&kid).await {
+    let mut found = ring.key(&kid).await;
+    if rules.pools_keys && matches!(found, Ok(None)) {
+        for ring in trusted {
+            if let Ok(Some(key)) = ring.key(&kid).await {
+                found = Ok(Some(key));
+            }
+        }
+    }
+    let key = match found {
         Ok(Some(key)) if key.algorithm == algorithm => key,
         Ok(_) => return Err(bad("its key is not one of its issuer")),
         Err(Unavailable) => return Err(Refusal::KeysUnavailable),
@@ -131,7 +144,7 @@ pub(super) async fn verify(token: &str, trusted: &[KeyRing]) -> Result<Bearer, R
     if !signed(message, signature, &key) {
         return Err(bad("its signature is wrong"));
     }
-    read(&claims, unix_now())
+    read(&claims, unix_now(), rules)
 }
 
 /// Where the signed part of a compact JWS ends.
@@ -161,7 +174,7 @@ fn unix_now() -> f64 {
 }
 
 /// Judges the claims of a token whose signature is right. The audience is judged elsewhere.
-fn read(claims: &Map<String, Value>, now: f64) -> Result<Bearer, Refusal> {
+fn read(claims: &Map<String, Value>, now: f64, rules: &Rules) -> Result<Bearer, Refusal> {
     let bad = Refusal::InvalidToken;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let filled = |name: &str| text(name).filter(|value| !value.is_empty());
@@ -180,19 +193,12 @@ fn read(claims: &Map<String, Value>, now: f64) -> Result<Bearer, Refusal> {
     if !text("wlcg.ver").is_some_and(supported) {
         return Err(bad("its profile version is missing or not supported"));
     }
-    let scope = match claims.get("scope") {
-        None => Some(Scope::default()),
-        Some(scope) => scope.as_str().and_then(Scope::parse),
-    };
     Ok(Bearer {
         issuer: filled("iss").unwrap_or_default().to_owned(),
         token_id: filled("jti").ok_or(bad("jti is missing"))?.to_owned(),
         audience: audience(claims.get("aud"))?,
-        scope: scope.ok_or(bad("its scope is broken"))?,
-        groups: claims
-            .get("wlcg.groups")
-            .and_then(strings)
-            .unwrap_or_default(),
+        scope: (rules.scope)(claims.get("scope")).ok_or(bad("its scope is broken"))?,
+        groups: (rules.groups)(claims),
     })
 }
 
@@ -201,6 +207,14 @@ fn supported(version: &str) -> bool {
     version
         .strip_prefix("1.")
         .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The groups that the claims assert; another shape than an array of strings asserts none.
+pub(super) fn groups(claims: &Map<String, Value>) -> Vec<String> {
+    claims
+        .get("wlcg.groups")
+        .and_then(strings)
+        .unwrap_or_default()
 }
 
 fn audience(claim: Option<&Value>) -> Result<Option<Audience<String>>, Refusal> {
@@ -241,7 +255,7 @@ mod tests {
             Some(value) => claims.insert(claim.into(), value),
             None => claims.remove(claim),
         };
-        read(&claims, 1500.0)
+        read(&claims, 1500.0, &Rules::default())
     }
 
     #[test]

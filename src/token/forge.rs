@@ -412,6 +412,9 @@ mod tests {
             .insert("jwk".into(), Alteration::Value(json!("rogue")));
         let parts = Parts::of(&forge(bench.good(), &request, None).unwrap()).unwrap();
         assert_eq!(parts.header["jwk"]["kty"], "EC");
-        assert_eq!(parts.header["kid"], bench.key.id, "it claims to be the issuer's");
+        assert_eq!(
+            parts.header["kid"], bench.key.id,
+            "it claims to be the issuer's"
+        );
     }
 }

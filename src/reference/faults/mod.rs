@@ -5,10 +5,16 @@
 
 mod audience;
 mod capability;
+mod claim;
 mod effect;
 mod group;
+mod isolation;
+mod membership;
 mod path;
+mod reach;
 mod reading;
+mod rights;
+mod scopes;
 mod service;
 
 use std::sync::LazyLock;
@@ -43,8 +49,13 @@ pub fn faults() -> &'static [Fault] {
             capability::FAULTS,
             reading::FAULTS,
             effect::FAULTS,
+            claim::FAULTS,
+            rights::FAULTS,
             path::FAULTS,
+            reach::FAULTS,
             group::FAULTS,
+            membership::FAULTS,
+            isolation::FAULTS,
             service::FAULTS,
         ]
         .concat()
@@ -76,6 +87,7 @@ mod tests {
             include_str!("../../../suites/audience.yaml"),
             include_str!("../../../suites/capability.yaml"),
             include_str!("../../../suites/group.yaml"),
+            include_str!("../../../suites/isolation.yaml"),
             include_str!("../../../suites/path.yaml"),
         ]
         .into_iter()
