@@ -119,7 +119,7 @@ pub struct Target {
 }
 
 /// How to judge and where to write.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Judging {
     /// Only the cases whose id matches
     #[arg(long = "case", value_name = "GLOB", num_args = 1..)]

@@ -136,7 +136,7 @@ impl Work<'_> {
             .plan
             .endpoints
             .iter()
-            .filter_map(|endpoint| endpoint.endpoint.issuer.as_deref())
+            .flat_map(|endpoint| endpoint.endpoint.issuers())
             .collect();
         let broker = Broker::new(self.inventory, &issuers, self.redactor)
             .map_err(|error| Failed::Usage(error.to_string()))?;

@@ -75,6 +75,10 @@ pub fn builtin_suites() -> Vec<Source> {
             "suites/digest.yaml",
             include_str!("../../suites/digest.yaml"),
         ),
+        (
+            "suites/isolation.yaml",
+            include_str!("../../suites/isolation.yaml"),
+        ),
     ]
     .into_iter()
     .map(builtin)

@@ -168,6 +168,12 @@ impl Endpoint {
         format!("{}{path}", self.origin())
     }
 
+    /// The names of the issuers whose tokens it takes.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        let second = self.second.as_ref().map(|second| second.issuer.as_str());
+        self.issuer.as_deref().into_iter().chain(second)
+    }
+
     /// The URL of the area, without a trailing slash.
     pub fn area_url(&self) -> String {
         self.url_of(&self.area)

@@ -7,6 +7,8 @@ pub enum Variable {
     Dir,
     /// `{endpoint}`: scheme, host and port of the endpoint, as audiences name it.
     Endpoint,
+    /// `{area}`: the path of the area on the service.
+    Area,
     /// `{issuer}`: the issuer's identifier, as tokens have it in `iss`.
     Issuer,
     /// `{group}`: the group that may read and write the area.
@@ -25,9 +27,10 @@ pub enum Variable {
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Dir,
         Self::Endpoint,
+        Self::Area,
         Self::Issuer,
         Self::Group,
         Self::PrivilegedGroup,
@@ -42,6 +45,7 @@ impl Variable {
         match self {
             Self::Dir => "dir",
             Self::Endpoint => "endpoint",
+            Self::Area => "area",
             Self::Issuer => "issuer",
             Self::Group => "group",
             Self::PrivilegedGroup => "privileged-group",

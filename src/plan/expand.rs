@@ -110,6 +110,7 @@ impl<'a> Filler<'a> {
         match variable {
             Variable::Dir => below(&endpoint.area, &self.directory),
             Variable::Endpoint => endpoint.origin(),
+            Variable::Area => endpoint.area.clone(),
             Variable::Issuer => issuer(endpoint.issuer.as_deref()),
             Variable::Group => groups.map(|g| g.member.clone()).unwrap_or_default(),
             Variable::PrivilegedGroup => groups.map(|g| g.privileged.clone()).unwrap_or_default(),
@@ -122,6 +123,11 @@ impl<'a> Filler<'a> {
 
     fn text(&self, template: &Template) -> String {
         template.expand(|variable| self.value(variable))
+    }
+
+    /// Text that goes on the wire as it is, where it is no template.
+    fn verbatim(&self, text: &str) -> String {
+        Template::parse(text).map_or_else(|_| text.to_owned(), |template| self.text(&template))
     }
 
     /// A path on the service; one that does not start with a variable is in the case's directory.
@@ -162,7 +168,11 @@ impl<'a> Filler<'a> {
                 Some(content) => Some(content.clone().into_bytes()),
                 None => written(),
             },
-            headers: step.headers.clone(),
+            headers: step
+                .headers
+                .iter()
+                .map(|(name, value)| (name.clone(), self.verbatim(value)))
+                .collect(),
             wire: step.wire.as_ref().map(|wire| self.wire(wire)),
             wait: step.wait,
             token: self.credential(&step.token),
@@ -177,8 +187,9 @@ impl<'a> Filler<'a> {
     fn wire(&self, wire: &Wire<Credential<TokenTemplate>>) -> Wire<Credential<TokenRequest>> {
         Wire {
             target: wire.target.as_ref().map(|target| {
+                let target = self.verbatim(target);
                 if target.starts_with('/') {
-                    target.clone()
+                    target
                 } else {
                     format!("{}/{target}", self.directory)
                 }
@@ -249,10 +260,7 @@ impl<'a> Filler<'a> {
     fn json(&self, value: &Value) -> Value {
         match value {
             // A text that is no template has passed the loader as it is.
-            Value::String(text) => match Template::parse(text) {
-                Ok(template) => Value::String(self.text(&template)),
-                Err(_) => value.clone(),
-            },
+            Value::String(text) => Value::String(self.verbatim(text)),
             Value::Array(items) => items.iter().map(|item| self.json(item)).collect(),
             Value::Object(members) => members
                 .iter()

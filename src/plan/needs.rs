@@ -1,6 +1,6 @@
 use crate::model::{
-    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Means, Method, TokenTemplate, Variable,
-    altered,
+    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Means, Method, Template, TokenTemplate,
+    Variable, altered,
 };
 
 use super::{Selection, Site};
@@ -131,6 +131,10 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
             "the endpoint declares no authorisation by group (`traits: {groups: …}`)".into(),
         );
     }
+    let beside_it = |variable| variable == Variable::Area;
+    if site.endpoint.area.is_empty() && variables(case).any(beside_it) {
+        return Some("the endpoint's area is the root of the service".into());
+    }
     let other_area = |variable| {
         matches!(
             variable,
@@ -179,5 +183,17 @@ pub(super) fn path_variables(case: &Case) -> impl Iterator<Item = Variable> + '_
 }
 
 fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
-    path_variables(case).chain(tokens(case).flat_map(|token| token.variables()))
+    let texts = case.steps.iter().flat_map(|step| {
+        let target = step.wire.as_ref().and_then(|wire| wire.target.as_ref());
+        let headers = step.headers.iter().map(|(_, value)| value);
+        target.into_iter().chain(headers)
+    });
+    let written = texts.flat_map(|text| {
+        let template = Template::parse(text).ok();
+        let variables = template.map(|template| template.variables().collect::<Vec<_>>());
+        variables.unwrap_or_default()
+    });
+    path_variables(case)
+        .chain(tokens(case).flat_map(|token| token.variables()))
+        .chain(written)
 }

@@ -13,7 +13,7 @@ use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::Question;
 use super::keys::KeyRing;
 use super::namespace::{Namespace, Node};
-use super::path::{ObjectPath, WrittenPath};
+use super::path::{End, ObjectPath, RequestPath};
 use super::rules::{Memory, Rules, Service, Told};
 use super::token::{self, Bearer};
 use super::webdav;
@@ -83,7 +83,7 @@ pub(super) async fn answer(
 
 impl Element {
     async fn outcome(&self, parts: Parts, body: Body) -> Outcome {
-        let Some(method) = method(&parts) else {
+        let Some(method) = (self.rules.method)(parts.method.as_str()) else {
             return Outcome::NotAllowed(METHODS);
         };
         if method == Method::Options {
@@ -127,9 +127,11 @@ impl Element {
             }
             bearer
         };
-        let target = self.locate(parts.uri.path()).map_err(|Ambiguous| {
-            Outcome::text(StatusCode::BAD_REQUEST, "the path is ambiguous\n")
-        })?;
+        let target = self
+            .locate(parts.uri.path(), End::Target(method))
+            .map_err(|Ambiguous| {
+                Outcome::text(StatusCode::BAD_REQUEST, "the path is ambiguous\n")
+            })?;
         Ok(Visit {
             method,
             bearer,
@@ -166,14 +168,18 @@ impl Element {
             return false;
         };
         self.rules.service == Service::Open
-            || (bearer.issuer == area.issuer
+            || ((self.rules.speaks_for)(bearer, area, &self.areas, asked)
                 && (self.rules.allows)(&self.rules, bearer, &area.groups, asked))
     }
 
     /// The place that a URL-escaped path names; `None` if it lies in no area.
-    pub(super) fn locate(&self, path: &str) -> Result<Option<Target>, Ambiguous> {
-        let written = WrittenPath::parse(path).ok_or(Ambiguous)?;
-        let within = |area: &ServedArea| written.path.below(&area.path);
+    pub(super) fn locate(&self, path: &str, end: End) -> Result<Option<Target>, Ambiguous> {
+        let RequestPath {
+            judged,
+            meant,
+            slash,
+        } = (self.rules.request_path)(path, end).ok_or(Ambiguous)?;
+        let within = |area: &ServedArea| (self.rules.within)(&judged, &area.path);
         // The deepest area counts, should one lie in another.
         let found = (0..self.areas.len())
             .filter_map(|area| Some((area, within(&self.areas[area])?)))
@@ -181,8 +187,8 @@ impl Element {
         Ok(found.map(|(area, below)| Target {
             area,
             below,
-            slash: written.slash,
-            path: written.path.clone(),
+            slash,
+            path: meant,
         }))
     }
 
@@ -261,13 +267,6 @@ impl Element {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn method(parts: &Parts) -> Option<Method> {
-    use Method::*;
-    [Get, Head, Put, Delete, Mkcol, Propfind, Move, Options]
-        .into_iter()
-        .find(|method| method.as_str() == parts.method.as_str())
 }
 
 /// Whether the client waits for leave to send its body.

@@ -3,12 +3,13 @@ use std::net::SocketAddr;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 
 use super::answers::{Outcome, Refusal};
-use super::authorisation::{self, Question};
+use super::authorisation::{self, Operation, Question};
+use super::element::ServedArea;
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
-use super::path::WrittenPath;
+use super::path::{End, ObjectPath, RequestPath, WrittenPath};
 use super::scope::Action;
 use super::token::{Bearer, TokenRules};
 use crate::model::{Groups, Method};
@@ -35,8 +36,20 @@ pub(super) struct Rules {
     pub(super) tell: fn(&Told, Outcome) -> Outcome,
     /// What of a request is taken notice of.
     pub(super) hears: fn(&mut Parts),
+    /// The method that a name on the wire stands for.
+    pub(super) method: fn(&str) -> Option<Method>,
+    /// Which object a path of a request names; `None` if nobody could say.
+    pub(super) request_path: fn(&str, End) -> Option<RequestPath>,
+    /// What lies below an area, of the path of an object.
+    pub(super) within: fn(&ObjectPath, &ObjectPath) -> Option<ObjectPath>,
     /// For whom the bearer is taken, once its token was verified, or none was there.
     pub(super) admits: fn(&mut Memory, &Parts, Verified) -> Verified,
+    /// Whether a token counts in this area of all.
+    pub(super) speaks_for: fn(&Bearer, &ServedArea, &[ServedArea], &Question) -> bool,
+    /// What an upload does, given what is there.
+    pub(super) uploading: fn(Option<&Node>, &HeaderMap) -> Operation,
+    /// Whether a part of a file can be uploaded, which then replaces it.
+    pub(super) takes_parts: bool,
     /// What becomes of the bytes of an upload that broke off.
     pub(super) broke_off: fn(Vec<u8>) -> Result<Vec<u8>, Outcome>,
     /// The last touch to the answer to that request.
@@ -96,7 +109,13 @@ impl Default for Rules {
             act: |namespace, act, bearer| namespace.apply(act, &bearer.token_id),
             tell: |_, outcome| outcome,
             hears: |_| {},
+            method: authorisation::method,
+            request_path: |text, _| RequestPath::parse(text),
+            within: ObjectPath::below,
             admits: |_, _, bearer| bearer,
+            speaks_for: |bearer, area, _, _| bearer.issuer == area.issuer,
+            uploading: |node, _| authorisation::uploading(node),
+            takes_parts: false,
             broke_off: |_| {
                 Err(Outcome::text(
                     StatusCode::BAD_REQUEST,

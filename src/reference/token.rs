@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::answers::Refusal;
 use super::keys::{Key, KeyRing, Unavailable};
-use super::scope::{Action, Capability, Scope};
+use super::scope::{self, Action, Capability, Scope};
 use crate::model::{Audience, Method};
 
 const MAX_TOKEN: usize = 32 << 10;
@@ -100,7 +100,11 @@ pub(super) struct TokenRules {
     /// Whether the claim of that name, be it there or not, is none that spoils the token at that time.
     pub(super) claim: fn(&str, &Jws, f64) -> bool,
     /// What the token allows.
-    pub(super) scope: fn(&Map<String, Value>) -> Option<Scope>,
+    pub(super) scope: fn(Option<&Value>, &Map<String, Value>) -> Option<Scope>,
+    /// The groups that the claims assert.
+    pub(super) groups: fn(&Map<String, Value>) -> Vec<String>,
+    /// Whether every issuer's keys count for all issuers.
+    pub(super) pools_keys: bool,
 }
 
 impl Default for TokenRules {
@@ -114,7 +118,9 @@ impl Default for TokenRules {
             keys: |jws, keys| keys.get(jws.key_id()).into_iter().cloned().collect(),
             signed,
             claim: claim_fits,
-            scope,
+            scope: |claim, _| scope::claimed(claim),
+            groups,
+            pools_keys: false,
         }
     }
 }
@@ -177,10 +183,16 @@ pub(super) async fn verify(
         .iter()
         .find(|ring| (rules.same_issuer)(ring.issuer(), issuer))
         .ok_or(bad("its issuer is not trusted"))?;
-    let keys = match ring.keys(jws.key_id()).await {
+    let mut keys = match ring.keys(jws.key_id()).await {
         Ok(keys) => (rules.keys)(&jws, &keys),
         Err(Unavailable) => return Err(Refusal::KeysUnavailable),
     };
+    if rules.pools_keys {
+        for ring in trusted {
+            let found = ring.keys(jws.key_id()).await;
+            keys.extend(found.iter().flat_map(|found| (rules.keys)(&jws, found)));
+        }
+    }
     if keys.is_empty() {
         return Err(bad("its key is not one of its issuer"));
     }
@@ -284,13 +296,13 @@ fn read(rules: &TokenRules, jws: &Jws, issuer: &str, now: f64) -> Result<Bearer,
     fit(&CLAIMS, |name| (rules.claim)(name, jws, now))?;
     let claims = &jws.claims;
     let token_id = claims.get("jti").and_then(Value::as_str);
-    let groups = claims.get("wlcg.groups").and_then(strings);
+    let scope = (rules.scope)(claims.get("scope"), claims);
     Ok(Bearer {
         issuer: issuer.to_owned(),
         token_id: token_id.unwrap_or_default().to_owned(),
         audience: claims.get("aud").and_then(audience),
-        scope: (rules.scope)(claims).ok_or(Refusal::InvalidToken("its scope is broken"))?,
-        groups: groups.unwrap_or_default(),
+        scope: scope.ok_or(Refusal::InvalidToken("its scope is broken"))?,
+        groups: (rules.groups)(claims),
     })
 }
 
@@ -319,11 +331,12 @@ fn supported(version: &str) -> bool {
         .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
 }
 
-pub(super) fn scope(claims: &Map<String, Value>) -> Option<Scope> {
-    match claims.get("scope") {
-        None => Some(Scope::default()),
-        Some(scope) => scope.as_str().and_then(Scope::parse),
-    }
+/// The groups that the claims assert; another shape than an array of strings asserts none.
+pub(super) fn groups(claims: &Map<String, Value>) -> Vec<String> {
+    claims
+        .get("wlcg.groups")
+        .and_then(strings)
+        .unwrap_or_default()
 }
 
 /// A string or an array of strings that is not empty.

@@ -25,36 +25,7 @@ fn steps(text: &str) -> String {
 #[test]
 fn the_suites_of_the_binary_load() {
     let catalogue = load_catalogue(&[]).unwrap_or_else(|problems| panic!("{problems}"));
-    let count: Vec<_> = catalogue
-        .suites
-        .iter()
-        .map(|suite| (suite.name.as_str(), suite.cases.len()))
-        .collect();
-    insta::assert_debug_snapshot!(count, @r#"
-    [
-        (
-            "authentication",
-            112,
-        ),
-        (
-            "audience",
-            27,
-        ),
-        (
-            "capability",
-            27,
-        ),
-        (
-            "path",
-            18,
-        ),
-        (
-            "group",
-            6,
-        ),
-    ]
-    "#);
-    assert_eq!(catalogue.cases().count(), 190);
+    assert!(catalogue.suites.iter().all(|suite| !suite.cases.is_empty()));
     for clause in catalogue.cases().flat_map(|case| &case.clauses) {
         assert!(catalogue.clause(clause).is_some(), "{clause}");
     }
@@ -134,27 +105,27 @@ fn claims_and_words_are_read() {
     let case = catalogue.cases().next().unwrap();
     let token = case.steps[0].token.token().unwrap();
     insta::assert_debug_snapshot!(token.claims, @r#"
-{
-    "exp": FromNow(
-        -600000,
-    ),
-    "iat": Value(
-        String("tomorrow"),
-    ),
-    "n": Value(
-        Number(5),
-    ),
-    "nbf": Remove,
-    "x": Value(
-        Array [
-            String("a"),
-            Object {
-                "y": Bool(true),
-            },
-        ],
-    ),
-}
-"#);
+    {
+        "exp": FromNow(
+            -600,
+        ),
+        "iat": Value(
+            String("tomorrow"),
+        ),
+        "n": Value(
+            Number(5),
+        ),
+        "nbf": Remove,
+        "x": Value(
+            Array [
+                String("a"),
+                Object {
+                    "y": Bool(true),
+                },
+            ],
+        ),
+    }
+    "#);
     assert_eq!(case.steps[0].body, "new");
     assert_eq!(
         (case.steps[1].body.as_str(), &case.steps[1].token),
@@ -202,96 +173,96 @@ cases:
     tokn: openid
     expect: okay
 - id: 7
-"), @r#"
-own.yaml:1:8: `Own` is no name of a suite
-    1 | suite: Own
-      |        ^^^
-  help: a suite is named by a lower-case word, such as `path`
+"), @"
+    own.yaml:1:8: `Own` is no name of a suite
+        1 | suite: Own
+          |        ^^^
+      help: a suite is named by a lower-case word, such as `path`
 
-own.yaml:2:1: `about` has no value; expected text
-    2 | about:
-      | ^^^^^
+    own.yaml:2:1: `about` has no value; expected text
+        2 | about:
+          | ^^^^^
 
-own.yaml:3:1: a suite has no key `colour`
-    3 | colour: red
-      | ^^^^^^
-  help: there is `suite`, `about` and `cases`
+    own.yaml:3:1: a suite has no key `colour`
+        3 | colour: red
+          | ^^^^^^
+      help: there is `suite`, `about` and `cases`
 
-own.yaml:5:3: a case needs the key `risk`
-    5 | - id: other.one
-      |   ^^
+    own.yaml:5:3: a case needs the key `risk`
+        5 | - id: other.one
+          |   ^^
 
-own.yaml:7:3: the key `title` is there twice, first on line 6
-    7 |   title: u
-      |   ^^^^^
+    own.yaml:7:3: the key `title` is there twice, first on line 6
+        7 |   title: u
+          |   ^^^^^
 
-own.yaml:8:13: there is no clause `JWT-2.2.1-1`
-    8 |   clauses: [JWT-2.2.1-1, JWT-2.2.1-01, JWT-2.2.1-01, nonsense]
-      |             ^^^^^^^^^^^
-  help: did you mean `JWT-2.2.1-01`?
+    own.yaml:8:13: there is no clause `JWT-2.2.1-1`
+        8 |   clauses: [JWT-2.2.1-1, JWT-2.2.1-01, JWT-2.2.1-01, nonsense]
+          |             ^^^^^^^^^^^
+      help: did you mean `JWT-2.2.1-01`?
 
-own.yaml:8:40: the clause `JWT-2.2.1-01` is there twice
-    8 |   clauses: [JWT-2.2.1-1, JWT-2.2.1-01, JWT-2.2.1-01, nonsense]
-      |                                        ^^^^^^^^^^^^
+    own.yaml:8:40: the clause `JWT-2.2.1-01` is there twice
+        8 |   clauses: [JWT-2.2.1-1, JWT-2.2.1-01, JWT-2.2.1-01, nonsense]
+          |                                        ^^^^^^^^^^^^
 
-own.yaml:8:54: `nonsense` is no id of a clause
-    8 |   clauses: [JWT-2.2.1-1, JWT-2.2.1-01, JWT-2.2.1-01, nonsense]
-      |                                                      ^^^^^^^^
-  help: a clause id looks like `JWT-2.2.1-04`
+    own.yaml:8:54: `nonsense` is no id of a clause
+        8 |   clauses: [JWT-2.2.1-1, JWT-2.2.1-01, JWT-2.2.1-01, nonsense]
+          |                                                      ^^^^^^^^
+      help: a clause id looks like `JWT-2.2.1-04`
 
-own.yaml:9:13: `severity` cannot be `kritical`
-    9 |   severity: kritical
-      |             ^^^^^^^^
-  help: did you mean `critical`?
+    own.yaml:9:13: `severity` cannot be `kritical`
+        9 |   severity: kritical
+          |             ^^^^^^^^
+      help: did you mean `critical`?
 
-own.yaml:10:12: an object has no key `flie`
-   10 |   given: [{flie: x}, {file: a, directory: b}]
-      |            ^^^^
-  help: did you mean `file`?
+    own.yaml:10:12: an object has no key `flie`
+       10 |   given: [{flie: x}, {file: a, directory: b}]
+          |            ^^^^
+      help: did you mean `file`?
 
-own.yaml:10:32: `file` and `directory` exclude each other
-   10 |   given: [{flie: x}, {file: a, directory: b}]
-      |                                ^^^^^^^^^
+    own.yaml:10:32: `file` and `directory` exclude each other
+       10 |   given: [{flie: x}, {file: a, directory: b}]
+          |                                ^^^^^^^^^
 
-own.yaml:13:5: `get` and `put` exclude each other
-   13 |     put: b
-      |     ^^^
+    own.yaml:13:5: `get` and `put` exclude each other
+       13 |     put: b
+          |     ^^^
 
-own.yaml:14:5: a step has no key `tokn`
-   14 |     tokn: openid
-      |     ^^^^
-  help: did you mean `token`?
+    own.yaml:14:5: a step has no key `tokn`
+       14 |     tokn: openid
+          |     ^^^^
+      help: did you mean `token`?
 
-own.yaml:15:13: `expect` cannot be `okay`
-   15 |     expect: okay
-      |             ^^^^
-  help: there is `any`, `bad-request`, `conflict`, `created`, `created-or-conflict`, `deleted`, `denied`, `exists`, `listed`, `not-allowed`, `not-found`, `ok`, `partial`, `precondition-failed`, `refused`, `replaced`, `unauthenticated`, `unsatisfiable` and `unsupported-type`
+    own.yaml:15:13: `expect` cannot be `okay`
+       15 |     expect: okay
+          |             ^^^^
+      help: there is `created`, `deleted`, `denied`, `not-found`, `ok`, `replaced` and `unauthenticated`
 
-own.yaml:16:3: a case needs the key `title`
-   16 | - id: 7
-      |   ^^
+    own.yaml:16:3: a case needs the key `title`
+       16 | - id: 7
+          |   ^^
 
-own.yaml:16:3: a case needs the key `risk`
-   16 | - id: 7
-      |   ^^
+    own.yaml:16:3: a case needs the key `risk`
+       16 | - id: 7
+          |   ^^
 
-own.yaml:16:3: a case needs the key `clauses`
-   16 | - id: 7
-      |   ^^
+    own.yaml:16:3: a case needs the key `clauses`
+       16 | - id: 7
+          |   ^^
 
-own.yaml:16:3: a case needs the key `severity`
-   16 | - id: 7
-      |   ^^
+    own.yaml:16:3: a case needs the key `severity`
+       16 | - id: 7
+          |   ^^
 
-own.yaml:16:3: a case needs the key `steps`
-   16 | - id: 7
-      |   ^^
+    own.yaml:16:3: a case needs the key `steps`
+       16 | - id: 7
+          |   ^^
 
-own.yaml:16:7: `id`: expected text, found a number
-   16 | - id: 7
-      |       ^
-  help: put it in quotes
-"#);
+    own.yaml:16:7: `id`: expected text, found a number
+       16 | - id: 7
+          |       ^
+      help: put it in quotes
+    ");
 }
 
 #[test]
@@ -345,75 +316,75 @@ fn variables_and_paths() {
   - get: f
     token: 'storage.read:{dir'
     expect: ok
-"), @r#"
-own.yaml:10:11: a path does not start with a slash
-   10 |   - file: /abs
-      |           ^^^^
-  help: it is relative to the directory of the case
+"), @"
+    own.yaml:10:11: a path does not start with a slash
+       10 |   - file: /abs
+          |           ^^^^
+      help: it is relative to the directory of the case
 
-own.yaml:11:13: `..` in a path is rewritten before it is sent
-   11 |   - file: a/../b
-      |             ^^
-  help: cases about dot segments need the byte-exact client
+    own.yaml:11:13: `..` in a path is rewritten before it is sent
+       11 |   - file: a/../b
+          |             ^^
+      help: cases about dot segments need the byte-exact client
 
-own.yaml:12:13: `%2E` in a path is rewritten before it is sent
-   12 |   - file: a/%2E/b
-      |             ^^^
-  help: cases about dot segments need the byte-exact client
+    own.yaml:12:13: `%2E` in a path is rewritten before it is sent
+       12 |   - file: a/%2E/b
+          |             ^^^
+      help: cases about dot segments need the byte-exact client
 
-own.yaml:13:11: a component of the path is empty
-   13 |   - file: a//b
-      |           ^^^^
-  help: remove the slash
+    own.yaml:13:11: a component of the path is empty
+       13 |   - file: a//b
+          |           ^^^^
+      help: remove the slash
 
-own.yaml:14:16: a component of the path is empty
-   14 |   - directory: d/
-      |                ^^
-  help: remove the slash
+    own.yaml:14:16: a component of the path is empty
+       14 |   - directory: d/
+          |                ^^
+      help: remove the slash
 
-own.yaml:15:11: a path has no variables
-   15 |   - file: '{dir}/a'
-      |           ^^^^^^^^^
-  help: only `{protected}/` or `{second}/` may stand at its start
+    own.yaml:15:11: a path has no variables
+       15 |   - file: '{dir}/a'
+          |           ^^^^^^^^^
+      help: only `{protected}/` may stand at its start
 
-own.yaml:16:12: ` ` cannot stand in the path of a URL
-   16 |   - file: a b
-      |            ^
-  help: write it as % and two hexadecimal digits for each of its bytes
+    own.yaml:16:12: ` ` cannot stand in the path of a URL
+       16 |   - file: a b
+          |            ^
+      help: write it as % and two hexadecimal digits for each of its bytes
 
-own.yaml:18:11: there is no variable `{protectd}`
-   18 |   - get: '{protectd}/f'
-      |           ^^^^^^^^^^
-  help: did you mean `{protected}`?
+    own.yaml:18:11: there is no variable `{protectd}`
+       18 |   - get: '{protectd}/f'
+          |           ^^^^^^^^^^
+      help: did you mean `{protected}`?
 
-own.yaml:19:34: there is no variable `{dri}`
-   19 |     token: {scope: 'storage.read:{dri}', groups: ['{grup}', wlcg], audience: []}
-      |                                  ^^^^^
-  help: did you mean `{dir}`?
+    own.yaml:19:34: there is no variable `{dri}`
+       19 |     token: {scope: 'storage.read:{dri}', groups: ['{grup}', wlcg], audience: []}
+          |                                  ^^^^^
+      help: did you mean `{dir}`?
 
-own.yaml:19:52: there is no variable `{grup}`
-   19 |     token: {scope: 'storage.read:{dri}', groups: ['{grup}', wlcg], audience: []}
-      |                                                    ^^^^^^
-  help: did you mean `{group}`?
+    own.yaml:19:52: there is no variable `{grup}`
+       19 |     token: {scope: 'storage.read:{dri}', groups: ['{grup}', wlcg], audience: []}
+          |                                                    ^^^^^^
+      help: did you mean `{group}`?
 
-own.yaml:19:61: a group starts with a slash
-   19 |     token: {scope: 'storage.read:{dri}', groups: ['{grup}', wlcg], audience: []}
-      |                                                             ^^^^
+    own.yaml:19:61: a group starts with a slash
+       19 |     token: {scope: 'storage.read:{dri}', groups: ['{grup}', wlcg], audience: []}
+          |                                                             ^^^^
 
-own.yaml:19:68: `audience` is empty
-   19 |     token: {scope: 'storage.read:{dri}', groups: ['{grup}', wlcg], audience: []}
-      |                                                                    ^^^^^^^^
-  help: write `claims: {aud: []}` for a token with an empty list
+    own.yaml:19:68: `audience` is empty
+       19 |     token: {scope: 'storage.read:{dri}', groups: ['{grup}', wlcg], audience: []}
+          |                                                                    ^^^^^^^^
+      help: write `claims: {aud: []}` for a token with an empty list
 
-own.yaml:22:12: scopes are separated by single spaces
-   22 |     token: 'a  b'
-      |            ^^^^^^
+    own.yaml:22:12: scopes are separated by single spaces
+       22 |     token: 'a  b'
+          |            ^^^^^^
 
-own.yaml:25:12: a brace lacks its partner
-   25 |     token: 'storage.read:{dir'
-      |            ^^^^^^^^^^^^^^^^^^^
-  help: braces stand around variables only
-"#);
+    own.yaml:25:12: a brace lacks its partner
+       25 |     token: 'storage.read:{dir'
+          |            ^^^^^^^^^^^^^^^^^^^
+      help: braces stand around variables only
+    ");
 }
 
 #[test]
@@ -455,60 +426,73 @@ fn expectations_fit_methods_and_controls() {
     body: Not a word
     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
     expect: created
-"), @r#"
-own.yaml:13:13: `get` cannot be `created`
-   13 |     expect: created
-      |             ^^^^^^^
-  help: it can be `any`, `bad-request`, `conflict`, `denied`, `not-allowed`, `not-found`, `ok`, `partial`, `precondition-failed`, `refused`, `unauthenticated`, `unsatisfiable` and `unsupported-type`
+"), @"
+    own.yaml:13:13: `get` cannot be `created`
+       13 |     expect: created
+          |             ^^^^^^^
+      help: it can be `denied`, `not-found`, `ok` and `unauthenticated`
 
-own.yaml:14:5: a step that expects `denied` needs the key `control`
-   14 |   - get: f
-      |     ^^^
-  help: name the token with which the very same request succeeds; without it a dead service would pass
+    own.yaml:14:5: a step that expects `denied` needs the key `control`
+       14 |   - get: f
+          |     ^^^
+      help: name the token with which the very same request succeeds; without it a dead service would pass
 
-own.yaml:20:14: `control` is the same token as `token`
-   20 |     control: a
-      |              ^
-  help: it is the token with which the request succeeds
+    own.yaml:20:14: `control` is the same token as `token`
+       20 |     control: a
+          |              ^
+      help: it is the token with which the request succeeds
 
-own.yaml:24:14: `control` has to be a token
-   24 |     control: none
-      |              ^^^^
+    own.yaml:24:14: `control` has to be a token
+       24 |     control: none
+          |              ^^^^
 
-own.yaml:30:5: only `move` and `copy` have a `to`
-   30 |     to: g
-      |     ^^
+    own.yaml:28:5: `control` has altered claims
+       28 |     control: {scope: b, claims: {aud: null}}
+          |     ^^^^^^^
+      help: a control is a token that an honest issuer gives
 
-own.yaml:31:5: only `put` has a `body`
-   31 |     body: x
-      |     ^^^^
+    own.yaml:30:5: only `move` has a `to`
+       30 |     to: g
+          |     ^^
 
-own.yaml:34:5: `control` is for steps that expect `denied` or `unauthenticated`
-   34 |     control: b
-      |     ^^^^^^^
-  help: remove it
+    own.yaml:31:5: only `put` has a `body`
+       31 |     body: x
+          |     ^^^^
 
-own.yaml:35:5: a step needs the key `to`
-   35 |   - move: f
-      |     ^^^^
+    own.yaml:34:5: `control` is for steps that expect `denied` or `unauthenticated`
+       34 |     control: b
+          |     ^^^^^^^
+      help: remove it
 
-own.yaml:39:9: this moves an object onto itself
-   39 |     to: f
-      |         ^
+    own.yaml:35:5: a step needs the key `to`
+       35 |   - move: f
+          |     ^^^^
 
-own.yaml:43:11: a `body` is a lower-case word
-   43 |     body: Not a word
-      |           ^^^^^^^^^^
-  help: the runner makes the content from it
+    own.yaml:39:9: this moves an object onto itself
+       39 |     to: f
+          |         ^
 
-own.yaml:44:45: `audience` and the claim `aud` exclude each other
-   44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
-      |                                             ^^^
+    own.yaml:43:11: a `body` is a lower-case word
+       43 |     body: Not a word
+          |           ^^^^^^^^^^
+      help: the runner makes the content from it
 
-own.yaml:44:66: JSON has no such number
-   44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
-      |                                                                  ^^^^
-"#);
+    own.yaml:44:45: `audience` and the claim `aud` exclude each other
+       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
+          |                                             ^^^
+
+    own.yaml:44:58: `exp` is in whole seconds from now
+       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
+          |                                                          ^^^
+
+    own.yaml:44:66: JSON has no such number
+       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
+          |                                                                  ^^^^
+
+    own.yaml:44:76: there are no variables in `claims`
+       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
+          |                                                                            ^^^^^
+    ");
 }
 
 #[test]
@@ -738,13 +722,12 @@ fn clauses_are_checked() {
   severity: high
 - id: lower
   requirement: ''
-  untestable: ' '
 "), @"
     own.yaml:2:3: a clause needs the key `requirement`
         2 | - id: JWT-2.2.1-01
           |   ^^
 
-    own.yaml:2:7: the clause `JWT-2.2.1-01` is there twice, first in suites/clauses.yaml:222
+    own.yaml:2:7: the clause `JWT-2.2.1-01` is there twice, first in suites/clauses.yaml:48
         2 | - id: JWT-2.2.1-01
           |       ^^^^^^^^^^^^
 
@@ -792,32 +775,5 @@ fn clauses_are_checked() {
     own.yaml:9:16: `requirement` is empty
         9 |   requirement: ''
           |                ^^
-
-    own.yaml:10:15: `untestable` is empty
-       10 |   untestable: ' '
-          |               ^^^
-    ");
-}
-
-#[test]
-fn a_case_cites_only_what_can_be_judged() {
-    let register = "clauses:\n- {id: SITE-01, source: house, basis: derived, level: MUST, severity: critical, requirement: r, untestable: It is too far away.}\n";
-    let suite =
-        format!("{HEAD}  steps: [{{mkcol: d, token: 'storage.create:/', expect: created}}]\n")
-            .replace("[JWT-2.2.1-01]", "[JWT-2.2.1-06, SITE-01]");
-    let source = |name: &str, text: &str| Source {
-        name: name.into(),
-        text: text.into(),
-    };
-    let sources = [
-        builtin_clauses(),
-        source("own.yaml", &suite),
-        source("register.yaml", register),
-    ];
-    insta::assert_snapshot!(load(&sources).unwrap_err().to_string(), @"
-    own.yaml:7:27: no case can judge the clause `SITE-01`, says the register: It is too far away.
-        7 |   clauses: [JWT-2.2.1-06, SITE-01]
-          |                           ^^^^^^^
-      help: cite another clause
     ");
 }

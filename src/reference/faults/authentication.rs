@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::answers::{Outcome, Refusal};
 use super::super::keys::{Key, public_key};
-use super::super::scope::Scope;
+use super::super::scope::{Scope, claimed};
 use super::super::token::{
-    BOUND, Jws, NO_HEADER, NO_JWS, NO_PAYLOAD, claim_fits, member_fits, parts, scope, signed,
+    BOUND, Jws, NO_HEADER, NO_JWS, NO_PAYLOAD, claim_fits, member_fits, parts, signed,
     verified,
 };
 use super::Fault;
@@ -811,8 +811,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-4.3.3-04"],
         cases: &["authentication.claims.scp.read"],
         apply: |rules| {
-            rules.token.scope = |claims| match claims.contains_key("scope") {
-                true => scope(claims),
+            rules.token.scope = |_, claims| match claims.contains_key("scope") {
+                true => claimed(claims.get("scope")),
                 false => Scope::parse(&words(claims, "scp")),
             }
         },
@@ -826,7 +826,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.claims.scp.write",
         ],
         apply: |rules| {
-            rules.token.scope = |claims| {
+            rules.token.scope = |_, claims| {
                 Scope::parse(format!("{} {}", words(claims, "scope"), words(claims, "scp")).trim())
             }
         },
@@ -837,9 +837,9 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-4.3.3-04"],
         cases: &["authentication.claims.roles"],
         apply: |rules| {
-            rules.token.scope = |claims| match claims.contains_key("roles") {
+            rules.token.scope = |_, claims| match claims.contains_key("roles") {
                 true => Scope::parse(&words(claims, "permissions")),
-                false => scope(claims),
+                false => claimed(claims.get("scope")),
             }
         },
     },
@@ -849,9 +849,9 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-4.3.3-04"],
         cases: &["authentication.claims.scitokens"],
         apply: |rules| {
-            rules.token.scope = |claims| match claims.contains_key("ver") {
+            rules.token.scope = |_, claims| match claims.contains_key("ver") {
                 true => Scope::parse("storage.read:/ storage.modify:/"),
-                false => scope(claims),
+                false => claimed(claims.get("scope")),
             }
         },
     },

@@ -116,7 +116,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-overwrites",
         about: "storage.create replaces files.",
         clauses: &["JWT-2.2.1-04"],
-        cases: &["capability.create.no-overwrite"],
+        cases: &[
+            "capability.create.no-overwrite",
+            "capability.create.no-empty",
+            "capability.create.no-overwrite-chunked",
+            "capability.create.no-overwrite-expect-continue",
+            "capability.create.no-overwrite-overwrite-header",
+            "capability.create.no-overwrite-if-match",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Overwrite)

@@ -117,7 +117,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
 ];
 
-fn member(groups: &Groups, asserted: &[String]) -> bool {
+pub(super) fn member(groups: &Groups, asserted: &[String]) -> bool {
     asserted.contains(&groups.member)
 }
 
@@ -126,7 +126,7 @@ fn privileged(groups: &Groups, asserted: &[String]) -> bool {
 }
 
 /// Whether a member who is no more than that asks for this in the protected path.
-fn member_in_protected(
+pub(super) fn member_in_protected(
     groups: &Groups,
     asserted: &[String],
     asked: &Question,

@@ -7,12 +7,18 @@ mod audience;
 mod authentication;
 mod bearer;
 mod capability;
+mod claim;
 mod connection;
 mod digest;
 mod effect;
 mod group;
+mod isolation;
+mod membership;
 mod path;
+mod reach;
 mod reading;
+mod rights;
+mod scopes;
 mod service;
 mod webdav;
 
@@ -49,12 +55,17 @@ pub fn faults() -> &'static [Fault] {
             capability::FAULTS,
             reading::FAULTS,
             effect::FAULTS,
+            claim::FAULTS,
+            rights::FAULTS,
             path::FAULTS,
+            reach::FAULTS,
             group::FAULTS,
             bearer::FAULTS,
             connection::FAULTS,
             webdav::FAULTS,
             digest::FAULTS,
+            membership::FAULTS,
+            isolation::FAULTS,
             service::FAULTS,
         ]
         .concat()
@@ -87,6 +98,7 @@ mod tests {
             include_str!("../../../suites/audience.yaml"),
             include_str!("../../../suites/capability.yaml"),
             include_str!("../../../suites/group.yaml"),
+            include_str!("../../../suites/isolation.yaml"),
             include_str!("../../../suites/path.yaml"),
             include_str!("../../../suites/bearer.yaml"),
             include_str!("../../../suites/connection.yaml"),

@@ -15,6 +15,13 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.put",
             "path.sibling-prefix.delete",
             "path.sibling-prefix.mkcol",
+            "path.sibling-prefix.head",
+            "path.sibling-prefix.propfind",
+            "path.sibling-prefix.stage",
+            "path.sibling-prefix.create",
+            "path.sibling-prefix.overwrite",
+            "path.sibling-prefix.move",
+            "path.sibling-prefix.suffix",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| starts_alike(scope, asked) || covers(scope, asked)
@@ -36,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-prefix-match-on-uploads",
         about: "For new files, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.put"],
+        cases: &["path.sibling-prefix.put", "path.sibling-prefix.create"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && starts_alike(scope, asked))
@@ -77,6 +84,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.read",
             "path.outside.read-above",
             "path.sibling-prefix.read",
+            "path.sibling-prefix.suffix",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
@@ -90,6 +98,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.put",
             "path.sibling-prefix.put",
             "path.trailing-slash.not-a-file",
+            "path.sibling-prefix.create",
         ],
         apply: |rules| {
             rules.covers =
@@ -119,8 +128,13 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "path-ignored-on-directories",
         about: "The path of a capability does not matter when making directories.",
-        clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.mkcol"],
+        clauses: &["JWT-2.2.1-09", "JWT-2.2.1-14", "JWT-2.2.1-08"],
+        cases: &[
+            "path.sibling-prefix.mkcol",
+            "path.outside.mkcol",
+            "capability.create.leading-no-sibling",
+            "capability.create.leading-no-prefix",
+        ],
         apply: |rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::MakeDirectory || covers(scope, asked)
@@ -259,7 +273,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "directory-scope-needs-parent",
         about: "A path does not cover the making of the directory of that name.",
         clauses: &["JWT-2.2.1-06", "JWT-2.2.1-10"],
-        cases: &["path.create.mkcol"],
+        cases: &["path.create.mkcol", "path.directory.created"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
@@ -290,7 +304,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "trailing-slash-matches-file",
         about: "The trailing slash of a path is dropped.",
         clauses: &["JWT-2.2.1-12"],
-        cases: &["path.trailing-slash.not-a-file"],
+        cases: &[
+            "path.trailing-slash.not-a-file",
+            "path.trailing-slash.not-a-file-read",
+            "path.trailing-slash.not-a-file-delete",
+        ],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 let without = WrittenPath {
@@ -304,7 +322,7 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 /// The mistake that gave this suite its best known case: paths compared as strings.
-fn starts_alike(scope: &WrittenPath, asked: &Question) -> bool {
+pub(super) fn starts_alike(scope: &WrittenPath, asked: &Question) -> bool {
     let slash = if scope.slash { "/" } else { "" };
     let prefix = format!("{}{slash}", scope.path);
     asked.path.to_string().starts_with(&prefix)

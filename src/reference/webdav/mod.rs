@@ -93,6 +93,7 @@ impl Scene<'_> {
             directory: operation == Operation::MakeDirectory
                 || node.map_or(target.slash, Node::is_directory),
             made_with: node.map(|node| node.made_with.as_str()),
+            part: self.headers.contains_key("range"),
         };
         if self.element.allows(&self.visit.bearer, target, &asked) {
             Ok(())

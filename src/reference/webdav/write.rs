@@ -5,17 +5,18 @@ use super::super::answers::{Outcome, Refusal};
 use super::super::authorisation::Operation;
 use super::super::element::Target;
 use super::super::namespace::{Act, Node, Obstacle};
+use super::super::path::End;
 use super::{Plan, Scene};
 
 /// RFC 9110 section 9.3.4.
 pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
     let target = &scene.visit.target;
     let node = scene.node(target);
-    scene.require(writes_over(node), target)?;
+    scene.require((scene.element.rules.uploading)(node, scene.headers), target)?;
     if node.is_some() && scene.header("if-none-match") == Some("*") {
         return Err(precondition_failed("there is something at this path\n"));
     }
-    if scene.headers.contains_key("content-range") {
+    if scene.headers.contains_key("content-range") && !scene.element.rules.takes_parts {
         // RFC 9110 section 14.5: never take a part for the whole.
         return Err(Outcome::text(
             StatusCode::BAD_REQUEST,
@@ -110,13 +111,6 @@ pub(super) fn with_body(act: Act, body: Bytes) -> Result<Act, Outcome> {
     }
 }
 
-fn writes_over(node: Option<&Node>) -> Operation {
-    match node {
-        Some(_) => Operation::Overwrite,
-        None => Operation::Create,
-    }
-}
-
 /// An area as a whole stays where it is.
 fn movable(target: &Target) -> Result<(), Outcome> {
     if target.below.is_root() {
@@ -149,7 +143,7 @@ fn destination(scene: &Scene) -> Result<Target, Outcome> {
     };
     let target = scene
         .element
-        .locate(path)
+        .locate(path, End::Destination)
         .map_err(|_| bad("the Destination's path is ambiguous\n"))?;
     target.ok_or_else(|| Refusal::InsufficientScope.into())
 }

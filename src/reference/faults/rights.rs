@@ -1,0 +1,681 @@
+//! What each capability gives beside the plainest uses, and how several go together.
+
+use axum::http::StatusCode;
+
+use super::super::answers::Refusal;
+use super::super::authorisation::{
+    Operation, Question, allows, covers, groups_permit, looks, method, permits, uploading,
+};
+use super::super::namespace::{Act, Change};
+use super::super::rules::Rules;
+use super::super::scope::Action;
+use super::super::token::Bearer;
+use super::Fault;
+use crate::model::Method;
+
+/// Begins the mark of objects that belong to a token.
+const OWNED: &str = "owned:";
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "no-scope-stats",
+        about: "A token without capabilities and groups looks at files.",
+        clauses: &["JWT-2.2.1-38"],
+        cases: &["capability.none.head", "capability.none.propfind"],
+        apply: |rules| {
+            rules.groups_permit = |groups, asserted, asked| {
+                (asserted.is_empty() && asked.operation == Operation::Stat)
+                    || groups_permit(groups, asserted, asked)
+            }
+        },
+    },
+    Fault {
+        name: "read-reads-no-parts",
+        about: "storage.read reads whole files only.",
+        clauses: &["JWT-2.2.1-01"],
+        cases: &["capability.read.range"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Read) && asked.part)
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "read-deletes-directories",
+        about: "storage.read deletes directories.",
+        clauses: &["JWT-2.2.1-02"],
+        cases: &["capability.read.no-delete-directory"],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Read && asked.operation == Operation::Delete && asked.directory)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "patch-overwrites",
+        about: "PATCH is taken for PUT, and needs no more than any capability.",
+        clauses: &["JWT-2.2.1-02", "JWT-2.2.1-23"],
+        cases: &[
+            "capability.read.no-overwrite",
+            "capability.read.no-empty",
+            "capability.read.no-patch",
+            "capability.create.no-patch",
+        ],
+        apply: |rules| {
+            rules.method = |name| {
+                if name == "PATCH" {
+                    Some(Method::Put)
+                } else {
+                    method(name)
+                }
+            };
+            rules.permits =
+                |action, asked| asked.operation == Operation::Overwrite || permits(action, asked);
+        },
+    },
+    Fault {
+        name: "create-overwrites-chunked",
+        about: "storage.create replaces a file when the upload comes in chunks.",
+        clauses: &["JWT-2.2.1-04"],
+        cases: &["capability.create.no-overwrite-chunked"],
+        apply: |rules| {
+            rules.uploading = |node, headers| {
+                if headers.contains_key("transfer-encoding") {
+                    Operation::Create
+                } else {
+                    uploading(node)
+                }
+            }
+        },
+    },
+    Fault {
+        name: "create-overwrites-continued",
+        about: "storage.create replaces a file when the upload waits for leave to be sent.",
+        clauses: &["JWT-2.2.1-04"],
+        cases: &["capability.create.no-overwrite-expect-continue"],
+        apply: |rules| {
+            rules.uploading = |node, headers| {
+                if headers.contains_key("expect") {
+                    Operation::Create
+                } else {
+                    uploading(node)
+                }
+            }
+        },
+    },
+    Fault {
+        name: "create-overwrites-forced",
+        about: "storage.create replaces a file when the upload has the header Overwrite.",
+        clauses: &["JWT-2.2.1-04"],
+        cases: &["capability.create.no-overwrite-overwrite-header"],
+        apply: |rules| {
+            rules.uploading = |node, headers| {
+                if headers.contains_key("overwrite") {
+                    Operation::Create
+                } else {
+                    uploading(node)
+                }
+            }
+        },
+    },
+    Fault {
+        name: "create-overwrites-matched",
+        about: "storage.create replaces a file when the upload has the header If-Match.",
+        clauses: &["JWT-2.2.1-04"],
+        cases: &["capability.create.no-overwrite-if-match"],
+        apply: |rules| {
+            rules.uploading = |node, headers| {
+                if headers.contains_key("if-match") {
+                    Operation::Create
+                } else {
+                    uploading(node)
+                }
+            }
+        },
+    },
+    Fault {
+        name: "parts-are-created",
+        about: "An upload with Content-Range is taken for a new file.",
+        clauses: &["JWT-2.2.1-23"],
+        cases: &["capability.create.no-part"],
+        apply: |rules| {
+            rules.takes_parts = true;
+            rules.uploading = |node, headers| {
+                if headers.contains_key("content-range") {
+                    Operation::Create
+                } else {
+                    uploading(node)
+                }
+            };
+        },
+    },
+    Fault {
+        name: "create-stats-not",
+        about: "storage.create does not look at files.",
+        clauses: &["JWT-2.2.1-28"],
+        cases: &[
+            "capability.create.head",
+            "capability.create.propfind",
+            "capability.create.missing",
+        ],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Create) && asked.operation == Operation::Stat)
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "create-reads-parts",
+        about: "storage.create reads when only a part is asked for.",
+        clauses: &["JWT-2.2.1-18"],
+        cases: &["capability.create.no-range"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                (bearer.has_only(Action::Create)
+                    && asked.part
+                    && asked.operation == Operation::Read)
+                    || allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "modify-stats-not",
+        about: "storage.modify does not look at files.",
+        clauses: &["JWT-2.2.1-28"],
+        cases: &["capability.modify.head", "capability.modify.propfind"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Modify) && asked.operation == Operation::Stat)
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "modify-reads-parts",
+        about: "storage.modify reads when only a part is asked for.",
+        clauses: &["JWT-2.2.1-17"],
+        cases: &["capability.modify.no-range"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                (bearer.has_only(Action::Modify)
+                    && asked.part
+                    && asked.operation == Operation::Read)
+                    || allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "stage-stats-not",
+        about: "storage.stage does not look at files.",
+        clauses: &["JWT-2.2.1-28"],
+        cases: &["capability.stage.head", "capability.stage.propfind"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Stage) && asked.operation == Operation::Stat)
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "stage-reads-parts",
+        about: "storage.stage reads when only a part is asked for.",
+        clauses: &["JWT-2.2.1-24"],
+        cases: &["capability.stage.no-range"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                (bearer.has_only(Action::Stage) && asked.part && asked.operation == Operation::Read)
+                    || allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "missing-is-forbidden-to-create",
+        about: "storage.create is told that it may not look where nothing is.",
+        clauses: &["JWT-2.2.1-28", "DAV-19"],
+        cases: &["capability.create.missing"],
+        apply: |rules| {
+            rules.tell = |told, outcome| {
+                let create = told
+                    .bearer
+                    .is_some_and(|bearer| bearer.has_only(Action::Create));
+                if create && told.method == Method::Head && told.before.is_none() {
+                    Refusal::InsufficientScope.into()
+                } else {
+                    outcome
+                }
+            }
+        },
+    },
+    Fault {
+        name: "create-leads-nowhere",
+        about: "storage.create makes no directories that lead to its path.",
+        clauses: &["JWT-2.2.1-07"],
+        cases: &["capability.create.leading-directories"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Create)
+                    && asked.operation == Operation::MakeDirectory
+                    && above(bearer, asked))
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "modify-leads-nowhere",
+        about: "storage.modify makes no directories that lead to its path.",
+        clauses: &["JWT-2.2.1-16"],
+        cases: &["capability.modify.create-superset"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Modify)
+                    && asked.operation == Operation::MakeDirectory
+                    && above(bearer, asked))
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "no-parent-is-forbidden",
+        about: "An upload below a missing directory is told as a missing right.",
+        clauses: &["JWT-2.2.1-07"],
+        cases: &["capability.create.leading-upload"],
+        apply: |rules| {
+            rules.tell = |_, outcome| {
+                if outcome.status() == StatusCode::CONFLICT {
+                    Refusal::InsufficientScope.into()
+                } else {
+                    outcome
+                }
+            }
+        },
+    },
+    Fault {
+        name: "leading-files",
+        about: "A path covers files of the names that lead to it.",
+        clauses: &["JWT-2.2.1-08"],
+        cases: &["capability.create.leading-no-file"],
+        apply: |rules| {
+            rules.covers = |scope, asked| {
+                (asked.operation == Operation::Create && scope.path.starts_with(asked.path))
+                    || covers(scope, asked)
+            }
+        },
+    },
+    Fault {
+        name: "leading-deletes",
+        about: "A path covers the deletion of the directories that lead to it.",
+        clauses: &["JWT-2.2.1-08"],
+        cases: &["capability.modify.leading-no-delete"],
+        apply: |rules| {
+            rules.covers = |scope, asked| {
+                (asked.operation == Operation::Delete
+                    && asked.directory
+                    && scope.path.starts_with(asked.path))
+                    || covers(scope, asked)
+            }
+        },
+    },
+    Fault {
+        name: "leading-siblings",
+        about: "A path covers new directories beside those that lead to it.",
+        clauses: &["JWT-2.2.1-08"],
+        cases: &[
+            "capability.create.leading-no-sibling",
+            "capability.create.leading-no-prefix",
+        ],
+        apply: |rules| {
+            rules.covers = |scope, asked| {
+                (asked.operation == Operation::MakeDirectory
+                    && asked.path.depth() < scope.path.depth()
+                    && asked
+                        .path
+                        .parent()
+                        .is_some_and(|parent| scope.path.starts_with(&parent)))
+                    || covers(scope, asked)
+            }
+        },
+    },
+    Fault {
+        name: "leading-prefixes",
+        about: "A path covers new directories whose names begin as those that lead to it.",
+        clauses: &["JWT-2.2.1-08"],
+        cases: &["capability.create.leading-no-prefix"],
+        apply: |rules| {
+            rules.covers = |scope, asked| {
+                (asked.operation == Operation::MakeDirectory
+                    && scope.path.to_string().starts_with(&asked.path.to_string()))
+                    || covers(scope, asked)
+            }
+        },
+    },
+    Fault {
+        name: "leading-uploads",
+        about: "A path covers uploads into the directories that lead to it.",
+        clauses: &["JWT-2.2.1-08"],
+        cases: &["capability.create.leading-no-other"],
+        apply: |rules| {
+            rules.covers = |scope, asked| {
+                (asked.operation == Operation::Create
+                    && asked.path.depth() == scope.path.depth()
+                    && asked.path.parent() == scope.path.parent())
+                    || covers(scope, asked)
+            }
+        },
+    },
+    Fault {
+        name: "create-renames-not",
+        about: "storage.create does not rename.",
+        clauses: &["JWT-2.2.1-19"],
+        cases: &[
+            "capability.create.rename",
+            "capability.create.rename-between",
+        ],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Create) && asked.method == Method::Move)
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "one-path-per-capability",
+        about: "Of several capabilities of one name only the last counts.",
+        clauses: &["JWT-2.2.1-31"],
+        cases: &["capability.several.add-up"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(earlier_only(rules, bearer, asked)) && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "create-renames-over",
+        about: "storage.create replaces a file by a rename.",
+        clauses: &["JWT-2.2.1-20"],
+        cases: &[
+            "capability.create.rename-no-overwrite",
+            "capability.create.rename-no-overwrite-asked",
+        ],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Create
+                    && asked.operation == Operation::Overwrite
+                    && asked.method == Method::Move)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "rename-target-unchecked",
+        about: "The path of a capability does not matter where a rename goes.",
+        clauses: &["JWT-2.2.1-21"],
+        cases: &[
+            "capability.modify.no-rename-out",
+            "capability.create.no-rename-out",
+        ],
+        apply: |rules| {
+            rules.covers = |scope, asked| {
+                (asked.operation == Operation::Create && asked.method == Method::Move)
+                    || covers(scope, asked)
+            }
+        },
+    },
+    Fault {
+        name: "rename-source-unchecked",
+        about: "The path of a capability does not matter where a rename comes from.",
+        clauses: &["JWT-2.2.1-21"],
+        cases: &[
+            "capability.modify.no-rename-in",
+            "capability.create.no-rename-in",
+            "capability.read-create.no-rename",
+        ],
+        apply: |rules| {
+            rules.covers =
+                |scope, asked| (asked.operation == Operation::RenameFile) || covers(scope, asked)
+        },
+    },
+    Fault {
+        name: "read-gives-away",
+        about: "storage.read is enough for the source of a rename.",
+        clauses: &["JWT-2.2.1-21"],
+        cases: &["capability.read-create.no-rename"],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Read && asked.operation == Operation::RenameFile)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "create-renames-directories",
+        about: "storage.create renames directories.",
+        clauses: &["JWT-2.2.1-22"],
+        cases: &["capability.create.no-rename-directory"],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Create && asked.operation == Operation::RenameDirectory)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "modify-empties-not",
+        about: "An empty upload changes nothing, and is answered as if it did.",
+        clauses: &["JWT-2.2.1-15"],
+        cases: &["capability.modify.empty"],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| match act {
+                Act::Put { content, path }
+                    if content.is_empty() && namespace.get(path).is_some() =>
+                {
+                    Ok(Change::Replaced)
+                }
+                _ => namespace.apply(act, &bearer.token_id),
+            }
+        },
+    },
+    Fault {
+        name: "stage-reads",
+        about: "storage.stage reads, as it did up to profile 1.1.",
+        clauses: &["JWT-2.2.1-24"],
+        cases: &[
+            "capability.stage.no-get-version-1-0",
+            "capability.stage.no-get-version-1-2",
+            "capability.stage.no-range",
+        ],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Stage && asked.operation == Operation::Read)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "stage-writes",
+        about: "storage.stage writes.",
+        clauses: &["JWT-2.2.1-25"],
+        cases: &[
+            "capability.stage.no-put",
+            "capability.stage.no-overwrite",
+            "capability.stage.no-delete",
+            "capability.stage.no-mkcol",
+            "capability.stage.no-move",
+        ],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Stage && !looks(asked.operation)) || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "poll-writes",
+        about: "storage.poll writes.",
+        clauses: &["JWT-2.2.1-25"],
+        cases: &[
+            "capability.poll.no-put",
+            "capability.poll.no-overwrite",
+            "capability.poll.no-delete",
+            "capability.poll.no-mkcol",
+            "capability.poll.no-move",
+        ],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Poll && !looks(asked.operation)) || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "poll-deletes",
+        about: "storage.poll deletes.",
+        clauses: &["JWT-2.2.1-25"],
+        cases: &["capability.poll.no-delete"],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Poll && asked.operation == Operation::Delete)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "stage-makes-directories",
+        about: "storage.stage makes directories.",
+        clauses: &["JWT-2.2.1-25"],
+        cases: &["capability.stage.no-mkcol"],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Stage && asked.operation == Operation::MakeDirectory)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "poll-reads",
+        about: "storage.poll reads.",
+        clauses: &["JWT-2.2.1-26"],
+        cases: &["capability.poll.no-get"],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Poll && asked.operation == Operation::Read)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "poll-stats",
+        about: "storage.poll looks at files.",
+        clauses: &["JWT-2.2.1-27"],
+        cases: &["capability.poll.no-head", "capability.poll.no-propfind"],
+        apply: |rules| {
+            rules.permits = |action, asked| {
+                (action == Action::Poll && asked.operation == Operation::Stat)
+                    || permits(action, asked)
+            }
+        },
+    },
+    Fault {
+        name: "paths-are-pooled",
+        about: "The path of any capability counts for each of the token.",
+        clauses: &["JWT-2.2.1-31"],
+        cases: &[
+            "capability.several.no-get-elsewhere",
+            "capability.several.no-put-elsewhere",
+        ],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                (bearer
+                    .capabilities()
+                    .iter()
+                    .any(|one| (rules.permits)(one.action, asked))
+                    && bearer
+                        .capabilities()
+                        .iter()
+                        .any(|one| (rules.covers)(&one.path, asked)))
+                    || allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "order-matters",
+        about: "storage.create after storage.read does not count.",
+        clauses: &["JWT-2.2.1-32"],
+        cases: &["capability.several.any-order"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer
+                    .capabilities()
+                    .first()
+                    .is_some_and(|one| one.action == Action::Read)
+                    && bearer.has(Action::Create)
+                    && asked.operation == Operation::Create)
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
+        name: "uploader-owns",
+        about: "What was uploaded with storage.create can be used only by that token.",
+        clauses: &["JWT-2.2.1-48"],
+        cases: &["capability.any-owner"],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| {
+                let maker = if bearer.has_only(Action::Create) {
+                    format!("{OWNED}{}", bearer.token_id)
+                } else {
+                    bearer.token_id.clone()
+                };
+                namespace.apply(act, &maker)
+            };
+            rules.allows = |rules, bearer, groups, asked| {
+                let owner = asked.made_with.and_then(|maker| maker.strip_prefix(OWNED));
+                let observer = bearer.has(Action::Read) && bearer.has(Action::Modify);
+                let other = owner.is_some_and(|owner| owner != bearer.token_id);
+                !(other && !observer && asked.operation == Operation::Read)
+                    && allows(rules, bearer, groups, asked)
+            };
+        },
+    },
+    Fault {
+        name: "remembers-by-id",
+        about: "The rights of a token are looked up by its jti, and kept.",
+        clauses: &["JWT-2.2.1-49"],
+        cases: &[
+            "capability.own-content.write-after-read",
+            "capability.own-content.read-after-write",
+        ],
+        apply: |rules| {
+            rules.admits = |memory, _, verified| {
+                let bearer = verified?;
+                let known = memory.tokens.entry(bearer.token_id.clone());
+                let (_, first) = known.or_insert_with(|| (1, bearer.clone()));
+                Ok(Bearer {
+                    scope: first.scope.clone(),
+                    ..bearer
+                })
+            }
+        },
+    },
+];
+
+/// Whether the object lies above the path of a capability.
+fn above(bearer: &Bearer, asked: &Question) -> bool {
+    bearer
+        .capabilities()
+        .iter()
+        .any(|one| one.path.path.starts_with(asked.path) && one.path.path != *asked.path)
+}
+
+/// Whether the right comes only from capabilities that stand before another of their name.
+fn earlier_only(rules: &Rules, bearer: &Bearer, asked: &Question) -> bool {
+    let all = bearer.capabilities();
+    !all.is_empty()
+        && !all.iter().enumerate().any(|(at, one)| {
+            let last = !all
+                .iter()
+                .skip(at + 1)
+                .any(|later| later.action == one.action);
+            last && (rules.permits)(one.action, asked) && (rules.covers)(&one.path, asked)
+        })
+}
