@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use crate::model::{
     ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, Profile,
-    SecondArea,
-    SecretRef, TestKey, TokenSource, Traits, Trust,
+    SecondArea, SecretRef, TestKey, TokenSource, Traits, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{
@@ -43,7 +42,6 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
     // These servers are our own: nothing can hurt them.
     let judging = Judging {
         intrusive: true,
-        slow: true,
         ..arguments.judging.clone()
     };
     run::judge(stage.inventory()?, &catalogue, &[], &judging, redactor).await

@@ -15,8 +15,7 @@ use super::super::answers::{Outcome, Refusal};
 use super::super::keys::{Key, public_key};
 use super::super::scope::{Scope, claimed};
 use super::super::token::{
-    BOUND, Jws, NO_HEADER, NO_JWS, NO_PAYLOAD, claim_fits, member_fits, parts, signed,
-    verified,
+    BOUND, Jws, NO_HEADER, NO_JWS, NO_PAYLOAD, claim_fits, member_fits, parts, signed, verified,
 };
 use super::Fault;
 use crate::model::{ANY_AUDIENCE, Method};
@@ -28,12 +27,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.1.1-01"],
         cases: &[
             "authentication.expired.read",
-            "authentication.expired.head",
-            "authentication.expired.list",
             "authentication.expired.write",
             "authentication.expired.delete",
-            "authentication.expired.mkcol",
-            "authentication.expired.move",
         ],
         apply: |rules| {
             rules.token.claim = |name, jws, now| {
@@ -50,7 +45,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.expired.read",
             "authentication.expiry.absent.read",
             "authentication.expiry.text",
-            "authentication.expiry.null",
             "authentication.expiry.other-kinds",
         ],
         apply: |rules| {
@@ -60,36 +54,10 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "expired-accepted-on-head",
-        about: "The end of a token does not matter to a HEAD.",
-        clauses: &["JWT-2.1.1-01"],
-        cases: &["authentication.expired.head"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "exp" && jws.method == Method::Head) || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
-        name: "expired-accepted-on-propfind",
-        about: "The end of a token does not matter to a PROPFIND.",
-        clauses: &["JWT-2.1.1-01"],
-        cases: &["authentication.expired.list"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "exp" && jws.method == Method::Propfind) || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
         name: "expired-accepted-on-change",
         about: "The end of a token does not matter to requests that change something, uploads apart.",
         clauses: &["JWT-2.1.1-01"],
-        cases: &[
-            "authentication.expired.delete",
-            "authentication.expired.mkcol",
-            "authentication.expired.move",
-        ],
+        cases: &["authentication.expired.delete"],
         apply: |rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "exp" && jws.method.writes() && jws.method != Method::Put)
@@ -138,18 +106,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "expiry-null-accepted",
-        about: "An end that is null counts as none.",
-        clauses: &["JWT-2.1.1-03"],
-        cases: &["authentication.expiry.null"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "exp" && jws.claims.get("exp").is_some_and(Value::is_null))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
         name: "expiry-other-kinds-accepted",
         about: "An end that is a boolean, an array or an object is not compared.",
         clauses: &["JWT-2.1.1-03"],
@@ -188,17 +144,12 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
         cases: &[
             "authentication.expired.read",
-            "authentication.expired.head",
-            "authentication.expired.list",
             "authentication.expired.write",
             "authentication.expired.delete",
-            "authentication.expired.mkcol",
-            "authentication.expired.move",
             "authentication.expired.just-now",
             "authentication.expiry.absent.read",
             "authentication.expiry.absent.write",
             "authentication.expiry.text",
-            "authentication.expiry.null",
             "authentication.expiry.other-kinds",
             "authentication.version.absent.expired",
         ],
@@ -283,18 +234,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "not-before-text-accepted",
-        about: "A start that is a text is not compared.",
-        clauses: &["JWT-2.1.1-03"],
-        cases: &["authentication.not-before.text"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "nbf" && jws.claims.get("nbf").is_some_and(Value::is_string))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
         name: "issued-at-absent-accepted",
         about: "A token need not say when it was issued.",
         clauses: &["JWT-2.1.1-08"],
@@ -306,30 +245,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "issued-at-text-accepted",
-        about: "The time of issue may be a text.",
-        clauses: &["JWT-2.1.1-08"],
-        cases: &["authentication.issued-at.text"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "iat" && jws.claims.get("iat").is_some_and(Value::is_string))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
-        name: "issued-in-future-is-error",
-        about: "A token that was issued in the future is answered with 500.",
-        clauses: &["JWT-2.1.1-08"],
-        cases: &["authentication.issued-at.future"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name != "cnf" || !later(jws, "iat", now + 600.0)) && claim_fits(name, jws, now)
-            };
-            rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
-        },
-    },
-    Fault {
         name: "subject-absent-accepted",
         about: "A token need not have a subject.",
         clauses: &["JWT-2.1.1-09"],
@@ -337,30 +252,6 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "sub" && !jws.claims.contains_key("sub")) || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
-        name: "subject-empty-accepted",
-        about: "A subject may be empty.",
-        clauses: &["JWT-2.1.1-09"],
-        cases: &["authentication.subject.empty"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "sub" && jws.claims.get("sub").is_some_and(|sub| sub == ""))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
-        name: "subject-no-text-accepted",
-        about: "A subject may be of any kind.",
-        clauses: &["JWT-2.1.1-09"],
-        cases: &["authentication.subject.no-text"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "sub" && jws.claims.get("sub").is_some_and(|sub| !sub.is_string()))
-                    || claim_fits(name, jws, now)
             }
         },
     },
@@ -387,8 +278,6 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.1.1-09", "JWT-2.1.1-26"],
         cases: &[
             "authentication.subject.absent",
-            "authentication.subject.empty",
-            "authentication.subject.no-text",
             "authentication.subject.beyond",
         ],
         apply: |rules| rules.tell = |_, outcome| error_for(outcome, &["sub is missing or not fit"]),
@@ -451,26 +340,12 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "issuer-inside-trusted",
-        about: "Addresses inside the own network are trusted without a look at the signature.",
-        clauses: &["JWT-4.2-08"],
-        cases: &["authentication.issuer.inside"],
-        apply: |rules| {
-            rules.token.same_issuer = |trusted, iss| {
-                iss.and_then(Value::as_str)
-                    .is_some_and(|iss| iss == trusted || inside(iss))
-            };
-            rules.token.signed = |jws, key| inside(&text(jws, "iss")) || signed(jws, key);
-        },
-    },
-    Fault {
         name: "issuer-prefix-match",
         about: "An issuer that starts like a trusted one is trusted.",
         clauses: &["JWT-2.1.1-23"],
         cases: &[
             "authentication.issuer.longer",
             "authentication.issuer.userinfo",
-            "authentication.issuer.spaces",
         ],
         apply: |rules| {
             rules.token.same_issuer = |trusted, iss| {
@@ -492,49 +367,12 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "issuer-suffix-match",
-        about: "An issuer that ends like a trusted one is trusted.",
-        clauses: &["JWT-2.1.1-23"],
-        cases: &[
-            "authentication.issuer.inside-other",
-            "authentication.issuer.spaces",
-        ],
-        apply: |rules| {
-            rules.token.same_issuer = |trusted, iss| {
-                iss.and_then(Value::as_str)
-                    .is_some_and(|iss| iss.ends_with(trusted))
-            }
-        },
-    },
-    Fault {
-        name: "issuer-trimmed",
-        about: "Spaces around an issuer do not count.",
-        clauses: &["JWT-2.1.1-23"],
-        cases: &["authentication.issuer.spaces"],
-        apply: |rules| {
-            rules.token.same_issuer = |trusted, iss| {
-                iss.and_then(Value::as_str)
-                    .is_some_and(|iss| iss.trim() == trusted)
-            }
-        },
-    },
-    Fault {
         name: "issuer-absent-accepted",
         about: "A token without an issuer is tried with every key.",
         clauses: &["JWT-2.1.1-30"],
         cases: &["authentication.issuer.absent"],
         apply: |rules| {
             rules.token.same_issuer = |trusted, iss| iss.is_none_or(|iss| iss == trusted)
-        },
-    },
-    Fault {
-        name: "issuer-empty-accepted",
-        about: "A token whose issuer is empty is tried with every key.",
-        clauses: &["JWT-2.1.1-30"],
-        cases: &["authentication.issuer.empty"],
-        apply: |rules| {
-            rules.token.same_issuer =
-                |trusted, iss| iss.is_some_and(|iss| iss == trusted || iss == "" || iss.is_null())
         },
     },
     Fault {
@@ -577,14 +415,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.issuer.foreign.read",
             "authentication.issuer.foreign.write",
             "authentication.issuer.foreign.own-key",
-            "authentication.issuer.inside",
             "authentication.issuer.longer",
             "authentication.issuer.userinfo",
-            "authentication.issuer.inside-other",
-            "authentication.issuer.spaces",
             "authentication.issuer.slash",
             "authentication.issuer.absent",
-            "authentication.issuer.empty",
             "authentication.issuer.no-text",
         ],
         apply: |rules| rules.tell = |_, outcome| error_for(outcome, &["its issuer is not trusted"]),
@@ -607,7 +441,6 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.1.1-12", "JWT-2.1.1-13", "JWT-2.1.1-27"],
         cases: &[
             "authentication.version.absent",
-            "authentication.version.absent.audience-absent",
             "authentication.version.absent.audience-foreign",
         ],
         apply: |rules| {
@@ -657,18 +490,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "version-incomplete-accepted",
-        about: "A version may lack one of its numbers.",
-        clauses: &["JWT-2.1.1-28"],
-        cases: &["authentication.version.incomplete"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "wlcg.ver" && ["1", "1.", ".0"].contains(&text(jws, "wlcg.ver").as_str()))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
         name: "version-decorated-accepted",
         about: "A version is read as far as it can be.",
         clauses: &["JWT-2.1.1-28"],
@@ -679,34 +500,6 @@ pub(super) const FAULTS: &[Fault] = &[
                     && text(jws, "wlcg.ver")
                         .trim_start_matches('v')
                         .starts_with("1.0"))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
-        name: "version-empty-accepted",
-        about: "A version that is empty or null is not looked at.",
-        clauses: &["JWT-2.1.1-28"],
-        cases: &["authentication.version.empty"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "wlcg.ver"
-                    && jws
-                        .claims
-                        .get("wlcg.ver")
-                        .is_some_and(|version| version == "" || version.is_null()))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
-        name: "version-array-accepted",
-        about: "A version that is no text is not looked at.",
-        clauses: &["JWT-2.1.1-28"],
-        cases: &["authentication.version.array"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "wlcg.ver" && jws.claims.get("wlcg.ver").is_some_and(Value::is_array))
                     || claim_fits(name, jws, now)
             }
         },
@@ -758,31 +551,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "version-first-digit",
-        about: "Of a version only the first digit counts.",
-        clauses: &["JWT-4.3.3-02"],
-        cases: &["authentication.version.major.two-digits"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "wlcg.ver" && text(jws, "wlcg.ver").starts_with("10.")
-                    || text(jws, "wlcg.ver").starts_with("11."))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
-        name: "version-zero-accepted",
-        about: "Versions before the first one are accepted.",
-        clauses: &["JWT-4.3.3-02"],
-        cases: &["authentication.version.major.zero"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name == "wlcg.ver" && text(jws, "wlcg.ver").starts_with("0."))
-                    || claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
         name: "identity-claims-refused",
         about: "Claims about the person spoil a token.",
         clauses: &["JWT-2.1.1-29"],
@@ -821,10 +589,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scp-adds-up",
         about: "What the claim scp says comes on top.",
         clauses: &["JWT-4.3.3-04"],
-        cases: &[
-            "authentication.claims.scp.read",
-            "authentication.claims.scp.write",
-        ],
+        cases: &["authentication.claims.scp.read"],
         apply: |rules| {
             rules.token.scope = |_, claims| {
                 Scope::parse(format!("{} {}", words(claims, "scope"), words(claims, "scp")).trim())
@@ -856,18 +621,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "bound-token-is-error",
-        about: "A token that is bound to a certificate is answered with 500.",
-        clauses: &["JWT-4.3.3-05"],
-        cases: &["authentication.claims.bound"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name != "cnf" || !jws.claims.contains_key("cnf")) && claim_fits(name, jws, now)
-            };
-            rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
-        },
-    },
-    Fault {
         name: "signature-ignored",
         about: "Signatures are not checked.",
         clauses: &["JWT-4.2-01", "JWT-4.2-07", "JWT-4.2-10", "JWT-4.2-12"],
@@ -884,8 +637,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.order",
             "authentication.es256.der",
             "authentication.es256.short",
-            "authentication.es256.long",
-            "authentication.es256.empty",
             "authentication.algorithm.mismatch",
             "authentication.malformed.padding",
         ],
@@ -906,8 +657,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.order",
             "authentication.es256.der",
             "authentication.es256.short",
-            "authentication.es256.long",
-            "authentication.es256.empty",
             "authentication.algorithm.mismatch",
             "authentication.malformed.padding",
         ],
@@ -953,28 +702,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "none-accepted",
         about: "An unsecured token is accepted.",
         clauses: &["JWT-4.2-02"],
-        cases: &[
-            "authentication.none.empty",
-            "authentication.none.empty.write",
-        ],
+        cases: &["authentication.none.empty"],
         apply: |rules| {
             rules.token.member =
                 |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
             rules.token.signed = |jws, key| {
                 (jws.algorithm() == "none" && jws.signature.is_empty()) || signed(jws, key)
-            };
-        },
-    },
-    Fault {
-        name: "none-with-signature-accepted",
-        about: "The signature of a token that says none is not looked at.",
-        clauses: &["JWT-4.2-02"],
-        cases: &["authentication.none.kept"],
-        apply: |rules| {
-            rules.token.member =
-                |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
-            rules.token.signed = |jws, key| {
-                (jws.algorithm() == "none" && !jws.signature.is_empty()) || signed(jws, key)
             };
         },
     },
@@ -988,30 +721,6 @@ pub(super) const FAULTS: &[Fault] = &[
                 |name, jws| (name == "alg" && unsecured(jws)) || member_fits(name, jws);
             rules.token.signed =
                 |jws, key| (unsecured(jws) && jws.algorithm() != "none") || signed(jws, key);
-        },
-    },
-    Fault {
-        name: "none-on-write-accepted",
-        about: "An unsecured token is accepted for uploads.",
-        clauses: &["JWT-4.2-02"],
-        cases: &["authentication.none.empty.write"],
-        apply: |rules| {
-            rules.token.member =
-                |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
-            rules.token.signed = |jws, key| {
-                (jws.algorithm() == "none" && jws.method == Method::Put) || signed(jws, key)
-            };
-        },
-    },
-    Fault {
-        name: "algorithm-absent-accepted",
-        about: "A token that names no algorithm is taken for an unsecured one.",
-        clauses: &["JWT-4.2-02"],
-        cases: &["authentication.none.blank"],
-        apply: |rules| {
-            rules.token.member =
-                |name, jws| (name == "alg" && jws.algorithm().is_empty()) || member_fits(name, jws);
-            rules.token.signed = |jws, key| jws.algorithm().is_empty() || signed(jws, key);
         },
     },
     Fault {
@@ -1047,20 +756,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "hmac-with-pem-bare",
-        about: "The public key in PEM, without the line end, counts as shared secret.",
-        clauses: &["JWT-4.2-03"],
-        cases: &["authentication.hmac.pem-bare"],
-        apply: |rules| {
-            rules.token.member = |name, jws| {
-                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
-            };
-            rules.token.signed = |jws, key| {
-                (jws.algorithm() == "HS256" && hmac(jws, &pem(key).trim_end())) || signed(jws, key)
-            };
-        },
-    },
-    Fault {
         name: "hmac-with-der",
         about: "The public key in DER counts as shared secret.",
         clauses: &["JWT-4.2-03"],
@@ -1087,46 +782,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "hmac-with-nothing",
-        about: "An empty shared secret is one.",
-        clauses: &["JWT-4.2-03"],
-        cases: &["authentication.hmac.empty"],
-        apply: |rules| {
-            rules.token.member = |name, jws| {
-                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
-            };
-            rules.token.signed =
-                |jws, key| (jws.algorithm() == "HS256" && hmac(jws, &[])) || signed(jws, key);
-        },
-    },
-    Fault {
-        name: "hmac-with-key-id",
-        about: "The id of the key counts as shared secret.",
-        clauses: &["JWT-4.2-03"],
-        cases: &["authentication.hmac.kid"],
-        apply: |rules| {
-            rules.token.member = |name, jws| {
-                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
-            };
-            rules.token.signed = |jws, key| {
-                (jws.algorithm() == "HS256" && hmac(jws, &jws.key_id())) || signed(jws, key)
-            };
-        },
-    },
-    Fault {
-        name: "hmac-longer-with-pem",
-        about: "The public key in PEM counts as shared secret for SHA-384 and SHA-512.",
-        clauses: &["JWT-4.2-03"],
-        cases: &["authentication.hmac.longer"],
-        apply: |rules| {
-            rules.token.member = |name, jws| {
-                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
-            };
-            rules.token.signed =
-                |jws, key| (jws.algorithm() != "HS256" && hmac(jws, &pem(key))) || signed(jws, key);
-        },
-    },
-    Fault {
         name: "key-id-absent-accepted",
         about: "A token that names no key is tried with all.",
         clauses: &["JWT-4.2-04"],
@@ -1137,23 +792,6 @@ pub(super) const FAULTS: &[Fault] = &[
             };
             rules.token.keys = |jws, keys| match named(jws, keys) {
                 found if found.is_empty() && !jws.header.contains_key("kid") => {
-                    keys.values().cloned().collect()
-                }
-                found => found,
-            };
-        },
-    },
-    Fault {
-        name: "key-id-malformed-accepted",
-        about: "A token whose key id is empty or no text is tried with all keys.",
-        clauses: &["JWT-4.2-04"],
-        cases: &["authentication.key-id.malformed"],
-        apply: |rules| {
-            rules.token.member = |name, jws| {
-                (name == "kid" && jws.header.contains_key("kid")) || member_fits(name, jws)
-            };
-            rules.token.keys = |jws, keys| match named(jws, keys) {
-                found if found.is_empty() && jws.key_id().is_empty() => {
                     keys.values().cloned().collect()
                 }
                 found => found,
@@ -1245,22 +883,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "critical-malformed-ignored",
-        about: "Critical extensions are passed over where their list is empty or none.",
-        clauses: &["JWT-4.2-11"],
-        cases: &["authentication.header.critical.malformed"],
-        apply: |rules| {
-            rules.token.member = |name, jws| {
-                (name == "crit"
-                    && jws
-                        .header
-                        .get(name)
-                        .is_none_or(|crit| crit.as_array().is_none_or(Vec::is_empty)))
-                    || member_fits(name, jws)
-            }
-        },
-    },
-    Fault {
         name: "type-required",
         about: "A token has to say that it is a JWT.",
         clauses: &["JWT-4.2-23"],
@@ -1342,27 +964,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "long-signature-accepted",
-        about: "Of a signature only the first 64 bytes count.",
-        clauses: &["JWT-4.2-12"],
-        cases: &["authentication.es256.long"],
-        apply: |rules| {
-            rules.token.signed = |jws, key| {
-                raw(jws).get(..64).is_some_and(|start| {
-                    raw(jws).len() == 65
-                        && verified(jws, &BASE64_URL_SAFE_NO_PAD.encode(start), key)
-                }) || signed(jws, key)
-            }
-        },
-    },
-    Fault {
-        name: "empty-signature-accepted",
-        about: "Where there is no signature, there is nothing to be wrong.",
-        clauses: &["JWT-4.2-12"],
-        cases: &["authentication.es256.empty"],
-        apply: |rules| rules.token.signed = |jws, key| jws.signature.is_empty() || signed(jws, key),
-    },
-    Fault {
         name: "rs256-refused",
         about: "RS256 is not known.",
         clauses: &["JWT-4.2-13", "JWT-4.2-16"],
@@ -1409,7 +1010,6 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.none.two-parts",
             "authentication.malformed.words",
-            "authentication.malformed.more-parts",
         ],
         apply: |rules| rules.tell = |_, outcome| error_for(outcome, &[NO_JWS]),
     },
@@ -1422,15 +1022,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.malformed.not-json",
         ],
         apply: |rules| rules.tell = |_, outcome| error_for(outcome, &[NO_HEADER, NO_PAYLOAD]),
-    },
-    Fault {
-        name: "more-parts-accepted",
-        about: "Of a token the first three parts are looked at.",
-        clauses: &["JWT-4.2-10"],
-        cases: &["authentication.malformed.more-parts"],
-        apply: |rules| {
-            rules.token.parts = |token| token.split('.').take(3).collect::<Vec<_>>().try_into().ok()
-        },
     },
     Fault {
         name: "padding-accepted",
@@ -1447,10 +1038,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "id-token-accepted",
         about: "The audience of an ID token is not looked at.",
         clauses: &["JWT-2.1.3-01"],
-        cases: &[
-            "authentication.id-token.read",
-            "authentication.id-token.write",
-        ],
+        cases: &["authentication.id-token.read"],
         apply: |rules| {
             rules.token.object = |json| {
                 Some(altered(
@@ -1465,10 +1053,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "repeated-first-wins",
         about: "Of a claim that is there twice the first counts.",
         clauses: &["JWT-4.2-22"],
-        cases: &[
-            "authentication.repeated.scope",
-            "authentication.repeated.audience",
-        ],
+        cases: &["authentication.repeated.audience"],
         apply: |rules| {
             rules.token.object = |json| {
                 serde_json::from_slice::<FirstWins>(json)
@@ -1544,11 +1129,6 @@ fn known_or(jws: &Jws, right: bool) -> bool {
         known.insert(jws.signature.to_owned());
     }
     right || known.contains(jws.signature)
-}
-
-/// Whether an issuer's address is one of the service's own network, or none.
-fn inside(issuer: &str) -> bool {
-    issuer.starts_with("http://") || issuer.starts_with("file:")
 }
 
 /// Whether a key id has something in it that shells and databases understand.

@@ -118,10 +118,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-04"],
         cases: &[
             "capability.create.no-overwrite",
-            "capability.create.no-empty",
             "capability.create.no-overwrite-chunked",
-            "capability.create.no-overwrite-expect-continue",
-            "capability.create.no-overwrite-overwrite-header",
             "capability.create.no-overwrite-if-match",
         ],
         apply: |rules| {

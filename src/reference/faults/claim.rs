@@ -26,38 +26,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "empty-scope-opens",
-        about: "A token with an empty scope claim reads and writes everything.",
-        clauses: &["JWT-2.2.1-38"],
-        cases: &["capability.none.empty-scope"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                rewritten(claim, |text| {
-                    if text.is_empty() {
-                        EVERYTHING.to_owned()
-                    } else {
-                        text.to_owned()
-                    }
-                })
-            }
-        },
-    },
-    Fault {
-        name: "repeated-scope-refused",
-        about: "A scope claim in which a capability is repeated spoils the token.",
-        clauses: &["JWT-2.2.1-32"],
-        cases: &["capability.several.repeated"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                claimed(claim).filter(|scope| {
-                    let all = &scope.capabilities;
-                    all.iter()
-                        .all(|one| all.iter().filter(|other| *other == one).count() == 1)
-                })
-            }
-        },
-    },
-    Fault {
         name: "fifty-scopes",
         about: "Of many capabilities the first fifty count.",
         clauses: &["JWT-2.2.1-51"],
@@ -112,36 +80,10 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "nameless-scopes",
-        about: "A scope with only the prefix counts as storage.read.",
-        clauses: &["JWT-2.2.1-34"],
-        cases: &["capability.unknown.no-name"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                rewritten(claim, |text| {
-                    text.replace("storage:", "storage.read:")
-                        .replace("storage.:", "storage.read:")
-                })
-            }
-        },
-    },
-    Fault {
-        name: "dot-matches-anything",
-        about: "The dot in the name of a capability stands for any character.",
-        clauses: &["JWT-2.2.1-34"],
-        cases: &["capability.unknown.any-character"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| rewritten(claim, |text| text.replace("storageX", "storage."))
-        },
-    },
-    Fault {
         name: "scitokens-scopes",
         about: "The scopes read and write of SciTokens count.",
         clauses: &["JWT-2.2.1-34"],
-        cases: &[
-            "capability.unknown.scitokens-read",
-            "capability.unknown.scitokens-write",
-        ],
+        cases: &["capability.unknown.scitokens-read"],
         apply: |rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
@@ -168,19 +110,6 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.replace("storage.write", "storage.modify")
-                })
-            }
-        },
-    },
-    Fault {
-        name: "storage-delete",
-        about: "storage.delete counts as storage.modify.",
-        clauses: &["JWT-2.2.1-34"],
-        cases: &["capability.unknown.delete"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                rewritten(claim, |text| {
-                    text.replace("storage.delete", "storage.modify")
                 })
             }
         },
@@ -235,25 +164,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-37"],
         cases: &["capability.separator.comma"],
         apply: |rules| {
-            rules.token.scope = |claim, _| rewritten(claim, |text| text.replace(",storage", " storage"))
-        },
-    },
-    Fault {
-        name: "semicolons-separate",
-        about: "Scopes are separated by semicolons as well.",
-        clauses: &["JWT-2.2.1-37"],
-        cases: &["capability.separator.semicolon"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| rewritten(claim, |text| text.replace(";storage", " storage"))
-        },
-    },
-    Fault {
-        name: "plus-signs-separate",
-        about: "Scopes are separated by plus signs as well.",
-        clauses: &["JWT-2.2.1-37"],
-        cases: &["capability.separator.plus"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| rewritten(claim, |text| text.replace("+storage", " storage"))
+            rules.token.scope =
+                |claim, _| rewritten(claim, |text| text.replace(",storage", " storage"))
         },
     },
     Fault {
@@ -310,7 +222,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "compute-stores",
         about: "Capabilities of computing open storage as well.",
         clauses: &["JWT-2.2.1-47"],
-        cases: &["capability.compute.no-get", "capability.compute.no-put"],
+        cases: &["capability.compute.no-get"],
         apply: |rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
@@ -326,7 +238,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.4-01"],
         cases: &["capability.host-auth"],
         apply: |rules| {
-            rules.token.scope = |claim, _| rewritten(claim, |text| text.replace("host.auth", EVERYTHING))
+            rules.token.scope =
+                |claim, _| rewritten(claim, |text| text.replace("host.auth", EVERYTHING))
         },
     },
 ];

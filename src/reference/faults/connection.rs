@@ -7,7 +7,6 @@ use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 
 use super::super::answers::Refusal;
-use super::super::path::WrittenPath;
 use super::super::rules::Memory;
 use super::super::scope::Action;
 use super::super::token::Bearer;
@@ -98,24 +97,6 @@ pub(super) const FAULTS: &[Fault] = &[
             }
         },
     },
-    Fault {
-        name: "token-is-worn-out",
-        about: "A token for a part of the area is refused when it comes for the sixth time.",
-        clauses: &["JWT-2.1.1-11"],
-        cases: &["connection.reuse"],
-        apply: |rules| {
-            rules.admits = |memory, _, bearer| {
-                let bearer = bearer?;
-                let entry = memory.tokens.entry(bearer.token_id.clone());
-                let (times, _) = entry.or_insert_with(|| (0, bearer.clone()));
-                *times += 1;
-                match *times > 5 && narrow(&bearer) {
-                    true => Err(Refusal::InvalidToken("it was used before")),
-                    false => Ok(bearer),
-                }
-            }
-        },
-    },
 ];
 
 fn peer(parts: &Parts) -> Option<SocketAddr> {
@@ -136,13 +117,4 @@ fn first(memory: &mut Memory, parts: &Parts, now: &Result<Bearer, Refusal>) -> O
 /// Whether it may not both read and modify, as the observer may.
 fn partial(bearer: &Bearer) -> bool {
     !(bearer.has(Action::Read) && bearer.has(Action::Modify))
-}
-
-/// Whether none of its capabilities is for the whole area.
-fn narrow(bearer: &Bearer) -> bool {
-    let whole = WrittenPath::default();
-    bearer
-        .capabilities()
-        .iter()
-        .all(|capability| capability.path != whole)
 }

@@ -23,7 +23,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.adler32.replaced",
             "digest.preferences",
             "digest.create",
-            "digest.modify",
             "digest.stage",
         ],
         apply: |rules| {
@@ -118,7 +117,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "upload-digest-mismatch-is-error",
         about: "An upload that is not what its digest says is a server error.",
         clauses: &["DIG-04"],
-        cases: &["digest.upload.wrong", "digest.upload.wrong-representation"],
+        cases: &["digest.upload.wrong"],
         apply: |rules| {
             rules.says = |asked, mut response| {
                 let told = [DIGEST, REPR_DIGEST]
@@ -178,7 +177,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "digest-needs-read",
         about: "Digests are told to tokens with storage.read only.",
         clauses: &["DIG-05"],
-        cases: &["digest.create", "digest.modify", "digest.stage"],
+        cases: &["digest.create", "digest.stage"],
         apply: |rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Content(content)

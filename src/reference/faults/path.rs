@@ -17,9 +17,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.mkcol",
             "path.sibling-prefix.head",
             "path.sibling-prefix.propfind",
-            "path.sibling-prefix.stage",
             "path.sibling-prefix.create",
-            "path.sibling-prefix.overwrite",
             "path.sibling-prefix.move",
             "path.sibling-prefix.suffix",
         ],
@@ -273,7 +271,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "directory-scope-needs-parent",
         about: "A path does not cover the making of the directory of that name.",
         clauses: &["JWT-2.2.1-06", "JWT-2.2.1-10"],
-        cases: &["path.create.mkcol", "path.directory.created"],
+        cases: &["path.create.mkcol"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
@@ -306,7 +304,6 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-12"],
         cases: &[
             "path.trailing-slash.not-a-file",
-            "path.trailing-slash.not-a-file-read",
             "path.trailing-slash.not-a-file-delete",
         ],
         apply: |rules| {

@@ -6,7 +6,6 @@ use super::super::answers::Refusal;
 use super::super::authorisation::{
     Operation, Question, allows, covers, groups_permit, looks, method, permits, uploading,
 };
-use super::super::namespace::{Act, Change};
 use super::super::rules::Rules;
 use super::super::scope::Action;
 use super::super::token::Bearer;
@@ -21,7 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-scope-stats",
         about: "A token without capabilities and groups looks at files.",
         clauses: &["JWT-2.2.1-38"],
-        cases: &["capability.none.head", "capability.none.propfind"],
+        cases: &["capability.none.propfind"],
         apply: |rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asserted.is_empty() && asked.operation == Operation::Stat)
@@ -57,12 +56,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "patch-overwrites",
         about: "PATCH is taken for PUT, and needs no more than any capability.",
         clauses: &["JWT-2.2.1-02", "JWT-2.2.1-23"],
-        cases: &[
-            "capability.read.no-overwrite",
-            "capability.read.no-empty",
-            "capability.read.no-patch",
-            "capability.create.no-patch",
-        ],
+        cases: &["capability.read.no-overwrite", "capability.read.no-patch"],
         apply: |rules| {
             rules.method = |name| {
                 if name == "PATCH" {
@@ -83,36 +77,6 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| {
             rules.uploading = |node, headers| {
                 if headers.contains_key("transfer-encoding") {
-                    Operation::Create
-                } else {
-                    uploading(node)
-                }
-            }
-        },
-    },
-    Fault {
-        name: "create-overwrites-continued",
-        about: "storage.create replaces a file when the upload waits for leave to be sent.",
-        clauses: &["JWT-2.2.1-04"],
-        cases: &["capability.create.no-overwrite-expect-continue"],
-        apply: |rules| {
-            rules.uploading = |node, headers| {
-                if headers.contains_key("expect") {
-                    Operation::Create
-                } else {
-                    uploading(node)
-                }
-            }
-        },
-    },
-    Fault {
-        name: "create-overwrites-forced",
-        about: "storage.create replaces a file when the upload has the header Overwrite.",
-        clauses: &["JWT-2.2.1-04"],
-        cases: &["capability.create.no-overwrite-overwrite-header"],
-        apply: |rules| {
-            rules.uploading = |node, headers| {
-                if headers.contains_key("overwrite") {
                     Operation::Create
                 } else {
                     uploading(node)
@@ -155,11 +119,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-stats-not",
         about: "storage.create does not look at files.",
         clauses: &["JWT-2.2.1-28"],
-        cases: &[
-            "capability.create.head",
-            "capability.create.propfind",
-            "capability.create.missing",
-        ],
+        cases: &["capability.create.propfind"],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.operation == Operation::Stat)
@@ -168,24 +128,10 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "create-reads-parts",
-        about: "storage.create reads when only a part is asked for.",
-        clauses: &["JWT-2.2.1-18"],
-        cases: &["capability.create.no-range"],
-        apply: |rules| {
-            rules.allows = |rules, bearer, groups, asked| {
-                (bearer.has_only(Action::Create)
-                    && asked.part
-                    && asked.operation == Operation::Read)
-                    || allows(rules, bearer, groups, asked)
-            }
-        },
-    },
-    Fault {
         name: "modify-stats-not",
         about: "storage.modify does not look at files.",
         clauses: &["JWT-2.2.1-28"],
-        cases: &["capability.modify.head", "capability.modify.propfind"],
+        cases: &["capability.modify.propfind"],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify) && asked.operation == Operation::Stat)
@@ -194,58 +140,14 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "modify-reads-parts",
-        about: "storage.modify reads when only a part is asked for.",
-        clauses: &["JWT-2.2.1-17"],
-        cases: &["capability.modify.no-range"],
-        apply: |rules| {
-            rules.allows = |rules, bearer, groups, asked| {
-                (bearer.has_only(Action::Modify)
-                    && asked.part
-                    && asked.operation == Operation::Read)
-                    || allows(rules, bearer, groups, asked)
-            }
-        },
-    },
-    Fault {
         name: "stage-stats-not",
         about: "storage.stage does not look at files.",
         clauses: &["JWT-2.2.1-28"],
-        cases: &["capability.stage.head", "capability.stage.propfind"],
+        cases: &["capability.stage.head"],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Stage) && asked.operation == Operation::Stat)
                     && allows(rules, bearer, groups, asked)
-            }
-        },
-    },
-    Fault {
-        name: "stage-reads-parts",
-        about: "storage.stage reads when only a part is asked for.",
-        clauses: &["JWT-2.2.1-24"],
-        cases: &["capability.stage.no-range"],
-        apply: |rules| {
-            rules.allows = |rules, bearer, groups, asked| {
-                (bearer.has_only(Action::Stage) && asked.part && asked.operation == Operation::Read)
-                    || allows(rules, bearer, groups, asked)
-            }
-        },
-    },
-    Fault {
-        name: "missing-is-forbidden-to-create",
-        about: "storage.create is told that it may not look where nothing is.",
-        clauses: &["JWT-2.2.1-28", "DAV-19"],
-        cases: &["capability.create.missing"],
-        apply: |rules| {
-            rules.tell = |told, outcome| {
-                let create = told
-                    .bearer
-                    .is_some_and(|bearer| bearer.has_only(Action::Create));
-                if create && told.method == Method::Head && told.before.is_none() {
-                    Refusal::InsufficientScope.into()
-                } else {
-                    outcome
-                }
             }
         },
     },
@@ -264,20 +166,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "modify-leads-nowhere",
-        about: "storage.modify makes no directories that lead to its path.",
-        clauses: &["JWT-2.2.1-16"],
-        cases: &["capability.modify.create-superset"],
-        apply: |rules| {
-            rules.allows = |rules, bearer, groups, asked| {
-                !(bearer.has_only(Action::Modify)
-                    && asked.operation == Operation::MakeDirectory
-                    && above(bearer, asked))
-                    && allows(rules, bearer, groups, asked)
-            }
-        },
-    },
-    Fault {
         name: "no-parent-is-forbidden",
         about: "An upload below a missing directory is told as a missing right.",
         clauses: &["JWT-2.2.1-07"],
@@ -289,18 +177,6 @@ pub(super) const FAULTS: &[Fault] = &[
                 } else {
                     outcome
                 }
-            }
-        },
-    },
-    Fault {
-        name: "leading-files",
-        about: "A path covers files of the names that lead to it.",
-        clauses: &["JWT-2.2.1-08"],
-        cases: &["capability.create.leading-no-file"],
-        apply: |rules| {
-            rules.covers = |scope, asked| {
-                (asked.operation == Operation::Create && scope.path.starts_with(asked.path))
-                    || covers(scope, asked)
             }
         },
     },
@@ -352,27 +228,10 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "leading-uploads",
-        about: "A path covers uploads into the directories that lead to it.",
-        clauses: &["JWT-2.2.1-08"],
-        cases: &["capability.create.leading-no-other"],
-        apply: |rules| {
-            rules.covers = |scope, asked| {
-                (asked.operation == Operation::Create
-                    && asked.path.depth() == scope.path.depth()
-                    && asked.path.parent() == scope.path.parent())
-                    || covers(scope, asked)
-            }
-        },
-    },
-    Fault {
         name: "create-renames-not",
         about: "storage.create does not rename.",
         clauses: &["JWT-2.2.1-19"],
-        cases: &[
-            "capability.create.rename",
-            "capability.create.rename-between",
-        ],
+        cases: &["capability.create.rename"],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.method == Method::Move)
@@ -395,10 +254,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-renames-over",
         about: "storage.create replaces a file by a rename.",
         clauses: &["JWT-2.2.1-20"],
-        cases: &[
-            "capability.create.rename-no-overwrite",
-            "capability.create.rename-no-overwrite-asked",
-        ],
+        cases: &["capability.create.rename-no-overwrite"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create
@@ -462,29 +318,12 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "modify-empties-not",
-        about: "An empty upload changes nothing, and is answered as if it did.",
-        clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.empty"],
-        apply: |rules| {
-            rules.act = |namespace, act, bearer| match act {
-                Act::Put { content, path }
-                    if content.is_empty() && namespace.get(path).is_some() =>
-                {
-                    Ok(Change::Replaced)
-                }
-                _ => namespace.apply(act, &bearer.token_id),
-            }
-        },
-    },
-    Fault {
         name: "stage-reads",
         about: "storage.stage reads, as it did up to profile 1.1.",
         clauses: &["JWT-2.2.1-24"],
         cases: &[
             "capability.stage.no-get-version-1-0",
             "capability.stage.no-get-version-1-2",
-            "capability.stage.no-range",
         ],
         apply: |rules| {
             rules.permits = |action, asked| {
@@ -497,13 +336,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "stage-writes",
         about: "storage.stage writes.",
         clauses: &["JWT-2.2.1-25"],
-        cases: &[
-            "capability.stage.no-put",
-            "capability.stage.no-overwrite",
-            "capability.stage.no-delete",
-            "capability.stage.no-mkcol",
-            "capability.stage.no-move",
-        ],
+        cases: &["capability.stage.no-put", "capability.stage.no-delete"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Stage && !looks(asked.operation)) || permits(action, asked)
@@ -514,13 +347,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "poll-writes",
         about: "storage.poll writes.",
         clauses: &["JWT-2.2.1-25"],
-        cases: &[
-            "capability.poll.no-put",
-            "capability.poll.no-overwrite",
-            "capability.poll.no-delete",
-            "capability.poll.no-mkcol",
-            "capability.poll.no-move",
-        ],
+        cases: &["capability.poll.no-put", "capability.poll.no-delete"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && !looks(asked.operation)) || permits(action, asked)
@@ -535,18 +362,6 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && asked.operation == Operation::Delete)
-                    || permits(action, asked)
-            }
-        },
-    },
-    Fault {
-        name: "stage-makes-directories",
-        about: "storage.stage makes directories.",
-        clauses: &["JWT-2.2.1-25"],
-        cases: &["capability.stage.no-mkcol"],
-        apply: |rules| {
-            rules.permits = |action, asked| {
-                (action == Action::Stage && asked.operation == Operation::MakeDirectory)
                     || permits(action, asked)
             }
         },
@@ -567,7 +382,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "poll-stats",
         about: "storage.poll looks at files.",
         clauses: &["JWT-2.2.1-27"],
-        cases: &["capability.poll.no-head", "capability.poll.no-propfind"],
+        cases: &["capability.poll.no-head"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && asked.operation == Operation::Stat)
@@ -635,26 +450,6 @@ pub(super) const FAULTS: &[Fault] = &[
                 !(other && !observer && asked.operation == Operation::Read)
                     && allows(rules, bearer, groups, asked)
             };
-        },
-    },
-    Fault {
-        name: "remembers-by-id",
-        about: "The rights of a token are looked up by its jti, and kept.",
-        clauses: &["JWT-2.2.1-49"],
-        cases: &[
-            "capability.own-content.write-after-read",
-            "capability.own-content.read-after-write",
-        ],
-        apply: |rules| {
-            rules.admits = |memory, _, verified| {
-                let bearer = verified?;
-                let known = memory.tokens.entry(bearer.token_id.clone());
-                let (_, first) = known.or_insert_with(|| (1, bearer.clone()));
-                Ok(Bearer {
-                    scope: first.scope.clone(),
-                    ..bearer
-                })
-            }
         },
     },
 ];

@@ -229,21 +229,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "move-onto-loses",
-        about: "MOVE over a file keeps the old one and drops the source.",
-        clauses: &["DAV-12"],
-        cases: &["webdav.move.statuses"],
-        apply: |rules| {
-            rules.act = |namespace, act, bearer| match act {
-                Act::Move { from, to } if namespace.get(to).is_some() => {
-                    remove(namespace, from);
-                    Ok(Change::Replaced)
-                }
-                _ => namespace.apply(act, &bearer.token_id),
-            };
-        },
-    },
-    Fault {
         name: "move-leaves-content",
         about: "MOVE of a directory leaves behind what is deeper than one directory.",
         clauses: &["DAV-12"],
