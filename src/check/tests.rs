@@ -57,6 +57,7 @@ impl Bench {
                 severity: Severity::Critical,
                 profiles: (None, None),
                 intrusive: false,
+                issuer_path: false,
                 slow: false,
                 given: Vec::new(),
                 steps: Vec::new(),

@@ -40,6 +40,7 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::Ok, Method::Options) => (&[200, 204], &[], None),
         (Expect::Ok, Method::Propfind) => (&[207], &[], None),
         (Expect::Ok, _) => (&[200], &[], None),
+        (Expect::OkOrNotFound, _) => (&[200, 404], &[400], None),
         (Expect::NotFound, _) => (&[404], &[410], Some("DAV-19")),
         (Expect::Deleted, _) => (&[200, 204], &[202], Some("DAV-10")),
         (Expect::DeletedOrRefused, _) => (&[200, 204, 403, 405, 409], &[202, 400, 412, 422], None),

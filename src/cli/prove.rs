@@ -128,6 +128,7 @@ fn trials(faults: &[&Fault], record: &RunRecord) -> Vec<Trial> {
                 // Tests of the faults see to it that each of these is an id.
                 clauses: fault.clauses.iter().flat_map(|id| id.parse()).collect(),
                 cases: fault.cases.iter().flat_map(|id| id.parse()).collect(),
+                wide: fault.wide(),
             },
         },
     });

@@ -333,7 +333,7 @@ fn fits(expect: Expect, method: Method) -> bool {
         Expect::Listed => method == Propfind,
         Expect::NotFound => matches!(method, Get | Head | Propfind | Delete | Move | Copy),
         Expect::Ok => matches!(method, Get | Head | Propfind | Options),
-        Expect::Partial | Expect::Unsatisfiable => method == Get,
+        Expect::OkOrNotFound | Expect::Partial | Expect::Unsatisfiable => method == Get,
         Expect::Replaced => matches!(method, Put | Move | Copy),
         Expect::Any
         | Expect::BadRequest

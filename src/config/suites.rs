@@ -11,7 +11,7 @@ use super::{clauses, objects, steps};
 use crate::model::{Arrangement, Case, CaseId, Clause, ClauseId, Place, Step, Suite};
 
 const KEYS: [&str; 3] = ["suite", "about", "cases"];
-const CASE_KEYS: [&str; 11] = [
+const CASE_KEYS: [&str; 12] = [
     "id",
     "title",
     "risk",
@@ -20,6 +20,7 @@ const CASE_KEYS: [&str; 11] = [
     "since",
     "until",
     "intrusive",
+    "issuer-path",
     "slow",
     "given",
     "steps",
@@ -119,7 +120,7 @@ fn case(
             .get(name)
             .and_then(|entry| clauses::profile(d, entry))
     });
-    let [intrusive, slow] = ["intrusive", "slow"].map(|name| {
+    let [intrusive, slow, issuer_path] = ["intrusive", "slow", "issuer-path"].map(|name| {
         let entry = fields.get(name);
         entry.and_then(|entry| entry.boolean(d)).unwrap_or_default()
     });
@@ -145,6 +146,7 @@ fn case(
         severity: severity?,
         profiles: (profiles[0], profiles[1]),
         intrusive,
+        issuer_path,
         slow,
         given: given.into_iter().map(|(_, object)| object).collect(),
         steps: steps.into_iter().map(|(_, step)| step).collect(),

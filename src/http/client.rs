@@ -14,9 +14,10 @@ use super::{TlsError, answer, builder, client_config, exchange, explain};
 
 /// Exchanges with one endpoint.
 pub struct Client {
-    reading: reqwest::Client,
-    /// A server may close a connection after it refused a write without saying so: each write has its own.
-    writing: reqwest::Client,
+    pooled: reqwest::Client,
+    /// A server may close a connection after it refused a write without saying so: each write that
+    /// is judged has its own.
+    fresh: reqwest::Client,
     endpoint: String,
     redirects: RedirectPolicy,
     limits: Limits,
@@ -96,8 +97,8 @@ impl Client {
                 .map_err(|error| TlsError::Client(explain(&error)))
         };
         Ok(Self {
-            reading: client(endpoint.limits.jobs)?,
-            writing: client(0)?,
+            pooled: client(endpoint.limits.jobs)?,
+            fresh: client(0)?,
             endpoint: endpoint.name.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             limits: endpoint.limits.clone(),
@@ -139,7 +140,7 @@ impl Client {
             token: outgoing.token.map(|token| token.shown.clone()),
         };
         let mut record = exchange::begin(purpose, &self.redactor, sent);
-        let answer = self.follow(caller, &outgoing, &mut record).await;
+        let answer = self.follow(purpose, caller, &outgoing, &mut record).await;
         exchange::end(&mut record, &self.redactor, &answer, begun.elapsed());
         exchange::log(&self.endpoint, caller, &record);
         Outcome {
@@ -150,6 +151,7 @@ impl Client {
 
     async fn follow(
         &self,
+        purpose: Purpose,
         caller: Caller<'_>,
         outgoing: &Outgoing<'_>,
         record: &mut Exchange,
@@ -161,10 +163,10 @@ impl Client {
         let mut token = outgoing.token;
         loop {
             record.attempts = record.attempts.max(1);
-            let mut answer = self.once(caller, outgoing, &url, token).await;
+            let mut answer = self.once(purpose, caller, outgoing, &url, token).await;
             if answer.as_ref().is_err_and(|failure| failure.again) {
                 record.attempts = 2;
-                answer = self.once(caller, outgoing, &url, token).await;
+                answer = self.once(purpose, caller, outgoing, &url, token).await;
             }
             let answer = answer?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
@@ -200,6 +202,7 @@ impl Client {
 
     async fn once(
         &self,
+        purpose: Purpose,
         caller: Caller<'_>,
         outgoing: &Outgoing<'_>,
         url: &Url,
@@ -214,11 +217,15 @@ impl Client {
         if wait.is_zero() {
             return Err(broken("the time for it is over".into()));
         }
-        let http = if outgoing.method.writes() {
-            &self.writing
+        let changes = outgoing.method.writes();
+        let ours = matches!(purpose, Purpose::Arrange | Purpose::Teardown);
+        let http = if changes && !ours {
+            &self.fresh
         } else {
-            &self.reading
+            &self.pooled
         };
+        // The second of two MKCOL finds what the first has made.
+        let repeatable = ours && outgoing.method != Method::Mkcol;
         let response = match timeout(wait, http.execute(request)).await {
             Err(_) => {
                 return Err(broken(format!(
@@ -230,7 +237,7 @@ impl Client {
                 return Err(Failure {
                     reason: self.redactor.text(&explain(&error)),
                     // A write that was sent may have had its effect although no answer came.
-                    again: !error.is_timeout() && (error.is_connect() || !outgoing.method.writes()),
+                    again: !error.is_timeout() && (error.is_connect() || !changes || repeatable),
                 });
             }
             Ok(Ok(response)) => response,
@@ -254,7 +261,7 @@ impl Client {
         )
         .map_err(|error| error.to_string())?;
         let mut request = self
-            .reading
+            .pooled
             .request(method, url.clone())
             .header(reqwest::header::USER_AGENT, caller.user_agent());
         for (name, value) in outgoing.headers {

@@ -50,6 +50,8 @@ pub struct Case {
     pub profiles: (Option<Profile>, Option<Profile>),
     /// Whether it could hurt a service, so that it runs only when asked for.
     pub intrusive: bool,
+    /// Whether it shows something only where the issuer of the second area has a path in its URL.
+    pub issuer_path: bool,
     /// Whether it takes long, so that it runs only when asked for.
     pub slow: bool,
     /// What the observer arranges before the steps.
@@ -200,6 +202,8 @@ pub enum Expect {
     NotFound,
     /// The object can be read or looked at.
     Ok,
+    /// The object can be read, or nobody knows it by that name.
+    OkOrNotFound,
     /// A part of a file, as `Range` asks.
     Partial,
     /// A condition of the request does not hold.
@@ -218,7 +222,7 @@ pub enum Expect {
 
 impl Expect {
     /// Every word.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Any,
         Self::BadRequest,
         Self::Conflict,
@@ -232,6 +236,7 @@ impl Expect {
         Self::NotAllowed,
         Self::NotFound,
         Self::Ok,
+        Self::OkOrNotFound,
         Self::Partial,
         Self::PreconditionFailed,
         Self::Refused,
@@ -257,6 +262,7 @@ impl Expect {
             Self::NotAllowed => "not-allowed",
             Self::NotFound => "not-found",
             Self::Ok => "ok",
+            Self::OkOrNotFound => "ok-or-not-found",
             Self::Partial => "partial",
             Self::PreconditionFailed => "precondition-failed",
             Self::Refused => "refused",
@@ -292,6 +298,7 @@ impl Expect {
             | Self::DeletedOrRefused
             | Self::Listed
             | Self::Ok
+            | Self::OkOrNotFound
             | Self::Partial
             | Self::Replaced
             | Self::Unsatisfiable => false,

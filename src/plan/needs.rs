@@ -145,12 +145,22 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
     if site.endpoint.second.is_none() && (second || variables(case).any(other_area)) {
         return Some("the endpoint declares no second area of another issuer (`second:`)".into());
     }
+    if case.issuer_path && !second_issuer_has_path(site) {
+        return Some("the issuer of the second area has no path in its URL".into());
+    }
     if !traits.any_audience && tokens(case).any(names_everybody) {
         return Some(format!(
             "the endpoint declares that it does not accept the audience {ANY_AUDIENCE}"
         ));
     }
     None
+}
+
+fn second_issuer_has_path(site: &Site<'_>) -> bool {
+    let second = site.endpoint.second.as_ref();
+    let issuer = second.and_then(|second| site.inventory.issuer(&second.issuer));
+    let url = issuer.and_then(|issuer| url::Url::parse(&issuer.url).ok());
+    url.is_some_and(|url| url.path() != "/")
 }
 
 fn names_everybody(token: &TokenTemplate) -> bool {

@@ -76,6 +76,7 @@ impl Bench {
                 issuers: vec![
                     Arc::new(Issuer {
                         name: "neighbour".into(),
+                        url: "https://iam.example.org/neighbour".into(),
                         ..self::issuer(true)
                     }),
                     Arc::new(issuer),

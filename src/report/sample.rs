@@ -97,6 +97,7 @@ pub(crate) fn plan() -> Plan {
                 severity,
                 profiles: (None, None),
                 intrusive: false,
+                issuer_path: false,
                 slow: false,
                 given: Vec::new(),
                 steps: Vec::new(),

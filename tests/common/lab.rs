@@ -1,5 +1,6 @@
 //! An issuer and storage elements for tests, and the real binary run against them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use touchstone::model::Groups;
+use touchstone::model::{Case, Groups};
 use touchstone::reference::{
     Area, Authority, Issuer, IssuerOptions, Storage, StorageOptions, fault,
 };
@@ -178,11 +179,17 @@ pub fn verdicts(record: &Value) -> std::collections::BTreeMap<(String, String), 
 }
 
 /// The cases that expect a refusal in one of their steps.
-pub fn denials() -> std::collections::BTreeSet<String> {
+pub fn denials() -> BTreeSet<String> {
+    cases(|case| case.steps.iter().any(|step| step.expect.refusal()))
+}
+
+/// The cases that run with `--slow` only.
+pub fn slow() -> BTreeSet<String> {
+    cases(|case| case.slow)
+}
+
+fn cases(wanted: impl Fn(&Case) -> bool) -> BTreeSet<String> {
     let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
-    let cases = catalogue.suites.iter().flat_map(|suite| &suite.cases);
-    cases
-        .filter(|case| case.steps.iter().any(|step| step.expect.refusal()))
-        .map(|case| case.id.to_string())
-        .collect()
+    let cases = catalogue.cases().filter(|case| wanted(case));
+    cases.map(|case| case.id.to_string()).collect()
 }

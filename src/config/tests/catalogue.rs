@@ -58,7 +58,10 @@ fn places_are_the_lines_of_cases_and_steps() {
                 let method = step.method.as_str().to_lowercase();
                 let path = step.path.to_string();
                 let line = lines[step.at.line - 1].trim().replace('"', "");
-                assert_eq!(line, format!("- {method}: {path}"), "{}", step.at);
+                let line = line.trim_start_matches(['-', ' ', '{']);
+                let rest = line.strip_prefix(&format!("{method}: {path}"));
+                let rest = rest.unwrap_or_else(|| panic!("{}: {line}", step.at));
+                assert!(rest.is_empty() || rest.starts_with(','), "{}", step.at);
             }
         }
     }
@@ -107,7 +110,7 @@ fn claims_and_words_are_read() {
     insta::assert_debug_snapshot!(token.claims, @r#"
     {
         "exp": FromNow(
-            -600,
+            -600000,
         ),
         "iat": Value(
             String("tomorrow"),
@@ -151,7 +154,8 @@ fn a_site_adds_suites_and_clauses() {
         source("rules.yaml", register.into()),
     ])
     .unwrap();
-    assert_eq!(catalogue.cases().count(), 63);
+    let shipped = load_catalogue(&[]).unwrap().cases().count();
+    assert_eq!(catalogue.cases().count(), shipped + 1);
     assert_eq!(catalogue.clauses.last().unwrap().id.as_str(), "SITE-01");
 }
 
@@ -236,7 +240,6 @@ cases:
     own.yaml:15:13: `expect` cannot be `okay`
        15 |     expect: okay
           |             ^^^^
-      help: there is `created`, `deleted`, `denied`, `not-found`, `ok`, `replaced` and `unauthenticated`
 
     own.yaml:16:3: a case needs the key `title`
        16 | - id: 7
@@ -345,7 +348,7 @@ fn variables_and_paths() {
     own.yaml:15:11: a path has no variables
        15 |   - file: '{dir}/a'
           |           ^^^^^^^^^
-      help: only `{protected}/` may stand at its start
+      help: only `{protected}/` or `{second}/` may stand at its start
 
     own.yaml:16:12: ` ` cannot stand in the path of a URL
        16 |   - file: a b
@@ -430,7 +433,7 @@ fn expectations_fit_methods_and_controls() {
     own.yaml:13:13: `get` cannot be `created`
        13 |     expect: created
           |             ^^^^^^^
-      help: it can be `denied`, `not-found`, `ok` and `unauthenticated`
+      help: it can be `any`, `bad-request`, `conflict`, `denied`, `not-allowed`, `not-found`, `ok`, `ok-or-not-found`, `partial`, `precondition-failed`, `refused`, `unauthenticated`, `unsatisfiable` and `unsupported-type`
 
     own.yaml:14:5: a step that expects `denied` needs the key `control`
        14 |   - get: f
@@ -446,12 +449,7 @@ fn expectations_fit_methods_and_controls() {
        24 |     control: none
           |              ^^^^
 
-    own.yaml:28:5: `control` has altered claims
-       28 |     control: {scope: b, claims: {aud: null}}
-          |     ^^^^^^^
-      help: a control is a token that an honest issuer gives
-
-    own.yaml:30:5: only `move` has a `to`
+    own.yaml:30:5: only `move` and `copy` have a `to`
        30 |     to: g
           |     ^^
 
@@ -481,17 +479,9 @@ fn expectations_fit_methods_and_controls() {
        44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
           |                                             ^^^
 
-    own.yaml:44:58: `exp` is in whole seconds from now
-       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
-          |                                                          ^^^
-
     own.yaml:44:66: JSON has no such number
        44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
           |                                                                  ^^^^
-
-    own.yaml:44:76: there are no variables in `claims`
-       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
-          |                                                                            ^^^^^
     ");
 }
 
@@ -727,7 +717,7 @@ fn clauses_are_checked() {
         2 | - id: JWT-2.2.1-01
           |   ^^
 
-    own.yaml:2:7: the clause `JWT-2.2.1-01` is there twice, first in suites/clauses.yaml:48
+    own.yaml:2:7: the clause `JWT-2.2.1-01` is there twice, first in suites/clauses.yaml:223
         2 | - id: JWT-2.2.1-01
           |       ^^^^^^^^^^^^
 

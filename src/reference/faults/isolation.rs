@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::authorisation::{Operation, covers};
 use super::super::path::{ObjectPath, WrittenPath};
 use super::super::scope::{Action, Capability, Scope, claimed};
-use super::super::token::Bearer;
+use super::super::token::{Bearer, TokenRules};
 use super::Fault;
 use super::scopes::text_of;
 
@@ -128,6 +128,22 @@ pub(super) const FAULTS: &[Fault] = &[
                         || areas
                             .first()
                             .is_some_and(|first| first.issuer == area.issuer))
+            }
+        },
+    },
+    Fault {
+        name: "issuer-path-forgotten",
+        about: "The keys of an issuer with a path in its URL are looked for elsewhere.",
+        clauses: &["JWT-4.2-21"],
+        cases: &["isolation.second.issuer-path"],
+        apply: |rules| {
+            rules.token.keys = |jws, keys| {
+                let iss = jws.claims.get("iss").and_then(Value::as_str);
+                let address = iss.unwrap_or_default().trim_end_matches('/');
+                match address.matches('/').count() {
+                    2 => (TokenRules::default().keys)(jws, keys),
+                    _ => Vec::new(),
+                }
             }
         },
     },

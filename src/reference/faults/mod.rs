@@ -40,7 +40,39 @@ pub struct Fault {
     apply: fn(&mut Rules),
 }
 
+/// Faults of what most cases build on: that a good token is taken, that a change is made and kept, that
+/// a refusal is one. Cases that judge something else fail on them as well.
+const WIDE: &[&str] = &[
+    "audience-any-refused",
+    "connection-stands-in",
+    "create-lies",
+    "create-refused",
+    "create-stores-nothing",
+    "denied-is-error",
+    "denied-is-unauthenticated",
+    "denied-leaks",
+    "es256-refused",
+    "head-refused",
+    "head-wrong-length",
+    "modify-needs-create",
+    "put-lies",
+    "put-never-creates",
+    "put-truncates",
+    "read-corrupts",
+    "read-is-empty",
+    "read-needs-modify",
+    "root-scope-refused",
+    "scope-covers-no-uploads",
+    "scope-is-exact",
+    "writing-forbidden",
+];
+
 impl Fault {
+    /// Whether cases that judge something else fail because of it as well.
+    pub fn wide(&self) -> bool {
+        WIDE.contains(&self.name)
+    }
+
     pub(super) fn apply(&self, rules: &mut Rules) {
         (self.apply)(rules);
     }
@@ -144,6 +176,12 @@ mod tests {
                 fault.name
             );
         }
+    }
+
+    #[test]
+    fn wide_faults_exist() {
+        let missing: Vec<_> = WIDE.iter().filter(|name| fault(name).is_none()).collect();
+        assert_eq!(missing, Vec::<&&str>::new());
     }
 
     #[test]

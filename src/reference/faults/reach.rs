@@ -1,5 +1,6 @@
 //! How paths of scopes and of requests are read and compared, in less plain ways.
 
+use super::super::answers::Refusal;
 use super::super::authorisation::{Operation, Question, allows, covers};
 use super::super::path::{End, ObjectPath, RequestPath, WrittenPath};
 use super::super::scope::claimed;
@@ -410,6 +411,18 @@ pub(super) const FAULTS: &[Fault] = &[
                         .starts_with(&area.to_string())
                         .then(|| path.clone())
                 })
+            }
+        },
+    },
+    Fault {
+        name: "escaped-letters-refused",
+        about: "A path with an escaped letter is refused.",
+        clauses: &["JWT-2.2.1-46"],
+        cases: &["path.request.same"],
+        apply: |rules| {
+            rules.admits = |_, parts, verified| match parts.uri.path().contains("%64") {
+                true => Err(Refusal::InsufficientScope),
+                false => verified,
             }
         },
     },

@@ -166,6 +166,20 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
+        name: "modify-leads-nowhere",
+        about: "storage.modify makes no directories that lead to its path.",
+        clauses: &["JWT-2.2.1-16"],
+        cases: &["capability.modify.create-superset"],
+        apply: |rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Modify)
+                    && asked.operation == Operation::MakeDirectory
+                    && above(bearer, asked))
+                    && allows(rules, bearer, groups, asked)
+            }
+        },
+    },
+    Fault {
         name: "no-parent-is-forbidden",
         about: "An upload below a missing directory is told as a missing right.",
         clauses: &["JWT-2.2.1-07"],

@@ -69,6 +69,7 @@ fn fault(name: &str, clauses: &[&str], cases: &[&str]) -> Trial {
         subject: Subject::Fault {
             clauses: clauses.iter().map(|id| id.parse().unwrap()).collect(),
             cases: cases.iter().map(|id| id.parse().unwrap()).collect(),
+            wide: false,
         },
     }
 }
