@@ -305,6 +305,12 @@ impl TokenRequest {
         }
     }
 
+    /// Whether it says something about the time at which it is made, so that it is made anew each time.
+    pub fn timed(&self) -> bool {
+        let timed = |alteration: &Alteration| matches!(alteration, Alteration::FromNow(_));
+        self.claims.values().any(timed)
+    }
+
     /// The good token that this one is made from.
     pub fn honest(&self) -> Self {
         Self {

@@ -109,22 +109,11 @@ struct Credentials {
 
 impl Running<'_> {
     async fn script(&mut self, script: &Script) -> Result<(), Stop> {
-        let mut credentials = Vec::new();
-        for step in &script.steps {
-            let other = step
-                .wire
-                .as_ref()
-                .map_or(&Credential::None, |wire| &wire.other);
-            credentials.push(Credentials {
-                token: self.credential(&step.token).await?,
-                other: self.credential(other).await?,
-                control: match &step.control {
-                    Some(request) => Some(self.token(request, Fit::AtLeast).await?),
-                    None => None,
-                },
-            });
-        }
+        let (mut credentials, timed) = self.credentials(script).await?;
         self.arrange(script).await?;
+        if timed {
+            (credentials, _) = self.credentials(script).await?;
+        }
         #[cfg(test)]
         assert_ne!(
             self.case.case.id.as_str(),
@@ -135,6 +124,28 @@ impl Running<'_> {
             self.step(step, credentials).await?;
         }
         Ok(())
+    }
+
+    /// The tokens of all steps, and whether some of them say something about the time. Steps with the
+    /// same request have the same token.
+    async fn credentials(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {
+        let mut timed = HashMap::new();
+        let mut credentials = Vec::new();
+        for step in &script.steps {
+            let other = step
+                .wire
+                .as_ref()
+                .map_or(&Credential::None, |wire| &wire.other);
+            credentials.push(Credentials {
+                token: self.credential(&step.token, &mut timed).await?,
+                other: self.credential(other, &mut timed).await?,
+                control: match &step.control {
+                    Some(request) => Some(self.token(request, Fit::AtLeast).await?),
+                    None => None,
+                },
+            });
+        }
+        Ok((credentials, !timed.is_empty()))
     }
 
     fn outcome(mut self, stop: Option<Stop>) -> Outcome {
@@ -159,15 +170,24 @@ impl Running<'_> {
         }
     }
 
-    async fn credential(
+    async fn credential<'s>(
         &self,
-        credential: &Credential<TokenRequest>,
+        credential: &'s Credential<TokenRequest>,
+        timed: &mut HashMap<&'s TokenRequest, Token>,
     ) -> Result<Option<Token>, TokenError> {
-        match credential {
-            Credential::None => Ok(None),
-            Credential::Text(text) => Ok(Some(Token::of_text(text))),
-            Credential::Token(request) => self.token(request, Fit::Exact).await.map(Some),
+        let request = match credential {
+            Credential::None => return Ok(None),
+            Credential::Text(text) => return Ok(Some(Token::of_text(text))),
+            Credential::Token(request) => request,
+        };
+        if let Some(token) = timed.get(request) {
+            return Ok(Some(token.clone()));
         }
+        let token = self.token(request, Fit::Exact).await?;
+        if request.timed() {
+            timed.insert(request, token.clone());
+        }
+        Ok(Some(token))
     }
 
     async fn token(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {

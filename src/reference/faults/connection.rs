@@ -70,11 +70,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "connection-outlives-token",
         about: "A token that was good at the start of a connection is so until its end.",
         clauses: &["JWT-4.3.1-02"],
-        cases: &[
-            "connection.expired",
-            "bearer.challenge.expired",
-            "bearer.echo",
-        ],
+        cases: &["connection.expired"],
         apply: |rules| {
             rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
                 Some(first) if matches!(bearer, Err(Refusal::InvalidToken("it has expired"))) => {

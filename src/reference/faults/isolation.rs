@@ -140,9 +140,14 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.token.keys = |jws, keys| {
                 let iss = jws.claims.get("iss").and_then(Value::as_str);
                 let address = iss.unwrap_or_default().trim_end_matches('/');
+                // The observer's tokens may do more than read.
+                let only_reads = jws
+                    .claims
+                    .get("scope")
+                    .is_some_and(|scope| scope == "storage.read:/");
                 match address.matches('/').count() {
-                    2 => (TokenRules::default().keys)(jws, keys),
-                    _ => Vec::new(),
+                    3 if only_reads => Vec::new(),
+                    _ => (TokenRules::default().keys)(jws, keys),
                 }
             }
         },
