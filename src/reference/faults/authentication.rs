@@ -122,18 +122,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "expiry-fraction-refused",
-        about: "The end has to be a whole number of seconds.",
-        clauses: &["JWT-2.1.1-03"],
-        cases: &["authentication.expiry.fraction"],
-        apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name != "exp" || jws.claims.get("exp").is_some_and(Value::is_i64))
-                    && claim_fits(name, jws, now)
-            }
-        },
-    },
-    Fault {
         name: "expired-is-error",
         about: "A token that has expired is answered with 500.",
         clauses: &[
@@ -604,18 +592,6 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| {
             rules.token.scope = |_, claims| match claims.contains_key("roles") {
                 true => Scope::parse(&words(claims, "permissions")),
-                false => claimed(claims.get("scope")),
-            }
-        },
-    },
-    Fault {
-        name: "scitokens-honoured",
-        about: "A token that says so is one of SciTokens, with the scopes of that profile.",
-        clauses: &["JWT-4.3.3-04"],
-        cases: &["authentication.claims.scitokens"],
-        apply: |rules| {
-            rules.token.scope = |_, claims| match claims.contains_key("ver") {
-                true => Scope::parse("storage.read:/ storage.modify:/"),
                 false => claimed(claims.get("scope")),
             }
         },

@@ -264,7 +264,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "path.request.escaped-dots",
             "path.request.escaped-dots-put",
-            "path.request.escaped-dots-destination",
+            "path.request.dots-destination",
         ],
         apply: |rules| {
             rules.request_path =
@@ -317,15 +317,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "request-nul-climb",
-        about: "NUL is cut out of the path of a request after the right was judged.",
-        clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.nul"],
-        apply: |rules| {
-            rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("%00", "")]))
-        },
-    },
-    Fault {
         name: "dots-climb-in-uploads",
         about: "Dot segments, escaped or not, in an upload are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
@@ -359,7 +350,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "dots-climb-in-destinations",
         about: "Dot segments, escaped or not, in the Destination are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.escaped-dots-destination"],
+        cases: &["path.request.dots-destination"],
         apply: |rules| {
             rules.request_path = |text, end| {
                 if end == End::Destination {
