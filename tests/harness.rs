@@ -52,11 +52,7 @@ fn xrootd_is_started_again_when_it_dies() {
     fs::write(server.area_root().join("protected/file"), "content").unwrap();
     let before = server.snapshot();
     for deaths in 1..3 {
-        let killed = Command::new("kill")
-            .args(["-SEGV", &server.pid().to_string()])
-            .status();
-        assert!(killed.unwrap().success());
-        server.survive();
+        server.restart();
         assert_eq!(server.deaths(), deaths);
     }
     assert_eq!((server.url(), server.snapshot()), (url.clone(), before));

@@ -31,7 +31,7 @@ const BESIDE: &str = "wlcg-touchstone-outside";
 fn every_case_has_its_verdict_and_the_tree_is_as_before() {
     let lab = Lab::new();
     let mut server = start(&lab);
-    let mut before = server.snapshot();
+    let before = server.snapshot();
     let ended = lab.run(&["run"]);
     let story = format!("{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(ended.code, Some(1), "{story}\n{}", server.log_tail());
@@ -50,19 +50,23 @@ fn every_case_has_its_verdict_and_the_tree_is_as_before() {
         let deaths = server.deaths();
         lab.run(&["run", "--intrusive", "--case", &case]);
         server.survive();
-        let mut outcome = outcomes(&lab.record());
-        if server.deaths() > deaths {
-            // How the last connection broke, and whether teardown came before the server, is chance.
+        let died = server.deaths() > deaths;
+        let outcome = outcomes(&lab.record()).remove(&case).expect("its outcome");
+        // A scope that climbs spoils the server's memory: what comes of it, and when, is chance.
+        let outcome = if case.contains(".climb.") && (died || outcome.starts_with("fail")) {
+            server.restart();
             lab.run(&["clean"]).expect(0);
-            outcome.insert(case, "error the server died".into());
-        }
-        found.extend(outcome);
+            "fail, or the server dies".into()
+        } else if died {
+            "error the server died".into()
+        } else {
+            outcome
+        };
+        found.insert(case, outcome);
     }
-    before.insert(
-        BESIDE.into(),
-        server.snapshot().remove(BESIDE).expect(BESIDE),
-    );
-    assert_eq!(server.snapshot(), before);
+    let mut after = server.snapshot();
+    assert!(after.remove(BESIDE).is_some());
+    assert_eq!(after, before);
     assert!(server.alive(), "{}", server.log_tail());
     insta::assert_yaml_snapshot!(found);
 }

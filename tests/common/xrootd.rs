@@ -201,17 +201,28 @@ impl Xrootd {
         entries
     }
 
-    /// The process id of the server itself.
-    pub fn pid(&self) -> u32 {
-        let file = self.folder.path().join("admin/server/xrootd.pid");
-        let text = fs::read_to_string(file).unwrap_or_default();
-        text.trim().parse().expect("a process id")
-    }
-
     /// How often the server died since it was ready for the first time.
     pub fn deaths(&self) -> usize {
         let codes = fs::read_to_string(self.folder.path().join(DEATHS)).unwrap_or_default();
         codes.lines().count()
+    }
+
+    /// Ends the server and waits until it answers again; this counts as a death.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come back.
+    pub fn restart(&mut self) {
+        let deaths = self.deaths();
+        let file = self.folder.path().join("admin/server/xrootd.pid");
+        let pid = fs::read_to_string(file).expect("the server's process id");
+        // Should it be gone already, that is the death.
+        let _ = Command::new("kill").args(["-KILL", pid.trim()]).output();
+        let deadline = Instant::now() + STOP;
+        while self.deaths() == deaths && Instant::now() < deadline {
+            sleep(POLL / 10);
+        }
+        self.survive();
     }
 
     /// Waits until the server answers again, should it have died.

@@ -616,7 +616,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.algorithm.mismatch",
             "authentication.malformed.padding",
         ],
-        apply: |rules| rules.token.signed = |jws, key| true || signed(jws, key),
+        apply: |rules| rules.token.signed = |_, _| true,
     },
     Fault {
         name: "signature-ignored-on-read",
