@@ -18,6 +18,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "webdav.put.statuses",
             "bearer.header",
+            "bearer.header.lower-case",
             "bearer.two-headers",
             "bearer.two-headers.comma",
             "bearer.two-ways.access-token",
