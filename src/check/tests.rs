@@ -145,7 +145,7 @@ fn each_word_knows_right_tolerated_and_wrong() {
         (Ok, Method::Propfind, 200, "broken OWN-1"),
         (NotFound, Method::Get, 404, "right"),
         (NotFound, Method::Get, 403, "broken DAV-19"),
-        (NotFound, Method::Get, 200, "broken DAV-19"),
+        (NotFound, Method::Get, 200, "broken OWN-1"),
         (Created, Method::Put, 201, "right"),
         (Created, Method::Put, 200, "warn DAV-01"),
         (Created, Method::Mkcol, 200, "warn DAV-06"),

@@ -112,8 +112,10 @@ pub fn status(judge: Judge<'_>, expect: Expect, method: Method, answer: &Answer)
         }
         429 | 100..200 | 300..400 => Ruling::Undecided(actual),
         _ => Ruling::Broken(match (expect, word.clause) {
-            // Where the object is missing, the status is all there is to judge.
-            (Expect::NotFound, Some(clause)) => judge.of(clause, expected, actual),
+            // Where the object is missing and said to be so, the status is all there is to judge.
+            (Expect::NotFound, Some(clause)) if !answer.success() => {
+                judge.of(clause, expected, actual)
+            }
             _ => judge.own(expected, actual),
         }),
     }

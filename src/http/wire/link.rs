@@ -209,18 +209,24 @@ async fn speak(
     all: &mut bool,
 ) -> io::Result<()> {
     listening.notified().await;
-    mouth.write_all(&message.head).await?;
-    mouth.flush().await?;
     let Some(body) = &message.body else {
-        return Ok(());
+        mouth.write_all(&message.head).await?;
+        return mouth.flush().await;
     };
     if message.expects {
+        mouth.write_all(&message.head).await?;
+        mouth.flush().await?;
         tokio::select! {
             () = interim.go_on.notified() => {}
             () = sleep(PATIENCE) => {}
         }
+        mouth.write_all(body).await?;
+    } else {
+        // In one piece, as small uploads mostly come: some servers take no chunk that follows the head alone.
+        mouth
+            .write_all(&[message.head.as_slice(), body].concat())
+            .await?;
     }
-    mouth.write_all(body).await?;
     mouth.flush().await?;
     if message.cut.is_some() {
         return mouth.shutdown().await;

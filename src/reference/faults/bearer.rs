@@ -19,6 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-01"],
         cases: &[
             "bearer.header",
+            "bearer.header.lower-case",
             "bearer.two-headers",
             "bearer.two-headers.comma",
             "bearer.two-ways.access-token",

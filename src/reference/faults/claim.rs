@@ -198,25 +198,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.no-path.read",
             "capability.no-path.modify",
             "capability.no-path.empty",
-            "capability.no-path.spoils-token",
         ],
         apply: |rules| rules.token.scope = |claim, _| rewritten(claim, |text| with_path(text, "/")),
-    },
-    Fault {
-        name: "pathless-is-skipped",
-        about: "A capability without a path is passed over.",
-        clauses: &["JWT-2.2.1-39"],
-        cases: &["capability.no-path.spoils-token"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                rewritten(claim, |text| {
-                    text.split(' ')
-                        .filter(|word| !pathless(word))
-                        .collect::<Vec<_>>()
-                        .join(" ")
-                })
-            }
-        },
     },
     Fault {
         name: "compute-stores",

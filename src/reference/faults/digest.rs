@@ -23,7 +23,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.adler32.replaced",
             "digest.preferences",
             "digest.create",
-            "digest.stage",
         ],
         apply: |rules| {
             rules.says = |asked, response| {
@@ -177,7 +176,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "digest-needs-read",
         about: "Digests are told to tokens with storage.read only.",
         clauses: &["DIG-05"],
-        cases: &["digest.create", "digest.stage"],
+        cases: &["digest.create"],
         apply: |rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Content(content)

@@ -142,8 +142,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "groups-joined",
         about: "Each text in a wlcg.groups claim is split at its spaces.",
-        clauses: &["JWT-2.2.2-05"],
-        cases: &["group.shape.joined"],
+        clauses: &["JWT-2.2.2-04"],
+        cases: &["group.name.joined"],
         apply: |rules| {
             rules.token.groups = |claims| {
                 claims

@@ -17,9 +17,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.mkcol",
             "path.sibling-prefix.head",
             "path.sibling-prefix.propfind",
-            "path.sibling-prefix.create",
             "path.sibling-prefix.move",
-            "path.sibling-prefix.suffix",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| starts_alike(scope, asked) || covers(scope, asked)
@@ -41,7 +39,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-prefix-match-on-uploads",
         about: "For new files, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.put", "path.sibling-prefix.create"],
+        cases: &["path.sibling-prefix.put"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && starts_alike(scope, asked))
@@ -82,7 +80,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.read",
             "path.outside.read-above",
             "path.sibling-prefix.read",
-            "path.sibling-prefix.suffix",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
@@ -96,7 +93,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.put",
             "path.sibling-prefix.put",
             "path.trailing-slash.not-a-file",
-            "path.sibling-prefix.create",
         ],
         apply: |rules| {
             rules.covers =

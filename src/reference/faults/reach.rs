@@ -255,6 +255,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.request.dots",
             "path.request.doubled-slash",
             "path.request.dots-delete",
+            "path.request.dots-destination",
         ],
         apply: |rules| rules.request_path = |text, _| climbing(text, |text| text.to_owned()),
     },
@@ -262,11 +263,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "request-escaped-dots-climb",
         about: "Escaped dot segments of a request are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
-        cases: &[
-            "path.request.escaped-dots",
-            "path.request.escaped-dots-put",
-            "path.request.escaped-dots-destination",
-        ],
+        cases: &["path.request.escaped-dots", "path.request.escaped-dots-put"],
         apply: |rules| {
             rules.request_path =
                 |text, _| climbing(text, |text| replaced(text, &[("%2e", "."), ("%2E", ".")]))
@@ -318,15 +315,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "request-nul-climb",
-        about: "NUL is cut out of the path of a request after the right was judged.",
-        clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.nul"],
-        apply: |rules| {
-            rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("%00", "")]))
-        },
-    },
-    Fault {
         name: "dots-climb-in-uploads",
         about: "Dot segments, escaped or not, in an upload are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
@@ -358,13 +346,13 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "dots-climb-in-destinations",
-        about: "Dot segments, escaped or not, in the Destination are resolved after the right was judged.",
+        about: "Dot segments in the Destination are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.escaped-dots-destination"],
+        cases: &["path.request.dots-destination"],
         apply: |rules| {
             rules.request_path = |text, end| {
                 if end == End::Destination {
-                    climbing(text, |text| text.replace("%2e", "."))
+                    climbing(text, |text| text.to_owned())
                 } else {
                     RequestPath::parse(text)
                 }

@@ -18,6 +18,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "webdav.put.statuses",
             "bearer.header",
+            "bearer.header.lower-case",
             "bearer.two-headers",
             "bearer.two-headers.comma",
             "bearer.two-ways.access-token",
@@ -273,17 +274,19 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "destination-host-ignored",
-        about: "The host of a Destination is not looked at: the source is taken away.",
+        about: "The host of a Destination is not looked at.",
         clauses: &["DAV-14"],
         cases: &["webdav.move.elsewhere"],
         apply: |rules| {
             rules.hears = |parts| {
-                if parts
+                let elsewhere = "https://elsewhere.example.org";
+                let path = parts
                     .headers
                     .get("destination")
-                    .is_some_and(|to| to == "https://elsewhere.example.org/g")
-                {
-                    parts.method = Method::DELETE;
+                    .and_then(|to| to.to_str().ok()?.strip_prefix(elsewhere))
+                    .and_then(|path| path.parse().ok());
+                if let Some(path) = path {
+                    parts.headers.insert("destination", path);
                 }
             };
         },
