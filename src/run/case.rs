@@ -27,6 +27,8 @@ pub(super) struct Site<'a> {
     pub observer: &'a Token,
     /// The one of the second area.
     pub second: Option<&'a Token>,
+    /// Where nothing may be written: the file that is there, and its bytes.
+    pub existing: Option<&'a (String, Vec<u8>)>,
     /// For all cases of the endpoint.
     pub deadline: Instant,
 }
@@ -72,7 +74,11 @@ pub(super) async fn run(
         case,
         deadline: limit.min(site.deadline),
         made,
-        world: HashMap::new(),
+        world: site
+            .existing
+            .iter()
+            .map(|(path, bytes)| (path.clone(), State::File(bytes.clone())))
+            .collect(),
         exchanges: Vec::new(),
         findings: Vec::new(),
         connection: None,
@@ -572,6 +578,9 @@ impl Running<'_> {
 
     fn will_create(&self, path: &str) -> Result<(), String> {
         let endpoint = &self.site.plan.endpoint;
+        if endpoint.traits.read_only.is_some() {
+            return Err("the endpoint is read-only".into());
+        }
         let object = Remaining {
             endpoint: endpoint.name.clone(),
             area: endpoint.area_url(),

@@ -5,6 +5,7 @@ mod cancel;
 mod case;
 mod endpoint;
 pub mod event;
+mod existing;
 mod ledger;
 mod observer;
 mod present;
