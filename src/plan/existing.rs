@@ -22,12 +22,17 @@ pub(super) fn onto(
     };
     let reads = script.steps.iter().try_for_each(|step| read_only(step));
     reads.map_err(|what| unfit(&format!("sends what could write: {what}")))?;
-    let file = match case.given.as_slice() {
-        [Arrangement::File(path)] if path.variables().next().is_none() => path.to_string(),
-        _ => return Err(unfit("needs more than one existing file")),
-    };
     let here = format!("{}/{}", site.directory, case.id);
-    let path = format!("{}{here}/{file}", site.endpoint.area);
+    let prefix = format!("{}{here}/", site.endpoint.area);
+    let path = script.steps.first().map_or("", |step| &step.path);
+    // What is given besides only has to have a name.
+    let given = |file: &&str| {
+        let mut given = case.given.iter();
+        given.any(|one| matches!(one, Arrangement::File(path) if path.to_string() == *file))
+    };
+    let Some(file) = path.strip_prefix(&prefix).filter(given) else {
+        return Err(unfit("is not about one existing file"));
+    };
     for step in &script.steps {
         if step.path != path {
             return Err(unfit("needs more than one existing file"));
@@ -39,7 +44,7 @@ pub(super) fn onto(
             return Err(unfit("asks for whole trees"));
         }
     }
-    let names = Names::new(existing, here, &file)
+    let names = Names::new(existing, here, file)
         .ok_or_else(|| unfit("needs a file deeper below the area than the existing one"))?;
     let mut strays = false;
     let mut script = script.with_texts(&mut |text| names.rename(text, &mut strays));
@@ -133,9 +138,9 @@ impl Names {
                     continue;
                 }
                 done.push('/');
-                done.push_str(self.component(component).unwrap_or_else(|| {
+                done.push_str(&self.component(component).unwrap_or_else(|| {
                     *strays = true;
-                    component
+                    component.to_owned()
                 }));
             }
             rest = behind;
@@ -143,27 +148,58 @@ impl Names {
         done + rest
     }
 
-    /// What a component becomes; `None` where it has to do with the given names in another way than
-    /// being one of them, such as beginning like one.
-    fn component<'c>(&'c self, component: &'c str) -> Option<&'c str> {
-        if let Some((_, real)) = self.names.iter().find(|(given, _)| given == component) {
-            return Some(real);
-        }
+    /// What a component becomes; `None` where it would lose what it has to do with the given names.
+    fn component(&self, component: &str) -> Option<String> {
+        let same = || Some(component.to_owned());
         let lower = component.to_ascii_lowercase();
         let dots = lower.replace("%25", "%").replace("%2e", ".");
-        if dots.trim_matches(['.', ';']).is_empty() {
-            return Some(component);
+        if dots.trim_matches(['.', ';', '*']).is_empty() {
+            return same();
         }
-        let plain = lower
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if let Some((_, real)) = self.names.iter().find(|(given, _)| given == component) {
+            return Some(real.clone());
+        }
+        if component.contains('%') {
+            return None;
+        }
+        for (given, real) in &self.names {
+            if let Some(more) = component.strip_prefix(given.as_str()) {
+                return plain(more).then(|| format!("{real}{more}"));
+            }
+            // A name with which the given one begins: so does the real one with its own beginning.
+            if given.starts_with(component) {
+                let (last, _) = real.char_indices().next_back()?;
+                let beginning = &real[..last];
+                return (!beginning.is_empty() && !real.contains('%'))
+                    .then(|| beginning.to_owned());
+            }
+            if given.eq_ignore_ascii_case(component) {
+                return other_letters(real);
+            }
+        }
         let akin = |name: &str| {
             let name = name.to_ascii_lowercase();
             name.starts_with(&lower) || lower.starts_with(&name)
         };
-        let related = |(given, real): &(String, String)| akin(given) || akin(real);
-        (plain && !self.names.iter().any(related)).then_some(component)
+        let mut names = self.names.iter();
+        let related = names.any(|(given, real)| akin(given) || akin(real));
+        (plain(component) && !related).then(same)?
     }
+}
+
+fn plain(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// The name with capital letters for small ones and the other way round.
+fn other_letters(name: &str) -> Option<String> {
+    let swapped = |c: char| match c.is_ascii_lowercase() {
+        true => c.to_ascii_uppercase(),
+        false => c.to_ascii_lowercase(),
+    };
+    let other: String = name.chars().map(swapped).collect();
+    (other != name && !name.contains('%')).then_some(other)
 }
 
 #[cfg(test)]
@@ -174,7 +210,11 @@ mod tests {
         let names = Names {
             here: "/touchstone-x/path.case".into(),
             there: "/data/run".into(),
-            names: vec![("a".into(), "set7".into()), ("f".into(), "raw.dat".into())],
+            names: vec![
+                ("a".into(), "set7".into()),
+                ("f".into(), "raw.dat".into()),
+                ("foobar".into(), "xyz".into()),
+            ],
         };
         let mut strays = false;
         let text = names.rename(text, &mut strays);
@@ -217,9 +257,7 @@ mod tests {
 
     #[test]
     fn names_whose_meaning_would_be_lost_are_strays() {
-        for name in [
-            "ab", "A", "file", "a%2ff", "s", "set", "raw.date", "x.y", "a*",
-        ] {
+        for name in ["a%2ff", "a%2F", "a*", "s", "set", "raw.date", "[fg]"] {
             let (_, strays) = renamed(&format!("storage.read:/touchstone-x/path.case/{name}"));
             assert!(strays, "{name}");
         }
