@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout_at;
+
 use crate::check::{self, Judge, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
@@ -15,6 +17,7 @@ use crate::token::{Fit, Token, TokenError};
 
 use super::Shared;
 use super::ledger::Remaining;
+use super::listen::{self, Ear};
 use super::observer::Observer;
 use super::present;
 
@@ -84,8 +87,10 @@ pub(super) async fn run(
         connection: None,
         continued: false,
         last: None,
+        ear: None,
+        heard: 0,
     };
-    let stop = running.script(script).await.err();
+    let stop = running.whole(script).await.err();
     running.outcome(stop)
 }
 
@@ -104,6 +109,10 @@ struct Running<'a> {
     continued: bool,
     /// Status and length of the last step's answer.
     last: Option<(u16, usize)>,
+    /// The server to which tokens of the case point, where they do.
+    ear: Option<Box<dyn Ear>>,
+    /// How many connections to it were told already.
+    heard: usize,
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -114,6 +123,25 @@ struct Credentials {
 }
 
 impl Running<'_> {
+    /// Listens where tokens point to us, and goes through the script.
+    async fn whole(&mut self, script: &Script) -> Result<(), Stop> {
+        if !listen::needed(script) {
+            return self.script(script).await;
+        }
+        let failed = |reason: String| Stop::Undecided(format!("nobody can listen: {reason}"));
+        let Some(listener) = self.site.shared.listener.clone() else {
+            return Err(failed("no listener is set up".into()));
+        };
+        let opening = timeout_at(self.deadline.into(), listener.open());
+        let ear = match opening.await {
+            Ok(ear) => ear.map_err(failed)?,
+            Err(_) => return Err(failed("its port was not free in time".into())),
+        };
+        let script = listen::fill(script, ear.origin());
+        self.ear = Some(ear);
+        self.script(&script).await
+    }
+
     async fn script(&mut self, script: &Script) -> Result<(), Stop> {
         let mut credentials = Vec::new();
         for step in &script.steps {
@@ -238,8 +266,34 @@ impl Running<'_> {
         result
     }
 
-    /// One step, its effects, and its control if a refusal was expected and came.
+    /// One step, and who connected to us because of it.
     async fn step(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
+        let ended = self.judged(step, credentials).await;
+        // By now the step was answered, and mostly its control too: what it set off has arrived.
+        let (heard, what) = self
+            .ear
+            .as_ref()
+            .map_or_else(Default::default, |ear| ear.heard());
+        if heard > self.heard {
+            let count = heard - self.heard;
+            self.heard = heard;
+            let mut steps = self.exchanges.iter();
+            let judge = Judge {
+                case: &self.case.case,
+                clauses: &self.site.shared.plan.clauses,
+                at: &step.at,
+                exchange: steps
+                    .rposition(|exchange| exchange.purpose == Purpose::Step)
+                    .unwrap_or_default(),
+            };
+            let finding = check::fetched(judge, count, &what);
+            self.findings.push(finding);
+        }
+        ended
+    }
+
+    /// One step, its effects, and its control if a refusal was expected and came.
+    async fn judged(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let before = self.findings.len();
         let opened = self
             .perform(
