@@ -7,6 +7,17 @@ use super::Judge;
 /// Shorter texts occur by chance, or are no secret.
 const TELLING: usize = 32;
 
+/// A storage element that connected to where a token pointed it.
+pub fn fetched(judge: Judge<'_>, count: usize, heard: &str) -> Finding {
+    judge.own(
+        "a refusal without a connection to the host that the token names",
+        match count {
+            1 => format!("it connected there: once, {heard}"),
+            count => format!("it connected there: {count} times, last {heard}"),
+        },
+    )
+}
+
 /// Judges the challenges of a 401: `bearer` asks for the scheme without an error, for requests that
 /// had no token (RFC 6750 section 3.1), `invalid_token` for that error. Other statuses have none.
 pub fn challenge(judge: Judge<'_>, wanted: &str, answer: &Answer) -> Option<Finding> {

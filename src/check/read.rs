@@ -227,8 +227,7 @@ pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding>
             "the answer has its checksum",
         ));
     }
-    // Every content ends with a word of its own, which no message repeats by chance.
-    let secret = bytes.rsplit(|b| *b == b' ').find(|word| !word.is_empty())?;
+    let secret = telling(bytes)?;
     answer
         .body
         .windows(secret.len())
@@ -242,4 +241,18 @@ pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding>
                 ),
             )
         })
+}
+
+/// What of a content no message repeats by chance: the last word, with which every content of ours ends;
+/// of a file that was there before, some bytes of its end.
+fn telling(bytes: &[u8]) -> Option<&[u8]> {
+    const LEAST: usize = 16;
+    const END: usize = 64;
+    let word = bytes.rsplit(|b| *b == b' ').find(|word| !word.is_empty())?;
+    if (LEAST..=END).contains(&word.len()) {
+        return Some(word);
+    }
+    let end = &bytes[bytes.len().saturating_sub(END)..];
+    let plain = end.iter().all(|byte| Some(byte) == end.first());
+    (end.len() >= LEAST && !plain).then_some(end)
 }

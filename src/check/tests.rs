@@ -288,11 +288,25 @@ fn a_look_is_proven_by_the_size() {
 #[test]
 fn a_refusal_that_holds_the_content_is_a_leak() {
     let bench = Bench::new();
-    let file = State::File(b"common secret-digest".to_vec());
+    let file = State::File(b"common secret-digest-of-it".to_vec());
     let leaks = |body: &[u8]| leak(bench.judge(), &file, &answer(403, body)).is_some();
-    assert!(leaks(b"<html>denied: secret-digest</html>"));
+    assert!(leaks(b"<html>denied: secret-digest-of-it</html>"));
     assert!(!leaks(b"denied"));
     assert!(!leaks(b""));
+}
+
+#[test]
+fn a_file_that_was_there_before_is_recognised_by_its_end() {
+    let bench = Bench::new();
+    let leaks = |bytes: &[u8], body: &[u8]| {
+        let file = State::File(bytes.to_vec());
+        leak(bench.judge(), &file, &answer(403, body)).is_some()
+    };
+    let text = b"some lines of text that end in a short \n";
+    assert!(leaks(text, text));
+    assert!(!leaks(text, b"<html>\n</html>\n"));
+    let zeros = [0; 200];
+    assert!(!leaks(&zeros, &zeros), "nothing tells it from padding");
 }
 
 #[test]

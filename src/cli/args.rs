@@ -5,6 +5,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Profile;
 
+use super::listen::Address;
+
 const AFTER: &str = "\
 Exit codes:
   0    everything required passed
@@ -156,6 +158,10 @@ pub struct RunArgs {
     /// Only the endpoints whose name matches
     #[arg(long = "endpoint", value_name = "GLOB", num_args = 1..)]
     pub only: Vec<String>,
+    /// A name of this machine that every storage element can reach: servers are opened there, for tokens
+    /// that point to them, and nobody should connect [default: only for storage on this machine]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub listen: Option<Address>,
     #[command(flatten)]
     pub judging: Judging,
 }

@@ -135,6 +135,9 @@ impl Sweeper<'_> {
 
     /// Looks on the storage itself for the directories of runs that began before `before`.
     async fn endpoint(&self, endpoint: &Endpoint, before: Timestamp) -> Result<bool, Failed> {
+        if endpoint.traits.read_only.is_some() {
+            return Ok(true);
+        }
         let (client, token, second) = match self.access(endpoint).await {
             Ok(access) => access,
             Err(reason) => return Ok(untidy(endpoint, &reason)),
@@ -205,6 +208,9 @@ impl Sweeper<'_> {
     }
 
     async fn access(&self, endpoint: &Endpoint) -> Result<(Client, Token, Option<Token>), String> {
+        if endpoint.traits.read_only.is_some() {
+            return Err("the endpoint is declared read-only, so nothing is removed there".into());
+        }
         let client = Client::new(endpoint, self.redactor).map_err(|error| error.to_string())?;
         let request = plan::observer(self.inventory, endpoint)
             .ok_or("there is no way to obtain a token for it")?;

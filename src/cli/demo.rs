@@ -8,10 +8,12 @@ use crate::redact::Redactor;
 use crate::reference::{
     Area, Authority, Fault, Issuer, IssuerOptions, ReferenceError, Storage, StorageOptions,
 };
+use crate::run::Listener;
 
 use super::args::{DemoArgs, Judging};
 use super::output::{self, Failed};
-use super::{inputs, run};
+use super::run::Ears;
+use super::{inputs, listen, run};
 
 /// Begins like the name of the first one, so that areas compared as strings are found out.
 const SECOND_AREA: &str = "/wlcg2";
@@ -44,7 +46,12 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
         intrusive: true,
         ..arguments.judging.clone()
     };
-    run::judge(stage.inventory()?, &catalogue, &[], &judging, redactor).await
+    let ears = Ears {
+        listener: stage.listener()?,
+        everywhere: false,
+    };
+    let inventory = stage.inventory()?;
+    run::judge(inventory, &catalogue, &[], &judging, ears, redactor).await
 }
 
 /// The faults of those names.
@@ -135,6 +142,11 @@ impl Stage {
             neighbour,
             storages,
         })
+    }
+
+    /// Servers to which tokens point, with certificates that everybody on the stage trusts.
+    pub fn listener(&self) -> Result<Arc<dyn Listener>, Failed> {
+        listen::listener(&self.authority, None)
     }
 
     /// Who is on the stage, as endpoints in the order of the cast.

@@ -132,6 +132,10 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
                             "protected": groups.protected,
                         })),
                         "tape": traits.tape, "macaroons": traits.macaroons,
+                        "read-only": traits.read_only.as_ref().map(|existing| json!({
+                            "file": existing.path,
+                            "checksum": format!("adler32:{:08x}", existing.adler32),
+                        })),
                     },
                     "known-failures": endpoint.known_failures,
                 })

@@ -47,6 +47,7 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
         plan: Arc::clone(&plan),
         inventory: &inventory,
         folder: None,
+        listener: stage.listener()?,
         deadline: DEADLINE,
         redactor,
     };

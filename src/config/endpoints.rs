@@ -10,7 +10,7 @@ use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
-use super::{clauses, limits, paths, secrets};
+use super::{clauses, existing, limits, paths, secrets};
 use crate::model::{CaseId, Endpoint, Groups, KnownFailure, Limits, Place, SecondArea, Traits};
 
 const KEYS: [&str; 14] = [
@@ -29,7 +29,14 @@ const KEYS: [&str; 14] = [
     "limits",
     "redirect-hosts",
 ];
-const TRAIT_KEYS: [&str; 5] = ["directories", "any-audience", "groups", "tape", "macaroons"];
+const TRAIT_KEYS: [&str; 6] = [
+    "directories",
+    "any-audience",
+    "groups",
+    "tape",
+    "macaroons",
+    "read-only",
+];
 const GROUP_KEYS: [&str; 3] = ["member", "privileged", "protected"];
 const FAILURE_KEYS: [&str; 4] = ["case", "reason", "ticket", "expires"];
 
@@ -213,6 +220,10 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         groups: match fields.get("groups") {
             Some(entry) => groups(d, entry)?,
             None => usual.groups,
+        },
+        read_only: match fields.get("read-only") {
+            Some(entry) => existing::read(d, entry)?,
+            None => usual.read_only,
         },
     })
 }

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose};
+use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
 use crate::redact::Redactor;
 use crate::token::Token;
 
@@ -21,6 +21,8 @@ pub struct Client {
     endpoint: String,
     redirects: RedirectPolicy,
     limits: Limits,
+    /// Whether nothing that could write may leave.
+    read_only: bool,
     redactor: Redactor,
 }
 
@@ -71,6 +73,18 @@ pub struct Failure {
     pub(super) again: bool,
 }
 
+/// Keeps back what could write where nothing may be written, whatever the caller was thinking of: every
+/// request of both clients passes here.
+pub(super) fn guard(read_only: bool, shape: Shape<'_>) -> Result<(), Failure> {
+    match shape.could_write() {
+        Some(what) if read_only => Err(Failure {
+            reason: format!("not sent: the endpoint is read-only, and {what} could write"),
+            again: false,
+        }),
+        _ => Ok(()),
+    }
+}
+
 impl Caller<'_> {
     /// The `User-Agent`.
     pub(super) fn user_agent(&self) -> String {
@@ -102,6 +116,7 @@ impl Client {
             endpoint: endpoint.name.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             limits: endpoint.limits.clone(),
+            read_only: endpoint.traits.read_only.is_some(),
             redactor: redactor.clone(),
         })
     }
@@ -140,7 +155,16 @@ impl Client {
             token: outgoing.token.map(|token| token.shown.clone()),
         };
         let mut record = exchange::begin(purpose, &self.redactor, sent);
-        let answer = self.follow(purpose, caller, &outgoing, &mut record).await;
+        let shape = Shape {
+            verb: outgoing.verb.unwrap_or(outgoing.method.as_str()),
+            headers: outgoing.headers,
+            target: outgoing.url,
+            body: outgoing.body.is_some(),
+        };
+        let answer = match guard(self.read_only, shape) {
+            Ok(()) => self.follow(purpose, caller, &outgoing, &mut record).await,
+            Err(failure) => Err(failure),
+        };
         exchange::end(&mut record, &self.redactor, &answer, begun.elapsed());
         exchange::log(&self.endpoint, caller, &record);
         Outcome {

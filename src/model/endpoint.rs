@@ -174,6 +174,12 @@ impl Endpoint {
         self.issuer.as_deref().into_iter().chain(second)
     }
 
+    /// Where nothing may be written: the file that is there to be read, absolute on the service.
+    pub fn existing(&self) -> Option<String> {
+        let existing = self.traits.read_only.as_ref()?;
+        Some(format!("{}{}", self.area, existing.path))
+    }
+
     /// The URL of the area, without a trailing slash.
     pub fn area_url(&self) -> String {
         self.url_of(&self.area)
@@ -202,6 +208,17 @@ pub struct Traits {
     pub tape: bool,
     /// It issues macaroons.
     pub macaroons: bool,
+    /// Nothing may be written there; this file is there to be read.
+    pub read_only: Option<Existing>,
+}
+
+/// A file that was there before us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Existing {
+    /// Path below the area, `/…`; it lies in a directory.
+    pub path: String,
+    /// The Adler-32 checksum of its bytes.
+    pub adler32: u32,
 }
 
 impl Default for Traits {
@@ -212,6 +229,7 @@ impl Default for Traits {
             groups: None,
             tape: false,
             macaroons: false,
+            read_only: None,
         }
     }
 }

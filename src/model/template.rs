@@ -1,5 +1,8 @@
 use std::fmt;
 
+/// What a plan has where the listener's origin will stand.
+pub const LISTENER: &str = "{listener}";
+
 /// A value that the planner knows and a suite file refers to in braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variable {
@@ -23,11 +26,14 @@ pub enum Variable {
     SecondArea,
     /// `{second-issuer}`: the identifier of the second area's issuer.
     SecondIssuer,
+    /// `{listener}`: scheme, host and port of a server of ours that nobody trusts. It is there while the
+    /// case runs, so that the plan leaves the variable as it is.
+    Listener,
 }
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Dir,
         Self::Endpoint,
         Self::Area,
@@ -38,6 +44,7 @@ impl Variable {
         Self::Second,
         Self::SecondArea,
         Self::SecondIssuer,
+        Self::Listener,
     ];
 
     /// The name between the braces.
@@ -53,6 +60,7 @@ impl Variable {
             Self::Second => "second",
             Self::SecondArea => "second-area",
             Self::SecondIssuer => "second-issuer",
+            Self::Listener => "listener",
         }
     }
 }

@@ -4,8 +4,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, Method, Object, Script, Signature, State,
-    Step, StepPlan, Template, TokenRequest, TokenTemplate, Variable, Wire,
+    Alteration, Arrangement, Audience, Case, Credential, LISTENER, Method, Object, Script,
+    Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Variable, Wire,
 };
 
 use super::{Site, needs};
@@ -118,6 +118,7 @@ impl<'a> Filler<'a> {
             Variable::Second => below(second_area, &self.second),
             Variable::SecondArea => second_area.to_owned(),
             Variable::SecondIssuer => issuer(second.map(|second| second.issuer.as_str())),
+            Variable::Listener => LISTENER.to_owned(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure: what comes out depends on what goes in alone, the run's name and its start included.
 
+mod existing;
 mod expand;
 mod needs;
 mod select;
@@ -74,8 +75,8 @@ pub fn plan(
     })
 }
 
-/// The token with which `endpoint`'s objects are arranged and seen: it reads and writes the whole area.
-/// `None` when nobody gives one.
+/// The token with which `endpoint`'s objects are arranged and seen: it reads the whole area, and writes
+/// there unless that is forbidden. `None` when nobody gives one.
 pub fn observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
     everything(inventory, endpoint, endpoint.issuer.as_ref()?)
 }
@@ -86,7 +87,11 @@ pub fn second_observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<Tok
 }
 
 fn everything(inventory: &Inventory, endpoint: &Endpoint, issuer: &str) -> Option<TokenRequest> {
-    let scopes = vec!["storage.read:/".into(), "storage.modify:/".into()];
+    let scopes: &[&str] = match endpoint.traits.read_only {
+        Some(_) => &["storage.read:/"],
+        None => &["storage.read:/", "storage.modify:/"],
+    };
+    let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
     let can = inventory.issuer(issuer)?.abilities().any;
     can.then(|| TokenRequest::good(issuer.to_owned(), scopes, usual_audience(endpoint)))
 }
@@ -132,7 +137,12 @@ fn action(site: &Site<'_>, case: &Case, clauses: &[Clause], selection: &Selectio
     if let Some(reason) = needs::lacking(site, case, clauses, selection) {
         return Action::Skip(reason);
     }
-    Action::Run(expand::script(site, case))
+    let script = expand::script(site, case);
+    let fit = match &site.endpoint.traits.read_only {
+        Some(file) => existing::onto(site, file, case, &script),
+        None => Ok(script),
+    };
+    fit.map_or_else(Action::Skip, Action::Run)
 }
 
 fn known_failure(endpoint: &Endpoint, case: &Case, today: Date) -> Option<KnownFailure> {

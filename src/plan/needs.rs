@@ -1,3 +1,5 @@
+use url::Host;
+
 use crate::model::{
     ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Means, Method, Template, TokenTemplate,
     Variable, altered,
@@ -17,6 +19,7 @@ pub(super) fn lacking(
         .or_else(|| too_new(site, case, clauses))
         .or_else(|| token_source(site, case))
         .or_else(|| traits(site, case))
+        .or_else(|| unheard(site, case, selection))
 }
 
 fn unasked(case: &Case, selection: &Selection) -> Option<String> {
@@ -161,6 +164,20 @@ fn second_issuer_has_path(site: &Site<'_>) -> bool {
     let issuer = second.and_then(|second| site.inventory.issuer(&second.issuer));
     let url = issuer.and_then(|issuer| url::Url::parse(&issuer.url).ok());
     url.is_some_and(|url| url.path() != "/")
+}
+
+/// Whether the endpoint could not reach the listener that the case needs.
+fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
+    let needed = variables(case).any(|variable| variable == Variable::Listener);
+    let loopback = match site.endpoint.url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    (needed && !loopback && !selection.listen).then(|| {
+        "it watches whether the storage element connects to a host that a token names, which it could not reach; give `--listen HOST[:PORT]`, a name of this machine that it can reach".into()
+    })
 }
 
 fn names_everybody(token: &TokenTemplate) -> bool {

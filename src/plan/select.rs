@@ -18,6 +18,8 @@ pub struct Selection {
     pub intrusive: bool,
     /// Cases run that take long.
     pub slow: bool,
+    /// Our listener has a name under which every endpoint can reach it.
+    pub listen: bool,
 }
 
 /// Why nothing can be selected.

@@ -3,8 +3,8 @@ use secrecy::SecretString;
 use super::*;
 use crate::config::{Catalogue, load_catalogue};
 use crate::model::{
-    ClientAuthentication, Groups, Issuer, Limits, Object, Place, Script, SecondArea, SecretRef,
-    State, TestKey, TokenSource, Traits,
+    Alteration, ClientAuthentication, Groups, Issuer, Limits, Object, Place, Script, SecondArea,
+    SecretRef, State, TestKey, TokenSource, Traits,
 };
 
 const START: &str = "2026-11-22T07:28:48Z";
@@ -60,6 +60,7 @@ fn everything() -> Selection {
     let mut selection = Selection::default();
     selection.intrusive = true;
     selection.slow = true;
+    selection.listen = true;
     selection
 }
 
@@ -364,4 +365,35 @@ fn patterns_select_and_must_match() {
         Err(SelectionError::Nothing { what: "case", .. })
     ));
     assert!(Selection::new(&texts(&["[a"]), &[]).is_err());
+}
+
+#[test]
+fn who_cannot_reach_our_listener_is_not_asked_about_it() {
+    let id = "authentication.issuer.foreign.unasked.read";
+    let mut bench = Bench::new(endpoint("far"), issuer(true));
+    bench.selection.listen = false;
+    let skipped = bench.skipped();
+    assert_eq!(skipped.len(), 4, "{skipped:?}");
+    assert!(
+        skipped
+            .iter()
+            .all(|(case, reason)| case.contains("unasked") && reason.contains("--listen"))
+    );
+    for here in [
+        "https://localhost:8443",
+        "https://127.0.0.1",
+        "https://[::1]:1",
+    ] {
+        let near = Endpoint {
+            url: here.parse().unwrap(),
+            ..endpoint("near")
+        };
+        let mut bench = Bench::new(near, issuer(true));
+        bench.selection.listen = false;
+        // The origin is not known before the case runs.
+        let script = bench.script(id);
+        let token = script.steps[0].token.token().unwrap();
+        let wanted = Alteration::Value("{listener}/".into());
+        assert_eq!(token.claims["iss"], wanted, "{here}");
+    }
 }

@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::middleware::Next;
 use futures_util::StreamExt;
 
 use super::answers::{METHODS, Outcome, Refusal};
@@ -34,6 +35,8 @@ pub(super) struct Element {
     pub(super) origins: Vec<String>,
     pub(super) namespace: Mutex<Namespace>,
     pub(super) memory: Mutex<Memory>,
+    /// What was asked, where that is remembered.
+    pub(super) requests: Mutex<Vec<String>>,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -65,6 +68,23 @@ pub(super) struct Visit {
 /// A path that could mean two things.
 pub(super) struct Ambiguous;
 
+/// Writes a request down before it is served.
+pub(super) async fn remember(
+    State(element): State<Arc<Element>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let names: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+    let line = format!(
+        "{} {} {}",
+        request.method(),
+        request.uri().path(),
+        names.join(",")
+    );
+    element.remembered().push(line);
+    next.run(request).await
+}
+
 /// Serves one request.
 pub(super) async fn answer(
     State(element): State<Arc<Element>>,
@@ -82,6 +102,14 @@ pub(super) async fn answer(
 }
 
 impl Element {
+    pub(super) fn requests(&self) -> Vec<String> {
+        self.remembered().clone()
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Vec<String>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn outcome(&self, parts: Parts, body: Body) -> Outcome {
         let Some(method) = (self.rules.method)(parts.method.as_str()) else {
             return Outcome::NotAllowed(METHODS);

@@ -100,6 +100,13 @@ impl KeyRing {
         }
     }
 
+    /// Fetches what is at `url` and makes nothing of it.
+    pub(super) async fn visit(&self, url: &str) {
+        if let Err(reason) = self.document::<Value>(url).await {
+            tracing::debug!(reason, "fetched in vain");
+        }
+    }
+
     async fn fetch(&self) -> Result<HashMap<String, Key>, String> {
         let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
         let url = format!("{base}/.well-known/openid-configuration");

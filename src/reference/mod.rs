@@ -9,6 +9,7 @@ mod authorisation;
 mod authority;
 mod element;
 mod faults;
+mod foreign;
 mod issuer;
 mod keys;
 mod namespace;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use authority::{Authority, ServerCertificate};
 pub use faults::{Fault, fault, faults};
+pub use foreign::{Foreign, Listening};
 pub use issuer::{Issuer, IssuerOptions};
 pub use storage::{Area, Storage, StorageOptions};
 

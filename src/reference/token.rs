@@ -105,6 +105,9 @@ pub(super) struct TokenRules {
     pub(super) groups: fn(&Map<String, Value>) -> Vec<String>,
     /// Whether every issuer's keys count for all issuers.
     pub(super) pools_keys: bool,
+    /// A URL that is fetched because a token names it, whose issuer is trusted or not; the right rules
+    /// fetch nothing but the keys of trusted issuers.
+    pub(super) fetches: fn(&Jws, bool) -> Option<String>,
 }
 
 impl Default for TokenRules {
@@ -121,6 +124,7 @@ impl Default for TokenRules {
             scope: |claim, _| scope::claimed(claim),
             groups,
             pools_keys: false,
+            fetches: |_, _| None,
         }
     }
 }
@@ -177,8 +181,14 @@ pub(super) async fn verify(
         signature,
         method,
     };
-    fit(&MEMBERS, |name| (rules.member)(name, &jws))?;
     let issuer = jws.claims.get("iss");
+    let known = trusted
+        .iter()
+        .any(|ring| (rules.same_issuer)(ring.issuer(), issuer));
+    if let (Some(url), [ring, ..]) = ((rules.fetches)(&jws, known), trusted) {
+        ring.visit(&url).await;
+    }
+    fit(&MEMBERS, |name| (rules.member)(name, &jws))?;
     let ring = trusted
         .iter()
         .find(|ring| (rules.same_issuer)(ring.issuer(), issuer))

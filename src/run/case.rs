@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout_at;
+
 use crate::check::{self, Judge, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
@@ -15,6 +17,7 @@ use crate::token::{Fit, Token, TokenError};
 
 use super::Shared;
 use super::ledger::Remaining;
+use super::listen::{self, Ear};
 use super::observer::Observer;
 use super::present;
 
@@ -27,6 +30,8 @@ pub(super) struct Site<'a> {
     pub observer: &'a Token,
     /// The one of the second area.
     pub second: Option<&'a Token>,
+    /// Where nothing may be written: the file that is there, and its bytes.
+    pub existing: Option<&'a (String, Vec<u8>)>,
     /// For all cases of the endpoint.
     pub deadline: Instant,
 }
@@ -72,14 +77,20 @@ pub(super) async fn run(
         case,
         deadline: limit.min(site.deadline),
         made,
-        world: HashMap::new(),
+        world: site
+            .existing
+            .iter()
+            .map(|(path, bytes)| (path.clone(), State::File(bytes.clone())))
+            .collect(),
         exchanges: Vec::new(),
         findings: Vec::new(),
         connection: None,
         continued: false,
         last: None,
+        ear: None,
+        heard: 0,
     };
-    let stop = running.script(script).await.err();
+    let stop = running.whole(script).await.err();
     running.outcome(stop)
 }
 
@@ -98,6 +109,10 @@ struct Running<'a> {
     continued: bool,
     /// Status and length of the last step's answer.
     last: Option<(u16, usize)>,
+    /// The server to which tokens of the case point, where they do.
+    ear: Option<Box<dyn Ear>>,
+    /// How many connections to it were told already.
+    heard: usize,
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -108,6 +123,25 @@ struct Credentials {
 }
 
 impl Running<'_> {
+    /// Listens where tokens point to us, and goes through the script.
+    async fn whole(&mut self, script: &Script) -> Result<(), Stop> {
+        if !listen::needed(script) {
+            return self.script(script).await;
+        }
+        let failed = |reason: String| Stop::Undecided(format!("nobody can listen: {reason}"));
+        let Some(listener) = self.site.shared.listener.clone() else {
+            return Err(failed("no listener is set up".into()));
+        };
+        let opening = timeout_at(self.deadline.into(), listener.open());
+        let ear = match opening.await {
+            Ok(ear) => ear.map_err(failed)?,
+            Err(_) => return Err(failed("its port was not free in time".into())),
+        };
+        let script = listen::fill(script, ear.origin());
+        self.ear = Some(ear);
+        self.script(&script).await
+    }
+
     async fn script(&mut self, script: &Script) -> Result<(), Stop> {
         let (mut credentials, timed) = self.credentials(script).await?;
         self.arrange(script).await?;
@@ -252,8 +286,34 @@ impl Running<'_> {
         result
     }
 
-    /// One step, its effects, and its control if a refusal was expected and came.
+    /// One step, and who connected to us because of it.
     async fn step(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
+        let ended = self.judged(step, credentials).await;
+        // By now the step was answered, and mostly its control too: what it set off has arrived.
+        let (heard, what) = self
+            .ear
+            .as_ref()
+            .map_or_else(Default::default, |ear| ear.heard());
+        if heard > self.heard {
+            let count = heard - self.heard;
+            self.heard = heard;
+            let mut steps = self.exchanges.iter();
+            let judge = Judge {
+                case: &self.case.case,
+                clauses: &self.site.shared.plan.clauses,
+                at: &step.at,
+                exchange: steps
+                    .rposition(|exchange| exchange.purpose == Purpose::Step)
+                    .unwrap_or_default(),
+            };
+            let finding = check::fetched(judge, count, &what);
+            self.findings.push(finding);
+        }
+        ended
+    }
+
+    /// One step, its effects, and its control if a refusal was expected and came.
+    async fn judged(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let before = self.findings.len();
         let opened = self
             .perform(
@@ -592,6 +652,9 @@ impl Running<'_> {
 
     fn will_create(&self, path: &str) -> Result<(), String> {
         let endpoint = &self.site.plan.endpoint;
+        if endpoint.traits.read_only.is_some() {
+            return Err("the endpoint is read-only".into());
+        }
         let object = Remaining {
             endpoint: endpoint.name.clone(),
             area: endpoint.area_url(),

@@ -16,6 +16,7 @@ use crate::token::{Fit, Token};
 use super::Shared;
 use super::case::{self, Outcome, Site};
 use super::event::Event;
+use super::existing;
 use super::ledger::Remaining;
 use super::observer::Observer;
 use super::teardown::Cleaner;
@@ -47,6 +48,7 @@ struct Ready {
     wire: Wire,
     observer: Token,
     second: Option<Token>,
+    existing: Option<(String, Vec<u8>)>,
     deadline: Instant,
 }
 
@@ -132,13 +134,23 @@ impl Visit {
             None => None,
         };
         let limit = Instant::now() + plan.endpoint.limits.endpoint;
-        let ready = Ready {
+        let mut ready = Ready {
             client,
             wire,
             observer,
             second,
+            existing: None,
             deadline: limit.min(self.shared.deadline),
         };
+        if let Some(existing) = &plan.endpoint.traits.read_only {
+            return match existing::read(&self.looking(&ready), existing).await {
+                Ok(found) => {
+                    ready.existing = Some(found);
+                    Ok(ready)
+                }
+                Err((reason, log)) => Err((NotReady::error(reason, log), None)),
+            };
+        }
         if plan.endpoint.traits.directories
             && let Err(problem) = self.root(&ready, made).await
         {
@@ -202,13 +214,7 @@ impl Visit {
     async fn root(&self, ready: &Ready, made: &Mutex<Vec<String>>) -> Result<(), NotReady> {
         let plan = self.plan();
         let mut log = Vec::new();
-        let observer = Observer {
-            client: &ready.client,
-            endpoint: &plan.endpoint,
-            caller: self.caller("arrangement"),
-            token: &ready.observer,
-            deadline: ready.deadline,
-        };
+        let observer = self.looking(ready);
         let result = async {
             let object = Remaining {
                 endpoint: plan.endpoint.name.clone(),
@@ -246,6 +252,17 @@ impl Visit {
                 log,
             )
         })
+    }
+
+    /// The observer before the first case.
+    fn looking<'r>(&'r self, ready: &'r Ready) -> Observer<'r> {
+        Observer {
+            client: &ready.client,
+            endpoint: &self.plan().endpoint,
+            caller: self.caller("arrangement"),
+            token: &ready.observer,
+            deadline: ready.deadline,
+        }
     }
 
     /// All cases, at most `jobs` at the same time, each torn down as soon as it is judged.
@@ -309,6 +326,7 @@ impl Visit {
             wire: &ready.wire,
             observer: &ready.observer,
             second: ready.second.as_ref(),
+            existing: ready.existing.as_ref(),
             deadline: ready.deadline,
         };
         let outcome = case::run(&site, case, &script, &start.made).await;

@@ -90,6 +90,7 @@ async fn judged_with(
         broker: Broker::new(&inventory, &["test"], &redactor).unwrap(),
         redactor,
         ledger: ledger(&run_id),
+        listener: None,
         cancel,
         deadline,
     };

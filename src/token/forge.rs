@@ -67,7 +67,7 @@ pub(super) fn forge(
         _ => None,
     };
     // The algorithm of whoever signs, unless the header is asked to say something else.
-    if let Some(signer) = rogue.as_ref().or(key.filter(|_| signs(request.signature))) {
+    if let Some(signer) = rogue.or(key.filter(|_| signs(request.signature))) {
         parts.header.insert("alg".into(), json!(signer.name()));
         if rogue.is_none() {
             parts.header.insert("kid".into(), json!(signer.id));
@@ -78,7 +78,7 @@ pub(super) fn forge(
     }
     alter(&mut parts.header, &request.header, now);
     alter(&mut parts.payload, &request.claims, now);
-    if let Some(rogue) = &rogue {
+    if let Some(rogue) = rogue {
         for (member, wrap) in [("jwk", false), ("jwks", true)] {
             if parts.header.get(member) == Some(&json!("rogue")) {
                 let jwk = rogue.jwk.clone();
@@ -291,7 +291,7 @@ mod tests {
         fn new() -> Self {
             let audience = Audience::One(ANY_AUDIENCE.into());
             Self {
-                key: SigningKey::rogue().unwrap(),
+                key: SigningKey::generate("own").unwrap(),
                 request: TokenRequest::good("iam".into(), vec!["storage.read:/".into()], audience),
             }
         }

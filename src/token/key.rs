@@ -1,5 +1,7 @@
 //! Signing keys of a test issuer.
 
+use std::sync::LazyLock;
+
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use rcgen::{KeyPair, PublicKeyData};
@@ -55,16 +57,21 @@ impl SigningKey {
         })
     }
 
-    /// A new EC key that nobody has published.
+    /// An EC key of this process that no issuer has published.
     ///
     /// # Errors
     /// The system gives no randomness.
-    pub fn rogue() -> Result<Self, String> {
+    pub fn rogue() -> Result<&'static Self, String> {
+        static ROGUE: LazyLock<Result<SigningKey, String>> =
+            LazyLock::new(|| SigningKey::generate("rogue"));
+        ROGUE.as_ref().map_err(Clone::clone)
+    }
+
+    /// A new EC key.
+    pub(super) fn generate(id: &str) -> Result<Self, String> {
         let pair = KeyPair::generate().map_err(|error| error.to_string())?;
-        Self::new(
-            &SecretString::from(pair.serialize_pem()),
-            Some("rogue".into()),
-        )
+        let pem = SecretString::from(pair.serialize_pem());
+        Self::new(&pem, Some(id.to_owned()))
     }
 
     /// `ES256` or `RS256`.

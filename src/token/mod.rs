@@ -51,6 +51,18 @@ impl Token {
     }
 }
 
+/// The public half of the key that signs where a case asks for one that no issuer has published, as JWK:
+/// for a server of ours that nobody trusts.
+///
+/// # Errors
+/// The system gives no randomness.
+pub fn rogue_key() -> Result<serde_json::Value, String> {
+    let key = key::SigningKey::rogue()?;
+    let mut jwk = key.jwk.clone();
+    jwk["kid"] = key.id.as_str().into();
+    Ok(jwk)
+}
+
 /// Something that obtains tokens.
 #[async_trait]
 pub trait Source: Send + Sync {

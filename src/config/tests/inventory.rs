@@ -212,6 +212,7 @@ endpoints:
             ),
             tape: true,
             macaroons: true,
+            read_only: None,
         },
         [
             KnownFailure {
@@ -713,5 +714,72 @@ fn the_example_loads() {
             host.ends_with(".example.org") || host == "localhost",
             "{host}"
         );
+    }
+}
+
+#[test]
+fn a_read_only_endpoint_names_a_file_and_its_checksum() {
+    let loaded = load(&format!(
+        "{ENDPOINT}    traits: {{read-only: {{file: /run7/raw.dat, checksum: adler32:0A1b2c}}}}
+"
+    ))
+    .unwrap();
+    let se = &loaded.inventory.endpoints[0];
+    assert_eq!(se.existing().as_deref(), Some("/wlcg/run7/raw.dat"));
+    assert_eq!(se.traits.read_only.as_ref().unwrap().adler32, 0x0a_1b2c);
+    let loaded = load(&format!("{ENDPOINT}    traits: {{read-only: false}}\n")).unwrap();
+    assert_eq!(loaded.inventory.endpoints[0].traits.read_only, None);
+}
+
+#[test]
+fn what_is_wrong_with_an_existing_file_is_told() {
+    let wrong = |read_only: &str| {
+        told(&format!(
+            "{ENDPOINT}    traits: {{read-only: {read_only}}}\n"
+        ))
+    };
+    for (read_only, message) in [
+        ("true", "expected `false` or a mapping"),
+        ("{checksum: adler32:1}", "`file`"),
+        ("{file: /d/f}", "`checksum`"),
+        (
+            "{file: /d/f, checksum: adler32:1, size: 3}",
+            "no key `size`",
+        ),
+        (
+            "{file: d/f, checksum: adler32:1}",
+            "has to start with a slash",
+        ),
+        ("{file: /d/f/, checksum: adler32:1}", "this is a directory"),
+        ("{file: /f, checksum: adler32:1}", "directly in the area"),
+        (
+            "{file: /d/../f, checksum: adler32:1}",
+            "rewritten before it is sent",
+        ),
+        ("{file: /d/f, checksum: 12345678}", "checksum"),
+        (
+            "{file: /d/f, checksum: abcdef01}",
+            "does not name its algorithm",
+        ),
+        (
+            "{file: /d/f, checksum: md5:abcdef01}",
+            "`md5` is no algorithm known here",
+        ),
+        (
+            "{file: /d/f, checksum: adler32:123456789}",
+            "up to 8 hexadecimal digits",
+        ),
+        (
+            "{file: /d/f, checksum: adler32:xyz}",
+            "up to 8 hexadecimal digits",
+        ),
+        (
+            "{file: /d/f, checksum: \"adler32:\"}",
+            "up to 8 hexadecimal digits",
+        ),
+    ] {
+        let told = wrong(read_only);
+        assert!(told.contains(message), "{read_only}\n{told}");
+        assert!(told.contains("site/endpoints.yaml:5:"), "{told}");
     }
 }

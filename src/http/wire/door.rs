@@ -26,6 +26,8 @@ pub(super) struct Door {
     /// For the `Host` header.
     pub host: String,
     pub limits: Limits,
+    /// Whether nothing that could write may leave.
+    pub read_only: bool,
     pub redactor: Redactor,
     to: Uri,
     name: ServerName<'static>,
@@ -56,6 +58,7 @@ impl Door {
             origin,
             host,
             limits: endpoint.limits.clone(),
+            read_only: endpoint.traits.read_only.is_some(),
             redactor: redactor.clone(),
             name,
             tcp: TowerToHyperService::new(tcp),

@@ -15,11 +15,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::model::{Answer, Endpoint, Exchange, Method, Purpose};
+use crate::model::{Answer, Endpoint, Exchange, Method, Purpose, Shape};
 use crate::redact::Redactor;
 use crate::token::Token;
 
-use super::client::{Caller, Failure};
+use super::client::{Caller, Failure, guard};
 use super::{TlsError, answer, exchange};
 
 use door::Door;
@@ -139,9 +139,19 @@ impl Connection {
         };
         let mut record = exchange::begin(purpose, &self.door.redactor, sent);
         let mut said = Said::default();
-        let answer = self
-            .deliver(caller, &raw, &mut record.attempts, &mut said)
-            .await;
+        let shape = Shape {
+            verb: raw.verb,
+            headers: raw.headers,
+            target: raw.target,
+            body: raw.body.is_some() || raw.chunked || raw.expect_continue,
+        };
+        let answer = match guard(self.door.read_only, shape) {
+            Ok(()) => {
+                self.deliver(caller, &raw, &mut record.attempts, &mut said)
+                    .await
+            }
+            Err(failure) => Err(failure),
+        };
         exchange::end(&mut record, &self.door.redactor, &answer, begun.elapsed());
         exchange::log(&self.door.endpoint, caller, &record);
         WireOutcome {

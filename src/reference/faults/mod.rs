@@ -11,6 +11,7 @@ mod claim;
 mod connection;
 mod digest;
 mod effect;
+mod fetching;
 mod group;
 mod isolation;
 mod membership;
@@ -84,6 +85,7 @@ pub fn faults() -> &'static [Fault] {
         [
             audience::FAULTS,
             authentication::FAULTS,
+            fetching::FAULTS,
             capability::FAULTS,
             reading::FAULTS,
             effect::FAULTS,
