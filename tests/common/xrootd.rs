@@ -39,7 +39,7 @@ const DEATHS: &str = "deaths";
 /// input ends, which it does when the harness is dropped and when the test process is killed.
 const SUPERVISOR: &str = r#"
 mount --bind "$1" "$2" || exit 1
-ready=$3 deaths=$4
+ready=$3 deaths=$4 server= ending=
 shift 4
 ulimit -c 0
 trap 'ending=yes; [ -z "$server" ] || kill -KILL $server' TERM
