@@ -227,7 +227,7 @@ const MEMBERS: [(&str, &str); 4] = [
 
 /// The same for claims. The audience, if it is one, is judged elsewhere.
 const CLAIMS: [(&str, &str); 8] = [
-    ("exp", "it has expired, or does not say when"),
+    ("exp", EXPIRED),
     ("nbf", "it is not valid yet, or nbf is no number"),
     ("iat", "iat is missing or no number"),
     ("sub", "sub is missing or not fit"),
@@ -240,6 +240,7 @@ const CLAIMS: [(&str, &str); 8] = [
     ("cnf", BOUND),
 ];
 
+pub(super) const EXPIRED: &str = "it has expired, or does not say when";
 /// Nothing is wrong with that: the profile does not know `cnf` (profile 4.3.3).
 pub(super) const BOUND: &str = "it is bound to a key that was not shown";
 

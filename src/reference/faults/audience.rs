@@ -28,7 +28,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.foreign-array.read",
             "audience.foreign-array.write",
             "audience.any.capitals",
-            "audience.any.longer",
             "audience.below",
             "audience.empty",
             "audience.inside",
@@ -55,7 +54,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.foreign.read",
             "audience.foreign-array.read",
             "audience.any.capitals",
-            "audience.any.longer",
             "audience.below",
             "audience.empty",
             "audience.inside",
@@ -182,7 +180,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.root.read",
             "path.directory.read",
-            "path.directory.deep-read",
             "path.file.read",
             "path.trailing-slash.read",
         ],
@@ -266,7 +263,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.foreign-array.write",
             "audience.absent",
             "audience.any.capitals",
-            "audience.any.longer",
             "audience.below",
             "audience.empty",
             "audience.inside",
@@ -391,18 +387,6 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
                 named(bearer, |one| one.ends_with('*')) || audience_accepted(bearer, own, method)
-            }
-        },
-    },
-    Fault {
-        name: "audience-any-prefix-match",
-        about: "What starts like the audience for everybody is that.",
-        clauses: &["JWT-2.1.1-19"],
-        cases: &["audience.any.longer"],
-        apply: |rules| {
-            rules.audience_accepted = |bearer, own, method| {
-                named(bearer, |one| one.starts_with(ANY_AUDIENCE))
-                    || audience_accepted(bearer, own, method)
             }
         },
     },

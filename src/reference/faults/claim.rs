@@ -14,7 +14,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "absent-scope-opens",
         about: "A token without a scope claim reads and writes everything.",
         clauses: &["JWT-2.2.1-38"],
-        cases: &["capability.none.absent-scope"],
+        cases: &["authentication.claims.scp.read"],
         apply: |rules| {
             rules.token.scope = |claim, _| {
                 if claim.is_none() {
@@ -63,23 +63,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "wildcard-names",
-        about: "An asterisk in a scope stands for every capability.",
-        clauses: &["JWT-2.2.1-34"],
-        cases: &["capability.unknown.wildcard"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                rewritten(claim, |text| {
-                    text.replace("storage.*:", "storage.read:")
-                        .split(' ')
-                        .map(|word| if word == "*" { "storage.read:/" } else { word })
-                        .collect::<Vec<_>>()
-                        .join(" ")
-                })
-            }
-        },
-    },
-    Fault {
         name: "scitokens-scopes",
         about: "The scopes read and write of SciTokens count.",
         clauses: &["JWT-2.2.1-34"],
@@ -97,19 +80,6 @@ pub(super) const FAULTS: &[Fault] = &[
                         })
                         .collect::<Vec<_>>()
                         .join(" ")
-                })
-            }
-        },
-    },
-    Fault {
-        name: "storage-write",
-        about: "storage.write counts as storage.modify.",
-        clauses: &["JWT-2.2.1-34"],
-        cases: &["capability.unknown.write"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                rewritten(claim, |text| {
-                    text.replace("storage.write", "storage.modify")
                 })
             }
         },
@@ -147,18 +117,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "odd-scope-opens",
-        about: "A scope claim that is neither a text nor an array is taken for the right to everything.",
-        clauses: &["JWT-2.2.1-36"],
-        cases: &["capability.claim.other-type"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| match claim {
-                None | Some(Value::String(_) | Value::Array(_)) => claimed(claim),
-                Some(_) => Scope::parse(EVERYTHING),
-            }
-        },
-    },
-    Fault {
         name: "commas-separate",
         about: "Scopes are separated by commas as well.",
         clauses: &["JWT-2.2.1-37"],
@@ -166,19 +124,6 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| {
             rules.token.scope =
                 |claim, _| rewritten(claim, |text| text.replace(",storage", " storage"))
-        },
-    },
-    Fault {
-        name: "any-white-space-separates",
-        about: "Scopes are separated by any white space.",
-        clauses: &["JWT-2.2.1-37"],
-        cases: &["capability.separator.white-space"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                rewritten(claim, |text| {
-                    text.split_whitespace().collect::<Vec<_>>().join(" ")
-                })
-            }
         },
     },
     Fault {

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use super::super::answers::Refusal;
 use super::super::rules::Memory;
 use super::super::scope::Action;
-use super::super::token::Bearer;
+use super::super::token::{Bearer, EXPIRED};
 use super::Fault;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -70,12 +70,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "connection-outlives-token",
         about: "A token that was good at the start of a connection is so until its end.",
         clauses: &["JWT-4.3.1-02"],
-        cases: &["connection.expired"],
+        cases: &[],
         apply: |rules| {
             rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
-                Some(first) if matches!(bearer, Err(Refusal::InvalidToken("it has expired"))) => {
-                    Ok(first)
-                }
+                Some(first) if matches!(bearer, Err(Refusal::InvalidToken(EXPIRED))) => Ok(first),
                 _ => bearer,
             }
         },

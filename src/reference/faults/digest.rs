@@ -33,19 +33,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "digest-not-with-get",
-        about: "GET tells no digest.",
-        clauses: &["DIG-01"],
-        cases: &["digest.adler32.get"],
-        apply: |rules| {
-            rules.hears = |parts| {
-                if parts.method == Method::GET {
-                    parts.headers.remove(WANT_DIGEST);
-                }
-            }
-        },
-    },
-    Fault {
         name: "digest-without-zeros",
         about: "Leading zeros of an ADLER32 are left out.",
         clauses: &["DIG-01"],

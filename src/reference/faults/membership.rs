@@ -2,12 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::super::authorisation::{Operation, allows, groups_permit, protected};
+use super::super::authorisation::{allows, groups_permit, protected};
 use super::super::scope::{Scope, claimed};
 use super::super::token::groups as asserted;
 use super::Fault;
-use super::group::{member, member_in_protected};
-use crate::model::Method;
 
 /// Stands for an empty list of groups.
 const NONE: &str = "";
@@ -24,30 +22,6 @@ pub(super) const FAULTS: &[Fault] = &[
                     .iter()
                     .any(|group| group.starts_with(&format!("{}/", groups.member)))
                     && !protected(groups, asked))
-                    || groups_permit(groups, asserted, asked)
-            }
-        },
-    },
-    Fault {
-        name: "protected-overwrite-open",
-        about: "Members replace files in the protected path.",
-        clauses: &["JWT-2.2.2-03"],
-        cases: &["group.protected.member-no-overwrite"],
-        apply: |rules| {
-            rules.groups_permit = |groups, asserted, asked| {
-                (member_in_protected(groups, asserted, asked, Operation::Overwrite))
-                    || groups_permit(groups, asserted, asked)
-            }
-        },
-    },
-    Fault {
-        name: "protected-renames-open",
-        about: "Members rename into the protected path.",
-        clauses: &["JWT-2.2.2-03"],
-        cases: &["group.protected.member-no-move"],
-        apply: |rules| {
-            rules.groups_permit = |groups, asserted, asked| {
-                (member(groups, asserted) && asked.method == Method::Move)
                     || groups_permit(groups, asserted, asked)
             }
         },
@@ -70,26 +44,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "group-names-beginnings",
         about: "The beginning of a group's name is enough.",
         clauses: &["JWT-2.2.2-04"],
-        cases: &["group.name.longer", "group.name.role"],
+        cases: &["group.name.longer", "group.name.role", "group.name.child"],
         apply: |rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asserted
                     .iter()
                     .any(|group| group.starts_with(&groups.privileged)))
-                    || groups_permit(groups, asserted, asked)
-            }
-        },
-    },
-    Fault {
-        name: "group-names-slashes",
-        about: "Slashes at the ends of a group's name do not matter.",
-        clauses: &["JWT-2.2.2-04"],
-        cases: &["group.name.no-slash"],
-        apply: |rules| {
-            rules.groups_permit = |groups, asserted, asked| {
-                (asserted
-                    .iter()
-                    .any(|group| group.trim_matches('/') == groups.privileged.trim_matches('/')))
                     || groups_permit(groups, asserted, asked)
             }
         },
@@ -167,13 +127,6 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.2-06"],
         cases: &["group.other-claim.groups"],
         apply: |rules| rules.token.groups = |claims| from(claims, "groups"),
-    },
-    Fault {
-        name: "groups-from-entitlements",
-        about: "Groups in the claim entitlements count as well.",
-        clauses: &["JWT-2.2.2-06"],
-        cases: &["group.other-claim.entitlements"],
-        apply: |rules| rules.token.groups = |claims| from(claims, "entitlements"),
     },
     Fault {
         name: "empty-groups-refused",

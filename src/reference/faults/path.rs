@@ -78,8 +78,18 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "path.file.other",
             "path.outside.read",
-            "path.outside.read-above",
             "path.sibling-prefix.read",
+            "capability.several.no-get-elsewhere",
+            "path.letters",
+            "path.scope.doubled-slash",
+            "path.escape.once",
+            "path.pattern.dot",
+            "path.pattern.asterisk",
+            "path.pattern.character-class",
+            "path.pattern.broken",
+            "path.area.relative",
+            "group.capability.no-read-elsewhere",
+            "bearer.oracle.get",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
@@ -93,6 +103,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.put",
             "path.sibling-prefix.put",
             "path.trailing-slash.not-a-file",
+            "capability.create.no-rename-out",
         ],
         apply: |rules| {
             rules.covers =
@@ -100,20 +111,14 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "path-ignored-on-overwrites",
-        about: "The path of a capability does not matter when replacing files.",
-        clauses: &["JWT-2.2.1-14"],
-        cases: &["path.outside.overwrite"],
-        apply: |rules| {
-            rules.covers =
-                |scope, asked| asked.operation == Operation::Overwrite || covers(scope, asked)
-        },
-    },
-    Fault {
         name: "path-ignored-on-deletes",
         about: "The path of a capability does not matter when deleting.",
         clauses: &["JWT-2.2.1-14", "JWT-2.2.1-09"],
-        cases: &["path.outside.delete", "path.sibling-prefix.delete"],
+        cases: &[
+            "path.outside.delete",
+            "path.sibling-prefix.delete",
+            "path.trailing-slash.not-a-file-delete",
+        ],
         apply: |rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::Delete || covers(scope, asked)
@@ -127,7 +132,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.mkcol",
             "path.outside.mkcol",
             "capability.create.leading-no-sibling",
-            "capability.create.leading-no-prefix",
         ],
         apply: |rules| {
             rules.covers =
@@ -138,7 +142,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-covers-siblings",
         about: "The path of a file opens all files of its directory.",
         clauses: &["JWT-2.2.1-14"],
-        cases: &["path.file.other", "path.outside.read-above"],
+        cases: &["path.file.other", "path.escape.once", "path.pattern.broken"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Read && beside(scope, asked)) || covers(scope, asked)
@@ -152,8 +156,17 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "path.file.other",
             "path.outside.read",
-            "path.outside.read-above",
             "path.sibling-prefix.read",
+            "capability.several.no-get-elsewhere",
+            "path.letters",
+            "path.scope.doubled-slash",
+            "path.escape.once",
+            "path.pattern.dot",
+            "path.pattern.asterisk",
+            "path.pattern.character-class",
+            "path.pattern.broken",
+            "group.capability.no-read-elsewhere",
+            "bearer.oracle.get",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -193,7 +206,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "root-scope-is-shallow",
         about: "The path / of a token that only reads ends after four components.",
         clauses: &["JWT-2.2.3-05", "JWT-2.2.1-13"],
-        cases: &["path.root.read"],
+        cases: &["path.root.read", "path.escape.slash"],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let root = bearer
@@ -202,18 +215,6 @@ pub(super) const FAULTS: &[Fault] = &[
                     .any(|capability| capability.path.path.is_root());
                 !(root && bearer.has_only(Action::Read) && asked.path.depth() > 4)
                     && allows(rules, bearer, groups, asked)
-            }
-        },
-    },
-    Fault {
-        name: "scope-not-recursive",
-        about: "A path covers what is directly in its directory and nothing further down.",
-        clauses: &["JWT-2.2.1-13"],
-        cases: &["path.directory.deep-read"],
-        apply: |rules| {
-            rules.covers = |scope, asked| {
-                (scope.path.is_root() || asked.path.depth() <= scope.path.depth() + 1)
-                    && covers(scope, asked)
             }
         },
     },
@@ -228,7 +229,6 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
         cases: &[
             "path.directory.read",
-            "path.directory.deep-read",
             "path.directory.write",
             "path.create.mkcol",
             "path.trailing-slash.read",
@@ -255,7 +255,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "file-scope-refused",
         about: "A path covers what is below, but not the file of that name.",
         clauses: &["JWT-2.2.1-10"],
-        cases: &["path.file.read"],
+        cases: &["path.file.read", "path.escape.space", "path.escape.plus"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
@@ -267,7 +267,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "directory-scope-needs-parent",
         about: "A path does not cover the making of the directory of that name.",
         clauses: &["JWT-2.2.1-06", "JWT-2.2.1-10"],
-        cases: &["path.create.mkcol"],
+        cases: &[
+            "path.create.mkcol",
+            "capability.create.leading-directories",
+            "capability.modify.create-superset",
+            "path.trailing-slash.create",
+        ],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
@@ -279,7 +284,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "directories-end-at-scope",
         about: "A path covers the making of the directory of that name and of none below.",
         clauses: &["JWT-2.2.1-06", "JWT-2.2.1-10"],
-        cases: &["path.create.mkcol"],
+        cases: &[
+            "path.create.mkcol",
+            "capability.create.leading-directories",
+            "capability.modify.create-superset",
+        ],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 let below = !scope.path.is_root() && *asked.path != scope.path;

@@ -3,7 +3,6 @@
 use super::super::answers::Refusal;
 use super::super::authorisation::{Operation, Question, allows, covers};
 use super::super::path::{End, ObjectPath, RequestPath, WrittenPath};
-use super::super::scope::claimed;
 use super::Fault;
 use super::path::starts_alike;
 use super::scopes::rewritten;
@@ -55,7 +54,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "path-ignored-on-stat",
         about: "The path of a capability does not matter when looking.",
         clauses: &["JWT-2.2.1-29"],
-        cases: &["path.outside.head", "path.outside.propfind"],
+        cases: &[
+            "path.outside.head",
+            "path.outside.propfind",
+            "path.sibling-prefix.head",
+            "path.sibling-prefix.propfind",
+            "digest.outside",
+        ],
         apply: |rules| {
             rules.covers =
                 |scope, asked| (asked.operation == Operation::Stat) || covers(scope, asked)
@@ -77,7 +82,18 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "path-letters-alike",
         about: "Upper and lower case do not matter in a path.",
         clauses: &["JWT-2.2.1-35"],
-        cases: &["path.letters"],
+        cases: &[
+            "path.letters",
+            "path.sibling-prefix.read",
+            "path.sibling-prefix.put",
+            "path.sibling-prefix.delete",
+            "path.sibling-prefix.mkcol",
+            "path.trailing-slash.not-a-file",
+            "path.sibling-prefix.head",
+            "path.sibling-prefix.propfind",
+            "path.sibling-prefix.move",
+            "path.trailing-slash.not-a-file-delete",
+        ],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked
@@ -93,7 +109,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "doubled-slash-cuts",
         about: "A path ends at a doubled slash.",
         clauses: &["JWT-2.2.1-41"],
-        cases: &["path.scope.doubled-slash"],
+        cases: &["path.scope.doubled-slash", "capability.unknown.skipped"],
         apply: |rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
@@ -106,7 +122,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "relative-is-root",
         about: "A path without a leading slash counts for the whole area.",
         clauses: &["JWT-2.2.1-41"],
-        cases: &["path.scope.relative"],
+        cases: &["path.scope.relative", "capability.no-path.empty"],
         apply: |rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
@@ -155,7 +171,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-escapes-kept",
         about: "The escapes of a scope path are not decoded.",
         clauses: &["JWT-2.2.1-42"],
-        cases: &["path.escape.space", "path.escape.plus", "path.escape.utf-8"],
+        cases: &["path.escape.space", "path.escape.plus"],
         apply: |rules| {
             rules.token.scope = |claim, _| rewritten(claim, |text| text.replace('%', "%25"))
         },
@@ -206,26 +222,15 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "non-ascii-refused",
-        about: "A scope path with letters beyond ASCII spoils the token.",
-        clauses: &["JWT-2.2.1-42"],
-        cases: &["path.escape.utf-8"],
-        apply: |rules| {
-            rules.token.scope = |claim, _| {
-                claimed(claim).filter(|scope| {
-                    scope
-                        .capabilities
-                        .iter()
-                        .all(|one| one.path.path.to_string().is_ascii())
-                })
-            }
-        },
-    },
-    Fault {
         name: "scope-is-a-glob",
         about: "The path of a capability is matched as a glob.",
         clauses: &["JWT-2.2.1-44"],
-        cases: &["path.pattern.asterisk", "path.pattern.character-class"],
+        cases: &[
+            "path.pattern.asterisk",
+            "path.pattern.character-class",
+            "path.trailing-slash.not-a-file",
+            "path.trailing-slash.not-a-file-delete",
+        ],
         apply: |rules| {
             rules.covers =
                 |scope, asked| (globbed(&scope.path.to_string(), asked)) || covers(scope, asked)
@@ -238,8 +243,9 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "path.pattern.dot",
             "path.pattern.asterisk",
-            "path.pattern.dot-asterisk",
             "path.pattern.character-class",
+            "path.trailing-slash.not-a-file",
+            "path.trailing-slash.not-a-file-delete",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -263,7 +269,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "request-escaped-dots-climb",
         about: "Escaped dot segments of a request are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.escaped-dots", "path.request.escaped-dots-put"],
+        cases: &["path.request.escaped-dots"],
         apply: |rules| {
             rules.request_path =
                 |text, _| climbing(text, |text| replaced(text, &[("%2e", "."), ("%2E", ".")]))
@@ -297,36 +303,12 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "request-twice-escaped-dots-climb",
-        about: "The path of a request is decoded once more after the right was judged.",
-        clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.twice-escaped-dots"],
-        apply: |rules| {
-            rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("%252e", ".")]))
-        },
-    },
-    Fault {
         name: "request-backslashes-climb",
         about: "Backslashes of a request separate after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
         cases: &["path.request.backslash"],
         apply: |rules| {
             rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("%5c", "/")]))
-        },
-    },
-    Fault {
-        name: "dots-climb-in-uploads",
-        about: "Dot segments, escaped or not, in an upload are resolved after the right was judged.",
-        clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.escaped-dots-put"],
-        apply: |rules| {
-            rules.request_path = |text, end| {
-                if end == End::Target(Method::Put) {
-                    climbing(text, |text| text.replace("%2e", "."))
-                } else {
-                    RequestPath::parse(text)
-                }
-            }
         },
     },
     Fault {
@@ -380,11 +362,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "area-is-everything",
         about: "An issuer speaks for everything that is in no area.",
         clauses: &["JWT-2.2.3-06", "JWT-2.2.3-07"],
-        cases: &[
-            "path.area.no-put-outside",
-            "path.area.no-move-outside",
-            "path.area.no-prefix-outside",
-        ],
+        cases: &["path.area.no-put-outside", "path.area.no-prefix-outside"],
         apply: |rules| rules.within = |path, area| path.below(area).or_else(|| Some(path.clone())),
     },
     Fault {

@@ -32,7 +32,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "read-reads-no-parts",
         about: "storage.read reads whole files only.",
         clauses: &["JWT-2.2.1-01"],
-        cases: &["capability.read.range"],
+        cases: &[
+            "capability.read.range",
+            "webdav.range.parts",
+            "webdav.range.beyond",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Read) && asked.part)
@@ -41,22 +45,17 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "read-deletes-directories",
-        about: "storage.read deletes directories.",
-        clauses: &["JWT-2.2.1-02"],
-        cases: &["capability.read.no-delete-directory"],
-        apply: |rules| {
-            rules.permits = |action, asked| {
-                (action == Action::Read && asked.operation == Operation::Delete && asked.directory)
-                    || permits(action, asked)
-            }
-        },
-    },
-    Fault {
         name: "patch-overwrites",
         about: "PATCH is taken for PUT, and needs no more than any capability.",
         clauses: &["JWT-2.2.1-02", "JWT-2.2.1-23"],
-        cases: &["capability.read.no-overwrite", "capability.read.no-patch"],
+        cases: &[
+            "capability.read.no-overwrite",
+            "capability.read.no-patch",
+            "capability.create.no-overwrite",
+            "capability.create.no-overwrite-chunked",
+            "capability.create.rename-no-overwrite",
+            "webdav.unknown-method",
+        ],
         apply: |rules| {
             rules.method = |name| {
                 if name == "PATCH" {
@@ -85,25 +84,10 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "create-overwrites-matched",
-        about: "storage.create replaces a file when the upload has the header If-Match.",
-        clauses: &["JWT-2.2.1-04"],
-        cases: &["capability.create.no-overwrite-if-match"],
-        apply: |rules| {
-            rules.uploading = |node, headers| {
-                if headers.contains_key("if-match") {
-                    Operation::Create
-                } else {
-                    uploading(node)
-                }
-            }
-        },
-    },
-    Fault {
         name: "parts-are-created",
         about: "An upload with Content-Range is taken for a new file.",
         clauses: &["JWT-2.2.1-23"],
-        cases: &["capability.create.no-part"],
+        cases: &["capability.create.no-part", "webdav.put.content-range"],
         apply: |rules| {
             rules.takes_parts = true;
             rules.uploading = |node, headers| {
@@ -119,22 +103,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-stats-not",
         about: "storage.create does not look at files.",
         clauses: &["JWT-2.2.1-28"],
-        cases: &["capability.create.propfind"],
+        cases: &["capability.create.propfind", "digest.create"],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.operation == Operation::Stat)
-                    && allows(rules, bearer, groups, asked)
-            }
-        },
-    },
-    Fault {
-        name: "modify-stats-not",
-        about: "storage.modify does not look at files.",
-        clauses: &["JWT-2.2.1-28"],
-        cases: &["capability.modify.propfind"],
-        apply: |rules| {
-            rules.allows = |rules, bearer, groups, asked| {
-                !(bearer.has_only(Action::Modify) && asked.operation == Operation::Stat)
                     && allows(rules, bearer, groups, asked)
             }
         },
@@ -183,7 +155,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-parent-is-forbidden",
         about: "An upload below a missing directory is told as a missing right.",
         clauses: &["JWT-2.2.1-07"],
-        cases: &["capability.create.leading-upload"],
+        cases: &[
+            "webdav.put.no-parent",
+            "webdav.mkcol.no-parent",
+            "webdav.move.no-parent",
+        ],
         apply: |rules| {
             rules.tell = |_, outcome| {
                 if outcome.status() == StatusCode::CONFLICT {
@@ -195,27 +171,10 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "leading-deletes",
-        about: "A path covers the deletion of the directories that lead to it.",
-        clauses: &["JWT-2.2.1-08"],
-        cases: &["capability.modify.leading-no-delete"],
-        apply: |rules| {
-            rules.covers = |scope, asked| {
-                (asked.operation == Operation::Delete
-                    && asked.directory
-                    && scope.path.starts_with(asked.path))
-                    || covers(scope, asked)
-            }
-        },
-    },
-    Fault {
         name: "leading-siblings",
         about: "A path covers new directories beside those that lead to it.",
         clauses: &["JWT-2.2.1-08"],
-        cases: &[
-            "capability.create.leading-no-sibling",
-            "capability.create.leading-no-prefix",
-        ],
+        cases: &["capability.create.leading-no-sibling"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::MakeDirectory
@@ -224,19 +183,6 @@ pub(super) const FAULTS: &[Fault] = &[
                         .path
                         .parent()
                         .is_some_and(|parent| scope.path.starts_with(&parent)))
-                    || covers(scope, asked)
-            }
-        },
-    },
-    Fault {
-        name: "leading-prefixes",
-        about: "A path covers new directories whose names begin as those that lead to it.",
-        clauses: &["JWT-2.2.1-08"],
-        cases: &["capability.create.leading-no-prefix"],
-        apply: |rules| {
-            rules.covers = |scope, asked| {
-                (asked.operation == Operation::MakeDirectory
-                    && scope.path.to_string().starts_with(&asked.path.to_string()))
                     || covers(scope, asked)
             }
         },
@@ -282,10 +228,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "rename-target-unchecked",
         about: "The path of a capability does not matter where a rename goes.",
         clauses: &["JWT-2.2.1-21"],
-        cases: &[
-            "capability.modify.no-rename-out",
-            "capability.create.no-rename-out",
-        ],
+        cases: &["capability.create.no-rename-out"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && asked.method == Method::Move)
@@ -297,26 +240,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "rename-source-unchecked",
         about: "The path of a capability does not matter where a rename comes from.",
         clauses: &["JWT-2.2.1-21"],
-        cases: &[
-            "capability.modify.no-rename-in",
-            "capability.create.no-rename-in",
-            "capability.read-create.no-rename",
-        ],
+        cases: &["capability.modify.no-rename-in", "path.sibling-prefix.move"],
         apply: |rules| {
             rules.covers =
                 |scope, asked| (asked.operation == Operation::RenameFile) || covers(scope, asked)
-        },
-    },
-    Fault {
-        name: "read-gives-away",
-        about: "storage.read is enough for the source of a rename.",
-        clauses: &["JWT-2.2.1-21"],
-        cases: &["capability.read-create.no-rename"],
-        apply: |rules| {
-            rules.permits = |action, asked| {
-                (action == Action::Read && asked.operation == Operation::RenameFile)
-                    || permits(action, asked)
-            }
         },
     },
     Fault {
@@ -361,22 +288,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "poll-writes",
         about: "storage.poll writes.",
         clauses: &["JWT-2.2.1-25"],
-        cases: &["capability.poll.no-put", "capability.poll.no-delete"],
+        cases: &["capability.poll.no-put"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && !looks(asked.operation)) || permits(action, asked)
-            }
-        },
-    },
-    Fault {
-        name: "poll-deletes",
-        about: "storage.poll deletes.",
-        clauses: &["JWT-2.2.1-25"],
-        cases: &["capability.poll.no-delete"],
-        apply: |rules| {
-            rules.permits = |action, asked| {
-                (action == Action::Poll && asked.operation == Operation::Delete)
-                    || permits(action, asked)
             }
         },
     },
@@ -410,7 +325,9 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-31"],
         cases: &[
             "capability.several.no-get-elsewhere",
-            "capability.several.no-put-elsewhere",
+            "path.outside.delete",
+            "path.sibling-prefix.delete",
+            "path.trailing-slash.not-a-file-delete",
         ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -430,7 +347,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "order-matters",
         about: "storage.create after storage.read does not count.",
         clauses: &["JWT-2.2.1-32"],
-        cases: &["capability.several.any-order"],
+        cases: &["capability.several.any-order", "capability.several.add-up"],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer

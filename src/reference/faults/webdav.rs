@@ -100,11 +100,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "cut-upload-kept",
         about: "What came of an upload that broke off is kept as the file.",
         clauses: &["DAV-23"],
-        cases: &[
-            "webdav.put.cut",
-            "webdav.put.cut-chunked",
-            "webdav.put.cut-replacing",
-        ],
+        cases: &["webdav.put.cut", "webdav.put.cut-replacing"],
         apply: |rules| {
             rules.broke_off = Ok;
         },
@@ -117,6 +113,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.mkcol.shows",
             "capability.create.mkcol",
             "path.create.mkcol",
+            "capability.create.leading-directories",
+            "path.trailing-slash.create",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -230,23 +228,6 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "move-leaves-content",
-        about: "MOVE of a directory leaves behind what is deeper than one directory.",
-        clauses: &["DAV-12"],
-        cases: &["webdav.move.directory"],
-        apply: |rules| {
-            rules.act = |namespace, act, bearer| {
-                if let Act::Move { from, .. } = act
-                    && let Some(inner) = namespace.tree(from).map(|(inner, _)| inner.clone()).last()
-                    && inner.depth() > from.depth() + 1
-                {
-                    remove(namespace, &inner);
-                }
-                namespace.apply(act, &bearer.token_id)
-            };
-        },
-    },
-    Fault {
         name: "overwrite-ignored",
         about: "Overwrite is not looked at.",
         clauses: &["DAV-13"],
@@ -254,6 +235,21 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| {
             rules.hears = |parts| {
                 parts.headers.remove("overwrite");
+            };
+        },
+    },
+    Fault {
+        name: "move-onto-loses",
+        about: "MOVE over a file keeps the old one and drops the source.",
+        clauses: &["DAV-12"],
+        cases: &["webdav.move.statuses"],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| match act {
+                Act::Move { from, to } if namespace.get(to).is_some() => {
+                    remove(namespace, from);
+                    Ok(Change::Replaced)
+                }
+                _ => namespace.apply(act, &bearer.token_id),
             };
         },
     },
@@ -308,21 +304,6 @@ pub(super) const FAULTS: &[Fault] = &[
                     }
                 }
                 outcome
-            };
-        },
-    },
-    Fault {
-        name: "propfind-minds-body",
-        about: "PROPFIND with a body is refused.",
-        clauses: &["DAV-15"],
-        cases: &["webdav.propfind.body"],
-        apply: |rules| {
-            rules.says = |asked, mut response| {
-                if asked.method.as_str() == "PROPFIND" && asked.headers.contains_key("content-type")
-                {
-                    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-                }
-                response
             };
         },
     },
@@ -403,7 +384,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "range-ignored",
         about: "Range is not looked at.",
         clauses: &["DAV-18"],
-        cases: &["webdav.range.parts", "webdav.range.beyond"],
+        cases: &[
+            "webdav.range.parts",
+            "webdav.range.beyond",
+            "capability.read.range",
+        ],
         apply: |rules| {
             rules.hears = |parts| {
                 parts.headers.remove("range");
@@ -484,28 +469,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "chunks-not-understood",
         about: "Uploads in chunks are refused with 411.",
         clauses: &["DAV-23"],
-        cases: &["webdav.put.chunked"],
+        cases: &[
+            "webdav.put.chunked",
+            "capability.create.no-overwrite-chunked",
+        ],
         apply: |rules| {
             rules.says = |asked, mut response| {
                 if asked.method == Method::PUT && asked.headers.contains_key("transfer-encoding") {
                     *response.status_mut() = StatusCode::LENGTH_REQUIRED;
-                }
-                response
-            };
-        },
-    },
-    Fault {
-        name: "depth-1-for-directories",
-        about: "PROPFIND with a depth of 1 on a file is a bad request.",
-        clauses: &["DAV-16"],
-        cases: &["webdav.propfind.depth-1-file"],
-        apply: |rules| {
-            rules.says = |asked, mut response| {
-                if asked.method.as_str() == "PROPFIND"
-                    && asked.uri.path().ends_with("/f")
-                    && asked.headers.get("depth").is_some_and(|depth| depth == "1")
-                {
-                    *response.status_mut() = StatusCode::BAD_REQUEST;
                 }
                 response
             };
