@@ -35,7 +35,8 @@ pub fn cleartext(judge: Judge<'_>, exchange: &Exchange) -> Option<Finding> {
         let scheme = to.trim_start().get(..5);
         scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
     };
-    location.filter(|to| plain(to)).last().map(|to| {
+    let mut location = location;
+    location.find(|to| plain(to)).map(|to| {
         let expected = "no redirect, or one to https";
         judge.of("RFC6750-13", expected, format!("a redirect to {to}"))
     })
