@@ -1,6 +1,6 @@
 //! What answers tell about credentials and about what is hidden (RFC 6750 sections 3 and 5.3).
 
-use crate::model::{Answer, Finding};
+use crate::model::{Answer, Exchange, Finding};
 
 use super::Judge;
 
@@ -16,6 +16,30 @@ pub fn fetched(judge: Judge<'_>, count: usize, heard: &str) -> Finding {
             count => format!("it connected there: {count} times, last {heard}"),
         },
     )
+}
+
+/// Judges whether an exchange that had a token was sent on to plain HTTP (RFC 6750 section 5.3): as a redirect
+/// that the client refused to follow, or one that was left at that.
+pub fn cleartext(judge: Judge<'_>, exchange: &Exchange) -> Option<Finding> {
+    exchange.token.as_ref()?;
+    let hop = exchange.hops.last().map(|hop| hop.location.as_str());
+    let redirect = exchange
+        .status
+        .is_some_and(|status| (300..400).contains(&status));
+    let mut headers = exchange.response_headers.iter().filter(|_| redirect);
+    let named = headers.find(|(name, _)| name == "location");
+    let location = hop
+        .into_iter()
+        .chain(named.map(|(_, value)| value.as_str()));
+    let plain = |to: &&str| {
+        let scheme = to.trim_start().get(..5);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
+    };
+    let mut location = location;
+    location.find(|to| plain(to)).map(|to| {
+        let expected = "no redirect, or one to https";
+        judge.of("RFC6750-13", expected, format!("a redirect to {to}"))
+    })
 }
 
 /// Judges the challenges of a 401: `bearer` asks for the scheme without an error, for requests that

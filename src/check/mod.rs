@@ -8,7 +8,7 @@ mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
 
-pub use bearer::{alike, challenge, echo, fetched};
+pub use bearer::{alike, challenge, cleartext, echo, fetched};
 pub use effect::{Observed, early_body, effect};
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};

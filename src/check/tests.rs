@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::{
-    Answer, Basis, CaseId, Credential, Expect, Method, Severity, State, StepPlan, Tells,
+    Answer, Basis, CaseId, Credential, Expect, Hop, Method, Severity, State, StepPlan, Tells,
 };
 
 const WORDS: [&str; 9] = [
@@ -441,4 +441,41 @@ fn information_is_no_warning() {
         bench.status(Expect::Any, Method::Get, 500),
         Ruling::Broken(_)
     ));
+}
+
+#[test]
+fn a_redirect_of_a_token_to_plain_http_is_found_followed_or_not() {
+    let bench = Bench::new();
+    let told = |location: &str, followed: bool, status: u16| {
+        let mut exchange = crate::report::sample::exchange("se", Method::Get, status);
+        if followed {
+            exchange.hops.push(Hop {
+                url: exchange.url.clone(),
+                status: 307,
+                location: location.into(),
+                token_forwarded: false,
+            });
+        } else {
+            let header = ("location".to_owned(), location.to_owned());
+            exchange.response_headers.push(header);
+        }
+        cleartext(bench.judge(), &exchange).map(|finding| finding.actual)
+    };
+    for followed in [true, false] {
+        for location in ["http://se/f", "HTTP://se/f", " http:/f"] {
+            let finding = told(location, followed, 307).unwrap();
+            assert_eq!(finding, format!("a redirect to {location}"));
+        }
+        for location in ["https://se/f", "/http:", "httpx://se", "", "ä"] {
+            assert_eq!(told(location, followed, 307), None, "{location}");
+        }
+    }
+    assert_eq!(told("http://se/f", false, 201), None, "where a new file is");
+    let mut bare = crate::report::sample::exchange("se", Method::Get, 307);
+    bare.token = None;
+    bare.response_headers = vec![("location".into(), "http://se/f".into())];
+    assert!(
+        cleartext(bench.judge(), &bare).is_none(),
+        "there was no token"
+    );
 }

@@ -46,6 +46,8 @@ pub(super) fn begin(purpose: Purpose, redactor: &Redactor, mut sent: Sent<'_>) -
             .and_then(|body| str::from_utf8(body).ok())
             .map(|text| redactor.text(text)),
         token: sent.token,
+        other: None,
+        presented: None,
         status: None,
         response_headers: Vec::new(),
         response_body: String::new(),

@@ -138,6 +138,13 @@ pub struct Exchange {
     /// The credential, in a form that cannot be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenRef>,
+    /// The second credential, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<TokenRef>,
+    /// The header lines that carried the credentials, with `$TOKEN` and `$OTHER` in their places, where it
+    /// was not done in the usual way; these stand in the URL as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presented: Option<Vec<String>>,
     /// Status of the last answer; `None` if there was none.
     pub status: Option<u16>,
     /// Headers of the last answer.

@@ -20,7 +20,7 @@ pub(super) fn onto(
     let unfit = |reason: &str| {
         format!("the endpoint is read-only (`traits: {{read-only: …}}`), and the case {reason}")
     };
-    let reads = script.steps.iter().try_for_each(|step| read_only(step));
+    let reads = script.steps.iter().try_for_each(read_only);
     reads.map_err(|what| unfit(&format!("sends what could write: {what}")))?;
     let here = format!("{}/{}", site.directory, case.id);
     let prefix = format!("{}{here}/", site.endpoint.area);

@@ -52,6 +52,9 @@ pub(super) fn again(exchange: &Exchange, indent: &str, style: Style) -> String {
             logged += &format!(", jti {}", line(jti));
         }
     }
+    if let Some(other) = &exchange.other {
+        text += &row(indent, style, "other", &line(&obtain(other)));
+    }
     text + &row(indent, style, "logged", &logged)
 }
 

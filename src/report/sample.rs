@@ -292,6 +292,8 @@ pub(crate) fn exchange(endpoint: &str, method: Method, status: u16) -> Exchange 
             hash: "0123456789ab".into(),
             how: "oidc-token --scope storage.create:/ wlcg".into(),
         }),
+        other: None,
+        presented: None,
         status: Some(status),
         response_headers: vec![("content-length".into(), "5".into())],
         response_body: "hello".into(),

@@ -391,7 +391,23 @@ impl Running<'_> {
         token: &Option<Token>,
         other: &Option<Token>,
     ) -> Result<bool, Stop> {
-        let answer = match self.exchange(purpose, step, token, other).await {
+        let before = self.exchanges.len();
+        let ended = self.exchange(purpose, step, token, other).await;
+        // The judge borrows what findings are made from, not `self`, which the findings go into.
+        let (case, clauses, exchange) = (self.case, &self.site.shared.plan.clauses, before);
+        let judge = Judge {
+            case: &case.case,
+            clauses,
+            at: &step.at,
+            exchange,
+        };
+        let sent = self.exchanges.get(before);
+        let cleartext = sent.and_then(|sent| check::cleartext(judge, sent));
+        if let Some(finding) = cleartext.filter(|_| purpose == Purpose::Step) {
+            self.findings.push(finding);
+            return Err(Stop::Broken);
+        }
+        let answer = match ended {
             Ok(answer) => answer,
             // A cut upload has no answer; what it left is for the next step to see.
             Err(reason) => {
@@ -402,18 +418,6 @@ impl Running<'_> {
                     false => Err(Stop::Undecided(reason)),
                 };
             }
-        };
-        // The judge borrows what findings are made from, not `self`, which the findings go into.
-        let (case, clauses, exchange) = (
-            self.case,
-            &self.site.shared.plan.clauses,
-            self.exchanges.len() - 1,
-        );
-        let judge = Judge {
-            case: &case.case,
-            clauses,
-            at: &step.at,
-            exchange,
         };
         let known = self.known(&step.path).clone();
         let told = match purpose {
@@ -637,7 +641,10 @@ impl Running<'_> {
             self.site.wire.send(Purpose::Step, caller, raw).await
         };
         self.continued = outcome.continued;
-        self.exchanges.push(outcome.exchange);
+        let mut exchange = outcome.exchange;
+        let endpoint = &self.site.plan.endpoint;
+        present::show(&mut exchange, endpoint, wire, &step.path, [token, other]);
+        self.exchanges.push(exchange);
         outcome.answer
     }
 

@@ -3,7 +3,9 @@
 use secrecy::ExposeSecret;
 
 use crate::check::{self, Judge};
-use crate::model::{Answer, Credential, Endpoint, Finding, Method, StepPlan, TokenRequest, Wire};
+use crate::model::{
+    Answer, Credential, Endpoint, Exchange, Finding, Method, StepPlan, TokenRequest, Wire,
+};
 use crate::token::Token;
 
 /// Headers that a step has whatever client sends it.
@@ -39,13 +41,52 @@ pub(super) fn presented(
             .map(|t| t.secret.expose_secret().to_owned())
             .unwrap_or_default()
     };
-    let (token_text, other_text) = (secret(token), secret(other));
-    let fill = |text: &str| {
-        text.replace("{token}", &token_text)
-            .replace("{other}", &other_text)
+    let (lines, target) = filled(wire, path, token, &secret(token), &secret(other));
+    let headers = lines
+        .iter()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| {
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            (name.to_owned(), value.to_owned())
+        });
+    (headers.collect(), target)
+}
+
+/// Shows in the record how the credentials were presented, with `$TOKEN` and `$OTHER` in their places.
+pub(super) fn show(
+    exchange: &mut Exchange,
+    endpoint: &Endpoint,
+    wire: &Wire<Credential<TokenRequest>>,
+    path: &str,
+    tokens: [Option<&Token>; 2],
+) {
+    let [token, other] = tokens;
+    exchange.token = token.map(|token| token.shown.clone());
+    exchange.other = other.map(|other| other.shown.clone());
+    if wire.present.is_none() && wire.query.is_none() {
+        return;
+    }
+    let (lines, target) = filled(wire, path, token, "$TOKEN", "$OTHER");
+    let shown = |name: &str| {
+        let mut names = lines.iter().filter_map(|line| line.split(':').next());
+        names.any(|line| line.eq_ignore_ascii_case(name))
     };
+    exchange.request_headers.retain(|(name, _)| !shown(name));
+    exchange.url = endpoint.url_of(&target);
+    exchange.presented = Some(lines);
+}
+
+/// The lines and the target, with these texts for the credentials.
+fn filled(
+    wire: &Wire<Credential<TokenRequest>>,
+    path: &str,
+    credential: Option<&Token>,
+    token: &str,
+    other: &str,
+) -> (Vec<String>, String) {
+    let fill = |text: &str| text.replace("{token}", token).replace("{other}", other);
     let usual = || {
-        token
+        credential
             .map(|_| "Authorization: Bearer {token}".to_owned())
             .into_iter()
             .collect()
@@ -55,22 +96,12 @@ pub(super) fn presented(
         (None, Some(_)) => Vec::new(),
         (None, None) => usual(),
     };
-    let headers = lines
-        .iter()
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| {
-            (
-                name.to_owned(),
-                fill(value.strip_prefix(' ').unwrap_or(value)),
-            )
-        })
-        .collect();
     let target = wire.target.as_deref().unwrap_or(path);
     let target = match &wire.query {
         Some(query) => format!("{target}?{}", fill(query)),
         None => target.to_owned(),
     };
-    (headers, target)
+    (lines.iter().map(|line| fill(line)).collect(), target)
 }
 
 /// Whether the answer repeats one of the credentials.

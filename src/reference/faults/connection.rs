@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::ACCEPT;
+use axum::http::header::{ACCEPT, EXPECT, HOST, HeaderValue, LOCATION};
 use axum::http::request::Parts;
+use axum::http::{Method, Response, StatusCode};
 
 use super::super::answers::Refusal;
 use super::super::rules::Memory;
@@ -13,6 +15,36 @@ use super::super::token::{Bearer, EXPIRED};
 use super::Fault;
 
 pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "redirects-directories-to-plain-http",
+        about: "GET of a directory is redirected to its name with a slash, over plain HTTP.",
+        clauses: &["RFC6750-13"],
+        cases: &["connection.redirect.reading"],
+        apply: |rules| {
+            rules.says = |asked, response| {
+                let directory = response.status() == StatusCode::METHOD_NOT_ALLOWED;
+                match asked.method == Method::GET && directory {
+                    true => plainly(asked, response, "/"),
+                    false => response,
+                }
+            }
+        },
+    },
+    Fault {
+        name: "redirects-uploads-to-plain-http",
+        about: "Uploads that wait for a word are sent on to plain HTTP.",
+        clauses: &["RFC6750-13"],
+        cases: &["connection.redirect.upload"],
+        apply: |rules| {
+            rules.says = |asked, response| {
+                let waits = asked.method == Method::PUT && asked.headers.contains_key(EXPECT);
+                match waits && response.status().is_success() {
+                    true => plainly(asked, response, ""),
+                    false => response,
+                }
+            }
+        },
+    },
     Fault {
         name: "connection-stands-in",
         about: "A request without a good token is judged by the first one of its connection.",
@@ -111,4 +143,19 @@ fn first(memory: &mut Memory, parts: &Parts, now: &Result<Bearer, Refusal>) -> O
 /// Whether it may not both read and modify, as the observer may.
 fn partial(bearer: &Bearer) -> bool {
     !(bearer.has(Action::Read) && bearer.has(Action::Modify))
+}
+
+/// A redirect to the same name over plain HTTP.
+fn plainly(asked: &Parts, mut response: Response<Body>, slash: &str) -> Response<Body> {
+    let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let to = format!(
+        "http://{}{}{slash}",
+        host.unwrap_or_default(),
+        asked.uri.path()
+    );
+    if let Ok(to) = HeaderValue::try_from(to) {
+        *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
 }
