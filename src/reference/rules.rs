@@ -68,7 +68,7 @@ pub(super) struct Memory {
     pub(super) last: Option<Bearer>,
     /// Who came first over a connection, by the client's end of it.
     pub(super) connections: BTreeMap<SocketAddr, Bearer>,
-    /// By `jti`, with how often it came.
+    /// By `jti`, or by connection and text, with how often it came.
     pub(super) tokens: BTreeMap<String, (u32, Bearer)>,
 }
 

@@ -361,6 +361,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.if-none-match",
             "webdav.move.overwrite-f",
             "digest.adler32.replaced",
+            "webdav.move.statuses",
         ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -425,6 +426,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.no-parent",
             "webdav.missing.move",
             "isolation.second.no-move-in",
+            "webdav.move.statuses",
         ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {

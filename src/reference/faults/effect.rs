@@ -202,6 +202,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.request.dots-destination",
             "webdav.move.no-parent",
             "isolation.second.no-move-in",
+            "webdav.move.statuses",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -219,6 +220,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.create-superset",
             "path.request.dots-destination",
             "isolation.second.no-move-in",
+            "webdav.move.statuses",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -244,6 +246,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.request.dots-destination",
             "webdav.move.no-parent",
             "isolation.second.no-move-in",
+            "webdav.move.statuses",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
