@@ -21,6 +21,7 @@ mod reading;
 mod rights;
 mod scopes;
 mod service;
+mod signature;
 mod webdav;
 
 use std::sync::LazyLock;
@@ -85,6 +86,7 @@ pub fn faults() -> &'static [Fault] {
         [
             audience::FAULTS,
             authentication::FAULTS,
+            signature::FAULTS,
             fetching::FAULTS,
             capability::FAULTS,
             reading::FAULTS,
