@@ -121,7 +121,7 @@ fn one_endpoint_that_is_down_does_not_cost_the_others_their_verdicts() {
 #[test]
 fn a_known_failure_is_shown_and_does_not_turn_the_run_red() {
     let lab = Lab::new();
-    let storage = lab.storage(&["modify-leads-nowhere"]);
+    let storage = lab.storage(&["modify-makes-no-subdirectories"]);
     let known = |expires: &str| {
         format!(
             "    known-failures:\n      - case: capability.modify.create-superset\n        reason: being repaired\n        ticket: GGUS-1\n        expires: {expires}\n      - case: capability.read.get\n        reason: once upon a time\n"

@@ -22,6 +22,26 @@ fn the_faultless_storage_element_is_all_green() {
     assert_eq!(storage.paths(), before, "nothing is left behind");
 }
 
+#[test]
+fn no_case_depends_on_another() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("reference", storage.url())], "");
+    let run = |more: &[&str]| {
+        lab.run(&[&["run", "--intrusive"], more].concat()).expect(0);
+        verdicts(&lab.record())
+    };
+    let first = run(&[]);
+    for more in [
+        &["--jobs", "1"][..],
+        &["--shuffle", "1"],
+        &["--shuffle", "2", "--jobs", "32"],
+        &["--shuffle", "3", "--jobs", "1"],
+    ] {
+        assert_eq!(run(more), first, "{more:?}");
+    }
+}
+
 /// Runs everything against a storage element that is broken as a whole.
 fn never_green(fault: &str) -> (i32, Duration) {
     let lab = Lab::new();

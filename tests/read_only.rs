@@ -59,7 +59,7 @@ fn the_reading_half_runs_and_nothing_that_could_write_is_sent() {
         ["pass", "skip"],
         "{counts:?}"
     );
-    assert!(counts["pass"] > 160, "{counts:?}");
+    assert!(counts["pass"] > 120, "{counts:?}");
     for result in record["results"].as_array().expect("results") {
         let reason = result["reason"].as_str().unwrap_or("read-only");
         assert!(

@@ -144,6 +144,9 @@ pub struct Judging {
     /// Also run the cases that take long
     #[arg(long)]
     pub slow: bool,
+    /// Run the cases in another order, to see that none depends on another
+    #[arg(long, value_name = "NUMBER")]
+    pub shuffle: Option<u64>,
     /// For the whole run; teardown comes after it
     #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = duration)]
     pub deadline: Duration,

@@ -71,6 +71,7 @@ pub async fn judge(
     selection.strict = judging.strict;
     selection.intrusive = judging.intrusive;
     selection.slow = judging.slow;
+    selection.shuffle = judging.shuffle;
     selection.listen = ears.everywhere;
     let plan = plan(&inventory, catalogue, &selection)?;
     let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);

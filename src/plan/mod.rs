@@ -7,6 +7,7 @@ mod expand;
 mod needs;
 mod select;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -42,7 +43,10 @@ pub fn plan(
 ) -> Result<Plan, SelectionError> {
     let cases: Vec<&Arc<Case>> = material.suites.iter().flat_map(|s| &s.cases).collect();
     let endpoints = selection.endpoints(&inventory.endpoints)?;
-    let cases = selection.cases(&cases)?;
+    let mut cases = selection.cases(&cases)?;
+    if let Some(seed) = selection.shuffle {
+        cases.sort_by_cached_key(|case| shuffled(seed, case));
+    }
     let today = started.to_zoned(TimeZone::UTC).date();
     let endpoints = endpoints
         .into_iter()
@@ -103,6 +107,13 @@ fn usual_audience(endpoint: &Endpoint) -> Audience<String> {
         None if endpoint.traits.any_audience => ANY_AUDIENCE.to_owned(),
         None => endpoint.origin(),
     })
+}
+
+/// A place in the order that belongs to `seed`, the same in every run.
+fn shuffled(seed: u64, case: &Case) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (seed, case.id.as_str()).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// One endpoint with all that its cases have in common.

@@ -251,7 +251,7 @@ mod tests {
                 "webdav.put.cut",
                 &["broken off after 20 bytes", "waiting for 2 s"],
             ),
-            ("bearer.method.unknown", &["method    PATCH on the wire"]),
+            ("capability.read.no-patch", &["method    PATCH on the wire"]),
             (
                 "connection.expired",
                 &["on the case's one connection", "--slow", "`test-key:`"],
