@@ -270,7 +270,6 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "path.create.mkcol",
             "capability.create.leading-directories",
-            "capability.modify.create-superset",
             "path.trailing-slash.create",
         ],
         apply: |rules| {

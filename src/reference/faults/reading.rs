@@ -36,6 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.reuse",
             "capability.create.propfind",
             "webdav.propfind.missing",
+            "connection.redirect.reading",
         ],
         apply: |rules| {
             rules.tell = |_, mut outcome| {
@@ -57,6 +58,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.reuse",
             "capability.create.propfind",
             "webdav.propfind.missing",
+            "connection.redirect.reading",
         ],
         apply: |rules| {
             rules.tell = |_, mut outcome| {
@@ -79,6 +81,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.mkcol.shows",
             "webdav.propfind.members",
             "webdav.propfind.missing",
+            "connection.redirect.reading",
         ],
         apply: |rules| {
             rules.tell = |told, outcome| match outcome {
