@@ -100,6 +100,7 @@ fn plain(method: Method, at: &Place) -> StepPlan {
         headers: Vec::new(),
         wire: None,
         wait: 0,
+        optional: false,
         token: Credential::None,
         expect: Expect::Ok,
         tells: Tells::default(),

@@ -25,7 +25,7 @@ const METHODS: [(&str, Method); 9] = [
 const METHOD_KEYS: [&str; 9] = [
     "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options",
 ];
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 31] = [
     "get",
     "head",
     "put",
@@ -49,6 +49,7 @@ const KEYS: [&str; 30] = [
     "cut",
     "chunked",
     "wait",
+    "optional",
     "token",
     "expect",
     "digest",
@@ -87,6 +88,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
     let headers = headers(d, &fields);
     let wire = wire(d, &fields);
     let wait = fields.get("wait").map(|entry| entry.count(d));
+    let optional = fields.get("optional").map(|entry| entry.boolean(d));
     let tells = tells(d, &fields);
     let token = fields
         .require(d, "token")
@@ -106,6 +108,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         headers: headers?,
         wire: wire?,
         wait: some(wait)?.unwrap_or_default() as u64,
+        optional: some(optional)?.unwrap_or_default(),
         token: token?,
         expect: expect?,
         tells: tells?,
@@ -276,6 +279,9 @@ fn destination(
     let destination = path(d, to)?;
     if fields.get("move").and_then(|entry| entry.text(d)) == to.text(d) {
         d.error(to.mark(), "this moves an object onto itself");
+    }
+    if fields.get("copy").and_then(|entry| entry.text(d)) == to.text(d) {
+        d.error(to.mark(), "this copies an object onto itself");
     }
     Some(Some(destination))
 }

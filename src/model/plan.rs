@@ -110,6 +110,8 @@ pub struct StepPlan {
     pub wire: Option<Wire<Credential<TokenRequest>>>,
     /// Seconds to wait before it.
     pub wait: u64,
+    /// Whether the case is skipped where the service does not offer it.
+    pub optional: bool,
     /// The credential.
     pub token: Credential<TokenRequest>,
     /// The word for what is right.

@@ -352,7 +352,11 @@ impl Running<'_> {
                 .find(|finding| finding.level.binding())
                 .map(|finding| format!("expected {}, but {}", finding.expected, finding.actual)),
             Err(Stop::Undecided(reason)) => Some(reason),
-            Err(stop) => return Err(stop),
+            Err(stop) => {
+                // Where nobody is served a refusal proves nothing.
+                self.findings.truncate(before);
+                return Err(stop);
+            }
         };
         match reason {
             None => Ok(()),
@@ -419,6 +423,11 @@ impl Running<'_> {
                 };
             }
         };
+        if step.optional
+            && let Some(reason) = check::unoffered(step.method, expect, &answer)
+        {
+            return Err(Stop::Skip(reason));
+        }
         let known = self.known(&step.path).clone();
         let told = match purpose {
             Purpose::Step => self.told(judge, step, &answer, token, other),
