@@ -101,6 +101,7 @@ fn plain(method: Method, at: &Place) -> StepPlan {
         wire: None,
         wait: 0,
         optional: false,
+        redirected: false,
         token: Credential::None,
         expect: Expect::Ok,
         tells: Tells::default(),

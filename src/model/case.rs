@@ -105,6 +105,8 @@ pub struct Step {
     /// Whether a service need not offer it: where the answer to it, or to its control, says so, the case
     /// is skipped.
     pub optional: bool,
+    /// Whether it goes to where the step before was redirected to, without the query.
+    pub redirected: bool,
     /// The credential.
     pub token: Credential<TokenTemplate>,
     /// The word for what is right.

@@ -52,6 +52,7 @@ fn refusal() -> crate::model::Step {
         wire: None,
         wait: 0,
         optional: false,
+        redirected: false,
         token: crate::model::Credential::None,
         expect: crate::model::Expect::Denied,
         tells: crate::model::Tells::default(),
