@@ -119,7 +119,7 @@ impl Element {
             return Outcome::Options;
         }
         if let Some(path) = pool::asked(&parts) {
-            return self.from_pool(path, &parts).await;
+            return self.pool_answer(path, &parts).await;
         }
         match self.visit(method, &parts).await {
             Ok(visit) => {

@@ -67,7 +67,7 @@ impl Element {
     }
 
     /// What the pool answers, whatever token comes along.
-    pub(super) async fn from_pool(&self, path: &str, parts: &Parts) -> Outcome {
+    pub(super) async fn pool_answer(&self, path: &str, parts: &Parts) -> Outcome {
         if parts.method != axum::http::Method::GET {
             return Outcome::NotAllowed("GET");
         }
