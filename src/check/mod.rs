@@ -2,6 +2,7 @@
 
 mod bearer;
 mod effect;
+mod offer;
 mod propfind;
 mod read;
 mod word;
@@ -10,6 +11,7 @@ use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict
 
 pub use bearer::{alike, challenge, cleartext, echo, fetched};
 pub use effect::{Observed, early_body, effect};
+pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};
 pub use word::{Ruling, Word, status, word};

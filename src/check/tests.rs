@@ -100,6 +100,8 @@ fn plain(method: Method, at: &Place) -> StepPlan {
         headers: Vec::new(),
         wire: None,
         wait: 0,
+        optional: false,
+        redirected: false,
         token: Credential::None,
         expect: Expect::Ok,
         tells: Tells::default(),

@@ -45,9 +45,11 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::Deleted, _) => (&[200, 204], &[202], Some("DAV-10")),
         (Expect::DeletedOrRefused, _) => (&[200, 204, 403, 405, 409], &[202, 400, 412, 422], None),
         (Expect::Created, Method::Mkcol) => (&[201], &[200, 204], Some("DAV-06")),
-        (Expect::Created, Method::Move | Method::Copy) => (&[201], &[200, 204], Some("DAV-12")),
+        (Expect::Created, Method::Move) => (&[201], &[200, 204], Some("DAV-12")),
+        (Expect::Created, Method::Copy) => (&[201], &[200, 204], Some("DAV-22")),
         (Expect::Created, _) => (&[201], &[200, 204], Some("DAV-01")),
-        (Expect::Replaced, Method::Move | Method::Copy) => (&[204], &[200, 201], Some("DAV-12")),
+        (Expect::Replaced, Method::Move) => (&[204], &[200, 201], Some("DAV-12")),
+        (Expect::Replaced, Method::Copy) => (&[204], &[200, 201], Some("DAV-22")),
         (Expect::Replaced, _) => (&[200, 204], &[201], Some("DAV-01")),
     };
     Word {

@@ -25,7 +25,7 @@ const METHODS: [(&str, Method); 9] = [
 const METHOD_KEYS: [&str; 9] = [
     "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options",
 ];
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 32] = [
     "get",
     "head",
     "put",
@@ -49,6 +49,8 @@ const KEYS: [&str; 30] = [
     "cut",
     "chunked",
     "wait",
+    "optional",
+    "redirected",
     "token",
     "expect",
     "digest",
@@ -87,6 +89,8 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
     let headers = headers(d, &fields);
     let wire = wire(d, &fields);
     let wait = fields.get("wait").map(|entry| entry.count(d));
+    let optional = fields.get("optional").map(|entry| entry.boolean(d));
+    let redirected = redirected(d, &fields);
     let tells = tells(d, &fields);
     let token = fields
         .require(d, "token")
@@ -106,12 +110,30 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         headers: headers?,
         wire: wire?,
         wait: some(wait)?.unwrap_or_default() as u64,
+        optional: some(optional)?.unwrap_or_default(),
+        redirected: redirected?,
         token: token?,
         expect: expect?,
         tells: tells?,
         control: control?,
         at: place(d, entry.key),
     })
+}
+
+/// Whether the step goes to where the one before was redirected to: only a GET is safe to send there,
+/// and neither path nor query is the suite's.
+fn redirected(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<bool> {
+    let Some(entry) = fields.get("redirected") else {
+        return Some(false);
+    };
+    let redirected = entry.boolean(d)?;
+    let odd = WIRE_KEYS.iter().any(|key| fields.get(key).is_some());
+    if redirected && (odd || fields.get("get").is_none()) {
+        d.error(entry.key, "only a plain `get` can be `redirected`")
+            .help("it is sent to where the step before was redirected to, without the query");
+        return None;
+    }
+    Some(redirected)
 }
 
 /// What may be absent, but not wrong.
@@ -274,8 +296,10 @@ fn destination(
     }
     let to = fields.require(d, "to")?;
     let destination = path(d, to)?;
-    if fields.get("move").and_then(|entry| entry.text(d)) == to.text(d) {
-        d.error(to.mark(), "this moves an object onto itself");
+    for (key, does) in [("move", "moves"), ("copy", "copies")] {
+        if fields.get(key).and_then(|entry| entry.text(d)) == to.text(d) {
+            d.error(to.mark(), format!("this {does} an object onto itself"));
+        }
     }
     Some(Some(destination))
 }

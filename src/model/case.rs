@@ -87,7 +87,7 @@ pub struct Step {
     pub method: Method,
     /// The object, relative to the case's directory unless it starts with a variable.
     pub path: Template,
-    /// Where a MOVE goes.
+    /// Where a MOVE or COPY goes.
     pub destination: Option<Template>,
     /// What stands on the wire instead of the method.
     pub verb: Option<String>,
@@ -102,6 +102,11 @@ pub struct Step {
     pub wire: Option<Wire<Credential<TokenTemplate>>>,
     /// Seconds to wait before it.
     pub wait: u64,
+    /// Whether a service need not offer it: where the answer to it, or to its control, says so, the case
+    /// is skipped.
+    pub optional: bool,
+    /// Whether it goes to where the step before was redirected to, without the query.
+    pub redirected: bool,
     /// The credential.
     pub token: Credential<TokenTemplate>,
     /// The word for what is right.

@@ -110,6 +110,10 @@ pub struct StepPlan {
     pub wire: Option<Wire<Credential<TokenRequest>>>,
     /// Seconds to wait before it.
     pub wait: u64,
+    /// Whether the case is skipped where the service does not offer it.
+    pub optional: bool,
+    /// Whether it goes to where the step before was redirected to, without the query.
+    pub redirected: bool,
     /// The credential.
     pub token: Credential<TokenRequest>,
     /// The word for what is right.

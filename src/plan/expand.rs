@@ -176,6 +176,8 @@ impl<'a> Filler<'a> {
                 .collect(),
             wire: step.wire.as_ref().map(|wire| self.wire(wire)),
             wait: step.wait,
+            optional: step.optional,
+            redirected: step.redirected,
             token: self.credential(&step.token),
             expect: step.expect,
             tells: step.tells.clone(),

@@ -10,7 +10,7 @@ use crate::model::{ANY_AUDIENCE, Audience, Groups, Method};
 /// What somebody wants to do to one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// Make a new file, be it by upload or as the target of a rename.
+    /// Make a new file, be it by upload or as the target of a rename or copy.
     Create,
     Delete,
     /// See the names in a directory.
@@ -114,7 +114,7 @@ pub(super) fn uploading(node: Option<&Node>) -> Operation {
 /// The method of that name, if it is one of ours.
 pub(super) fn method(name: &str) -> Option<Method> {
     use Method::*;
-    [Get, Head, Put, Delete, Mkcol, Propfind, Move, Options]
+    [Get, Head, Put, Delete, Mkcol, Propfind, Move, Copy, Options]
         .into_iter()
         .find(|method| method.as_str() == name)
 }

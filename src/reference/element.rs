@@ -15,6 +15,7 @@ use super::authorisation::Question;
 use super::keys::KeyRing;
 use super::namespace::{Namespace, Node};
 use super::path::{End, ObjectPath, RequestPath};
+use super::pool;
 use super::rules::{Memory, Rules, Service, Told};
 use super::token::{self, Bearer};
 use super::webdav;
@@ -117,6 +118,9 @@ impl Element {
         if method == Method::Options {
             return Outcome::Options;
         }
+        if let Some(path) = pool::asked(&parts) {
+            return self.pool_answer(path, &parts).await;
+        }
         match self.visit(method, &parts).await {
             Ok(visit) => {
                 let before = self.namespace().get(&visit.target.path).cloned();
@@ -126,7 +130,8 @@ impl Element {
                     bearer: Some(&visit.bearer),
                     before: before.as_ref(),
                 };
-                (self.rules.tell)(&told, outcome)
+                let outcome = (self.rules.tell)(&told, outcome);
+                self.sent_on(&visit, &parts, outcome)
             }
             Err(outcome) => {
                 self.drain(&parts.headers, body).await;
@@ -169,7 +174,7 @@ impl Element {
 
     /// Decides before the body is read, so that a refused upload is never asked for, and once more
     /// before the deed, because others may have been there meanwhile.
-    async fn serve(&self, visit: &Visit, headers: &HeaderMap, body: Body) -> Outcome {
+    pub(super) async fn serve(&self, visit: &Visit, headers: &HeaderMap, body: Body) -> Outcome {
         let decided = webdav::plan(self, &self.namespace(), visit, headers);
         if let Err(outcome) = decided {
             self.drain(headers, body).await;
@@ -286,7 +291,7 @@ impl Element {
         }
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

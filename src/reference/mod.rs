@@ -14,6 +14,7 @@ mod issuer;
 mod keys;
 mod namespace;
 mod path;
+mod pool;
 mod rules;
 mod scope;
 mod server;

@@ -10,6 +10,7 @@ use super::authorisation::{self, Operation, Question};
 use super::element::ServedArea;
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::{End, ObjectPath, RequestPath, WrittenPath};
+use super::pool::{self, Ticket};
 use super::scope::Action;
 use super::token::{Bearer, TokenRules};
 use crate::model::{Groups, Method};
@@ -56,12 +57,14 @@ pub(super) struct Rules {
     pub(super) says: fn(&Parts, Response<Body>) -> Response<Body>,
     /// What is decided about a token.
     pub(super) token: TokenRules,
+    /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
+    pub(super) redeems: fn(&mut Memory, &str, Option<&str>) -> Option<Bearer>,
 }
 
 /// Whose token it is, or why it is nobody's.
 pub(super) type Verified = Result<Bearer, Refusal>;
 
-/// What could be kept from earlier requests; the right rules keep nothing.
+/// What could be kept from earlier requests; the right rules keep nothing but tickets.
 #[derive(Default)]
 pub(super) struct Memory {
     /// The last good bearer.
@@ -70,6 +73,8 @@ pub(super) struct Memory {
     pub(super) connections: BTreeMap<SocketAddr, Bearer>,
     /// By `jti`, or by connection and text, with how often it came.
     pub(super) tokens: BTreeMap<String, (u32, Bearer)>,
+    /// What was sent on to the pool and has not arrived yet.
+    pub(super) tickets: BTreeMap<String, Ticket>,
 }
 
 /// What the service as a whole does.
@@ -124,6 +129,7 @@ impl Default for Rules {
             },
             says: |_, response| response,
             token: TokenRules::default(),
+            redeems: pool::redeem,
         }
     }
 }

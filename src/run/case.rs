@@ -87,6 +87,7 @@ pub(super) async fn run(
         connection: None,
         continued: false,
         last: None,
+        place: None,
         ear: None,
         heard: 0,
     };
@@ -109,6 +110,8 @@ struct Running<'a> {
     continued: bool,
     /// Status and length of the last step's answer.
     last: Option<(u16, usize)>,
+    /// Where the last step was redirected to, without the query.
+    place: Option<String>,
     /// The server to which tokens of the case point, where they do.
     ear: Option<Box<dyn Ear>>,
     /// How many connections to it were told already.
@@ -352,7 +355,11 @@ impl Running<'_> {
                 .find(|finding| finding.level.binding())
                 .map(|finding| format!("expected {}, but {}", finding.expected, finding.actual)),
             Err(Stop::Undecided(reason)) => Some(reason),
-            Err(stop) => return Err(stop),
+            Err(stop) => {
+                // Where nobody is served a refusal proves nothing.
+                self.findings.truncate(before);
+                return Err(stop);
+            }
         };
         match reason {
             None => Ok(()),
@@ -391,6 +398,9 @@ impl Running<'_> {
         token: &Option<Token>,
         other: &Option<Token>,
     ) -> Result<bool, Stop> {
+        if step.redirected && purpose == Purpose::Step && self.place.is_none() {
+            return Err(Stop::Skip("the service redirected nothing".into()));
+        }
         let before = self.exchanges.len();
         let ended = self.exchange(purpose, step, token, other).await;
         // The judge borrows what findings are made from, not `self`, which the findings go into.
@@ -419,6 +429,11 @@ impl Running<'_> {
                 };
             }
         };
+        if step.optional
+            && let Some(reason) = check::unoffered(step.method, expect, &answer)
+        {
+            return Err(Stop::Skip(reason));
+        }
         let known = self.known(&step.path).clone();
         let told = match purpose {
             Purpose::Step => self.told(judge, step, &answer, token, other),
@@ -438,6 +453,8 @@ impl Running<'_> {
         self.findings.extend(told);
         if purpose == Purpose::Step {
             self.last = Some((answer.status, answer.body.len()));
+            let hop = self.exchanges.get(before).and_then(|sent| sent.hops.last());
+            self.place = hop.and_then(present::place);
         }
         let mut opened = expect.refusal() && granted;
         if expect.refusal() {
@@ -579,7 +596,9 @@ impl Running<'_> {
                     .await
             }
             _ => {
-                let url = self.site.plan.endpoint.url_of(&step.path);
+                let place = self.place.clone();
+                let place = place.filter(|_| step.redirected && purpose == Purpose::Step);
+                let url = place.unwrap_or_else(|| self.site.plan.endpoint.url_of(&step.path));
                 let outgoing = Outgoing {
                     method: step.method,
                     verb: step.verb.as_deref(),

@@ -1,10 +1,11 @@
 //! How a request that only the byte-exact client can send carries its credentials.
 
 use secrecy::ExposeSecret;
+use url::Url;
 
 use crate::check::{self, Judge};
 use crate::model::{
-    Answer, Credential, Endpoint, Exchange, Finding, Method, StepPlan, TokenRequest, Wire,
+    Answer, Credential, Endpoint, Exchange, Finding, Hop, Method, StepPlan, TokenRequest, Wire,
 };
 use crate::token::Token;
 
@@ -27,6 +28,14 @@ pub(super) fn headers(endpoint: &Endpoint, step: &StepPlan) -> Vec<(String, Stri
     }
     headers.extend(step.headers.iter().cloned());
     headers
+}
+
+/// Where a redirect led, without the query, which may be a credential.
+pub(super) fn place(hop: &Hop) -> Option<String> {
+    let mut place = Url::parse(&hop.url).ok()?.join(&hop.location).ok()?;
+    place.set_query(None);
+    place.set_fragment(None);
+    Some(place.into())
 }
 
 /// The lines that present the credentials, and the target with its query.
@@ -172,5 +181,25 @@ mod tests {
         );
         assert_eq!(target, "/f");
         assert_eq!(presented(&wire(None, None), "/f", None, None).0, vec![]);
+    }
+
+    #[test]
+    fn a_place_has_no_query() {
+        for (location, wanted) in [
+            ("/x/f?ticket=1#part", Some("https://se.example.org/x/f")),
+            (
+                "https://pool.example.org:1095/f?authz=T",
+                Some("https://pool.example.org:1095/f"),
+            ),
+            ("https://", None),
+        ] {
+            let hop = Hop {
+                url: "https://se.example.org/f?a=b".into(),
+                status: 307,
+                location: location.into(),
+                token_forwarded: false,
+            };
+            assert_eq!(place(&hop).as_deref(), wanted, "{location}");
+        }
     }
 }

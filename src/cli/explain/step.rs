@@ -18,6 +18,18 @@ pub(super) fn explain(text: &mut String, step: &Step) {
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "    {name:10}{value}");
     };
+    if step.optional {
+        row(
+            "skipped",
+            "where the service does not offer it (405 or 501)",
+        );
+    }
+    if step.redirected {
+        row(
+            "sent to",
+            "where the step before was redirected to, without the query; without a redirect the case is skipped",
+        );
+    }
     if step.wait > 0 {
         row("after", &format!("waiting for {} s", step.wait));
     }

@@ -767,3 +767,53 @@ fn clauses_are_checked() {
           |                ^^
     ");
 }
+
+#[test]
+fn what_may_be_missing_or_lead_elsewhere_is_marked_in_steps() {
+    let told = |step: &str| {
+        let text = format!("{HEAD}  given: [{{file: f}}]\n  steps:\n  - {{{step}}}\n");
+        suite(&text).map(|catalogue| {
+            let mut cases = catalogue.cases();
+            let step = cases.next().map(|case| case.steps[0].clone()).unwrap();
+            (step.optional, step.redirected)
+        })
+    };
+    for (step, marks) in [
+        ("get: f, token: none, expect: refused", (false, false)),
+        (
+            "get: f, redirected: true, token: none, expect: refused",
+            (false, true),
+        ),
+        (
+            "copy: f, to: g, optional: true, token: none, expect: any",
+            (true, false),
+        ),
+    ] {
+        assert_eq!(told(step).as_ref(), Ok(&marks), "{step}");
+    }
+    for (step, part) in [
+        (
+            "head: f, redirected: true, token: none, expect: any",
+            "only a plain `get`",
+        ),
+        (
+            "get: f, as: g, redirected: true, token: none, expect: any",
+            "only a plain `get`",
+        ),
+        (
+            "get: f, redirected: maybe, token: none, expect: any",
+            "redirected: maybe",
+        ),
+        (
+            "get: f, optional: maybe, token: none, expect: any",
+            "optional: maybe",
+        ),
+        (
+            "copy: f, to: f, token: none, expect: any",
+            "copies an object onto itself",
+        ),
+    ] {
+        let problem = told(step).unwrap_err();
+        assert!(problem.contains(part), "{problem}");
+    }
+}

@@ -86,7 +86,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "read-overwrites",
         about: "storage.read replaces files.",
         clauses: &["JWT-2.2.1-02"],
-        cases: &["capability.read.no-overwrite"],
+        cases: &[
+            "webdav.copy.replaces-nothing",
+            "capability.read.no-overwrite",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read && asked.operation == Operation::Overwrite)

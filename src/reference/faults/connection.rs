@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
 
 use super::super::answers::Refusal;
+use super::super::pool::redeem;
 use super::super::rules::Memory;
 use super::super::scope::Action;
 use super::super::token::{Bearer, EXPIRED};
@@ -41,6 +42,21 @@ pub(super) const FAULTS: &[Fault] = &[
                 match waits && response.status().is_success() {
                     true => plainly(asked, response, ""),
                     false => response,
+                }
+            }
+        },
+    },
+    Fault {
+        name: "redirected-place-is-open",
+        about: "Who comes to the pool without a ticket is taken for the last one who had a good one.",
+        clauses: &["RFC6750-16"],
+        cases: &["connection.redirect.target"],
+        apply: |rules| {
+            rules.redeems = |memory, path, ticket| match ticket {
+                None => memory.last.clone(),
+                Some(_) => {
+                    memory.last = redeem(memory, path, ticket);
+                    memory.last.clone()
                 }
             }
         },

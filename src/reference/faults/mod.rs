@@ -9,6 +9,7 @@ mod bearer;
 mod capability;
 mod claim;
 mod connection;
+mod copy;
 mod digest;
 mod effect;
 mod fetching;
@@ -99,6 +100,7 @@ pub fn faults() -> &'static [Fault] {
             bearer::FAULTS,
             connection::FAULTS,
             webdav::FAULTS,
+            copy::FAULTS,
             digest::FAULTS,
             membership::FAULTS,
             isolation::FAULTS,

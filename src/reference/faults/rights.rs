@@ -49,6 +49,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "PATCH is taken for PUT, and needs no more than any capability.",
         clauses: &["JWT-2.2.1-02", "JWT-2.2.1-23"],
         cases: &[
+            "webdav.copy.replaces-nothing",
             "capability.read.no-overwrite",
             "capability.read.no-patch",
             "capability.create.no-overwrite",
@@ -327,6 +328,8 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "The path of any capability counts for each of the token.",
         clauses: &["JWT-2.2.1-31"],
         cases: &[
+            "webdav.copy.needs-write",
+            "webdav.copy.needs-read",
             "capability.several.no-get-elsewhere",
             "path.outside.delete",
             "path.sibling-prefix.delete",
@@ -350,7 +353,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "order-matters",
         about: "storage.create after storage.read does not count.",
         clauses: &["JWT-2.2.1-32"],
-        cases: &["capability.several.any-order", "capability.several.add-up"],
+        cases: &[
+            "webdav.copy.statuses",
+            "capability.several.any-order",
+            "capability.several.add-up",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer

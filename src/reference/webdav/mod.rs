@@ -45,8 +45,7 @@ pub(super) fn plan(
         Method::Mkcol => write::make_directory(&scene),
         Method::Delete => write::delete(&scene),
         Method::Move => write::rename(&scene),
-        // COPY is not offered.
-        Method::Copy => Err(Outcome::NotAllowed(super::answers::METHODS)),
+        Method::Copy => write::copy(&scene),
         Method::Options => Err(Outcome::Options),
     }
 }

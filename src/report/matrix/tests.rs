@@ -51,6 +51,8 @@ fn refusal() -> crate::model::Step {
         headers: Vec::new(),
         wire: None,
         wait: 0,
+        optional: false,
+        redirected: false,
         token: crate::model::Credential::None,
         expect: crate::model::Expect::Denied,
         tells: crate::model::Tells::default(),
