@@ -33,7 +33,9 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
     selection.strict = true;
     selection.intrusive = true;
     selection.slow = true;
-    let stage = Stage::start(cast(&faults)).await?;
+    let slow = catalogue.cases().filter(|case| case.slow);
+    let slow: Vec<_> = slow.map(|case| case.id.as_str()).collect();
+    let stage = Stage::start(cast(&faults, &slow)).await?;
     let mut inventory = stage.inventory()?;
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
         endpoint.limits.jobs = arguments.jobs.into();
@@ -115,17 +117,21 @@ fn whole(fault: &Fault) -> bool {
 }
 
 /// Everybody has a storage element of their own. Those that are waited for come first.
-fn cast(faults: &[&'static Fault]) -> Vec<Role> {
-    let (services, faults): (Vec<_>, Vec<_>) = faults.iter().copied().partition(|f| whole(f));
-    let faulty = services.into_iter().chain(faults).map(|fault| Role {
-        faults: vec![fault],
-        ..Role::new(fault.name)
-    });
+fn cast(faults: &[&'static Fault], slow: &[&str]) -> Vec<Role> {
+    let waited_for =
+        |fault: &&Fault| whole(fault) || slow.iter().any(|case| fault.cases.contains(case));
+    let (first, rest): (Vec<_>, Vec<_>) = faults.iter().copied().partition(waited_for);
     let faultless = Profile::ALL.map(|version| Role {
         profile: Some(version),
         ..Role::new(faultless(version))
     });
-    faulty.chain(faultless).collect()
+    let faulty = |faults: Vec<&'static Fault>| {
+        faults.into_iter().map(|fault| Role {
+            faults: vec![fault],
+            ..Role::new(fault.name)
+        })
+    };
+    faulty(first).chain(faultless).chain(faulty(rest)).collect()
 }
 
 /// No fault has a dot in its name.
