@@ -34,13 +34,14 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "digest-without-zeros",
-        about: "Leading zeros of an ADLER32 are left out.",
+        about: "Leading zeros of an ADLER32 are left out, where there are four.",
         clauses: &["DIG-01"],
         cases: &["digest.adler32.leading-zeros"],
         apply: |rules| {
             rules.says = |asked, response| {
                 changed(asked, response, |_, told| {
-                    let digits = told.strip_prefix("adler32=")?;
+                    // One or two zeros come by chance, in cases that are about something else.
+                    let digits = told.strip_prefix("adler32=0000")?;
                     Some(format!("adler32={}", digits.trim_start_matches('0')))
                 })
             }
