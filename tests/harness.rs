@@ -27,11 +27,13 @@ fn xrootd_answers_shows_its_tree_and_stops() {
     let answer = certificates.curl(&["--request", "GET", &file]).unwrap();
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 
-    let empty = BTreeMap::from([("protected".to_owned(), Entry::Directory)]);
+    let empty: BTreeMap<_, _> = ["wlcg", "wlcg/protected", "wlcg2"]
+        .map(|path| (path.to_owned(), Entry::Directory))
+        .into();
     assert_eq!(server.snapshot(), empty);
     fs::write(server.area_root().join("protected/file"), "content").unwrap();
     let content = Entry::File(b"content".to_vec());
-    assert_eq!(server.snapshot().get("protected/file"), Some(&content));
+    assert_eq!(server.snapshot().get("wlcg/protected/file"), Some(&content));
     assert_eq!(other.snapshot(), empty);
 
     assert!(server.alive());
@@ -40,6 +42,28 @@ fn xrootd_answers_shows_its_tree_and_stops() {
     drop(server);
     assert!(TcpStream::connect(&address).is_err());
     assert!(!area.exists());
+}
+
+#[test]
+fn xrootd_is_started_again_when_it_dies() {
+    let certificates = Certificates::new().unwrap();
+    let mut server = Xrootd::start(certificates.options());
+    let url = server.url();
+    fs::write(server.area_root().join("protected/file"), "content").unwrap();
+    let before = server.snapshot();
+    for deaths in 1..3 {
+        server.restart();
+        assert_eq!(server.deaths(), deaths);
+    }
+    assert_eq!((server.url(), server.snapshot()), (url.clone(), before));
+    let answer = certificates
+        .curl(&["--request", "OPTIONS", &format!("{url}{AREA}/")])
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    assert!(server.alive());
+    drop(server);
+    assert!(TcpStream::connect(url.replace("https://", "")).is_err());
 }
 
 struct Certificates {
@@ -74,6 +98,7 @@ impl Certificates {
     fn options(&self) -> XrootdOptions<'_> {
         XrootdOptions {
             issuer: "https://localhost:9/",
+            second_issuer: "https://localhost:9/second",
             ca_pem: &self.ca,
             certificate_pem: &self.leaf,
             key_pem: &self.key,

@@ -65,3 +65,12 @@ pub fn effect(
         )
     })
 }
+
+/// An upload whose body was asked for and then refused.
+pub fn early_body(judge: Judge<'_>) -> Finding {
+    judge.of(
+        "RFC6750-19",
+        "the refusal, before the body is asked for",
+        "100 Continue, and the refusal after the body",
+    )
+}

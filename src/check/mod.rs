@@ -1,13 +1,17 @@
 //! Expectation and answer in, findings out. Pure.
 
+mod bearer;
 mod effect;
+mod offer;
 mod propfind;
 mod read;
 mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
 
-pub use effect::{Observed, effect};
+pub use bearer::{alike, challenge, cleartext, echo, fetched};
+pub use effect::{Observed, early_body, effect};
+pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};
 pub use word::{Ruling, Word, status, word};
@@ -75,16 +79,26 @@ impl Judge<'_> {
             ..finding
         }
     }
+
+    /// What was seen, for information.
+    fn note(&self, actual: String) -> Finding {
+        Finding {
+            level: Level::May,
+            ..self.own("no server error", actual)
+        }
+    }
 }
 
 /// The verdict of a case that was decided.
 pub fn verdict(findings: &[Finding], strict: bool) -> Verdict {
-    if findings
-        .iter()
-        .any(|finding| strict || finding.level.binding())
-    {
+    let judged = || {
+        findings
+            .iter()
+            .filter(|finding| finding.level != Level::May)
+    };
+    if judged().any(|finding| strict || finding.level.binding()) {
         Verdict::Fail
-    } else if findings.is_empty() {
+    } else if judged().next().is_none() {
         Verdict::Pass
     } else {
         Verdict::Warn

@@ -1,55 +1,210 @@
-use crate::model::{Answer, Finding, Method, State};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use crate::model::{Answer, Expect, Finding, Level, Method, State, StepPlan};
 
 use super::propfind::properties;
 use super::{Judge, Observed};
 
-/// Judges what a granted GET, HEAD or PROPFIND says of an object whose state is known.
-pub fn read(judge: Judge<'_>, method: Method, known: &State, answer: &Answer) -> Option<Finding> {
-    match (method, known) {
-        (Method::Get, State::File(bytes)) => {
-            let seen = Observed::Present(answer.body.clone());
-            (answer.truncated || answer.body != *bytes).then(|| {
-                judge.own(
-                    format!("the {} bytes that were stored", bytes.len()),
-                    format!("200 OK with {}", seen.describe(known)),
-                )
-            })
-        }
-        (Method::Head, State::File(bytes)) => {
-            let length = answer.header("content-length");
-            let right = length.is_some_and(|text| text.trim() == bytes.len().to_string());
-            (!right).then(|| {
-                judge.of(
-                    "DAV-17",
-                    format!("Content-Length: {}", bytes.len()),
-                    match length {
-                        Some(text) => format!("Content-Length: {text}"),
-                        None => "no Content-Length".to_owned(),
-                    },
-                )
-            })
-        }
-        (Method::Propfind, State::File(bytes)) => {
-            let expected = format!("getcontentlength of {}", bytes.len());
-            match properties(&answer.body) {
-                Err(reason) => Some(judge.of("DAV-15", expected, reason)),
-                Ok(members) => {
-                    let seen = members.first().and_then(|first| first.length);
-                    (seen != Some(bytes.len() as u64)).then(|| {
-                        judge.of(
-                            "DAV-15",
-                            expected,
-                            match seen {
-                                Some(seen) => format!("getcontentlength of {seen}"),
-                                None => "no getcontentlength".to_owned(),
-                            },
-                        )
-                    })
-                }
-            }
-        }
+/// Judges what a granted GET, HEAD, PROPFIND or OPTIONS says of an object whose state is known.
+pub fn read(
+    judge: Judge<'_>,
+    step: &StepPlan,
+    expect: Expect,
+    known: &State,
+    answer: &Answer,
+) -> Vec<Finding> {
+    let bytes: &[u8] = match known {
+        State::File(bytes) => bytes,
+        State::Absent | State::Directory => &[],
+    };
+    let found = match (step.method, expect) {
+        (Method::Get, Expect::Partial) => part(judge, step, bytes, answer),
+        (Method::Get, _) => content(judge, bytes, known, answer),
+        (Method::Head, _) => length(judge, bytes, known, answer),
+        (Method::Propfind, Expect::Listed) => listing(judge, step, answer),
+        (Method::Propfind, _) => size(judge, bytes, known, answer),
+        (Method::Options, _) => offers(judge, answer),
         _ => None,
+    };
+    found
+        .into_iter()
+        .chain(digest(judge, step, bytes, answer))
+        .collect()
+}
+
+fn content(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Option<Finding> {
+    let seen = Observed::Present(answer.body.clone());
+    (matches!(known, State::File(_)) && (answer.truncated || answer.body != bytes)).then(|| {
+        judge.own(
+            format!("the {} bytes that were stored", bytes.len()),
+            format!("200 OK with {}", seen.describe(known)),
+        )
+    })
+}
+
+/// The part that `Range` asks for (RFC 9110 section 14).
+fn part(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> Option<Finding> {
+    if answer.status == 200 {
+        return (answer.body != bytes)
+            .then(|| judge.own("the whole file with 200", "200 with other bytes"));
     }
+    let range = step
+        .headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("range"))?;
+    let (first, last) = range.1.strip_prefix("bytes=")?.split_once('-')?;
+    let end = bytes.len();
+    let (from, to) = match (first.parse::<usize>(), last.parse::<usize>()) {
+        (Ok(first), Ok(last)) => (first, last.saturating_add(1).min(end)),
+        (Ok(first), Err(_)) => (first, end),
+        (Err(_), Ok(last)) => (end.saturating_sub(last), end),
+        (Err(_), Err(_)) => return None,
+    };
+    let wanted = bytes.get(from..to)?;
+    let field = format!("bytes {from}-{}/{end}", to.saturating_sub(1));
+    if answer.body != wanted {
+        return Some(judge.own(
+            format!("the {} bytes from {from}", wanted.len()),
+            format!("{} other bytes", answer.body.len()),
+        ));
+    }
+    let told = answer.header("content-range").unwrap_or("none");
+    (told != field).then(|| {
+        judge.own(
+            format!("Content-Range: {field}"),
+            format!("Content-Range: {told}"),
+        )
+    })
+}
+
+fn length(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Option<Finding> {
+    let length = answer.header("content-length");
+    let right = length.is_some_and(|text| text.trim() == bytes.len().to_string());
+    (matches!(known, State::File(_)) && !right).then(|| {
+        judge.of(
+            "DAV-17",
+            format!("Content-Length: {}", bytes.len()),
+            match length {
+                Some(text) => format!("Content-Length: {text}"),
+                None => "no Content-Length".to_owned(),
+            },
+        )
+    })
+}
+
+fn size(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Option<Finding> {
+    let directory = *known == State::Directory;
+    let expected = match directory {
+        true => "a collection".to_owned(),
+        false => format!("getcontentlength of {}", bytes.len()),
+    };
+    let members = match properties(&answer.body) {
+        Ok(members) => members,
+        Err(reason) => return Some(judge.of("DAV-15", expected, reason)),
+    };
+    let seen = members.first();
+    let right = match directory {
+        true => seen.is_some_and(|seen| seen.collection),
+        false => {
+            seen.is_some_and(|seen| seen.length == Some(bytes.len() as u64) && !seen.collection)
+        }
+    };
+    (!right).then(|| {
+        let told = match seen {
+            Some(seen) if seen.collection => "a collection".to_owned(),
+            Some(seen) => match seen.length {
+                Some(length) => format!("getcontentlength of {length}"),
+                None => "no getcontentlength".to_owned(),
+            },
+            None => "no member".to_owned(),
+        };
+        judge.of("DAV-15", expected, told)
+    })
+}
+
+fn listing(judge: Judge<'_>, step: &StepPlan, answer: &Answer) -> Option<Finding> {
+    let expected = format!("the members {}", step.tells.members.join(", "));
+    let members = match properties(&answer.body) {
+        Ok(members) => members,
+        Err(reason) => return Some(judge.own(expected, reason)),
+    };
+    let shown = |name: &String| members.iter().any(|member| member.name == *name);
+    let missing: Vec<_> = step
+        .tells
+        .members
+        .iter()
+        .filter(|name| !shown(name))
+        .cloned()
+        .collect();
+    (!missing.is_empty()).then(|| judge.own(expected, format!("{} not shown", missing.join(", "))))
+}
+
+fn offers(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
+    let class = answer
+        .header("dav")
+        .is_some_and(|dav| dav.split(',').any(|class| class.trim() == "1"));
+    let methods = answer
+        .header("allow")
+        .is_some_and(|allow| allow.contains("PROPFIND"));
+    (!class || !methods).then(|| {
+        judge.of(
+            "DAV-20",
+            "DAV: 1 and Allow with PROPFIND",
+            format!(
+                "DAV: {}, Allow: {}",
+                answer.header("dav").unwrap_or("none"),
+                answer.header("allow").unwrap_or("none")
+            ),
+        )
+    })
+}
+
+/// The digest that the step wants told (RFC 3230 section 4.3.2).
+fn digest(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> Option<Finding> {
+    let algorithm = step.tells.digest.as_deref()?;
+    if algorithm == "none" {
+        return None;
+    }
+    // RFC 9530 section 2 has other names and a structured field.
+    let (field, wanted) = match algorithm.strip_prefix("repr-") {
+        Some(name) => (
+            "Repr-Digest",
+            format!("{name}=:{}:", value(algorithm, bytes)),
+        ),
+        None => ("Digest", format!("{algorithm}={}", value(algorithm, bytes))),
+    };
+    let told = answer.header(&field.to_ascii_lowercase());
+    let same = |one: &str| match algorithm {
+        "adler32" => one.trim().eq_ignore_ascii_case(&wanted),
+        _ => one.trim() == wanted,
+    };
+    let right = told.is_some_and(|told| told.split(',').any(same));
+    if right {
+        return None;
+    }
+    let expected = format!("{field}: {wanted}");
+    Some(match told {
+        // A checksum need not be told, but one that is told has to be right.
+        Some(told) => Finding {
+            level: Level::Must,
+            ..judge.own(expected, format!("{field}: {told}"))
+        },
+        None => judge.own(expected, format!("no {field}")),
+    })
+}
+
+fn value(algorithm: &str, bytes: &[u8]) -> String {
+    match algorithm {
+        "sha-256" | "repr-sha-256" => STANDARD.encode(Sha256::digest(bytes)),
+        "repr-adler" => STANDARD.encode(adler2::adler32_slice(bytes).to_be_bytes()),
+        _ => adler32(bytes),
+    }
+}
+
+fn adler32(bytes: &[u8]) -> String {
+    format!("{:08x}", adler2::adler32_slice(bytes))
 }
 
 /// Judges whether a refusal gives away what it refuses: the file's bytes in the answer's body.
@@ -57,8 +212,22 @@ pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding>
     let State::File(bytes) = known else {
         return None;
     };
-    // Every content ends with a word of its own, which no message repeats by chance.
-    let secret = bytes.rsplit(|b| *b == b' ').find(|word| !word.is_empty())?;
+    let told = ["digest", "repr-digest"]
+        .into_iter()
+        .filter_map(|name| answer.header(name));
+    let gives_away = |told: &str| {
+        told.to_ascii_lowercase().contains(&adler32(bytes))
+            || ["sha-256", "repr-adler"]
+                .into_iter()
+                .any(|algorithm| told.contains(&value(algorithm, bytes)))
+    };
+    if !bytes.is_empty() && told.into_iter().any(gives_away) {
+        return Some(judge.own(
+            "no checksum of the file in the answer",
+            "the answer has its checksum",
+        ));
+    }
+    let secret = telling(bytes)?;
     answer
         .body
         .windows(secret.len())
@@ -72,4 +241,18 @@ pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding>
                 ),
             )
         })
+}
+
+/// What of a content no message repeats by chance: the last word, with which every content of ours ends;
+/// of a file that was there before, some bytes of its end.
+fn telling(bytes: &[u8]) -> Option<&[u8]> {
+    const LEAST: usize = 16;
+    const END: usize = 64;
+    let word = bytes.rsplit(|b| *b == b' ').find(|word| !word.is_empty())?;
+    if (LEAST..=END).contains(&word.len()) {
+        return Some(word);
+    }
+    let end = &bytes[bytes.len().saturating_sub(END)..];
+    let plain = end.iter().all(|byte| Some(byte) == end.first());
+    (end.len() >= LEAST && !plain).then_some(end)
 }

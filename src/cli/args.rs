@@ -5,6 +5,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Profile;
 
+use super::listen::Address;
+
 const AFTER: &str = "\
 Exit codes:
   0    everything required passed
@@ -119,7 +121,7 @@ pub struct Target {
 }
 
 /// How to judge and where to write.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Judging {
     /// Only the cases whose id matches
     #[arg(long = "case", value_name = "GLOB", num_args = 1..)]
@@ -136,6 +138,15 @@ pub struct Judging {
     /// Recommendations (SHOULD) count as requirements
     #[arg(long)]
     pub strict: bool,
+    /// Also run the cases that could hurt a service
+    #[arg(long)]
+    pub intrusive: bool,
+    /// Also run the cases that take long
+    #[arg(long)]
+    pub slow: bool,
+    /// Run the cases in another order, to see that none depends on another
+    #[arg(long, value_name = "NUMBER")]
+    pub shuffle: Option<u64>,
     /// For the whole run; teardown comes after it
     #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = duration)]
     pub deadline: Duration,
@@ -150,6 +161,10 @@ pub struct RunArgs {
     /// Only the endpoints whose name matches
     #[arg(long = "endpoint", value_name = "GLOB", num_args = 1..)]
     pub only: Vec<String>,
+    /// A name of this machine that every storage element can reach: servers are opened there, for tokens
+    /// that point to them, and nobody should connect [default: only for storage on this machine]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub listen: Option<Address>,
     #[command(flatten)]
     pub judging: Judging,
 }

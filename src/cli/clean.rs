@@ -110,7 +110,7 @@ impl Sweeper<'_> {
             let known = self.inventory.endpoints.iter();
             let Some(endpoint) = known
                 .into_iter()
-                .find(|e| e.name == *name && e.url_of("") == *area)
+                .find(|e| e.name == *name && e.area_url() == *area)
             else {
                 output::problem(&format!(
                     "{shown} names the endpoint `{name}` with the area {area}, which the configuration does not; give the one with which the run was made"
@@ -135,7 +135,10 @@ impl Sweeper<'_> {
 
     /// Looks on the storage itself for the directories of runs that began before `before`.
     async fn endpoint(&self, endpoint: &Endpoint, before: Timestamp) -> Result<bool, Failed> {
-        let (client, token) = match self.access(endpoint).await {
+        if endpoint.traits.read_only.is_some() {
+            return Ok(true);
+        }
+        let (client, token, second) = match self.access(endpoint).await {
             Ok(access) => access,
             Err(reason) => return Ok(untidy(endpoint, &reason)),
         };
@@ -148,14 +151,19 @@ impl Sweeper<'_> {
             endpoint,
             caller,
             token: &token,
+            second: second.as_ref(),
         };
-        let protected = endpoint
-            .traits
-            .groups
-            .as_ref()
-            .map(|groups| groups.protected.as_str());
+        let area = &endpoint.area;
+        let protected = endpoint.traits.groups.as_ref();
+        let protected = protected.map(|groups| format!("{area}{}", groups.protected));
+        let second = endpoint.second.as_ref().map(|second| second.path.clone());
         let mut tidy = true;
-        for parent in std::iter::once("/").chain(protected) {
+        for parent in std::iter::once(area.clone()).chain(protected).chain(second) {
+            let parent = if parent.is_empty() {
+                "/"
+            } else {
+                parent.as_str()
+            };
             let marked = match cleaner.marked(parent).await {
                 Ok(marked) => marked,
                 Err(reason) => {
@@ -180,7 +188,7 @@ impl Sweeper<'_> {
         run: &RunId,
         paths: &[&str],
     ) -> Result<bool, Failed> {
-        let (client, token) = match self.access(endpoint).await {
+        let (client, token, second) = match self.access(endpoint).await {
             Ok(access) => access,
             Err(reason) => return Ok(untidy(endpoint, &reason)),
         };
@@ -193,12 +201,16 @@ impl Sweeper<'_> {
             endpoint,
             caller,
             token: &token,
+            second: second.as_ref(),
         };
         let stayed = cleaner.remove(paths.iter().copied(), None).await;
         report(endpoint, paths.len(), &stayed)
     }
 
-    async fn access(&self, endpoint: &Endpoint) -> Result<(Client, Token), String> {
+    async fn access(&self, endpoint: &Endpoint) -> Result<(Client, Token, Option<Token>), String> {
+        if endpoint.traits.read_only.is_some() {
+            return Err("the endpoint is declared read-only, so nothing is removed there".into());
+        }
         let client = Client::new(endpoint, self.redactor).map_err(|error| error.to_string())?;
         let request = plan::observer(self.inventory, endpoint)
             .ok_or("there is no way to obtain a token for it")?;
@@ -207,7 +219,11 @@ impl Sweeper<'_> {
             .token(&request, Fit::AtLeast)
             .await
             .map_err(|error| error.to_string())?;
-        Ok((client, token))
+        let second = match plan::second_observer(self.inventory, endpoint) {
+            Some(request) => self.broker.token(&request, Fit::AtLeast).await.ok(),
+            None => None,
+        };
+        Ok((client, token, second))
     }
 }
 

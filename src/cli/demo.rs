@@ -2,16 +2,21 @@ use std::sync::Arc;
 
 use crate::model::{
     ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, Profile,
-    SecretRef, TestKey, TokenSource, Traits, Trust,
+    SecondArea, SecretRef, TestKey, TokenSource, Traits, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{
-    Authority, Fault, Issuer, IssuerOptions, ReferenceError, Storage, StorageOptions,
+    Area, Authority, Fault, Issuer, IssuerOptions, ReferenceError, Storage, StorageOptions,
 };
+use crate::run::Listener;
 
-use super::args::DemoArgs;
+use super::args::{DemoArgs, Judging};
 use super::output::{self, Failed};
-use super::{inputs, run};
+use super::run::Ears;
+use super::{inputs, listen, run};
+
+/// Begins like the name of the first one, so that areas compared as strings are found out.
+const SECOND_AREA: &str = "/wlcg2";
 
 /// `touchstone demo`
 pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -26,8 +31,9 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
     }
     let stage = Stage::start(cast).await?;
     output::note(&format!(
-        "issuer {}, storage {}",
+        "issuers {} and {}, storage {}",
         stage.issuer.url(),
+        stage.neighbour.url(),
         stage
             .storages
             .iter()
@@ -35,14 +41,17 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
             .collect::<Vec<_>>()
             .join(" and ")
     ));
-    run::judge(
-        stage.inventory()?,
-        &catalogue,
-        &[],
-        &arguments.judging,
-        redactor,
-    )
-    .await
+    // These servers are our own: nothing can hurt them.
+    let judging = Judging {
+        intrusive: true,
+        ..arguments.judging.clone()
+    };
+    let ears = Ears {
+        listener: stage.listener()?,
+        everywhere: false,
+    };
+    let inventory = stage.inventory()?;
+    run::judge(inventory, &catalogue, &[], &judging, ears, redactor).await
 }
 
 /// The faults of those names.
@@ -90,6 +99,8 @@ impl Role {
 pub struct Stage {
     authority: Authority,
     issuer: Issuer,
+    /// The issuer of the second area; its identifier has a path.
+    neighbour: Issuer,
     storages: Vec<(Role, Storage)>,
 }
 
@@ -104,11 +115,22 @@ impl Stage {
     async fn started(cast: Vec<Role>) -> Result<Self, ReferenceError> {
         let authority = Authority::new()?;
         let issuer = Issuer::start(&authority, IssuerOptions::default()).await?;
+        let neighbour = IssuerOptions {
+            path: "/neighbour".into(),
+            ..IssuerOptions::default()
+        };
+        let neighbour = Issuer::start(&authority, neighbour).await?;
         let mut storages = Vec::new();
         for role in cast {
             let options = StorageOptions {
                 issuer: issuer.url().to_owned(),
                 issuer_ca_pem: authority.ca_pem().to_owned(),
+                others: vec![Area {
+                    path: SECOND_AREA.into(),
+                    issuer: neighbour.url().to_owned(),
+                    issuer_ca_pem: authority.ca_pem().to_owned(),
+                    groups: Groups::default(),
+                }],
                 faults: role.faults.clone(),
                 ..StorageOptions::default()
             };
@@ -117,27 +139,41 @@ impl Stage {
         Ok(Self {
             authority,
             issuer,
+            neighbour,
             storages,
         })
+    }
+
+    /// Servers to which tokens point, with certificates that everybody on the stage trusts.
+    pub fn listener(&self) -> Result<Arc<dyn Listener>, Failed> {
+        listen::listener(&self.authority, None)
     }
 
     /// Who is on the stage, as endpoints in the order of the cast.
     pub fn inventory(&self) -> Result<Inventory, Failed> {
         let ca = vec![Trust::Pem(self.authority.ca_pem().to_owned())];
-        let issuer = Issuing {
-            name: "embedded".into(),
-            url: self.issuer.url().to_owned(),
+        let issuing = |name: &str, issuer: &Issuer| Issuing {
+            name: name.into(),
+            url: issuer.url().to_owned(),
             source: Some(TokenSource::ClientCredentials {
-                id: SecretRef::Held(self.issuer.client_id().into()),
-                secret: SecretRef::Held(self.issuer.client_secret().clone()),
+                id: SecretRef::Held(issuer.client_id().into()),
+                secret: SecretRef::Held(issuer.client_secret().clone()),
                 authentication: ClientAuthentication::Basic,
             }),
-            test_key: Some(TestKey {
-                pem: SecretRef::Held(self.issuer.test_key_pem().clone()),
-                kid: Some(self.issuer.test_key_id().to_owned()),
-            }),
+            test_keys: vec![
+                TestKey {
+                    pem: SecretRef::Held(issuer.test_key_pem().clone()),
+                    kid: Some(issuer.test_key_id().to_owned()),
+                },
+                TestKey {
+                    pem: SecretRef::Held(issuer.rsa_key_pem().clone()),
+                    kid: Some(issuer.rsa_key_id().to_owned()),
+                },
+            ],
             ca: ca.clone(),
         };
+        let issuer = issuing("embedded", &self.issuer);
+        let neighbour = issuing("neighbour", &self.neighbour);
         let endpoints = self
             .storages
             .iter()
@@ -160,13 +196,17 @@ impl Stage {
                         ..Traits::default()
                     },
                     known_failures: Vec::new(),
+                    second: Some(SecondArea {
+                        path: SECOND_AREA.into(),
+                        issuer: neighbour.name.clone(),
+                    }),
                     limits: Limits::default(),
                     redirect_hosts: Vec::new(),
                 }))
             })
             .collect::<Result<_, Failed>>()?;
         Ok(Inventory {
-            issuers: vec![Arc::new(issuer)],
+            issuers: vec![Arc::new(issuer), Arc::new(neighbour)],
             endpoints,
         })
     }

@@ -63,7 +63,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
             name: "issuer".into(),
             url: issuer.clone(),
             source: None,
-            test_key: None,
+            test_keys: Vec::new(),
             ca: Vec::new(),
         }));
     }
@@ -79,6 +79,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
         audience: None,
         traits: Traits::default(),
         known_failures: Vec::new(),
+        second: None,
         limits: Limits::default(),
         redirect_hosts: Vec::new(),
     };
@@ -103,9 +104,9 @@ fn apply(target: &Target, inventory: &mut Inventory) -> Result<(), Failed> {
     }
     let trust: Vec<_> = target.ca.iter().cloned().map(Trust::Path).collect();
     for issuer in inventory.issuers.iter_mut().map(Arc::make_mut) {
-        if issuer.source.is_none() && issuer.test_key.is_none() {
+        if issuer.source.is_none() && issuer.test_keys.is_empty() {
             issuer.source.clone_from(&source);
-            issuer.test_key.clone_from(&test_key);
+            issuer.test_keys.extend(test_key.clone());
         }
         issuer.ca.extend(trust.iter().cloned());
     }

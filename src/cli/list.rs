@@ -109,7 +109,7 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
             .map(|endpoint| {
                 vec![
                     endpoint.name.clone(),
-                    endpoint.url_of("/"),
+                    endpoint.area_url(),
                     issuer(&endpoint.issuer),
                     endpoint.software.clone().unwrap_or_default(),
                     endpoint.known_failures.len().to_string(),
@@ -122,7 +122,7 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
             .map(|endpoint| {
                 let traits = &endpoint.traits;
                 json!({
-                    "endpoint": endpoint.name, "url": endpoint.url_of("/"),
+                    "endpoint": endpoint.name, "url": endpoint.area_url(),
                     "issuer": issuer(&endpoint.issuer), "software": endpoint.software,
                     "profile": endpoint.profile,
                     "traits": {
@@ -132,6 +132,10 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
                             "protected": groups.protected,
                         })),
                         "tape": traits.tape, "macaroons": traits.macaroons,
+                        "read-only": traits.read_only.as_ref().map(|existing| json!({
+                            "file": existing.path,
+                            "checksum": format!("adler32:{:08x}", existing.adler32),
+                        })),
                     },
                     "known-failures": endpoint.known_failures,
                 })

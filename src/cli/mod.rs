@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod inputs;
 mod list;
+mod listen;
 mod output;
 mod progress;
 mod prove;

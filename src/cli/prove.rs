@@ -6,9 +6,9 @@ use std::time::Duration;
 use globset::{Glob, GlobMatcher};
 
 use crate::check;
-use crate::model::{CaseResult, Profile, RunRecord, Verdict};
+use crate::model::{Action, CaseResult, Plan, Profile, RunRecord, Verdict};
 use crate::redact::Redactor;
-use crate::reference::{Fault, faults};
+use crate::reference::{Fault, fault, faults};
 use crate::report::matrix::{self, Proof, Subject, Trial};
 use crate::report::record::Recorder;
 use crate::report::style::Style;
@@ -31,18 +31,25 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
     let mut selection = run::selection(&[], &arguments.cases)?;
     // A missed recommendation has to be seen as well, and is a mere warning otherwise.
     selection.strict = true;
-    let stage = Stage::start(cast(&faults)).await?;
+    selection.intrusive = true;
+    selection.slow = true;
+    let slow = catalogue.cases().filter(|case| case.slow);
+    let slow: Vec<_> = slow.map(|case| case.id.as_str()).collect();
+    let stage = Stage::start(cast(&faults, &slow)).await?;
     let mut inventory = stage.inventory()?;
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
         endpoint.limits.jobs = arguments.jobs.into();
     }
-    let plan = Arc::new(run::plan(&inventory, &catalogue, &selection)?);
+    let mut plan = run::plan(&inventory, &catalogue, &selection)?;
+    hurry(&mut plan);
+    let plan = Arc::new(plan);
     let mut progress = Progress::stderr(output::style_of_stderr());
     let mut recorder = Recorder::default();
     let work = run::Work {
         plan: Arc::clone(&plan),
         inventory: &inventory,
         folder: None,
+        listener: stage.listener()?,
         deadline: DEADLINE,
         redactor,
     };
@@ -89,23 +96,42 @@ fn selected(patterns: &[String]) -> Result<Vec<&'static Fault>, Failed> {
     Ok(faults().iter().filter(wanted).collect())
 }
 
+/// Lets slow cases run only where they have to fail, and on the faultless.
+fn hurry(plan: &mut Plan) {
+    for endpoint in &mut plan.endpoints {
+        let Some(fault) = fault(&endpoint.endpoint.name) else {
+            continue;
+        };
+        for planned in &mut endpoint.cases {
+            let case = &planned.case;
+            if case.slow && !fault.cases.contains(&case.id.as_str()) {
+                planned.action = Action::Skip("it takes long, and the fault is another".into());
+            }
+        }
+    }
+}
+
 /// Whether a fault puts the whole service out of order, so that it violates no clause in particular.
 fn whole(fault: &Fault) -> bool {
     fault.clauses.is_empty() && fault.cases.is_empty()
 }
 
 /// Everybody has a storage element of their own. Those that are waited for come first.
-fn cast(faults: &[&'static Fault]) -> Vec<Role> {
-    let (services, faults): (Vec<_>, Vec<_>) = faults.iter().copied().partition(|f| whole(f));
-    let faulty = services.into_iter().chain(faults).map(|fault| Role {
-        faults: vec![fault],
-        ..Role::new(fault.name)
-    });
+fn cast(faults: &[&'static Fault], slow: &[&str]) -> Vec<Role> {
+    let waited_for =
+        |fault: &&Fault| whole(fault) || slow.iter().any(|case| fault.cases.contains(case));
+    let (first, rest): (Vec<_>, Vec<_>) = faults.iter().copied().partition(waited_for);
     let faultless = Profile::ALL.map(|version| Role {
         profile: Some(version),
         ..Role::new(faultless(version))
     });
-    faulty.chain(faultless).collect()
+    let faulty = |faults: Vec<&'static Fault>| {
+        faults.into_iter().map(|fault| Role {
+            faults: vec![fault],
+            ..Role::new(fault.name)
+        })
+    };
+    faulty(first).chain(faultless).chain(faulty(rest)).collect()
 }
 
 /// No fault has a dot in its name.
@@ -126,6 +152,7 @@ fn trials(faults: &[&Fault], record: &RunRecord) -> Vec<Trial> {
                 // Tests of the faults see to it that each of these is an id.
                 clauses: fault.clauses.iter().flat_map(|id| id.parse()).collect(),
                 cases: fault.cases.iter().flat_map(|id| id.parse()).collect(),
+                wide: fault.wide(),
             },
         },
     });

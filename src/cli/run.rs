@@ -10,13 +10,15 @@ use crate::config::Catalogue;
 use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Verdict};
 use crate::plan::{self, Material, Selection, SelectionError};
 use crate::redact::Redactor;
+use crate::reference::{Authority, ReferenceError};
 use crate::report;
 use crate::report::record::Recorder;
 use crate::run::event::Event;
-use crate::run::{self, Cancel, Canceller, Ledger, Resources};
+use crate::run::{self, Cancel, Canceller, Ledger, Listener, Resources};
 use crate::token::Broker;
 
 use super::args::{Judging, RunArgs};
+use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
 use super::{exit, inputs, write};
@@ -25,14 +27,29 @@ use super::{exit, inputs, write};
 pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let catalogue = inputs::catalogue(arguments.files.suites.as_deref())?;
     let inventory = inputs::inventory(&arguments.files, &arguments.target, &catalogue)?;
+    let failed = |error: ReferenceError| Failed::Undecided(error.to_string());
+    let authority = Authority::new().map_err(failed)?;
+    let ears = Ears {
+        listener: listener(&authority, arguments.listen.as_ref())?,
+        everywhere: arguments.listen.is_some(),
+    };
     judge(
         inventory,
         &catalogue,
         &arguments.only,
         &arguments.judging,
+        ears,
         redactor,
     )
     .await
+}
+
+/// The servers to which tokens point.
+pub struct Ears {
+    /// Opens them.
+    pub listener: Arc<dyn Listener>,
+    /// Whether all storage can reach them, or only that on this machine.
+    pub everywhere: bool,
 }
 
 /// Plans, runs, prints and writes: what `run` and `demo` have in common.
@@ -41,6 +58,7 @@ pub async fn judge(
     catalogue: &Catalogue,
     only: &[String],
     judging: &Judging,
+    ears: Ears,
     redactor: &Redactor,
 ) -> Result<u8, Failed> {
     if let Some(jobs) = judging.jobs {
@@ -51,6 +69,10 @@ pub async fn judge(
     let mut selection = selection(only, &judging.cases)?;
     selection.profile = judging.profile;
     selection.strict = judging.strict;
+    selection.intrusive = judging.intrusive;
+    selection.slow = judging.slow;
+    selection.shuffle = judging.shuffle;
+    selection.listen = ears.everywhere;
     let plan = plan(&inventory, catalogue, &selection)?;
     let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);
     let mut progress = Progress::stderr(output::style_of_stderr());
@@ -59,6 +81,7 @@ pub async fn judge(
         plan: Arc::new(plan),
         inventory: &inventory,
         folder: Some(&folder.path),
+        listener: ears.listener,
         deadline: judging.deadline,
         redactor,
     };
@@ -121,6 +144,8 @@ pub struct Work<'a> {
     pub inventory: &'a Inventory,
     /// Where the ledger goes, made if it is missing; `None` if the storage is thrown away afterwards.
     pub folder: Option<&'a Path>,
+    /// The servers to which tokens point.
+    pub listener: Arc<dyn Listener>,
     /// For the whole run; teardown comes after it.
     pub deadline: Duration,
     /// Learns the secrets.
@@ -134,7 +159,7 @@ impl Work<'_> {
             .plan
             .endpoints
             .iter()
-            .filter_map(|endpoint| endpoint.endpoint.issuer.as_deref())
+            .flat_map(|endpoint| endpoint.endpoint.issuers())
             .collect();
         let broker = Broker::new(self.inventory, &issuers, self.redactor)
             .map_err(|error| Failed::Usage(error.to_string()))?;
@@ -149,6 +174,7 @@ impl Work<'_> {
             broker,
             redactor: self.redactor.clone(),
             ledger,
+            listener: Some(self.listener),
             cancel,
             deadline: self.deadline,
         };

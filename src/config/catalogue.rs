@@ -46,6 +46,10 @@ impl Catalogue {
 pub fn builtin_suites() -> Vec<Source> {
     [
         (
+            "suites/authentication.yaml",
+            include_str!("../../suites/authentication.yaml"),
+        ),
+        (
             "suites/audience.yaml",
             include_str!("../../suites/audience.yaml"),
         ),
@@ -55,6 +59,26 @@ pub fn builtin_suites() -> Vec<Source> {
         ),
         ("suites/path.yaml", include_str!("../../suites/path.yaml")),
         ("suites/group.yaml", include_str!("../../suites/group.yaml")),
+        (
+            "suites/bearer.yaml",
+            include_str!("../../suites/bearer.yaml"),
+        ),
+        (
+            "suites/connection.yaml",
+            include_str!("../../suites/connection.yaml"),
+        ),
+        (
+            "suites/webdav.yaml",
+            include_str!("../../suites/webdav.yaml"),
+        ),
+        (
+            "suites/digest.yaml",
+            include_str!("../../suites/digest.yaml"),
+        ),
+        (
+            "suites/isolation.yaml",
+            include_str!("../../suites/isolation.yaml"),
+        ),
     ]
     .into_iter()
     .map(builtin)

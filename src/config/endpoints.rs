@@ -10,10 +10,10 @@ use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
-use super::{clauses, limits, paths, secrets};
-use crate::model::{CaseId, Endpoint, Groups, KnownFailure, Limits, Place, Traits};
+use super::{clauses, existing, limits, paths, secrets};
+use crate::model::{CaseId, Endpoint, Groups, KnownFailure, Limits, Place, SecondArea, Traits};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "desc",
     "type",
     "endpoint",
@@ -25,10 +25,18 @@ const KEYS: [&str; 13] = [
     "audience",
     "traits",
     "known-failures",
+    "second",
     "limits",
     "redirect-hosts",
 ];
-const TRAIT_KEYS: [&str; 5] = ["directories", "any-audience", "groups", "tape", "macaroons"];
+const TRAIT_KEYS: [&str; 6] = [
+    "directories",
+    "any-audience",
+    "groups",
+    "tape",
+    "macaroons",
+    "read-only",
+];
 const GROUP_KEYS: [&str; 3] = ["member", "privileged", "protected"];
 const FAILURE_KEYS: [&str; 4] = ["case", "reason", "ticket", "expires"];
 
@@ -66,6 +74,7 @@ pub(super) fn read(
         .map(|entry| clauses::profile(d, entry));
     let audience = fields.get("audience").map(|entry| entry.text(d));
     let traits = traits(d, &fields);
+    let second = second(d, &fields, issuers);
     let known_failures = known_failures(d, &fields, catalogue);
     let limits = match fields.get("limits") {
         Some(entry) => limits::read(d, entry),
@@ -84,6 +93,7 @@ pub(super) fn read(
         audience: audience.flatten().map(ToOwned::to_owned),
         traits: traits?,
         known_failures,
+        second: second?,
         limits: limits?,
         redirect_hosts,
     })
@@ -167,6 +177,28 @@ fn issuer(
     Some(Some(name.to_owned()))
 }
 
+/// The area of another VO, if one is named.
+fn second(
+    d: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+    issuers: &Issuers,
+) -> Option<Option<SecondArea>> {
+    let Some(entry) = fields.get("second") else {
+        return Some(None);
+    };
+    let fields = entry.fields(d, "`second`", &["path", "issuer"])?;
+    let path = fields.require(d, "path").and_then(|entry| {
+        let text = entry.text(d)?;
+        refused(d, entry, paths::area(text))
+    });
+    fields.require(d, "issuer")?;
+    let issuer = issuer(d, &fields, issuers)?;
+    Some(Some(SecondArea {
+        path: path?,
+        issuer: issuer?,
+    }))
+}
+
 fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
     let usual = Traits {
         groups: Some(Groups::default()),
@@ -188,6 +220,10 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         groups: match fields.get("groups") {
             Some(entry) => groups(d, entry)?,
             None => usual.groups,
+        },
+        read_only: match fields.get("read-only") {
+            Some(entry) => existing::read(d, entry)?,
+            None => usual.read_only,
         },
     })
 }

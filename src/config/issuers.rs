@@ -76,15 +76,15 @@ fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Issuer> {
         None => Some(None),
     };
     let test_key = match fields.get("test-key") {
-        Some(entry) => test_key(d, entry).map(Some),
-        None => Some(None),
+        Some(entry) => test_keys(d, entry),
+        None => Some(Vec::new()),
     };
     let ca = secrets::trust(d, &fields);
     Some(Issuer {
         name: name?,
         url: url?,
         source: source?,
-        test_key: test_key?,
+        test_keys: test_key?,
         ca: ca?,
     })
 }
@@ -154,6 +154,16 @@ fn client_credentials(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Token
     })
 }
 
+/// One key, or a list of them.
+fn test_keys(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Vec<TestKey>> {
+    let keys: Vec<_> = entry
+        .one_or_more()
+        .into_iter()
+        .map(|entry| test_key(d, entry))
+        .collect();
+    keys.into_iter().collect()
+}
+
 fn test_key(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TestKey> {
     let fields = entry.fields(d, "`test-key`", &["file", "kid"])?;
     let pem = fields
@@ -204,7 +214,7 @@ fn adopt(
         name: name.clone(),
         url,
         source: None,
-        test_key: None,
+        test_keys: Vec::new(),
         ca: Vec::new(),
     }));
     name

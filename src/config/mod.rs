@@ -8,6 +8,7 @@ mod catalogue;
 mod clauses;
 mod diagnostics;
 mod endpoints;
+mod existing;
 mod fields;
 mod inventory;
 mod issuers;

@@ -95,7 +95,11 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
             | Method::Propfind
             | Method::Delete
             | Method::Move
-            | Method::Options => step.expect != Expect::NotFound,
+            | Method::Copy => {
+                // What is missing may have to look like what is there.
+                !matches!(step.expect, Expect::NotFound | Expect::Any) && !step.tells.alike
+            }
+            Method::Options => false,
         };
         if needed {
             return complain(
@@ -105,7 +109,10 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
         }
         return Ok(());
     };
+    // What protocol errors are about is for the case to say.
+    let free = step.expect.harmless() && !step.expect.refusal() && step.expect != Expect::NotFound;
     match (step.method, there) {
+        _ if free || matches!(step.expect, Expect::Any | Expect::CreatedOrConflict) => Ok(()),
         (_, Object::Unclear) => Ok(()),
         (Method::Get | Method::Head | Method::Put, Object::Directory) => {
             complain(format!("`{path}` is a directory"), "name a file in it")
@@ -126,7 +133,16 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
 
 /// What is there after the step.
 fn apply(objects: &mut Objects, step: &Step, path: String, there: Option<Object>) {
-    if !step.method.writes() || step.expect == Expect::NotFound {
+    let unchanged = step.expect.harmless() && !step.expect.refusal();
+    if !step.method.writes() || unchanged {
+        return;
+    }
+    let either = matches!(
+        step.expect,
+        Expect::CreatedOrConflict | Expect::DeletedOrRefused
+    );
+    if either || step.expect == Expect::Any {
+        objects.insert(path, Object::Unclear);
         return;
     }
     let to = step.destination.as_ref().map(ToString::to_string);
@@ -139,6 +155,9 @@ fn apply(objects: &mut Objects, step: &Step, path: String, there: Option<Object>
     match (step.method, to) {
         (Method::Move, Some(to)) => {
             remove(objects, &path);
+            objects.insert(to, there.unwrap_or(Object::Unclear));
+        }
+        (Method::Copy, Some(to)) => {
             objects.insert(to, there.unwrap_or(Object::Unclear));
         }
         (Method::Delete, _) => remove(objects, &path),

@@ -4,11 +4,14 @@ use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
 use super::paths;
 use super::suites::place;
-use super::tokens::{self, Credential};
+use super::tokens;
+use super::tree::Kind;
 use super::words::{listed, nearest};
-use crate::model::{Expect, Method, Step, Template, TemplateError, Variable};
+use crate::model::{
+    Credential, Expect, Method, Step, Tells, Template, TemplateError, TokenTemplate, Variable, Wire,
+};
 
-const METHODS: [(&str, Method); 7] = [
+const METHODS: [(&str, Method); 9] = [
     ("get", Method::Get),
     ("head", Method::Head),
     ("put", Method::Put),
@@ -16,11 +19,56 @@ const METHODS: [(&str, Method); 7] = [
     ("mkcol", Method::Mkcol),
     ("propfind", Method::Propfind),
     ("move", Method::Move),
+    ("copy", Method::Copy),
+    ("options", Method::Options),
 ];
-const METHOD_KEYS: [&str; 7] = ["get", "head", "put", "delete", "mkcol", "propfind", "move"];
-const KEYS: [&str; 12] = [
-    "get", "head", "put", "delete", "mkcol", "propfind", "move", "to", "body", "token", "expect",
+const METHOD_KEYS: [&str; 9] = [
+    "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options",
+];
+const KEYS: [&str; 32] = [
+    "get",
+    "head",
+    "put",
+    "delete",
+    "mkcol",
+    "propfind",
+    "move",
+    "copy",
+    "options",
+    "to",
+    "body",
+    "content",
+    "verb",
+    "headers",
+    "as",
+    "present",
+    "query",
+    "other",
+    "expect-continue",
+    "kept",
+    "cut",
+    "chunked",
+    "wait",
+    "optional",
+    "redirected",
+    "token",
+    "expect",
+    "digest",
+    "members",
+    "challenge",
+    "alike",
     "control",
+];
+/// Keys that need the byte-exact client.
+const WIRE_KEYS: [&str; 8] = [
+    "as",
+    "present",
+    "query",
+    "other",
+    "expect-continue",
+    "kept",
+    "cut",
+    "chunked",
 ];
 
 /// What a PUT without a `body` writes.
@@ -36,6 +84,14 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
     let method = request.as_ref().map(|(method, _)| *method);
     let destination = destination(d, &fields, method);
     let body = body(d, &fields, method);
+    let content = fields.get("content").map(|entry| literal_text(d, entry));
+    let verb = fields.get("verb").map(|entry| verb(d, entry));
+    let headers = headers(d, &fields);
+    let wire = wire(d, &fields);
+    let wait = fields.get("wait").map(|entry| entry.count(d));
+    let optional = fields.get("optional").map(|entry| entry.boolean(d));
+    let redirected = redirected(d, &fields);
+    let tells = tells(d, &fields);
     let token = fields
         .require(d, "token")
         .and_then(|entry| tokens::read(d, entry));
@@ -48,11 +104,180 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         method,
         path: path?,
         destination: destination?,
+        verb: some(verb)?,
         body: body?,
-        token: token?.into_template(),
+        content: some(content)?,
+        headers: headers?,
+        wire: wire?,
+        wait: some(wait)?.unwrap_or_default() as u64,
+        optional: some(optional)?.unwrap_or_default(),
+        redirected: redirected?,
+        token: token?,
         expect: expect?,
+        tells: tells?,
         control: control?,
         at: place(d, entry.key),
+    })
+}
+
+/// Whether the step goes to where the one before was redirected to: only a GET is safe to send there,
+/// and neither path nor query is the suite's.
+fn redirected(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<bool> {
+    let Some(entry) = fields.get("redirected") else {
+        return Some(false);
+    };
+    let redirected = entry.boolean(d)?;
+    let odd = WIRE_KEYS.iter().any(|key| fields.get(key).is_some());
+    if redirected && (odd || fields.get("get").is_none()) {
+        d.error(entry.key, "only a plain `get` can be `redirected`")
+            .help("it is sent to where the step before was redirected to, without the query");
+        return None;
+    }
+    Some(redirected)
+}
+
+/// What may be absent, but not wrong.
+fn some<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        None => Some(None),
+        Some(None) => None,
+        Some(value) => Some(value),
+    }
+}
+
+/// Text that may be empty.
+fn literal_text(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
+    match &entry.value.kind {
+        Kind::Text(text) => Some(text.clone()),
+        _ => entry.text(d).map(ToOwned::to_owned),
+    }
+}
+
+/// A method that is none of ours: a token of RFC 9110 section 5.6.2.
+fn verb(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
+    let text = entry.text(d)?;
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Some(text.to_owned());
+    }
+    d.error(entry.mark(), format!("`{text}` is no method"))
+        .help("a method is a word, such as `PATCH`");
+    None
+}
+
+fn headers(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<(String, String)>> {
+    let Some(entry) = fields.get("headers") else {
+        return Some(Vec::new());
+    };
+    let mut headers = Vec::new();
+    for entry in entry.named(d)? {
+        let value = literal_text(d, entry)?;
+        let name = entry
+            .name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !name || value.chars().any(char::is_control) {
+            d.error(entry.key, "this is no header")
+                .help("write `name: value`");
+            return None;
+        }
+        headers.push((entry.name.to_owned(), value));
+    }
+    Some(headers)
+}
+
+/// What only the byte-exact client can send.
+fn wire(
+    d: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+) -> Option<Option<Wire<Credential<TokenTemplate>>>> {
+    if WIRE_KEYS.iter().all(|key| fields.get(key).is_none()) {
+        return Some(None);
+    }
+    let target = fields
+        .get("as")
+        .map(|entry| entry.text(d).map(ToOwned::to_owned));
+    let query = fields
+        .get("query")
+        .map(|entry| entry.text(d).map(ToOwned::to_owned));
+    let present = fields.get("present").map(|entry| {
+        let lines: Vec<_> = entry
+            .items(d)?
+            .into_iter()
+            .map(|entry| header_line(d, entry))
+            .collect();
+        lines.into_iter().collect::<Option<Vec<_>>>()
+    });
+    let other = match fields.get("other") {
+        Some(entry) => tokens::read(d, entry),
+        None => Some(Credential::None),
+    };
+    let [expect_continue, kept, chunked] = ["expect-continue", "kept", "chunked"].map(|name| {
+        let entry = fields.get(name);
+        entry.and_then(|entry| entry.boolean(d)).unwrap_or_default()
+    });
+    let cut = fields.get("cut").map(|entry| entry.count(d));
+    Some(Some(Wire {
+        target: some(target)?,
+        present: some(present)?,
+        query: some(query)?,
+        other: other?,
+        expect_continue,
+        kept,
+        cut: some(cut)?,
+        chunked,
+    }))
+}
+
+fn header_line(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
+    let line = literal_text(d, entry)?;
+    let name = line
+        .split_once(':')
+        .map(|(name, _)| name)
+        .unwrap_or_default();
+    if name.is_empty() || line.chars().any(char::is_control) {
+        d.error(entry.mark(), "this is no line of a header")
+            .help("write `Name: value`; `{token}` stands for the credential");
+        return None;
+    }
+    Some(line)
+}
+
+fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
+    let digest = match fields.get("digest") {
+        Some(entry) => {
+            let words = [
+                ("adler32", "adler32"),
+                ("sha-256", "sha-256"),
+                ("none", "none"),
+                ("repr-adler", "repr-adler"),
+                ("repr-sha-256", "repr-sha-256"),
+            ];
+            Some(entry.word(d, &words)?.to_owned())
+        }
+        None => None,
+    };
+    let mut members = Vec::new();
+    if let Some(entry) = fields.get("members") {
+        for entry in entry.items(d)? {
+            members.push(entry.text(d)?.to_owned());
+        }
+    }
+    let challenge = match fields.get("challenge") {
+        Some(entry) => {
+            let words = [("bearer", "bearer"), ("invalid_token", "invalid_token")];
+            Some(entry.word(d, &words)?.to_owned())
+        }
+        None => None,
+    };
+    let alike = match fields.get("alike") {
+        Some(entry) => entry.boolean(d)?,
+        None => false,
+    };
+    Some(Tells {
+        digest,
+        members,
+        challenge,
+        alike,
     })
 }
 
@@ -61,18 +286,20 @@ fn destination(
     fields: &Fields<'_>,
     method: Option<Method>,
 ) -> Option<Option<Template>> {
-    if method != Some(Method::Move) {
+    if !matches!(method, Some(Method::Move | Method::Copy)) {
         if let Some(entry) = fields.get("to")
             && method.is_some()
         {
-            d.error(entry.key, "only `move` has a `to`");
+            d.error(entry.key, "only `move` and `copy` have a `to`");
         }
         return Some(None);
     }
     let to = fields.require(d, "to")?;
     let destination = path(d, to)?;
-    if fields.get("move").and_then(|entry| entry.text(d)) == to.text(d) {
-        d.error(to.mark(), "this moves an object onto itself");
+    for (key, does) in [("move", "moves"), ("copy", "copies")] {
+        if fields.get(key).and_then(|entry| entry.text(d)) == to.text(d) {
+            d.error(to.mark(), format!("this {does} an object onto itself"));
+        }
     }
     Some(Some(destination))
 }
@@ -85,7 +312,10 @@ fn body(d: &mut Diagnostics<'_>, fields: &Fields<'_>, method: Option<Method>) ->
     if !put && method.is_some() {
         d.error(entry.key, "only `put` has a `body`");
     }
-    let word = entry.text(d)?;
+    let word = match &entry.value.kind {
+        Kind::Text(word) => word.as_str(),
+        _ => entry.text(d)?,
+    };
     if word
         .bytes()
         .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -118,14 +348,26 @@ fn expect(d: &mut Diagnostics<'_>, entry: Entry<'_>, method: Option<Method>) -> 
 }
 
 fn fits(expect: Expect, method: Method) -> bool {
-    use Method::{Delete, Get, Head, Mkcol, Move, Propfind, Put};
+    use Method::{Copy, Delete, Get, Head, Mkcol, Move, Options, Propfind, Put};
     match expect {
-        Expect::Created => matches!(method, Put | Mkcol | Move),
-        Expect::Deleted => method == Delete,
-        Expect::NotFound => matches!(method, Get | Head | Propfind | Delete),
-        Expect::Ok => matches!(method, Get | Head | Propfind),
-        Expect::Replaced => matches!(method, Put | Move),
-        Expect::Denied | Expect::Unauthenticated => true,
+        Expect::Created => matches!(method, Put | Mkcol | Move | Copy),
+        Expect::CreatedOrConflict => matches!(method, Put | Mkcol),
+        Expect::Deleted | Expect::DeletedOrRefused => method == Delete,
+        Expect::Exists => method == Mkcol,
+        Expect::Listed => method == Propfind,
+        Expect::NotFound => matches!(method, Get | Head | Propfind | Delete | Move | Copy),
+        Expect::Ok => matches!(method, Get | Head | Propfind | Options),
+        Expect::OkOrNotFound | Expect::Partial | Expect::Unsatisfiable => method == Get,
+        Expect::Replaced => matches!(method, Put | Move | Copy),
+        Expect::Any
+        | Expect::BadRequest
+        | Expect::Conflict
+        | Expect::Denied
+        | Expect::NotAllowed
+        | Expect::PreconditionFailed
+        | Expect::Refused
+        | Expect::Unauthenticated
+        | Expect::UnsupportedType => true,
     }
 }
 
@@ -133,7 +375,7 @@ fn control(
     d: &mut Diagnostics<'_>,
     fields: &Fields<'_>,
     expect: Option<Expect>,
-    token: Option<&Credential>,
+    token: Option<&Credential<TokenTemplate>>,
 ) -> Option<Option<crate::model::TokenTemplate>> {
     let Some(entry) = fields.get("control") else {
         if let Some(expect) = expect.filter(|expect| expect.refusal()) {
@@ -151,18 +393,15 @@ fn control(
         .help("remove it");
     }
     let control = tokens::read(d, entry)?;
-    if token == Some(&control) {
+    // The same token may be presented in another way.
+    if token == Some(&control) && fields.get("present").is_none() && fields.get("query").is_none() {
         d.error(entry.mark(), "`control` is the same token as `token`")
             .help("it is the token with which the request succeeds");
     }
-    let Some(control) = control.into_template() else {
+    let Credential::Token(control) = control else {
         d.error(entry.mark(), "`control` has to be a token");
         return None;
     };
-    if !control.claims.is_empty() {
-        d.error(entry.mark(), "`control` has altered claims")
-            .help("a control is a token that an honest issuer gives");
-    }
     Some(Some(control))
 }
 
@@ -170,13 +409,12 @@ fn control(
 pub(super) fn path(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Template> {
     let text = entry.text(d)?;
     let template = template(d, entry)?;
-    let (inner, protected) = match text.strip_prefix("{protected}/") {
-        Some(inner) => (inner, true),
-        None => (text, false),
-    };
-    if template.variables().count() > usize::from(protected) {
+    let elsewhere = ["{protected}/", "{second}/"];
+    let inner = elsewhere.iter().find_map(|start| text.strip_prefix(start));
+    let (inner, elsewhere) = (inner.unwrap_or(text), inner.is_some());
+    if template.variables().count() > usize::from(elsewhere) {
         d.error(entry.mark(), "a path has no variables")
-            .help("only `{protected}/` may stand at its start");
+            .help("only `{protected}/` or `{second}/` may stand at its start");
         return None;
     }
     if inner.starts_with('/') {

@@ -7,12 +7,23 @@ use super::clauses::{SEVERITIES, clause_id};
 use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
 use super::words::suggestion;
-use super::{objects, steps};
+use super::{clauses, objects, steps};
 use crate::model::{Arrangement, Case, CaseId, Clause, ClauseId, Place, Step, Suite};
 
 const KEYS: [&str; 3] = ["suite", "about", "cases"];
-const CASE_KEYS: [&str; 7] = [
-    "id", "title", "risk", "clauses", "severity", "given", "steps",
+const CASE_KEYS: [&str; 12] = [
+    "id",
+    "title",
+    "risk",
+    "clauses",
+    "severity",
+    "since",
+    "until",
+    "intrusive",
+    "issuer-path",
+    "slow",
+    "given",
+    "steps",
 ];
 
 /// What the files before have defined.
@@ -100,10 +111,19 @@ fn case(
         .and_then(|entry| case_id(d, entry, suite, known));
     let title = fields.require(d, "title").and_then(|entry| entry.text(d));
     let risk = fields.require(d, "risk").and_then(|entry| entry.text(d));
-    let clauses = clauses(d, &fields, &known.clauses);
+    let judged = judged(d, &fields, &known.clauses);
     let severity = fields
         .require(d, "severity")
         .and_then(|entry| entry.word(d, &SEVERITIES));
+    let profiles = ["since", "until"].map(|name| {
+        fields
+            .get(name)
+            .and_then(|entry| clauses::profile(d, entry))
+    });
+    let [intrusive, slow, issuer_path] = ["intrusive", "slow", "issuer-path"].map(|name| {
+        let entry = fields.get(name);
+        entry.and_then(|entry| entry.boolean(d)).unwrap_or_default()
+    });
     let given = given(d, &fields);
     let steps = fields
         .require(d, "steps")
@@ -122,8 +142,12 @@ fn case(
         suite: suite?.to_owned(),
         title: title?.to_owned(),
         risk: risk?.to_owned(),
-        clauses: clauses?,
+        clauses: judged?,
         severity: severity?,
+        profiles: (profiles[0], profiles[1]),
+        intrusive,
+        issuer_path,
+        slow,
         given: given.into_iter().map(|(_, object)| object).collect(),
         steps: steps.into_iter().map(|(_, step)| step).collect(),
         at: place(d, entry.key),
@@ -164,11 +188,7 @@ fn case_id(
     Some(id)
 }
 
-fn clauses(
-    d: &mut Diagnostics<'_>,
-    fields: &Fields<'_>,
-    known: &[Clause],
-) -> Option<Vec<ClauseId>> {
+fn judged(d: &mut Diagnostics<'_>, fields: &Fields<'_>, known: &[Clause]) -> Option<Vec<ClauseId>> {
     let entry = fields.require(d, "clauses")?;
     let mut ids: Vec<ClauseId> = Vec::new();
     for item in some_items(d, entry)? {

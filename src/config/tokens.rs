@@ -8,9 +8,21 @@ use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
 use super::steps::template;
 use super::tree::{Kind, Node};
-use crate::model::{Alteration, Audience, Template, TokenTemplate, Variable};
+use crate::model::{
+    Alteration, Audience, Credential, Signature, Template, TemplateError, TokenTemplate,
+};
 
-const KEYS: [&str; 4] = ["scope", "audience", "groups", "claims"];
+const KEYS: [&str; 9] = [
+    "scope",
+    "audience",
+    "groups",
+    "claims",
+    "header",
+    "repeated",
+    "signature",
+    "issuer",
+    "text",
+];
 
 /// The word for a request without a token.
 const NONE: &str = "none";
@@ -18,40 +30,26 @@ const NONE: &str = "none";
 /// Claims that are times, in seconds from now.
 const TIMES: [&str; 4] = ["exp", "iat", "nbf", "auth_time"];
 
-/// What a step brings along.
-#[derive(Debug, PartialEq)]
-pub(super) enum Credential {
-    None,
-    Token(TokenTemplate),
-}
-
-impl Credential {
-    pub fn into_template(self) -> Option<TokenTemplate> {
-        match self {
-            Self::None => None,
-            Self::Token(template) => Some(template),
-        }
-    }
-}
-
 /// Reads `none`, a scope, or a mapping.
-pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential> {
+pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential<TokenTemplate>> {
     if matches!(entry.value.kind, Kind::Map(_)) {
-        return mapping(d, entry).map(Credential::Token);
+        return mapping(d, entry);
     }
     if entry.text(d)? == NONE {
         return Some(Credential::None);
     }
-    Some(Credential::Token(TokenTemplate {
-        scope: scope(d, entry)?,
-        audience: None,
-        groups: Vec::new(),
-        claims: BTreeMap::new(),
-    }))
+    Some(Credential::Token(TokenTemplate::of(scope(d, entry)?)))
 }
 
-fn mapping(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenTemplate> {
+fn mapping(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential<TokenTemplate>> {
     let fields = entry.fields(d, "a token", &KEYS)?;
+    if let Some(entry) = fields.get("text") {
+        return match &entry.value.kind {
+            // An empty text is one of the things to try.
+            Kind::Text(text) => Some(Credential::Text(text.clone())),
+            _ => entry.text(d).map(|text| Credential::Text(text.to_owned())),
+        };
+    }
     let scope = match fields.get("scope") {
         Some(entry) => scope(d, entry),
         None => Template::parse("").ok(),
@@ -64,13 +62,30 @@ fn mapping(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenTemplate> {
         Some(entry) => groups(d, entry),
         None => Some(Vec::new()),
     };
-    let claims = claims(d, &fields);
-    Some(TokenTemplate {
-        scope: scope?,
+    let claims = alterations(d, &fields, "claims");
+    let header = alterations(d, &fields, "header");
+    let repeated = repeated(d, &fields);
+    let signature = match fields.get("signature") {
+        Some(entry) => {
+            let words = Signature::ALL.map(|signature| (signature.as_str(), signature));
+            entry.word(d, &words)
+        }
+        None => Some(Signature::Good),
+    };
+    let second = match fields.get("issuer") {
+        Some(entry) => entry.word(d, &[("own", false), ("second", true)]),
+        None => Some(false),
+    };
+    Some(Credential::Token(TokenTemplate {
         audience: audience?,
         groups: groups?,
         claims: claims?,
-    })
+        header: header?,
+        repeated: repeated?,
+        signature: signature?,
+        second: second?,
+        ..TokenTemplate::of(scope?)
+    }))
 }
 
 /// Scopes with single spaces between them (RFC 6749 section 3.3).
@@ -123,8 +138,24 @@ fn templates(d: &mut Diagnostics<'_>, items: Vec<Entry<'_>>) -> Option<Vec<Templ
     templates.into_iter().collect()
 }
 
-fn claims(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<BTreeMap<String, Alteration>> {
-    let Some(entry) = fields.get("claims") else {
+/// Claims that stand in the payload once more.
+fn repeated(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<BTreeMap<String, Value>> {
+    let Some(entry) = fields.get("repeated") else {
+        return Some(BTreeMap::new());
+    };
+    let mut repeated = BTreeMap::new();
+    for entry in entry.named(d)? {
+        repeated.insert(entry.name.to_owned(), json(d, entry, entry.value)?);
+    }
+    Some(repeated)
+}
+
+fn alterations(
+    d: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+    name: &str,
+) -> Option<BTreeMap<String, Alteration>> {
+    let Some(entry) = fields.get(name) else {
         return Some(BTreeMap::new());
     };
     let mut claims = BTreeMap::new();
@@ -150,24 +181,39 @@ fn alteration(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Alteration> {
     match entry.value.kind {
         Kind::Null => Some(Alteration::Remove),
         Kind::Integer(number) if TIMES.contains(&entry.name) => {
-            let seconds = i64::try_from(number).ok();
-            if seconds.is_none() {
+            let thousandths = i64::try_from(number).ok().and_then(|n| n.checked_mul(1000));
+            if thousandths.is_none() {
                 d.error(entry.mark(), "this is too far from now");
             }
-            seconds.map(Alteration::FromNow)
+            thousandths.map(Alteration::FromNow)
         }
-        Kind::Float(_) if TIMES.contains(&entry.name) => {
-            d.error(
-                entry.mark(),
-                format!("`{}` is in whole seconds from now", entry.name),
-            );
-            None
+        Kind::Float(seconds) if TIMES.contains(&entry.name) => {
+            if seconds.abs() > 1e12 {
+                d.error(entry.mark(), "this is too far from now");
+                return None;
+            }
+            Some(Alteration::FromNow((seconds * 1000.0).round() as i64))
+        }
+        Kind::Map(_) if literal(entry).is_some() => {
+            let value = literal(entry)?;
+            json(d, entry, value).map(Alteration::Value)
         }
         _ => json(d, entry, entry.value).map(Alteration::Value),
     }
 }
 
-/// A claim's value as it is; variables have no place in it.
+/// `{literal: …}`: the value as it is, also where `null` or a number would mean something else.
+fn literal<'n>(entry: Entry<'n>) -> Option<&'n Node> {
+    match &entry.value.kind {
+        Kind::Map(entries) => match entries.as_slice() {
+            [(key, value)] if key.text == "literal" => Some(value),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A value as it is; texts may hold variables.
 fn json(d: &mut Diagnostics<'_>, entry: Entry<'_>, node: &Node) -> Option<Value> {
     let value = match &node.kind {
         Kind::Null => Value::Null,
@@ -187,13 +233,8 @@ fn json(d: &mut Diagnostics<'_>, entry: Entry<'_>, node: &Node) -> Option<Value>
             }
         },
         Kind::Text(text) => {
-            let variable = Variable::ALL
-                .map(|variable| format!("{{{}}}", variable.name()))
-                .into_iter()
-                .find(|variable| text.contains(variable));
-            if let Some(variable) = variable {
-                d.error(node.mark(), "there are no variables in `claims`")
-                    .on(variable);
+            if let Err(TemplateError::Unknown(name)) = Template::parse(text) {
+                d.error(node.mark(), format!("there is no variable `{{{name}}}`"));
                 return None;
             }
             Value::String(text.clone())

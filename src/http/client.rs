@@ -1,25 +1,28 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose};
+use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
 use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::redirect::{HOPS, RedirectPolicy, Step};
-use super::{TlsError, builder, client_config, exchange, explain};
+use super::{TlsError, answer, builder, client_config, exchange, explain};
 
 /// Exchanges with one endpoint.
 pub struct Client {
-    reading: reqwest::Client,
-    /// A server may close a connection after it refused a write without saying so: each write has its own.
-    writing: reqwest::Client,
+    pooled: reqwest::Client,
+    /// A server may close a connection after it refused a write without saying so: each write that
+    /// is judged has its own.
+    fresh: reqwest::Client,
     endpoint: String,
     redirects: RedirectPolicy,
     limits: Limits,
+    /// Whether nothing that could write may leave.
+    read_only: bool,
     redactor: Redactor,
 }
 
@@ -37,10 +40,12 @@ pub struct Caller<'a> {
 pub struct Outgoing<'a> {
     /// Method.
     pub method: Method,
+    /// What stands on the wire instead of the method.
+    pub verb: Option<&'a str>,
     /// The whole URL, escaped.
     pub url: &'a str,
     /// Further headers.
-    pub headers: &'a [(&'static str, String)],
+    pub headers: &'a [(String, String)],
     /// Body.
     pub body: Option<&'a [u8]>,
     /// Credential.
@@ -65,7 +70,31 @@ pub struct Failure {
     /// In words, redacted.
     pub reason: String,
     /// Whether it may be sent again without changing what is judged.
-    again: bool,
+    pub(super) again: bool,
+}
+
+/// Keeps back what could write where nothing may be written, whatever the caller was thinking of: every
+/// request of both clients passes here.
+pub(super) fn guard(read_only: bool, shape: Shape<'_>) -> Result<(), Failure> {
+    match shape.could_write() {
+        Some(what) if read_only => Err(Failure {
+            reason: format!("not sent: the endpoint is read-only, and {what} could write"),
+            again: false,
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl Caller<'_> {
+    /// The `User-Agent`.
+    pub(super) fn user_agent(&self) -> String {
+        format!(
+            "touchstone/{} (run {}; case {})",
+            env!("CARGO_PKG_VERSION"),
+            self.run,
+            self.case
+        )
+    }
 }
 
 impl Client {
@@ -82,11 +111,12 @@ impl Client {
                 .map_err(|error| TlsError::Client(explain(&error)))
         };
         Ok(Self {
-            reading: client(endpoint.limits.jobs)?,
-            writing: client(0)?,
+            pooled: client(endpoint.limits.jobs)?,
+            fresh: client(0)?,
             endpoint: endpoint.name.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             limits: endpoint.limits.clone(),
+            read_only: endpoint.traits.read_only.is_some(),
             redactor: redactor.clone(),
         })
     }
@@ -94,9 +124,10 @@ impl Client {
     /// Asks `endpoint` once, without a token, whether it is there: any answer says so. Bounded as a
     /// whole by the endpoint's `preflight` limit.
     pub async fn preflight(&self, endpoint: &Endpoint, caller: Caller<'_>) -> Outcome {
-        let url = endpoint.url_of("/");
+        let url = format!("{}/", endpoint.area_url());
         let outgoing = Outgoing {
             method: Method::Options,
+            verb: None,
             url: &url,
             headers: &[],
             body: None,
@@ -115,23 +146,27 @@ impl Client {
         outgoing: Outgoing<'_>,
     ) -> Outcome {
         let begun = Instant::now();
-        let shown = outgoing.token.map(|token| token.shown.clone());
-        let mut record = exchange::begin(purpose, &outgoing, outgoing.url, shown);
-        let answer = self.follow(caller, &outgoing, &mut record).await;
-        let elapsed = begun.elapsed();
-        let ended = answer.as_ref().map_err(|failure| failure.reason.as_str());
-        exchange::end(&mut record, &self.redactor, ended, elapsed);
-        tracing::debug!(
-            endpoint = self.endpoint,
-            case = caller.case,
-            purpose = purpose.as_str(),
-            method = %outgoing.method,
-            url = record.url,
-            status = record.status,
-            error = record.error,
-            ms = record.duration_ms,
-            "exchange"
-        );
+        let sent = exchange::Sent {
+            method: outgoing.method,
+            verb: outgoing.verb,
+            url: outgoing.url,
+            headers: outgoing.headers.to_vec(),
+            body: outgoing.body,
+            token: outgoing.token.map(|token| token.shown.clone()),
+        };
+        let mut record = exchange::begin(purpose, &self.redactor, sent);
+        let shape = Shape {
+            verb: outgoing.verb.unwrap_or(outgoing.method.as_str()),
+            headers: outgoing.headers,
+            target: outgoing.url,
+            body: outgoing.body.is_some(),
+        };
+        let answer = match guard(self.read_only, shape) {
+            Ok(()) => self.follow(purpose, caller, &outgoing, &mut record).await,
+            Err(failure) => Err(failure),
+        };
+        exchange::end(&mut record, &self.redactor, &answer, begun.elapsed());
+        exchange::log(&self.endpoint, caller, &record);
         Outcome {
             answer,
             exchange: record,
@@ -140,6 +175,7 @@ impl Client {
 
     async fn follow(
         &self,
+        purpose: Purpose,
         caller: Caller<'_>,
         outgoing: &Outgoing<'_>,
         record: &mut Exchange,
@@ -151,10 +187,10 @@ impl Client {
         let mut token = outgoing.token;
         loop {
             record.attempts = record.attempts.max(1);
-            let mut answer = self.once(caller, outgoing, &url, token).await;
+            let mut answer = self.once(purpose, caller, outgoing, &url, token).await;
             if answer.as_ref().is_err_and(|failure| failure.again) {
                 record.attempts = 2;
-                answer = self.once(caller, outgoing, &url, token).await;
+                answer = self.once(purpose, caller, outgoing, &url, token).await;
             }
             let answer = answer?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
@@ -190,6 +226,7 @@ impl Client {
 
     async fn once(
         &self,
+        purpose: Purpose,
         caller: Caller<'_>,
         outgoing: &Outgoing<'_>,
         url: &Url,
@@ -200,30 +237,40 @@ impl Client {
             again: false,
         };
         let request = self.request(caller, outgoing, url, token).map_err(broken)?;
-        let wait = self
-            .limits
-            .first_byte
-            .min(outgoing.deadline.saturating_duration_since(Instant::now()));
+        let wait = self.limits.first_byte.min(answer::left(outgoing.deadline));
         if wait.is_zero() {
             return Err(broken("the time for it is over".into()));
         }
-        let http = if outgoing.method.writes() {
-            &self.writing
+        let changes = outgoing.method.writes();
+        let ours = matches!(purpose, Purpose::Arrange | Purpose::Teardown);
+        let http = if changes && !ours {
+            &self.fresh
         } else {
-            &self.reading
+            &self.pooled
         };
+        // The second of two MKCOL finds what the first has made.
+        let repeatable = ours && outgoing.method != Method::Mkcol;
         let response = match timeout(wait, http.execute(request)).await {
-            Err(_) => return Err(broken(format!("no answer within {}", seconds(wait)))),
+            Err(_) => {
+                return Err(broken(format!(
+                    "no answer within {}",
+                    answer::seconds(wait)
+                )));
+            }
             Ok(Err(error)) => {
                 return Err(Failure {
                     reason: self.redactor.text(&explain(&error)),
                     // A write that was sent may have had its effect although no answer came.
-                    again: !error.is_timeout() && (error.is_connect() || !outgoing.method.writes()),
+                    again: !error.is_timeout() && (error.is_connect() || !changes || repeatable),
                 });
             }
             Ok(Ok(response)) => response,
         };
-        self.read(response, outgoing.deadline).await.map_err(broken)
+        let head = answer::head(response.status().as_u16(), response.headers());
+        let body = response.bytes_stream();
+        answer::read(head, body, &self.limits, outgoing.deadline, explain)
+            .await
+            .map_err(broken)
     }
 
     fn request(
@@ -233,19 +280,16 @@ impl Client {
         url: &Url,
         token: Option<&Token>,
     ) -> Result<reqwest::Request, String> {
-        let method = reqwest::Method::from_bytes(outgoing.method.as_str().as_bytes())
-            .map_err(|error| error.to_string())?;
-        let mut request = self.reading.request(method, url.clone()).header(
-            reqwest::header::USER_AGENT,
-            format!(
-                "touchstone/{} (run {}; case {})",
-                env!("CARGO_PKG_VERSION"),
-                caller.run,
-                caller.case
-            ),
-        );
+        let method = reqwest::Method::from_bytes(
+            outgoing.verb.unwrap_or(outgoing.method.as_str()).as_bytes(),
+        )
+        .map_err(|error| error.to_string())?;
+        let mut request = self
+            .pooled
+            .request(method, url.clone())
+            .header(reqwest::header::USER_AGENT, caller.user_agent());
         for (name, value) in outgoing.headers {
-            request = request.header(*name, value);
+            request = request.header(name, value);
         }
         if let Some(token) = token {
             let text = format!("Bearer {}", token.secret.expose_secret());
@@ -259,51 +303,4 @@ impl Client {
         }
         request.build().map_err(|error| explain(&error))
     }
-
-    async fn read(
-        &self,
-        mut response: reqwest::Response,
-        deadline: Instant,
-    ) -> Result<Answer, String> {
-        let mut answer = Answer {
-            status: response.status().as_u16(),
-            headers: response
-                .headers()
-                .iter()
-                .map(|(name, value)| {
-                    (
-                        name.as_str().to_owned(),
-                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                    )
-                })
-                .collect(),
-            ..Answer::default()
-        };
-        loop {
-            let wait = self
-                .limits
-                .idle
-                .min(deadline.saturating_duration_since(Instant::now()));
-            let piece = match timeout(wait, response.chunk()).await {
-                Err(_) => return Err(format!("the answer's body stopped for {}", seconds(wait))),
-                Ok(Err(error)) => {
-                    return Err(format!("the answer's body broke off: {}", explain(&error)));
-                }
-                Ok(Ok(None)) => return Ok(answer),
-                Ok(Ok(Some(piece))) => piece,
-            };
-            let room = self.limits.body - answer.body.len();
-            answer
-                .body
-                .extend_from_slice(&piece[..piece.len().min(room)]);
-            if piece.len() > room {
-                answer.truncated = true;
-                return Ok(answer);
-            }
-        }
-    }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }

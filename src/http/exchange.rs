@@ -1,11 +1,13 @@
 //! What is kept of an exchange: enough to understand it, nothing that could be used.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
-use crate::model::{Answer, Exchange, Purpose, TokenRef, millis};
+use crate::model::{Answer, Exchange, Method, Purpose, TokenRef, millis};
 use crate::redact::Redactor;
 
-use super::client::Outgoing;
+use super::client::{Caller, Failure};
 
 /// Characters of a body that are kept.
 const EXCERPT: usize = 1024;
@@ -14,26 +16,38 @@ const HEADER: usize = 512;
 /// Headers that are kept.
 const HEADERS: usize = 40;
 
+/// What is sent, as far as the record shows it.
+pub(super) struct Sent<'a> {
+    pub method: Method,
+    /// What stands on the wire instead.
+    pub verb: Option<&'a str>,
+    pub url: &'a str,
+    /// In their order; an `Authorization` among them is not recorded.
+    pub headers: Vec<(String, String)>,
+    pub body: Option<&'a [u8]>,
+    pub token: Option<TokenRef>,
+}
+
 /// The beginning of a record; what comes back is filled in as it comes.
-pub(super) fn begin(
-    purpose: Purpose,
-    outgoing: &Outgoing<'_>,
-    url: &str,
-    token: Option<TokenRef>,
-) -> Exchange {
+pub(super) fn begin(purpose: Purpose, redactor: &Redactor, mut sent: Sent<'_>) -> Exchange {
+    sent.headers
+        .retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
     Exchange {
         purpose,
-        method: outgoing.method,
-        url: url.to_owned(),
-        request_headers: outgoing
-            .headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
-        request_body: outgoing
+        method: sent.method,
+        verb: sent
+            .verb
+            .filter(|verb| *verb != sent.method.as_str())
+            .map(|verb| redactor.text(verb)),
+        url: redactor.text(sent.url),
+        request_headers: redactor.headers(&sent.headers),
+        request_body: sent
             .body
-            .and_then(|body| String::from_utf8(body.to_vec()).ok()),
-        token,
+            .and_then(|body| str::from_utf8(body).ok())
+            .map(|text| redactor.text(text)),
+        token: sent.token,
+        other: None,
+        presented: None,
         status: None,
         response_headers: Vec::new(),
         response_body: String::new(),
@@ -50,8 +64,8 @@ pub(super) fn begin(
 pub(super) fn end(
     exchange: &mut Exchange,
     redactor: &Redactor,
-    outcome: Result<&Answer, &str>,
-    elapsed: std::time::Duration,
+    outcome: &Result<Answer, Failure>,
+    elapsed: Duration,
 ) {
     exchange.duration_ms = millis(elapsed);
     match outcome {
@@ -69,8 +83,23 @@ pub(super) fn end(
             let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(16 * EXCERPT)]);
             exchange.response_body = excerpt(&redactor.text(&body), EXCERPT);
         }
-        Err(reason) => exchange.error = Some(redactor.text(reason)),
+        Err(failure) => exchange.error = Some(redactor.text(&failure.reason)),
     }
+}
+
+/// Tells the log.
+pub(super) fn log(endpoint: &str, caller: Caller<'_>, exchange: &Exchange) {
+    tracing::debug!(
+        endpoint,
+        case = caller.case,
+        purpose = exchange.purpose.as_str(),
+        method = %exchange.method,
+        url = exchange.url,
+        status = exchange.status,
+        error = exchange.error,
+        ms = exchange.duration_ms,
+        "exchange"
+    );
 }
 
 fn excerpt(text: &str, most: usize) -> String {

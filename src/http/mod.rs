@@ -1,17 +1,21 @@
 //! Exchanges with storage elements over HTTPS: one request and its answer, redirects included,
-//! recorded, capped and bounded in time.
+//! recorded, capped and bounded in time. Where each byte of the request matters, [`Wire`] sends it.
 
+mod answer;
 mod client;
 mod exchange;
 mod redirect;
 mod tls;
+mod wire;
 
+use std::error::Error;
 use std::time::Duration;
 
 use crate::model::Trust;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub use tls::{TlsError, client_config};
+pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 
 #[cfg(test)]
 mod tests;
@@ -51,15 +55,18 @@ pub(crate) fn explain(error: &reqwest::Error) -> String {
     } else {
         "the exchange broke".to_owned()
     };
-    let mut cause = std::error::Error::source(error);
-    let mut last = None;
-    while let Some(inner) = cause {
-        last = Some(inner.to_string());
-        cause = inner.source();
-    }
-    if let Some(last) = last {
+    if error.source().is_some() {
         text.push_str(": ");
-        text.push_str(&last);
+        text.push_str(&cause(error));
     }
     text
+}
+
+/// The last in the chain of causes, which says what happened and does not hold the URL that was asked.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(inner) = last.source() {
+        last = inner;
+    }
+    last.to_string()
 }

@@ -11,12 +11,12 @@ use axum_server::tls_rustls::RustlsConfig;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
-use crate::model::{Endpoint, Limits, Method, Purpose, TokenRef, Traits};
+use crate::model::{Endpoint, Existing, Limits, Method, Purpose, TokenRef, Traits};
 use crate::redact::Redactor;
 use crate::reference::Authority;
 use crate::token::Token;
 
-const SECRET: &str = "very-secret-token-of-this-test";
+pub(super) const SECRET: &str = "very-secret-token-of-this-test";
 
 /// Headers of the requests that a server saw, `authorization` or nothing.
 type Seen = Arc<Mutex<Vec<Option<String>>>>;
@@ -62,8 +62,8 @@ async fn serve(authority: &Authority, answer: fn(&Request) -> Response<Body>) ->
     Server { handle, port, seen }
 }
 
-fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
-    let endpoint = Endpoint {
+pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endpoint {
+    Endpoint {
         name: "se".into(),
         description: None,
         software: None,
@@ -75,15 +75,23 @@ fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
         audience: None,
         traits: Traits::default(),
         known_failures: Vec::new(),
+        second: None,
         limits,
         redirect_hosts: Vec::new(),
-    };
-    let redactor = Redactor::default();
-    redactor.add(&SecretString::from(SECRET));
-    Client::new(&endpoint, &redactor).unwrap()
+    }
 }
 
-fn token() -> Token {
+pub(super) fn redactor() -> Redactor {
+    let redactor = Redactor::default();
+    redactor.add(&SecretString::from(SECRET));
+    redactor
+}
+
+fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
+    Client::new(&endpoint(authority, port, limits), &redactor()).unwrap()
+}
+
+pub(super) fn token() -> Token {
     Token {
         secret: SecretString::from(SECRET),
         shown: TokenRef {
@@ -100,6 +108,7 @@ async fn send(client: &Client, method: Method, url: &str) -> Outcome {
     let token = token();
     let outgoing = Outgoing {
         method,
+        verb: None,
         url,
         headers: &[],
         body: (method == Method::Put).then_some(b"content".as_slice()),
@@ -318,4 +327,76 @@ async fn trust_comes_from_directories_and_nothing_else() {
         client_config(&missing),
         Err(TlsError::Read { .. })
     ));
+}
+
+#[tokio::test]
+async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
+    let authority = Authority::new().unwrap();
+    let server = serve(&authority, |_| Response::new(Body::empty())).await;
+    let mut endpoint = endpoint(&authority, server.port, Limits::default());
+    endpoint.traits.read_only = Some(Existing {
+        path: "/d/f".into(),
+        adler32: 1,
+    });
+    let client = Client::new(&endpoint, &redactor()).unwrap();
+    let wire = Wire::new(&endpoint, &redactor()).unwrap();
+    let override_header = [("X-HTTP-Method-Override".to_owned(), "PUT".to_owned())];
+    let caller = Caller {
+        run: "r",
+        case: "c",
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let url = endpoint.url_of("/d/f");
+    let harmless = (Method::Get, None, &[][..], None);
+    let attempts = [
+        (Method::Put, None, &[][..], Some(&b"x"[..])),
+        (Method::Delete, None, &[], None),
+        (Method::Mkcol, None, &[], None),
+        (Method::Move, None, &[], None),
+        (Method::Copy, None, &[], None),
+        (Method::Get, Some("PATCH"), &[], None),
+        (Method::Get, Some("get"), &[], None),
+        (Method::Get, None, &override_header[..], None),
+        (Method::Get, None, &[], Some(b"x")),
+        harmless,
+    ];
+    for (method, verb, headers, body) in attempts {
+        let outgoing = Outgoing {
+            method,
+            verb,
+            url: &url,
+            headers,
+            body,
+            token: None,
+            deadline,
+        };
+        let raw = RawRequest {
+            method,
+            verb: verb.unwrap_or(method.as_str()),
+            target: "/d/f",
+            headers,
+            body,
+            tokens: &[],
+            expect_continue: false,
+            chunked: false,
+            cut_body_at: None,
+            deadline,
+        };
+        let before = server.seen.lock().unwrap().len();
+        let one = client.send(Purpose::Step, caller, outgoing).await.answer;
+        let other = wire.send(Purpose::Step, caller, raw).await.answer;
+        let sent = server.seen.lock().unwrap().len() - before;
+        if (method, verb, headers, body) == harmless {
+            assert!(one.is_ok() && other.is_ok() && sent == 2);
+            continue;
+        }
+        assert_eq!(sent, 0, "{method} {verb:?}");
+        for answer in [one, other] {
+            let reason = answer.unwrap_err().reason;
+            assert!(
+                reason.starts_with("not sent: the endpoint is read-only"),
+                "{reason}"
+            );
+        }
+    }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CaseId, ClauseId, Method, Severity, Template, TokenTemplate};
+use super::{CaseId, ClauseId, Method, Profile, Severity, Template, TokenTemplate};
 
 /// A file and a line in it, for messages that point at the text a user can change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,6 +46,14 @@ pub struct Case {
     pub clauses: Vec<ClauseId>,
     /// What a failure costs.
     pub severity: Severity,
+    /// The first and last profile version that it applies to, beside what its clause says.
+    pub profiles: (Option<Profile>, Option<Profile>),
+    /// Whether it could hurt a service, so that it runs only when asked for.
+    pub intrusive: bool,
+    /// Whether it shows something only where the issuer of the second area has a path in its URL.
+    pub issuer_path: bool,
+    /// Whether it takes long, so that it runs only when asked for.
+    pub slow: bool,
     /// What the observer arranges before the steps.
     pub given: Vec<Arrangement>,
     /// What is sent and expected, in order.
@@ -79,68 +87,227 @@ pub struct Step {
     pub method: Method,
     /// The object, relative to the case's directory unless it starts with a variable.
     pub path: Template,
-    /// Where a MOVE goes.
+    /// Where a MOVE or COPY goes.
     pub destination: Option<Template>,
-    /// A word that makes the content of a PUT another one than that of the file before it.
+    /// What stands on the wire instead of the method.
+    pub verb: Option<String>,
+    /// A word that makes the content of a PUT another one than that of the file before it; empty for
+    /// an empty file.
     pub body: String,
-    /// The credential; `None` sends no `Authorization`.
-    pub token: Option<TokenTemplate>,
+    /// A body as it stands, for any method, instead of a file's content.
+    pub content: Option<String>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// What only the byte-exact client can send.
+    pub wire: Option<Wire<Credential<TokenTemplate>>>,
+    /// Seconds to wait before it.
+    pub wait: u64,
+    /// Whether a service need not offer it: where the answer to it, or to its control, says so, the case
+    /// is skipped.
+    pub optional: bool,
+    /// Whether it goes to where the step before was redirected to, without the query.
+    pub redirected: bool,
+    /// The credential.
+    pub token: Credential<TokenTemplate>,
     /// The word for what is right.
     pub expect: Expect,
+    /// What an `ok` answer tells beside.
+    pub tells: Tells,
     /// With which token the very same request has to succeed, when a denial is expected.
     pub control: Option<TokenTemplate>,
     /// Its line in the suite file.
     pub at: Place,
 }
 
+/// What a request brings along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential<T> {
+    /// No credential.
+    None,
+    /// A text that is no token.
+    Text(String),
+    /// A token.
+    Token(T),
+}
+
+impl<T> Credential<T> {
+    /// The token, if it is one.
+    pub fn token(&self) -> Option<&T> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::None | Self::Text(_) => None,
+        }
+    }
+}
+
+/// What only the byte-exact client can send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wire<C> {
+    /// The path as it stands on the wire, below the case's directory; or below the service where it
+    /// starts with a slash.
+    pub target: Option<String>,
+    /// Header lines in which `{token}` and `{other}` stand for the credentials, instead of
+    /// `Authorization: Bearer {token}`.
+    pub present: Option<Vec<String>>,
+    /// The query, in which `{token}` and `{other}` stand for the credentials.
+    pub query: Option<String>,
+    /// The credential that `{other}` stands for.
+    pub other: C,
+    /// `Expect: 100-continue`.
+    pub expect_continue: bool,
+    /// On the case's one connection, which is kept open.
+    pub kept: bool,
+    /// How many bytes of the body are sent before the connection is closed.
+    pub cut: Option<usize>,
+    /// `Transfer-Encoding: chunked`.
+    pub chunked: bool,
+}
+
+/// What an answer that is `ok` has to tell beside the bytes or the size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tells {
+    /// The header field with the file's digest: `adler32` or `sha-256` for `Digest` (RFC 3230).
+    pub digest: Option<String>,
+    /// Names of the members that a listing has to show, in any order.
+    pub members: Vec<String>,
+    /// What a 401 has to say in `WWW-Authenticate`: `bearer` offers the scheme without an error,
+    /// `invalid_token` names that error (RFC 6750 section 3).
+    pub challenge: Option<String>,
+    /// Status and length are those of the step before.
+    pub alike: bool,
+}
+
 /// The words for what a step expects. `check::word` defines each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expect {
+    /// Anything but a server error: what is found is told and not judged.
+    Any,
+    /// The request makes no sense.
+    BadRequest,
+    /// What is there does not fit.
+    Conflict,
     /// Something new came to be.
     Created,
+    /// Something new came to be, its parents too, or nothing because they are missing.
+    CreatedOrConflict,
     /// The object is gone.
     Deleted,
+    /// The object is gone with everything below it, or nothing is.
+    DeletedOrRefused,
     /// A good token without the right for this.
     Denied,
+    /// Something is there already.
+    Exists,
+    /// The members of a directory.
+    Listed,
+    /// The method is not for this, or not known.
+    NotAllowed,
     /// Nothing there, and the bearer may know it.
     NotFound,
     /// The object can be read or looked at.
     Ok,
+    /// The object can be read, or nobody knows it by that name.
+    OkOrNotFound,
+    /// A part of a file, as `Range` asks.
+    Partial,
+    /// A condition of the request does not hold.
+    PreconditionFailed,
+    /// Any refusal, with nothing changed.
+    Refused,
     /// Something that was there has a new content.
     Replaced,
     /// A token that is no good for this service, or none at all.
     Unauthenticated,
+    /// A range beyond the end.
+    Unsatisfiable,
+    /// A body of a kind that is not understood.
+    UnsupportedType,
 }
 
 impl Expect {
     /// Every word.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 21] = [
+        Self::Any,
+        Self::BadRequest,
+        Self::Conflict,
         Self::Created,
+        Self::CreatedOrConflict,
         Self::Deleted,
+        Self::DeletedOrRefused,
         Self::Denied,
+        Self::Exists,
+        Self::Listed,
+        Self::NotAllowed,
         Self::NotFound,
         Self::Ok,
+        Self::OkOrNotFound,
+        Self::Partial,
+        Self::PreconditionFailed,
+        Self::Refused,
         Self::Replaced,
         Self::Unauthenticated,
+        Self::Unsatisfiable,
+        Self::UnsupportedType,
     ];
 
     /// The word as suite files have it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Any => "any",
+            Self::BadRequest => "bad-request",
+            Self::Conflict => "conflict",
             Self::Created => "created",
+            Self::CreatedOrConflict => "created-or-conflict",
             Self::Deleted => "deleted",
+            Self::DeletedOrRefused => "deleted-or-refused",
             Self::Denied => "denied",
+            Self::Exists => "exists",
+            Self::Listed => "listed",
+            Self::NotAllowed => "not-allowed",
             Self::NotFound => "not-found",
             Self::Ok => "ok",
+            Self::OkOrNotFound => "ok-or-not-found",
+            Self::Partial => "partial",
+            Self::PreconditionFailed => "precondition-failed",
+            Self::Refused => "refused",
             Self::Replaced => "replaced",
             Self::Unauthenticated => "unauthenticated",
+            Self::Unsatisfiable => "unsatisfiable",
+            Self::UnsupportedType => "unsupported-type",
         }
     }
 
-    /// Whether the word says that access is refused, so that a control is needed.
+    /// Whether the word says that a credential is not enough, so that a control is needed.
     pub fn refusal(self) -> bool {
         matches!(self, Self::Denied | Self::Unauthenticated)
+    }
+
+    /// Whether the word says that nothing changes, whatever the method.
+    pub fn harmless(self) -> bool {
+        match self {
+            Self::BadRequest
+            | Self::Conflict
+            | Self::Denied
+            | Self::Exists
+            | Self::NotAllowed
+            | Self::NotFound
+            | Self::PreconditionFailed
+            | Self::Refused
+            | Self::Unauthenticated
+            | Self::UnsupportedType => true,
+            Self::Any
+            | Self::Created
+            | Self::CreatedOrConflict
+            | Self::Deleted
+            | Self::DeletedOrRefused
+            | Self::Listed
+            | Self::Ok
+            | Self::OkOrNotFound
+            | Self::Partial
+            | Self::Replaced
+            | Self::Unsatisfiable => false,
+        }
     }
 }
 

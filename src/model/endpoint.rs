@@ -34,8 +34,9 @@ pub struct Issuer {
     pub url: String,
     /// Where ordinary tokens come from.
     pub source: Option<TokenSource>,
-    /// The key with which any token can be made, when this is a test issuer of ours.
-    pub test_key: Option<TestKey>,
+    /// The keys with which any token can be made, when this is a test issuer of ours; the first one signs
+    /// where none is asked for by kind.
+    pub test_keys: Vec<TestKey>,
     /// Whom to trust in its TLS beside the system's roots.
     pub ca: Vec<Trust>,
 }
@@ -43,7 +44,7 @@ pub struct Issuer {
 impl Issuer {
     /// What tokens can be had from it, before anything was asked.
     pub fn abilities(&self) -> Abilities {
-        let forge = self.test_key.is_some();
+        let forge = !self.test_keys.is_empty();
         let choose = forge || matches!(self.source, Some(TokenSource::ClientCredentials { .. }));
         Abilities {
             any: forge || self.source.is_some(),
@@ -148,6 +149,8 @@ pub struct Endpoint {
     pub traits: Traits,
     /// Failures that somebody works on.
     pub known_failures: Vec<KnownFailure>,
+    /// An area of another VO on the same service.
+    pub second: Option<SecondArea>,
     /// How gently and how long to ask.
     pub limits: Limits,
     /// Hosts beside its own to which a redirect may take the token, as globs.
@@ -160,10 +163,36 @@ impl Endpoint {
         self.url.origin().ascii_serialization()
     }
 
-    /// The URL of `path`, which is absolute below the area and already URL-escaped.
+    /// The URL of `path`, which is absolute on the service and already URL-escaped.
     pub fn url_of(&self, path: &str) -> String {
-        format!("{}{}{path}", self.origin(), self.area)
+        format!("{}{path}", self.origin())
     }
+
+    /// The names of the issuers whose tokens it takes.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        let second = self.second.as_ref().map(|second| second.issuer.as_str());
+        self.issuer.as_deref().into_iter().chain(second)
+    }
+
+    /// Where nothing may be written: the file that is there to be read, absolute on the service.
+    pub fn existing(&self) -> Option<String> {
+        let existing = self.traits.read_only.as_ref()?;
+        Some(format!("{}{}", self.area, existing.path))
+    }
+
+    /// The URL of the area, without a trailing slash.
+    pub fn area_url(&self) -> String {
+        self.url_of(&self.area)
+    }
+}
+
+/// An area of another VO on the same service, to see that the VOs are kept apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondArea {
+    /// Its path, as [`Endpoint::area`].
+    pub path: String,
+    /// Whose tokens it takes; the name is in the inventory.
+    pub issuer: String,
 }
 
 /// What an endpoint has or lacks. Cases that need what it lacks are skipped.
@@ -179,6 +208,17 @@ pub struct Traits {
     pub tape: bool,
     /// It issues macaroons.
     pub macaroons: bool,
+    /// Nothing may be written there; this file is there to be read.
+    pub read_only: Option<Existing>,
+}
+
+/// A file that was there before us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Existing {
+    /// Path below the area, `/…`; it lies in a directory.
+    pub path: String,
+    /// The Adler-32 checksum of its bytes.
+    pub adler32: u32,
 }
 
 impl Default for Traits {
@@ -189,6 +229,7 @@ impl Default for Traits {
             groups: None,
             tape: false,
             macaroons: false,
+            read_only: None,
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Method {
     Propfind,
     /// Rename.
     Move,
+    /// Copy within the service.
+    Copy,
     /// Ask what can be asked; the preflight's method.
     Options,
 }
@@ -36,13 +38,17 @@ impl Method {
             Self::Mkcol => "MKCOL",
             Self::Propfind => "PROPFIND",
             Self::Move => "MOVE",
+            Self::Copy => "COPY",
             Self::Options => "OPTIONS",
         }
     }
 
     /// Whether it changes anything when it succeeds.
     pub fn writes(self) -> bool {
-        matches!(self, Self::Put | Self::Delete | Self::Mkcol | Self::Move)
+        matches!(
+            self,
+            Self::Put | Self::Delete | Self::Mkcol | Self::Move | Self::Copy
+        )
     }
 }
 
@@ -119,6 +125,9 @@ pub struct Exchange {
     pub purpose: Purpose,
     /// Method.
     pub method: Method,
+    /// What stood on the wire instead of the method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verb: Option<String>,
     /// The first URL that was asked.
     pub url: String,
     /// Headers that were sent, without `Authorization`.
@@ -129,6 +138,13 @@ pub struct Exchange {
     /// The credential, in a form that cannot be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenRef>,
+    /// The second credential, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<TokenRef>,
+    /// The header lines that carried the credentials, with `$TOKEN` and `$OTHER` in their places, where it
+    /// was not done in the usual way; these stand in the URL as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presented: Option<Vec<String>>,
     /// Status of the last answer; `None` if there was none.
     pub status: Option<u16>,
     /// Headers of the last answer.
@@ -149,6 +165,13 @@ pub struct Exchange {
     pub started: Timestamp,
     /// Until the body was read.
     pub duration_ms: u64,
+}
+
+impl Exchange {
+    /// The method as it stood on the wire.
+    pub fn sent_method(&self) -> &str {
+        self.verb.as_deref().unwrap_or(self.method.as_str())
+    }
 }
 
 /// One redirect that was answered.

@@ -8,8 +8,10 @@ mod finding;
 mod ids;
 mod plan;
 mod profile;
+mod reading;
 mod record;
 mod template;
+mod texts;
 mod token;
 
 pub use case::*;
@@ -20,6 +22,7 @@ pub use finding::*;
 pub use ids::*;
 pub use plan::*;
 pub use profile::*;
+pub use reading::*;
 pub use record::*;
 pub use template::*;
 pub use token::*;

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Case, Clause, Endpoint, Expect, KnownFailure, Method, Place, Profile, RunId, TokenRequest,
+    Case, Clause, Credential, Endpoint, Expect, KnownFailure, Method, Place, Profile, RunId, Tells,
+    TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -30,7 +31,9 @@ pub struct EndpointPlan {
     pub profile: Profile,
     /// The all-powerful token with which objects are arranged and effects are seen.
     pub observer: Option<TokenRequest>,
-    /// The run's directory below the area: `/touchstone-…`.
+    /// The same for the second area.
+    pub second: Option<TokenRequest>,
+    /// The run's directory: the area and `/touchstone-…`.
     pub directory: String,
     /// In the order of the suites.
     pub cases: Vec<CasePlan>,
@@ -56,7 +59,8 @@ pub enum Action {
     Skip(String),
 }
 
-/// A case with every variable filled in. Paths are absolute below the area and URL-escaped.
+/// A case with every variable filled in. Paths are absolute on the service, the area included, and
+/// URL-escaped.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// Directories of the case itself, outermost first; they are made before `given`.
@@ -70,7 +74,7 @@ pub struct Script {
 /// An object that is there, or ought to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Absolute below the area.
+    /// Absolute on the service.
     pub path: String,
     /// What it is.
     pub state: State,
@@ -92,16 +96,30 @@ pub enum State {
 pub struct StepPlan {
     /// Method.
     pub method: Method,
-    /// Absolute below the area.
+    /// Absolute on the service.
     pub path: String,
-    /// Where a MOVE goes, absolute below the area.
+    /// Where a MOVE or COPY goes, absolute on the service.
     pub destination: Option<String>,
-    /// What a PUT writes.
+    /// What stands on the wire instead of the method.
+    pub verb: Option<String>,
+    /// What is sent; for a PUT the file's content.
     pub body: Option<Vec<u8>>,
-    /// The credential; `None` sends no `Authorization`.
-    pub token: Option<TokenRequest>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// What only the byte-exact client can send; the target is complete.
+    pub wire: Option<Wire<Credential<TokenRequest>>>,
+    /// Seconds to wait before it.
+    pub wait: u64,
+    /// Whether the case is skipped where the service does not offer it.
+    pub optional: bool,
+    /// Whether it goes to where the step before was redirected to, without the query.
+    pub redirected: bool,
+    /// The credential.
+    pub token: Credential<TokenRequest>,
     /// The word for what is right.
     pub expect: Expect,
+    /// What an `ok` answer tells beside.
+    pub tells: Tells,
     /// The token with which the same request has to succeed, when a denial is expected.
     pub control: Option<TokenRequest>,
     /// Its line in the suite file.

@@ -1,5 +1,8 @@
 use std::fmt;
 
+/// What a plan has where the listener's origin will stand.
+pub const LISTENER: &str = "{listener}";
+
 /// A value that the planner knows and a suite file refers to in braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variable {
@@ -7,22 +10,41 @@ pub enum Variable {
     Dir,
     /// `{endpoint}`: scheme, host and port of the endpoint, as audiences name it.
     Endpoint,
+    /// `{area}`: the path of the area on the service.
+    Area,
+    /// `{issuer}`: the issuer's identifier, as tokens have it in `iss`.
+    Issuer,
     /// `{group}`: the group that may read and write the area.
     Group,
     /// `{privileged-group}`: the group that may also write the protected path.
     PrivilegedGroup,
     /// `{protected}`: the case's own directory below the protected path.
     Protected,
+    /// `{second}`: the case's own directory in the second area, below that area.
+    Second,
+    /// `{second-area}`: the path of the second area on the service.
+    SecondArea,
+    /// `{second-issuer}`: the identifier of the second area's issuer.
+    SecondIssuer,
+    /// `{listener}`: scheme, host and port of a server of ours that nobody trusts. It is there while the
+    /// case runs, so that the plan leaves the variable as it is.
+    Listener,
 }
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 11] = [
         Self::Dir,
         Self::Endpoint,
+        Self::Area,
+        Self::Issuer,
         Self::Group,
         Self::PrivilegedGroup,
         Self::Protected,
+        Self::Second,
+        Self::SecondArea,
+        Self::SecondIssuer,
+        Self::Listener,
     ];
 
     /// The name between the braces.
@@ -30,9 +52,15 @@ impl Variable {
         match self {
             Self::Dir => "dir",
             Self::Endpoint => "endpoint",
+            Self::Area => "area",
+            Self::Issuer => "issuer",
             Self::Group => "group",
             Self::PrivilegedGroup => "privileged-group",
             Self::Protected => "protected",
+            Self::Second => "second",
+            Self::SecondArea => "second-area",
+            Self::SecondIssuer => "second-issuer",
+            Self::Listener => "listener",
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Template, Variable};
@@ -19,9 +20,38 @@ pub struct TokenTemplate {
     pub groups: Vec<Template>,
     /// Claims that differ from a good token's.
     pub claims: BTreeMap<String, Alteration>,
+    /// Members of the JOSE header that differ.
+    pub header: BTreeMap<String, Alteration>,
+    /// Claims that stand in the payload once more, after the others.
+    pub repeated: BTreeMap<String, Value>,
+    /// How it is signed.
+    pub signature: Signature,
+    /// Whether the second area's issuer gives it.
+    pub second: bool,
 }
 
 impl TokenTemplate {
+    /// A good token of the endpoint's issuer with these scopes.
+    pub fn of(scope: Template) -> Self {
+        Self {
+            scope,
+            audience: None,
+            groups: Vec::new(),
+            claims: BTreeMap::new(),
+            header: BTreeMap::new(),
+            repeated: BTreeMap::new(),
+            signature: Signature::Good,
+            second: false,
+        }
+    }
+
+    /// What has to be at hand to make it.
+    pub fn means(&self) -> Means {
+        let altered =
+            !self.claims.is_empty() || !self.header.is_empty() || !self.repeated.is_empty();
+        self.signature.means(altered)
+    }
+
     /// The variables anywhere in it.
     pub fn variables(&self) -> impl Iterator<Item = Variable> + '_ {
         let audience: &[Template] = match &self.audience {
@@ -33,6 +63,12 @@ impl TokenTemplate {
             .chain(audience)
             .chain(&self.groups)
             .flat_map(Template::variables)
+            .chain(
+                self.claims
+                    .values()
+                    .chain(self.header.values())
+                    .flat_map(in_alteration),
+            )
     }
 }
 
@@ -72,15 +108,162 @@ impl fmt::Display for Audience<String> {
     }
 }
 
-/// How one claim differs from that of a good token. Only an issuer whose key we hold can do it.
+/// How one claim or header member differs from that of a good token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Alteration {
-    /// The claim is absent.
+    /// It is absent.
     Remove,
-    /// A time, in seconds from now.
+    /// A time, in thousandths of a second from now.
     FromNow(i64),
     /// This value.
     Value(Value),
+}
+
+/// How a token is signed, or mangled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signature {
+    /// With the issuer's key, after all alterations.
+    Good,
+    /// With the issuer's EC P-256 key.
+    Es256,
+    /// With the issuer's RSA key.
+    Rs256,
+    /// The one of the unaltered token.
+    Kept,
+    /// One bit of the good one is another.
+    Flipped,
+    /// As long as the good one, at random.
+    Random,
+    /// All zero.
+    Zero,
+    /// Nothing after the last dot.
+    Empty,
+    /// Neither the last dot nor a signature.
+    Missing,
+    /// One byte less.
+    Short,
+    /// One byte more.
+    Long,
+    /// ES256 in DER instead of two numbers of 32 bytes.
+    Der,
+    /// ES256 with both numbers the order of the curve.
+    Order,
+    /// With a key that nobody has published; its public half is in the header where `jwk` is asked for.
+    Rogue,
+    /// HMAC with the issuer's public key in PEM as secret.
+    HmacPem,
+    /// The same without the final line end.
+    HmacPemBare,
+    /// HMAC with the issuer's public key in DER as secret.
+    HmacDer,
+    /// HMAC with the issuer's JWK, as JSON text, as secret.
+    HmacJwk,
+    /// HMAC with an empty secret.
+    HmacEmpty,
+    /// HMAC with the key id as secret.
+    HmacKid,
+    /// With the second issuer's key.
+    Second,
+}
+
+impl Signature {
+    /// Every way.
+    pub const ALL: [Self; 21] = [
+        Self::Good,
+        Self::Es256,
+        Self::Rs256,
+        Self::Kept,
+        Self::Flipped,
+        Self::Random,
+        Self::Zero,
+        Self::Empty,
+        Self::Missing,
+        Self::Short,
+        Self::Long,
+        Self::Der,
+        Self::Order,
+        Self::Rogue,
+        Self::HmacPem,
+        Self::HmacPemBare,
+        Self::HmacDer,
+        Self::HmacJwk,
+        Self::HmacEmpty,
+        Self::HmacKid,
+        Self::Second,
+    ];
+
+    /// The word as suite files have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Es256 => "es256",
+            Self::Rs256 => "rs256",
+            Self::Kept => "kept",
+            Self::Flipped => "flipped",
+            Self::Random => "random",
+            Self::Zero => "zero",
+            Self::Empty => "empty",
+            Self::Missing => "missing",
+            Self::Short => "short",
+            Self::Long => "long",
+            Self::Der => "der",
+            Self::Order => "order",
+            Self::Rogue => "rogue",
+            Self::HmacPem => "hmac-pem",
+            Self::HmacPemBare => "hmac-pem-bare",
+            Self::HmacDer => "hmac-der",
+            Self::HmacJwk => "hmac-jwk",
+            Self::HmacEmpty => "hmac-empty",
+            Self::HmacKid => "hmac-kid",
+            Self::Second => "second",
+        }
+    }
+
+    /// What has to be at hand, given that claims or header are altered or not.
+    pub fn means(self, altered: bool) -> Means {
+        match self {
+            Self::Good if !altered => Means::Honest,
+            Self::Good => Means::Key,
+            Self::Es256 => Means::EcKey,
+            Self::Rs256 => Means::RsaKey,
+            Self::Der | Self::Order => Means::EcToken,
+            Self::HmacPem | Self::HmacPemBare | Self::HmacDer | Self::HmacJwk => Means::PublicKey,
+            Self::Second => Means::SecondKey,
+            Self::Kept
+            | Self::Flipped
+            | Self::Random
+            | Self::Zero
+            | Self::Empty
+            | Self::Missing
+            | Self::Short
+            | Self::Long
+            | Self::Rogue
+            | Self::HmacEmpty
+            | Self::HmacKid => Means::Tampering,
+        }
+    }
+}
+
+/// What has to be at hand to make a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Means {
+    /// The issuer gives it.
+    Honest,
+    /// A good token of the issuer, which is tampered with.
+    Tampering,
+    /// A good token that is signed with an EC key.
+    EcToken,
+    /// A good token, and the issuer's public key, which the test key has as well.
+    PublicKey,
+    /// A signing key of the issuer.
+    Key,
+    /// Its EC P-256 key.
+    EcKey,
+    /// Its RSA key.
+    RsaKey,
+    /// The key of the second issuer.
+    SecondKey,
 }
 
 /// A token to obtain: the key by which the broker keeps it.
@@ -96,6 +279,56 @@ pub struct TokenRequest {
     pub groups: Vec<String>,
     /// Claims that differ, by name.
     pub claims: BTreeMap<String, Alteration>,
+    /// Members of the JOSE header that differ, by name.
+    pub header: BTreeMap<String, Alteration>,
+    /// Claims that stand in the payload once more.
+    pub repeated: BTreeMap<String, Value>,
+    /// How it is signed.
+    pub signature: Signature,
+    /// Name of the issuer whose key signs, for [`Signature::Second`].
+    pub signer: Option<String>,
+}
+
+impl TokenRequest {
+    /// A good token.
+    pub fn good(issuer: String, scopes: Vec<String>, audience: Audience<String>) -> Self {
+        Self {
+            issuer,
+            scopes,
+            audience,
+            groups: Vec::new(),
+            claims: BTreeMap::new(),
+            header: BTreeMap::new(),
+            repeated: BTreeMap::new(),
+            signature: Signature::Good,
+            signer: None,
+        }
+    }
+
+    /// Whether it says something about the time at which it is made, so that it is made anew each time.
+    pub fn timed(&self) -> bool {
+        let timed = |alteration: &Alteration| matches!(alteration, Alteration::FromNow(_));
+        self.claims.values().any(timed)
+    }
+
+    /// The good token that this one is made from.
+    pub fn honest(&self) -> Self {
+        Self {
+            groups: self.groups.clone(),
+            ..Self::good(
+                self.issuer.clone(),
+                self.scopes.clone(),
+                self.audience.clone(),
+            )
+        }
+    }
+
+    /// What has to be at hand to make it.
+    pub fn means(&self) -> Means {
+        let altered =
+            !self.claims.is_empty() || !self.header.is_empty() || !self.repeated.is_empty();
+        self.signature.means(altered)
+    }
 }
 
 impl fmt::Display for TokenRequest {
@@ -108,13 +341,57 @@ impl fmt::Display for TokenRequest {
             parts.push(format!("groups {}", self.groups.join(", ")));
         }
         parts.push(format!("audience {}", self.audience));
-        for (claim, alteration) in &self.claims {
-            parts.push(match alteration {
-                Alteration::Remove => format!("no {claim}"),
-                Alteration::FromNow(seconds) => format!("{claim} = now {seconds:+} s"),
-                Alteration::Value(value) => format!("{claim} = {value}"),
-            });
+        parts.extend(altered(&self.claims));
+        parts.extend(altered(&self.header).map(|text| format!("header {text}")));
+        for (claim, value) in &self.repeated {
+            parts.push(format!("{claim} once more = {}", shown(value)));
+        }
+        if self.signature != Signature::Good {
+            parts.push(format!("signature {}", self.signature.as_str()));
         }
         f.write_str(&parts.join(", "))
     }
+}
+
+/// Each alteration in words.
+pub fn altered(alterations: &BTreeMap<String, Alteration>) -> impl Iterator<Item = String> + '_ {
+    alterations
+        .iter()
+        .map(|(name, alteration)| match alteration {
+            Alteration::Remove => format!("no {name}"),
+            Alteration::FromNow(thousandths) => {
+                format!("{name} = now {:+} s", *thousandths as f64 / 1000.0)
+            }
+            Alteration::Value(value) => format!("{name} = {}", shown(value)),
+        })
+}
+
+/// A value as JSON, cut where it is long.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        None => text,
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+    }
+}
+
+/// The variables in the texts of an alteration.
+fn in_alteration(alteration: &Alteration) -> Vec<Variable> {
+    fn collect(value: &Value, found: &mut Vec<Variable>) {
+        match value {
+            Value::String(text) => {
+                if let Ok(template) = Template::parse(text) {
+                    found.extend(template.variables());
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            Value::Object(members) => members.values().for_each(|value| collect(value, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Alteration::Value(value) = alteration {
+        collect(value, &mut found);
+    }
+    found
 }

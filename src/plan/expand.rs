@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Arrangement, Audience, Case, Method, Object, Script, State, Step, StepPlan, Template,
-    TokenRequest, TokenTemplate, Variable,
+    Alteration, Arrangement, Audience, Case, Credential, LISTENER, Method, Object, Script,
+    Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Variable, Wire,
 };
 
 use super::{Site, needs};
@@ -12,8 +15,13 @@ pub(super) fn script(site: &Site<'_>, case: &Case) -> Script {
     let filler = Filler::new(site, case);
     let real_directories = site.endpoint.traits.directories;
     let mut directories = vec![filler.directory.clone()];
-    if needs::variables(case).any(|variable| variable == Variable::Protected) {
-        directories.push(filler.protected.clone());
+    for (variable, directory) in [
+        (Variable::Protected, &filler.protected),
+        (Variable::Second, &filler.second),
+    ] {
+        if needs::path_variables(case).any(|used| used == variable) {
+            directories.push(directory.clone());
+        }
     }
     let mut given: Vec<Object> = Vec::new();
     for arrangement in &case.given {
@@ -63,32 +71,54 @@ fn add(given: &mut Vec<Object>, path: String, state: State) {
 struct Filler<'a> {
     site: &'a Site<'a>,
     case: &'a Case,
+    /// The case's directories, on the service.
     directory: String,
     protected: String,
+    second: String,
 }
 
 impl<'a> Filler<'a> {
     fn new(site: &'a Site<'a>, case: &'a Case) -> Self {
-        let protected = match &site.endpoint.traits.groups {
-            Some(groups) => format!("{}{}.{}", groups.protected, site.directory, case.id),
-            None => String::new(),
-        };
+        let endpoint = site.endpoint;
+        let below = |area: &str| format!("{area}{}.{}", site.directory, case.id);
         Self {
             site,
             case,
-            directory: format!("{}/{}", site.directory, case.id),
-            protected,
+            directory: format!("{}{}/{}", endpoint.area, site.directory, case.id),
+            protected: match &endpoint.traits.groups {
+                Some(groups) => below(&format!("{}{}", endpoint.area, groups.protected)),
+                None => String::new(),
+            },
+            second: match &endpoint.second {
+                Some(second) => below(&second.path),
+                None => String::new(),
+            },
         }
     }
 
+    /// What a variable stands for where scopes, audiences and claims are written.
     fn value(&self, variable: Variable) -> String {
-        let groups = self.site.endpoint.traits.groups.as_ref();
+        let endpoint = self.site.endpoint;
+        let groups = endpoint.traits.groups.as_ref();
+        let below = |area: &str, path: &str| path.strip_prefix(area).unwrap_or(path).to_owned();
+        let issuer = |name: Option<&str>| {
+            let issuer = name.and_then(|name| self.site.inventory.issuer(name));
+            issuer.map(|issuer| issuer.url.clone()).unwrap_or_default()
+        };
+        let second = endpoint.second.as_ref();
+        let second_area = second.map_or("", |second| &second.path);
         match variable {
-            Variable::Dir => self.directory.clone(),
-            Variable::Endpoint => self.site.endpoint.origin(),
+            Variable::Dir => below(&endpoint.area, &self.directory),
+            Variable::Endpoint => endpoint.origin(),
+            Variable::Area => endpoint.area.clone(),
+            Variable::Issuer => issuer(endpoint.issuer.as_deref()),
             Variable::Group => groups.map(|g| g.member.clone()).unwrap_or_default(),
             Variable::PrivilegedGroup => groups.map(|g| g.privileged.clone()).unwrap_or_default(),
-            Variable::Protected => self.protected.clone(),
+            Variable::Protected => below(&endpoint.area, &self.protected),
+            Variable::Second => below(second_area, &self.second),
+            Variable::SecondArea => second_area.to_owned(),
+            Variable::SecondIssuer => issuer(second.map(|second| second.issuer.as_str())),
+            Variable::Listener => LISTENER.to_owned(),
         }
     }
 
@@ -96,9 +126,18 @@ impl<'a> Filler<'a> {
         template.expand(|variable| self.value(variable))
     }
 
-    /// Absolute below the area: a path that does not start with a variable is in the case's directory.
+    /// Text that goes on the wire as it is, where it is no template.
+    fn verbatim(&self, text: &str) -> String {
+        Template::parse(text).map_or_else(|_| text.to_owned(), |template| self.text(&template))
+    }
+
+    /// A path on the service; one that does not start with a variable is in the case's directory.
     fn path(&self, template: &Template) -> String {
-        let text = self.text(template);
+        let text = template.expand(|variable| match variable {
+            Variable::Protected => self.protected.clone(),
+            Variable::Second => self.second.clone(),
+            other => self.value(other),
+        });
         if text.starts_with('/') {
             text
         } else {
@@ -108,6 +147,9 @@ impl<'a> Filler<'a> {
 
     /// Bytes that occur nowhere else, so that finding them in an answer proves a read.
     fn content(&self, path: &str, word: &str) -> Vec<u8> {
+        if word.is_empty() {
+            return Vec::new();
+        }
         let seed = format!("{} {} {path} {word}", self.site.run, self.case.id);
         let digest: String = Sha256::digest(seed.as_bytes())
             .iter()
@@ -118,19 +160,63 @@ impl<'a> Filler<'a> {
 
     fn step(&self, step: &Step) -> StepPlan {
         let path = self.path(&step.path);
+        let written = || (step.method == Method::Put).then(|| self.content(&path, &step.body));
         StepPlan {
             method: step.method,
             destination: step.destination.as_ref().map(|path| self.path(path)),
-            body: (step.method == Method::Put).then(|| self.content(&path, &step.body)),
-            token: step.token.as_ref().map(|token| self.token(token)),
+            verb: step.verb.clone(),
+            body: match &step.content {
+                Some(content) => Some(content.clone().into_bytes()),
+                None => written(),
+            },
+            headers: step
+                .headers
+                .iter()
+                .map(|(name, value)| (name.clone(), self.verbatim(value)))
+                .collect(),
+            wire: step.wire.as_ref().map(|wire| self.wire(wire)),
+            wait: step.wait,
+            optional: step.optional,
+            redirected: step.redirected,
+            token: self.credential(&step.token),
             expect: step.expect,
+            tells: step.tells.clone(),
             control: step.control.as_ref().map(|token| self.token(token)),
             at: step.at.clone(),
             path,
         }
     }
 
+    fn wire(&self, wire: &Wire<Credential<TokenTemplate>>) -> Wire<Credential<TokenRequest>> {
+        Wire {
+            target: wire.target.as_ref().map(|target| {
+                let target = self.verbatim(target);
+                if target.starts_with('/') {
+                    target
+                } else {
+                    format!("{}/{target}", self.directory)
+                }
+            }),
+            present: wire.present.clone(),
+            query: wire.query.clone(),
+            other: self.credential(&wire.other),
+            expect_continue: wire.expect_continue,
+            kept: wire.kept,
+            cut: wire.cut,
+            chunked: wire.chunked,
+        }
+    }
+
+    fn credential(&self, credential: &Credential<TokenTemplate>) -> Credential<TokenRequest> {
+        match credential {
+            Credential::None => Credential::None,
+            Credential::Text(text) => Credential::Text(text.clone()),
+            Credential::Token(token) => Credential::Token(self.token(token)),
+        }
+    }
+
     fn token(&self, token: &TokenTemplate) -> TokenRequest {
+        let endpoint = self.site.endpoint;
         let audience = match &token.audience {
             None => self.site.audience.clone(),
             Some(Audience::One(one)) => Audience::One(self.text(one)),
@@ -138,16 +224,52 @@ impl<'a> Filler<'a> {
                 Audience::Many(many.iter().map(|one| self.text(one)).collect())
             }
         };
+        let scopes = self.text(&token.scope);
+        let second = endpoint.second.as_ref().map(|second| second.issuer.clone());
+        let own = endpoint.issuer.clone().unwrap_or_default();
         TokenRequest {
-            issuer: self.site.endpoint.issuer.clone().unwrap_or_default(),
-            scopes: self
-                .text(&token.scope)
-                .split_ascii_whitespace()
-                .map(str::to_owned)
-                .collect(),
+            issuer: if token.second {
+                second.clone().unwrap_or_default()
+            } else {
+                own
+            },
+            scopes: scopes.split_ascii_whitespace().map(str::to_owned).collect(),
             audience,
             groups: token.groups.iter().map(|group| self.text(group)).collect(),
-            claims: token.claims.clone(),
+            claims: self.altered(&token.claims),
+            header: self.altered(&token.header),
+            repeated: token
+                .repeated
+                .iter()
+                .map(|(claim, value)| (claim.clone(), self.json(value)))
+                .collect(),
+            signature: token.signature,
+            signer: second.filter(|_| token.signature == Signature::Second),
+        }
+    }
+
+    fn altered(&self, alterations: &BTreeMap<String, Alteration>) -> BTreeMap<String, Alteration> {
+        let fill = |alteration: &Alteration| match alteration {
+            Alteration::Value(value) => Alteration::Value(self.json(value)),
+            Alteration::Remove | Alteration::FromNow(_) => alteration.clone(),
+        };
+        alterations
+            .iter()
+            .map(|(name, alteration)| (name.clone(), fill(alteration)))
+            .collect()
+    }
+
+    /// A value with the variables in its texts filled in.
+    fn json(&self, value: &Value) -> Value {
+        match value {
+            // A text that is no template has passed the loader as it is.
+            Value::String(text) => Value::String(self.verbatim(text)),
+            Value::Array(items) => items.iter().map(|item| self.json(item)).collect(),
+            Value::Object(members) => members
+                .iter()
+                .map(|(name, value)| (name.clone(), self.json(value)))
+                .collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Pure: what comes out depends on what goes in alone, the run's name and its start included.
 
+mod existing;
 mod expand;
 mod needs;
 mod select;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -41,7 +43,10 @@ pub fn plan(
 ) -> Result<Plan, SelectionError> {
     let cases: Vec<&Arc<Case>> = material.suites.iter().flat_map(|s| &s.cases).collect();
     let endpoints = selection.endpoints(&inventory.endpoints)?;
-    let cases = selection.cases(&cases)?;
+    let mut cases = selection.cases(&cases)?;
+    if let Some(seed) = selection.shuffle {
+        cases.sort_by_cached_key(|case| shuffled(seed, case));
+    }
     let today = started.to_zoned(TimeZone::UTC).date();
     let endpoints = endpoints
         .into_iter()
@@ -52,14 +57,15 @@ pub fn plan(
                 .map(|case| CasePlan {
                     case: Arc::clone(case),
                     known: known_failure(endpoint, case, today),
-                    action: action(&site, case, material.clauses),
+                    action: action(&site, case, material.clauses, selection),
                 })
                 .collect();
             EndpointPlan {
                 endpoint: Arc::clone(endpoint),
                 profile: site.profile,
                 observer: observer(inventory, endpoint),
-                directory: site.directory,
+                second: second_observer(inventory, endpoint),
+                directory: format!("{}{}", endpoint.area, site.directory),
                 cases,
             }
         })
@@ -73,21 +79,25 @@ pub fn plan(
     })
 }
 
-/// The token with which `endpoint`'s objects are arranged and seen: it reads and writes the whole area.
-/// `None` when nobody gives one.
+/// The token with which `endpoint`'s objects are arranged and seen: it reads the whole area, and writes
+/// there unless that is forbidden. `None` when nobody gives one.
 pub fn observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
-    let issuer = endpoint.issuer.clone()?;
-    inventory
-        .issuer(&issuer)?
-        .abilities()
-        .any
-        .then(|| TokenRequest {
-            issuer,
-            scopes: vec!["storage.read:/".into(), "storage.modify:/".into()],
-            audience: usual_audience(endpoint),
-            groups: Vec::new(),
-            claims: Default::default(),
-        })
+    everything(inventory, endpoint, endpoint.issuer.as_ref()?)
+}
+
+/// The same for the second area.
+pub fn second_observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
+    everything(inventory, endpoint, &endpoint.second.as_ref()?.issuer)
+}
+
+fn everything(inventory: &Inventory, endpoint: &Endpoint, issuer: &str) -> Option<TokenRequest> {
+    let scopes: &[&str] = match endpoint.traits.read_only {
+        Some(_) => &["storage.read:/"],
+        None => &["storage.read:/", "storage.modify:/"],
+    };
+    let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    let can = inventory.issuer(issuer)?.abilities().any;
+    can.then(|| TokenRequest::good(issuer.to_owned(), scopes, usual_audience(endpoint)))
 }
 
 /// Whom ordinary tokens for `endpoint` are for.
@@ -97,6 +107,13 @@ fn usual_audience(endpoint: &Endpoint) -> Audience<String> {
         None if endpoint.traits.any_audience => ANY_AUDIENCE.to_owned(),
         None => endpoint.origin(),
     })
+}
+
+/// A place in the order that belongs to `seed`, the same in every run.
+fn shuffled(seed: u64, case: &Case) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (seed, case.id.as_str()).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// One endpoint with all that its cases have in common.
@@ -127,11 +144,16 @@ impl<'a> Site<'a> {
     }
 }
 
-fn action(site: &Site<'_>, case: &Case, clauses: &[Clause]) -> Action {
-    if let Some(reason) = needs::lacking(site, case, clauses) {
+fn action(site: &Site<'_>, case: &Case, clauses: &[Clause], selection: &Selection) -> Action {
+    if let Some(reason) = needs::lacking(site, case, clauses, selection) {
         return Action::Skip(reason);
     }
-    Action::Run(expand::script(site, case))
+    let script = expand::script(site, case);
+    let fit = match &site.endpoint.traits.read_only {
+        Some(file) => existing::onto(site, file, case, &script),
+        None => Ok(script),
+    };
+    fit.map_or_else(Action::Skip, Action::Run)
 }
 
 fn known_failure(endpoint: &Endpoint, case: &Case, today: Date) -> Option<KnownFailure> {

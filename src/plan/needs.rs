@@ -1,14 +1,53 @@
+use url::Host;
+
 use crate::model::{
-    ANY_AUDIENCE, Alteration, Arrangement, Audience, Case, Clause, Method, TokenTemplate, Variable,
+    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Means, Method, Template, TokenTemplate,
+    Variable, altered,
 };
 
-use super::Site;
+use super::{Selection, Site};
 
 /// What keeps `case` from running at `site`, in words; inferred from what the case says.
-pub(super) fn lacking(site: &Site<'_>, case: &Case, clauses: &[Clause]) -> Option<String> {
-    too_new(site, case, clauses)
+pub(super) fn lacking(
+    site: &Site<'_>,
+    case: &Case,
+    clauses: &[Clause],
+    selection: &Selection,
+) -> Option<String> {
+    unasked(case, selection)
+        .or_else(|| other_profile(site, case))
+        .or_else(|| too_new(site, case, clauses))
         .or_else(|| token_source(site, case))
         .or_else(|| traits(site, case))
+        .or_else(|| unheard(site, case, selection))
+}
+
+fn unasked(case: &Case, selection: &Selection) -> Option<String> {
+    if case.intrusive && !selection.intrusive {
+        Some("it could hurt the service; --intrusive runs it".into())
+    } else if case.slow && !selection.slow {
+        Some("it takes long; --slow runs it".into())
+    } else {
+        None
+    }
+}
+
+fn other_profile(site: &Site<'_>, case: &Case) -> Option<String> {
+    let (first, last) = case.profiles;
+    let outside = first.is_some_and(|first| site.profile < first)
+        || last.is_some_and(|last| site.profile > last);
+    outside.then(|| {
+        let range = match (first, last) {
+            (Some(first), Some(last)) => format!("{first} to {last}"),
+            (Some(first), None) => format!("{first} and later"),
+            (None, Some(last)) => format!("up to {last}"),
+            (None, None) => String::new(),
+        };
+        format!(
+            "it is about profile {range}; the endpoint is judged by {}",
+            site.profile
+        )
+    })
 }
 
 fn too_new(site: &Site<'_>, case: &Case, clauses: &[Clause]) -> Option<String> {
@@ -36,21 +75,42 @@ fn token_source(site: &Site<'_>, case: &Case) -> Option<String> {
             "no way to obtain tokens of the issuer `{name}`; give client-credentials, a token or a test-key below `issuers:`, or the flags of `touchstone run --help`"
         ));
     }
-    let alters = |token: &TokenTemplate| !token.claims.is_empty();
-    if !abilities.forge && tokens(case).any(alters) {
-        let claims: Vec<_> = tokens(case)
-            .flat_map(|token| &token.claims)
-            .map(|(claim, alteration)| match alteration {
-                Alteration::Remove => format!("without {claim}"),
-                Alteration::FromNow(_) | Alteration::Value(_) => format!("with another {claim}"),
-            })
+    tokens(case).find_map(|token| match token.means() {
+        Means::Honest => None,
+        means => beyond(site, means, token),
+    })
+}
+
+/// Why a token that no honest issuer gives cannot be made.
+fn beyond(site: &Site<'_>, means: Means, token: &TokenTemplate) -> Option<String> {
+    let name = site.endpoint.issuer.as_deref().unwrap_or_default();
+    let has_key = |name: &str| {
+        let issuer = site.inventory.issuer(name);
+        issuer.is_some_and(|issuer| !issuer.test_keys.is_empty())
+    };
+    let missing = match means {
+        Means::Honest | Means::Tampering => false,
+        Means::Key => !has_key(name),
+        Means::SecondKey => {
+            let second = site.endpoint.second.as_ref();
+            second.is_some_and(|second| !has_key(&second.issuer))
+        }
+        // Whether a key or a token of that kind is at hand comes out when the token is made.
+        Means::EcKey | Means::RsaKey => !has_key(name),
+        Means::EcToken | Means::PublicKey => false,
+    };
+    missing.then(|| {
+        let altered: Vec<_> = altered(&token.claims)
+            .chain(altered(&token.header).map(|text| format!("header {text}")))
             .collect();
-        return Some(format!(
-            "needs a token {}, which only a test issuer whose key we hold can make; give `test-key:` for `{name}`",
-            claims.join(" and ")
-        ));
-    }
-    None
+        let what = match altered.as_slice() {
+            [] => format!("signed in a way of its own ({})", token.signature.as_str()),
+            altered => format!("with {}", altered.join(" and ")),
+        };
+        format!(
+            "needs a token {what}, which only a test issuer whose key we hold can make; give `test-key:` for `{name}`"
+        )
+    })
 }
 
 fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
@@ -74,12 +134,50 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
             "the endpoint declares no authorisation by group (`traits: {groups: …}`)".into(),
         );
     }
+    let beside_it = |variable| variable == Variable::Area;
+    if site.endpoint.area.is_empty() && variables(case).any(beside_it) {
+        return Some("the endpoint's area is the root of the service".into());
+    }
+    let other_area = |variable| {
+        matches!(
+            variable,
+            Variable::Second | Variable::SecondArea | Variable::SecondIssuer
+        )
+    };
+    let second = tokens(case).any(|token| token.second || token.means() == Means::SecondKey);
+    if site.endpoint.second.is_none() && (second || variables(case).any(other_area)) {
+        return Some("the endpoint declares no second area of another issuer (`second:`)".into());
+    }
+    if case.issuer_path && !second_issuer_has_path(site) {
+        return Some("the issuer of the second area has no path in its URL".into());
+    }
     if !traits.any_audience && tokens(case).any(names_everybody) {
         return Some(format!(
             "the endpoint declares that it does not accept the audience {ANY_AUDIENCE}"
         ));
     }
     None
+}
+
+fn second_issuer_has_path(site: &Site<'_>) -> bool {
+    let second = site.endpoint.second.as_ref();
+    let issuer = second.and_then(|second| site.inventory.issuer(&second.issuer));
+    let url = issuer.and_then(|issuer| url::Url::parse(&issuer.url).ok());
+    url.is_some_and(|url| url.path() != "/")
+}
+
+/// Whether the endpoint could not reach the listener that the case needs.
+fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
+    let needed = variables(case).any(|variable| variable == Variable::Listener);
+    let loopback = match site.endpoint.url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    (needed && !loopback && !selection.listen).then(|| {
+        "it watches whether the storage element connects to a host that a token names, which it could not reach; give `--listen HOST[:PORT]`, a name of this machine that it can reach".into()
+    })
 }
 
 fn names_everybody(token: &TokenTemplate) -> bool {
@@ -91,19 +189,38 @@ fn names_everybody(token: &TokenTemplate) -> bool {
 }
 
 fn tokens(case: &Case) -> impl Iterator<Item = &TokenTemplate> {
-    case.steps
-        .iter()
-        .flat_map(|step| step.token.iter().chain(&step.control))
+    case.steps.iter().flat_map(|step| {
+        let other = step.wire.as_ref().and_then(|wire| wire.other.token());
+        step.token
+            .token()
+            .into_iter()
+            .chain(other)
+            .chain(&step.control)
+    })
 }
 
-pub(super) fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
-    let given = case.given.iter().flat_map(|given| given.path().variables());
-    let paths = case
+/// The variables in the paths of `case`.
+pub(super) fn path_variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
+    let given = case.given.iter().map(|given| given.path());
+    let steps = case
         .steps
         .iter()
-        .flat_map(|step| std::iter::once(&step.path).chain(&step.destination))
-        .flat_map(|path| path.variables());
-    given
-        .chain(paths)
+        .flat_map(|step| std::iter::once(&step.path).chain(&step.destination));
+    given.chain(steps).flat_map(|path| path.variables())
+}
+
+fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
+    let texts = case.steps.iter().flat_map(|step| {
+        let target = step.wire.as_ref().and_then(|wire| wire.target.as_ref());
+        let headers = step.headers.iter().map(|(_, value)| value);
+        target.into_iter().chain(headers)
+    });
+    let written = texts.flat_map(|text| {
+        let template = Template::parse(text).ok();
+        let variables = template.map(|template| template.variables().collect::<Vec<_>>());
+        variables.unwrap_or_default()
+    });
+    path_variables(case)
         .chain(tokens(case).flat_map(|token| token.variables()))
+        .chain(written)
 }

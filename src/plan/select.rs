@@ -14,6 +14,14 @@ pub struct Selection {
     pub profile: Option<Profile>,
     /// Recommendations count as requirements.
     pub strict: bool,
+    /// Cases run that could hurt a service.
+    pub intrusive: bool,
+    /// Cases run that take long.
+    pub slow: bool,
+    /// Cases run in an order of their own for each of these numbers.
+    pub shuffle: Option<u64>,
+    /// Our listener has a name under which every endpoint can reach it.
+    pub listen: bool,
 }
 
 /// Why nothing can be selected.

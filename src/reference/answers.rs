@@ -30,6 +30,8 @@ pub(super) enum Outcome {
     Created,
     /// It is done, and there is nothing to say.
     Done,
+    /// It is to be had there.
+    Elsewhere(String),
     /// The method is none for this resource; these are.
     NotAllowed(&'static str),
     /// What can be asked.
@@ -43,7 +45,7 @@ pub(super) enum Outcome {
 }
 
 /// The methods of the service, and those of its collections.
-pub(super) const METHODS: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, MOVE, PROPFIND";
+pub(super) const METHODS: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, MOVE, COPY, PROPFIND";
 pub(super) const COLLECTION_METHODS: &str = "OPTIONS, DELETE, MOVE, PROPFIND";
 
 const SERVER: &str = concat!("touchstone-reference/", env!("CARGO_PKG_VERSION"));
@@ -60,6 +62,7 @@ impl Outcome {
             Self::Content(content) => content.status(),
             Self::Created => StatusCode::CREATED,
             Self::Done => StatusCode::NO_CONTENT,
+            Self::Elsewhere(_) => StatusCode::TEMPORARY_REDIRECT,
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Options => StatusCode::OK,
             Self::Plain(status, _) => *status,
@@ -73,6 +76,13 @@ impl Outcome {
         let mut response = match self {
             Self::Content(content) => content.into_response(),
             Self::Created | Self::Done => Response::new(Body::empty()),
+            Self::Elsewhere(location) => {
+                let mut response = Response::new(Body::empty());
+                if let Ok(location) = HeaderValue::try_from(location) {
+                    response.headers_mut().insert(header::LOCATION, location);
+                }
+                response
+            }
             Self::NotAllowed(methods) => with(header::ALLOW, methods),
             Self::Options => {
                 let mut response = with(header::ALLOW, METHODS);

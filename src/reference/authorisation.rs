@@ -1,5 +1,6 @@
 //! What a right is about, and who has it (profile 2.2.1 to 2.2.3).
 
+use super::namespace::Node;
 use super::path::{ObjectPath, WrittenPath};
 use super::rules::Rules;
 use super::scope::Action;
@@ -9,7 +10,7 @@ use crate::model::{ANY_AUDIENCE, Audience, Groups, Method};
 /// What somebody wants to do to one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// Make a new file, be it by upload or as the target of a rename.
+    /// Make a new file, be it by upload or as the target of a rename or copy.
     Create,
     Delete,
     /// See the names in a directory.
@@ -38,6 +39,8 @@ pub(super) struct Question<'a> {
     pub(super) directory: bool,
     /// `jti` of the token that made the object; the right answer does not depend on it.
     pub(super) made_with: Option<&'a str>,
+    /// Whether only a part of a file is asked for; the right answer does not depend on it.
+    pub(super) part: bool,
 }
 
 /// Whether a token is meant for this service, one of whose names are `own` (profile 2.1.1).
@@ -100,6 +103,22 @@ pub(super) fn protected(groups: &Groups, asked: &Question) -> bool {
         .is_some_and(|protected| asked.path.starts_with(&protected.path))
 }
 
+/// What an upload does, given what is there.
+pub(super) fn uploading(node: Option<&Node>) -> Operation {
+    match node {
+        Some(_) => Operation::Overwrite,
+        None => Operation::Create,
+    }
+}
+
+/// The method of that name, if it is one of ours.
+pub(super) fn method(name: &str) -> Option<Method> {
+    use Method::*;
+    [Get, Head, Put, Delete, Mkcol, Propfind, Move, Copy, Options]
+        .into_iter()
+        .find(|method| method.as_str() == name)
+}
+
 /// Whether it changes nothing.
 pub(super) fn looks(operation: Operation) -> bool {
     matches!(
@@ -139,6 +158,7 @@ mod tests {
             path: &written.path,
             directory: written.slash || matches!(operation, MakeDirectory | RenameDirectory | List),
             made_with: None,
+            part: false,
         };
         allows(&Rules::default(), &bearer, &Groups::default(), &asked)
     }

@@ -7,14 +7,16 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::middleware::Next;
 use futures_util::StreamExt;
 
 use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::Question;
 use super::keys::KeyRing;
 use super::namespace::{Namespace, Node};
-use super::path::{ObjectPath, WrittenPath};
-use super::rules::{Rules, Service, Told};
+use super::path::{End, ObjectPath, RequestPath};
+use super::pool;
+use super::rules::{Memory, Rules, Service, Told};
 use super::token::{self, Bearer};
 use super::webdav;
 use crate::model::{Groups, Method};
@@ -33,6 +35,9 @@ pub(super) struct Element {
     /// Scheme, host and port of each of its names.
     pub(super) origins: Vec<String>,
     pub(super) namespace: Mutex<Namespace>,
+    pub(super) memory: Mutex<Memory>,
+    /// What was asked, where that is remembered.
+    pub(super) requests: Mutex<Vec<String>>,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -64,27 +69,57 @@ pub(super) struct Visit {
 /// A path that could mean two things.
 pub(super) struct Ambiguous;
 
+/// Writes a request down before it is served.
+pub(super) async fn remember(
+    State(element): State<Arc<Element>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let names: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+    let line = format!(
+        "{} {} {}",
+        request.method(),
+        request.uri().path(),
+        names.join(",")
+    );
+    element.remembered().push(line);
+    next.run(request).await
+}
+
 /// Serves one request.
 pub(super) async fn answer(
     State(element): State<Arc<Element>>,
     request: Request,
 ) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let asked = parts.clone();
+    (element.rules.hears)(&mut parts);
     let outcome = match element.rules.service {
-        Service::Attentive | Service::Open => element.outcome(request).await,
+        Service::Attentive | Service::Open => element.outcome(parts, body).await,
         Service::Deaf(status) => Outcome::Plain(status, Bytes::new()),
         Service::Down | Service::Silent => std::future::pending().await,
     };
-    outcome.into_response()
+    (element.rules.says)(&asked, outcome.into_response())
 }
 
 impl Element {
-    async fn outcome(&self, request: Request) -> Outcome {
-        let (parts, body) = request.into_parts();
-        let Some(method) = method(&parts) else {
+    pub(super) fn requests(&self) -> Vec<String> {
+        self.remembered().clone()
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Vec<String>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn outcome(&self, parts: Parts, body: Body) -> Outcome {
+        let Some(method) = (self.rules.method)(parts.method.as_str()) else {
             return Outcome::NotAllowed(METHODS);
         };
         if method == Method::Options {
             return Outcome::Options;
+        }
+        if let Some(path) = pool::asked(&parts) {
+            return self.pool_answer(path, &parts).await;
         }
         match self.visit(method, &parts).await {
             Ok(visit) => {
@@ -95,10 +130,11 @@ impl Element {
                     bearer: Some(&visit.bearer),
                     before: before.as_ref(),
                 };
-                (self.rules.tell)(&told, outcome)
+                let outcome = (self.rules.tell)(&told, outcome);
+                self.sent_on(&visit, &parts, outcome)
             }
             Err(outcome) => {
-                drain(&parts.headers, body).await;
+                self.drain(&parts.headers, body).await;
                 let told = Told {
                     method,
                     bearer: None,
@@ -114,16 +150,21 @@ impl Element {
         let bearer = if self.rules.service == Service::Open {
             Bearer::default()
         } else {
-            let token = token::presented(&parts.headers, &parts.uri)?;
-            let bearer = token::verify(token, &self.issuers).await?;
+            let verified = match token::presented(&parts.headers, &parts.uri) {
+                Ok(token) => token::verify(&self.rules.token, token, method, &self.issuers).await,
+                Err(refusal) => Err(refusal),
+            };
+            let bearer = (self.rules.admits)(&mut self.memory(), parts, verified)?;
             if !(self.rules.audience_accepted)(&bearer, &self.origins, method) {
                 return Err(Refusal::InvalidToken("it is meant for another service").into());
             }
             bearer
         };
-        let target = self.locate(parts.uri.path()).map_err(|Ambiguous| {
-            Outcome::text(StatusCode::BAD_REQUEST, "the path is ambiguous\n")
-        })?;
+        let target = self
+            .locate(parts.uri.path(), End::Target(method))
+            .map_err(|Ambiguous| {
+                Outcome::text(StatusCode::BAD_REQUEST, "the path is ambiguous\n")
+            })?;
         Ok(Visit {
             method,
             bearer,
@@ -133,16 +174,21 @@ impl Element {
 
     /// Decides before the body is read, so that a refused upload is never asked for, and once more
     /// before the deed, because others may have been there meanwhile.
-    async fn serve(&self, visit: &Visit, headers: &HeaderMap, body: Body) -> Outcome {
+    pub(super) async fn serve(&self, visit: &Visit, headers: &HeaderMap, body: Body) -> Outcome {
         let decided = webdav::plan(self, &self.namespace(), visit, headers);
         if let Err(outcome) = decided {
-            drain(headers, body).await;
+            self.drain(headers, body).await;
             return outcome;
         }
-        let body = match read(headers, body).await {
+        let body = match self.read(headers, body).await {
             Ok(body) => body,
             Err(outcome) => return outcome,
         };
+        if visit.method == Method::Put
+            && let Err(outcome) = webdav::matches_digests(headers, &body)
+        {
+            return outcome;
+        }
         let mut namespace = self.namespace();
         webdav::plan(self, &namespace, visit, headers)
             .and_then(|plan| webdav::carry_out(self, &mut namespace, visit, plan, body))
@@ -155,14 +201,18 @@ impl Element {
             return false;
         };
         self.rules.service == Service::Open
-            || (bearer.issuer == area.issuer
+            || ((self.rules.speaks_for)(bearer, area, &self.areas, asked)
                 && (self.rules.allows)(&self.rules, bearer, &area.groups, asked))
     }
 
     /// The place that a URL-escaped path names; `None` if it lies in no area.
-    pub(super) fn locate(&self, path: &str) -> Result<Option<Target>, Ambiguous> {
-        let written = WrittenPath::parse(path).ok_or(Ambiguous)?;
-        let within = |area: &ServedArea| written.path.below(&area.path);
+    pub(super) fn locate(&self, path: &str, end: End) -> Result<Option<Target>, Ambiguous> {
+        let RequestPath {
+            judged,
+            meant,
+            slash,
+        } = (self.rules.request_path)(path, end).ok_or(Ambiguous)?;
+        let within = |area: &ServedArea| (self.rules.within)(&judged, &area.path);
         // The deepest area counts, should one lie in another.
         let found = (0..self.areas.len())
             .filter_map(|area| Some((area, within(&self.areas[area])?)))
@@ -170,8 +220,8 @@ impl Element {
         Ok(found.map(|(area, below)| Target {
             area,
             below,
-            slash: written.slash,
-            path: written.path.clone(),
+            slash,
+            path: meant,
         }))
     }
 
@@ -195,6 +245,56 @@ impl Element {
             .collect()
     }
 
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
+        let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if waits(headers) && announced.is_some_and(|length| length > MAX_BODY) {
+            return Err(too_long());
+        }
+        let reading = async {
+            let (mut bytes, mut length) = (Vec::new(), 0_usize);
+            let mut chunks = body.into_data_stream();
+            while let Some(chunk) = chunks.next().await {
+                let Ok(chunk) = chunk else {
+                    return (self.rules.broke_off)(bytes).map(Bytes::from);
+                };
+                length = length.saturating_add(chunk.len());
+                if length <= MAX_BODY {
+                    bytes.extend_from_slice(&chunk);
+                } else if length > MAX_DRAINED {
+                    break;
+                }
+            }
+            if length > MAX_BODY {
+                Err(too_long())
+            } else {
+                Ok(bytes.into())
+            }
+        };
+        tokio::time::timeout(BODY_DEADLINE, reading)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Outcome::text(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the body does not come\n",
+                ))
+            })
+    }
+
+    /// Takes a body that nobody needs from the wire, so that the client is there to hear the answer;
+    /// unless it waits for leave to send it.
+    async fn drain(&self, headers: &HeaderMap, body: Body) {
+        if !waits(headers) {
+            let _ = self.read(headers, body).await;
+        }
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn namespace(&self) -> MutexGuard<'_, Namespace> {
         self.namespace
             .lock()
@@ -202,59 +302,7 @@ impl Element {
     }
 }
 
-fn method(parts: &Parts) -> Option<Method> {
-    use Method::*;
-    [Get, Head, Put, Delete, Mkcol, Propfind, Move, Options]
-        .into_iter()
-        .find(|method| method.as_str() == parts.method.as_str())
-}
-
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
-    let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if waits(headers) && announced.is_some_and(|length| length > MAX_BODY) {
-        return Err(too_long());
-    }
-    let reading = async {
-        let (mut bytes, mut length) = (Vec::new(), 0_usize);
-        let mut chunks = body.into_data_stream();
-        while let Some(chunk) = chunks.next().await {
-            let broken = |_| Outcome::text(StatusCode::BAD_REQUEST, "the body broke off\n");
-            let chunk = chunk.map_err(broken)?;
-            length = length.saturating_add(chunk.len());
-            if length <= MAX_BODY {
-                bytes.extend_from_slice(&chunk);
-            } else if length > MAX_DRAINED {
-                break;
-            }
-        }
-        if length > MAX_BODY {
-            Err(too_long())
-        } else {
-            Ok(bytes.into())
-        }
-    };
-    tokio::time::timeout(BODY_DEADLINE, reading)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Outcome::text(
-                StatusCode::REQUEST_TIMEOUT,
-                "the body does not come\n",
-            ))
-        })
-}
-
 /// Whether the client waits for leave to send its body.
 fn waits(headers: &HeaderMap) -> bool {
     headers.contains_key(header::EXPECT)
-}
-
-/// Takes a body that nobody needs from the wire, so that the client is there to hear the answer;
-/// unless it waits for leave to send it.
-async fn drain(headers: &HeaderMap, body: Body) {
-    if !waits(headers) {
-        let _ = read(headers, body).await;
-    }
 }

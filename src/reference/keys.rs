@@ -1,6 +1,7 @@
 //! The public keys of one trusted issuer, fetched over HTTPS and kept for a while.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
@@ -29,7 +30,7 @@ pub(super) struct KeyRing {
 
 #[derive(Default)]
 struct Known {
-    keys: HashMap<String, Key>,
+    keys: Arc<HashMap<String, Key>>,
     fetched: Option<Instant>,
     tried: Option<Instant>,
 }
@@ -39,6 +40,8 @@ struct Known {
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
+    /// As it was published.
+    pub(super) jwk: Jwk,
 }
 
 /// The keys cannot be had, so that nothing can be said about a token.
@@ -75,15 +78,15 @@ impl KeyRing {
         &self.issuer
     }
 
-    /// The key of that id; `None` if the issuer has no such key.
-    pub(super) async fn key(&self, kid: &str) -> Result<Option<Key>, Unavailable> {
+    /// Its keys by id, fetched anew if there is none of that id.
+    pub(super) async fn keys(&self, kid: &str) -> Result<Arc<HashMap<String, Key>>, Unavailable> {
         // Held while fetching, so that many requests at once ask the issuer once.
         let mut known = self.known.lock().await;
         if known.wanting(kid) && known.tried.is_none_or(|tried| tried.elapsed() > PAUSE) {
             known.tried = Some(Instant::now());
             match self.fetch().await {
                 Ok(keys) => {
-                    known.keys = keys;
+                    known.keys = Arc::new(keys);
                     known.fetched = Some(Instant::now());
                 }
                 Err(reason) => {
@@ -92,8 +95,15 @@ impl KeyRing {
             }
         }
         match known.fetched {
-            Some(fetched) if fetched.elapsed() < EXPIRY => Ok(known.keys.get(kid).cloned()),
+            Some(fetched) if fetched.elapsed() < EXPIRY => Ok(Arc::clone(&known.keys)),
             _ => Err(Unavailable),
+        }
+    }
+
+    /// Fetches what is at `url` and makes nothing of it.
+    pub(super) async fn visit(&self, url: &str) {
+        if let Err(reason) = self.document::<Value>(url).await {
+            tracing::debug!(reason, "fetched in vain");
         }
     }
 
@@ -132,8 +142,20 @@ impl Known {
     }
 }
 
-/// A key of the set that can verify ES256 or RS256; others are passed over.
+/// A key of the set by its id; those without an id are passed over.
 fn usable(jwk: Value) -> Option<(String, Key)> {
+    let key = public_key(jwk)?;
+    let kid = key
+        .jwk
+        .common
+        .key_id
+        .clone()
+        .filter(|kid| !kid.is_empty())?;
+    Some((kid, key))
+}
+
+/// A key that can verify ES256 or RS256; others are passed over.
+pub(super) fn public_key(jwk: Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(jwk).ok()?;
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
@@ -152,6 +174,9 @@ fn usable(jwk: Value) -> Option<(String, Key)> {
         return None;
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
-    let kid = jwk.common.key_id.filter(|kid| !kid.is_empty())?;
-    Some((kid, Key { algorithm, key }))
+    Some(Key {
+        algorithm,
+        key,
+        jwk,
+    })
 }

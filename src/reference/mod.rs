@@ -9,10 +9,12 @@ mod authorisation;
 mod authority;
 mod element;
 mod faults;
+mod foreign;
 mod issuer;
 mod keys;
 mod namespace;
 mod path;
+mod pool;
 mod rules;
 mod scope;
 mod server;
@@ -25,6 +27,7 @@ mod tests;
 
 pub use authority::{Authority, ServerCertificate};
 pub use faults::{Fault, fault, faults};
+pub use foreign::{Foreign, Listening};
 pub use issuer::{Issuer, IssuerOptions};
 pub use storage::{Area, Storage, StorageOptions};
 

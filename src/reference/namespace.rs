@@ -41,10 +41,25 @@ impl Node {
 /// A change that somebody asks for. Paths are those of the namespace, area included.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    Delete { path: ObjectPath },
-    MakeDirectory { path: ObjectPath },
-    Move { from: ObjectPath, to: ObjectPath },
-    Put { path: ObjectPath, content: Bytes },
+    /// A file's content under another name as well.
+    Copy {
+        from: ObjectPath,
+        to: ObjectPath,
+    },
+    Delete {
+        path: ObjectPath,
+    },
+    MakeDirectory {
+        path: ObjectPath,
+    },
+    Move {
+        from: ObjectPath,
+        to: ObjectPath,
+    },
+    Put {
+        path: ObjectPath,
+        content: Bytes,
+    },
 }
 
 /// What came of it.
@@ -112,11 +127,26 @@ impl Namespace {
     /// Carries out `act` as a whole or not at all; what it makes carries `made_with`.
     pub(super) fn apply(&mut self, act: &Act, made_with: &str) -> Result<Change, Obstacle> {
         match act {
+            Act::Copy { from, to } => self.copy(from, to, made_with),
             Act::Delete { path } => self.delete(path),
             Act::MakeDirectory { path } => self.make_directory(path, made_with),
             Act::Move { from, to } => self.rename(from, to),
             Act::Put { path, content } => self.put(path, content, made_with),
         }
+    }
+
+    fn copy(
+        &mut self,
+        from: &ObjectPath,
+        to: &ObjectPath,
+        made_with: &str,
+    ) -> Result<Change, Obstacle> {
+        let node = self.get(from).ok_or(Obstacle::Missing)?;
+        let content = node.content.clone().ok_or(Obstacle::IsDirectory)?;
+        if from == to {
+            return Err(Obstacle::Inside);
+        }
+        self.put(to, &content, made_with)
     }
 
     fn delete(&mut self, path: &ObjectPath) -> Result<Change, Obstacle> {

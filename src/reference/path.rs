@@ -2,6 +2,8 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::model::Method;
+
 /// What may stand in a path unescaped (RFC 3986 section 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -19,6 +21,37 @@ pub(super) struct WrittenPath {
     pub(super) path: ObjectPath,
     /// A trailing slash says that it names a directory. The root needs none to be one.
     pub(super) slash: bool,
+}
+
+/// Which of a request's paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its target.
+    Target(Method),
+    /// Its `Destination`.
+    Destination,
+}
+
+/// The object that a path of a request names. Both paths are one; a fault may tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestPath {
+    /// By which rights are judged.
+    pub(super) judged: ObjectPath,
+    /// On which the request acts.
+    pub(super) meant: ObjectPath,
+    pub(super) slash: bool,
+}
+
+impl RequestPath {
+    /// As [`WrittenPath::parse`].
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let written = WrittenPath::parse(text)?;
+        Some(Self {
+            judged: written.path.clone(),
+            meant: written.path,
+            slash: written.slash,
+        })
+    }
 }
 
 impl WrittenPath {
@@ -54,6 +87,15 @@ fn decode(component: &str) -> Option<String> {
 }
 
 impl ObjectPath {
+    /// Of these names, which may be odd.
+    pub(super) fn of(names: Vec<String>) -> Self {
+        Self(names)
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+
     pub(super) fn is_root(&self) -> bool {
         self.0.is_empty()
     }

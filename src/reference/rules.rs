@@ -1,11 +1,18 @@
-use axum::http::StatusCode;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
-use super::answers::Outcome;
-use super::authorisation::{self, Question};
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Response, StatusCode};
+
+use super::answers::{Outcome, Refusal};
+use super::authorisation::{self, Operation, Question};
+use super::element::ServedArea;
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
-use super::path::WrittenPath;
+use super::path::{End, ObjectPath, RequestPath, WrittenPath};
+use super::pool::{self, Ticket};
 use super::scope::Action;
-use super::token::Bearer;
+use super::token::{Bearer, TokenRules};
 use crate::model::{Groups, Method};
 
 /// The decisions of the storage element. A fault replaces one or a few of them.
@@ -28,6 +35,46 @@ pub(super) struct Rules {
     pub(super) act: fn(&mut Namespace, &Act, &Bearer) -> Result<Change, Obstacle>,
     /// Tells what came of a request.
     pub(super) tell: fn(&Told, Outcome) -> Outcome,
+    /// What of a request is taken notice of.
+    pub(super) hears: fn(&mut Parts),
+    /// The method that a name on the wire stands for.
+    pub(super) method: fn(&str) -> Option<Method>,
+    /// Which object a path of a request names; `None` if nobody could say.
+    pub(super) request_path: fn(&str, End) -> Option<RequestPath>,
+    /// What lies below an area, of the path of an object.
+    pub(super) within: fn(&ObjectPath, &ObjectPath) -> Option<ObjectPath>,
+    /// For whom the bearer is taken, once its token was verified, or none was there.
+    pub(super) admits: fn(&mut Memory, &Parts, Verified) -> Verified,
+    /// Whether a token counts in this area of all.
+    pub(super) speaks_for: fn(&Bearer, &ServedArea, &[ServedArea], &Question) -> bool,
+    /// What an upload does, given what is there.
+    pub(super) uploading: fn(Option<&Node>, &HeaderMap) -> Operation,
+    /// Whether a part of a file can be uploaded, which then replaces it.
+    pub(super) takes_parts: bool,
+    /// What becomes of the bytes of an upload that broke off.
+    pub(super) broke_off: fn(Vec<u8>) -> Result<Vec<u8>, Outcome>,
+    /// The last touch to the answer to that request.
+    pub(super) says: fn(&Parts, Response<Body>) -> Response<Body>,
+    /// What is decided about a token.
+    pub(super) token: TokenRules,
+    /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
+    pub(super) redeems: fn(&mut Memory, &str, Option<&str>) -> Option<Bearer>,
+}
+
+/// Whose token it is, or why it is nobody's.
+pub(super) type Verified = Result<Bearer, Refusal>;
+
+/// What could be kept from earlier requests; the right rules keep nothing but tickets.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The last good bearer.
+    pub(super) last: Option<Bearer>,
+    /// Who came first over a connection, by the client's end of it.
+    pub(super) connections: BTreeMap<SocketAddr, Bearer>,
+    /// By `jti`, or by connection and text, with how often it came.
+    pub(super) tokens: BTreeMap<String, (u32, Bearer)>,
+    /// What was sent on to the pool and has not arrived yet.
+    pub(super) tickets: BTreeMap<String, Ticket>,
 }
 
 /// What the service as a whole does.
@@ -66,6 +113,23 @@ impl Default for Rules {
             groups_permit: authorisation::groups_permit,
             act: |namespace, act, bearer| namespace.apply(act, &bearer.token_id),
             tell: |_, outcome| outcome,
+            hears: |_| {},
+            method: authorisation::method,
+            request_path: |text, _| RequestPath::parse(text),
+            within: ObjectPath::below,
+            admits: |_, _, bearer| bearer,
+            speaks_for: |bearer, area, _, _| bearer.issuer == area.issuer,
+            uploading: |node, _| authorisation::uploading(node),
+            takes_parts: false,
+            broke_off: |_| {
+                Err(Outcome::text(
+                    StatusCode::BAD_REQUEST,
+                    "the body broke off\n",
+                ))
+            },
+            says: |_, response| response,
+            token: TokenRules::default(),
+            redeems: pool::redeem,
         }
     }
 }

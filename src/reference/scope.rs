@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::path::WrittenPath;
 
 /// What a storage capability names before its path (profile 2.2.1).
@@ -45,6 +47,14 @@ pub(super) const COMPUTE: [&str; 4] = [
     "compute.create",
     "compute.cancel",
 ];
+
+/// What a `scope` claim says: nothing where there is none, and no token at all where it is no string.
+pub(super) fn claimed(claim: Option<&Value>) -> Option<Scope> {
+    match claim {
+        None => Some(Scope::default()),
+        Some(scope) => scope.as_str().and_then(Scope::parse),
+    }
+}
 
 impl Scope {
     /// Reads a `scope` claim. `None` means that the token is to be rejected: a storage capability

@@ -1,19 +1,19 @@
 //! HTTPS on a loopback port, for as long as somebody holds it; and the client side of the same trust.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
+use axum_server::accept::{Accept, NoDelayAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
 use secrecy::ExposeSecret;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Authority, ReferenceError};
 
@@ -35,13 +35,16 @@ pub(super) struct Server {
 impl Port {
     /// Takes `port` on 127.0.0.1, or any free one if it is 0.
     pub(super) fn take(port: u16) -> Result<Self, ReferenceError> {
+        Self::take_at(Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// The same on another address.
+    pub(super) fn take_at(address: Ipv4Addr, port: u16) -> Result<Self, ReferenceError> {
         let refused = |source| ReferenceError::Bind { port, source };
         let socket = TcpSocket::new_v4().map_err(refused)?;
         // Without it a service on a fixed port could not be started twice within a minute.
         socket.set_reuseaddr(port != 0).map_err(refused)?;
-        socket
-            .bind((Ipv4Addr::LOCALHOST, port).into())
-            .map_err(refused)?;
+        socket.bind((address, port).into()).map_err(refused)?;
         let number = socket.local_addr().map_err(refused)?.port();
         Ok(Self { socket, number })
     }
@@ -61,11 +64,21 @@ impl Port {
         authority: &Authority,
         router: Router,
     ) -> Result<Server, ReferenceError> {
+        self.serve_counted(tls(authority)?, router, None)
+    }
+
+    /// The same with what [`tls`] made; every connection is noted in `callers` before its handshake.
+    pub(super) fn serve_counted(
+        self,
+        tls: RustlsConfig,
+        router: Router,
+        callers: Option<Callers>,
+    ) -> Result<Server, ReferenceError> {
         let port = self.number;
         let refused = |source| ReferenceError::Bind { port, source };
-        let tls = RustlsConfig::from_config(Arc::new(server_tls(authority)?));
         // Without it an answer waits 40 ms until the client acknowledges the handshake's last records.
-        let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+        let inner = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+        let acceptor = Noting { inner, callers };
         let listener = self
             .socket
             .listen(BACKLOG)
@@ -78,12 +91,44 @@ impl Port {
             .http1_only()
             .handle(handle.clone());
         tokio::spawn(async move {
-            if let Err(error) = server.serve(router.into_make_service()).await {
+            if let Err(error) = server
+                .serve(router.into_make_service_with_connect_info::<SocketAddr>())
+                .await
+            {
                 tracing::warn!(port, %error, "embedded server ended");
             }
         });
         Ok(Server { handle })
     }
+}
+
+/// Who connected, in order.
+pub(super) type Callers = Arc<Mutex<Vec<SocketAddr>>>;
+
+/// Notes who connects.
+#[derive(Clone)]
+struct Noting<A> {
+    inner: A,
+    callers: Option<Callers>,
+}
+
+impl<A: Accept<TcpStream, S>, S> Accept<TcpStream, S> for Noting<A> {
+    type Stream = A::Stream;
+    type Service = A::Service;
+    type Future = A::Future;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        if let (Some(callers), Ok(caller)) = (&self.callers, stream.peer_addr()) {
+            let mut callers = callers.lock().unwrap_or_else(PoisonError::into_inner);
+            callers.push(caller);
+        }
+        self.inner.accept(stream, service)
+    }
+}
+
+/// The server side of TLS with a new certificate of `authority`.
+pub(super) fn tls(authority: &Authority) -> Result<RustlsConfig, ReferenceError> {
+    Ok(RustlsConfig::from_config(Arc::new(server_tls(authority)?)))
 }
 
 impl Drop for Server {

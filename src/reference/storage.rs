@@ -1,11 +1,13 @@
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::body::Bytes;
+use axum::middleware::from_fn_with_state;
 
 use super::element::{self, Element, ServedArea};
 use super::faults::Fault;
 use super::keys::KeyRing;
-use super::namespace::Namespace;
+use super::namespace::{Act, Namespace};
 use super::path::{ObjectPath, WrittenPath};
 use super::rules::{Rules, Service};
 use super::server::{Port, Server};
@@ -29,6 +31,10 @@ pub struct StorageOptions {
     pub others: Vec<Area>,
     /// How it is to misbehave.
     pub faults: Vec<&'static Fault>,
+    /// Files that are there from the start, by their path on the service.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Whether it remembers every request.
+    pub recorded: bool,
 }
 
 /// A further area, of another issuer.
@@ -55,6 +61,8 @@ impl Default for StorageOptions {
             groups: Groups::default(),
             others: Vec::new(),
             faults: Vec::new(),
+            files: Vec::new(),
+            recorded: false,
         }
     }
 }
@@ -90,6 +98,12 @@ impl Storage {
             let router = Router::new()
                 .fallback(element::answer)
                 .with_state(Arc::clone(&element));
+            let router = if options.recorded {
+                let remember = element::remember;
+                router.layer(from_fn_with_state(Arc::clone(&element), remember))
+            } else {
+                router
+            };
             Running::Server(port.serve(authority, router)?)
         };
         Ok(Self {
@@ -102,6 +116,11 @@ impl Storage {
     /// Scheme, host and port, `https://localhost:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Every request so far, where they are remembered: method, path and names of the headers.
+    pub fn requests(&self) -> Vec<String> {
+        self.element.requests()
     }
 
     /// Every object in the store by its path, areas included, directories with a trailing slash.
@@ -137,6 +156,16 @@ fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceEr
             groups: area.groups.clone(),
         });
     }
+    for (path, bytes) in &options.files {
+        let path = absolute(path)?;
+        if let Some(parent) = path.parent() {
+            namespace.make_directories(&parent);
+        }
+        let content = Bytes::from(bytes.clone());
+        let put = Act::Put { path, content };
+        let full = |_| ReferenceError::Option("a file cannot be stored".into());
+        namespace.apply(&put, "").map_err(full)?;
+    }
     let mut rules = Rules::default();
     for fault in &options.faults {
         fault.apply(&mut rules);
@@ -150,6 +179,8 @@ fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceEr
             format!("https://127.0.0.1:{}", port.number()),
         ],
         namespace: Mutex::new(namespace),
+        memory: Mutex::default(),
+        requests: Mutex::default(),
     })
 }
 

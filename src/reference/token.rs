@@ -1,16 +1,17 @@
 //! From a request's headers to what the bearer of its token may claim (profile 2.1 and 4.2).
 
+use std::collections::HashMap;
+
 use axum::http::{HeaderMap, Uri, header};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::answers::Refusal;
 use super::keys::{Key, KeyRing, Unavailable};
-use super::scope::{Action, Capability, Scope};
-use crate::model::Audience;
+use super::scope::{self, Action, Capability, Scope};
+use crate::model::{Audience, Method};
 
 const MAX_TOKEN: usize = 32 << 10;
 const MAX_SUBJECT: usize = 255;
@@ -82,66 +83,201 @@ pub(super) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str
     Ok(token)
 }
 
-#[derive(Deserialize)]
-struct JoseHeader {
-    alg: String,
-    kid: Option<String>,
-    typ: Option<String>,
-    crit: Option<Value>,
+/// The decisions about a token. A fault replaces one or a few of them.
+pub(super) struct TokenRules {
+    /// Header, payload and signature, as they stand.
+    pub(super) parts: fn(&str) -> Option<[&str; 3]>,
+    /// Reads a JSON object.
+    pub(super) object: fn(&[u8]) -> Option<Map<String, Value>>,
+    /// Whether the header member of that name, be it there or not, is none that spoils the token.
+    pub(super) member: fn(&str, &Jws) -> bool,
+    /// Whether `iss` names this trusted issuer.
+    pub(super) same_issuer: fn(&str, Option<&Value>) -> bool,
+    /// The keys to try, of those of the issuer.
+    pub(super) keys: fn(&Jws, &HashMap<String, Key>) -> Vec<Key>,
+    /// Whether that key signed it.
+    pub(super) signed: fn(&Jws, &Key) -> bool,
+    /// Whether the claim of that name, be it there or not, is none that spoils the token at that time.
+    pub(super) claim: fn(&str, &Jws, f64) -> bool,
+    /// What the token allows.
+    pub(super) scope: fn(Option<&Value>, &Map<String, Value>) -> Option<Scope>,
+    /// The groups that the claims assert.
+    pub(super) groups: fn(&Map<String, Value>) -> Vec<String>,
+    /// Whether every issuer's keys count for all issuers.
+    pub(super) pools_keys: bool,
+    /// A URL that is fetched because a token names it, whose issuer is trusted or not; the right rules
+    /// fetch nothing but the keys of trusted issuers.
+    pub(super) fetches: fn(&Jws, bool) -> Option<String>,
+}
+
+impl Default for TokenRules {
+    /// The right ones.
+    fn default() -> Self {
+        Self {
+            parts,
+            object: |json| serde_json::from_slice(json).ok(),
+            member: member_fits,
+            same_issuer: |trusted, iss| iss.and_then(Value::as_str) == Some(trusted),
+            keys: |jws, keys| keys.get(jws.key_id()).into_iter().cloned().collect(),
+            signed,
+            claim: claim_fits,
+            scope: |claim, _| scope::claimed(claim),
+            groups,
+            pools_keys: false,
+            fetches: |_, _| None,
+        }
+    }
+}
+
+/// A token taken apart.
+pub(super) struct Jws<'a> {
+    pub(super) header: Map<String, Value>,
+    pub(super) claims: Map<String, Value>,
+    /// What is signed.
+    pub(super) message: &'a str,
+    /// In base64url.
+    pub(super) signature: &'a str,
+    /// The request's method; the right answer does not depend on it.
+    pub(super) method: Method,
+}
+
+impl Jws<'_> {
+    /// `alg`; empty if it is none.
+    pub(super) fn algorithm(&self) -> &str {
+        self.header
+            .get("alg")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    /// `kid`; empty, which no key is named, if there is none.
+    pub(super) fn key_id(&self) -> &str {
+        self.header
+            .get("kid")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
 }
 
 /// Verifies `token` and reads it. Trust in its issuer is looked at before anything is fetched.
-pub(super) async fn verify(token: &str, trusted: &[KeyRing]) -> Result<Bearer, Refusal> {
+pub(super) async fn verify(
+    rules: &TokenRules,
+    token: &str,
+    method: Method,
+    trusted: &[KeyRing],
+) -> Result<Bearer, Refusal> {
     let bad = Refusal::InvalidToken;
     if token.len() > MAX_TOKEN {
         return Err(bad("too long"));
     }
-    let parts: Vec<&str> = token.split('.').collect();
-    let [header, payload, signature] = parts[..] else {
-        return Err(bad("not a signed JWT"));
+    let [header, payload, signature] = (rules.parts)(token).ok_or(bad(NO_JWS))?;
+    let object = |part: &str| (rules.object)(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?);
+    let jws = Jws {
+        header: object(header).ok_or(bad(NO_HEADER))?,
+        claims: object(payload).ok_or(bad(NO_PAYLOAD))?,
+        message: token
+            .get(..header.len() + 1 + payload.len())
+            .unwrap_or(token),
+        signature,
+        method,
     };
-    let header: JoseHeader = decode(header).ok_or(bad("its header cannot be read"))?;
-    let claims: Map<String, Value> = decode(payload).ok_or(bad("its payload cannot be read"))?;
-    let algorithm = match header.alg.as_str() {
-        "ES256" => Algorithm::ES256,
-        "RS256" => Algorithm::RS256,
-        _ => return Err(bad("its algorithm is not accepted")),
-    };
-    if header.crit.is_some() {
-        return Err(bad("it has critical extensions"));
+    let issuer = jws.claims.get("iss");
+    let known = trusted
+        .iter()
+        .any(|ring| (rules.same_issuer)(ring.issuer(), issuer));
+    if let (Some(url), [ring, ..]) = ((rules.fetches)(&jws, known), trusted) {
+        ring.visit(&url).await;
     }
-    if !header.typ.is_none_or(|typ| access_token(&typ)) {
-        return Err(bad("it is no access token"));
-    }
-    let kid = header
-        .kid
-        .filter(|kid| !kid.is_empty())
-        .ok_or(bad("it does not name its key"))?;
-    let issuer = claims.get("iss").and_then(Value::as_str);
+    fit(&MEMBERS, |name| (rules.member)(name, &jws))?;
     let ring = trusted
         .iter()
-        .find(|ring| Some(ring.issuer()) == issuer)
+        .find(|ring| (rules.same_issuer)(ring.issuer(), issuer))
         .ok_or(bad("its issuer is not trusted"))?;
-    let key = match ring.key(&kid).await {
-        Ok(Some(key)) if key.algorithm == algorithm => key,
-        Ok(_) => return Err(bad("its key is not one of its issuer")),
+    let mut keys = match ring.keys(jws.key_id()).await {
+        Ok(keys) => (rules.keys)(&jws, &keys),
         Err(Unavailable) => return Err(Refusal::KeysUnavailable),
     };
-    let message = &token[..header_and_payload(token)];
-    if !signed(message, signature, &key) {
+    if rules.pools_keys {
+        for ring in trusted {
+            let found = ring.keys(jws.key_id()).await;
+            keys.extend(found.iter().flat_map(|found| (rules.keys)(&jws, found)));
+        }
+    }
+    if keys.is_empty() {
+        return Err(bad("its key is not one of its issuer"));
+    }
+    if !keys.iter().any(|key| (rules.signed)(&jws, key)) {
         return Err(bad("its signature is wrong"));
     }
-    read(&claims, unix_now())
+    read(rules, &jws, ring.issuer(), unix_now())
 }
 
-/// Where the signed part of a compact JWS ends.
-fn header_and_payload(token: &str) -> usize {
-    token.rfind('.').unwrap_or(token.len())
+/// Why something that was presented is no token at all.
+pub(super) const NO_JWS: &str = "not a signed JWT";
+pub(super) const NO_HEADER: &str = "its header cannot be read";
+pub(super) const NO_PAYLOAD: &str = "its payload cannot be read";
+
+/// Members of the header that are judged, and what is wrong where they do not fit.
+const MEMBERS: [(&str, &str); 4] = [
+    ("alg", "its algorithm is not accepted"),
+    ("crit", "it has critical extensions"),
+    ("typ", "it is no access token"),
+    ("kid", "it does not name its key"),
+];
+
+/// The same for claims. The audience, if it is one, is judged elsewhere.
+const CLAIMS: [(&str, &str); 8] = [
+    ("exp", EXPIRED),
+    ("nbf", "it is not valid yet, or nbf is no number"),
+    ("iat", "iat is missing or no number"),
+    ("sub", "sub is missing or not fit"),
+    (
+        "wlcg.ver",
+        "its profile version is missing or not supported",
+    ),
+    ("jti", "jti is missing"),
+    ("aud", "aud is no audience"),
+    ("cnf", BOUND),
+];
+
+pub(super) const EXPIRED: &str = "it has expired, or does not say when";
+/// Nothing is wrong with that: the profile does not know `cnf` (profile 4.3.3).
+pub(super) const BOUND: &str = "it is bound to a key that was not shown";
+
+fn fit(
+    judged: &[(&'static str, &'static str)],
+    fits: impl Fn(&str) -> bool,
+) -> Result<(), Refusal> {
+    match judged.iter().find(|(name, _)| !fits(name)) {
+        Some((_, wrong)) => Err(Refusal::InvalidToken(wrong)),
+        None => Ok(()),
+    }
 }
 
-fn decode<T: for<'a> Deserialize<'a>>(part: &str) -> Option<T> {
-    let json = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
-    serde_json::from_slice(&json).ok()
+/// The compact serialisation of RFC 7515 section 7.1.
+pub(super) fn parts(token: &str) -> Option<[&str; 3]> {
+    token.split('.').collect::<Vec<_>>().try_into().ok()
+}
+
+pub(super) fn member_fits(name: &str, jws: &Jws) -> bool {
+    let member = jws.header.get(name);
+    match name {
+        "alg" => algorithm(jws.algorithm()).is_some(),
+        // None is understood.
+        "crit" => member.is_none(),
+        "typ" => member.is_none_or(|typ| typ.as_str().is_some_and(access_token)),
+        "kid" => !jws.key_id().is_empty(),
+        _ => true,
+    }
+}
+
+/// Those of profile 4.3.3.
+fn algorithm(name: &str) -> Option<Algorithm> {
+    match name {
+        "ES256" => Some(Algorithm::ES256),
+        "RS256" => Some(Algorithm::RS256),
+        _ => None,
+    }
 }
 
 /// RFC 9068 section 2.1 and RFC 7519 section 5.1; case does not matter in media types.
@@ -151,8 +287,14 @@ fn access_token(typ: &str) -> bool {
         .any(|known| typ.eq_ignore_ascii_case(known))
 }
 
-fn signed(message: &str, signature: &str, key: &Key) -> bool {
-    jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.key, key.algorithm)
+/// The algorithm is that of the key, and the header has to agree (RFC 8725 section 3.1).
+pub(super) fn signed(jws: &Jws, key: &Key) -> bool {
+    algorithm(jws.algorithm()) == Some(key.algorithm) && verified(jws, jws.signature, key)
+}
+
+/// Whether `signature` is that of the token by the key, whatever its header says.
+pub(super) fn verified(jws: &Jws, signature: &str, key: &Key) -> bool {
+    jsonwebtoken::crypto::verify(signature, jws.message.as_bytes(), &key.key, key.algorithm)
         .unwrap_or(false)
 }
 
@@ -160,40 +302,37 @@ fn unix_now() -> f64 {
     jiff::Timestamp::now().as_duration().as_secs_f64()
 }
 
-/// Judges the claims of a token whose signature is right. The audience is judged elsewhere.
-fn read(claims: &Map<String, Value>, now: f64) -> Result<Bearer, Refusal> {
-    let bad = Refusal::InvalidToken;
-    let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let filled = |name: &str| text(name).filter(|value| !value.is_empty());
-    let time = |name: &str| claims.get(name).and_then(Value::as_f64);
-
-    if time("exp").ok_or(bad("exp is missing or no number"))? <= now {
-        return Err(bad("it has expired"));
-    }
-    if claims.contains_key("nbf") && time("nbf").ok_or(bad("nbf is no number"))? > now + SKEW {
-        return Err(bad("it is not valid yet"));
-    }
-    time("iat").ok_or(bad("iat is missing or no number"))?;
-    filled("sub")
-        .filter(|sub| sub.is_ascii() && sub.len() <= MAX_SUBJECT)
-        .ok_or(bad("sub is missing or not fit"))?;
-    if !text("wlcg.ver").is_some_and(supported) {
-        return Err(bad("its profile version is missing or not supported"));
-    }
-    let scope = match claims.get("scope") {
-        None => Some(Scope::default()),
-        Some(scope) => scope.as_str().and_then(Scope::parse),
-    };
+/// Judges the claims of a token whose signature is right.
+fn read(rules: &TokenRules, jws: &Jws, issuer: &str, now: f64) -> Result<Bearer, Refusal> {
+    fit(&CLAIMS, |name| (rules.claim)(name, jws, now))?;
+    let claims = &jws.claims;
+    let token_id = claims.get("jti").and_then(Value::as_str);
+    let scope = (rules.scope)(claims.get("scope"), claims);
     Ok(Bearer {
-        issuer: filled("iss").unwrap_or_default().to_owned(),
-        token_id: filled("jti").ok_or(bad("jti is missing"))?.to_owned(),
-        audience: audience(claims.get("aud"))?,
-        scope: scope.ok_or(bad("its scope is broken"))?,
-        groups: claims
-            .get("wlcg.groups")
-            .and_then(strings)
-            .unwrap_or_default(),
+        issuer: issuer.to_owned(),
+        token_id: token_id.unwrap_or_default().to_owned(),
+        audience: claims.get("aud").and_then(audience),
+        scope: scope.ok_or(Refusal::InvalidToken("its scope is broken"))?,
+        groups: (rules.groups)(claims),
     })
+}
+
+pub(super) fn claim_fits(name: &str, jws: &Jws, now: f64) -> bool {
+    let claim = jws.claims.get(name);
+    let time = claim.and_then(Value::as_f64);
+    let text = claim.and_then(Value::as_str);
+    match name {
+        "exp" => time.is_some_and(|exp| exp > now),
+        "nbf" => claim.is_none() || time.is_some_and(|nbf| nbf <= now + SKEW),
+        "iat" => time.is_some(),
+        "sub" => {
+            text.is_some_and(|sub| !sub.is_empty() && sub.is_ascii() && sub.len() <= MAX_SUBJECT)
+        }
+        "wlcg.ver" => text.is_some_and(supported),
+        "jti" => text.is_some_and(|jti| !jti.is_empty()),
+        "aud" => claim.is_none_or(|aud| audience(aud).is_some()),
+        _ => true,
+    }
 }
 
 /// Every minor version of major version 1 (profile 4.3.3).
@@ -203,15 +342,22 @@ fn supported(version: &str) -> bool {
         .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn audience(claim: Option<&Value>) -> Result<Option<Audience<String>>, Refusal> {
-    let read = match claim {
-        None => return Ok(None),
-        Some(Value::String(one)) => Some(Audience::One(one.clone())),
-        Some(many) => strings(many).map(Audience::Many),
-    };
-    read.filter(|audience| !audience.each().is_empty())
-        .map(Some)
-        .ok_or(Refusal::InvalidToken("aud is no audience"))
+/// The groups that the claims assert; another shape than an array of strings asserts none.
+pub(super) fn groups(claims: &Map<String, Value>) -> Vec<String> {
+    claims
+        .get("wlcg.groups")
+        .and_then(strings)
+        .unwrap_or_default()
+}
+
+/// A string or an array of strings that is not empty.
+fn audience(claim: &Value) -> Option<Audience<String>> {
+    match claim {
+        Value::String(one) => Some(Audience::One(one.clone())),
+        many => strings(many)
+            .filter(|each| !each.is_empty())
+            .map(Audience::Many),
+    }
 }
 
 /// An array of strings and nothing else.
@@ -241,7 +387,14 @@ mod tests {
             Some(value) => claims.insert(claim.into(), value),
             None => claims.remove(claim),
         };
-        read(&claims, 1500.0)
+        let jws = Jws {
+            header: Map::new(),
+            claims,
+            message: "",
+            signature: "",
+            method: Method::Get,
+        };
+        read(&TokenRules::default(), &jws, "https://i/", 1500.0)
     }
 
     #[test]

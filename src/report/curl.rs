@@ -2,18 +2,17 @@
 
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use crate::model::{Exchange, Method, TokenRef};
+use crate::model::{Exchange, Hop, Method, TokenRef};
 use crate::redact::secret_header;
 
 /// Header fields, in lower case, that curl sets by itself, or that belong to our connection or to
 /// our run.
-const OURS: [&str; 7] = [
+const OURS: [&str; 6] = [
     "accept-encoding",
     "connection",
     "content-length",
     "host",
     "te",
-    "transfer-encoding",
     "user-agent",
 ];
 
@@ -30,10 +29,17 @@ pub fn curl(exchange: &Exchange) -> String {
         Method::Head => "-I".into(),
         _ => "-i".into(),
     });
-    if !matches!(exchange.method, Method::Get | Method::Head) {
-        words.extend(["-X".into(), exchange.method.as_str().into()]);
+    let plain = exchange.method == Method::Head
+        || exchange.method == Method::Get && exchange.request_body.is_none();
+    if exchange.verb.is_some() || !plain {
+        words.extend(["-X".into(), exchange.sent_method().into()]);
     }
-    if !exchange.hops.is_empty() {
+    // A token is not sent on to plain HTTP just to see it again.
+    let clear = |hop: &Hop| {
+        let scheme = hop.location.trim_start().get(..5);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
+    };
+    if !exchange.hops.is_empty() && !exchange.hops.iter().any(clear) {
         let trusted = exchange.hops.iter().any(|hop| hop.token_forwarded);
         words.push(if trusted { "--location-trusted" } else { "-L" }.into());
     }
@@ -44,8 +50,12 @@ pub fn curl(exchange: &Exchange) -> String {
     if url.contains(['{', '}', '[', ']']) {
         words.push("-g".into());
     }
-    if exchange.token.is_some() {
-        words.extend(["-H".into(), "\"Authorization: Bearer $TOKEN\"".into()]);
+    match &exchange.presented {
+        Some(lines) => words.extend(lines.iter().flat_map(|line| ["-H".into(), variable(line)])),
+        None if exchange.token.is_some() => {
+            words.extend(["-H".into(), "\"Authorization: Bearer $TOKEN\"".into()]);
+        }
+        None => {}
     }
     words.extend(headers(exchange).flat_map(|header| ["-H".into(), quote(&header)]));
     if let Some(body) = &exchange.request_body {
@@ -60,7 +70,10 @@ pub fn curl(exchange: &Exchange) -> String {
             plain => ["--data-binary".into(), quote(plain)],
         });
     }
-    words.push(quote(&url));
+    words.push(match exchange.presented {
+        Some(_) => variable(&url),
+        None => quote(&url),
+    });
     words.join(" ")
 }
 
@@ -100,6 +113,25 @@ fn is(name: &str, lower: &str) -> bool {
     name.eq_ignore_ascii_case(lower)
 }
 
+/// One word for a POSIX shell, in which `$TOKEN` and `$OTHER` are variables and all else is as it is.
+fn variable(text: &str) -> String {
+    if !["$TOKEN", "$OTHER"].iter().any(|name| text.contains(name)) {
+        return quote(text);
+    }
+    let escaped = |c: char| match c {
+        '\0' => "\u{fffd}".to_owned(),
+        '"' | '\\' | '`' | '$' => format!("\\{c}"),
+        other => other.to_string(),
+    };
+    let plain: String = text.chars().map(escaped).collect();
+    format!(
+        "\"{}\"",
+        plain
+            .replace("\\$TOKEN", "$TOKEN")
+            .replace("\\$OTHER", "$OTHER")
+    )
+}
+
 /// One word for a POSIX shell. No argument can hold NUL, which becomes U+FFFD.
 pub(super) fn quote(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
@@ -115,12 +147,12 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::model::Hop;
     use crate::report::sample;
 
     /// The arguments that curl would get, from a real shell.
     fn arguments(line: &str) -> Vec<String> {
-        let script = format!("curl() {{ printf '%s\\0' \"$@\"; }}; TOKEN='a b'; {line}");
+        let script =
+            format!("curl() {{ printf '%s\\0' \"$@\"; }}; TOKEN='a b'; OTHER='c d'; {line}");
         let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
         assert!(
             output.status.success() && output.stderr.is_empty(),
@@ -242,5 +274,62 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         assert!(arguments(&curl(&exchange)).contains(&"@FILE".to_owned()));
         exchange.request_body = Some("@/etc/passwd".into());
         assert!(arguments(&curl(&exchange)).contains(&"--data-raw".to_owned()));
+    }
+
+    #[test]
+    fn tokens_stand_where_they_were_sent() {
+        let mut exchange = sample::exchange("se-alpha", Method::Get, 401);
+        exchange.request_headers.clear();
+        exchange.presented = Some(vec![
+            "authorization: bearer $TOKEN".into(),
+            "Cookie: a=\"$OTHER\"; b=`id`; c=$HOME".into(),
+            "X-Plain: it's".into(),
+        ]);
+        exchange.url += "?authz=$TOKEN&x=$(id)";
+        let line = curl(&exchange);
+        let words = arguments(&line);
+        assert_eq!(
+            words[1..],
+            [
+                "-H",
+                "authorization: bearer a b",
+                "-H",
+                "Cookie: a=\"c d\"; b=`id`; c=$HOME",
+                "-H",
+                "X-Plain: it's",
+                "https://se-alpha.example.org:8443/wlcg/touchstone-x/f?authz=a b&x=$(id)",
+            ],
+            "{line}"
+        );
+        exchange.presented = Some(Vec::new());
+        assert!(!curl(&exchange).contains("Bearer"));
+    }
+
+    #[test]
+    fn bodies_methods_and_framing_are_those_that_were_sent() {
+        let mut exchange = sample::exchange("se-alpha", Method::Put, 201);
+        exchange.verb = Some("PATCH".into());
+        exchange.request_headers = vec![("Transfer-Encoding".into(), "chunked".into())];
+        let line = curl(&exchange);
+        assert!(
+            line.contains("-X PATCH") && line.contains("'Transfer-Encoding: chunked'"),
+            "{line}"
+        );
+        let mut get = sample::exchange("se-alpha", Method::Get, 200);
+        get.request_body = Some("x".into());
+        assert!(
+            curl(&get).contains("-X GET"),
+            "or curl would make it a POST"
+        );
+        get.hops.push(Hop {
+            url: get.url.clone(),
+            status: 307,
+            location: "HTTP://se/f".into(),
+            token_forwarded: false,
+        });
+        assert!(
+            !curl(&get).contains("-L"),
+            "a token is not sent in the clear"
+        );
     }
 }

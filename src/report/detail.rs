@@ -52,6 +52,9 @@ pub(super) fn again(exchange: &Exchange, indent: &str, style: Style) -> String {
             logged += &format!(", jti {}", line(jti));
         }
     }
+    if let Some(other) = &exchange.other {
+        text += &row(indent, style, "other", &line(&obtain(other)));
+    }
     text + &row(indent, style, "logged", &logged)
 }
 
@@ -63,7 +66,7 @@ pub(super) fn exchanges(result: &CaseResult) -> String {
         text += &format!(
             "\n{}: {} {url}\n",
             exchange.purpose.as_str(),
-            exchange.method
+            exchange.sent_method()
         );
         text += &fields(">", &exchange.request_headers);
         if let Some(token) = &exchange.token {

@@ -42,6 +42,8 @@ pub enum Subject {
         clauses: Vec<ClauseId>,
         /// The cases that have to fail.
         cases: Vec<CaseId>,
+        /// Whether it spoils what most cases build on, so that any other may fail as well.
+        wide: bool,
     },
     /// It is out of order as a whole: no refusal may count as one there.
     Service {
@@ -94,6 +96,8 @@ pub struct FaultRow {
     pub about: String,
     /// The clauses that it violates.
     pub clauses: Vec<ClauseId>,
+    /// Whether it spoils what most cases build on.
+    pub wide: bool,
     /// The cases on trial that have to fail.
     pub expected: Vec<CaseId>,
     /// The cases that failed.
@@ -181,7 +185,11 @@ impl Proof {
         for trial in trials {
             match &trial.subject {
                 Subject::Faultless => proof.faultless(&evidence, trial),
-                Subject::Fault { clauses, cases } => proof.fault(&evidence, trial, clauses, cases),
+                Subject::Fault {
+                    clauses,
+                    cases,
+                    wide,
+                } => proof.fault(&evidence, trial, clauses, cases, *wide),
                 Subject::Service { exit } => proof.service(&evidence, trial, *exit),
             }
         }
@@ -211,6 +219,7 @@ impl Proof {
         trial: &Trial,
         clauses: &[ClauseId],
         named: &[CaseId],
+        wide: bool,
     ) {
         // A name that is no case is a mistake, unless it was not selected.
         let expected: Vec<CaseId> = named
@@ -232,7 +241,8 @@ impl Proof {
         let with = |verdict| evidence.with(&trial.name, verdict);
         let (failed, errors) = (with(Verdict::Fail), with(Verdict::Error));
         let concerned = |case: &Case| {
-            expected.contains(&case.id) || case.clauses.iter().any(|id| clauses.contains(id))
+            wide || expected.contains(&case.id)
+                || case.clauses.iter().any(|id| clauses.contains(id))
         };
         for case in failed.iter().filter(|case| !concerned(case)) {
             let entry = evidence.entry(&trial.name, &case.id);
@@ -244,6 +254,7 @@ impl Proof {
             fault: trial.name.clone(),
             about: trial.about.clone(),
             clauses: clauses.to_vec(),
+            wide,
             failed: ids(&failed),
             errors: ids(&errors),
             expected,

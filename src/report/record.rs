@@ -79,7 +79,7 @@ impl Recorder {
             }
             endpoints.push(EndpointRecord {
                 name: planned.endpoint.name.clone(),
-                url: planned.endpoint.url_of(""),
+                url: planned.endpoint.area_url(),
                 profile: planned.profile,
                 software: seen.software.or_else(|| planned.endpoint.software.clone()),
                 unreachable: seen.unreachable,

@@ -2,26 +2,36 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout_at;
 
 use crate::check::{self, Judge, Ruling};
-use crate::http::{Caller, Client, Outgoing};
+use crate::http;
+use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
 use crate::model::{
-    Answer, CasePlan, EndpointPlan, Exchange, Expect, Finding, Method, Purpose, Script, State,
-    StepPlan, TokenRequest, Verdict,
+    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Method,
+    Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
 };
 use crate::token::{Fit, Token, TokenError};
 
 use super::Shared;
 use super::ledger::Remaining;
+use super::listen::{self, Ear};
 use super::observer::Observer;
+use super::present;
 
 /// What is known about the site when its cases run.
 pub(super) struct Site<'a> {
     pub shared: &'a Shared,
     pub plan: &'a EndpointPlan,
     pub client: &'a Client,
+    pub wire: &'a http::Wire,
     pub observer: &'a Token,
+    /// The one of the second area.
+    pub second: Option<&'a Token>,
+    /// Where nothing may be written: the file that is there, and its bytes.
+    pub existing: Option<&'a (String, Vec<u8>)>,
     /// For all cases of the endpoint.
     pub deadline: Instant,
 }
@@ -67,11 +77,21 @@ pub(super) async fn run(
         case,
         deadline: limit.min(site.deadline),
         made,
-        world: HashMap::new(),
+        world: site
+            .existing
+            .iter()
+            .map(|(path, bytes)| (path.clone(), State::File(bytes.clone())))
+            .collect(),
         exchanges: Vec::new(),
         findings: Vec::new(),
+        connection: None,
+        continued: false,
+        last: None,
+        place: None,
+        ear: None,
+        heard: 0,
     };
-    let stop = running.script(script).await.err();
+    let stop = running.whole(script).await.err();
     running.outcome(stop)
 }
 
@@ -84,24 +104,53 @@ struct Running<'a> {
     world: HashMap<String, State>,
     exchanges: Vec<Exchange>,
     findings: Vec<Finding>,
+    /// The case's one connection, where steps ask for it.
+    connection: Option<Connection>,
+    /// Whether the last step was told to go on with its body.
+    continued: bool,
+    /// Status and length of the last step's answer.
+    last: Option<(u16, usize)>,
+    /// Where the last step was redirected to, without the query.
+    place: Option<String>,
+    /// The server to which tokens of the case point, where they do.
+    ear: Option<Box<dyn Ear>>,
+    /// How many connections to it were told already.
+    heard: usize,
 }
 
 /// A step's tokens, obtained before anything is sent.
 struct Credentials {
     token: Option<Token>,
+    other: Option<Token>,
     control: Option<Token>,
 }
 
 impl Running<'_> {
-    async fn script(&mut self, script: &Script) -> Result<(), Stop> {
-        let mut credentials = Vec::new();
-        for step in &script.steps {
-            credentials.push(Credentials {
-                token: self.token(step.token.as_ref(), Fit::Exact).await?,
-                control: self.token(step.control.as_ref(), Fit::AtLeast).await?,
-            });
+    /// Listens where tokens point to us, and goes through the script.
+    async fn whole(&mut self, script: &Script) -> Result<(), Stop> {
+        if !listen::needed(script) {
+            return self.script(script).await;
         }
+        let failed = |reason: String| Stop::Undecided(format!("nobody can listen: {reason}"));
+        let Some(listener) = self.site.shared.listener.clone() else {
+            return Err(failed("no listener is set up".into()));
+        };
+        let opening = timeout_at(self.deadline.into(), listener.open());
+        let ear = match opening.await {
+            Ok(ear) => ear.map_err(failed)?,
+            Err(_) => return Err(failed("its port was not free in time".into())),
+        };
+        let script = listen::fill(script, ear.origin());
+        self.ear = Some(ear);
+        self.script(&script).await
+    }
+
+    async fn script(&mut self, script: &Script) -> Result<(), Stop> {
+        let (mut credentials, timed) = self.credentials(script).await?;
         self.arrange(script).await?;
+        if timed {
+            (credentials, _) = self.credentials(script).await?;
+        }
         #[cfg(test)]
         assert_ne!(
             self.case.case.id.as_str(),
@@ -112,6 +161,28 @@ impl Running<'_> {
             self.step(step, credentials).await?;
         }
         Ok(())
+    }
+
+    /// The tokens of all steps, and whether some of them say something about the time. Steps with the
+    /// same request have the same token.
+    async fn credentials(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {
+        let mut timed = HashMap::new();
+        let mut credentials = Vec::new();
+        for step in &script.steps {
+            let other = step
+                .wire
+                .as_ref()
+                .map_or(&Credential::None, |wire| &wire.other);
+            credentials.push(Credentials {
+                token: self.credential(&step.token, &mut timed).await?,
+                other: self.credential(other, &mut timed).await?,
+                control: match &step.control {
+                    Some(request) => Some(self.token(request, Fit::AtLeast).await?),
+                    None => None,
+                },
+            });
+        }
+        Ok((credentials, !timed.is_empty()))
     }
 
     fn outcome(mut self, stop: Option<Stop>) -> Outcome {
@@ -136,15 +207,28 @@ impl Running<'_> {
         }
     }
 
-    async fn token(
+    async fn credential<'s>(
         &self,
-        request: Option<&TokenRequest>,
-        fit: Fit,
+        credential: &'s Credential<TokenRequest>,
+        timed: &mut HashMap<&'s TokenRequest, Token>,
     ) -> Result<Option<Token>, TokenError> {
-        match request {
-            None => Ok(None),
-            Some(request) => self.site.shared.broker.token(request, fit).await.map(Some),
+        let request = match credential {
+            Credential::None => return Ok(None),
+            Credential::Text(text) => return Ok(Some(Token::of_text(text))),
+            Credential::Token(request) => request,
+        };
+        if let Some(token) = timed.get(request) {
+            return Ok(Some(token.clone()));
         }
+        let token = self.token(request, Fit::Exact).await?;
+        if request.timed() {
+            timed.insert(request, token.clone());
+        }
+        Ok(Some(token))
+    }
+
+    async fn token(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
+        self.site.shared.broker.token(request, fit).await
     }
 
     async fn arrange(&mut self, script: &Script) -> Result<(), Stop> {
@@ -184,7 +268,7 @@ impl Running<'_> {
         self.go_on()?;
         self.will_create(path)?;
         let mut log = Vec::new();
-        let result = self.observer().make(path, state, &mut log).await;
+        let result = self.observer(path).make(path, state, &mut log).await;
         self.exchanges.append(&mut log);
         result
     }
@@ -198,18 +282,50 @@ impl Running<'_> {
         self.go_on()?;
         let mut log = Vec::new();
         let result = self
-            .observer()
+            .observer(path)
             .look(purpose, path, expected, &mut log)
             .await;
         self.exchanges.append(&mut log);
         result
     }
 
-    /// One step, its effects, and its control if a refusal was expected and came.
+    /// One step, and who connected to us because of it.
     async fn step(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
+        let ended = self.judged(step, credentials).await;
+        // By now the step was answered, and mostly its control too: what it set off has arrived.
+        let (heard, what) = self
+            .ear
+            .as_ref()
+            .map_or_else(Default::default, |ear| ear.heard());
+        if heard > self.heard {
+            let count = heard - self.heard;
+            self.heard = heard;
+            let mut steps = self.exchanges.iter();
+            let judge = Judge {
+                case: &self.case.case,
+                clauses: &self.site.shared.plan.clauses,
+                at: &step.at,
+                exchange: steps
+                    .rposition(|exchange| exchange.purpose == Purpose::Step)
+                    .unwrap_or_default(),
+            };
+            let finding = check::fetched(judge, count, &what);
+            self.findings.push(finding);
+        }
+        ended
+    }
+
+    /// One step, its effects, and its control if a refusal was expected and came.
+    async fn judged(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let before = self.findings.len();
         let opened = self
-            .perform(Purpose::Step, step, step.expect, &credentials.token)
+            .perform(
+                Purpose::Step,
+                step,
+                step.expect,
+                &credentials.token,
+                &credentials.other,
+            )
             .await?;
         if opened {
             return Err(Stop::Broken);
@@ -224,7 +340,13 @@ impl Running<'_> {
         let proven = self.findings.len();
         let expect = self.granted(step);
         let reason = match self
-            .perform(Purpose::Control, step, expect, &Some(control.clone()))
+            .perform(
+                Purpose::Control,
+                step,
+                expect,
+                &Some(control.clone()),
+                &None,
+            )
             .await
         {
             Ok(_) => self
@@ -233,7 +355,11 @@ impl Running<'_> {
                 .find(|finding| finding.level.binding())
                 .map(|finding| format!("expected {}, but {}", finding.expected, finding.actual)),
             Err(Stop::Undecided(reason)) => Some(reason),
-            Err(stop) => return Err(stop),
+            Err(stop) => {
+                // Where nobody is served a refusal proves nothing.
+                self.findings.truncate(before);
+                return Err(stop);
+            }
         };
         match reason {
             None => Ok(()),
@@ -252,7 +378,7 @@ impl Running<'_> {
     fn granted(&self, step: &StepPlan) -> Expect {
         let target = step.destination.as_ref().unwrap_or(&step.path);
         match step.method {
-            Method::Put | Method::Move => match self.known(target) {
+            Method::Put | Method::Move | Method::Copy => match self.known(target) {
                 State::Absent => Expect::Created,
                 State::Directory | State::File(_) => Expect::Replaced,
             },
@@ -270,48 +396,104 @@ impl Running<'_> {
         step: &StepPlan,
         expect: Expect,
         token: &Option<Token>,
+        other: &Option<Token>,
     ) -> Result<bool, Stop> {
-        let answer = self
-            .exchange(purpose, step, token)
-            .await
-            .map_err(Stop::Undecided)?;
+        if step.redirected && purpose == Purpose::Step && self.place.is_none() {
+            return Err(Stop::Skip("the service redirected nothing".into()));
+        }
+        let before = self.exchanges.len();
+        let ended = self.exchange(purpose, step, token, other).await;
         // The judge borrows what findings are made from, not `self`, which the findings go into.
-        let (case, clauses, exchange) = (
-            self.case,
-            &self.site.shared.plan.clauses,
-            self.exchanges.len() - 1,
-        );
+        let (case, clauses, exchange) = (self.case, &self.site.shared.plan.clauses, before);
         let judge = Judge {
             case: &case.case,
             clauses,
             at: &step.at,
             exchange,
         };
+        let sent = self.exchanges.get(before);
+        let cleartext = sent.and_then(|sent| check::cleartext(judge, sent));
+        if let Some(finding) = cleartext.filter(|_| purpose == Purpose::Step) {
+            self.findings.push(finding);
+            return Err(Stop::Broken);
+        }
+        let answer = match ended {
+            Ok(answer) => answer,
+            // A cut upload has no answer; what it left is for the next step to see.
+            Err(reason) => {
+                let cut = step.wire.as_ref().is_some_and(|wire| wire.cut.is_some());
+                self.go_on().map_err(Stop::Undecided)?;
+                return match cut && expect == Expect::Any {
+                    true => Ok(false),
+                    false => Err(Stop::Undecided(reason)),
+                };
+            }
+        };
+        if step.optional
+            && let Some(reason) = check::unoffered(step.method, expect, &answer)
+        {
+            return Err(Stop::Skip(reason));
+        }
         let known = self.known(&step.path).clone();
+        let told = match purpose {
+            Purpose::Step => self.told(judge, step, &answer, token, other),
+            _ => Vec::new(),
+        };
         let granted = match check::status(judge, expect, step.method, &answer) {
             Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
             Ruling::Holds(finding) => {
                 self.findings.extend(finding);
-                !expect.refusal()
+                !expect.harmless()
             }
             Ruling::Broken(finding) => {
                 self.findings.push(finding);
-                expect.refusal() && answer.success()
+                expect.harmless() && answer.success()
             }
         };
+        self.findings.extend(told);
+        if purpose == Purpose::Step {
+            self.last = Some((answer.status, answer.body.len()));
+            let hop = self.exchanges.get(before).and_then(|sent| sent.hops.last());
+            self.place = hop.and_then(present::place);
+        }
         let mut opened = expect.refusal() && granted;
         if expect.refusal() {
             let leak = check::leak(judge, &known, &answer);
             opened |= leak.is_some();
             self.findings.extend(leak);
-        } else if granted && expect == Expect::Ok {
+            self.findings.extend(self.early_body(judge, purpose, step));
+        } else if granted && answer.success() {
             self.findings
-                .extend(check::read(judge, step.method, &known, &answer));
+                .extend(check::read(judge, step, expect, &known, &answer));
         }
-        if step.method.writes() && (granted || expect.refusal()) {
+        if step.method.writes() && expect != Expect::Any && (granted || expect.harmless()) {
             opened |= self.effects(judge, step, expect, &answer).await?;
         }
         Ok(opened)
+    }
+
+    /// What the answer to a step tells about credentials.
+    fn told(
+        &self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        answer: &Answer,
+        token: &Option<Token>,
+        other: &Option<Token>,
+    ) -> Vec<Finding> {
+        let wanted = step.tells.challenge.as_deref();
+        let challenge = wanted.and_then(|wanted| check::challenge(judge, wanted, answer));
+        let before = self.last.filter(|_| step.tells.alike);
+        let alike = before.and_then(|before| check::alike(judge, before, answer));
+        let echo = present::echo(judge, answer, [token.as_ref(), other.as_ref()]);
+        challenge.into_iter().chain(alike).chain(echo).collect()
+    }
+
+    /// Whether the body of an upload was asked for before it was refused (RFC 9110 section 10.1.1).
+    fn early_body(&self, judge: Judge<'_>, purpose: Purpose, step: &StepPlan) -> Option<Finding> {
+        let asked =
+            purpose == Purpose::Step && step.wire.as_ref().is_some_and(|wire| wire.expect_continue);
+        (asked && self.continued).then(|| check::early_body(judge))
     }
 
     /// Looks at what really happened. Returns whether a refused write changed anything.
@@ -323,7 +505,7 @@ impl Running<'_> {
         answer: &Answer,
     ) -> Result<bool, Stop> {
         let mut changed = false;
-        for (path, expected) in self.expected(step, expect) {
+        for (path, expected) in self.expected(step, expect, answer.status) {
             let seen = self
                 .look(Purpose::Effect, &path, &expected)
                 .await
@@ -331,7 +513,7 @@ impl Running<'_> {
                     Stop::Undecided(format!("the effect cannot be seen: {reason}"))
                 })?;
             let finding = check::effect(judge, &path, &expected, &seen, answer.status);
-            changed |= expect.refusal() && finding.is_some();
+            changed |= expect.harmless() && finding.is_some();
             self.findings.extend(finding);
             self.world.insert(path, expected);
         }
@@ -339,23 +521,53 @@ impl Running<'_> {
     }
 
     /// What ought to be where after the step.
-    fn expected(&self, step: &StepPlan, expect: Expect) -> Vec<(String, State)> {
-        let before = |path: &String| (path.clone(), self.known(path).clone());
+    fn expected(&self, step: &StepPlan, expect: Expect, status: u16) -> Vec<(String, State)> {
         let paths = std::iter::once(&step.path).chain(&step.destination);
-        if expect.refusal() {
-            return paths.map(before).collect();
+        let either = matches!(expect, Expect::CreatedOrConflict | Expect::DeletedOrRefused);
+        if expect.harmless() || (either && status >= 400) {
+            return paths.flat_map(|path| self.tree(path)).collect();
         }
         let source = step.path.clone();
         match (step.method, &step.destination, &step.body) {
             (Method::Put, _, Some(body)) => vec![(source, State::File(body.clone()))],
             (Method::Mkcol, ..) => vec![(source, State::Directory)],
-            (Method::Delete, ..) => vec![(source, State::Absent)],
+            (Method::Delete, ..) => {
+                let tree = self.tree(&source).into_iter();
+                tree.map(|(path, _)| (path, State::Absent)).collect()
+            }
             (Method::Move, Some(destination), _) => {
-                let moved = self.known(&source).clone();
-                vec![(destination.clone(), moved), (source, State::Absent)]
+                let moved = |(path, state): (String, State)| {
+                    let below = path.strip_prefix(&source).unwrap_or_default();
+                    [
+                        (format!("{destination}{below}"), state),
+                        (path, State::Absent),
+                    ]
+                };
+                self.tree(&source).into_iter().flat_map(moved).collect()
+            }
+            (Method::Copy, Some(destination), _) => {
+                let copied = self.known(&source).clone();
+                vec![(destination.clone(), copied.clone()), (source, copied)]
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What is at `path` and, as far as is known, below it.
+    fn tree(&self, path: &str) -> Vec<(String, State)> {
+        let inside = |other: &str| {
+            let rest = other.strip_prefix(path);
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let mut below: Vec<_> = self
+            .world
+            .iter()
+            .filter(|(other, _)| inside(other))
+            .map(|(other, state)| (other.clone(), state.clone()))
+            .collect();
+        below.sort_by(|(one, _), (other, _)| one.cmp(other));
+        below.insert(0, (path.to_owned(), self.known(path).clone()));
+        below
     }
 
     fn known(&self, path: &str) -> &State {
@@ -367,42 +579,111 @@ impl Running<'_> {
         purpose: Purpose,
         step: &StepPlan,
         token: &Option<Token>,
+        other: &Option<Token>,
     ) -> Result<Answer, String> {
         self.go_on()?;
-        if matches!(step.method, Method::Put | Method::Mkcol | Method::Move) {
+        if step.method.writes() && step.method != Method::Delete {
             self.will_create(step.destination.as_ref().unwrap_or(&step.path))?;
         }
-        let endpoint = &self.site.plan.endpoint;
-        let headers = match (step.method, &step.destination) {
-            (Method::Move, Some(path)) => vec![("destination", endpoint.url_of(path))],
-            (Method::Propfind, _) => vec![("depth", "0".to_owned())],
-            _ => Vec::new(),
+        if purpose == Purpose::Step && step.wait > 0 {
+            self.wait(Duration::from_secs(step.wait)).await?;
+        }
+        let headers = present::headers(&self.site.plan.endpoint, step);
+        // A control is the plain request: what is odd about the step is part of its defect.
+        let answer = match &step.wire {
+            Some(wire) if purpose == Purpose::Step => {
+                self.exact(step, wire, headers, token.as_ref(), other.as_ref())
+                    .await
+            }
+            _ => {
+                let place = self.place.clone();
+                let place = place.filter(|_| step.redirected && purpose == Purpose::Step);
+                let url = place.unwrap_or_else(|| self.site.plan.endpoint.url_of(&step.path));
+                let outgoing = Outgoing {
+                    method: step.method,
+                    verb: step.verb.as_deref(),
+                    url: &url,
+                    headers: &headers,
+                    body: step.body.as_deref(),
+                    token: token.as_ref(),
+                    deadline: self.deadline,
+                };
+                let outcome = self
+                    .site
+                    .client
+                    .send(purpose, self.caller(), outgoing)
+                    .await;
+                self.exchanges.push(outcome.exchange);
+                outcome.answer
+            }
         };
-        let url = endpoint.url_of(&step.path);
-        let outgoing = Outgoing {
+        answer.map_err(|failure| format!("{} {}: {failure}", step.method, step.path))
+    }
+
+    /// Sends a step byte for byte as the suite has it.
+    async fn exact(
+        &mut self,
+        step: &StepPlan,
+        wire: &Wire<Credential<TokenRequest>>,
+        headers: Vec<(String, String)>,
+        token: Option<&Token>,
+        other: Option<&Token>,
+    ) -> Result<Answer, Failure> {
+        let (mut lines, target) = present::presented(wire, &step.path, token, other);
+        lines.extend(headers);
+        let tokens: Vec<_> = token.into_iter().chain(other).collect();
+        let raw = RawRequest {
             method: step.method,
-            url: &url,
-            headers: &headers,
+            verb: step.verb.as_deref().unwrap_or(step.method.as_str()),
+            target: &target,
+            headers: &lines,
             body: step.body.as_deref(),
-            token: token.as_ref(),
+            tokens: &tokens,
+            expect_continue: wire.expect_continue,
+            chunked: wire.chunked,
+            cut_body_at: wire.cut,
             deadline: self.deadline,
         };
-        let outcome = self
-            .site
-            .client
-            .send(purpose, self.caller(), outgoing)
-            .await;
-        self.exchanges.push(outcome.exchange);
-        outcome
-            .answer
-            .map_err(|failure| format!("{} {}: {failure}", step.method, step.path))
+        let caller = Caller {
+            run: self.site.shared.plan.run.as_str(),
+            case: self.case.case.id.as_str(),
+        };
+        let outcome = if wire.kept {
+            if self.connection.is_none() {
+                self.connection = Some(self.site.wire.connection().await?);
+            }
+            match &mut self.connection {
+                Some(connection) => connection.send(Purpose::Step, caller, raw).await,
+                None => self.site.wire.send(Purpose::Step, caller, raw).await,
+            }
+        } else {
+            self.site.wire.send(Purpose::Step, caller, raw).await
+        };
+        self.continued = outcome.continued;
+        let mut exchange = outcome.exchange;
+        let endpoint = &self.site.plan.endpoint;
+        present::show(&mut exchange, endpoint, wire, &step.path, [token, other]);
+        self.exchanges.push(exchange);
+        outcome.answer
+    }
+
+    async fn wait(&self, duration: Duration) -> Result<(), String> {
+        let until = Instant::now() + duration;
+        tokio::select! {
+            () = tokio::time::sleep_until(until.min(self.deadline).into()) => {}
+            () = self.site.shared.cancel.cancelled() => {}
+        }
+        self.go_on()
     }
 
     fn will_create(&self, path: &str) -> Result<(), String> {
         let endpoint = &self.site.plan.endpoint;
+        if endpoint.traits.read_only.is_some() {
+            return Err("the endpoint is read-only".into());
+        }
         let object = Remaining {
             endpoint: endpoint.name.clone(),
-            area: endpoint.url_of(""),
+            area: endpoint.area_url(),
             path: path.to_owned(),
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -432,13 +713,34 @@ impl Running<'_> {
         }
     }
 
-    fn observer(&self) -> Observer<'_> {
+    /// Whoever is all-powerful where `path` lies.
+    fn observer(&self, path: &str) -> Observer<'_> {
         Observer {
             client: self.site.client,
             endpoint: &self.site.plan.endpoint,
             caller: self.caller(),
-            token: self.site.observer,
+            token: self.site.observer_of(path),
             deadline: self.deadline,
         }
     }
+}
+
+impl<'a> Site<'a> {
+    fn observer_of(&self, path: &str) -> &'a Token {
+        observer_of(&self.plan.endpoint, path, self.observer, self.second)
+    }
+}
+
+/// The second area's observer for what lies there, otherwise the own one.
+pub(super) fn observer_of<'t>(
+    endpoint: &Endpoint,
+    path: &str,
+    own: &'t Token,
+    second: Option<&'t Token>,
+) -> &'t Token {
+    let there = endpoint.second.as_ref().is_some_and(|area| {
+        path.strip_prefix(area.path.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
+    });
+    second.filter(|_| there).unwrap_or(own)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{Id, JoinSet};
 
 use crate::check::Observed;
-use crate::http::{Caller, Client};
+use crate::http::{Caller, Client, Wire};
 use crate::model::{
     Action, CaseResult, EndpointPlan, Exchange, Leftover, Purpose, Script, State, Verdict, millis,
 };
@@ -16,6 +16,7 @@ use crate::token::{Fit, Token};
 use super::Shared;
 use super::case::{self, Outcome, Site};
 use super::event::Event;
+use super::existing;
 use super::ledger::Remaining;
 use super::observer::Observer;
 use super::teardown::Cleaner;
@@ -44,7 +45,10 @@ struct Visit {
 /// The endpoint when it is ready to be judged.
 struct Ready {
     client: Client,
+    wire: Wire,
     observer: Token,
+    second: Option<Token>,
+    existing: Option<(String, Vec<u8>)>,
     deadline: Instant,
 }
 
@@ -114,8 +118,7 @@ impl Visit {
                 }
             }
         };
-        self.remove(&ready.client, &ready.observer, &made, "teardown")
-            .await
+        self.remove(&ready, &made, "teardown").await
     }
 
     /// Preflight, the observer's token, the run's directory.
@@ -123,12 +126,31 @@ impl Visit {
         let plan = self.plan();
         let client = self.preflight().await.map_err(|problem| (problem, None))?;
         let observer = self.observer().await.map_err(|problem| (problem, None))?;
+        let wire = Wire::new(&plan.endpoint, &self.shared.redactor)
+            .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
+        let second = match &plan.second {
+            // Cases that need it find out themselves that it is not to be had.
+            Some(request) => self.shared.broker.token(request, Fit::AtLeast).await.ok(),
+            None => None,
+        };
         let limit = Instant::now() + plan.endpoint.limits.endpoint;
-        let ready = Ready {
+        let mut ready = Ready {
             client,
+            wire,
             observer,
+            second,
+            existing: None,
             deadline: limit.min(self.shared.deadline),
         };
+        if let Some(existing) = &plan.endpoint.traits.read_only {
+            return match existing::read(&self.looking(&ready), existing).await {
+                Ok(found) => {
+                    ready.existing = Some(found);
+                    Ok(ready)
+                }
+                Err((reason, log)) => Err((NotReady::error(reason, log), None)),
+            };
+        }
         if plan.endpoint.traits.directories
             && let Err(problem) = self.root(&ready, made).await
         {
@@ -192,17 +214,11 @@ impl Visit {
     async fn root(&self, ready: &Ready, made: &Mutex<Vec<String>>) -> Result<(), NotReady> {
         let plan = self.plan();
         let mut log = Vec::new();
-        let observer = Observer {
-            client: &ready.client,
-            endpoint: &plan.endpoint,
-            caller: self.caller("arrangement"),
-            token: &ready.observer,
-            deadline: ready.deadline,
-        };
+        let observer = self.looking(ready);
         let result = async {
             let object = Remaining {
                 endpoint: plan.endpoint.name.clone(),
-                area: plan.endpoint.url_of(""),
+                area: plan.endpoint.area_url(),
                 path: plan.directory.clone(),
             };
             self.shared.will_create(&object)?;
@@ -236,6 +252,17 @@ impl Visit {
                 log,
             )
         })
+    }
+
+    /// The observer before the first case.
+    fn looking<'r>(&'r self, ready: &'r Ready) -> Observer<'r> {
+        Observer {
+            client: &ready.client,
+            endpoint: &self.plan().endpoint,
+            caller: self.caller("arrangement"),
+            token: &ready.observer,
+            deadline: ready.deadline,
+        }
     }
 
     /// All cases, at most `jobs` at the same time, each torn down as soon as it is judged.
@@ -296,7 +323,10 @@ impl Visit {
             shared: &self.shared,
             plan,
             client: &ready.client,
+            wire: &ready.wire,
             observer: &ready.observer,
+            second: ready.second.as_ref(),
+            existing: ready.existing.as_ref(),
             deadline: ready.deadline,
         };
         let outcome = case::run(&site, case, &script, &start.made).await;
@@ -306,31 +336,24 @@ impl Visit {
 
     async fn tear_down(&self, start: &Begun, outcome: Outcome, elapsed: Duration, ready: &Ready) {
         let name = self.plan().cases[start.index].case.id.as_str().to_owned();
-        let stayed = self
-            .remove(&ready.client, &ready.observer, &start.made, &name)
-            .await;
+        let stayed = self.remove(ready, &start.made, &name).await;
         let mut result = self.result(start.index, outcome);
         result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
         self.shared.tell(Event::CaseFinished(Box::new(result)));
     }
 
-    async fn remove(
-        &self,
-        client: &Client,
-        observer: &Token,
-        made: &Mutex<Vec<String>>,
-        case: &str,
-    ) -> Vec<Leftover> {
+    async fn remove(&self, ready: &Ready, made: &Mutex<Vec<String>>, case: &str) -> Vec<Leftover> {
         let Some(ledger) = &self.shared.ledger else {
             return Vec::new();
         };
         let made = std::mem::take(&mut *made.lock().unwrap_or_else(PoisonError::into_inner));
         let cleaner = Cleaner {
-            client,
+            client: &ready.client,
             endpoint: &self.plan().endpoint,
             caller: self.caller(case),
-            token: observer,
+            token: &ready.observer,
+            second: ready.second.as_ref(),
         };
         cleaner
             .remove(made.iter().map(String::as_str), Some(ledger))

@@ -5,8 +5,11 @@ mod cancel;
 mod case;
 mod endpoint;
 pub mod event;
+mod existing;
 mod ledger;
+mod listen;
 mod observer;
+mod present;
 mod teardown;
 
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use crate::token::Broker;
 
 pub use cancel::{Cancel, Canceller};
 pub use ledger::{Ledger, LedgerError, Remaining};
+pub use listen::{Ear, Listener};
 pub use teardown::{Cleaner, deletable};
 
 use event::{Event, RunStarted};
@@ -37,6 +41,8 @@ pub struct Resources {
     /// Remembers what is to be removed. `None` for storage that is thrown away afterwards: nothing is
     /// remembered then, and nothing removed.
     pub ledger: Option<Ledger>,
+    /// Opens servers to which tokens point. `None` where no case needs one.
+    pub listener: Option<Arc<dyn Listener>>,
     /// Stops the run early.
     pub cancel: Cancel,
     /// For the whole run; teardown comes after it.
@@ -55,6 +61,7 @@ pub async fn run(
         broker,
         redactor,
         ledger,
+        listener,
         cancel,
         deadline,
     } = resources;
@@ -63,6 +70,7 @@ pub async fn run(
         broker,
         redactor,
         ledger,
+        listener,
         cancel: cancel.clone(),
         deadline: begun + deadline,
         events: events.clone(),
@@ -115,6 +123,7 @@ struct Shared {
     broker: Broker,
     redactor: Redactor,
     ledger: Option<Ledger>,
+    listener: Option<Arc<dyn Listener>>,
     cancel: Cancel,
     deadline: Instant,
     events: mpsc::UnboundedSender<Event>,

@@ -49,7 +49,9 @@ impl Observer<'_> {
     ) -> Result<Observed, String> {
         let (method, headers): (_, &[_]) = match expected {
             State::File(_) => (Method::Get, &[]),
-            State::Absent | State::Directory => (Method::Propfind, &[("depth", "0".to_owned())]),
+            State::Absent | State::Directory => {
+                (Method::Propfind, &[("depth".to_owned(), "0".to_owned())])
+            }
         };
         let answer = self.send(purpose, method, path, headers, None, log).await?;
         match (method, answer.status) {
@@ -75,13 +77,14 @@ impl Observer<'_> {
         purpose: Purpose,
         method: Method,
         path: &str,
-        headers: &[(&'static str, String)],
+        headers: &[(String, String)],
         body: Option<&[u8]>,
         log: &mut Vec<Exchange>,
     ) -> Result<Answer, String> {
         let url = self.endpoint.url_of(path);
         let outgoing = Outgoing {
             method,
+            verb: None,
             url: &url,
             headers,
             body,

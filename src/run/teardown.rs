@@ -9,6 +9,7 @@ use crate::http::{Caller, Client};
 use crate::model::{Endpoint, Leftover, Method, Purpose, RunId};
 use crate::token::Token;
 
+use super::case::observer_of;
 use super::ledger::Ledger;
 use super::observer::Observer;
 
@@ -48,6 +49,8 @@ pub struct Cleaner<'a> {
     pub caller: Caller<'a>,
     /// The observer's token.
     pub token: &'a Token,
+    /// The one of the second area.
+    pub second: Option<&'a Token>,
 }
 
 /// Whether `path` is one of a run's own directories or lies below one. Everything else is refused,
@@ -95,12 +98,12 @@ impl Cleaner<'_> {
         stayed
     }
 
-    /// The directories of earlier runs directly below `parent`, with the run that made each.
+    /// The directories of earlier runs directly below `parent`, a path on the service, with the run that made each.
     ///
     /// # Errors
     /// The listing cannot be had.
     pub async fn marked(&self, parent: &str) -> Result<Vec<(RunId, String)>, String> {
-        let observer = self.observer(Instant::now() + PATIENCE);
+        let observer = self.observer(parent, Instant::now() + PATIENCE);
         let members = self.members(&observer, parent).await?;
         Ok(members
             .into_iter()
@@ -115,7 +118,7 @@ impl Cleaner<'_> {
         if !deletable(path) {
             return Err("refused: it does not lie below a directory that a run made".into());
         }
-        let observer = self.observer(deadline);
+        let observer = self.observer(path, deadline);
         let mut reason = String::new();
         for attempt in 0..TRIES {
             if attempt > 0 {
@@ -157,7 +160,7 @@ impl Cleaner<'_> {
 
     /// Names of what is directly in `path`; names that could lead elsewhere are left out.
     async fn members(&self, observer: &Observer<'_>, path: &str) -> Result<Vec<String>, String> {
-        let headers = [("depth", "1".to_owned())];
+        let headers = [("depth".to_owned(), "1".to_owned())];
         let answer = observer
             .send(
                 Purpose::Teardown,
@@ -191,12 +194,12 @@ impl Cleaner<'_> {
             .collect())
     }
 
-    fn observer(&self, deadline: Instant) -> Observer<'_> {
+    fn observer(&self, path: &str, deadline: Instant) -> Observer<'_> {
         Observer {
             client: self.client,
             endpoint: self.endpoint,
             caller: self.caller,
-            token: self.token,
+            token: observer_of(self.endpoint, path, self.token, self.second),
             deadline,
         }
     }

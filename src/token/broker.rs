@@ -9,13 +9,15 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::http::{self, TlsError};
-use crate::model::{Inventory, Issuer, TokenRef, TokenRequest, TokenSource};
+use crate::model::{Inventory, Issuer, Means, Signature, TokenRef, TokenRequest, TokenSource};
 use crate::redact::Redactor;
 
 use super::client_credentials::ClientCredentials;
+use super::forge::{Parts, forge};
 use super::given::Given;
 use super::inspect::claims;
-use super::mint::Mint;
+use super::key::SigningKey;
+use super::mint::{Mint, alterations};
 use super::{SecretError, Source, Token, TokenError, load};
 
 /// A token with less life left is asked for again.
@@ -24,6 +26,8 @@ const REMAINING: Duration = Duration::from_secs(180);
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Larger than any answer of an issuer that makes sense.
 const LARGEST: usize = 256 * 1024;
+
+const NO_KEY: &str = "only a test issuer whose key we hold can make it";
 
 /// How close a token has to be to what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +118,11 @@ impl Broker {
                 reason: "it is not configured".into(),
             });
         };
-        let token = vault.token(request, &self.redactor).await?;
+        let signer = request
+            .signer
+            .as_ref()
+            .and_then(|name| self.issuers.get(name));
+        let token = vault.token(request, signer, &self.redactor).await?;
         vault.look_into(&token, request, fit)?;
         Ok(token)
     }
@@ -152,18 +160,18 @@ impl Vault {
                 }))
             }
         };
-        let mint = match &issuer.test_key {
-            None => None,
-            Some(key) => {
-                let pem = load(&key.pem, "a private key in PEM").map_err(secret)?;
-                redactor.add(&pem);
-                let mint = Mint::new(&issuer.name, &issuer.url, &pem, key.kid.clone());
-                Some(mint.map_err(|reason| BrokerError::Key {
+        let mut keys = Vec::new();
+        for key in &issuer.test_keys {
+            let pem = load(&key.pem, "a private key in PEM").map_err(secret)?;
+            redactor.add(&pem);
+            let key =
+                SigningKey::new(&pem, key.kid.clone()).map_err(|reason| BrokerError::Key {
                     issuer: issuer.name.clone(),
                     reason,
-                })?)
-            }
-        };
+                })?;
+            keys.push(key);
+        }
+        let mint = (!keys.is_empty()).then(|| Mint::new(&issuer.name, &issuer.url, keys));
         Ok(Self {
             issuer: Arc::clone(issuer),
             source,
@@ -173,12 +181,12 @@ impl Vault {
         })
     }
 
-    /// Honest tokens come from the source; altered ones, and all of an issuer without one, are minted.
-    fn source(&self, request: &TokenRequest) -> Option<&dyn Source> {
+    /// Honest tokens come from the source; all of an issuer without one are minted.
+    fn source(&self) -> Option<&dyn Source> {
         match (&self.source, &self.mint) {
-            (Some(source), _) if request.claims.is_empty() => Some(source.as_ref()),
-            (_, Some(mint)) => Some(mint),
-            _ => None,
+            (Some(source), _) => Some(source.as_ref()),
+            (None, Some(mint)) => Some(mint),
+            (None, None) => None,
         }
     }
 
@@ -186,18 +194,25 @@ impl Vault {
     async fn token(
         &self,
         request: &TokenRequest,
+        signer: Option<&Self>,
         redactor: &Redactor,
     ) -> Result<Token, TokenError> {
+        if request.timed() {
+            let made = self.obtain(request, signer, redactor).await;
+            return made.map(|(token, _)| token);
+        }
         let slot = self.slot(request);
-        let kept = slot.get_or_init(|| self.obtain(request, redactor)).await;
+        let kept = slot
+            .get_or_init(|| self.obtain(request, signer, redactor))
+            .await;
         kept.clone().map(|(token, _)| token)
     }
 
     fn slot(&self, request: &TokenRequest) -> Arc<Slot> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = kept.entry(request.clone()).or_default();
-        // An altered token is what it is, and a failure stays the same for the whole run.
-        let ages = request.claims.is_empty();
+        // What is said about its end is what is tested, and a failure stays the same for the whole run.
+        let ages = !request.claims.contains_key("exp");
         if let Some(Ok((_, Some(expires)))) = slot.get()
             && ages
             && *expires < Timestamp::now() + REMAINING
@@ -210,16 +225,36 @@ impl Vault {
     async fn obtain(
         &self,
         request: &TokenRequest,
+        signer: Option<&Self>,
         redactor: &Redactor,
     ) -> Result<(Token, Option<Timestamp>), TokenError> {
-        let Some(source) = self.source(request) else {
-            return Err(TokenError::Refused {
-                issuer: self.issuer.name.clone(),
-                asked: request.to_string(),
-                reason: "only a test issuer whose key we hold can make it".into(),
-            });
+        let (secret, how) = match request.means() {
+            Means::Honest => {
+                let source = self
+                    .source()
+                    .ok_or_else(|| self.refused(request, NO_KEY.into()))?;
+                (source.obtain(request).await?, source.how(request))
+            }
+            Means::Key | Means::EcKey | Means::RsaKey => {
+                let mint = self
+                    .mint
+                    .as_ref()
+                    .ok_or_else(|| self.refused(request, NO_KEY.into()))?;
+                (mint.obtain(request).await?, mint.how(request))
+            }
+            Means::Tampering | Means::EcToken | Means::PublicKey => {
+                let key = self
+                    .mint
+                    .as_ref()
+                    .and_then(|mint| mint.key(request.signature).ok());
+                self.tampered(request, key, redactor).await?
+            }
+            Means::SecondKey => {
+                let mint = signer.and_then(|signer| signer.mint.as_ref());
+                let key = mint.and_then(|mint| mint.key(Signature::Good).ok());
+                self.tampered(request, key, redactor).await?
+            }
         };
-        let secret = source.obtain(request).await?;
         redactor.add(&secret);
         let claims = claims(&secret).ok();
         tracing::debug!(issuer = self.issuer.name, asked = %request, "token obtained");
@@ -231,21 +266,46 @@ impl Vault {
                 .and_then(|claims| claims.text("jti"))
                 .map(|jti| redactor.text(jti)),
             hash: hash(&secret),
-            how: source.how(request),
+            how,
         };
         let expires = claims.and_then(|claims| claims.expires());
         Ok((Token { secret, shown }, expires))
     }
 
-    fn look_into(&self, token: &Token, request: &TokenRequest, fit: Fit) -> Result<(), TokenError> {
-        if !request.claims.is_empty() {
-            return Ok(());
+    /// A good token, taken apart and put together otherwise.
+    async fn tampered(
+        &self,
+        request: &TokenRequest,
+        key: Option<&SigningKey>,
+        redactor: &Redactor,
+    ) -> Result<(SecretString, String), TokenError> {
+        let honest = request.honest();
+        let good = Box::pin(self.token(&honest, None, redactor)).await?;
+        self.look_into(&good, &honest, Fit::AtLeast)?;
+        let made =
+            Parts::of(good.secret.expose_secret()).and_then(|parts| forge(parts, request, key));
+        match made {
+            Ok(token) => Ok((
+                token.into(),
+                format!("{}{}", good.shown.how, alterations(request)),
+            )),
+            Err(reason) => Err(self.refused(request, reason)),
         }
-        let refused = |reason: String| TokenError::Refused {
+    }
+
+    fn refused(&self, request: &TokenRequest, reason: String) -> TokenError {
+        TokenError::Refused {
             issuer: self.issuer.name.clone(),
             asked: request.to_string(),
             reason,
-        };
+        }
+    }
+
+    fn look_into(&self, token: &Token, request: &TokenRequest, fit: Fit) -> Result<(), TokenError> {
+        if request.means() != Means::Honest {
+            return Ok(());
+        }
+        let refused = |reason: String| self.refused(request, reason);
         let claims = claims(&token.secret).map_err(&refused)?;
         if claims.text("iss") != Some(&self.issuer.url) {
             return Err(refused(format!(

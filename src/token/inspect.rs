@@ -167,13 +167,11 @@ mod tests {
     }
 
     fn request(scopes: &[&str]) -> TokenRequest {
-        TokenRequest {
-            issuer: "test".into(),
-            scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
-            audience: Audience::One(ANY_AUDIENCE.into()),
-            groups: Vec::new(),
-            claims: Default::default(),
-        }
+        TokenRequest::good(
+            "test".into(),
+            scopes.iter().map(|s| (*s).to_owned()).collect(),
+            Audience::One(ANY_AUDIENCE.into()),
+        )
     }
 
     #[test]

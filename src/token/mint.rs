@@ -1,67 +1,71 @@
-//! Tokens of a test issuer whose key we hold: good ones, and ones that no honest issuer would sign.
+//! Tokens of a test issuer whose keys we hold.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use secrecy::{ExposeSecret, SecretString};
+use jsonwebtoken::Algorithm;
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use crate::model::{Alteration, TokenRequest};
+use crate::model::{Signature, TokenRequest, altered};
 
+use super::forge::{Parts, forge};
+use super::key::SigningKey;
 use super::{Source, TokenError};
 
 /// Seconds that a good token lives.
 const LIFETIME: i64 = 1200;
 
-/// A signing key and the issuer it signs for.
+/// The signing keys of a test issuer.
 pub(super) struct Mint {
     name: String,
     issuer: String,
-    header: Header,
-    key: EncodingKey,
+    keys: Vec<SigningKey>,
 }
 
 impl Mint {
-    /// Reads a PKCS#8 key: EC P-256 for ES256, RSA for RS256.
-    ///
-    /// # Errors
-    /// Says what the key is not.
-    pub fn new(
-        name: &str,
-        issuer: &str,
-        pem: &SecretString,
-        kid: Option<String>,
-    ) -> Result<Self, String> {
-        let bytes = pem.expose_secret().as_bytes();
-        let (algorithm, key) = EncodingKey::from_ec_pem(bytes)
-            .map(|key| (Algorithm::ES256, key))
-            .or_else(|_| EncodingKey::from_rsa_pem(bytes).map(|key| (Algorithm::RS256, key)))
-            .map_err(|_| {
-                "it is neither an EC P-256 nor an RSA private key in PEM (PKCS#8)".to_owned()
-            })?;
-        let public = Jwk::from_encoding_key(&key, algorithm).map_err(|_| {
-            "its public half cannot be computed; is it an EC P-256 or RSA key?".to_owned()
-        })?;
-        let thumbprint = || {
-            public
-                .thumbprint(ThumbprintHash::SHA256)
-                .map_err(|_| "its thumbprint cannot be computed; give its kid".to_owned())
-        };
-        let mut header = Header::new(algorithm);
-        header.kid = Some(match kid {
-            Some(kid) => kid,
-            None => thumbprint()?,
-        });
-        Ok(Self {
+    /// The issuer `name`, whose identifier is `issuer`; there is at least one key.
+    pub fn new(name: &str, issuer: &str, keys: Vec<SigningKey>) -> Self {
+        Self {
             name: name.to_owned(),
             issuer: issuer.to_owned(),
-            header,
-            key,
+            keys,
+        }
+    }
+
+    /// The key that signs what has to be signed in that way.
+    ///
+    /// # Errors
+    /// There is none of that kind.
+    pub fn key(&self, signature: Signature) -> Result<&SigningKey, String> {
+        let wanted = match signature {
+            Signature::Es256 => Some(Algorithm::ES256),
+            Signature::Rs256 => Some(Algorithm::RS256),
+            _ => None,
+        };
+        let mut keys = self.keys.iter();
+        let found = keys.find(|key| wanted.is_none_or(|wanted| key.algorithm == wanted));
+        found.ok_or_else(|| match wanted {
+            Some(wanted) => format!("no `test-key` for {wanted:?}"),
+            None => "no `test-key`".to_owned(),
         })
     }
 
-    /// The claims of a token for `request`: a good one's, then altered as it asks.
+    /// Header and claims of a good token, not yet signed.
+    pub fn parts(&self, request: &TokenRequest, key: &SigningKey) -> Parts {
+        let id = uuid::Uuid::new_v4().to_string();
+        let mut header = Map::new();
+        header.insert("alg".into(), json!(key.name()));
+        header.insert("kid".into(), json!(key.id));
+        header.insert("typ".into(), json!("JWT"));
+        Parts {
+            header,
+            payload: self.claims(request, Timestamp::now(), &id),
+            signature: Vec::new(),
+            message: None,
+        }
+    }
+
+    /// The claims of a good token for `request`.
     fn claims(&self, request: &TokenRequest, now: Timestamp, id: &str) -> Map<String, Value> {
         let now = now.as_second();
         let group_scopes = request
@@ -83,19 +87,6 @@ impl Mint {
         if !request.groups.is_empty() {
             set("wlcg.groups", json!(request.groups));
         }
-        for (claim, alteration) in &request.claims {
-            match alteration {
-                Alteration::Remove => {
-                    claims.remove(claim);
-                }
-                Alteration::FromNow(seconds) => {
-                    claims.insert(claim.clone(), json!(now.saturating_add(*seconds)));
-                }
-                Alteration::Value(value) => {
-                    claims.insert(claim.clone(), value.clone());
-                }
-            }
-        }
         claims
     }
 }
@@ -103,24 +94,49 @@ impl Mint {
 #[async_trait]
 impl Source for Mint {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
-        let id = uuid::Uuid::new_v4().to_string();
-        let claims = self.claims(request, Timestamp::now(), &id);
-        jsonwebtoken::encode(&self.header, &claims, &self.key)
-            .map(SecretString::from)
-            .map_err(|error| TokenError::Unavailable {
+        let key = self.key(request.signature);
+        let made = key.and_then(|key| forge(self.parts(request, key), request, Some(key)));
+        made.map(SecretString::from)
+            .map_err(|reason| TokenError::Refused {
                 issuer: self.name.clone(),
-                reason: format!("the test key does not sign: {error}"),
+                asked: request.to_string(),
+                reason,
             })
     }
 
     fn how(&self, request: &TokenRequest) -> String {
         let claims = self.claims(request, Timestamp::now(), "any");
+        let (algorithm, id) = match self.key(request.signature) {
+            Ok(key) => (key.name(), key.id.as_str()),
+            Err(_) => ("ES256", ""),
+        };
         format!(
-            "sign with the test key of {} ({:?}, kid {}): {}",
+            "sign with the test key of {} ({algorithm}, kid {id}): {}{}",
             self.issuer,
-            self.header.alg,
-            self.header.kid.as_deref().unwrap_or_default(),
-            Value::Object(claims)
+            Value::Object(claims),
+            alterations(request)
         )
+    }
+}
+
+/// What is done to a good token, for people who want to make it.
+pub(super) fn alterations(request: &TokenRequest) -> String {
+    let changes: Vec<_> = altered(&request.claims)
+        .chain(altered(&request.header).map(|text| format!("header {text}")))
+        .chain(
+            request
+                .repeated
+                .keys()
+                .map(|claim| format!("{claim} once more")),
+        )
+        .chain(
+            (request.signature != Signature::Good)
+                .then(|| format!("signature {}", request.signature.as_str())),
+        )
+        .collect();
+    if changes.is_empty() {
+        String::new()
+    } else {
+        format!("; then: {}", changes.join(", "))
     }
 }

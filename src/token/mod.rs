@@ -5,8 +5,10 @@
 
 mod broker;
 mod client_credentials;
+mod forge;
 mod given;
 mod inspect;
+mod key;
 mod mint;
 mod secret;
 
@@ -30,6 +32,35 @@ pub struct Token {
     pub secret: SecretString,
     /// Its description.
     pub shown: TokenRef,
+}
+
+impl Token {
+    /// A text that is presented as if it were a token.
+    pub fn of_text(text: &str) -> Self {
+        let shown: String = text.chars().take(40).collect();
+        Self {
+            secret: SecretString::from(text),
+            shown: TokenRef {
+                what: format!("no token but the text {shown:?} ({} bytes)", text.len()),
+                issuer: "nobody".into(),
+                jti: None,
+                hash: String::new(),
+                how: "write it as it is".into(),
+            },
+        }
+    }
+}
+
+/// The public half of the key that signs where a case asks for one that no issuer has published, as JWK:
+/// for a server of ours that nobody trusts.
+///
+/// # Errors
+/// The system gives no randomness.
+pub fn rogue_key() -> Result<serde_json::Value, String> {
+    let key = key::SigningKey::rogue()?;
+    let mut jwk = key.jwk.clone();
+    jwk["kid"] = key.id.as_str().into();
+    Ok(jwk)
 }
 
 /// Something that obtains tokens.

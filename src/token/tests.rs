@@ -34,7 +34,7 @@ impl Bench {
             name: "iam".into(),
             url: self.embedded.url().to_owned(),
             source: Some(self.client(ClientAuthentication::Basic)),
-            test_key: None,
+            test_keys: Vec::new(),
             ca: vec![Trust::Pem(self.authority.ca_pem().to_owned())],
         }
     }
@@ -64,13 +64,11 @@ fn broker(issuer: Issuer) -> Broker {
 }
 
 fn request(scopes: &str) -> TokenRequest {
-    TokenRequest {
-        issuer: "iam".into(),
-        scopes: scopes.split_ascii_whitespace().map(str::to_owned).collect(),
-        audience: Audience::One(ANY_AUDIENCE.into()),
-        groups: Vec::new(),
-        claims: BTreeMap::new(),
-    }
+    TokenRequest::good(
+        "iam".into(),
+        scopes.split_ascii_whitespace().map(str::to_owned).collect(),
+        Audience::One(ANY_AUDIENCE.into()),
+    )
 }
 
 async fn message(issuer: Issuer, request: &TokenRequest) -> String {
@@ -123,7 +121,7 @@ async fn altered_tokens_are_made_with_the_key_and_others_are_not() {
     let mut altered = request("storage.read:/");
     altered.claims = BTreeMap::from([
         ("aud".to_owned(), Alteration::Remove),
-        ("exp".to_owned(), Alteration::FromNow(-600)),
+        ("exp".to_owned(), Alteration::FromNow(-600_000)),
         ("sub".to_owned(), Alteration::Value(42.into())),
     ]);
     let without = message(issuer.clone(), &altered).await;
@@ -131,7 +129,7 @@ async fn altered_tokens_are_made_with_the_key_and_others_are_not() {
         without.contains("only a test issuer whose key we hold"),
         "{without}"
     );
-    issuer.test_key = Some(bench.key());
+    issuer.test_keys = vec![bench.key()];
     let broker = broker(issuer);
     let made = claims(&broker.token(&altered, Fit::Exact).await.unwrap().secret).unwrap();
     assert_eq!(made.text("aud"), None);
@@ -153,10 +151,10 @@ async fn a_key_alone_makes_all_tokens() {
     for pem in [bench.embedded.test_key_pem(), bench.embedded.rsa_key_pem()] {
         let mut issuer = bench.issuer();
         issuer.source = None;
-        issuer.test_key = Some(TestKey {
+        issuer.test_keys = vec![TestKey {
             pem: SecretRef::Held(pem.clone()),
             kid: None,
-        });
+        }];
         let token = broker(issuer)
             .token(&request("storage.read:/"), Fit::Exact)
             .await
@@ -169,10 +167,10 @@ async fn a_key_alone_makes_all_tokens() {
         );
     }
     let mut issuer = bench.issuer();
-    issuer.test_key = Some(TestKey {
+    issuer.test_keys = vec![TestKey {
         pem: SecretRef::Held("no key".into()),
         kid: None,
-    });
+    }];
     let inventory = Inventory {
         issuers: vec![Arc::new(issuer)],
         endpoints: Vec::new(),
@@ -278,7 +276,7 @@ fn missing_secrets_are_found_before_anything_is_sent() {
         source: Some(TokenSource::Given {
             token: SecretRef::Env("TOUCHSTONE_NOT_SET".into()),
         }),
-        test_key: None,
+        test_keys: Vec::new(),
         ca: Vec::new(),
     };
     let inventory = Inventory {

@@ -1,5 +1,6 @@
 //! An issuer and storage elements for tests, and the real binary run against them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,16 +8,20 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use touchstone::reference::{Authority, Issuer, IssuerOptions, Storage, StorageOptions, fault};
+use touchstone::model::{Case, Groups};
+use touchstone::reference::{
+    Area, Authority, Issuer, IssuerOptions, Storage, StorageOptions, fault,
+};
 
 /// The environment variable in which the binary finds the client's secret.
 pub const SECRET: &str = "TOUCHSTONE_TEST_SECRET";
 
-/// An issuer of its own, a folder for files and reports, and a runtime for the embedded servers.
+/// An issuer of its own and that of a second area, a folder for files and reports, and a runtime for the embedded servers.
 pub struct Lab {
     pub runtime: Runtime,
     pub authority: Authority,
     pub issuer: Issuer,
+    pub neighbour: Issuer,
     pub folder: TempDir,
 }
 
@@ -27,15 +32,26 @@ impl Lab {
         let issuer = runtime
             .block_on(Issuer::start(&authority, IssuerOptions::default()))
             .expect("an issuer");
+        let neighbour = IssuerOptions {
+            path: "/neighbour".into(),
+            ..IssuerOptions::default()
+        };
+        let neighbour = runtime
+            .block_on(Issuer::start(&authority, neighbour))
+            .expect("a second issuer");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let lab = Self {
             runtime,
             authority,
             issuer,
+            neighbour,
             folder,
         };
         lab.write("ca.pem", lab.authority.ca_pem());
         lab.write("key.pem", lab.issuer.test_key_pem().expose_secret());
+        lab.write("rsa.pem", lab.issuer.rsa_key_pem().expose_secret());
+        let key = lab.neighbour.test_key_pem().expose_secret();
+        lab.write("neighbour.pem", key);
         lab
     }
 
@@ -55,6 +71,12 @@ impl Lab {
         let options = StorageOptions {
             issuer: self.issuer.url().to_owned(),
             issuer_ca_pem: self.authority.ca_pem().to_owned(),
+            others: vec![Area {
+                path: "/wlcg2".into(),
+                issuer: self.neighbour.url().to_owned(),
+                issuer_ca_pem: self.authority.ca_pem().to_owned(),
+                groups: Groups::default(),
+            }],
             faults,
             ..StorageOptions::default()
         };
@@ -66,14 +88,16 @@ impl Lab {
     /// Writes endpoints.yaml; `more` is added to each endpoint, indented by four.
     pub fn endpoints(&self, endpoints: &[(&str, &str)], more: &str) {
         let mut text = format!(
-            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      file: key.pem\n      kid: {}\nendpoints:\n",
+            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\n  neighbour:\n    url: {}\n    ca: ca.pem\n    test-key:\n      file: neighbour.pem\nendpoints:\n",
             self.issuer.url(),
             self.issuer.client_id(),
             self.issuer.test_key_id(),
+            self.issuer.rsa_key_id(),
+            self.neighbour.url(),
         );
         for (name, url) in endpoints {
             text.push_str(&format!(
-                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    ca: ca.pem\n{more}"
+                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    second: {{path: /wlcg2, issuer: neighbour}}\n    ca: ca.pem\n{more}"
             ));
         }
         self.write("endpoints.yaml", &text);
@@ -155,11 +179,17 @@ pub fn verdicts(record: &Value) -> std::collections::BTreeMap<(String, String), 
 }
 
 /// The cases that expect a refusal in one of their steps.
-pub fn denials() -> std::collections::BTreeSet<String> {
+pub fn denials() -> BTreeSet<String> {
+    cases(|case| case.steps.iter().any(|step| step.expect.refusal()))
+}
+
+/// The cases that run with `--slow` only.
+pub fn slow() -> BTreeSet<String> {
+    cases(|case| case.slow)
+}
+
+fn cases(wanted: impl Fn(&Case) -> bool) -> BTreeSet<String> {
     let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
-    let cases = catalogue.suites.iter().flat_map(|suite| &suite.cases);
-    cases
-        .filter(|case| case.steps.iter().any(|step| step.expect.refusal()))
-        .map(|case| case.id.to_string())
-        .collect()
+    let cases = catalogue.cases().filter(|case| wanted(case));
+    cases.map(|case| case.id.to_string()).collect()
 }

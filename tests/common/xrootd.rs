@@ -16,6 +16,8 @@ use tempfile::TempDir;
 
 /// The area's path below the server's URL.
 pub const AREA: &str = "/wlcg";
+/// The path of a second area, with an issuer of its own.
+pub const SECOND: &str = "/wlcg2";
 /// The path below the area that members of `/wlcg` may only read.
 pub const PROTECTED: &str = "/protected";
 
@@ -28,19 +30,34 @@ const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
+/// The file that stands for a server that has been ready.
+const READY: &str = "ready";
+/// The file with the exit code of every death.
+const DEATHS: &str = "deaths";
 
-/// Mounts the bundle, runs the server, and ends it when standard input does: when the harness is
-/// dropped, and when the test process is killed as well.
+/// Mounts the bundle and runs the server: again when it dies after it was ready, and until standard
+/// input ends, which it does when the harness is dropped and when the test process is killed.
 const SUPERVISOR: &str = r#"
 mount --bind "$1" "$2" || exit 1
-shift 2
+ready=$3 deaths=$4 server= ending=
+shift 4
+ulimit -c 0
+trap 'ending=yes; [ -z "$server" ] || kill -KILL $server' TERM
 exec 3<&0
-"$@" 3<&- </dev/null &
-server=$!
-{ read -r _; kill -KILL $server; } <&3 &
+{ read -r _; kill -TERM $$; } <&3 &
 guard=$!
-wait $server
-code=$?
+left=50
+while [ $left -gt 0 ]; do
+    "$@" 3<&- </dev/null &
+    server=$!
+    [ -z "$ending" ] || kill -KILL $server
+    wait $server
+    code=$?
+    [ -e "$ready" ] && [ -z "$ending" ] || break
+    echo $code >>"$deaths"
+    left=$((left - 1))
+done
+[ -z "$ending" ] || wait $server
 kill $guard
 exit $code
 "#;
@@ -50,6 +67,8 @@ exit $code
 pub struct XrootdOptions<'a> {
     /// The issuer as tokens name it, with the trailing slash: `https://localhost:PORT/`.
     pub issuer: &'a str,
+    /// The issuer of the second area.
+    pub second_issuer: &'a str,
     /// The CA of the issuer's and the server's certificates.
     pub ca_pem: &'a str,
     /// The server's certificate, for `localhost`.
@@ -150,7 +169,12 @@ impl Xrootd {
             let mut server = Self::spawn(&options)
                 .unwrap_or_else(|error| panic!("cannot arrange an XRootD: {error}"));
             match server.wait_until_ready() {
-                Ok(()) => return server,
+                Ok(()) => {
+                    // From now on a death is one to survive.
+                    File::create(server.folder.path().join(READY))
+                        .unwrap_or_else(|error| panic!("cannot note the start: {error}"));
+                    return server;
+                }
                 Err(_) if server.log().contains("address already in use") => {}
                 Err(reason) => panic!("XRootD {reason}. Its log ends:\n{}", server.log_tail()),
             }
@@ -168,16 +192,51 @@ impl Xrootd {
         self.folder.path().join("data").join(&AREA[1..])
     }
 
-    /// Everything below the area, by path relative to it. Files that vanish meanwhile are left out.
+    /// Everything that the server holds, by path below its root. Files that vanish meanwhile are left out.
     pub fn snapshot(&self) -> BTreeMap<String, Entry> {
-        let root = self.area_root();
+        let root = self.folder.path().join("data");
         let mut entries = BTreeMap::new();
         collect(&root, &root, &mut entries)
-            .unwrap_or_else(|error| panic!("cannot read the area: {error}"));
+            .unwrap_or_else(|error| panic!("cannot read its files: {error}"));
         entries
     }
 
-    /// Whether the server still runs.
+    /// How often the server died since it was ready for the first time.
+    pub fn deaths(&self) -> usize {
+        let codes = fs::read_to_string(self.folder.path().join(DEATHS)).unwrap_or_default();
+        codes.lines().count()
+    }
+
+    /// Ends the server and waits until it answers again; this counts as a death.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come back.
+    pub fn restart(&mut self) {
+        let deaths = self.deaths();
+        let file = self.folder.path().join("admin/server/xrootd.pid");
+        let pid = fs::read_to_string(file).expect("the server's process id");
+        // Should it be gone already, that is the death.
+        let _ = Command::new("kill").args(["-KILL", pid.trim()]).output();
+        let deadline = Instant::now() + STOP;
+        while self.deaths() == deaths && Instant::now() < deadline {
+            sleep(POLL / 10);
+        }
+        self.survive();
+    }
+
+    /// Waits until the server answers again, should it have died.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come back.
+    pub fn survive(&mut self) {
+        if let Err(reason) = self.wait_until_ready() {
+            panic!("XRootD {reason}. Its log ends:\n{}", self.log_tail());
+        }
+    }
+
+    /// Whether the server is still run.
     pub fn alive(&mut self) -> bool {
         matches!(self.supervisor.try_wait(), Ok(None))
     }
@@ -212,7 +271,8 @@ impl Xrootd {
                 return Err(format!("ended with {status} before it answered"));
             }
             // The log says that the answer comes from this server and from no other on the port.
-            let reason = if self.log().contains("initialization completed.\n") {
+            let starts = self.log().matches("initialization completed.\n").count();
+            let reason = if starts > self.deaths() {
                 match self.ask() {
                     Ok(()) => return Ok(()),
                     Err(reason) => reason,
@@ -274,6 +334,7 @@ fn arrange(folder: &Path, port: u16, options: &XrootdOptions<'_>) -> io::Result<
         fs::create_dir(folder.join(directory))?;
     }
     fs::create_dir_all(folder.join(format!("data{AREA}{PROTECTED}")))?;
+    fs::create_dir_all(folder.join(format!("data{SECOND}")))?;
 
     fs::write(folder.join("cert.pem"), options.certificate_pem)?;
     fs::write(folder.join("key.pem"), options.key_pem)?;
@@ -290,10 +351,7 @@ fn arrange(folder: &Path, port: u16, options: &XrootdOptions<'_>) -> io::Result<
     fs::write(folder.join("bundle.pem"), bundle)?;
 
     fs::write(folder.join("server.cfg"), configuration(folder, port))?;
-    fs::write(
-        folder.join("scitokens.cfg"),
-        scitokens(port, options.issuer),
-    )?;
+    fs::write(folder.join("scitokens.cfg"), scitokens(port, options))?;
     fs::write(folder.join("authdb"), groups())
 }
 
@@ -302,6 +360,7 @@ fn configuration(folder: &Path, port: u16) -> String {
     format!(
         "\
 all.export {AREA}
+all.export {SECOND}
 oss.localroot {folder}/data
 all.adminpath {folder}/admin
 all.pidpath {folder}/admin
@@ -322,7 +381,8 @@ acc.authdb {folder}/authdb
 }
 
 /// `onmissing = passthrough` leaves tokens without a deciding scope to the groups of [`groups`].
-fn scitokens(port: u16, issuer: &str) -> String {
+fn scitokens(port: u16, options: &XrootdOptions<'_>) -> String {
+    let (issuer, second) = (options.issuer, options.second_issuer);
     format!(
         "\
 [Global]
@@ -331,16 +391,20 @@ onmissing = passthrough
 [Issuer test]
 issuer = {issuer}
 base_path = {AREA}
+[Issuer second]
+issuer = {second}
+base_path = {SECOND}
 "
     )
 }
 
-/// The server takes the first path of a line that fits, so the longest comes first.
+/// The server takes the first path of a line that fits, so the longest comes first. A path is the
+/// beginning of others: without its slash the area would reach into the second one.
 fn groups() -> String {
     format!(
         "\
-g /wlcg/test {AREA}{PROTECTED} a {AREA} a
-g /wlcg {AREA}{PROTECTED} rl {AREA} a
+g /wlcg/test {AREA}{PROTECTED} a {AREA}/ a
+g /wlcg {AREA}{PROTECTED} rl {AREA}/ a
 "
     )
 }
@@ -352,6 +416,7 @@ fn supervise(folder: &Path) -> io::Result<Child> {
     command.args(unshare_arguments());
     command.args(["sh", "-c", SUPERVISOR, "xrootd-supervisor"]);
     command.arg(folder.join("bundle.pem")).arg(SYSTEM_BUNDLE);
+    command.arg(folder.join(READY)).arg(folder.join(DEATHS));
     if root() {
         command.args(["xrootd", "-R", USER]);
     } else {

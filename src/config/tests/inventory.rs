@@ -74,7 +74,7 @@ fn the_file_of_the_reference_suite_is_read_as_it_is() {
             format!(
                 "{} {} {:?} {:?} {:?}",
                 se.name,
-                se.url_of("/x"),
+                se.area_url(),
                 se.description,
                 se.software,
                 se.issuer
@@ -82,10 +82,10 @@ fn the_file_of_the_reference_suite_is_read_as_it_is() {
         })
         .collect();
     insta::assert_snapshot!(shown.join("\n"), @r#"
-    se-storm https://storm.example.org:8443/wlcg/x Some("Local StoRM development instance") Some("StoRM") Some("wlcg.example.org")
-    se-eos https://eospps.example.org/eos/opstest/tpc/https/x None Some("EOS") Some("wlcg.example.org")
-    se-xrootd https://ceph.example.org:1094/dteam:wlcg/x Some("Test gateway for Echo") Some("XRootD") Some("wlcg.example.org")
-    "#);
+se-storm https://storm.example.org:8443/wlcg Some("Local StoRM development instance") Some("StoRM") Some("wlcg.example.org")
+se-eos https://eospps.example.org/eos/opstest/tpc/https None Some("EOS") Some("wlcg.example.org")
+se-xrootd https://ceph.example.org:1094/dteam:wlcg Some("Test gateway for Echo") Some("XRootD") Some("wlcg.example.org")
+"#);
     let [issuer] = loaded.inventory.issuers.as_slice() else {
         panic!("one issuer")
     };
@@ -175,7 +175,7 @@ endpoints:
     assert!(
         matches!(&issuers[1].source, Some(TokenSource::Given { token }) if is_file(token, "site/tokens/given"))
     );
-    let key = issuers[2].test_key.as_ref().unwrap();
+    let key = issuers[2].test_keys.first().unwrap();
     assert!(is_file(&key.pem, "site/keys/test.pem"));
     assert_eq!(key.kid.as_deref(), Some("one"));
 
@@ -212,6 +212,7 @@ endpoints:
             ),
             tape: true,
             macaroons: true,
+            read_only: None,
         },
         [
             KnownFailure {
@@ -553,12 +554,12 @@ fn files_that_are_no_inventory() {
         1 | endpoints: []
           | ^^^^^^^^^
     ");
-    insta::assert_snapshot!(told("endpoints: {se: https://se.example.org}\n"), @"
-    site/endpoints.yaml:1:17: an endpoint is a mapping, found text
-        1 | endpoints: {se: https://se.example.org}
-          |                 ^^^^^^^^^^^^^^^^^^^^^^
-      help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `limits` and `redirect-hosts`
-    ");
+    insta::assert_snapshot!(told("endpoints: {se: https://se.example.org}\n"), @r#"
+site/endpoints.yaml:1:17: an endpoint is a mapping, found text
+    1 | endpoints: {se: https://se.example.org}
+      |                 ^^^^^^^^^^^^^^^^^^^^^^
+  help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `second`, `limits` and `redirect-hosts`
+"#);
     insta::assert_snapshot!(told("endpoints:\n\tse: {}\n"), @"
     site/endpoints.yaml:2:1: this is not YAML: found character that cannot start any token, while scanning for the next token
         2 | →se: {}
@@ -713,5 +714,72 @@ fn the_example_loads() {
             host.ends_with(".example.org") || host == "localhost",
             "{host}"
         );
+    }
+}
+
+#[test]
+fn a_read_only_endpoint_names_a_file_and_its_checksum() {
+    let loaded = load(&format!(
+        "{ENDPOINT}    traits: {{read-only: {{file: /run7/raw.dat, checksum: adler32:0A1b2c}}}}
+"
+    ))
+    .unwrap();
+    let se = &loaded.inventory.endpoints[0];
+    assert_eq!(se.existing().as_deref(), Some("/wlcg/run7/raw.dat"));
+    assert_eq!(se.traits.read_only.as_ref().unwrap().adler32, 0x0a_1b2c);
+    let loaded = load(&format!("{ENDPOINT}    traits: {{read-only: false}}\n")).unwrap();
+    assert_eq!(loaded.inventory.endpoints[0].traits.read_only, None);
+}
+
+#[test]
+fn what_is_wrong_with_an_existing_file_is_told() {
+    let wrong = |read_only: &str| {
+        told(&format!(
+            "{ENDPOINT}    traits: {{read-only: {read_only}}}\n"
+        ))
+    };
+    for (read_only, message) in [
+        ("true", "expected `false` or a mapping"),
+        ("{checksum: adler32:1}", "`file`"),
+        ("{file: /d/f}", "`checksum`"),
+        (
+            "{file: /d/f, checksum: adler32:1, size: 3}",
+            "no key `size`",
+        ),
+        (
+            "{file: d/f, checksum: adler32:1}",
+            "has to start with a slash",
+        ),
+        ("{file: /d/f/, checksum: adler32:1}", "this is a directory"),
+        ("{file: /f, checksum: adler32:1}", "directly in the area"),
+        (
+            "{file: /d/../f, checksum: adler32:1}",
+            "rewritten before it is sent",
+        ),
+        ("{file: /d/f, checksum: 12345678}", "checksum"),
+        (
+            "{file: /d/f, checksum: abcdef01}",
+            "does not name its algorithm",
+        ),
+        (
+            "{file: /d/f, checksum: md5:abcdef01}",
+            "`md5` is no algorithm known here",
+        ),
+        (
+            "{file: /d/f, checksum: adler32:123456789}",
+            "up to 8 hexadecimal digits",
+        ),
+        (
+            "{file: /d/f, checksum: adler32:xyz}",
+            "up to 8 hexadecimal digits",
+        ),
+        (
+            "{file: /d/f, checksum: \"adler32:\"}",
+            "up to 8 hexadecimal digits",
+        ),
+    ] {
+        let told = wrong(read_only);
+        assert!(told.contains(message), "{read_only}\n{told}");
+        assert!(told.contains("site/endpoints.yaml:5:"), "{told}");
     }
 }

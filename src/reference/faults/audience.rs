@@ -1,36 +1,66 @@
 //! Whom a token is for.
 
-use axum::http::StatusCode;
+use serde_json::json;
 
-use super::super::answers::{Outcome, Refusal};
 use super::super::authorisation::audience_accepted;
 use super::super::scope::Action;
 use super::super::token::Bearer;
 use super::Fault;
+use super::authentication::{altered, error_for, object};
 use crate::model::{ANY_AUDIENCE, Audience, Method};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "audience-ignored",
         about: "Nobody looks at the audience of a token, as long as there is one.",
-        clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14"],
+        clauses: &[
+            "JWT-2.1.1-12",
+            "JWT-2.1.1-13",
+            "JWT-2.1.1-14",
+            "JWT-2.1.1-18",
+            "JWT-2.1.1-19",
+            "JWT-2.1.3-01",
+            "JWT-4.2-22",
+        ],
         cases: &[
             "audience.foreign.read",
-            "audience.foreign.word",
             "audience.foreign.write",
             "audience.foreign-array.read",
             "audience.foreign-array.write",
+            "audience.any.capitals",
+            "audience.below",
+            "audience.empty",
+            "audience.inside",
+            "audience.longer",
+            "audience.wildcard",
+            "authentication.id-token.read",
+            "authentication.repeated.audience",
         ],
         apply: |rules| rules.audience_accepted = |bearer, _, _| bearer.audience.is_some(),
     },
     Fault {
         name: "audience-ignored-on-read",
         about: "The audience does not matter to a GET.",
-        clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14"],
+        clauses: &[
+            "JWT-2.1.1-12",
+            "JWT-2.1.1-13",
+            "JWT-2.1.1-14",
+            "JWT-2.1.1-18",
+            "JWT-2.1.1-19",
+            "JWT-2.1.3-01",
+            "JWT-4.2-22",
+        ],
         cases: &[
             "audience.foreign.read",
-            "audience.foreign.word",
             "audience.foreign-array.read",
+            "audience.any.capitals",
+            "audience.below",
+            "audience.empty",
+            "audience.inside",
+            "audience.longer",
+            "audience.wildcard",
+            "authentication.id-token.read",
+            "authentication.repeated.audience",
         ],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
@@ -42,7 +72,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "audience-ignored-on-write",
         about: "The audience does not matter to requests that change something.",
-        clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14"],
+        clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14", "JWT-2.1.3-01"],
         cases: &["audience.foreign.write", "audience.foreign-array.write"],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
@@ -54,8 +84,17 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "audience-non-url-ignored",
         about: "An audience that is no URL counts as none of another service.",
-        clauses: &["JWT-2.1.1-13"],
-        cases: &["audience.foreign.word"],
+        clauses: &[
+            "JWT-2.1.1-12",
+            "JWT-2.1.1-13",
+            "JWT-2.1.1-19",
+            "JWT-2.1.3-01",
+        ],
+        cases: &[
+            "audience.empty",
+            "audience.wildcard",
+            "authentication.id-token.read",
+        ],
         apply: |rules| {
             rules.audience_accepted =
                 |bearer, own, method| {
@@ -141,7 +180,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.root.read",
             "path.directory.read",
-            "path.directory.deep-read",
             "path.file.read",
             "path.trailing-slash.read",
         ],
@@ -206,22 +244,149 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "bad-audience-is-error",
-        about: "A token that is no good is answered with 500.",
-        clauses: &["JWT-2.1.1-12", "JWT-2.1.1-13", "JWT-2.1.1-14", "RFC6750-18"],
+        about: "A token for another audience is answered with 500.",
+        clauses: &[
+            "JWT-2.1.1-12",
+            "JWT-2.1.1-13",
+            "JWT-2.1.1-14",
+            "JWT-2.1.1-18",
+            "JWT-2.1.1-19",
+            "JWT-2.1.1-20",
+            "JWT-2.1.3-01",
+            "JWT-4.2-22",
+            "RFC6750-18",
+        ],
         cases: &[
             "audience.foreign.read",
-            "audience.foreign.word",
             "audience.foreign.write",
             "audience.foreign-array.read",
             "audience.foreign-array.write",
             "audience.absent",
+            "audience.any.capitals",
+            "audience.below",
+            "audience.empty",
+            "audience.inside",
+            "audience.longer",
+            "audience.no-text",
+            "audience.slash",
+            "audience.wildcard",
+            "authentication.id-token.read",
+            "authentication.repeated.audience",
         ],
         apply: |rules| {
-            rules.tell = |_, outcome| match outcome {
-                Outcome::Refused(Refusal::InvalidToken(_)) => {
-                    Outcome::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
-                }
-                other => other,
+            rules.tell = |_, outcome| {
+                error_for(
+                    outcome,
+                    &["it is meant for another service", "aud is no audience"],
+                )
+            }
+        },
+    },
+    Fault {
+        name: "audience-empty-accepted",
+        about: "An empty audience is for everybody.",
+        clauses: &["JWT-2.1.1-12"],
+        cases: &["audience.empty"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| one.is_empty()) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-no-text-accepted",
+        about: "An audience that is neither text nor array is for everybody.",
+        clauses: &["JWT-2.1.1-12"],
+        cases: &["audience.no-text"],
+        apply: |rules| {
+            rules.token.object = |json| {
+                Some(altered(
+                    object(json)?,
+                    |map| {
+                        map.get("aud").is_some_and(|aud| {
+                            aud.is_number() || aud.is_object() || aud.is_boolean()
+                        })
+                    },
+                    ("aud", json!(ANY_AUDIENCE)),
+                ))
+            }
+        },
+    },
+    Fault {
+        name: "audience-any-case-ignored",
+        about: "The audience that means everybody is compared without regard to case.",
+        clauses: &["JWT-2.1.1-18"],
+        cases: &["audience.any.capitals"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| one.eq_ignore_ascii_case(ANY_AUDIENCE))
+                    || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-prefix-match",
+        about: "An audience that starts like the service is its own.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.longer", "audience.below"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| one.starts_with(own.as_str()))
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-path-ignored",
+        about: "Of an audience only scheme, host and port count.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.below"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| {
+                        one.strip_prefix(own.as_str())
+                            .is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
+                    })
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-suffix-match",
+        about: "An audience that ends like the service is its own.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.inside"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| one.ends_with(own.as_str()))
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-contained",
+        about: "An audience that has the service in it is its own.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.longer", "audience.below", "audience.inside"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| {
+                    own.iter().any(|own| one.contains(own.as_str()))
+                }) || audience_accepted(bearer, own, method)
+            }
+        },
+    },
+    Fault {
+        name: "audience-pattern",
+        about: "An audience may be a pattern.",
+        clauses: &["JWT-2.1.1-19"],
+        cases: &["audience.wildcard"],
+        apply: |rules| {
+            rules.audience_accepted = |bearer, own, method| {
+                named(bearer, |one| one.ends_with('*')) || audience_accepted(bearer, own, method)
             }
         },
     },
@@ -243,4 +408,10 @@ fn one_of(
         ..bearer.clone()
     };
     audience_accepted(&bearer, own, method)
+}
+
+/// Whether one of the audiences is such a one.
+fn named(bearer: &Bearer, is_such: impl Fn(&str) -> bool) -> bool {
+    let audience = bearer.audience.as_ref();
+    audience.is_some_and(|audience| audience.each().iter().any(|one| is_such(one)))
 }

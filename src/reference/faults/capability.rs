@@ -15,7 +15,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-scope-reads",
         about: "A token without capabilities and groups reads.",
         clauses: &["JWT-2.2.1-38"],
-        cases: &["capability.none.read"],
+        cases: &[
+            "capability.none.read",
+            "authentication.claims.scp.read",
+            "capability.unknown.longer-name",
+            "capability.unknown.scitokens-read",
+            "capability.unknown.case-of-letters",
+            "capability.host-auth",
+        ],
         apply: |rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asserted.is_empty() && asked.operation == Operation::Read)
@@ -27,7 +34,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-scope-writes",
         about: "A token without capabilities and groups uploads.",
         clauses: &["JWT-2.2.1-38"],
-        cases: &["capability.none.write"],
+        cases: &[
+            "capability.none.write",
+            "capability.host-auth",
+            "group.shape.text",
+            "group.other-claim.groups",
+        ],
         apply: |rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asserted.is_empty() && asked.operation == Operation::Create)
@@ -51,7 +63,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "read-uploads",
         about: "storage.read uploads new files.",
         clauses: &["JWT-2.2.1-02"],
-        cases: &["capability.read.no-put"],
+        cases: &[
+            "capability.read.no-put",
+            "authentication.claims.roles",
+            "group.capability.no-write",
+            "bearer.insufficient-scope",
+            "bearer.echo",
+            "bearer.expect-continue",
+            "connection.weaker-token",
+            "connection.token-id.weaker",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read
@@ -65,7 +86,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "read-overwrites",
         about: "storage.read replaces files.",
         clauses: &["JWT-2.2.1-02"],
-        cases: &["capability.read.no-overwrite"],
+        cases: &[
+            "webdav.copy.replaces-nothing",
+            "capability.read.no-overwrite",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read && asked.operation == Operation::Overwrite)
@@ -116,7 +140,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-overwrites",
         about: "storage.create replaces files.",
         clauses: &["JWT-2.2.1-04"],
-        cases: &["capability.create.no-overwrite"],
+        cases: &[
+            "capability.create.no-overwrite",
+            "capability.create.no-overwrite-chunked",
+            "capability.create.rename-no-overwrite",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Overwrite)
@@ -128,7 +156,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-overwrites-yet-forbidden",
         about: "storage.create replaces a file, and the answer is 403 all the same.",
         clauses: &["JWT-2.2.1-04"],
-        cases: &["capability.create.no-overwrite"],
+        cases: &[
+            "capability.create.no-overwrite",
+            "capability.create.rename-no-overwrite",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Overwrite)
@@ -141,7 +172,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-empties-yet-forbidden",
         about: "storage.create that is refused to replace a file has emptied it by then.",
         clauses: &["JWT-2.2.1-04"],
-        cases: &["capability.create.no-overwrite"],
+        cases: &[
+            "capability.create.no-overwrite",
+            "capability.create.rename-no-overwrite",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Overwrite)
@@ -179,24 +213,14 @@ pub(super) const FAULTS: &[Fault] = &[
         },
     },
     Fault {
-        name: "create-deletes-directories",
-        about: "storage.create deletes directories.",
-        clauses: &["JWT-2.2.1-05"],
-        cases: &["capability.create.no-delete-directory"],
-        apply: |rules| {
-            rules.permits = |action, asked| {
-                (action == Action::Create
-                    && asked.operation == Operation::Delete
-                    && asked.directory)
-                    || permits(action, asked)
-            }
-        },
-    },
-    Fault {
         name: "create-reads",
         about: "storage.create reads.",
         clauses: &["JWT-2.2.1-18"],
-        cases: &["capability.create.no-get", "capability.create.no-get-own"],
+        cases: &[
+            "capability.create.no-get",
+            "capability.create.no-get-own",
+            "capability.several.no-get-elsewhere",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Read)
@@ -221,7 +245,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "modify-reads",
         about: "storage.modify reads.",
         clauses: &["JWT-2.2.1-17"],
-        cases: &["capability.modify.no-get"],
+        cases: &["capability.modify.no-get", "connection.token-id.other"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Modify && asked.operation == Operation::Read)
@@ -243,7 +267,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.root.read",
             "path.directory.read",
-            "path.directory.deep-read",
             "path.file.read",
             "path.trailing-slash.read",
         ],
@@ -270,7 +293,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "propfind-refused",
         about: "storage.read does not look at a file with PROPFIND.",
         clauses: &["JWT-2.2.1-28", "DAV-15"],
-        cases: &["capability.read.propfind"],
+        cases: &[
+            "capability.read.propfind",
+            "authentication.reuse",
+            "webdav.mkcol.shows",
+            "webdav.propfind.members",
+            "webdav.propfind.missing",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Read) && asked.method == Method::Propfind)
@@ -294,7 +323,15 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-makes-no-directories",
         about: "storage.create makes no directories.",
         clauses: &["JWT-2.2.1-06"],
-        cases: &["capability.create.mkcol", "path.create.mkcol"],
+        cases: &[
+            "capability.create.mkcol",
+            "path.create.mkcol",
+            "capability.create.leading-directories",
+            "path.trailing-slash.create",
+            "webdav.mkcol.shows",
+            "webdav.mkcol.no-parent",
+            "webdav.mkcol.body",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.operation == Operation::MakeDirectory)
@@ -320,7 +357,15 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "modify-overwrites-not",
         about: "storage.modify does not replace files.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.overwrite"],
+        cases: &[
+            "capability.modify.overwrite",
+            "capability.any-owner",
+            "webdav.put.statuses",
+            "webdav.put.if-none-match",
+            "webdav.move.overwrite-f",
+            "digest.adler32.replaced",
+            "webdav.move.statuses",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify) && asked.operation == Operation::Overwrite)
@@ -360,7 +405,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "modify-makes-no-directories",
         about: "storage.modify does not make directories.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.mkcol"],
+        cases: &[
+            "capability.modify.mkcol",
+            "capability.modify.create-superset",
+            "webdav.mkcol.exists",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify) && asked.operation == Operation::MakeDirectory)
@@ -372,7 +421,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "modify-renames-not",
         about: "storage.modify does not rename.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.move"],
+        cases: &[
+            "capability.modify.move",
+            "capability.modify.create-superset",
+            "path.request.dots-destination",
+            "webdav.move.overwrite-f",
+            "webdav.move.no-parent",
+            "webdav.missing.move",
+            "isolation.second.no-move-in",
+            "webdav.move.statuses",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify) && asked.method == Method::Move)

@@ -86,7 +86,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "overwrite-keeps-old",
         about: "Replacing with storage.modify is answered with 204, and the old content stays.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.overwrite"],
+        cases: &[
+            "capability.modify.overwrite",
+            "capability.any-owner",
+            "webdav.put.statuses",
+            "digest.adler32.replaced",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
@@ -134,7 +139,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "mkcol-lies",
         about: "Making a directory with storage.modify is answered with 201, and there is none.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.mkcol"],
+        cases: &[
+            "capability.modify.mkcol",
+            "capability.modify.create-superset",
+            "webdav.mkcol.exists",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { .. } if bearer.has_only(Action::Modify) => Ok(Change::Created),
@@ -146,7 +155,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "mkcol-makes-file",
         about: "Making a directory with storage.modify makes an empty file.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.mkcol"],
+        cases: &[
+            "capability.modify.mkcol",
+            "capability.modify.create-superset",
+            "webdav.mkcol.exists",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { path } if bearer.has_only(Action::Modify) => namespace.apply(
@@ -164,7 +177,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-mkcol-lies",
         about: "Making a directory with storage.create is answered with 201, and there is none.",
         clauses: &["JWT-2.2.1-06"],
-        cases: &["capability.create.mkcol", "path.create.mkcol"],
+        cases: &[
+            "capability.create.mkcol",
+            "path.create.mkcol",
+            "capability.create.leading-directories",
+            "path.trailing-slash.create",
+            "webdav.mkcol.shows",
+            "webdav.mkcol.no-parent",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { .. } if bearer.has_only(Action::Create) => Ok(Change::Created),
@@ -176,7 +196,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "move-lies",
         about: "Renaming is answered with 201, and nothing has moved.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.move"],
+        cases: &[
+            "capability.modify.move",
+            "capability.modify.create-superset",
+            "path.request.dots-destination",
+            "webdav.move.no-parent",
+            "isolation.second.no-move-in",
+            "webdav.move.statuses",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { .. } if bearer.has_only(Action::Modify) => Ok(Change::Created),
@@ -188,7 +215,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "move-keeps-source",
         about: "A renamed file is there under both names.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.move"],
+        cases: &[
+            "capability.modify.move",
+            "capability.modify.create-superset",
+            "path.request.dots-destination",
+            "isolation.second.no-move-in",
+            "webdav.move.statuses",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { from, to } if bearer.has_only(Action::Modify) => {
@@ -207,7 +240,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "move-loses-content",
         about: "A renamed file is empty under its new name.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.move"],
+        cases: &[
+            "capability.modify.move",
+            "capability.modify.create-superset",
+            "path.request.dots-destination",
+            "webdav.move.no-parent",
+            "isolation.second.no-move-in",
+            "webdav.move.statuses",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { from, to } if bearer.has_only(Action::Modify) => {

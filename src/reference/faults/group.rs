@@ -14,6 +14,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "group.member.write",
             "group.protected.member-read",
             "group.protected.privileged",
+            "group.any-order",
+            "group.other-scopes",
+            "group.broken-capability.no-path",
         ],
         apply: |rules| rules.groups_permit = |_, _, _| false,
     },
@@ -21,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "groups-read-not",
         about: "Members do not read outside the protected path.",
         clauses: &["JWT-2.2.2-01"],
-        cases: &["group.member.read"],
+        cases: &["group.member.read", "group.other-scopes"],
         apply: |rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asked.operation != Operation::Read || protected(groups, asked))
@@ -33,7 +36,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "groups-write-not",
         about: "Members write nothing.",
         clauses: &["JWT-2.2.2-01"],
-        cases: &["group.member.write"],
+        cases: &[
+            "group.member.write",
+            "group.other-scopes",
+            "group.broken-capability.no-path",
+        ],
         apply: |rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (looks(asked.operation) || privileged(groups, asserted))
@@ -95,7 +102,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "protected-closed",
         about: "Nobody writes in the protected path by group.",
         clauses: &["JWT-2.2.2-01"],
-        cases: &["group.protected.privileged"],
+        cases: &["group.protected.privileged", "group.any-order"],
         apply: |rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (looks(asked.operation) || !protected(groups, asked))
@@ -117,7 +124,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
 ];
 
-fn member(groups: &Groups, asserted: &[String]) -> bool {
+pub(super) fn member(groups: &Groups, asserted: &[String]) -> bool {
     asserted.contains(&groups.member)
 }
 
@@ -126,7 +133,7 @@ fn privileged(groups: &Groups, asserted: &[String]) -> bool {
 }
 
 /// Whether a member who is no more than that asks for this in the protected path.
-fn member_in_protected(
+pub(super) fn member_in_protected(
     groups: &Groups,
     asserted: &[String],
     asked: &Question,

@@ -4,12 +4,26 @@
 //! read and modify work, so that objects can be arranged and effects be seen.
 
 mod audience;
+mod authentication;
+mod bearer;
 mod capability;
+mod claim;
+mod connection;
+mod copy;
+mod digest;
 mod effect;
+mod fetching;
 mod group;
+mod isolation;
+mod membership;
 mod path;
+mod reach;
 mod reading;
+mod rights;
+mod scopes;
 mod service;
+mod signature;
+mod webdav;
 
 use std::sync::LazyLock;
 
@@ -29,7 +43,39 @@ pub struct Fault {
     apply: fn(&mut Rules),
 }
 
+/// Faults of what most cases build on: that a good token is taken, that a change is made and kept, that
+/// a refusal is one. Cases that judge something else fail on them as well.
+const WIDE: &[&str] = &[
+    "audience-any-refused",
+    "connection-stands-in",
+    "create-lies",
+    "create-refused",
+    "create-stores-nothing",
+    "denied-is-error",
+    "denied-is-unauthenticated",
+    "denied-leaks",
+    "es256-refused",
+    "head-refused",
+    "head-wrong-length",
+    "modify-needs-create",
+    "put-lies",
+    "put-never-creates",
+    "put-truncates",
+    "read-corrupts",
+    "read-is-empty",
+    "read-needs-modify",
+    "root-scope-refused",
+    "scope-covers-no-uploads",
+    "scope-is-exact",
+    "writing-forbidden",
+];
+
 impl Fault {
+    /// Whether cases that judge something else fail because of it as well.
+    pub fn wide(&self) -> bool {
+        WIDE.contains(&self.name)
+    }
+
     pub(super) fn apply(&self, rules: &mut Rules) {
         (self.apply)(rules);
     }
@@ -40,11 +86,24 @@ pub fn faults() -> &'static [Fault] {
     static ALL: LazyLock<Vec<Fault>> = LazyLock::new(|| {
         [
             audience::FAULTS,
+            authentication::FAULTS,
+            signature::FAULTS,
+            fetching::FAULTS,
             capability::FAULTS,
             reading::FAULTS,
             effect::FAULTS,
+            claim::FAULTS,
+            rights::FAULTS,
             path::FAULTS,
+            reach::FAULTS,
             group::FAULTS,
+            bearer::FAULTS,
+            connection::FAULTS,
+            webdav::FAULTS,
+            copy::FAULTS,
+            digest::FAULTS,
+            membership::FAULTS,
+            isolation::FAULTS,
             service::FAULTS,
         ]
         .concat()
@@ -73,10 +132,16 @@ mod tests {
 
     fn cases() -> BTreeSet<&'static str> {
         [
+            include_str!("../../../suites/authentication.yaml"),
             include_str!("../../../suites/audience.yaml"),
             include_str!("../../../suites/capability.yaml"),
             include_str!("../../../suites/group.yaml"),
+            include_str!("../../../suites/isolation.yaml"),
             include_str!("../../../suites/path.yaml"),
+            include_str!("../../../suites/bearer.yaml"),
+            include_str!("../../../suites/connection.yaml"),
+            include_str!("../../../suites/webdav.yaml"),
+            include_str!("../../../suites/digest.yaml"),
         ]
         .into_iter()
         .flat_map(ids)
@@ -117,6 +182,12 @@ mod tests {
                 fault.name
             );
         }
+    }
+
+    #[test]
+    fn wide_faults_exist() {
+        let missing: Vec<_> = WIDE.iter().filter(|name| fault(name).is_none()).collect();
+        assert_eq!(missing, Vec::<&&str>::new());
     }
 
     #[test]

@@ -31,7 +31,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "propfind-wrong-length",
         about: "PROPFIND tells a size that is not the file's.",
         clauses: &["DAV-15"],
-        cases: &["capability.read.propfind"],
+        cases: &[
+            "capability.read.propfind",
+            "authentication.reuse",
+            "capability.create.propfind",
+            "webdav.propfind.missing",
+            "connection.redirect.reading",
+        ],
         apply: |rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome {
@@ -47,7 +53,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "propfind-no-length",
         about: "PROPFIND does not tell the size of a file.",
         clauses: &["DAV-15"],
-        cases: &["capability.read.propfind"],
+        cases: &[
+            "capability.read.propfind",
+            "authentication.reuse",
+            "capability.create.propfind",
+            "webdav.propfind.missing",
+            "connection.redirect.reading",
+        ],
         apply: |rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome {
@@ -63,7 +75,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "propfind-is-ok",
         about: "PROPFIND answers 200 and tells nothing to a token that only reads.",
         clauses: &["DAV-15"],
-        cases: &["capability.read.propfind"],
+        cases: &[
+            "capability.read.propfind",
+            "authentication.reuse",
+            "webdav.mkcol.shows",
+            "webdav.propfind.members",
+            "webdav.propfind.missing",
+            "connection.redirect.reading",
+        ],
         apply: |rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Properties(_) if reads_only(told) => {
@@ -87,7 +106,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.root.read",
             "path.directory.read",
-            "path.directory.deep-read",
             "path.file.read",
             "path.trailing-slash.read",
         ],
@@ -119,7 +137,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.root.read",
             "path.directory.read",
-            "path.directory.deep-read",
             "path.file.read",
             "path.trailing-slash.read",
         ],
@@ -136,7 +153,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "missing-is-forbidden",
         about: "A missing file is answered with 403 to a token that may read it.",
         clauses: &["DAV-19"],
-        cases: &["capability.read.missing"],
+        cases: &["capability.read.missing", "bearer.echo", "webdav.put.cut"],
         apply: |rules| {
             rules.tell = |told, outcome| {
                 if missed(told, &outcome) && reads_only(told) {
@@ -153,27 +170,15 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-19"],
         cases: &[
             "capability.read.missing",
-            "capability.read-modify.round-trip",
+            "path.request.semicolon",
+            "path.request.backslash",
+            "bearer.echo",
+            "webdav.put.cut",
         ],
         apply: |rules| {
             rules.tell = |told, outcome| {
                 if missed(told, &outcome) {
                     Outcome::Content(Content::whole(Bytes::new()))
-                } else {
-                    outcome
-                }
-            }
-        },
-    },
-    Fault {
-        name: "deleted-is-forbidden",
-        about: "A missing file is answered with 403 to a token that may write as well as read.",
-        clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.read-modify.round-trip"],
-        apply: |rules| {
-            rules.tell = |told, outcome| {
-                if missed(told, &outcome) && !reads_only(told) {
-                    Refusal::InsufficientScope.into()
                 } else {
                     outcome
                 }
@@ -197,7 +202,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.no-get",
             "path.file.other",
             "path.outside.read",
-            "path.outside.read-above",
             "path.sibling-prefix.read",
         ],
         apply: |rules| {
@@ -229,15 +233,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.no-move",
             "capability.create.no-overwrite",
             "capability.create.no-delete",
-            "capability.create.no-delete-directory",
             "capability.create.no-get",
             "capability.create.no-get-own",
             "capability.modify.no-get",
             "path.file.other",
             "path.outside.read",
-            "path.outside.read-above",
             "path.outside.put",
-            "path.outside.overwrite",
             "path.outside.delete",
             "path.sibling-prefix.read",
             "path.sibling-prefix.put",

@@ -29,6 +29,8 @@ const MAX_FORM: usize = 64 << 10;
 pub struct IssuerOptions {
     /// Port on 127.0.0.1; 0 is any free one.
     pub port: u16,
+    /// Path of its identifier, `/…` without a trailing slash; empty for none.
+    pub path: String,
     /// The one client.
     pub client_id: String,
     /// Its secret.
@@ -44,6 +46,7 @@ impl Default for IssuerOptions {
     fn default() -> Self {
         Self {
             port: 0,
+            path: String::new(),
             client_id: "touchstone".into(),
             client_secret: uuid::Uuid::new_v4().simple().to_string().into(),
             default_groups: vec!["/wlcg".into()],
@@ -61,6 +64,7 @@ pub struct Issuer {
 /// What the handlers need.
 struct Desk {
     url: String,
+    path: String,
     client_id: String,
     client_secret: SecretString,
     membership: Membership,
@@ -83,7 +87,11 @@ impl Issuer {
     ) -> Result<Self, ReferenceError> {
         let port = Port::take(options.port)?;
         let desk = Arc::new(Desk {
-            url: format!("{}/", port.origin()),
+            url: match options.path.as_str() {
+                "" => format!("{}/", port.origin()),
+                path => format!("{}{path}", port.origin()),
+            },
+            path: options.path,
             client_id: options.client_id,
             client_secret: options.client_secret,
             membership: Membership {
@@ -100,7 +108,8 @@ impl Issuer {
         })
     }
 
-    /// The issuer's identifier, `https://localhost:PORT/`, exactly as tokens have it in `iss`.
+    /// The issuer's identifier, `https://localhost:PORT/` or `https://localhost:PORT/PATH`, exactly as
+    /// tokens have it in `iss`.
     pub fn url(&self) -> &str {
         &self.desk.url
     }
@@ -162,7 +171,9 @@ impl SigningKey {
 
 async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    // With a path, the metadata are below it (OpenID Connect Discovery 1.0 section 4.1).
     let asked = parts.uri.path();
+    let asked = asked.strip_prefix(desk.path.as_str()).unwrap_or_default();
     // libSciTokens asks an issuer whose identifier ends in a slash with two of them.
     let path = asked.strip_prefix('/').filter(|rest| rest.starts_with('/'));
     match (path.unwrap_or(asked), &parts.method) {

@@ -186,9 +186,54 @@ async fn options_and_foreign_methods_need_no_token() {
     let reply = world.send("OPTIONS", "/f", "", &[], "").await;
     assert_eq!((reply.status, reply.header("dav")), (200, "1"));
     assert!(reply.header("allow").contains("PROPFIND"));
-    for method in ["COPY", "PATCH", "LOCK", "POST", "put"] {
+    for method in ["PATCH", "LOCK", "POST", "put"] {
         let reply = world.send(method, "/f", "", &[], "").await;
         assert_eq!(reply.status, 405, "{method}");
         assert!(reply.header("allow").contains("MOVE"), "{method}");
     }
+}
+
+#[tokio::test]
+async fn a_ticket_of_the_pool_is_good_once_and_for_one_file() {
+    let world = World::new().await;
+    world.mkcol("/pooled").await;
+    for path in ["/pooled/f", "/pooled/g"] {
+        world.put(path, "0123456789").await;
+    }
+    let token = world.token("storage.read:/");
+    let location = async |path: &str| {
+        let reply = world.send("GET", path, &token, &[], "").await;
+        assert_eq!(reply.status, 307);
+        reply.header("location").to_owned()
+    };
+    let get = async |location: &str, token: &str| {
+        let url = format!("{}{location}", world.storage.url());
+        let request = world.client.get(url).header("range", "bytes=2-4");
+        let reply = request.bearer_auth(token).send().await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    };
+    let first = location("/pooled/f").await;
+    let (place, ticket) = first.split_once('?').unwrap();
+    assert_eq!(get(place, &token).await.0, 401, "a token is no ticket");
+    assert_eq!(get(&first, "").await, (206, "234".to_owned()));
+    assert_eq!(get(&first, "").await.0, 401, "once");
+    let second = location("/pooled/f").await;
+    let other = second.replace("pooled/f", "pooled/g");
+    assert_eq!(get(&other, "").await.0, 401, "another file");
+    assert_eq!(get(&second, "").await.0, 401, "it is gone");
+    assert_ne!(
+        location("/pooled/f").await.split_once('?').unwrap().1,
+        ticket
+    );
+    for (path, scope, status) in [
+        ("/pooled/f", "storage.create:/", 403),
+        ("/pooled/f", "storage.read:/other", 403),
+        ("/pooled/none", "storage.read:/", 404),
+    ] {
+        assert_eq!(world.status("GET", path, scope).await, status, "{path}");
+    }
+    assert_eq!(
+        world.status("HEAD", "/pooled/f", "storage.read:/").await,
+        200
+    );
 }

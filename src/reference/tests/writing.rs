@@ -244,3 +244,70 @@ async fn a_body_is_asked_for_only_when_it_is_wanted() {
     }
     assert_eq!(world.content("/f").await.as_deref(), Some("old"));
 }
+
+#[tokio::test]
+async fn a_copy_needs_to_read_its_source_and_to_write_its_target() {
+    let world = World::new().await;
+    for directory in ["/a", "/b"] {
+        world.mkcol(directory).await;
+    }
+    world.put("/a/f", "source").await;
+    world.put("/b/old", "old").await;
+    let copy = async |scope: &str, to: &str, headers: &[&str]| {
+        let to = format!("Destination: {}/wlcg{to}", world.storage.url());
+        let headers = [&[to.as_str()], headers].concat();
+        let token = world.token(scope);
+        let reply = world.send("COPY", "/a/f", &token, &headers, "").await;
+        reply.status
+    };
+    let (create, modify) = (
+        "storage.read:/a storage.create:/b",
+        "storage.read:/a storage.modify:/b",
+    );
+    for (scope, to, headers, status) in [
+        ("storage.read:/", "/b/n", &[][..], 403),
+        ("storage.modify:/", "/b/n", &[], 403),
+        ("storage.read:/b storage.modify:/", "/b/n", &[], 403),
+        ("storage.read:/ storage.create:/a", "/b/n", &[], 403),
+        (create, "/b/old", &[], 403),
+        (create, "/b/none/n", &[], 409),
+        (create, "/b/n/", &[], 409),
+        (create, "/b/n", &["Source: https://elsewhere/f"], 501),
+        (create, "/b/n", &["Overwrite: perhaps"], 400),
+        (modify, "/b/old", &["Overwrite: F"], 412),
+        (modify, "/b", &[], 405),
+        (create, "/b/n", &["Overwrite: F"], 201),
+        (modify, "/b/old", &["Overwrite: T"], 204),
+        ("storage.read:/ storage.modify:/", "/a/f", &[], 403),
+    ] {
+        assert_eq!(copy(scope, to, headers).await, status, "{scope} {to}");
+    }
+    for path in ["/a/f", "/b/n", "/b/old"] {
+        let content = world.content(path).await;
+        assert_eq!(content.as_deref(), Some("source"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn directories_and_other_services_are_not_copied() {
+    let world = World::new().await;
+    world.put("/f", "x").await;
+    world.mkcol("/d").await;
+    let token = world.token("storage.read:/ storage.modify:/");
+    for (path, to, status) in [
+        ("/d", "/wlcg/e", 501),
+        ("/f", "https://elsewhere.example.org/wlcg/g", 501),
+        ("/f", "/elsewhere/g", 403),
+        ("/none", "/wlcg/g", 404),
+        ("/f/", "/wlcg/g", 404),
+        ("/f", "g", 400),
+    ] {
+        let to = format!("Destination: {to}");
+        let reply = world.send("COPY", path, &token, &[&to], "").await;
+        assert_eq!(reply.status, status, "{path} {to}");
+    }
+    let reply = world.send("OPTIONS", "/f", "", &[], "").await;
+    assert!(reply.header("allow").contains("COPY"));
+    let paths = world.storage.paths();
+    assert_eq!(paths, ["/wlcg/", "/wlcg/d/", "/wlcg/f", "/wlcg/protected/"]);
+}

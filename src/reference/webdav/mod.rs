@@ -1,9 +1,11 @@
 //! The methods: what each needs to be allowed, what stands in its way, and what it does.
 
+mod digest;
 mod propfind;
 mod read;
 mod write;
 
+pub(super) use digest::matches_digests;
 pub(super) use propfind::{Property, multistatus};
 pub(super) use read::Content;
 
@@ -43,6 +45,7 @@ pub(super) fn plan(
         Method::Mkcol => write::make_directory(&scene),
         Method::Delete => write::delete(&scene),
         Method::Move => write::rename(&scene),
+        Method::Copy => write::copy(&scene),
         Method::Options => Err(Outcome::Options),
     }
 }
@@ -89,6 +92,7 @@ impl Scene<'_> {
             directory: operation == Operation::MakeDirectory
                 || node.map_or(target.slash, Node::is_directory),
             made_with: node.map(|node| node.made_with.as_str()),
+            part: self.headers.contains_key("range"),
         };
         if self.element.allows(&self.visit.bearer, target, &asked) {
             Ok(())

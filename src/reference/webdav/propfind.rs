@@ -16,7 +16,7 @@ pub(in super::super) struct Property {
     path: ObjectPath,
     /// `None` for a directory.
     pub(in super::super) size: Option<u64>,
-    directory: bool,
+    pub(in super::super) directory: bool,
     modified: Timestamp,
 }
 

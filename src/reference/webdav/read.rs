@@ -1,15 +1,11 @@
-use std::fmt::Write;
-
 use axum::body::{Body, Bytes};
 use axum::http::header::{self, HeaderValue};
 use axum::http::{Response, StatusCode};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::super::answers::{COLLECTION_METHODS, Outcome};
 use super::super::authorisation::Operation;
+use super::digest::{Algorithm, Field};
 use super::{Plan, Scene};
 use crate::model::Method;
 
@@ -23,8 +19,8 @@ pub(in super::super) struct Content {
     /// Without the bytes.
     pub(in super::super) head: bool,
     part: Part,
-    /// Names of the digests that are wanted.
-    digests: Vec<Algorithm>,
+    /// The digests that are wanted, with the field that they go into.
+    digests: Vec<(Field, Algorithm)>,
 }
 
 /// Which part of a file is wanted (RFC 9110 section 14).
@@ -35,13 +31,6 @@ enum Part {
     Some(usize, usize),
     /// None of it is there.
     Outside,
-}
-
-/// The digests that can be had (RFC 3230, RFC 5843).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
-    Adler32,
-    Sha256,
 }
 
 pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
@@ -58,13 +47,21 @@ pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
         return Err(Outcome::NotAllowed(COLLECTION_METHODS));
     };
     let range = scene.header("range").filter(|_| !head);
+    let digests = [Field::Digest, Field::Representation]
+        .into_iter()
+        .flat_map(|field| {
+            let header = scene.header(field.wish()).unwrap_or_default();
+            let wanted = field.wanted(header).into_iter();
+            wanted.map(move |algorithm| (field, algorithm))
+        })
+        .collect();
     Ok(Plan::Show(Content {
         size: bytes.len() as u64,
         part: range.map_or(Part::All, |range| Part::parse(range, bytes.len())),
         bytes,
         modified: node.modified,
         head,
-        digests: scene.header("want-digest").map(wanted).unwrap_or_default(),
+        digests,
     }))
 }
 
@@ -79,6 +76,12 @@ impl Content {
             part: Part::All,
             digests: Vec::new(),
         }
+    }
+
+    /// The same with no digest told.
+    pub(in super::super) fn without_digests(mut self) -> Self {
+        self.digests.clear();
+        self
     }
 
     pub(in super::super) fn status(&self) -> StatusCode {
@@ -101,9 +104,14 @@ impl Content {
         set(header::ACCEPT_RANGES, "bytes".into());
         set(header::CONTENT_TYPE, "application/octet-stream".into());
         set(header::LAST_MODIFIED, http_date(self.modified));
-        if !self.digests.is_empty() {
-            let digests: Vec<String> = self.digests.iter().map(|d| d.of(&self.bytes)).collect();
-            set(header::HeaderName::from_static("digest"), digests.join(","));
+        for field in [Field::Digest, Field::Representation] {
+            let wanted = self.digests.iter().filter(|(into, _)| *into == field);
+            let told: Vec<String> = wanted
+                .map(|(_, algorithm)| field.member(*algorithm, &self.bytes))
+                .collect();
+            if !told.is_empty() {
+                set(field.name(), told.join(","));
+            }
         }
         let body = match self.part {
             Part::All if self.head => {
@@ -161,42 +169,6 @@ impl Part {
     }
 }
 
-/// The digests in a `Want-Digest` that can be had and are not ruled out by `q=0`.
-fn wanted(header: &str) -> Vec<Algorithm> {
-    let mut found = Vec::new();
-    for item in header.split(',') {
-        let mut parts = item.split(';').map(str::trim);
-        let algorithm = match parts.next().map(str::to_ascii_lowercase).as_deref() {
-            Some("adler32") => Algorithm::Adler32,
-            Some("sha-256") => Algorithm::Sha256,
-            _ => continue,
-        };
-        let refused = parts
-            .filter_map(|parameter| parameter.strip_prefix("q="))
-            .any(|q| q.parse() == Ok(0.0));
-        if !refused && !found.contains(&algorithm) {
-            found.push(algorithm);
-        }
-    }
-    found
-}
-
-impl Algorithm {
-    /// The digest as a `Digest` header has it.
-    fn of(self, bytes: &[u8]) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = match self {
-            Self::Adler32 => write!(text, "adler32={:08x}", adler2::adler32_slice(bytes)),
-            Self::Sha256 => {
-                let sum = BASE64_STANDARD.encode(Sha256::digest(bytes));
-                write!(text, "sha-256={sum}")
-            }
-        };
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,20 +194,5 @@ mod tests {
             assert_eq!(Part::parse(header, 10), part, "{header}");
         }
         assert_eq!(Part::parse("bytes=0-", 0), Part::Outside);
-    }
-
-    #[test]
-    fn digests() {
-        assert_eq!(
-            wanted("md5, SHA-256;q=0.5, adler32;q=0"),
-            [Algorithm::Sha256]
-        );
-        assert_eq!(wanted("crc32"), []);
-        // Adler-32 of "a" begins with zeros.
-        assert_eq!(Algorithm::Adler32.of(b"a"), "adler32=00620062");
-        assert_eq!(
-            Algorithm::Sha256.of(b""),
-            "sha-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-        );
     }
 }

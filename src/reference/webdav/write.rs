@@ -5,17 +5,18 @@ use super::super::answers::{Outcome, Refusal};
 use super::super::authorisation::Operation;
 use super::super::element::Target;
 use super::super::namespace::{Act, Node, Obstacle};
+use super::super::path::End;
 use super::{Plan, Scene};
 
 /// RFC 9110 section 9.3.4.
 pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
     let target = &scene.visit.target;
     let node = scene.node(target);
-    scene.require(writes_over(node), target)?;
+    scene.require((scene.element.rules.uploading)(node, scene.headers), target)?;
     if node.is_some() && scene.header("if-none-match") == Some("*") {
         return Err(precondition_failed("there is something at this path\n"));
     }
-    if scene.headers.contains_key("content-range") {
+    if scene.headers.contains_key("content-range") && !scene.element.rules.takes_parts {
         // RFC 9110 section 14.5: never take a part for the whole.
         return Err(Outcome::text(
             StatusCode::BAD_REQUEST,
@@ -74,21 +75,36 @@ pub(super) fn rename(scene: &Scene) -> Result<Plan, Outcome> {
     if to.slash && !directory {
         return Err(Obstacle::NoParent.into());
     }
-    match scene.header("overwrite") {
-        Some("F" | "f") if replaced.is_some() => {
-            return Err(precondition_failed(
-                "there is something at the destination\n",
-            ));
-        }
-        None | Some("F" | "f" | "T" | "t") => {}
-        Some(_) => {
-            return Err(Outcome::text(
-                StatusCode::BAD_REQUEST,
-                "Overwrite is T or F\n",
-            ));
-        }
-    }
+    overwrites(scene, replaced)?;
     Ok(Plan::Change(Act::Move {
+        from: from.path.clone(),
+        to: to.path,
+    }))
+}
+
+/// RFC 4918 section 9.8, of files and inside the service; nobody copies between services here.
+pub(super) fn copy(scene: &Scene) -> Result<Plan, Outcome> {
+    let not_implemented = |text| Outcome::text(StatusCode::NOT_IMPLEMENTED, text);
+    if scene.headers.contains_key("source") {
+        return Err(not_implemented("only files of this service are copied\n"));
+    }
+    let from = &scene.visit.target;
+    let to = destination(scene).map_err(|outcome| match outcome.status() {
+        StatusCode::BAD_GATEWAY => not_implemented("files are copied inside this service only\n"),
+        _ => outcome,
+    })?;
+    let replaced = scene.node(&to);
+    let writing = replaced.map_or(Operation::Create, |_| Operation::Overwrite);
+    scene.require(Operation::Read, from)?;
+    scene.require(writing, &to)?;
+    if scene.existing(from)?.is_directory() {
+        return Err(not_implemented("only files are copied\n"));
+    }
+    overwrites(scene, replaced)?;
+    if to.slash {
+        return Err(Obstacle::NoParent.into());
+    }
+    Ok(Plan::Change(Act::Copy {
         from: from.path.clone(),
         to: to.path,
     }))
@@ -110,13 +126,6 @@ pub(super) fn with_body(act: Act, body: Bytes) -> Result<Act, Outcome> {
     }
 }
 
-fn writes_over(node: Option<&Node>) -> Operation {
-    match node {
-        Some(_) => Operation::Overwrite,
-        None => Operation::Create,
-    }
-}
-
 /// An area as a whole stays where it is.
 fn movable(target: &Target) -> Result<(), Outcome> {
     if target.below.is_root() {
@@ -129,12 +138,12 @@ fn movable(target: &Target) -> Result<(), Outcome> {
     }
 }
 
-/// Where a MOVE goes: an absolute path, or a URI of this service.
+/// Where a MOVE or COPY goes: an absolute path, or a URI of this service.
 fn destination(scene: &Scene) -> Result<Target, Outcome> {
     let bad = |text| Outcome::text(StatusCode::BAD_REQUEST, text);
     let text = scene
         .header("destination")
-        .ok_or_else(|| bad("a MOVE needs a Destination\n"))?;
+        .ok_or_else(|| bad("a Destination is needed\n"))?;
     let path = if text.starts_with('/') {
         text
     } else if text.contains("://") {
@@ -149,9 +158,23 @@ fn destination(scene: &Scene) -> Result<Target, Outcome> {
     };
     let target = scene
         .element
-        .locate(path)
+        .locate(path, End::Destination)
         .map_err(|_| bad("the Destination's path is ambiguous\n"))?;
     target.ok_or_else(|| Refusal::InsufficientScope.into())
+}
+
+/// Whether what is at the destination may go (RFC 4918 section 10.6).
+fn overwrites(scene: &Scene, replaced: Option<&Node>) -> Result<(), Outcome> {
+    match scene.header("overwrite") {
+        Some("F" | "f") if replaced.is_some() => Err(precondition_failed(
+            "there is something at the destination\n",
+        )),
+        None | Some("F" | "f" | "T" | "t") => Ok(()),
+        Some(_) => Err(Outcome::text(
+            StatusCode::BAD_REQUEST,
+            "Overwrite is T or F\n",
+        )),
+    }
 }
 
 fn precondition_failed(text: &'static str) -> Outcome {

@@ -36,7 +36,9 @@ fn matrix(faults: &[FaultRow], style: Style) -> String {
         if !caught.is_empty() {
             text += &format!("  {}", join(caught));
         }
-        if !others.is_empty() {
+        if row.wide && !others.is_empty() {
+            text += &format!("; also {} that build on it", count(others.len(), "case"));
+        } else if !others.is_empty() {
             text += &format!("; also {}", join(others));
         }
         text += "\n";

@@ -45,9 +45,17 @@ fn refusal() -> crate::model::Step {
         method: crate::model::Method::Get,
         path: crate::model::Template::parse("f").unwrap(),
         destination: None,
+        verb: None,
         body: String::new(),
-        token: None,
+        content: None,
+        headers: Vec::new(),
+        wire: None,
+        wait: 0,
+        optional: false,
+        redirected: false,
+        token: crate::model::Credential::None,
         expect: crate::model::Expect::Denied,
+        tells: crate::model::Tells::default(),
         control: None,
         at: crate::model::Place {
             file: "suites/path.yaml".into(),
@@ -63,6 +71,7 @@ fn fault(name: &str, clauses: &[&str], cases: &[&str]) -> Trial {
         subject: Subject::Fault {
             clauses: clauses.iter().map(|id| id.parse().unwrap()).collect(),
             cases: cases.iter().map(|id| id.parse().unwrap()).collect(),
+            wide: false,
         },
     }
 }

@@ -1,0 +1,185 @@
+//! What answers tell about credentials and about what is hidden (RFC 6750 sections 3 and 5.3).
+
+use crate::model::{Answer, Exchange, Finding};
+
+use super::Judge;
+
+/// Shorter texts occur by chance, or are no secret.
+const TELLING: usize = 32;
+
+/// A storage element that connected to where a token pointed it.
+pub fn fetched(judge: Judge<'_>, count: usize, heard: &str) -> Finding {
+    judge.own(
+        "a refusal without a connection to the host that the token names",
+        match count {
+            1 => format!("it connected there: once, {heard}"),
+            count => format!("it connected there: {count} times, last {heard}"),
+        },
+    )
+}
+
+/// Judges whether an exchange that had a token was sent on to plain HTTP (RFC 6750 section 5.3): as a redirect
+/// that the client refused to follow, or one that was left at that.
+pub fn cleartext(judge: Judge<'_>, exchange: &Exchange) -> Option<Finding> {
+    exchange.token.as_ref()?;
+    let hop = exchange.hops.last().map(|hop| hop.location.as_str());
+    let redirect = exchange
+        .status
+        .is_some_and(|status| (300..400).contains(&status));
+    let mut headers = exchange.response_headers.iter().filter(|_| redirect);
+    let named = headers.find(|(name, _)| name == "location");
+    let location = hop
+        .into_iter()
+        .chain(named.map(|(_, value)| value.as_str()));
+    let plain = |to: &&str| {
+        let scheme = to.trim_start().get(..5);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
+    };
+    let mut location = location;
+    location.find(|to| plain(to)).map(|to| {
+        let expected = "no redirect, or one to https";
+        judge.of("RFC6750-13", expected, format!("a redirect to {to}"))
+    })
+}
+
+/// Judges the challenges of a 401: `bearer` asks for the scheme without an error, for requests that
+/// had no token (RFC 6750 section 3.1), `invalid_token` for that error. Other statuses have none.
+pub fn challenge(judge: Judge<'_>, wanted: &str, answer: &Answer) -> Option<Finding> {
+    if answer.status != 401 {
+        return None;
+    }
+    let told: Vec<&str> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "www-authenticate")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    let told = told.join(", ");
+    let bearer = bearer_parameters(&told);
+    let error = bearer.as_ref().and_then(|parameters| {
+        let error = parameters.iter().find(|(name, _)| name == "error");
+        error.map(|(_, value)| value.as_str())
+    });
+    let actual = || match told.is_empty() {
+        true => "401 without WWW-Authenticate".to_owned(),
+        false => format!("WWW-Authenticate: {told}"),
+    };
+    match wanted {
+        "invalid_token" => (error != Some("invalid_token")).then(|| {
+            judge.of(
+                "RFC6750-05",
+                "WWW-Authenticate: Bearer … error=\"invalid_token\"",
+                actual(),
+            )
+        }),
+        _ => (bearer.is_none() || error.is_some())
+            .then(|| judge.own("WWW-Authenticate: Bearer …, without an error", actual())),
+    }
+}
+
+/// The parameters of the first Bearer challenge, names in lower case (RFC 9110 section 11.6.1).
+fn bearer_parameters(challenges: &str) -> Option<Vec<(String, String)>> {
+    let mut found: Option<Vec<(String, String)>> = None;
+    let mut within = false;
+    for item in items(challenges) {
+        let item = item.trim();
+        let (first, rest) = item.split_once(' ').unwrap_or((item, ""));
+        // A parameter has its `=` in the first word; a challenge starts with a scheme.
+        let parameter = if first.contains('=') || rest.trim_start().starts_with('=') {
+            item
+        } else if first.is_empty() {
+            continue;
+        } else {
+            within = found.is_none() && first.eq_ignore_ascii_case("bearer");
+            if within {
+                found = Some(Vec::new());
+            }
+            rest
+        };
+        if let Some((name, value)) = parameter.split_once('=')
+            && let Some(parameters) = found.as_mut().filter(|_| within)
+        {
+            let value = value.trim().trim_matches('"').to_owned();
+            parameters.push((name.trim().to_ascii_lowercase(), value));
+        }
+    }
+    found
+}
+
+/// What stands between commas that are not quoted.
+fn items(text: &str) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(|c| {
+        let comma = c == ',' && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        comma
+    })
+    .collect()
+}
+
+/// Judges whether the answer holds one of `tokens`, or the payload of one (RFC 6750 section 5.3).
+pub fn echo(judge: Judge<'_>, tokens: &[&str], answer: &Answer) -> Option<Finding> {
+    let place = |text: &str| {
+        let header = answer
+            .headers
+            .iter()
+            .find(|(_, value)| value.contains(text));
+        let body = || {
+            answer
+                .body
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        };
+        match header {
+            Some((name, _)) => Some(format!("the header {name} holds it")),
+            None => body().then(|| "the body holds it".to_owned()),
+        }
+    };
+    let actual = tokens
+        .iter()
+        .flat_map(|token| [Some(*token), token.split('.').nth(1)])
+        .flatten()
+        .filter(|text| text.len() >= TELLING)
+        .find_map(place)?;
+    let expected = "an answer without the token or its payload";
+    Some(judge.of("RFC6750-14", expected, actual))
+}
+
+/// Judges whether an answer tells more than the one before, of which `before` has status and length.
+pub fn alike(judge: Judge<'_>, before: (u16, usize), answer: &Answer) -> Option<Finding> {
+    let told = |(status, length)| format!("{status} with a body of {length} bytes");
+    let now = (answer.status, answer.body.len());
+    (before != now).then(|| judge.own(format!("{}, as before", told(before)), told(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_are_taken_apart() {
+        let error = |text: &str| {
+            bearer_parameters(text).map(|found| {
+                let error = found.into_iter().find(|(name, _)| name == "error");
+                error.map(|(_, value)| value).unwrap_or_default()
+            })
+        };
+        let given = |text: &str| Some(text.to_owned());
+        assert_eq!(error(""), None);
+        assert_eq!(error("Basic realm=\"Bearer\""), None);
+        assert_eq!(error("Basic realm=\"x, Bearer y\""), None);
+        assert_eq!(error("Bearer"), given(""));
+        assert_eq!(error("bearer realm=x"), given(""));
+        assert_eq!(error("Negotiate, Bearer realm=\"a, error=b\""), given(""));
+        assert_eq!(
+            error("Bearer realm=\"a\", error=\"invalid_token\""),
+            given("invalid_token")
+        );
+        assert_eq!(
+            error("Basic realm=\"a\\\"b\", Bearer Error = \"x\""),
+            given("x")
+        );
+        assert_eq!(error("Bearer realm=a, Basic error=x"), given(""));
+    }
+}

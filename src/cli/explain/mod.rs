@@ -1,0 +1,282 @@
+mod step;
+mod token;
+
+use std::fmt::Write;
+
+use crate::config::Catalogue;
+use crate::model::{Arrangement, Basis, Case, Clause, Variable};
+
+use crate::cli::args::ExplainArgs;
+use crate::cli::output::{self, Failed};
+use crate::cli::{exit, inputs};
+
+/// `touchstone explain`
+pub fn main(arguments: &ExplainArgs) -> Result<u8, Failed> {
+    let catalogue = inputs::catalogue(arguments.suites.as_deref())?;
+    let cases: Vec<_> = catalogue
+        .suites
+        .iter()
+        .flat_map(|suite| &suite.cases)
+        .collect();
+    let text = if let Some(case) = cases.iter().find(|case| case.id.as_str() == arguments.id) {
+        explain_case(case, &catalogue)
+    } else if let Some(clause) = catalogue
+        .clauses
+        .iter()
+        .find(|c| c.id.as_str() == arguments.id)
+    {
+        explain_clause(clause, &catalogue)
+    } else {
+        let names: Vec<_> = cases
+            .iter()
+            .map(|case| case.id.as_str())
+            .chain(catalogue.clauses.iter().map(|clause| clause.id.as_str()))
+            .collect();
+        let message = format!("`{}` is neither a case nor a clause", arguments.id);
+        return Err(Failed::Usage(inputs::unknown(
+            &message,
+            &arguments.id,
+            &names,
+            "cases",
+        )));
+    };
+    output::result(&text)?;
+    Ok(exit::OK)
+}
+
+fn explain_case(case: &Case, catalogue: &Catalogue) -> String {
+    let mut text = format!(
+        "{}  ({}, {})\n{}\n",
+        case.id, case.severity, case.at, case.title
+    );
+    for condition in conditions(case) {
+        let _ = writeln!(text, "{condition}");
+    }
+    let _ = writeln!(text, "\nWhat a failure means\n  {}\n", case.risk);
+    text.push_str("What it judges\n");
+    for id in &case.clauses {
+        if let Some(clause) = catalogue.clauses.iter().find(|clause| clause.id == *id) {
+            text.push_str(&sentence(clause));
+            let _ = writeln!(text, "    ({})", clause.source);
+        }
+    }
+    if !case.given.is_empty() {
+        text.push_str("\nWhat is arranged before, in a directory of the case's own\n");
+        for given in &case.given {
+            let _ = match given {
+                Arrangement::File(path) => writeln!(text, "  the file {path}"),
+                Arrangement::Directory(path) => writeln!(text, "  the directory {path}"),
+            };
+        }
+    }
+    text.push_str("\nWhat is sent, and what is right\n");
+    for step in &case.steps {
+        step::explain(&mut text, step);
+    }
+    let tokens = case.steps.iter().flat_map(|step| {
+        let other = step.wire.as_ref().and_then(|wire| wire.other.token());
+        let own = step.token.token().into_iter();
+        own.chain(other).chain(&step.control)
+    });
+    let how = token::obtain(tokens);
+    if !how.is_empty() {
+        let _ = write!(text, "\nHow such tokens are obtained\n{how}");
+    }
+    legend(&mut text);
+    text
+}
+
+/// When it runs at all.
+fn conditions(case: &Case) -> Vec<String> {
+    let mut conditions = Vec::new();
+    if case.intrusive {
+        conditions
+            .push("It could hurt a service, so that it runs only with --intrusive.".to_owned());
+    }
+    if case.slow {
+        conditions.push("It takes long, so that it runs only with --slow.".into());
+    }
+    match case.profiles {
+        (None, None) => {}
+        (Some(first), None) => conditions.push(format!("It is about profile {first} and later.")),
+        (None, Some(last)) => conditions.push(format!("It is about profiles up to {last}.")),
+        (Some(first), Some(last)) => {
+            conditions.push(format!("It is about profiles {first} to {last}."));
+        }
+    }
+    conditions
+}
+
+/// What the braces in `text` stand for.
+fn legend(text: &mut String) {
+    let mut legend = String::new();
+    for variable in Variable::ALL {
+        let name = format!("{{{}}}", variable.name());
+        if text.contains(&name) {
+            let _ = writeln!(legend, "  {name:18} {}", meaning(variable));
+        }
+    }
+    let _ = write!(
+        text,
+        "\nPaths without a variable in front are below the case's directory.\n{legend}"
+    );
+}
+
+fn meaning(variable: Variable) -> &'static str {
+    match variable {
+        Variable::Dir => "the case's directory, below the area of the endpoint",
+        Variable::Endpoint => "scheme, host and port of the endpoint",
+        Variable::Area => "the path of the area on the service",
+        Variable::Issuer => "the issuer of the endpoint's tokens",
+        Variable::Group => {
+            "the group that reads and writes the area (`traits: {groups: {member}}`)"
+        }
+        Variable::PrivilegedGroup => "the group that writes the protected path as well",
+        Variable::Protected => "the case's directory below the protected path",
+        Variable::Second => "the case's directory in the second area (`second:`)",
+        Variable::SecondArea => "the path of the second area",
+        Variable::SecondIssuer => "the issuer of the second area's tokens",
+        Variable::Listener => {
+            "a server of ours that nobody trusts (`--listen`); who connects to it fails"
+        }
+    }
+}
+
+fn explain_clause(clause: &Clause, catalogue: &Catalogue) -> String {
+    let mut text = sentence(clause);
+    let since = match clause.since {
+        Some(since) => format!(", since profile {since}"),
+        None => String::new(),
+    };
+    let basis = match clause.basis {
+        Basis::Stated => "stated by the profile",
+        Basis::Rfc => "from an RFC or a like specification",
+        Basis::Derived => "derived: our reading, not the letter of the source",
+    };
+    let _ = writeln!(text, "\n  source    {}{since}", clause.source);
+    let _ = writeln!(text, "  basis     {basis}");
+    let _ = writeln!(text, "  severity  {}", clause.severity);
+    if let Some(reason) = &clause.untestable {
+        let _ = writeln!(text, "\nNo case can judge it\n  {reason}");
+        return text;
+    }
+    text.push_str("\nJudged by\n");
+    let cases = catalogue.cases_of(&clause.id);
+    for case in &cases {
+        let _ = writeln!(text, "  {}  {}", case.id, case.title);
+    }
+    if cases.is_empty() {
+        text.push_str("  no case yet\n");
+    }
+    text
+}
+
+/// The clause, its level and its rule; marked where it is our reading of the sources.
+fn sentence(clause: &Clause) -> String {
+    let mark = clause.basis.mark();
+    format!(
+        "  {} {}{mark}: {}\n",
+        clause.id, clause.level, clause.requirement
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(id: &str) -> String {
+        let catalogue = inputs::catalogue(None).unwrap();
+        let case = catalogue.cases().find(|case| case.id.as_str() == id);
+        explain_case(case.unwrap(), &catalogue)
+    }
+
+    #[test]
+    fn every_case_tells_what_it_is_about() {
+        let catalogue = inputs::catalogue(None).unwrap();
+        for case in catalogue.cases() {
+            let text = explain_case(case, &catalogue);
+            let id = &case.id;
+            assert!(
+                text.contains(&case.risk) && text.contains(&case.title),
+                "{id}"
+            );
+            for clause in &case.clauses {
+                let clause = catalogue.clauses.iter().find(|c| c.id == *clause).unwrap();
+                assert!(text.contains(&clause.requirement), "{id}");
+            }
+            for word in ["    expected  ", "    proof     ", "    with      "] {
+                assert_eq!(text.matches(word).count(), case.steps.len(), "{id}: {word}");
+            }
+            let controls = case.steps.iter().filter(|step| step.control.is_some());
+            assert_eq!(
+                text.matches("    control   ").count(),
+                controls.count(),
+                "{id}"
+            );
+            assert!(
+                !text.contains("()") && !text.contains("a token: \n"),
+                "{text}"
+            );
+            let (_, how) = text.split_once("How such tokens are obtained\n").unwrap();
+            assert!(
+                how.starts_with("  ") || !text.contains("a token: "),
+                "{text}"
+            );
+            for variable in Variable::ALL {
+                let name = format!("{{{}}}", variable.name());
+                let told = text.contains(&format!("  {name} "));
+                assert_eq!(text.contains(&name), told, "{id}: {name}");
+            }
+            assert_eq!(case.intrusive, text.contains("--intrusive"), "{id}");
+            assert_eq!(case.slow, text.contains("--slow"), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_is_odd_about_a_request_is_told() {
+        for (id, parts) in [
+            (
+                "bearer.two-ways.authz",
+                &[
+                    "query     ?authz={other}",
+                    "header    Authorization: Bearer {token}",
+                    "where {other} stands",
+                ][..],
+            ),
+            (
+                "path.request.dots",
+                &["sent as   a/../b/secret   byte for byte"],
+            ),
+            (
+                "webdav.put.cut",
+                &["broken off after 20 bytes", "waiting for 2 s"],
+            ),
+            ("capability.read.no-patch", &["method    PATCH on the wire"]),
+            (
+                "connection.expired",
+                &["on the case's one connection", "--slow", "`test-key:`"],
+            ),
+            (
+                "authentication.signature.flipped",
+                &["with one bit of the signature changed", "that needs no key"],
+            ),
+            (
+                "authentication.header.remote-key.jku-unasked",
+                &[
+                    "nobody has connected to {listener}",
+                    "no issuer has published",
+                ],
+            ),
+            (
+                "isolation.second.no-get",
+                &["of the second area's issuer", "{second-issuer} gives"],
+            ),
+            ("group.member.read", &["scope `wlcg.groups:`"]),
+        ] {
+            let text = explained(id);
+            for part in parts {
+                assert!(text.contains(part), "{part}\n{text}");
+            }
+        }
+    }
+}

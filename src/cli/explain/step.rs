@@ -1,0 +1,187 @@
+//! One step in words: what is sent, what is right, how it is proven.
+
+use std::fmt::Write;
+
+use crate::check;
+use crate::model::{Credential, Expect, Method, Step, TokenTemplate, Variable};
+
+use super::token::{credential, token};
+
+/// Appends what there is to say of `step`.
+pub(super) fn explain(text: &mut String, step: &Step) {
+    let to = step
+        .destination
+        .as_ref()
+        .map(|to| format!(" to {to}"))
+        .unwrap_or_default();
+    let _ = writeln!(text, "  {} {}{to}", step.method, step.path);
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "    {name:10}{value}");
+    };
+    if step.optional {
+        row(
+            "skipped",
+            "where the service does not offer it (405 or 501)",
+        );
+    }
+    if step.redirected {
+        row(
+            "sent to",
+            "where the step before was redirected to, without the query; without a redirect the case is skipped",
+        );
+    }
+    if step.wait > 0 {
+        row("after", &format!("waiting for {} s", step.wait));
+    }
+    row("with", &credential(&step.token));
+    shape(&mut row, step);
+    row("expected", &expected(step));
+    row("proof", &proof(step));
+    let named = |asked: &TokenTemplate| asked.variables().any(|v| v == Variable::Listener);
+    if step.token.token().is_some_and(named) {
+        row("", "nobody has connected to {listener}");
+    }
+    if let Some(control) = &step.control {
+        let plain = match &step.wire {
+            Some(_) => "the request, sent in the usual way,",
+            None => "the same request",
+        };
+        row(
+            "control",
+            &format!("{plain} with {} has to succeed", token(control)),
+        );
+    }
+}
+
+/// What is unusual about the request.
+fn shape(row: &mut impl FnMut(&str, &str), step: &Step) {
+    if let Some(verb) = &step.verb {
+        row("method", &format!("{verb} on the wire"));
+    }
+    for (name, value) in &step.headers {
+        row("header", &format!("{name}: {value}"));
+    }
+    match (&step.content, step.method) {
+        (Some(content), _) => row("body", &format!("{:?}", excerpt(content))),
+        (None, Method::Put) if step.body.is_empty() => row("body", "none: an empty file"),
+        (None, Method::Put) => row("body", "a line that stands nowhere else"),
+        _ => {}
+    }
+    let Some(wire) = &step.wire else { return };
+    if let Some(target) = &wire.target {
+        let from = match target.chars().next() {
+            Some('/') => "from the root of the service",
+            Some('{') => "as it stands",
+            _ => "below the case's directory",
+        };
+        row("sent as", &format!("{target}   byte for byte, {from}"));
+    }
+    for line in wire.present.iter().flatten() {
+        row("header", line);
+    }
+    if let Some(query) = &wire.query {
+        row("query", &format!("?{query}"));
+    }
+    if wire.query.is_some() && wire.present.is_none() {
+        row("header", "no Authorization");
+    }
+    if wire.other != Credential::None {
+        row(
+            "and",
+            &format!("{}, where {{other}} stands", credential(&wire.other)),
+        );
+    }
+    for (set, words) in [
+        (
+            wire.expect_continue,
+            "with Expect: 100-continue; the body waits for the answer",
+        ),
+        (
+            wire.kept,
+            "on the case's one connection, which is kept open",
+        ),
+        (wire.chunked, "chunked, without its length"),
+    ] {
+        if set {
+            row("sent", words);
+        }
+    }
+    if let Some(bytes) = wire.cut {
+        row(
+            "sent",
+            &format!("broken off after {bytes} bytes of the body"),
+        );
+    }
+}
+
+/// What is right and what is tolerated.
+fn expected(step: &Step) -> String {
+    let word = check::word(step.expect, step.method);
+    let statuses = |some: &[u16]| {
+        let some: Vec<_> = some.iter().map(u16::to_string).collect();
+        some.join(" or ")
+    };
+    let meant = match step.expect {
+        Expect::Any => "whatever but a server error; it is told and not judged".to_owned(),
+        Expect::Refused => "any refusal, 4xx or 501".to_owned(),
+        _ => {
+            let tolerated = match (step.expect.refusal(), word.tolerated) {
+                (true, _) => "; another refusal (4xx) is a warning".to_owned(),
+                (false, []) => String::new(),
+                (false, many) if many.len() > 4 => "; another refusal (4xx) is a warning".into(),
+                (false, some) => format!("; {} is a warning", statuses(some)),
+            };
+            format!("{}{tolerated}", statuses(word.right))
+        }
+    };
+    let challenge = match step.tells.challenge.as_deref() {
+        None => "",
+        Some("invalid_token") => "; a 401 names the error invalid_token",
+        Some(_) => "; a 401 offers Bearer without an error",
+    };
+    let alike = match step.tells.alike {
+        true => "; status and length are those of the step before",
+        false => "",
+    };
+    format!("{} ({meant}{challenge}{alike})", step.expect)
+}
+
+/// How the step is proven beyond its status.
+fn proof(step: &Step) -> String {
+    let mut proof = match (step.expect, step.method) {
+        (Expect::Any, _) => "none is asked for",
+        (expect, method) if expect.harmless() && method.writes() => {
+            "nothing has changed, as the observer sees by reading it back"
+        }
+        (expect, _) if expect.refusal() => {
+            "neither bytes nor checksum of the file are in the answer"
+        }
+        (expect, _) if expect.harmless() => "the status",
+        (Expect::Partial, _) => "the bytes are those of the range",
+        (Expect::Unsatisfiable, _) => "the status",
+        (Expect::Listed, _) => "the members are all there",
+        (_, Method::Get) => "the bytes are those that were stored",
+        (_, Method::Head | Method::Propfind) => {
+            "the size is that of the file, or it is a directory"
+        }
+        (Expect::DeletedOrRefused | Expect::CreatedOrConflict, _) => {
+            "what the status says is what has happened, as the observer sees by reading it back"
+        }
+        (_, method) if method.writes() => {
+            "it really happened, as the observer sees by reading it back"
+        }
+        (_, _) => "the status, and what the answer offers",
+    }
+    .to_owned();
+    if !step.tells.members.is_empty() {
+        let _ = write!(proof, ": {}", step.tells.members.join(", "));
+    }
+    if let Some(algorithm) = step.tells.digest.as_deref().filter(|name| *name != "none") {
+        let _ = write!(proof, "; the checksum {algorithm} is right");
+    }
+    proof
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
+}

@@ -1,0 +1,71 @@
+//! Answers as they come in: capped, and nobody is waited for without end.
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use futures_util::{Stream, StreamExt};
+use reqwest::header::HeaderMap;
+use tokio::time::timeout;
+
+use crate::model::{Answer, Limits};
+
+/// An answer whose body is still to come.
+pub(super) fn head(status: u16, headers: &HeaderMap) -> Answer {
+    Answer {
+        status,
+        headers: headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.as_str().to_owned(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
+            .collect(),
+        ..Answer::default()
+    }
+}
+
+/// The answer with its body, up to the cap.
+///
+/// # Errors
+/// In words: the body stopped or broke off.
+pub(super) async fn read<B: AsRef<[u8]>, E>(
+    mut answer: Answer,
+    body: impl Stream<Item = Result<B, E>>,
+    limits: &Limits,
+    deadline: Instant,
+    explain: impl Fn(&E) -> String,
+) -> Result<Answer, String> {
+    let mut body = pin!(body);
+    loop {
+        let wait = limits.idle.min(left(deadline));
+        let piece = match timeout(wait, body.next()).await {
+            Err(_) => return Err(format!("the answer's body stopped for {}", seconds(wait))),
+            Ok(None) => return Ok(answer),
+            Ok(Some(Err(error))) => {
+                return Err(format!("the answer's body broke off: {}", explain(&error)));
+            }
+            Ok(Some(Ok(piece))) => piece,
+        };
+        let piece = piece.as_ref();
+        let room = limits.body - answer.body.len();
+        answer
+            .body
+            .extend_from_slice(&piece[..piece.len().min(room)]);
+        if piece.len() > room {
+            answer.truncated = true;
+            return Ok(answer);
+        }
+    }
+}
+
+/// How much time there is until then.
+pub(super) fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// For messages.
+pub(super) fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}

@@ -1,0 +1,217 @@
+//! Requests that go out byte for byte as they were written.
+//!
+//! An ordinary client tidies up before it sends: dot segments vanish, header names change their
+//! case, duplicates move together, the body goes along before a `100 Continue` was seen. Cases
+//! about these things would test nothing. Here the request is written by hand, and hyper only
+//! listens: it reads the answer, and knows when a connection has ended.
+
+mod door;
+mod link;
+mod message;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::model::{Answer, Endpoint, Exchange, Method, Purpose, Shape};
+use crate::redact::Redactor;
+use crate::token::Token;
+
+use super::client::{Caller, Failure, guard};
+use super::{TlsError, answer, exchange};
+
+use door::Door;
+use link::{Link, Said};
+use message::Message;
+
+/// A request exactly as it goes onto the wire. It has no `Debug`: it may hold secrets anywhere.
+#[derive(Clone, Copy)]
+pub struct RawRequest<'a> {
+    /// What it is recorded as.
+    pub method: Method,
+    /// What stands in the request line: `GET`, `put`, `FOO`.
+    pub verb: &'a str,
+    /// The request target in origin form (RFC 9112 section 3.2.1), sent byte for byte. In the
+    /// record it stands behind the endpoint's origin.
+    pub target: &'a str,
+    /// In this order, names as written, duplicates kept. `Host`, `User-Agent`, `Content-Length` and
+    /// `Transfer-Encoding` are added unless they are here.
+    pub headers: &'a [(String, String)],
+    /// Body.
+    pub body: Option<&'a [u8]>,
+    /// The credentials that are somewhere in it; the first one is shown in the record.
+    pub tokens: &'a [&'a Token],
+    /// Sends `Expect: 100-continue` (RFC 9110 section 10.1.1): the body follows the server's 100,
+    /// or one second of its silence.
+    pub expect_continue: bool,
+    /// Sends the body as one chunk (RFC 9112 section 7.1) and without its length.
+    pub chunked: bool,
+    /// Closes the connection after so many bytes of the body, of which the whole was announced.
+    pub cut_body_at: Option<usize>,
+    /// No waiting beyond this.
+    pub deadline: Instant,
+}
+
+/// How a request ended, and the record of it.
+#[derive(Debug)]
+pub struct WireOutcome {
+    /// The answer, whatever its status: redirects are not followed. A cut upload may have one, or
+    /// fails for having been cut.
+    pub answer: Result<Answer, Failure>,
+    /// What reports may show.
+    pub exchange: Exchange,
+    /// Whether a `100 Continue` came.
+    pub continued: bool,
+    /// Whether there was a body and all of it went out.
+    pub body_sent: bool,
+    /// Whether it went over a connection that had carried another request.
+    pub reused: bool,
+}
+
+/// Exchanges with one endpoint in which every byte of the request is the caller's.
+#[derive(Clone)]
+pub struct Wire(Arc<Door>);
+
+/// A connection that is kept, for requests one after another.
+pub struct Connection {
+    door: Arc<Door>,
+    link: Option<Link>,
+}
+
+impl Wire {
+    /// A client for `endpoint`.
+    ///
+    /// # Errors
+    /// Whom to trust cannot be read, or the endpoint's host is no name for TLS.
+    pub fn new(endpoint: &Endpoint, redactor: &Redactor) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(Door::new(endpoint, redactor)?)))
+    }
+
+    /// Sends a request over a connection of its own.
+    pub async fn send(
+        &self,
+        purpose: Purpose,
+        caller: Caller<'_>,
+        raw: RawRequest<'_>,
+    ) -> WireOutcome {
+        let mut connection = Connection {
+            door: Arc::clone(&self.0),
+            link: None,
+        };
+        let outcome = connection.send(purpose, caller, raw).await;
+        connection.close().await;
+        outcome
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// TCP or TLS did not come about within the endpoint's limit.
+    pub async fn connection(&self) -> Result<Connection, Failure> {
+        Ok(Connection {
+            door: Arc::clone(&self.0),
+            link: Some(self.0.open(self.0.limits.connect).await?),
+        })
+    }
+}
+
+impl Connection {
+    /// Sends a request over this connection; over a new one, which is then kept, if it has ended. As
+    /// with [`super::Client`], what failed before any answer is tried once more where that
+    /// cannot change anything.
+    pub async fn send(
+        &mut self,
+        purpose: Purpose,
+        caller: Caller<'_>,
+        raw: RawRequest<'_>,
+    ) -> WireOutcome {
+        let begun = Instant::now();
+        let url = format!("{}{}", self.door.origin, raw.target);
+        let sent = exchange::Sent {
+            method: raw.method,
+            verb: Some(raw.verb),
+            url: &url,
+            headers: message::recorded(&raw),
+            body: raw.body,
+            token: raw.tokens.first().map(|token| token.shown.clone()),
+        };
+        let mut record = exchange::begin(purpose, &self.door.redactor, sent);
+        let mut said = Said::default();
+        let shape = Shape {
+            verb: raw.verb,
+            headers: raw.headers,
+            target: raw.target,
+            body: raw.body.is_some() || raw.chunked || raw.expect_continue,
+        };
+        let answer = match guard(self.door.read_only, shape) {
+            Ok(()) => {
+                self.deliver(caller, &raw, &mut record.attempts, &mut said)
+                    .await
+            }
+            Err(failure) => Err(failure),
+        };
+        exchange::end(&mut record, &self.door.redactor, &answer, begun.elapsed());
+        exchange::log(&self.door.endpoint, caller, &record);
+        WireOutcome {
+            answer,
+            exchange: record,
+            continued: said.continued,
+            body_sent: said.body,
+            reused: said.reused,
+        }
+    }
+
+    /// Whether it is open, as far as is known: a server's end may still be on its way.
+    pub fn open(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::open)
+    }
+
+    async fn deliver(
+        &mut self,
+        caller: Caller<'_>,
+        raw: &RawRequest<'_>,
+        attempts: &mut u32,
+        said: &mut Said,
+    ) -> Result<Answer, Failure> {
+        let message = Message::new(raw, &self.door.host, &caller.user_agent())
+            .map_err(|reason| self.door.failure(reason, false))?;
+        // What the server takes the verb for is its own affair.
+        let harmless = !raw.method.writes() && raw.verb == raw.method.as_str();
+        loop {
+            *attempts += 1;
+            *said = Said::default();
+            let kept = match self.link.take() {
+                Some(mut link) => link.ready().await.then_some(link),
+                None => None,
+            };
+            let mut link = match kept {
+                Some(link) => link,
+                None => match self.door.open(answer::left(raw.deadline)).await {
+                    Err(failure) if failure.again && *attempts == 1 => continue,
+                    opened => opened?,
+                },
+            };
+            let ended = link
+                .exchange(&message, &self.door.limits, raw.deadline, said)
+                .await;
+            if link.open() {
+                self.link = Some(link);
+            }
+            match ended {
+                Err(broken) if broken.again && harmless && *attempts == 1 => {}
+                ended => {
+                    return ended.map_err(|broken| self.door.failure(broken.reason, false));
+                }
+            }
+        }
+    }
+
+    /// Takes leave of the server.
+    async fn close(self) {
+        if let Some(link) = self.link {
+            link.close().await;
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Requests that are judged by what came before them.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::{ACCEPT, AUTHORIZATION, EXPECT, HOST, HeaderValue, LOCATION};
+use axum::http::request::Parts;
+use axum::http::{Method, Response, StatusCode};
+
+use super::super::answers::Refusal;
+use super::super::pool::redeem;
+use super::super::rules::Memory;
+use super::super::scope::Action;
+use super::super::token::{Bearer, EXPIRED};
+use super::Fault;
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "redirects-directories-to-plain-http",
+        about: "GET of a directory is redirected to its name with a slash, over plain HTTP.",
+        clauses: &["RFC6750-13"],
+        cases: &["connection.redirect.reading"],
+        apply: |rules| {
+            rules.says = |asked, response| {
+                let directory = response.status() == StatusCode::METHOD_NOT_ALLOWED;
+                match asked.method == Method::GET && directory {
+                    true => plainly(asked, response, "/"),
+                    false => response,
+                }
+            }
+        },
+    },
+    Fault {
+        name: "redirects-uploads-to-plain-http",
+        about: "Uploads that wait for a word are sent on to plain HTTP.",
+        clauses: &["RFC6750-13"],
+        cases: &["connection.redirect.upload"],
+        apply: |rules| {
+            rules.says = |asked, response| {
+                let waits = asked.method == Method::PUT && asked.headers.contains_key(EXPECT);
+                match waits && response.status().is_success() {
+                    true => plainly(asked, response, ""),
+                    false => response,
+                }
+            }
+        },
+    },
+    Fault {
+        name: "redirected-place-is-open",
+        about: "Who comes to the pool without a ticket is taken for the last one who had a good one.",
+        clauses: &["RFC6750-16"],
+        cases: &["connection.redirect.target"],
+        apply: |rules| {
+            rules.redeems = |memory, path, ticket| match ticket {
+                None => memory.last.clone(),
+                Some(_) => {
+                    memory.last = redeem(memory, path, ticket);
+                    memory.last.clone()
+                }
+            }
+        },
+    },
+    Fault {
+        name: "connection-stands-in",
+        about: "A request without a good token is judged by the first one of its connection.",
+        clauses: &["RFC6750-15"],
+        cases: &["connection.no-token", "connection.garbage-token"],
+        apply: |rules| {
+            rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
+                Some(first) if bearer.is_err() => Ok(first),
+                _ => bearer,
+            }
+        },
+    },
+    Fault {
+        name: "connection-keeps-bearer",
+        about: "A connection belongs to its first bearer, whatever tokens come later, unless that one may do everything.",
+        clauses: &["RFC6750-15", "JWT-2.2.1-49"],
+        cases: &[
+            "connection.weaker-token",
+            "connection.stronger-token",
+            "connection.token-id.other",
+        ],
+        apply: |rules| {
+            rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
+                Some(first) if bearer.is_ok() && partial(&first) => Ok(first),
+                _ => bearer,
+            }
+        },
+    },
+    Fault {
+        name: "connection-keeps-refusal",
+        about: "A connection that began without a token, of a client that says nothing of what it accepts, stays without one.",
+        clauses: &["RFC6750-15"],
+        cases: &["connection.refused-first"],
+        apply: |rules| {
+            rules.admits = |memory, parts, bearer| {
+                // The runner's own requests say what they accept.
+                let plain = parts.headers.contains_key(ACCEPT);
+                let Some(peer) = peer(parts).filter(|_| !plain) else {
+                    return bearer;
+                };
+                if matches!(bearer, Err(Refusal::NoToken)) {
+                    let nobody = Bearer::default();
+                    memory.connections.entry(peer).or_insert(nobody);
+                }
+                match &bearer {
+                    Ok(known) if partial(known) && memory.connections.contains_key(&peer) => {
+                        Err(Refusal::NoToken)
+                    }
+                    _ => bearer,
+                }
+            }
+        },
+    },
+    Fault {
+        name: "connection-outlives-token",
+        about: "A token that was good at the start of a connection is so until its end.",
+        clauses: &["JWT-4.3.1-02"],
+        cases: &["connection.expired"],
+        apply: |rules| {
+            rules.admits = |memory, parts, bearer| {
+                let sent = parts.headers.get(AUTHORIZATION);
+                let seen = format!("{:?} {sent:?}", peer(parts));
+                match (&bearer, memory.tokens.get(&seen)) {
+                    (Ok(good), _) => {
+                        memory.tokens.insert(seen, (1, good.clone()));
+                    }
+                    (Err(Refusal::InvalidToken(EXPIRED)), Some((_, known))) => {
+                        return Ok(known.clone());
+                    }
+                    _ => {}
+                }
+                bearer
+            }
+        },
+    },
+    Fault {
+        name: "rights-cached-by-token-id",
+        about: "The rights of a token are those of the first token with its jti.",
+        clauses: &["JWT-2.2.1-49"],
+        cases: &["connection.token-id.weaker", "connection.token-id.other"],
+        apply: |rules| {
+            rules.admits = |memory, _, bearer| {
+                let bearer = bearer?;
+                let cached = memory.tokens.entry(bearer.token_id.clone());
+                Ok(cached.or_insert((0, bearer)).1.clone())
+            }
+        },
+    },
+];
+
+fn peer(parts: &Parts) -> Option<SocketAddr> {
+    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    info.map(|ConnectInfo(peer)| *peer)
+}
+
+/// The first good bearer of the connection, which may be this one.
+fn first(memory: &mut Memory, parts: &Parts, now: &Result<Bearer, Refusal>) -> Option<Bearer> {
+    let peer = peer(parts)?;
+    if let Ok(bearer) = now {
+        let entry = memory.connections.entry(peer);
+        entry.or_insert_with(|| bearer.clone());
+    }
+    memory.connections.get(&peer).cloned()
+}
+
+/// Whether it may not both read and modify, as the observer may.
+fn partial(bearer: &Bearer) -> bool {
+    !(bearer.has(Action::Read) && bearer.has(Action::Modify))
+}
+
+/// A redirect to the same name over plain HTTP.
+fn plainly(asked: &Parts, mut response: Response<Body>, slash: &str) -> Response<Body> {
+    let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let to = format!(
+        "http://{}{}{slash}",
+        host.unwrap_or_default(),
+        asked.uri.path()
+    );
+    if let Ok(to) = HeaderValue::try_from(to) {
+        *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}

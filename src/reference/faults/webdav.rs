@@ -1,0 +1,497 @@
+//! Methods that do something else than they should, or say so in a way that misleads.
+
+use axum::body::Bytes;
+use axum::http::{Method, StatusCode};
+
+use super::super::answers::Outcome;
+use super::super::namespace::{Act, Change, Namespace, Obstacle};
+use super::super::path::ObjectPath;
+use super::super::scope::Action;
+use super::super::webdav::Content;
+use super::Fault;
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "put-never-creates",
+        about: "Uploads of new files are answered with 204.",
+        clauses: &["DAV-01"],
+        cases: &[
+            "webdav.put.statuses",
+            "bearer.header",
+            "bearer.header.lower-case",
+            "bearer.two-headers",
+            "bearer.two-headers.comma",
+            "bearer.two-ways.access-token",
+            "bearer.two-ways.authz",
+            "connection.stronger-token",
+            "connection.token-id.other",
+            "connection.token-id.weaker",
+            "connection.weaker-token",
+            "digest.adler32.leading-zeros",
+            "digest.create",
+            "digest.upload.right",
+            "webdav.put.chunked",
+            "webdav.put.cut",
+            "webdav.put.empty",
+            "webdav.put.if-none-match",
+        ],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "PUT" && response.status() == StatusCode::CREATED {
+                    *response.status_mut() = StatusCode::NO_CONTENT;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "put-no-parent-error",
+        about: "PUT below a missing directory is a server error.",
+        clauses: &["DAV-02"],
+        cases: &["webdav.put.no-parent"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "PUT" && response.status() == StatusCode::CONFLICT {
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "if-none-match-ignored",
+        about: "If-None-Match is not looked at.",
+        clauses: &["DAV-04"],
+        cases: &["webdav.put.if-none-match"],
+        apply: |rules| {
+            rules.hears = |parts| {
+                parts.headers.remove("if-none-match");
+            };
+        },
+    },
+    Fault {
+        name: "content-range-ignored",
+        about: "Content-Range is not looked at.",
+        clauses: &["DAV-05"],
+        cases: &["webdav.put.content-range"],
+        apply: |rules| {
+            rules.hears = |parts| {
+                parts.headers.remove("content-range");
+            };
+        },
+    },
+    Fault {
+        name: "empty-upload-forgotten",
+        about: "Empty uploads are answered with 201 and not stored.",
+        clauses: &["DAV-23"],
+        cases: &[
+            "webdav.put.empty",
+            "digest.adler32.leading-zeros",
+            "digest.upload.right",
+        ],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| match act {
+                Act::Put { content, .. } if content.is_empty() => Ok(Change::Created),
+                _ => namespace.apply(act, &bearer.token_id),
+            };
+        },
+    },
+    Fault {
+        name: "cut-upload-kept",
+        about: "What came of an upload that broke off is kept as the file.",
+        clauses: &["DAV-23"],
+        cases: &["webdav.put.cut", "webdav.put.cut-replacing"],
+        apply: |rules| {
+            rules.broke_off = Ok;
+        },
+    },
+    Fault {
+        name: "create-mkcol-makes-file",
+        about: "MKCOL with storage.create makes an empty file.",
+        clauses: &["DAV-06", "JWT-2.2.1-06"],
+        cases: &[
+            "webdav.mkcol.shows",
+            "capability.create.mkcol",
+            "path.create.mkcol",
+            "capability.create.leading-directories",
+            "path.trailing-slash.create",
+        ],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| match act {
+                Act::MakeDirectory { path }
+                    if !bearer.has(Action::Read) && bearer.has(Action::Create) =>
+                {
+                    namespace.apply(
+                        &Act::Put {
+                            path: path.clone(),
+                            content: Bytes::new(),
+                        },
+                        &bearer.token_id,
+                    )
+                }
+                _ => namespace.apply(act, &bearer.token_id),
+            };
+        },
+    },
+    Fault {
+        name: "mkcol-over-file",
+        about: "MKCOL over a file makes a directory of it.",
+        clauses: &["DAV-07"],
+        cases: &["webdav.mkcol.exists"],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| {
+                if let Act::MakeDirectory { path } = act
+                    && namespace.get(path).is_some_and(|node| !node.is_directory())
+                {
+                    remove(namespace, path);
+                }
+                namespace.apply(act, &bearer.token_id)
+            };
+        },
+    },
+    Fault {
+        name: "mkcol-exists-forbidden",
+        about: "MKCOL of what is there is answered with 403.",
+        clauses: &["DAV-07"],
+        cases: &["webdav.mkcol.exists"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "MKCOL"
+                    && response.status() == StatusCode::METHOD_NOT_ALLOWED
+                {
+                    *response.status_mut() = StatusCode::FORBIDDEN;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "mkcol-no-parent-error",
+        about: "MKCOL below a missing directory is a server error.",
+        clauses: &["DAV-08"],
+        cases: &["webdav.mkcol.no-parent"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "MKCOL" && response.status() == StatusCode::CONFLICT {
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "mkcol-body-refused-too-late",
+        about: "MKCOL with a body is refused with 400.",
+        clauses: &["DAV-09"],
+        cases: &["webdav.mkcol.body"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "MKCOL"
+                    && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE
+                {
+                    *response.status_mut() = StatusCode::BAD_REQUEST;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "delete-missing-is-done",
+        about: "DELETE of something missing is answered with 204.",
+        clauses: &["DAV-10", "DAV-19"],
+        cases: &["webdav.delete.file", "webdav.missing.delete"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "DELETE" && response.status() == StatusCode::NOT_FOUND {
+                    *response.status_mut() = StatusCode::NO_CONTENT;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "delete-half",
+        about: "DELETE of a directory removes the first files in it and is refused then.",
+        clauses: &["DAV-11"],
+        cases: &["webdav.delete.tree"],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| {
+                if let Act::Delete { path } = act
+                    && let Some(inner) = namespace.tree(path).map(|(inner, _)| inner.clone()).last()
+                    && inner != *path
+                {
+                    remove(namespace, &inner);
+                    return Err(Obstacle::NotEmpty);
+                }
+                namespace.apply(act, &bearer.token_id)
+            };
+        },
+    },
+    Fault {
+        name: "overwrite-ignored",
+        about: "Overwrite is not looked at.",
+        clauses: &["DAV-13"],
+        cases: &["webdav.move.overwrite-f"],
+        apply: |rules| {
+            rules.hears = |parts| {
+                parts.headers.remove("overwrite");
+            };
+        },
+    },
+    Fault {
+        name: "move-onto-loses",
+        about: "MOVE over a file keeps the old one and drops the source.",
+        clauses: &["DAV-12"],
+        cases: &["webdav.move.statuses"],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| match act {
+                Act::Move { from, to } if namespace.get(to).is_some() => {
+                    remove(namespace, from);
+                    Ok(Change::Replaced)
+                }
+                _ => namespace.apply(act, &bearer.token_id),
+            };
+        },
+    },
+    Fault {
+        name: "move-no-parent-loses",
+        about: "MOVE into a missing directory is a conflict, and the source is gone.",
+        clauses: &["DAV-14"],
+        cases: &["webdav.move.no-parent"],
+        apply: |rules| {
+            rules.act = |namespace, act, bearer| {
+                let done = namespace.apply(act, &bearer.token_id);
+                if let (Act::Move { from, .. }, Err(Obstacle::NoParent)) = (act, &done) {
+                    remove(namespace, from);
+                }
+                done
+            };
+        },
+    },
+    Fault {
+        name: "destination-host-ignored",
+        about: "The host of a Destination is not looked at.",
+        clauses: &["DAV-14"],
+        cases: &["webdav.move.elsewhere"],
+        apply: |rules| {
+            rules.hears = |parts| {
+                let elsewhere = "https://elsewhere.example.org";
+                let path = parts
+                    .headers
+                    .get("destination")
+                    .and_then(|to| to.to_str().ok()?.strip_prefix(elsewhere))
+                    .and_then(|path| path.parse().ok());
+                if let Some(path) = path {
+                    parts.headers.insert("destination", path);
+                }
+            };
+        },
+    },
+    Fault {
+        name: "directories-look-like-files",
+        about: "PROPFIND shows directories as empty files to tokens that only read.",
+        clauses: &["DAV-15", "DAV-06"],
+        cases: &["webdav.propfind.directory", "webdav.mkcol.shows"],
+        apply: |rules| {
+            rules.tell = |told, mut outcome| {
+                if let Outcome::Properties(found) = &mut outcome
+                    && told
+                        .bearer
+                        .is_some_and(|bearer| bearer.has_only(Action::Read))
+                {
+                    for property in found {
+                        property.directory = false;
+                    }
+                }
+                outcome
+            };
+        },
+    },
+    Fault {
+        name: "listing-cut",
+        about: "PROPFIND leaves out the last member of a directory, to tokens that only read.",
+        clauses: &["DAV-16"],
+        cases: &["webdav.propfind.members"],
+        apply: |rules| {
+            rules.tell = |told, mut outcome| {
+                if let Outcome::Properties(found) = &mut outcome
+                    && found.len() > 1
+                    && told
+                        .bearer
+                        .is_some_and(|bearer| bearer.has_only(Action::Read))
+                {
+                    found.pop();
+                }
+                outcome
+            };
+        },
+    },
+    Fault {
+        name: "propfind-missing-empty",
+        about: "PROPFIND of something missing shows nothing, with 207.",
+        clauses: &["DAV-16"],
+        cases: &["webdav.propfind.missing"],
+        apply: |rules| {
+            rules.tell = |told, outcome| match told.bearer {
+                Some(bearer)
+                    if bearer.has_only(Action::Read)
+                        && told.method == crate::model::Method::Propfind
+                        && outcome.status() == StatusCode::NOT_FOUND =>
+                {
+                    Outcome::Properties(Vec::new())
+                }
+                _ => outcome,
+            };
+        },
+    },
+    Fault {
+        name: "infinity-is-error",
+        about: "PROPFIND of infinite depth is a server error.",
+        clauses: &["DAV-16", "RFC6750-18"],
+        cases: &["webdav.propfind.infinity"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked
+                    .headers
+                    .get("depth")
+                    .is_some_and(|depth| depth == "infinity")
+                {
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "head-missing-is-there",
+        about: "HEAD of something missing is answered with 200, to tokens that cannot write.",
+        clauses: &["DAV-17", "DAV-19"],
+        cases: &["webdav.head.missing", "webdav.delete.file"],
+        apply: |rules| {
+            rules.tell = |told, outcome| match told.bearer {
+                Some(bearer)
+                    if bearer.has_only(Action::Read)
+                        && told.method == crate::model::Method::Head
+                        && outcome.status() == StatusCode::NOT_FOUND =>
+                {
+                    Outcome::Content(Content::whole(Bytes::new()))
+                }
+                _ => outcome,
+            };
+        },
+    },
+    Fault {
+        name: "range-ignored",
+        about: "Range is not looked at.",
+        clauses: &["DAV-18"],
+        cases: &[
+            "webdav.range.parts",
+            "webdav.range.beyond",
+            "capability.read.range",
+        ],
+        apply: |rules| {
+            rules.hears = |parts| {
+                parts.headers.remove("range");
+            };
+        },
+    },
+    Fault {
+        name: "range-beyond-forbidden",
+        about: "A range beyond the end is answered with 403.",
+        clauses: &["DAV-18"],
+        cases: &["webdav.range.beyond"],
+        apply: |rules| {
+            rules.says = |_, mut response| {
+                if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+                    *response.status_mut() = StatusCode::FORBIDDEN;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "move-missing-forbidden",
+        about: "MOVE of something missing is answered with 403.",
+        clauses: &["DAV-19"],
+        cases: &["webdav.missing.move"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "MOVE" && response.status() == StatusCode::NOT_FOUND {
+                    *response.status_mut() = StatusCode::FORBIDDEN;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "options-without-class",
+        about: "OPTIONS does not tell that WebDAV is spoken.",
+        clauses: &["DAV-20"],
+        cases: &["webdav.options"],
+        apply: |rules| {
+            rules.says = |_, mut response| {
+                response.headers_mut().remove("dav");
+                response
+            };
+        },
+    },
+    Fault {
+        name: "unknown-method-is-bad",
+        about: "A method that is not known is a bad request.",
+        clauses: &["DAV-21"],
+        cases: &["webdav.unknown-method"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "FOO" {
+                    *response.status_mut() = StatusCode::BAD_REQUEST;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "put-onto-directory-lies",
+        about: "PUT onto a directory is answered with 204, and nothing happens.",
+        clauses: &["DAV-03"],
+        cases: &["webdav.put.onto-directory"],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method.as_str() == "PUT"
+                    && response.status() == StatusCode::METHOD_NOT_ALLOWED
+                {
+                    *response.status_mut() = StatusCode::NO_CONTENT;
+                }
+                response
+            };
+        },
+    },
+    Fault {
+        name: "chunks-not-understood",
+        about: "Uploads in chunks are refused with 411.",
+        clauses: &["DAV-23"],
+        cases: &[
+            "webdav.put.chunked",
+            "capability.create.no-overwrite-chunked",
+        ],
+        apply: |rules| {
+            rules.says = |asked, mut response| {
+                if asked.method == Method::PUT && asked.headers.contains_key("transfer-encoding") {
+                    *response.status_mut() = StatusCode::LENGTH_REQUIRED;
+                }
+                response
+            };
+        },
+    },
+];
+
+/// Takes `path` away with everything below it.
+fn remove(namespace: &mut Namespace, path: &ObjectPath) {
+    let tree: Vec<ObjectPath> = namespace
+        .tree(path)
+        .map(|(inner, _)| inner.clone())
+        .collect();
+    for path in tree.into_iter().rev() {
+        // It is there.
+        let _ = namespace.apply(&Act::Delete { path }, "");
+    }
+}

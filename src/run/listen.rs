@@ -1,0 +1,38 @@
+//! A server of ours to which tokens point, and which nobody should ever ask.
+
+use async_trait::async_trait;
+
+use crate::model::{LISTENER, Script};
+
+/// Opens such servers.
+#[async_trait]
+pub trait Listener: Send + Sync {
+    /// One for a case of its own; it listens until the ear is dropped.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    async fn open(&self) -> Result<Box<dyn Ear>, String>;
+}
+
+/// Hears who connects.
+pub trait Ear: Send + Sync {
+    /// Scheme, host and port under which it can be reached.
+    fn origin(&self) -> &str;
+    /// How many connections there were so far, and what they were, in words.
+    fn heard(&self) -> (usize, String);
+}
+
+/// Whether `script` has a token that points to the listener.
+pub(super) fn needed(script: &Script) -> bool {
+    let mut needed = false;
+    let _ = script.with_texts(&mut |text| {
+        needed |= text.contains(LISTENER);
+        String::new()
+    });
+    needed
+}
+
+/// `script` with the listener's origin filled in.
+pub(super) fn fill(script: &Script, origin: &str) -> Script {
+    script.with_texts(&mut |text| text.replace(LISTENER, origin))
+}

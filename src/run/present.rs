@@ -1,0 +1,205 @@
+//! How a request that only the byte-exact client can send carries its credentials.
+
+use secrecy::ExposeSecret;
+use url::Url;
+
+use crate::check::{self, Judge};
+use crate::model::{
+    Answer, Credential, Endpoint, Exchange, Finding, Hop, Method, StepPlan, TokenRequest, Wire,
+};
+use crate::token::Token;
+
+/// Headers that a step has whatever client sends it.
+pub(super) fn headers(endpoint: &Endpoint, step: &StepPlan) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    let given = |name: &str| {
+        step.headers
+            .iter()
+            .any(|(given, _)| given.eq_ignore_ascii_case(name))
+    };
+    match (step.method, &step.destination) {
+        (Method::Move | Method::Copy, Some(path)) if !given("destination") => {
+            headers.push(("Destination".to_owned(), endpoint.url_of(path)));
+        }
+        (Method::Propfind, _) if !given("depth") => {
+            headers.push(("Depth".to_owned(), "0".to_owned()));
+        }
+        _ => {}
+    }
+    headers.extend(step.headers.iter().cloned());
+    headers
+}
+
+/// Where a redirect led, without the query, which may be a credential.
+pub(super) fn place(hop: &Hop) -> Option<String> {
+    let mut place = Url::parse(&hop.url).ok()?.join(&hop.location).ok()?;
+    place.set_query(None);
+    place.set_fragment(None);
+    Some(place.into())
+}
+
+/// The lines that present the credentials, and the target with its query.
+pub(super) fn presented(
+    wire: &Wire<Credential<TokenRequest>>,
+    path: &str,
+    token: Option<&Token>,
+    other: Option<&Token>,
+) -> (Vec<(String, String)>, String) {
+    let secret = |token: Option<&Token>| {
+        token
+            .map(|t| t.secret.expose_secret().to_owned())
+            .unwrap_or_default()
+    };
+    let (lines, target) = filled(wire, path, token, &secret(token), &secret(other));
+    let headers = lines
+        .iter()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| {
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            (name.to_owned(), value.to_owned())
+        });
+    (headers.collect(), target)
+}
+
+/// Shows in the record how the credentials were presented, with `$TOKEN` and `$OTHER` in their places.
+pub(super) fn show(
+    exchange: &mut Exchange,
+    endpoint: &Endpoint,
+    wire: &Wire<Credential<TokenRequest>>,
+    path: &str,
+    tokens: [Option<&Token>; 2],
+) {
+    let [token, other] = tokens;
+    exchange.token = token.map(|token| token.shown.clone());
+    exchange.other = other.map(|other| other.shown.clone());
+    if wire.present.is_none() && wire.query.is_none() {
+        return;
+    }
+    let (lines, target) = filled(wire, path, token, "$TOKEN", "$OTHER");
+    let shown = |name: &str| {
+        let mut names = lines.iter().filter_map(|line| line.split(':').next());
+        names.any(|line| line.eq_ignore_ascii_case(name))
+    };
+    exchange.request_headers.retain(|(name, _)| !shown(name));
+    exchange.url = endpoint.url_of(&target);
+    exchange.presented = Some(lines);
+}
+
+/// The lines and the target, with these texts for the credentials.
+fn filled(
+    wire: &Wire<Credential<TokenRequest>>,
+    path: &str,
+    credential: Option<&Token>,
+    token: &str,
+    other: &str,
+) -> (Vec<String>, String) {
+    let fill = |text: &str| text.replace("{token}", token).replace("{other}", other);
+    let usual = || {
+        credential
+            .map(|_| "Authorization: Bearer {token}".to_owned())
+            .into_iter()
+            .collect()
+    };
+    let lines: Vec<String> = match (&wire.present, &wire.query) {
+        (Some(lines), _) => lines.clone(),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => usual(),
+    };
+    let target = wire.target.as_deref().unwrap_or(path);
+    let target = match &wire.query {
+        Some(query) => format!("{target}?{}", fill(query)),
+        None => target.to_owned(),
+    };
+    (lines.iter().map(|line| fill(line)).collect(), target)
+}
+
+/// Whether the answer repeats one of the credentials.
+pub(super) fn echo(
+    judge: Judge<'_>,
+    answer: &Answer,
+    tokens: [Option<&Token>; 2],
+) -> Option<Finding> {
+    let texts = tokens
+        .into_iter()
+        .flatten()
+        .map(|token| token.secret.expose_secret());
+    check::echo(judge, &texts.collect::<Vec<_>>(), answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::model::TokenRef;
+
+    fn token(text: &str) -> Token {
+        Token {
+            secret: SecretString::from(text),
+            shown: TokenRef {
+                what: String::new(),
+                issuer: String::new(),
+                jti: None,
+                hash: String::new(),
+                how: String::new(),
+            },
+        }
+    }
+
+    fn wire(present: Option<&[&str]>, query: Option<&str>) -> Wire<Credential<TokenRequest>> {
+        Wire {
+            target: None,
+            present: present.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect()),
+            query: query.map(str::to_owned),
+            other: Credential::None,
+            expect_continue: false,
+            kept: false,
+            cut: None,
+            chunked: false,
+        }
+    }
+
+    #[test]
+    fn credentials_stand_where_they_are_asked_for() {
+        let (one, two) = (token("T"), token("O"));
+        let both = |wire: &Wire<_>| presented(wire, "/f", Some(&one), Some(&two));
+        let header = |value: &str| vec![("Authorization".to_owned(), value.to_owned())];
+        assert_eq!(both(&wire(None, None)), (header("Bearer T"), "/f".into()));
+        assert_eq!(
+            both(&wire(None, Some("access_token={token}"))),
+            (vec![], "/f?access_token=T".into())
+        );
+        let lines = [
+            "Authorization: bearer {token}",
+            "authorization: Bearer {other}",
+        ];
+        let (headers, target) = both(&wire(Some(&lines), None));
+        assert_eq!(headers[0].1, "bearer T");
+        assert_eq!(
+            headers[1],
+            ("authorization".to_owned(), "Bearer O".to_owned())
+        );
+        assert_eq!(target, "/f");
+        assert_eq!(presented(&wire(None, None), "/f", None, None).0, vec![]);
+    }
+
+    #[test]
+    fn a_place_has_no_query() {
+        for (location, wanted) in [
+            ("/x/f?ticket=1#part", Some("https://se.example.org/x/f")),
+            (
+                "https://pool.example.org:1095/f?authz=T",
+                Some("https://pool.example.org:1095/f"),
+            ),
+            ("https://", None),
+        ] {
+            let hop = Hop {
+                url: "https://se.example.org/f?a=b".into(),
+                status: 307,
+                location: location.into(),
+                token_forwarded: false,
+            };
+            assert_eq!(place(&hop).as_deref(), wanted, "{location}");
+        }
+    }
+}
