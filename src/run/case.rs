@@ -1,5 +1,7 @@
 //! One case at one endpoint: tokens, arrangement, steps, controls, effects.
 
+mod effects;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -494,84 +496,6 @@ impl Running<'_> {
         let asked =
             purpose == Purpose::Step && step.wire.as_ref().is_some_and(|wire| wire.expect_continue);
         (asked && self.continued).then(|| check::early_body(judge))
-    }
-
-    /// Looks at what really happened. Returns whether a refused write changed anything.
-    async fn effects(
-        &mut self,
-        judge: Judge<'_>,
-        step: &StepPlan,
-        expect: Expect,
-        answer: &Answer,
-    ) -> Result<bool, Stop> {
-        let mut changed = false;
-        for (path, expected) in self.expected(step, expect, answer.status) {
-            let seen = self
-                .look(Purpose::Effect, &path, &expected)
-                .await
-                .map_err(|reason| {
-                    Stop::Undecided(format!("the effect cannot be seen: {reason}"))
-                })?;
-            let finding = check::effect(judge, &path, &expected, &seen, answer.status);
-            changed |= expect.harmless() && finding.is_some();
-            self.findings.extend(finding);
-            self.world.insert(path, expected);
-        }
-        Ok(changed)
-    }
-
-    /// What ought to be where after the step.
-    fn expected(&self, step: &StepPlan, expect: Expect, status: u16) -> Vec<(String, State)> {
-        let paths = std::iter::once(&step.path).chain(&step.destination);
-        let either = matches!(expect, Expect::CreatedOrConflict | Expect::DeletedOrRefused);
-        if expect.harmless() || (either && status >= 400) {
-            return paths.flat_map(|path| self.tree(path)).collect();
-        }
-        let source = step.path.clone();
-        match (step.method, &step.destination, &step.body) {
-            (Method::Put, _, Some(body)) => vec![(source, State::File(body.clone()))],
-            (Method::Mkcol, ..) => vec![(source, State::Directory)],
-            (Method::Delete, ..) => {
-                let tree = self.tree(&source).into_iter();
-                tree.map(|(path, _)| (path, State::Absent)).collect()
-            }
-            (Method::Move, Some(destination), _) => {
-                let moved = |(path, state): (String, State)| {
-                    let below = path.strip_prefix(&source).unwrap_or_default();
-                    [
-                        (format!("{destination}{below}"), state),
-                        (path, State::Absent),
-                    ]
-                };
-                self.tree(&source).into_iter().flat_map(moved).collect()
-            }
-            (Method::Copy, Some(destination), _) => {
-                let copied = self.known(&source).clone();
-                vec![(destination.clone(), copied.clone()), (source, copied)]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// What is at `path` and, as far as is known, below it.
-    fn tree(&self, path: &str) -> Vec<(String, State)> {
-        let inside = |other: &str| {
-            let rest = other.strip_prefix(path);
-            rest.is_some_and(|rest| rest.starts_with('/'))
-        };
-        let mut below: Vec<_> = self
-            .world
-            .iter()
-            .filter(|(other, _)| inside(other))
-            .map(|(other, state)| (other.clone(), state.clone()))
-            .collect();
-        below.sort_by(|(one, _), (other, _)| one.cmp(other));
-        below.insert(0, (path.to_owned(), self.known(path).clone()));
-        below
-    }
-
-    fn known(&self, path: &str) -> &State {
-        self.world.get(path).unwrap_or(&State::Absent)
     }
 
     async fn exchange(
