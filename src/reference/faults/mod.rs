@@ -206,6 +206,23 @@ mod tests {
     }
 
     #[test]
+    fn every_clause_that_a_case_cites_has_a_fault() {
+        let catalogue = crate::config::load_catalogue(&[]).unwrap();
+        let broken: BTreeSet<&str> = faults()
+            .iter()
+            .flat_map(|fault| fault.clauses)
+            .copied()
+            .collect();
+        let cited: BTreeSet<&str> = catalogue
+            .cases()
+            .flat_map(|case| &case.clauses)
+            .map(|clause| clause.as_str())
+            .collect();
+        let whole: Vec<_> = cited.difference(&broken).collect();
+        assert!(whole.is_empty(), "no fault breaks {whole:?}");
+    }
+
+    #[test]
     fn each_fault_is_found_by_its_name() {
         assert!(
             faults()

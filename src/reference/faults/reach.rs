@@ -121,7 +121,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "relative-is-root",
         about: "A path without a leading slash counts for the whole area.",
-        clauses: &["JWT-2.2.1-41"],
+        clauses: &["JWT-2.2.1-40", "JWT-2.2.1-41"],
         cases: &["path.scope.relative", "capability.no-path.empty"],
         apply: |rules| {
             rules.token.scope = |claim, _| {

@@ -356,7 +356,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "header-algorithm-ignored",
         about: "The algorithm in the header is not looked at.",
-        clauses: &["JWT-4.2-01"],
+        clauses: &["JWT-4.2-01", "JWT-4.2-15"],
         cases: &["authentication.algorithm.mismatch"],
         apply: |rules| {
             rules.token.signed = |jws, key| verified(jws, jws.signature, key) || signed(jws, key)
