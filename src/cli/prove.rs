@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use globset::{Glob, GlobMatcher};
-
 use crate::check;
 use crate::model::{Action, CaseResult, Plan, Profile, RunRecord, Verdict};
+use crate::plan;
 use crate::redact::Redactor;
 use crate::reference::{Fault, fault, faults};
 use crate::report::matrix::{self, Proof, Subject, Trial};
@@ -76,24 +75,10 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
 
 /// The faults that match one of the patterns; without a pattern, all.
 fn selected(patterns: &[String]) -> Result<Vec<&'static Fault>, Failed> {
-    let mut matchers: Vec<GlobMatcher> = Vec::new();
-    for pattern in patterns {
-        let glob = Glob::new(pattern).map_err(|error| {
-            Failed::Usage(format!("`{pattern}` is no pattern: {}", error.kind()))
-        })?;
-        let matcher = glob.compile_matcher();
-        if !faults().iter().any(|fault| matcher.is_match(fault.name)) {
-            let names: Vec<_> = faults().iter().map(|fault| fault.name).collect();
-            let message = format!("no fault matches `{pattern}`");
-            let message = inputs::unknown(&message, pattern, &names, "faults");
-            return Err(Failed::Usage(message));
-        }
-        matchers.push(matcher);
-    }
-    let wanted = |fault: &&Fault| {
-        matchers.is_empty() || matchers.iter().any(|matcher| matcher.is_match(fault.name))
-    };
-    Ok(faults().iter().filter(wanted).collect())
+    let all: Vec<_> = faults().iter().collect();
+    plan::patterns(patterns)
+        .and_then(|patterns| plan::pick("fault", &patterns, &all, |fault| fault.name))
+        .map_err(run::selected_nothing)
 }
 
 /// Lets slow cases run only where they have to fail, and on the faultless.

@@ -125,7 +125,8 @@ pub fn plan(
     plan::plan(inventory, &material, selection, &run, started).map_err(selected_nothing)
 }
 
-fn selected_nothing(error: SelectionError) -> Failed {
+/// What a wrong pattern is answered with.
+pub fn selected_nothing(error: SelectionError) -> Failed {
     Failed::Usage(match &error {
         SelectionError::Pattern(..) => error.to_string(),
         SelectionError::Nothing {

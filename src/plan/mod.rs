@@ -19,7 +19,7 @@ use crate::model::{
     KnownFailure, Plan, Profile, RunId, Suite, TokenRequest,
 };
 
-pub use select::{Selection, SelectionError};
+pub use select::{Selection, SelectionError, patterns, pick};
 
 /// The suites and the register that they cite.
 pub struct Material<'a> {

@@ -33,7 +33,7 @@ pub enum SelectionError {
     /// A pattern without a match.
     #[error("no {what} matches `{pattern}`")]
     Nothing {
-        /// `endpoint` or `case`.
+        /// `endpoint`, `case` or `fault`.
         what: &'static str,
         /// What was asked for.
         pattern: String,
@@ -48,21 +48,9 @@ impl Selection {
     /// # Errors
     /// The first pattern that is none.
     pub fn new(endpoints: &[String], cases: &[String]) -> Result<Self, SelectionError> {
-        let compile = |patterns: &[String]| {
-            patterns
-                .iter()
-                .map(|pattern| {
-                    Glob::new(pattern)
-                        .map(|glob| glob.compile_matcher())
-                        .map_err(|error| {
-                            SelectionError::Pattern(pattern.clone(), error.kind().to_string())
-                        })
-                })
-                .collect::<Result<Vec<_>, _>>()
-        };
         Ok(Self {
-            endpoints: compile(endpoints)?,
-            cases: compile(cases)?,
+            endpoints: patterns(endpoints)?,
+            cases: patterns(cases)?,
             ..Self::default()
         })
     }
@@ -83,7 +71,24 @@ impl Selection {
     }
 }
 
-fn pick<'a, T>(
+/// Reads patterns, in the notation of [`Selection::new`].
+///
+/// # Errors
+/// The first that is none.
+pub fn patterns(texts: &[String]) -> Result<Vec<GlobMatcher>, SelectionError> {
+    let read = |text: &String| {
+        Glob::new(text)
+            .map(|glob| glob.compile_matcher())
+            .map_err(|error| SelectionError::Pattern(text.clone(), error.kind().to_string()))
+    };
+    texts.iter().map(read).collect()
+}
+
+/// Those of `all` whose name matches one of the patterns; without a pattern, all.
+///
+/// # Errors
+/// A pattern without a match; `what` says of which things.
+pub fn pick<'a, T>(
     what: &'static str,
     patterns: &[GlobMatcher],
     all: &[&'a T],
