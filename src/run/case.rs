@@ -127,7 +127,7 @@ struct Credentials {
     control: Option<Token>,
 }
 
-impl Running<'_> {
+impl<'a> Running<'a> {
     /// Listens where tokens point to us, and goes through the script.
     async fn whole(&mut self, script: &Script) -> Result<(), Stop> {
         if !listen::needed(script) {
@@ -195,8 +195,8 @@ impl Running<'_> {
             Some(Stop::Undecided(reason)) if decided != Verdict::Fail => {
                 (Verdict::Error, Some(reason))
             }
-            Some(Stop::Undecided(reason)) => (Verdict::Fail, Some(reason)),
-            Some(Stop::Skip(reason)) => (Verdict::Skip, Some(reason)),
+            Some(Stop::Skip(reason)) if decided != Verdict::Fail => (Verdict::Skip, Some(reason)),
+            Some(Stop::Undecided(reason) | Stop::Skip(reason)) => (Verdict::Fail, Some(reason)),
             Some(Stop::Broken) | None => (decided, None),
         };
         self.findings
@@ -568,18 +568,14 @@ impl Running<'_> {
             cut_body_at: wire.cut,
             deadline: self.deadline,
         };
-        let caller = Caller {
-            run: self.site.shared.plan.run.as_str(),
-            case: self.case.case.id.as_str(),
-        };
+        let caller = self.caller();
         let outcome = if wire.kept {
-            if self.connection.is_none() {
-                self.connection = Some(self.site.wire.connection().await?);
-            }
-            match &mut self.connection {
-                Some(connection) => connection.send(Purpose::Step, caller, raw).await,
-                None => self.site.wire.send(Purpose::Step, caller, raw).await,
-            }
+            let connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => self.site.wire.connection().await?,
+            };
+            let connection = self.connection.insert(connection);
+            connection.send(Purpose::Step, caller, raw).await
         } else {
             self.site.wire.send(Purpose::Step, caller, raw).await
         };
@@ -630,7 +626,7 @@ impl Running<'_> {
         }
     }
 
-    fn caller(&self) -> Caller<'_> {
+    fn caller(&self) -> Caller<'a> {
         Caller {
             run: self.site.shared.plan.run.as_str(),
             case: self.case.case.id.as_str(),
