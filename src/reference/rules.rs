@@ -71,8 +71,8 @@ pub(super) struct Memory {
     pub(super) last: Option<Bearer>,
     /// Who came first over a connection, by the client's end of it.
     pub(super) connections: BTreeMap<SocketAddr, Bearer>,
-    /// By `jti`, or by connection and text, with how often it came.
-    pub(super) tokens: BTreeMap<String, (u32, Bearer)>,
+    /// By `jti`, or by connection and text.
+    pub(super) tokens: BTreeMap<String, Bearer>,
     /// What was sent on to the pool and has not arrived yet.
     pub(super) tickets: BTreeMap<String, Ticket>,
 }

@@ -1,15 +1,14 @@
 //! Which tokens count at all.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::super::answers::{Outcome, Refusal};
 use super::super::keys::{Key, public_key};
-use super::super::scope::{Scope, claimed};
-use super::super::token::{BOUND, Jws, claim_fits};
+use super::super::scope::{Action, Scope, claimed};
+use super::super::token::{BOUND, Bearer, Jws, claim_fits};
 use super::Fault;
 use crate::model::{ANY_AUDIENCE, Method};
 
@@ -245,12 +244,16 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.refused-first",
         ],
         apply: |rules| {
-            rules.token.claim = |name, jws, now| {
-                (name != "jti"
-                    || jws.method != Method::Get
-                    || !narrow(jws)
-                    || first_time(&text(jws, "jti")))
-                    && claim_fits(name, jws, now)
+            rules.admits = |memory, parts, verified| {
+                let bearer = verified?;
+                let known = memory.tokens.contains_key(&bearer.token_id);
+                if known && parts.method == "GET" && narrow(&bearer) {
+                    return Err(Refusal::InvalidToken("it was used before"));
+                }
+                memory
+                    .tokens
+                    .insert(bearer.token_id.clone(), bearer.clone());
+                Ok(bearer)
             }
         },
     },
@@ -555,16 +558,9 @@ pub(super) fn text(jws: &Jws, name: &str) -> String {
 }
 
 /// Whether it is for reading in one directory only.
-fn narrow(jws: &Jws) -> bool {
-    let scope = text(jws, "scope");
-    scope.starts_with("storage.read:/") && scope.len() > 14 && !scope.contains(' ')
-}
-
-/// Whether that was not asked before.
-fn first_time(id: &str) -> bool {
-    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.insert(id.to_owned())
+fn narrow(bearer: &Bearer) -> bool {
+    let only = bearer.capabilities();
+    matches!(only, [one] if one.action == Action::Read && !one.path.path.is_root())
 }
 
 /// The words of a claim that is a text or an array of texts.

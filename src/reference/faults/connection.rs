@@ -125,9 +125,9 @@ pub(super) const FAULTS: &[Fault] = &[
                 let seen = format!("{:?} {sent:?}", peer(parts));
                 match (&bearer, memory.tokens.get(&seen)) {
                     (Ok(good), _) => {
-                        memory.tokens.insert(seen, (1, good.clone()));
+                        memory.tokens.insert(seen, good.clone());
                     }
-                    (Err(Refusal::InvalidToken(EXPIRED)), Some((_, known))) => {
+                    (Err(Refusal::InvalidToken(EXPIRED)), Some(known)) => {
                         return Ok(known.clone());
                     }
                     _ => {}
@@ -145,7 +145,7 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.admits = |memory, _, bearer| {
                 let bearer = bearer?;
                 let cached = memory.tokens.entry(bearer.token_id.clone());
-                Ok(cached.or_insert((0, bearer)).1.clone())
+                Ok(cached.or_insert(bearer).clone())
             }
         },
     },
