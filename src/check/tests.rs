@@ -92,6 +92,7 @@ fn read_ok(judge: Judge<'_>, method: Method, known: &State, answer: &Answer) -> 
 
 fn plain(method: Method, at: &Place) -> StepPlan {
     StepPlan {
+        interface: crate::model::Interface::Webdav,
         method,
         path: "/f".into(),
         destination: None,

@@ -99,7 +99,7 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
                 // What is missing may have to look like what is there.
                 !matches!(step.expect, Expect::NotFound | Expect::Any) && !step.tells.alike
             }
-            Method::Options => false,
+            Method::Options | Method::Post => false,
         };
         if needed {
             return complain(

@@ -2,16 +2,20 @@
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
+use super::macaroons;
 use super::paths;
 use super::suites::place;
+use super::tape;
 use super::tokens;
+use super::transfers;
 use super::tree::Kind;
 use super::words::{listed, nearest};
 use crate::model::{
-    Credential, Expect, Method, Step, Tells, Template, TemplateError, TokenTemplate, Variable, Wire,
+    Credential, Expect, Interface, Method, Step, Tells, Template, TemplateError, TokenTemplate,
+    Variable, Wire,
 };
 
-const METHODS: [(&str, Method); 9] = [
+const METHODS: &[(&str, Method)] = &[
     ("get", Method::Get),
     ("head", Method::Head),
     ("put", Method::Put),
@@ -21,11 +25,16 @@ const METHODS: [(&str, Method); 9] = [
     ("move", Method::Move),
     ("copy", Method::Copy),
     ("options", Method::Options),
+    ("pull", Method::Copy),
+    ("push", Method::Copy),
+    ("tape", Method::Post),
+    ("macaroon", Method::Post),
 ];
-const METHOD_KEYS: [&str; 9] = [
-    "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options",
+const METHOD_KEYS: &[&str] = &[
+    "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options", "pull", "push",
+    "tape", "macaroon",
 ];
-const KEYS: [&str; 32] = [
+const KEYS: &[&str] = &[
     "get",
     "head",
     "put",
@@ -35,6 +44,10 @@ const KEYS: [&str; 32] = [
     "move",
     "copy",
     "options",
+    "pull",
+    "push",
+    "tape",
+    "macaroon",
     "to",
     "body",
     "content",
@@ -76,12 +89,13 @@ const BODY: &str = "new";
 
 /// Reads one step.
 pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
-    let fields = entry.fields(d, "a step", &KEYS)?;
-    let request = fields.one_of(d, &METHOD_KEYS, true).and_then(|entry| {
-        let (_, method) = METHODS.into_iter().find(|(word, _)| *word == entry.name)?;
-        Some((method, path(d, entry)))
+    let fields = entry.fields(d, "a step", KEYS)?;
+    let request = fields.one_of(d, METHOD_KEYS, true).and_then(|entry| {
+        let (_, method) = METHODS.iter().find(|(word, _)| *word == entry.name)?;
+        Some((*method, path(d, entry)))
     });
     let method = request.as_ref().map(|(method, _)| *method);
+    let interface = interface(d, &fields);
     let destination = destination(d, &fields, method);
     let body = body(d, &fields, method);
     let content = fields.get("content").map(|entry| literal_text(d, entry));
@@ -101,6 +115,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
     let control = control(d, &fields, expect, token.as_ref());
     let (method, path) = request?;
     Some(Step {
+        interface: interface?,
         method,
         path: path?,
         destination: destination?,
@@ -118,6 +133,22 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         control: control?,
         at: place(d, entry.key),
     })
+}
+
+/// Whom the step speaks to.
+fn interface(
+    d: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+) -> Option<Interface<Credential<TokenTemplate>>> {
+    if fields.get("pull").or(fields.get("push")).is_some() {
+        transfers::read(d, fields).map(Interface::Transfer)
+    } else if fields.get("tape").is_some() {
+        tape::read(d, fields).map(Interface::Tape)
+    } else if fields.get("macaroon").is_some() {
+        macaroons::read(d, fields).map(Interface::Macaroons)
+    } else {
+        Some(Interface::Webdav)
+    }
 }
 
 /// Whether the step goes to where the one before was redirected to: only a GET is safe to send there,

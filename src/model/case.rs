@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CaseId, ClauseId, Method, Profile, Severity, Template, TokenTemplate};
+use super::{CaseId, ClauseId, Interface, Method, Profile, Severity, Template, TokenTemplate};
 
 /// A file and a line in it, for messages that point at the text a user can change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,6 +83,8 @@ impl Arrangement {
 /// One request with its expectation.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// Whom it speaks to.
+    pub interface: Interface<Credential<TokenTemplate>>,
     /// The request's method.
     pub method: Method,
     /// The object, relative to the case's directory unless it starts with a variable.

@@ -25,6 +25,8 @@ pub enum Method {
     Copy,
     /// Ask what can be asked; the preflight's method.
     Options,
+    /// Ask an interface beside WebDAV for something.
+    Post,
 }
 
 impl Method {
@@ -40,6 +42,7 @@ impl Method {
             Self::Move => "MOVE",
             Self::Copy => "COPY",
             Self::Options => "OPTIONS",
+            Self::Post => "POST",
         }
     }
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Case, Clause, Credential, Endpoint, Expect, KnownFailure, Method, Place, Profile, RunId, Tells,
-    TokenRequest, Wire,
+    Case, Clause, Credential, Endpoint, Expect, Interface, KnownFailure, Method, Place, Profile,
+    RunId, Tells, TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -94,6 +94,8 @@ pub enum State {
 /// One request with its expectation, filled in.
 #[derive(Clone, Debug)]
 pub struct StepPlan {
+    /// Whom it speaks to.
+    pub interface: Interface<Credential<TokenRequest>>,
     /// Method.
     pub method: Method,
     /// Absolute on the service.

@@ -4,8 +4,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, LISTENER, Method, Object, Script,
-    Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Variable, Wire,
+    Alteration, Arrangement, Audience, Case, Credential, Interface, LISTENER, Method, Object,
+    Script, Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Transfer,
+    Variable, Wire,
 };
 
 use super::{Site, needs};
@@ -162,6 +163,7 @@ impl<'a> Filler<'a> {
         let path = self.path(&step.path);
         let written = || (step.method == Method::Put).then(|| self.content(&path, &step.body));
         StepPlan {
+            interface: self.interface(&step.interface),
             method: step.method,
             destination: step.destination.as_ref().map(|path| self.path(path)),
             verb: step.verb.clone(),
@@ -184,6 +186,27 @@ impl<'a> Filler<'a> {
             control: step.control.as_ref().map(|token| self.token(token)),
             at: step.at.clone(),
             path,
+        }
+    }
+
+    fn interface(
+        &self,
+        interface: &Interface<Credential<TokenTemplate>>,
+    ) -> Interface<Credential<TokenRequest>> {
+        match interface {
+            Interface::Webdav => Interface::Webdav,
+            Interface::Transfer(transfer) => Interface::Transfer(self.transfer(transfer)),
+            Interface::Tape(call) => Interface::Tape(call.clone()),
+            Interface::Macaroons(request) => Interface::Macaroons(request.clone()),
+        }
+    }
+
+    fn transfer(
+        &self,
+        transfer: &Transfer<Credential<TokenTemplate>>,
+    ) -> Transfer<Credential<TokenRequest>> {
+        Transfer {
+            credential: self.credential(&transfer.credential),
         }
     }
 

@@ -1,6 +1,9 @@
 //! One case at one endpoint: tokens, arrangement, steps, controls, effects.
 
 mod effects;
+mod macaroon;
+mod tape;
+mod transfer;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +15,8 @@ use crate::check::{self, Judge, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
 use crate::model::{
-    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Method,
-    Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
+    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Interface,
+    Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
 };
 use crate::token::{Fit, Token, TokenError};
 
@@ -386,7 +389,9 @@ impl<'a> Running<'a> {
             },
             Method::Mkcol => Expect::Created,
             Method::Delete => Expect::Deleted,
-            Method::Get | Method::Head | Method::Propfind | Method::Options => Expect::Ok,
+            Method::Get | Method::Head | Method::Propfind | Method::Options | Method::Post => {
+                Expect::Ok
+            }
         }
     }
 
@@ -402,6 +407,16 @@ impl<'a> Running<'a> {
     ) -> Result<bool, Stop> {
         if step.redirected && purpose == Purpose::Step && self.place.is_none() {
             return Err(Stop::Skip("the service redirected nothing".into()));
+        }
+        match &step.interface {
+            Interface::Webdav => {}
+            Interface::Transfer(transfer) => {
+                return self.transfer(purpose, step, transfer, expect, token).await;
+            }
+            Interface::Tape(call) => return self.tape(purpose, step, call, expect, token).await,
+            Interface::Macaroons(request) => {
+                return self.macaroon(purpose, step, request, expect, token).await;
+            }
         }
         let before = self.exchanges.len();
         let ended = self.exchange(purpose, step, token, other).await;

@@ -12,7 +12,7 @@ pub(super) use read::Content;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 
-use super::answers::{Outcome, Refusal};
+use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::{Operation, Question};
 use super::element::{Element, Target, Visit};
 use super::namespace::{Act, Change, Namespace, Node};
@@ -47,6 +47,7 @@ pub(super) fn plan(
         Method::Move => write::rename(&scene),
         Method::Copy => write::copy(&scene),
         Method::Options => Err(Outcome::Options),
+        Method::Post => Err(Outcome::NotAllowed(METHODS)),
     }
 }
 
