@@ -5,6 +5,8 @@ mod effect;
 mod offer;
 mod propfind;
 mod read;
+mod report;
+mod transfer;
 mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
@@ -14,6 +16,8 @@ pub use effect::{Observed, early_body, effect};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};
+pub use report::{Ending, Markers, ending, markers};
+pub use transfer::{Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, reported};
 pub use word::{Ruling, Word, status, word};
 
 /// Makes findings for one step of one case.

@@ -27,6 +27,7 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::BadRequest, _) => (&[400], REFUSALS, None),
         (Expect::Conflict, _) => (&[409], REFUSALS, None),
         (Expect::CreatedOrConflict, _) => (&[201, 409], &[200, 204, 404, 405], None),
+        (Expect::Failed, _) => (REFUSED_OR_ELSEWHERE, &[], None),
         (Expect::Exists, _) => (&[405], REFUSALS, None),
         (Expect::Listed, _) => (&[207], &[], None),
         (Expect::NotAllowed, _) => (&[405, 501], REFUSALS, None),
@@ -123,7 +124,7 @@ pub fn status(judge: Judge<'_>, expect: Expect, method: Method, answer: &Answer)
     }
 }
 
-fn describe(word: &Word) -> String {
+pub(super) fn describe(word: &Word) -> String {
     let right: Vec<_> = word.right.iter().map(|status| reason(*status)).collect();
     right.join(" or ")
 }

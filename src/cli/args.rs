@@ -165,6 +165,13 @@ pub struct RunArgs {
     /// that point to them, and nobody should connect [default: only for storage on this machine]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub listen: Option<Address>,
+    /// A certificate for that name which the storage elements trust, PEM with its chain: for our own other
+    /// side of third-party copies
+    #[arg(long, value_name = "FILE", requires = "listen_key")]
+    pub listen_certificate: Option<PathBuf>,
+    /// The key of that certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "listen_certificate")]
+    pub listen_key: Option<PathBuf>,
     #[command(flatten)]
     pub judging: Judging,
 }

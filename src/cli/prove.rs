@@ -27,14 +27,15 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let faults = selected(&arguments.faults)?;
     let catalogue = inputs::catalogue(None)?;
-    let mut selection = run::selection(&[], &arguments.cases)?;
+    let slow = catalogue.cases().filter(|case| case.slow);
+    let slow: Vec<_> = slow.map(|case| case.id.as_str()).collect();
+    let stage = Stage::start(cast(&faults, &slow)).await?;
+    let mut selection = run::selection(&stage.judged(), &arguments.cases)?;
     // A missed recommendation has to be seen as well, and is a mere warning otherwise.
     selection.strict = true;
     selection.intrusive = true;
     selection.slow = true;
-    let slow = catalogue.cases().filter(|case| case.slow);
-    let slow: Vec<_> = slow.map(|case| case.id.as_str()).collect();
-    let stage = Stage::start(cast(&faults, &slow)).await?;
+    selection.side = true;
     let mut inventory = stage.inventory()?;
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
         endpoint.limits.jobs = arguments.jobs.into();
@@ -49,6 +50,7 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
         inventory: &inventory,
         folder: None,
         listener: stage.listener()?,
+        side: Some(stage.side()),
         deadline: DEADLINE,
         redactor,
     };

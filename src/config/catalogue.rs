@@ -75,6 +75,7 @@ pub fn builtin_suites() -> Vec<Source> {
             "suites/digest.yaml",
             include_str!("../../suites/digest.yaml"),
         ),
+        ("suites/tpc.yaml", include_str!("../../suites/tpc.yaml")),
         (
             "suites/isolation.yaml",
             include_str!("../../suites/isolation.yaml"),

@@ -71,6 +71,14 @@ const KEYS: &[&str] = &[
     "challenge",
     "alike",
     "control",
+    "side",
+    "url",
+    "there",
+    "heard",
+    "unheard",
+    "report",
+    "hang-up",
+    "redirecting",
 ];
 /// Keys that need the byte-exact client.
 const WIRE_KEYS: [&str; 8] = [
@@ -86,6 +94,9 @@ const WIRE_KEYS: [&str; 8] = [
 
 /// What a PUT without a `body` writes.
 const BODY: &str = "new";
+
+/// What a pull without a `body` fetches.
+const SOURCE: &str = "fetched";
 
 /// Reads one step.
 pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
@@ -136,12 +147,19 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
 }
 
 /// Whom the step speaks to.
-fn interface(
-    d: &mut Diagnostics<'_>,
-    fields: &Fields<'_>,
-) -> Option<Interface<Credential<TokenTemplate>>> {
+fn interface(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Interface> {
     if fields.get("pull").or(fields.get("push")).is_some() {
+        if let Some(entry) = WIRE_KEYS.iter().find_map(|key| fields.get(key)) {
+            let name = entry.name;
+            d.error(entry.key, format!("`{name}` is not for `pull` and `push`"));
+        }
         transfers::read(d, fields).map(Interface::Transfer)
+    } else if let Some(entry) = transfers::KEYS.iter().find_map(|key| fields.get(key)) {
+        d.error(
+            entry.key,
+            format!("only `pull` and `push` have `{}`", entry.name),
+        );
+        None
     } else if fields.get("tape").is_some() {
         tape::read(d, fields).map(Interface::Tape)
     } else if fields.get("macaroon").is_some() {
@@ -317,7 +335,8 @@ fn destination(
     fields: &Fields<'_>,
     method: Option<Method>,
 ) -> Option<Option<Template>> {
-    if !matches!(method, Some(Method::Move | Method::Copy)) {
+    let inside = ["move", "copy"].iter().any(|key| fields.get(key).is_some());
+    if !inside {
         if let Some(entry) = fields.get("to")
             && method.is_some()
         {
@@ -337,11 +356,16 @@ fn destination(
 
 fn body(d: &mut Diagnostics<'_>, fields: &Fields<'_>, method: Option<Method>) -> Option<String> {
     let put = method == Some(Method::Put);
+    let pull = fields.get("pull").is_some();
     let Some(entry) = fields.get("body") else {
-        return Some(if put { BODY.to_owned() } else { String::new() });
+        return Some(match (put, pull) {
+            (true, _) => BODY.to_owned(),
+            (_, true) => SOURCE.to_owned(),
+            _ => String::new(),
+        });
     };
-    if !put && method.is_some() {
-        d.error(entry.key, "only `put` has a `body`");
+    if !put && !pull && method.is_some() {
+        d.error(entry.key, "only `put` and `pull` have a `body`");
     }
     let word = match &entry.value.kind {
         Kind::Text(word) => word.as_str(),
@@ -384,6 +408,7 @@ fn fits(expect: Expect, method: Method) -> bool {
         Expect::Created => matches!(method, Put | Mkcol | Move | Copy),
         Expect::CreatedOrConflict => matches!(method, Put | Mkcol),
         Expect::Deleted | Expect::DeletedOrRefused => method == Delete,
+        Expect::Failed => method == Copy,
         Expect::Exists => method == Mkcol,
         Expect::Listed => method == Propfind,
         Expect::NotFound => matches!(method, Get | Head | Propfind | Delete | Move | Copy),

@@ -77,6 +77,7 @@ pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endp
         known_failures: Vec::new(),
         second: None,
         limits,
+        tpc_partner: None,
         redirect_hosts: Vec::new(),
     }
 }
@@ -114,6 +115,7 @@ async fn send(client: &Client, method: Method, url: &str) -> Outcome {
         body: (method == Method::Put).then_some(b"content".as_slice()),
         token: Some(&token),
         deadline: Instant::now() + Duration::from_secs(20),
+        transfer: None,
     };
     client
         .send(
@@ -369,6 +371,7 @@ async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
             body,
             token: None,
             deadline,
+            transfer: None,
         };
         let raw = RawRequest {
             method,

@@ -84,7 +84,7 @@ impl Arrangement {
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Whom it speaks to.
-    pub interface: Interface<Credential<TokenTemplate>>,
+    pub interface: Interface,
     /// The request's method.
     pub method: Method,
     /// The object, relative to the case's directory unless it starts with a variable.
@@ -201,6 +201,8 @@ pub enum Expect {
     Denied,
     /// Something is there already.
     Exists,
+    /// A transfer does not come about, whoever notices it, and leaves nothing.
+    Failed,
     /// The members of a directory.
     Listed,
     /// The method is not for this, or not known.
@@ -229,7 +231,7 @@ pub enum Expect {
 
 impl Expect {
     /// Every word.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Any,
         Self::BadRequest,
         Self::Conflict,
@@ -239,6 +241,7 @@ impl Expect {
         Self::DeletedOrRefused,
         Self::Denied,
         Self::Exists,
+        Self::Failed,
         Self::Listed,
         Self::NotAllowed,
         Self::NotFound,
@@ -265,6 +268,7 @@ impl Expect {
             Self::DeletedOrRefused => "deleted-or-refused",
             Self::Denied => "denied",
             Self::Exists => "exists",
+            Self::Failed => "failed",
             Self::Listed => "listed",
             Self::NotAllowed => "not-allowed",
             Self::NotFound => "not-found",
@@ -292,6 +296,7 @@ impl Expect {
             | Self::Conflict
             | Self::Denied
             | Self::Exists
+            | Self::Failed
             | Self::NotAllowed
             | Self::NotFound
             | Self::PreconditionFailed

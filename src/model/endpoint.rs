@@ -153,6 +153,8 @@ pub struct Endpoint {
     pub second: Option<SecondArea>,
     /// How gently and how long to ask.
     pub limits: Limits,
+    /// The endpoint from and to which it copies.
+    pub tpc_partner: Option<String>,
     /// Hosts beside its own to which a redirect may take the token, as globs.
     pub redirect_hosts: Vec<String>,
 }
@@ -204,6 +206,8 @@ pub struct Traits {
     pub any_audience: bool,
     /// It authorises by group where a token has no capability.
     pub groups: Option<Groups>,
+    /// It copies from and to other servers (HTTP-TPC).
+    pub third_party_copy: bool,
     /// It speaks the tape REST API.
     pub tape: bool,
     /// It issues macaroons.
@@ -227,6 +231,7 @@ impl Default for Traits {
             directories: true,
             any_audience: true,
             groups: None,
+            third_party_copy: true,
             tape: false,
             macaroons: false,
             read_only: None,
@@ -284,6 +289,8 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
+    /// Until the answer to a COPY between servers begins, and between two pieces of its report.
+    pub transfer: Duration,
     /// For one case, without its teardown.
     pub case: Duration,
     /// For all cases of the endpoint.
@@ -300,6 +307,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(30),
             idle: Duration::from_secs(15),
+            transfer: Duration::from_secs(60),
             case: Duration::from_secs(120),
             endpoint: Duration::from_secs(900),
             body: 1 << 20,

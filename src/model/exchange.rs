@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,10 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Whether the body went on beyond the cap.
     pub truncated: bool,
+    /// When its head was there, after the request was sent.
+    pub head: Duration,
+    /// The longest wait for a piece of its body.
+    pub pause: Duration,
 }
 
 impl Answer {

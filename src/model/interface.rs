@@ -2,12 +2,12 @@ use super::{MacaroonRequest, TapeCall, Transfer};
 
 /// Which of a storage element's interfaces a step speaks to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Interface<C> {
+pub enum Interface {
     /// The methods of HTTP and WebDAV.
     #[default]
     Webdav,
     /// COPY from or to another server.
-    Transfer(Transfer<C>),
+    Transfer(Transfer),
     /// The tape REST API.
     Tape(TapeCall),
     /// The request for a macaroon.

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Case, Clause, Credential, Endpoint, Expect, Interface, KnownFailure, Method, Place, Profile,
-    RunId, Tells, TokenRequest, Wire,
+    Audience, Case, Clause, Credential, Endpoint, Expect, Interface, KnownFailure, Method, Place,
+    Profile, RunId, Tells, TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -20,6 +20,19 @@ pub struct Plan {
     pub clauses: Arc<[Clause]>,
     /// One for each endpoint, in the order of the inventory.
     pub endpoints: Vec<EndpointPlan>,
+    /// From and to whom can be copied, in the order of the inventory.
+    pub partners: Vec<Arc<PartnerPlan>>,
+}
+
+/// An endpoint as the other side of a COPY.
+#[derive(Clone, Debug)]
+pub struct PartnerPlan {
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// The all-powerful token there.
+    pub observer: TokenRequest,
+    /// Whom ordinary tokens for it are for.
+    pub audience: Audience<String>,
 }
 
 /// What happens at one endpoint.
@@ -44,6 +57,8 @@ pub struct EndpointPlan {
 pub struct CasePlan {
     /// The case.
     pub case: Arc<Case>,
+    /// The endpoint from or to which it copies, where that is prescribed.
+    pub partner: Option<String>,
     /// The entry that says that its failure is known and not yet expired.
     pub known: Option<KnownFailure>,
     /// Run it, or the reason why not.
@@ -95,7 +110,7 @@ pub enum State {
 #[derive(Clone, Debug)]
 pub struct StepPlan {
     /// Whom it speaks to.
-    pub interface: Interface<Credential<TokenRequest>>,
+    pub interface: Interface,
     /// Method.
     pub method: Method,
     /// Absolute on the service.

@@ -4,9 +4,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, Interface, LISTENER, Method, Object,
-    Script, Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Transfer,
-    Variable, Wire,
+    Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER, Method,
+    Object, Script, Side, Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate,
+    Transfer, Variable, Wire,
 };
 
 use super::{Site, needs};
@@ -161,7 +161,9 @@ impl<'a> Filler<'a> {
 
     fn step(&self, step: &Step) -> StepPlan {
         let path = self.path(&step.path);
-        let written = || (step.method == Method::Put).then(|| self.content(&path, &step.body));
+        let brings = step.method == Method::Put
+            || matches!(&step.interface, Interface::Transfer(t) if t.direction == Direction::Pull);
+        let written = || brings.then(|| self.content(&path, &step.body));
         StepPlan {
             interface: self.interface(&step.interface),
             method: step.method,
@@ -189,24 +191,21 @@ impl<'a> Filler<'a> {
         }
     }
 
-    fn interface(
-        &self,
-        interface: &Interface<Credential<TokenTemplate>>,
-    ) -> Interface<Credential<TokenRequest>> {
+    fn interface(&self, interface: &Interface) -> Interface {
         match interface {
-            Interface::Webdav => Interface::Webdav,
             Interface::Transfer(transfer) => Interface::Transfer(self.transfer(transfer)),
-            Interface::Tape(call) => Interface::Tape(call.clone()),
-            Interface::Macaroons(request) => Interface::Macaroons(request.clone()),
+            Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => interface.clone(),
         }
     }
 
-    fn transfer(
-        &self,
-        transfer: &Transfer<Credential<TokenTemplate>>,
-    ) -> Transfer<Credential<TokenRequest>> {
+    fn transfer(&self, transfer: &Transfer) -> Transfer {
+        let side = match &transfer.side {
+            Side::Url(url) => Side::Url(self.verbatim(url)),
+            side => side.clone(),
+        };
         Transfer {
-            credential: self.credential(&transfer.credential),
+            side,
+            ..transfer.clone()
         }
     }
 

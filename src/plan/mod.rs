@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::{
     ANY_AUDIENCE, Action, Audience, Case, CasePlan, Clause, Endpoint, EndpointPlan, Inventory,
-    KnownFailure, Plan, Profile, RunId, Suite, TokenRequest,
+    KnownFailure, PartnerPlan, Plan, Profile, RunId, Side, Suite, TokenRequest,
 };
 
 pub use select::{Selection, SelectionError, patterns, pick};
@@ -56,6 +56,7 @@ pub fn plan(
                 .iter()
                 .map(|case| CasePlan {
                     case: Arc::clone(case),
+                    partner: endpoint.tpc_partner.clone(),
                     known: known_failure(endpoint, case, today),
                     action: action(&site, case, material.clauses, selection),
                 })
@@ -70,13 +71,41 @@ pub fn plan(
             }
         })
         .collect();
+    let endpoints: Vec<EndpointPlan> = endpoints;
+    let with_partner = |planned: &CasePlan| {
+        matches!(planned.action, Action::Run(_))
+            && needs::sides(&planned.case).any(|side| *side == Side::Partner)
+    };
+    let mut planned = endpoints.iter().flat_map(|endpoint| &endpoint.cases);
+    let partners = match planned.any(with_partner) {
+        true => partners(inventory),
+        false => Vec::new(),
+    };
     Ok(Plan {
         run: run.clone(),
         started,
         strict: selection.strict,
         clauses: Arc::clone(material.clauses),
         endpoints,
+        partners,
     })
+}
+
+/// Every endpoint of the inventory, selected or not, where something can be arranged.
+fn partners(inventory: &Inventory) -> Vec<Arc<PartnerPlan>> {
+    let partner = |endpoint: &Arc<Endpoint>| {
+        Some(Arc::new(PartnerPlan {
+            endpoint: Arc::clone(endpoint),
+            observer: observer(inventory, endpoint)?,
+            audience: usual_audience(endpoint),
+        }))
+    };
+    inventory
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.traits.read_only.is_none())
+        .filter_map(partner)
+        .collect()
 }
 
 /// The token with which `endpoint`'s objects are arranged and seen: it reads the whole area, and writes

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use url::Host;
 
 use crate::model::{
-    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Means, Method, Template, TokenTemplate,
-    Variable, altered,
+    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Endpoint, Interface, Means, Method, Side,
+    Template, TokenTemplate, Variable, altered,
 };
 
 use super::{Selection, Site};
@@ -19,6 +21,7 @@ pub(super) fn lacking(
         .or_else(|| too_new(site, case, clauses))
         .or_else(|| token_source(site, case))
         .or_else(|| traits(site, case))
+        .or_else(|| transfers(site, case, selection))
         .or_else(|| unheard(site, case, selection))
 }
 
@@ -166,9 +169,57 @@ fn second_issuer_has_path(site: &Site<'_>) -> bool {
     url.is_some_and(|url| url.path() != "/")
 }
 
+/// What keeps the transfers of a case from being done.
+fn transfers(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
+    let mut sides = sides(case).peekable();
+    sides.peek()?;
+    let endpoint = site.endpoint;
+    if !endpoint.traits.third_party_copy {
+        return Some(
+            "the endpoint declares that it copies from and to no other server (`traits: {third-party-copy: false}`)"
+                .into(),
+        );
+    }
+    if endpoint.traits.read_only.is_some() {
+        return Some("the endpoint is read-only, and a COPY could write".into());
+    }
+    let (mut ours, mut partner) = (false, false);
+    for side in sides {
+        match side {
+            Side::Ours(_) | Side::Both => ours = true,
+            Side::Partner => partner = true,
+            Side::Url(_) | Side::Nobody => {}
+        }
+    }
+    if ours && !selection.side {
+        return Some(
+            "it watches what the storage element sends to another server, which we play; give `--listen HOST[:PORT] --listen-certificate FILE --listen-key FILE`, a name of this machine that it can reach and a certificate for it that it trusts".into(),
+        );
+    }
+    let others = |other: &&Arc<Endpoint>| match &endpoint.tpc_partner {
+        Some(name) => other.name == *name,
+        None => other.name != endpoint.name,
+    };
+    let mut candidates = site.inventory.endpoints.iter().filter(others);
+    if partner && !candidates.any(|other| other.traits.read_only.is_none()) {
+        return Some("it copies between two endpoints, and there is no second one that can be written to (`tpc-partner:` names one)".into());
+    }
+    None
+}
+
+/// The other sides of the transfers of a case.
+pub(super) fn sides(case: &Case) -> impl Iterator<Item = &Side> {
+    case.steps.iter().filter_map(|step| match &step.interface {
+        Interface::Transfer(transfer) => Some(&transfer.side),
+        Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => None,
+    })
+}
+
 /// Whether the endpoint could not reach the listener that the case needs.
 fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
-    let needed = variables(case).any(|variable| variable == Variable::Listener);
+    let plays = |side: &Side| matches!(side, Side::Ours(_) | Side::Both);
+    let needed =
+        variables(case).any(|variable| variable == Variable::Listener) || sides(case).any(plays);
     let loopback = match site.endpoint.url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -176,7 +227,7 @@ fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String
         None => false,
     };
     (needed && !loopback && !selection.listen).then(|| {
-        "it watches whether the storage element connects to a host that a token names, which it could not reach; give `--listen HOST[:PORT]`, a name of this machine that it can reach".into()
+        "it watches whether and how the storage element connects to a server of ours, which it could not reach; give `--listen HOST[:PORT]`, a name of this machine that it can reach".into()
     })
 }
 

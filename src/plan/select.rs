@@ -22,6 +22,8 @@ pub struct Selection {
     pub shuffle: Option<u64>,
     /// Our listener has a name under which every endpoint can reach it.
     pub listen: bool,
+    /// Our own other side of transfers has a certificate that storage trusts.
+    pub side: bool,
 }
 
 /// Why nothing can be selected.

@@ -30,6 +30,7 @@ fn endpoint(name: &str) -> Endpoint {
             issuer: "neighbour".into(),
         }),
         limits: Limits::default(),
+        tpc_partner: None,
         redirect_hosts: Vec::new(),
     }
 }

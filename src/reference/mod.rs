@@ -18,6 +18,7 @@ mod pool;
 mod rules;
 mod scope;
 mod server;
+mod side;
 mod storage;
 mod token;
 mod webdav;
@@ -29,6 +30,7 @@ pub use authority::{Authority, ServerCertificate};
 pub use faults::{Fault, fault, faults};
 pub use foreign::{Foreign, Listening};
 pub use issuer::{Issuer, IssuerOptions};
+pub use side::{Identity, Opened, SideOptions, SideServer};
 pub use storage::{Area, Storage, StorageOptions};
 
 /// Why an embedded service could not be started.

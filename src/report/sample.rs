@@ -88,6 +88,7 @@ pub(crate) fn plan() -> Plan {
             _ => Vec::new(),
         };
         let cases = CASES.map(|(id, title, clause, severity, skip)| CasePlan {
+            partner: None,
             case: Arc::new(Case {
                 id: id.parse().unwrap(),
                 suite: id.split('.').next().unwrap().into(),
@@ -128,6 +129,7 @@ pub(crate) fn plan() -> Plan {
                 known_failures: known,
                 second: None,
                 limits: Limits::default(),
+                tpc_partner: None,
                 redirect_hosts: Vec::new(),
             }),
             profile: Profile::V1_3,
@@ -138,6 +140,7 @@ pub(crate) fn plan() -> Plan {
         }
     };
     Plan {
+        partners: Vec::new(),
         clauses: std::sync::Arc::from([]),
         run: RunId::new(started, 0x4f_2a9c),
         started,

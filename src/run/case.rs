@@ -16,7 +16,7 @@ use crate::http;
 use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
 use crate::model::{
     Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Interface,
-    Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
+    Leftover, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
 };
 use crate::token::{Fit, Token, TokenError};
 
@@ -47,6 +47,8 @@ pub(super) struct Outcome {
     pub reason: Option<String>,
     pub findings: Vec<Finding>,
     pub exchanges: Vec<Exchange>,
+    /// What stayed at a partner.
+    pub cleanup: Vec<Leftover>,
 }
 
 /// Why a case stops before its last step.
@@ -95,9 +97,11 @@ pub(super) async fn run(
         place: None,
         ear: None,
         heard: 0,
+        there: None,
     };
     let stop = running.whole(script).await.err();
-    running.outcome(stop)
+    let cleanup = running.leave_partner().await;
+    running.outcome(stop, cleanup)
 }
 
 struct Running<'a> {
@@ -121,6 +125,8 @@ struct Running<'a> {
     ear: Option<Box<dyn Ear>>,
     /// How many connections to it were told already.
     heard: usize,
+    /// The partner of its transfers.
+    there: Option<transfer::Guest>,
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -190,7 +196,7 @@ impl<'a> Running<'a> {
         Ok((credentials, !timed.is_empty()))
     }
 
-    fn outcome(mut self, stop: Option<Stop>) -> Outcome {
+    fn outcome(mut self, stop: Option<Stop>, cleanup: Vec<Leftover>) -> Outcome {
         let strict = self.site.shared.plan.strict;
         let decided = check::verdict(&self.findings, strict);
         // What was proven stays proven, even if something later could not be decided.
@@ -209,6 +215,7 @@ impl<'a> Running<'a> {
             reason: reason.map(|reason| self.site.shared.redactor.text(&reason)),
             findings: self.findings,
             exchanges: self.exchanges,
+            cleanup,
         }
     }
 
@@ -546,6 +553,7 @@ impl<'a> Running<'a> {
                     body: step.body.as_deref(),
                     token: token.as_ref(),
                     deadline: self.deadline,
+                    transfer: None,
                 };
                 let outcome = self
                     .site

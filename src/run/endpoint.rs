@@ -86,6 +86,7 @@ impl Visit {
                         reason: Some(reason.clone()),
                         findings: Vec::new(),
                         exchanges: Vec::new(),
+                        cleanup: Vec::new(),
                     },
                 ),
             }
@@ -109,6 +110,7 @@ impl Visit {
                             reason: Some(self.shared.redactor.text(&problem.reason)),
                             findings: Vec::new(),
                             exchanges: problem.exchanges.clone(),
+                            cleanup: Vec::new(),
                         },
                     );
                 }
@@ -305,6 +307,7 @@ impl Visit {
                     ),
                     findings: Vec::new(),
                     exchanges: Vec::new(),
+                    cleanup: Vec::new(),
                 };
                 self.tear_down(&start, outcome, start.at.elapsed(), ready)
                     .await;
@@ -338,7 +341,7 @@ impl Visit {
         let name = self.plan().cases[start.index].case.id.as_str().to_owned();
         let stayed = self.remove(ready, &start.made, &name).await;
         let mut result = self.result(start.index, outcome);
-        result.cleanup = stayed;
+        result.cleanup.extend(stayed);
         result.duration_ms = millis(elapsed);
         self.shared.tell(Event::CaseFinished(Box::new(result)));
     }
@@ -386,7 +389,7 @@ impl Visit {
             findings: outcome.findings,
             exchanges: outcome.exchanges,
             flaky,
-            cleanup: Vec::new(),
+            cleanup: outcome.cleanup,
             at: case.at.clone(),
             duration_ms: 0,
         }
@@ -414,5 +417,6 @@ fn interrupted() -> Outcome {
         reason: Some("interrupted before it began".into()),
         findings: Vec::new(),
         exchanges: Vec::new(),
+        cleanup: Vec::new(),
     }
 }

@@ -74,6 +74,7 @@ async fn judged_with(
             known_failures: Vec::new(),
             second: None,
             limits,
+            tpc_partner: None,
             redirect_hosts: Vec::new(),
         })],
     };
@@ -91,6 +92,7 @@ async fn judged_with(
         redactor,
         ledger: ledger(&run_id),
         listener: None,
+        side: None,
         cancel,
         deadline,
     };

@@ -51,6 +51,23 @@ impl Token {
     }
 }
 
+impl Token {
+    /// A credential that is good for a server of ours alone, and different in every run.
+    pub fn made_up() -> Self {
+        let text = format!("made-up-{}", uuid::Uuid::new_v4().simple());
+        Self {
+            secret: SecretString::from(text),
+            shown: TokenRef {
+                what: "a credential for touchstone's own other side".into(),
+                issuer: "touchstone".into(),
+                jti: None,
+                hash: String::new(),
+                how: "any word that your own server on the other side knows".into(),
+            },
+        }
+    }
+}
+
 /// The public half of the key that signs where a case asks for one that no issuer has published, as JWK:
 /// for a server of ours that nobody trusts.
 ///

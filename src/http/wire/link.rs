@@ -112,12 +112,14 @@ impl Link {
         let (head, body) = response.into_parts();
         let answer = answer::head(head.status.as_u16(), &head.headers);
         let body = body.into_data_stream();
-        let answer = answer::read(answer, body, limits, deadline, |error| cause(error))
-            .await
-            .map_err(|reason| Broken {
-                reason,
-                again: false,
-            })?;
+        let answer = answer::read(answer, body, limits, limits.idle, deadline, |error| {
+            cause(error)
+        })
+        .await
+        .map_err(|reason| Broken {
+            reason,
+            again: false,
+        })?;
         self.clean = complete && !answer.truncated && answer.status != 101;
         Ok(answer)
     }

@@ -64,6 +64,8 @@ impl Running<'_> {
                 let copied = self.known(&source).clone();
                 vec![(destination.clone(), copied.clone()), (source, copied)]
             }
+            (Method::Copy, None, Some(body)) => vec![(source, State::File(body.clone()))],
+            (Method::Copy, None, None) => vec![(source.clone(), self.known(&source).clone())],
             _ => Vec::new(),
         }
     }

@@ -1,20 +1,409 @@
-//! COPY between two servers.
+//! COPY between two servers: the other side, the request, the report, and what both sides hold afterwards.
 
-use crate::model::{Credential, Expect, Purpose, StepPlan, TokenRequest, Transfer};
-use crate::token::Token;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use secrecy::ExposeSecret;
+
+use crate::check::{self, Ending, Judge, Ruling, Secrets};
+use crate::http::{Outgoing, Transferring};
+use crate::model::{
+    Answer, Direction, Expect, Leftover, Method, Part, Purpose, Side, State, StepPlan, There,
+    Transfer,
+};
+use crate::token::{Fit, Token};
+
+use super::super::partner::Partner;
+use super::super::present;
+use super::super::side::{Play, Scene};
 use super::{Running, Stop};
 
+/// What somebody who was hung up on has to leave by (TPC-21).
+const LEAVING: Duration = Duration::from_secs(60);
+/// What is left of a transfer that was hung up on is removed soon.
+const SETTLING: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Who is at the other end of one COPY.
+struct Other {
+    url: Option<String>,
+    credential: Option<Token>,
+    scene: Option<Box<dyn Scene>>,
+    /// The partner, and the object there.
+    partner: Option<(Arc<Partner>, String)>,
+}
+
+/// A partner that a case has made something at.
+pub(super) struct Guest {
+    pub partner: Arc<Partner>,
+    pub directory: String,
+    pub made: Vec<String>,
+}
+
 impl Running<'_> {
-    /// One such step. Returns whether it opened what it should not.
+    /// A `pull` or `push`. Returns whether it opened what it should not.
     pub(super) async fn transfer(
         &mut self,
-        _: Purpose,
-        _: &StepPlan,
-        _: &Transfer<Credential<TokenRequest>>,
-        _: Expect,
-        _: &Option<Token>,
+        purpose: Purpose,
+        step: &StepPlan,
+        transfer: &Transfer,
+        expect: Expect,
+        token: &Option<Token>,
     ) -> Result<bool, Stop> {
-        Err(Stop::Undecided("nobody can do this yet".into()))
+        let other = self.other_side(step, transfer).await?;
+        let undecided = Stop::Undecided;
+        self.go_on().map_err(undecided)?;
+        if transfer.direction == Direction::Pull {
+            self.will_create(&step.path).map_err(undecided)?;
+        }
+        if purpose == Purpose::Step && step.wait > 0 {
+            let waiting = Duration::from_secs(step.wait);
+            self.wait(waiting).await.map_err(undecided)?;
+        }
+        let exchange = self.exchanges.len();
+        let begun = Instant::now();
+        let answer = self.copy(purpose, step, transfer, &other, token).await;
+        let (case, clauses) = (self.case, &self.site.shared.plan.clauses);
+        let judge = Judge {
+            case: &case.case,
+            clauses,
+            at: &step.at,
+            exchange,
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(reason) if transfer.hang_up => {
+                let patience = LEAVING.min(self.deadline.saturating_duration_since(Instant::now()));
+                let Some(scene) = other
+                    .scene
+                    .as_ref()
+                    .filter(|scene| !scene.heard().is_empty())
+                else {
+                    return Err(Stop::Undecided(reason));
+                };
+                if !scene.left(patience).await {
+                    self.findings.push(check::goes_on(judge, patience));
+                }
+                self.settle(step).await;
+                return self.effects(judge, step, expect, &Answer::default()).await;
+            }
+            Err(reason) => {
+                self.go_on().map_err(undecided)?;
+                return Err(Stop::Undecided(reason));
+            }
+        };
+        let ruling = check::ended(judge, expect, &answer);
+        let succeeded = check::ending(&answer) == Ending::Succeeded;
+        if purpose == Purpose::Step {
+            let sent = self.exchanges.get(exchange);
+            let redirect = sent.and_then(|sent| check::redirected_copy(judge, sent));
+            if transfer.redirecting && sent.is_some_and(|sent| sent.hops.is_empty()) {
+                return Err(Stop::Skip("the service redirected no COPY".into()));
+            }
+            self.findings.extend(redirect);
+            let asked = |scene: &Box<dyn Scene>| check::asked_for_digest(&scene.heard());
+            if step.optional && succeeded && !other.scene.as_ref().is_some_and(asked) {
+                let reason =
+                    "the service asks the other side for no checksum, so that it verifies none";
+                return Err(Stop::Skip(reason.into()));
+            }
+            let echo = present::echo(judge, &answer, [token.as_ref(), other.credential.as_ref()]);
+            self.findings.extend(echo);
+            self.last = Some((answer.status, answer.body.len()));
+            if let Some(scene) = &other.scene {
+                let over = scene.finished().map(|at| at <= begun + answer.head);
+                let known = match self.known(&step.path) {
+                    State::File(bytes) if transfer.direction == Direction::Push => Some(&bytes[..]),
+                    _ => None,
+                };
+                let secret = |token: &Option<Token>| {
+                    token.as_ref().map(|t| t.secret.expose_secret().to_owned())
+                };
+                let (own, theirs) = (secret(token), secret(&other.credential));
+                let secrets = Secrets {
+                    token: own.as_deref(),
+                    credential: theirs.as_deref(),
+                };
+                let heard = scene.heard();
+                let told = check::heard(judge, transfer, expect, &heard, &secrets, known);
+                let reported = check::reported(judge, transfer, &answer, over);
+                self.findings.extend(told);
+                self.findings.extend(reported);
+            }
+        }
+        let granted = match ruling {
+            Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
+            Ruling::Holds(finding) => {
+                self.findings.extend(finding);
+                !expect.harmless()
+            }
+            Ruling::Broken(finding) => {
+                self.findings.push(finding);
+                expect.harmless() && succeeded
+            }
+        };
+        let mut opened = expect.refusal() && granted;
+        if expect != Expect::Any && (granted || expect.harmless()) {
+            opened |= self.effects(judge, step, expect, &answer).await?;
+            if let Some((partner, path)) = &other.partner {
+                let arrived = !expect.harmless();
+                self.effect_there(judge, step, transfer, (partner, path), arrived, &answer)
+                    .await?;
+            }
+        }
+        Ok(opened)
     }
+
+    /// The COPY itself.
+    async fn copy(
+        &mut self,
+        purpose: Purpose,
+        step: &StepPlan,
+        transfer: &Transfer,
+        other: &Other,
+        token: &Option<Token>,
+    ) -> Result<Answer, String> {
+        let url = self.site.plan.endpoint.url_of(&step.path);
+        let headers = headers(step, transfer, other);
+        let halfway = other.scene.as_ref().map(|scene| scene.halfway());
+        let outgoing = Outgoing {
+            method: Method::Copy,
+            verb: None,
+            url: &url,
+            headers: &headers,
+            body: None,
+            token: token.as_ref(),
+            deadline: self.deadline,
+            transfer: Some(Transferring {
+                hang_up: halfway.as_deref().filter(|_| transfer.hang_up),
+            }),
+        };
+        let client = self.site.client;
+        let outcome = client.send(purpose, self.caller(), outgoing).await;
+        let mut exchange = outcome.exchange;
+        present::show_other(&mut exchange, token.as_ref(), other.credential.as_ref());
+        self.exchanges.push(exchange);
+        outcome
+            .answer
+            .map_err(|failure| format!("COPY {}: {failure}", step.path))
+    }
+
+    /// Puts somebody at the other end, with the object that is to be fetched there.
+    async fn other_side(&mut self, step: &StepPlan, transfer: &Transfer) -> Result<Other, Stop> {
+        let part = match &transfer.side {
+            Side::Ours(part) => *part,
+            Side::Both => Part::Good,
+            Side::Partner => return self.partner(step, transfer).await,
+            Side::Url(url) => {
+                return Ok(Other {
+                    url: Some(url.clone()),
+                    credential: None,
+                    scene: None,
+                    partner: None,
+                });
+            }
+            Side::Nobody => {
+                return Ok(Other {
+                    url: None,
+                    credential: None,
+                    scene: None,
+                    partner: None,
+                });
+            }
+        };
+        let Some(side) = self.site.shared.side.clone() else {
+            return Err(Stop::Undecided("no other side of ours is set up".into()));
+        };
+        let credential = transfer
+            .there
+            .capability()
+            .map(|_| self.site.shared.made_up.clone());
+        let play = Play {
+            part,
+            content: step.body.clone().unwrap_or_default(),
+            credential: credential.as_ref().map(|token| token.secret.clone()),
+        };
+        let scene = side.open(play).await.map_err(Stop::Skip)?;
+        Ok(Other {
+            url: Some(scene.url().to_owned()),
+            credential,
+            scene: Some(scene),
+            partner: None,
+        })
+    }
+
+    async fn partner(&mut self, step: &StepPlan, transfer: &Transfer) -> Result<Other, Stop> {
+        let shared = self.site.shared;
+        let endpoint = &self.site.plan.endpoint;
+        if self.there.is_none() {
+            let wanted = self.case.partner.as_deref();
+            let partner = shared.partners.choose(shared, endpoint, wanted).await;
+            let partner = partner.map_err(Stop::Undecided)?;
+            let directory = partner.directory(shared, endpoint, self.case.case.id.as_str());
+            self.there = Some(Guest {
+                partner,
+                directory,
+                made: Vec::new(),
+            });
+        }
+        let Some(there) = &self.there else {
+            return Err(Stop::Undecided("nobody is there".into()));
+        };
+        let (partner, directory) = (Arc::clone(&there.partner), there.directory.clone());
+        let name = step.path.rsplit('/').next().unwrap_or_default();
+        let path = format!("{directory}/{name}");
+        let failed = |reason: String| {
+            Stop::Undecided(format!(
+                "what the case needs could not be arranged at {}: {reason}",
+                partner.plan.endpoint.name
+            ))
+        };
+        if partner.plan.endpoint.traits.directories {
+            self.make_there(&directory, &State::Directory)
+                .await
+                .map_err(failed)?;
+        }
+        match (transfer.direction, &step.body) {
+            (Direction::Pull, Some(bytes)) => {
+                let file = State::File(bytes.clone());
+                self.make_there(&path, &file).await.map_err(failed)?;
+            }
+            _ => self.will_create_there(&path).map_err(failed)?,
+        }
+        let credential = match transfer.there.capability() {
+            None => None,
+            Some(capability) => {
+                let request = partner.request(capability, &directory);
+                Some(shared.broker.token(&request, Fit::Exact).await?)
+            }
+        };
+        Ok(Other {
+            url: Some(partner.plan.endpoint.url_of(&path)),
+            credential,
+            scene: None,
+            partner: Some((partner, path)),
+        })
+    }
+
+    /// Makes an object at the partner, unless the case has made it already.
+    async fn make_there(&mut self, path: &str, state: &State) -> Result<(), String> {
+        self.go_on()?;
+        let known = |there: &Guest| there.made.iter().any(|made| made == path);
+        if *state == State::Directory && self.there.as_ref().is_some_and(known) {
+            return Ok(());
+        }
+        self.will_create_there(path)?;
+        let Some(there) = &self.there else {
+            return Ok(());
+        };
+        let mut log = Vec::new();
+        let observer = there.partner.observer(self.caller(), self.deadline);
+        let made = observer.make(path, state, &mut log).await;
+        self.exchanges.append(&mut log);
+        made
+    }
+
+    fn will_create_there(&mut self, path: &str) -> Result<(), String> {
+        let shared = self.site.shared;
+        if let Some(there) = &mut self.there
+            && !there.made.iter().any(|made| made == path)
+        {
+            there.partner.will_create(shared, path)?;
+            there.made.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// What a push has really left at the partner.
+    async fn effect_there(
+        &mut self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        transfer: &Transfer,
+        (partner, path): (&Arc<Partner>, &str),
+        arrived: bool,
+        answer: &Answer,
+    ) -> Result<(), Stop> {
+        if transfer.direction == Direction::Pull {
+            return Ok(());
+        }
+        let expected = match self.known(&step.path) {
+            known @ State::File(_) if arrived => known.clone(),
+            _ => State::Absent,
+        };
+        let mut log = Vec::new();
+        let observer = partner.observer(self.caller(), self.deadline);
+        let seen = observer
+            .look(Purpose::Effect, path, &expected, &mut log)
+            .await;
+        self.exchanges.append(&mut log);
+        let seen =
+            seen.map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
+        let finding = check::effect(judge, path, &expected, &seen, answer.status);
+        self.findings.extend(finding);
+        Ok(())
+    }
+
+    /// Waits until what a broken transfer left is gone, if it goes.
+    async fn settle(&mut self, step: &StepPlan) {
+        let until = (Instant::now() + SETTLING).min(self.deadline);
+        let known = self.known(&step.path).clone();
+        while Instant::now() < until {
+            match self.look(Purpose::Effect, &step.path, &known).await {
+                Ok(seen) if !seen.is(&known) => tokio::time::sleep(LOOK_AGAIN).await,
+                _ => return,
+            }
+        }
+    }
+
+    /// Removes what the case made at its partner.
+    pub(super) async fn leave_partner(&mut self) -> Vec<Leftover> {
+        match self.there.take() {
+            Some(there) => {
+                let caller = self.caller();
+                there
+                    .partner
+                    .remove(self.site.shared, caller, &there.made)
+                    .await
+            }
+            None => Vec::new(),
+        }
+    }
+}
+
+/// The header fields of a COPY; `Credential: none` goes along unless the step has another, an empty one
+/// leaves it out.
+fn headers(step: &StepPlan, transfer: &Transfer, other: &Other) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
+    if let Some(url) = &other.url {
+        let (way, back) = match transfer.direction {
+            Direction::Pull => ("Source", "Destination"),
+            Direction::Push => ("Destination", "Source"),
+        };
+        add(way, url);
+        if transfer.side == Side::Both {
+            add(back, url);
+        }
+    }
+    let given = |name: &str| {
+        let mut names = step.headers.iter();
+        names.any(|(given, _)| given.eq_ignore_ascii_case(name))
+    };
+    if !given("credential") {
+        add("Credential", "none");
+    }
+    for (name, value) in &step.headers {
+        if !(name.eq_ignore_ascii_case("credential") && value.is_empty()) {
+            add(name, value);
+        }
+    }
+    if let Some(credential) = &other.credential
+        && transfer.there != There::Nothing
+    {
+        let bearer = format!("Bearer {}", credential.secret.expose_secret());
+        add("TransferHeaderAuthorization", &bearer);
+    }
+    headers
 }
