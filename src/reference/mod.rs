@@ -20,6 +20,7 @@ mod scope;
 mod server;
 mod storage;
 mod token;
+mod transfer;
 mod webdav;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use faults::{Fault, fault, faults};
 pub use foreign::{Foreign, Listening};
 pub use issuer::{Issuer, IssuerOptions};
 pub use storage::{Area, Storage, StorageOptions};
+pub use transfer::TransferOptions;
 
 /// Why an embedded service could not be started.
 #[derive(Debug, thiserror::Error)]

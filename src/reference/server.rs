@@ -137,7 +137,7 @@ impl Drop for Server {
     }
 }
 
-fn server_tls(authority: &Authority) -> Result<ServerConfig, ReferenceError> {
+pub(super) fn server_tls(authority: &Authority) -> Result<ServerConfig, ReferenceError> {
     let certificate = authority.certificate()?;
     let chain = certificates(&certificate.certificate_pem)?;
     let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose_secret().as_bytes())
@@ -185,7 +185,8 @@ pub(super) fn client(ca_pem: &str) -> Result<reqwest::Client, ReferenceError> {
         .map_err(|error| ReferenceError::Tls(error.without_url().to_string()))
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ReferenceError> {
+/// The certificates in a PEM text; at least one.
+pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ReferenceError> {
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ReferenceError::Tls(error.to_string()))?;
