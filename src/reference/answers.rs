@@ -32,6 +32,8 @@ pub(super) enum Outcome {
     Done,
     /// It is to be had there.
     Elsewhere(String),
+    /// A response that is complete already.
+    Made(Box<Response<Body>>),
     /// The method is none for this resource; these are.
     NotAllowed(&'static str),
     /// What can be asked.
@@ -63,6 +65,7 @@ impl Outcome {
             Self::Created => StatusCode::CREATED,
             Self::Done => StatusCode::NO_CONTENT,
             Self::Elsewhere(_) => StatusCode::TEMPORARY_REDIRECT,
+            Self::Made(response) => response.status(),
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Options => StatusCode::OK,
             Self::Plain(status, _) => *status,
@@ -83,6 +86,7 @@ impl Outcome {
                 }
                 response
             }
+            Self::Made(response) => *response,
             Self::NotAllowed(methods) => with(header::ALLOW, methods),
             Self::Options => {
                 let mut response = with(header::ALLOW, METHODS);

@@ -18,10 +18,12 @@ use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
 use super::rules::{Memory, Rules, Service, Told};
 use super::token::{self, Bearer};
+use super::transfer::{self, Order, Transfers};
 use super::webdav;
 use crate::model::{Groups, Method};
 
-const MAX_BODY: usize = 16 << 20;
+/// Of what is uploaded or pulled.
+pub(super) const MAX_BODY: usize = 16 << 20;
 /// What is still taken from the wire of a body that is too long, so that the client hears why.
 const MAX_DRAINED: usize = 4 * MAX_BODY;
 /// For a whole upload.
@@ -38,6 +40,7 @@ pub(super) struct Element {
     pub(super) memory: Mutex<Memory>,
     /// What was asked, where that is remembered.
     pub(super) requests: Mutex<Vec<String>>,
+    pub(super) transfers: Transfers,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -48,6 +51,7 @@ pub(super) struct ServedArea {
 }
 
 /// A place in the namespace that lies in an area.
+#[derive(Clone)]
 pub(super) struct Target {
     /// Which of the element's areas.
     area: usize,
@@ -60,6 +64,7 @@ pub(super) struct Target {
 }
 
 /// A request whose token is good and whose path lies in an area.
+#[derive(Clone)]
 pub(super) struct Visit {
     pub(super) method: Method,
     pub(super) bearer: Bearer,
@@ -111,7 +116,7 @@ impl Element {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn outcome(&self, parts: Parts, body: Body) -> Outcome {
+    async fn outcome(self: &Arc<Self>, parts: Parts, body: Body) -> Outcome {
         let Some(method) = (self.rules.method)(parts.method.as_str()) else {
             return Outcome::NotAllowed(METHODS);
         };
@@ -124,7 +129,16 @@ impl Element {
         match self.visit(method, &parts).await {
             Ok(visit) => {
                 let before = self.namespace().get(&visit.target.path).cloned();
-                let outcome = self.serve(&visit, &parts.headers, body).await;
+                let outcome = match Order::of(self, &visit, &parts) {
+                    Some(order) => {
+                        self.drain(&parts.headers, body).await;
+                        match order {
+                            Ok(order) => transfer::start(self, &visit, order).await,
+                            Err(outcome) => outcome,
+                        }
+                    }
+                    None => self.serve(&visit, &parts.headers, body).await,
+                };
                 let told = Told {
                     method,
                     bearer: Some(&visit.bearer),
@@ -295,7 +309,7 @@ impl Element {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn namespace(&self) -> MutexGuard<'_, Namespace> {
+    pub(super) fn namespace(&self) -> MutexGuard<'_, Namespace> {
         self.namespace
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -21,6 +21,7 @@ mod server;
 mod side;
 mod storage;
 mod token;
+mod transfer;
 mod webdav;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use foreign::{Foreign, Listening};
 pub use issuer::{Issuer, IssuerOptions};
 pub use side::{Identity, Opened, SideOptions, SideServer};
 pub use storage::{Area, Storage, StorageOptions};
+pub use transfer::TransferOptions;
 
 /// Why an embedded service could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -155,9 +155,7 @@ pub(super) fn tls(authority: &Authority) -> Result<RustlsConfig, ReferenceError>
 
 /// The same with that certificate.
 pub(super) fn tls_of(certificate: &ServerCertificate) -> Result<RustlsConfig, ReferenceError> {
-    let chain = certificates(&certificate.certificate_pem)?;
-    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose_secret().as_bytes())
-        .map_err(|error| ReferenceError::Tls(error.to_string()))?;
+    let (chain, key) = parsed(certificate)?;
     tls_with(chain, key)
 }
 
@@ -166,7 +164,7 @@ pub(super) fn tls_with(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<RustlsConfig, ReferenceError> {
-    Ok(RustlsConfig::from_config(Arc::new(server_tls(chain, key)?)))
+    Ok(RustlsConfig::from_config(Arc::new(server_config(chain, key)?)))
 }
 
 impl Drop for Server {
@@ -175,7 +173,23 @@ impl Drop for Server {
     }
 }
 
-fn server_tls(
+/// What [`tls`] is made of.
+#[cfg(test)]
+pub(super) fn server_tls(authority: &Authority) -> Result<ServerConfig, ReferenceError> {
+    let (chain, key) = parsed(&authority.certificate()?)?;
+    server_config(chain, key)
+}
+
+fn parsed(
+    certificate: &ServerCertificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ReferenceError> {
+    let chain = certificates(&certificate.certificate_pem)?;
+    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose_secret().as_bytes())
+        .map_err(|error| ReferenceError::Tls(error.to_string()))?;
+    Ok((chain, key))
+}
+
+fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<ServerConfig, ReferenceError> {
@@ -222,7 +236,8 @@ pub(super) fn client(ca_pem: &str) -> Result<reqwest::Client, ReferenceError> {
         .map_err(|error| ReferenceError::Tls(error.without_url().to_string()))
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ReferenceError> {
+/// The certificates in a PEM text; at least one.
+pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ReferenceError> {
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ReferenceError::Tls(error.to_string()))?;

@@ -11,6 +11,7 @@ use super::namespace::{Act, Namespace};
 use super::path::{ObjectPath, WrittenPath};
 use super::rules::{Rules, Service};
 use super::server::{Port, Server};
+use super::transfer::{TransferOptions, Transfers};
 use super::{Authority, ReferenceError};
 use crate::model::Groups;
 
@@ -35,6 +36,8 @@ pub struct StorageOptions {
     pub files: Vec<(String, Vec<u8>)>,
     /// Whether it remembers every request.
     pub recorded: bool,
+    /// How it carries out third-party copies.
+    pub transfer: TransferOptions,
 }
 
 /// A further area, of another issuer.
@@ -63,6 +66,7 @@ impl Default for StorageOptions {
             faults: Vec::new(),
             files: Vec::new(),
             recorded: false,
+            transfer: TransferOptions::default(),
         }
     }
 }
@@ -91,7 +95,7 @@ impl Storage {
     ) -> Result<Self, ReferenceError> {
         let port = Port::take(options.port)?;
         let url = port.origin();
-        let element = Arc::new(element(&options, &port)?);
+        let element = Arc::new(element(&options, &port, authority)?);
         let running = if element.rules.service == Service::Down {
             Running::Port(port)
         } else {
@@ -129,7 +133,11 @@ impl Storage {
     }
 }
 
-fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceError> {
+fn element(
+    options: &StorageOptions,
+    port: &Port,
+    authority: &Authority,
+) -> Result<Element, ReferenceError> {
     let first = Area {
         path: options.area.clone(),
         issuer: options.issuer.clone(),
@@ -170,6 +178,7 @@ fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceEr
     for fault in &options.faults {
         fault.apply(&mut rules);
     }
+    let transfers = Transfers::new(&options.transfer, authority.ca_pem(), &rules.transfer)?;
     Ok(Element {
         rules,
         areas,
@@ -181,6 +190,7 @@ fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceEr
         namespace: Mutex::new(namespace),
         memory: Mutex::default(),
         requests: Mutex::default(),
+        transfers,
     })
 }
 
