@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -172,6 +173,12 @@ pub struct RunArgs {
     /// The key of that certificate, PEM
     #[arg(long, value_name = "FILE", requires = "listen_certificate")]
     pub listen_key: Option<PathBuf>,
+    /// Lets every endpoint copy from and to every other one, and shows the matrix
+    #[arg(long)]
+    pub tpc_matrix: bool,
+    /// With `--tpc-matrix`: at most so many ordered pairs; of more, a sample that is another in every run
+    #[arg(long, value_name = "N", default_value = "100", requires = "tpc_matrix")]
+    pub tpc_pairs: NonZeroUsize,
     #[command(flatten)]
     pub judging: Judging,
 }

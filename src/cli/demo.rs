@@ -53,6 +53,7 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
         listener: stage.listener()?,
         everywhere: false,
         side: Some(stage.side()),
+        pairs: None,
     };
     let inventory = stage.inventory()?;
     let only = stage.judged();

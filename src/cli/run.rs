@@ -33,6 +33,7 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
         listener: listener(&authority, arguments.listen.as_ref())?,
         everywhere: arguments.listen.is_some(),
         side: listen::given_side(arguments)?,
+        pairs: arguments.tpc_matrix.then(|| arguments.tpc_pairs.get()),
     };
     judge(
         inventory,
@@ -45,7 +46,7 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
     .await
 }
 
-/// The servers to which tokens point.
+/// Who plays along beside the endpoints, and how.
 pub struct Ears {
     /// Opens them.
     pub listener: Arc<dyn Listener>,
@@ -53,6 +54,8 @@ pub struct Ears {
     pub everywhere: bool,
     /// Our own other side of transfers, where storage trusts its certificate.
     pub side: Option<Arc<dyn OtherSide>>,
+    /// With `--tpc-matrix`, the most ordered pairs.
+    pub pairs: Option<usize>,
 }
 
 /// Plans, runs, prints and writes: what `run` and `demo` have in common.
@@ -77,6 +80,7 @@ pub async fn judge(
     selection.shuffle = judging.shuffle;
     selection.listen = ears.everywhere;
     selection.side = ears.side.is_some();
+    selection.pairs = ears.pairs;
     let plan = plan(&inventory, catalogue, &selection)?;
     let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);
     let mut progress = Progress::stderr(output::style_of_stderr());

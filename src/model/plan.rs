@@ -3,8 +3,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Audience, Case, Clause, Credential, Endpoint, Expect, Interface, KnownFailure, Method, Place,
-    Profile, RunId, Tells, TokenRequest, Wire,
+    Audience, Case, Clause, Credential, Endpoint, Expect, Interface, KnownFailure, Method, Pairs,
+    Place, Profile, RunId, Tells, TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -22,6 +22,8 @@ pub struct Plan {
     pub endpoints: Vec<EndpointPlan>,
     /// From and to whom can be copied, in the order of the inventory.
     pub partners: Vec<Arc<PartnerPlan>>,
+    /// In a run of all with all, how many of the ordered pairs are tried.
+    pub pairs: Option<Pairs>,
 }
 
 /// An endpoint as the other side of a COPY.

@@ -11,9 +11,10 @@ use crate::model::{
 
 use super::{Site, needs};
 
-/// Fills in everything that `case` leaves open.
-pub(super) fn script(site: &Site<'_>, case: &Case) -> Script {
-    let filler = Filler::new(site, case);
+/// Fills in everything that `case` leaves open. Where it runs with several partners, `partner` keeps them
+/// apart.
+pub(super) fn script(site: &Site<'_>, case: &Case, partner: Option<&str>) -> Script {
+    let filler = Filler::new(site, case, partner);
     let real_directories = site.endpoint.traits.directories;
     let mut directories = vec![filler.directory.clone()];
     for (variable, directory) in [
@@ -79,13 +80,21 @@ struct Filler<'a> {
 }
 
 impl<'a> Filler<'a> {
-    fn new(site: &'a Site<'a>, case: &'a Case) -> Self {
+    fn new(site: &'a Site<'a>, case: &'a Case, partner: Option<&str>) -> Self {
         let endpoint = site.endpoint;
-        let below = |area: &str| format!("{area}{}.{}", site.directory, case.id);
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let name = match partner {
+            Some(partner) => {
+                let partner: String = partner.chars().map(plain).collect();
+                format!("{}.with-{partner}", case.id)
+            }
+            None => case.id.to_string(),
+        };
+        let below = |area: &str| format!("{area}{}.{name}", site.directory);
         Self {
             site,
             case,
-            directory: format!("{}{}/{}", endpoint.area, site.directory, case.id),
+            directory: format!("{}{}/{name}", endpoint.area, site.directory),
             protected: match &endpoint.traits.groups {
                 Some(groups) => below(&format!("{}{}", endpoint.area, groups.protected)),
                 None => String::new(),

@@ -24,6 +24,8 @@ pub struct Selection {
     pub listen: bool,
     /// Our own other side of transfers has a certificate that storage trusts.
     pub side: bool,
+    /// Every endpoint copies from and to every other one, in at most so many ordered pairs.
+    pub pairs: Option<usize>,
 }
 
 /// Why nothing can be selected.

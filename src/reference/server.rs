@@ -164,7 +164,9 @@ pub(super) fn tls_with(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<RustlsConfig, ReferenceError> {
-    Ok(RustlsConfig::from_config(Arc::new(server_config(chain, key)?)))
+    Ok(RustlsConfig::from_config(Arc::new(server_config(
+        chain, key,
+    )?)))
 }
 
 impl Drop for Server {

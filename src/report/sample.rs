@@ -141,6 +141,7 @@ pub(crate) fn plan() -> Plan {
     };
     Plan {
         partners: Vec::new(),
+        pairs: None,
         clauses: std::sync::Arc::from([]),
         run: RunId::new(started, 0x4f_2a9c),
         started,
@@ -176,6 +177,7 @@ pub(crate) fn events() -> Vec<Event> {
             events.push(Event::CaseStarted {
                 endpoint: endpoint.clone(),
                 case: case.case.id.clone(),
+                partner: case.partner.clone(),
             });
             let mut result = passed(endpoint, case);
             happen(&mut result, case);
@@ -206,6 +208,7 @@ pub(crate) fn passed(endpoint: &str, case: &CasePlan) -> CaseResult {
         endpoint: endpoint.into(),
         suite: case.case.suite.clone(),
         case: case.case.id.clone(),
+        partner: case.partner.clone(),
         title: case.case.title.clone(),
         clauses: case.case.clauses.clone(),
         severity: case.case.severity,

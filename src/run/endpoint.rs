@@ -321,6 +321,7 @@ impl Visit {
         self.shared.tell(Event::CaseStarted {
             endpoint: plan.endpoint.name.clone(),
             case: case.case.id.clone(),
+            partner: case.partner.clone(),
         });
         let site = Site {
             shared: &self.shared,
@@ -380,6 +381,7 @@ impl Visit {
             endpoint: plan.endpoint.name.clone(),
             suite: case.suite.clone(),
             case: case.id.clone(),
+            partner: planned.partner.clone(),
             title: case.title.clone(),
             clauses: case.clauses.clone(),
             severity: case.severity,
