@@ -34,13 +34,12 @@ pub(super) async fn read<B: AsRef<[u8]>, E>(
     mut answer: Answer,
     body: impl Stream<Item = Result<B, E>>,
     limits: &Limits,
-    idle: Duration,
     deadline: Instant,
     explain: impl Fn(&E) -> String,
 ) -> Result<Answer, String> {
     let mut body = pin!(body);
     loop {
-        let wait = idle.min(left(deadline));
+        let wait = limits.idle.min(left(deadline));
         let begun = Instant::now();
         let piece = timeout(wait, body.next()).await;
         answer.pause = answer.pause.max(begun.elapsed());

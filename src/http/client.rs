@@ -2,12 +2,11 @@ use std::time::Instant;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::ExposeSecret;
-use tokio::sync::Notify;
 use tokio::time::timeout;
 use url::Url;
 
 use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
-use crate::redact::{Redactor, secret_header};
+use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::redirect::{HOPS, RedirectPolicy, Step};
@@ -53,15 +52,6 @@ pub struct Outgoing<'a> {
     pub token: Option<&'a Token>,
     /// No waiting beyond this.
     pub deadline: Instant,
-    /// For a COPY between servers: its answer takes as long as the data do.
-    pub transfer: Option<Transferring<'a>>,
-}
-
-/// What is different when servers copy from one another.
-#[derive(Clone, Copy, Debug)]
-pub struct Transferring<'a> {
-    /// When it is told, the client hangs up.
-    pub hang_up: Option<&'a Notify>,
 }
 
 /// How a request ended, and the record of it.
@@ -143,7 +133,6 @@ impl Client {
             body: None,
             token: None,
             deadline: Instant::now() + endpoint.limits.preflight,
-            transfer: None,
         };
         self.send(Purpose::Preflight, caller, outgoing).await
     }
@@ -173,7 +162,7 @@ impl Client {
             body: outgoing.body.is_some(),
         };
         let answer = match guard(self.read_only, shape) {
-            Ok(()) => self.until(purpose, caller, &outgoing, &mut record).await,
+            Ok(()) => self.follow(purpose, caller, &outgoing, &mut record).await,
             Err(failure) => Err(failure),
         };
         exchange::end(&mut record, &self.redactor, &answer, begun.elapsed());
@@ -181,27 +170,6 @@ impl Client {
         Outcome {
             answer,
             exchange: record,
-        }
-    }
-
-    /// Follows to the end, or until the client is to hang up.
-    async fn until(
-        &self,
-        purpose: Purpose,
-        caller: Caller<'_>,
-        outgoing: &Outgoing<'_>,
-        record: &mut Exchange,
-    ) -> Result<Answer, Failure> {
-        let following = self.follow(purpose, caller, outgoing, record);
-        match outgoing.transfer.and_then(|transfer| transfer.hang_up) {
-            None => following.await,
-            Some(hang_up) => tokio::select! {
-                answer = following => answer,
-                () = hang_up.notified() => Err(Failure {
-                    reason: "the client hung up, as the case asks".into(),
-                    again: false,
-                }),
-            },
         }
     }
 
@@ -217,14 +185,12 @@ impl Client {
             again: false,
         })?;
         let mut token = outgoing.token;
-        let mut trusted = true;
         loop {
             record.attempts = record.attempts.max(1);
-            let place = (&url, trusted);
-            let mut answer = self.once(purpose, caller, outgoing, place, token).await;
+            let mut answer = self.once(purpose, caller, outgoing, &url, token).await;
             if answer.as_ref().is_err_and(|failure| failure.again) {
                 record.attempts = 2;
-                answer = self.once(purpose, caller, outgoing, place, token).await;
+                answer = self.once(purpose, caller, outgoing, &url, token).await;
             }
             let answer = answer?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
@@ -252,7 +218,6 @@ impl Client {
                 Step::Refuse(reason) => return Err(refused(reason)),
                 Step::Follow { to, token: forward } => {
                     url = to;
-                    trusted &= forward;
                     token = token.filter(|_| forward);
                 }
             }
@@ -264,21 +229,15 @@ impl Client {
         purpose: Purpose,
         caller: Caller<'_>,
         outgoing: &Outgoing<'_>,
-        place: (&Url, bool),
+        url: &Url,
         token: Option<&Token>,
     ) -> Result<Answer, Failure> {
         let broken = |reason: String| Failure {
             reason: self.redactor.text(&reason),
             again: false,
         };
-        let request = self
-            .request(caller, outgoing, place, token)
-            .map_err(broken)?;
-        let (first_byte, idle) = match outgoing.transfer {
-            Some(_) => (self.limits.transfer, self.limits.transfer),
-            None => (self.limits.first_byte, self.limits.idle),
-        };
-        let wait = first_byte.min(answer::left(outgoing.deadline));
+        let request = self.request(caller, outgoing, url, token).map_err(broken)?;
+        let wait = self.limits.first_byte.min(answer::left(outgoing.deadline));
         if wait.is_zero() {
             return Err(broken("the time for it is over".into()));
         }
@@ -291,7 +250,6 @@ impl Client {
         };
         // The second of two MKCOL finds what the first has made.
         let repeatable = ours && outgoing.method != Method::Mkcol;
-        let begun = Instant::now();
         let response = match timeout(wait, http.execute(request)).await {
             Err(_) => {
                 return Err(broken(format!(
@@ -308,10 +266,9 @@ impl Client {
             }
             Ok(Ok(response)) => response,
         };
-        let mut head = answer::head(response.status().as_u16(), response.headers());
-        head.head = begun.elapsed();
+        let head = answer::head(response.status().as_u16(), response.headers());
         let body = response.bytes_stream();
-        answer::read(head, body, &self.limits, idle, outgoing.deadline, explain)
+        answer::read(head, body, &self.limits, outgoing.deadline, explain)
             .await
             .map_err(broken)
     }
@@ -320,7 +277,7 @@ impl Client {
         &self,
         caller: Caller<'_>,
         outgoing: &Outgoing<'_>,
-        (url, trusted): (&Url, bool),
+        url: &Url,
         token: Option<&Token>,
     ) -> Result<reqwest::Request, String> {
         let method = reqwest::Method::from_bytes(
@@ -331,9 +288,7 @@ impl Client {
             .pooled
             .request(method, url.clone())
             .header(reqwest::header::USER_AGENT, caller.user_agent());
-        // A credential for a third party is as much a secret as the token.
-        let kept = |name: &str| trusted || !secret_header(name);
-        for (name, value) in outgoing.headers.iter().filter(|(name, _)| kept(name)) {
+        for (name, value) in outgoing.headers {
             request = request.header(name, value);
         }
         if let Some(token) = token {

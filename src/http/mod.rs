@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::model::Trust;
 
-pub use client::{Caller, Client, Failure, Outcome, Outgoing, Transferring};
+pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub use tls::{TlsError, client_config};
 pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 

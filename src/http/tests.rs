@@ -115,7 +115,6 @@ async fn send(client: &Client, method: Method, url: &str) -> Outcome {
         body: (method == Method::Put).then_some(b"content".as_slice()),
         token: Some(&token),
         deadline: Instant::now() + Duration::from_secs(20),
-        transfer: None,
     };
     client
         .send(
@@ -371,7 +370,6 @@ async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
             body,
             token: None,
             deadline,
-            transfer: None,
         };
         let raw = RawRequest {
             method,

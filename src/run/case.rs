@@ -553,7 +553,6 @@ impl<'a> Running<'a> {
                     body: step.body.as_deref(),
                     token: token.as_ref(),
                     deadline: self.deadline,
-                    transfer: None,
                 };
                 let outcome = self
                     .site

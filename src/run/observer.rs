@@ -90,7 +90,6 @@ impl Observer<'_> {
             body,
             token: Some(self.token),
             deadline: self.deadline,
-            transfer: None,
         };
         let Outcome { answer, exchange } = self.client.send(purpose, self.caller, outgoing).await;
         log.push(exchange);

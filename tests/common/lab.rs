@@ -1,6 +1,6 @@
 //! An issuer and storage elements for tests, and the real binary run against them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -192,4 +192,23 @@ fn cases(wanted: impl Fn(&Case) -> bool) -> BTreeSet<String> {
     let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
     let cases = catalogue.cases().filter(|case| wanted(case));
     cases.map(|case| case.id.to_string()).collect()
+}
+
+/// `case -> verdict and why` of a record with one endpoint.
+pub fn outcomes(record: &Value) -> BTreeMap<String, String> {
+    let results = record["results"].as_array().expect("results").iter();
+    results
+        .map(|result| {
+            let text = |key: &str| result[key].as_str().unwrap_or_default();
+            let findings = result["findings"].as_array().expect("findings").iter();
+            let findings = findings.map(|finding| {
+                let text = |key: &str| finding[key].as_str().unwrap_or_default();
+                format!("{}: {}", text("clause"), text("actual"))
+            });
+            let why = std::iter::once(text("reason").to_owned()).chain(findings);
+            let why: Vec<_> = why.filter(|part| !part.is_empty()).collect();
+            let outcome = format!("{:5} {}", text("verdict"), why.join("; "));
+            (text("case").to_owned(), outcome.trim_end().to_owned())
+        })
+        .collect()
 }

@@ -108,18 +108,18 @@ impl Link {
         said.reused = self.used;
         self.used = true;
         self.clean = false;
+        let begun = Instant::now();
         let (response, complete) = self.converse(message, limits, deadline, said).await?;
         let (head, body) = response.into_parts();
-        let answer = answer::head(head.status.as_u16(), &head.headers);
+        let mut answer = answer::head(head.status.as_u16(), &head.headers);
+        answer.head = begun.elapsed();
         let body = body.into_data_stream();
-        let answer = answer::read(answer, body, limits, limits.idle, deadline, |error| {
-            cause(error)
-        })
-        .await
-        .map_err(|reason| Broken {
-            reason,
-            again: false,
-        })?;
+        let answer = answer::read(answer, body, limits, deadline, |error| cause(error))
+            .await
+            .map_err(|reason| Broken {
+                reason,
+                again: false,
+            })?;
         self.clean = complete && !answer.truncated && answer.status != 101;
         Ok(answer)
     }

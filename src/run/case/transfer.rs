@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 
 use crate::check::{self, Ending, Judge, Ruling, Secrets};
-use crate::http::{Outgoing, Transferring};
+use crate::http::RawRequest;
 use crate::model::{
     Answer, Direction, Expect, Leftover, Method, Part, Purpose, Side, State, StepPlan, There,
     Transfer,
@@ -164,24 +164,27 @@ impl Running<'_> {
         other: &Other,
         token: &Option<Token>,
     ) -> Result<Answer, String> {
-        let url = self.site.plan.endpoint.url_of(&step.path);
-        let headers = headers(step, transfer, other);
+        let headers = headers(step, transfer, other, token.as_ref());
         let halfway = other.scene.as_ref().map(|scene| scene.halfway());
-        let outgoing = Outgoing {
+        let tokens: Vec<_> = token.iter().chain(&other.credential).collect();
+        // Some servers compare the names of these headers letter by letter: they go out as they are.
+        let raw = RawRequest {
             method: Method::Copy,
-            verb: None,
-            url: &url,
+            verb: Method::Copy.as_str(),
+            target: &step.path,
             headers: &headers,
             body: None,
-            token: token.as_ref(),
+            tokens: &tokens,
+            expect_continue: false,
+            chunked: false,
+            cut_body_at: None,
             deadline: self.deadline,
-            transfer: Some(Transferring {
-                hang_up: halfway.as_deref().filter(|_| transfer.hang_up),
-            }),
         };
-        let client = self.site.client;
-        let outcome = client.send(purpose, self.caller(), outgoing).await;
+        let hang_up = halfway.as_deref().filter(|_| transfer.hang_up);
+        let wire = self.site.wire;
+        let outcome = wire.copy(purpose, self.caller(), raw, hang_up).await;
         let mut exchange = outcome.exchange;
+        exchange.token = token.as_ref().map(|token| token.shown.clone());
         present::show_other(&mut exchange, token.as_ref(), other.credential.as_ref());
         self.exchanges.push(exchange);
         outcome
@@ -374,9 +377,18 @@ impl Running<'_> {
 
 /// The header fields of a COPY; `Credential: none` goes along unless the step has another, an empty one
 /// leaves it out.
-fn headers(step: &StepPlan, transfer: &Transfer, other: &Other) -> Vec<(String, String)> {
+fn headers(
+    step: &StepPlan,
+    transfer: &Transfer,
+    other: &Other,
+    token: Option<&Token>,
+) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
+    let bearer = |token: &Token| format!("Bearer {}", token.secret.expose_secret());
+    if let Some(token) = token {
+        add("Authorization", &bearer(token));
+    }
     if let Some(url) = &other.url {
         let (way, back) = match transfer.direction {
             Direction::Pull => ("Source", "Destination"),
@@ -402,8 +414,7 @@ fn headers(step: &StepPlan, transfer: &Transfer, other: &Other) -> Vec<(String, 
     if let Some(credential) = &other.credential
         && transfer.there != There::Nothing
     {
-        let bearer = format!("Bearer {}", credential.secret.expose_secret());
-        add("TransferHeaderAuthorization", &bearer);
+        add("TransferHeaderAuthorization", &bearer(credential));
     }
     headers
 }
