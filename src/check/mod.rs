@@ -17,7 +17,9 @@ pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};
 pub use report::{Ending, Markers, ending, markers};
-pub use transfer::{Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, reported};
+pub use transfer::{
+    Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported,
+};
 pub use word::{Ruling, Word, status, word};
 
 /// Makes findings for one step of one case.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::model::{
-    Answer, Direction, Exchange, Expect, Finding, Heard, Hearing, Method, Part, Side, Transfer,
+    Answer, Direction, Exchange, Expect, Finding, Heard, Hearing, Level, Method, Part, Side,
+    Transfer,
 };
 
 use super::report::{Ending, ending, markers};
-use super::{Judge, Ruling, word};
+use super::{Judge, Observed, Ruling, word};
 
 /// A transfer that is silent for longer is given up by those who ordered it.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -307,4 +308,37 @@ pub fn redirected_copy(judge: Judge<'_>, exchange: &Exchange) -> Option<Finding>
         "a redirect to https",
         format!("a redirect to {to}"),
     ))
+}
+
+/// What a COPY that told its failure has left behind. An empty file is a matter of its own, whatever else
+/// the case is about.
+pub fn remains(
+    judge: Judge<'_>,
+    expect: Expect,
+    answer: &Answer,
+    observed: &Observed,
+    finding: Finding,
+) -> Finding {
+    let empty = match observed {
+        Observed::Sized(Some(0)) => true,
+        Observed::Present(bytes) => bytes.is_empty(),
+        _ => false,
+    };
+    let told = matches!(ending(answer), Ending::Failed(_));
+    if !(expect.harmless() && told && empty) {
+        return finding;
+    }
+    let own = judge
+        .case
+        .clauses
+        .iter()
+        .any(|clause| clause.as_str() == "TPC-20");
+    let about = judge.of("TPC-20", finding.expected, finding.actual);
+    match own {
+        true => about,
+        false => Finding {
+            level: Level::Should,
+            ..about
+        },
+    }
 }

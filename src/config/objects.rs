@@ -89,7 +89,7 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
     if let Interface::Transfer(transfer) = &step.interface {
         let needed = match transfer.direction {
             Direction::Pull => step.expect == Expect::Replaced,
-            Direction::Push => step.expect != Expect::NotFound,
+            Direction::Push => !matches!(step.expect, Expect::NotFound | Expect::Refused),
         };
         let fresh = transfer.direction == Direction::Pull && step.expect == Expect::Created;
         return match there {

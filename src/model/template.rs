@@ -2,6 +2,8 @@ use std::fmt;
 
 /// What a plan has where the listener's origin will stand.
 pub const LISTENER: &str = "{listener}";
+/// The same for its host and port alone.
+pub const LISTENER_HOST: &str = "{listener-host}";
 
 /// A value that the planner knows and a suite file refers to in braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,11 +31,13 @@ pub enum Variable {
     /// `{listener}`: scheme, host and port of a server of ours that nobody trusts. It is there while the
     /// case runs, so that the plan leaves the variable as it is.
     Listener,
+    /// `{listener-host}`: host and port of that server.
+    ListenerHost,
 }
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Dir,
         Self::Endpoint,
         Self::Area,
@@ -45,6 +49,7 @@ impl Variable {
         Self::SecondArea,
         Self::SecondIssuer,
         Self::Listener,
+        Self::ListenerHost,
     ];
 
     /// The name between the braces.
@@ -61,6 +66,7 @@ impl Variable {
             Self::SecondArea => "second-area",
             Self::SecondIssuer => "second-issuer",
             Self::Listener => "listener",
+            Self::ListenerHost => "listener-host",
         }
     }
 }

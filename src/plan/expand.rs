@@ -4,9 +4,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER, Method,
-    Object, Script, Side, Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate,
-    Transfer, Variable, Wire,
+    Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER,
+    LISTENER_HOST, Method, Object, Script, Side, Signature, State, Step, StepPlan, Template,
+    TokenRequest, TokenTemplate, Transfer, Variable, Wire,
 };
 
 use super::{Site, needs};
@@ -129,6 +129,7 @@ impl<'a> Filler<'a> {
             Variable::SecondArea => second_area.to_owned(),
             Variable::SecondIssuer => issuer(second.map(|second| second.issuer.as_str())),
             Variable::Listener => LISTENER.to_owned(),
+            Variable::ListenerHost => LISTENER_HOST.to_owned(),
         }
     }
 

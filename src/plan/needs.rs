@@ -218,8 +218,8 @@ pub(super) fn sides(case: &Case) -> impl Iterator<Item = &Side> {
 /// Whether the endpoint could not reach the listener that the case needs.
 fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
     let plays = |side: &Side| matches!(side, Side::Ours(_) | Side::Both);
-    let needed =
-        variables(case).any(|variable| variable == Variable::Listener) || sides(case).any(plays);
+    let listening = |variable| matches!(variable, Variable::Listener | Variable::ListenerHost);
+    let needed = variables(case).any(listening) || sides(case).any(plays);
     let loopback = match site.endpoint.url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -264,7 +264,14 @@ fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
     let texts = case.steps.iter().flat_map(|step| {
         let target = step.wire.as_ref().and_then(|wire| wire.target.as_ref());
         let headers = step.headers.iter().map(|(_, value)| value);
-        target.into_iter().chain(headers)
+        let url = match &step.interface {
+            Interface::Transfer(transfer) => match &transfer.side {
+                Side::Url(url) => Some(url),
+                _ => None,
+            },
+            Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => None,
+        };
+        target.into_iter().chain(headers).chain(url)
     });
     let written = texts.flat_map(|text| {
         let template = Template::parse(text).ok();

@@ -1,5 +1,6 @@
 mod step;
 mod token;
+mod transfer;
 
 use std::fmt::Write;
 
@@ -139,6 +140,7 @@ fn meaning(variable: Variable) -> &'static str {
         Variable::Listener => {
             "a server of ours that nobody trusts (`--listen`); who connects to it fails"
         }
+        Variable::ListenerHost => "host and port of that server of ours (`--listen`)",
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use crate::check;
-use crate::model::{Credential, Expect, Method, Step, TokenTemplate, Variable};
+use crate::model::{Credential, Expect, Interface, Method, Step, TokenTemplate, Variable};
 
 use super::token::{credential, token};
+use super::transfer;
 
 /// Appends what there is to say of `step`.
 pub(super) fn explain(text: &mut String, step: &Step) {
@@ -14,14 +15,28 @@ pub(super) fn explain(text: &mut String, step: &Step) {
         .as_ref()
         .map(|to| format!(" to {to}"))
         .unwrap_or_default();
-    let _ = writeln!(text, "  {} {}{to}", step.method, step.path);
+    let copied = match &step.interface {
+        Interface::Transfer(copied) => Some(copied),
+        Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => None,
+    };
+    let _ = match copied {
+        Some(copied) => writeln!(
+            text,
+            "  {}",
+            transfer::title(&step.path.to_string(), copied)
+        ),
+        None => writeln!(text, "  {} {}{to}", step.method, step.path),
+    };
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "    {name:10}{value}");
     };
     if step.optional {
         row(
             "skipped",
-            "where the service does not offer it (405 or 501)",
+            match copied {
+                Some(_) => "where the service asks the other side for no checksum",
+                None => "where the service does not offer it (405 or 501)",
+            },
         );
     }
     if step.redirected {
@@ -35,8 +50,17 @@ pub(super) fn explain(text: &mut String, step: &Step) {
     }
     row("with", &credential(&step.token));
     shape(&mut row, step);
-    row("expected", &expected(step));
-    row("proof", &proof(step));
+    match copied {
+        Some(copied) => {
+            transfer::rows(&mut row, copied);
+            row("expected", &transfer::expected(step.expect));
+            row("proof", transfer::proof(copied, step.expect));
+        }
+        None => {
+            row("expected", &expected(step));
+            row("proof", &proof(step));
+        }
+    }
     let named = |asked: &TokenTemplate| asked.variables().any(|v| v == Variable::Listener);
     if step.token.token().is_some_and(named) {
         row("", "nobody has connected to {listener}");

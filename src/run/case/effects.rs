@@ -22,7 +22,8 @@ impl Running<'_> {
                 .map_err(|reason| {
                     Stop::Undecided(format!("the effect cannot be seen: {reason}"))
                 })?;
-            let finding = check::effect(judge, &path, &expected, &seen, answer.status);
+            let finding = check::effect(judge, &path, &expected, &seen, answer.status)
+                .map(|finding| check::remains(judge, expect, answer, &seen, finding));
             changed |= expect.harmless() && finding.is_some();
             self.findings.extend(finding);
             self.world.insert(path, expected);
