@@ -2,8 +2,10 @@
 
 mod faults;
 mod issuer;
+mod party;
 mod reading;
 mod refusal;
+mod transfer;
 mod writing;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
