@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::{
     ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, Profile,
@@ -7,6 +8,7 @@ use crate::model::{
 use crate::redact::Redactor;
 use crate::reference::{
     Area, Authority, Fault, Issuer, IssuerOptions, ReferenceError, Storage, StorageOptions,
+    TransferOptions,
 };
 use crate::run::Listener;
 
@@ -17,6 +19,8 @@ use super::{inputs, listen, run};
 
 /// Begins like the name of the first one, so that areas compared as strings are found out.
 const SECOND_AREA: &str = "/wlcg2";
+/// How long the other side of a transfer may be silent: all of them are on this machine.
+const TRANSFER_IDLE: Duration = Duration::from_secs(2);
 
 /// `touchstone demo`
 pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -132,6 +136,10 @@ impl Stage {
                     groups: Groups::default(),
                 }],
                 faults: role.faults.clone(),
+                transfer: TransferOptions {
+                    idle: TRANSFER_IDLE,
+                    ..TransferOptions::default()
+                },
                 ..StorageOptions::default()
             };
             storages.push((role, Storage::start(&authority, options).await?));

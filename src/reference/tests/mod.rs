@@ -1,6 +1,7 @@
 //! Both services over real TLS.
 
 mod faults;
+mod hooks;
 mod issuer;
 mod party;
 mod reading;

@@ -6,9 +6,9 @@ use super::super::TransferOptions;
 use super::party::{Deed, Heard, Party, answer};
 use super::*;
 
-const READ: &str = "storage.read:/";
-const CREATE: &str = "storage.create:/";
-const MODIFY: &str = "storage.modify:/";
+pub(super) const READ: &str = "storage.read:/";
+pub(super) const CREATE: &str = "storage.create:/";
+pub(super) const MODIFY: &str = "storage.modify:/";
 
 impl World {
     /// One whose transfers wait for nobody.
@@ -34,14 +34,14 @@ impl World {
     }
 
     /// A COPY with a token of that scope: its status and its body.
-    async fn copy(&self, path: &str, scope: &str, headers: &[&str]) -> (u16, String) {
+    pub(super) async fn copy(&self, path: &str, scope: &str, headers: &[&str]) -> (u16, String) {
         let token = self.token(scope);
         let reply = self.send("COPY", path, &token, headers, "").await;
         (reply.status, String::from_utf8(reply.body).unwrap())
     }
 
     /// A pull with storage.create: its last line.
-    async fn pull(&self, path: &str, from: &str, headers: &[&str]) -> String {
+    pub(super) async fn pull(&self, path: &str, from: &str, headers: &[&str]) -> String {
         let source = format!("Source: {from}");
         let (status, body) = self
             .copy(path, CREATE, &[&[source.as_str()], headers].concat())
@@ -51,7 +51,7 @@ impl World {
     }
 }
 
-fn options() -> StorageOptions {
+pub(super) fn options() -> StorageOptions {
     StorageOptions {
         transfer: TransferOptions {
             idle: Duration::from_millis(500),
@@ -63,7 +63,7 @@ fn options() -> StorageOptions {
     }
 }
 
-fn last(body: &str) -> String {
+pub(super) fn last(body: &str) -> String {
     body.lines().last().unwrap_or_default().to_owned()
 }
 
@@ -611,6 +611,11 @@ async fn pushes_are_verified_and_never_overwrite_unasked() {
         let careful = headers.contains(&"Overwrite: F");
         assert_eq!(condition, (careful && put.is_some()).then_some("*"));
     }
+    // Who never answers is not waited for.
+    let other = Party::new(&world.authority, |_, _| vec![Deed::Hang]).await;
+    let to = format!("Destination: {}", other.url("/x"));
+    let (_, body) = world.copy("/f", READ, &[&to]).await;
+    assert_eq!(last(&body), "failure: the other side is silent");
     // What does not fit here is not sent at all; nor is a refusal taken for success.
     let other = Party::new(&world.authority, |_, _| answer("412 No", &[], "")).await;
     let to = format!("Destination: {}", other.url("/x"));
