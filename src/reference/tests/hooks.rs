@@ -99,6 +99,24 @@ async fn when_rights_are_asked_for() {
 }
 
 #[tokio::test]
+async fn who_may_come_with_what_token() {
+    let world = with(|rules| {
+        rules.transfer.unasked = |parts| !parts.headers.contains_key("authorization");
+        rules.transfer.any_audience = |parts| parts.headers.contains_key("source");
+        rules.transfer.scrutiny = |_, _| Scrutiny::Never;
+    })
+    .await;
+    let other = good(&world).await;
+    let source = format!("Source: {}", other.url("/x"));
+    let foreign = json!({"aud": "https://elsewhere.example.org"});
+    for (path, token) in [("/n", String::new()), ("/m", world.forge(CREATE, foreign))] {
+        let reply = world.send("COPY", path, &token, &[&source], "").await;
+        assert_eq!(reply.status, 202);
+        assert_eq!(world.content(path).await.as_deref(), Some("content"));
+    }
+}
+
+#[tokio::test]
 async fn what_is_kept_of_a_failure() {
     for (apply, left) in [
         (
@@ -245,6 +263,26 @@ async fn how_it_is_told() {
         (201, "text/plain")
     );
     assert_eq!(reply.body, b"true\nend\n");
+
+    // A stream that goes on for ever.
+    let world = with(|rules| rules.transfer.ends = false).await;
+    let url = format!("{}/wlcg/n", world.storage.url());
+    let copy = Method::from_bytes(b"COPY").unwrap();
+    let request = world.client.request(copy, url);
+    let request = request.bearer_auth(world.token(CREATE));
+    let first = good(&world).await;
+    let mut response = request
+        .header("Source", first.url("/x"))
+        .send()
+        .await
+        .unwrap();
+    let mut body = String::new();
+    while body.matches("End\n").count() < 5 {
+        let chunk = response.chunk().await.unwrap().unwrap();
+        body.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    assert!(!body.contains("success"), "{body}");
+    assert_eq!(world.content("/n").await.as_deref(), Some("content"));
 
     let world = with(|rules| {
         rules.transfer.detour = |parts| {
