@@ -4,8 +4,10 @@ mod faults;
 mod hooks;
 mod issuer;
 mod party;
+mod pulling;
 mod reading;
 mod refusal;
+mod timing;
 mod transfer;
 mod writing;
 
