@@ -1,9 +1,11 @@
 //! The decisions about transfers: each one, made wrongly, shows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode};
+use tokio::sync::Notify;
 
 use super::super::namespace::Act;
 use super::super::rules::Rules;
@@ -309,34 +311,25 @@ async fn whether_anybody_still_waits() {
         rules.transfer.rechecks = false;
     })
     .await;
-    let other = Party::new(&world.authority, |_, _| {
-        let mut deeds = vec![Deed::Send(
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n".into(),
-        )];
-        for _ in 0..5 {
-            deeds.push(Deed::Send("x".into()));
-            deeds.push(Deed::Wait(Duration::from_millis(100)));
-        }
-        deeds
+    let go = Arc::<Notify>::default();
+    let gate = Arc::clone(&go);
+    let other = Party::new(&world.authority, move |_, _| {
+        let half = |text: &str| Deed::Send(text.into());
+        let begun = half("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nxx");
+        vec![begun, Deed::Await(Arc::clone(&gate)), half("xxx")]
     })
     .await;
-    let response = world
-        .client
-        .request(
-            Method::from_bytes(b"COPY").unwrap(),
-            format!("{}/wlcg/n", world.storage.url()),
-        )
-        .bearer_auth(world.token(CREATE))
-        .header("Source", other.url("/x"))
-        .send()
-        .await
-        .unwrap();
-    while other.heard().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let copy = Method::from_bytes(b"COPY").unwrap();
+    let url = format!("{}/wlcg/n", world.storage.url());
+    let request = world.client.request(copy, url);
+    let request = request.bearer_auth(world.token(CREATE));
+    let request = request.header("Source", other.url("/x"));
+    let response = request.send().await.unwrap();
+    other.asked().await;
     drop(response);
     // Somebody else's file comes in between and is replaced with a token that may not.
     world.put("/n", "theirs").await;
+    go.notify_one();
     let replaced = async {
         while world.content("/n").await.as_deref() != Some("xxxxx") {
             tokio::time::sleep(Duration::from_millis(20)).await;

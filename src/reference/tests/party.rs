@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -16,6 +17,8 @@ pub(super) enum Deed {
     Send(String),
     /// So long nothing is sent.
     Wait(Duration),
+    /// Until it is told to go on.
+    Await(Arc<Notify>),
     /// Until the other end closes, which is noted.
     Hang,
     /// The connection ends without the usual goodbye.
@@ -37,7 +40,7 @@ pub(super) struct Party {
     scheme: &'static str,
     heard: Arc<Mutex<Vec<Heard>>>,
     connections: Arc<Mutex<usize>>,
-    closed: Arc<tokio::sync::Notify>,
+    closed: Arc<Notify>,
     _serving: JoinSet<()>,
 }
 
@@ -63,7 +66,7 @@ impl Party {
         let acceptor = tls.map(|tls| TlsAcceptor::from(Arc::new(tls)));
         let heard = Arc::<Mutex<Vec<Heard>>>::default();
         let connections = Arc::<Mutex<usize>>::default();
-        let closed = Arc::<tokio::sync::Notify>::default();
+        let closed = Arc::<Notify>::default();
         let script: Script = Arc::new(script);
         let mut serving = JoinSet::new();
         let (hears, counts, closes) = (heard.clone(), connections.clone(), closed.clone());
@@ -107,6 +110,13 @@ impl Party {
         *self.connections.lock().unwrap()
     }
 
+    /// Until a request has come.
+    pub(super) async fn asked(&self) {
+        while self.heard().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Until somebody hung up on it.
     pub(super) async fn closed(&self) {
         self.closed.notified().await;
@@ -117,7 +127,7 @@ async fn serve<S: AsyncReadExt + AsyncWriteExt + Unpin>(
     mut stream: S,
     hears: Arc<Mutex<Vec<Heard>>>,
     script: Script,
-    closes: Arc<tokio::sync::Notify>,
+    closes: Arc<Notify>,
 ) {
     let Some(heard) = read(&mut stream).await else {
         return;
@@ -133,6 +143,7 @@ async fn serve<S: AsyncReadExt + AsyncWriteExt + Unpin>(
                 let _ = stream.write_all(text.as_bytes()).await;
                 let _ = stream.flush().await;
             }
+            Deed::Await(go) => go.notified().await,
             Deed::Wait(time) => tokio::time::sleep(time).await,
             Deed::Hang => {
                 while stream.read(&mut [0; 1024]).await.is_ok_and(|n| n > 0) {}

@@ -63,15 +63,6 @@ async fn what_is_not_complete_and_right_never_appears() {
             answer("200 OK", &["Content-Encoding: gzip"], "content"),
             "",
         ),
-        ("is silent", vec![Deed::Hang], ""),
-        (
-            "is silent",
-            vec![
-                Deed::Send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nco".into()),
-                Deed::Hang,
-            ],
-            "",
-        ),
         (
             "checksum mismatch",
             answer("200 OK", &["Digest: adler32=00000001"], "content"),
