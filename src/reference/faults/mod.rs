@@ -40,7 +40,7 @@ pub struct Fault {
     pub clauses: &'static [&'static str],
     /// The cases that fail because of it; none if the whole service is out of order.
     pub cases: &'static [&'static str],
-    apply: fn(&mut Rules),
+    pub(super) apply: fn(&mut Rules),
 }
 
 /// Faults of what most cases build on: that a good token is taken, that a change is made and kept, that

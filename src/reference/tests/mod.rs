@@ -1,9 +1,14 @@
 //! Both services over real TLS.
 
 mod faults;
+mod hooks;
 mod issuer;
+mod party;
+mod pulling;
 mod reading;
 mod refusal;
+mod timing;
+mod transfer;
 mod writing;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};

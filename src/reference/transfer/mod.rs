@@ -16,7 +16,7 @@ mod rules;
 mod stream;
 
 pub(super) use order::Order;
-pub(super) use rules::TransferRules;
+pub(super) use rules::{Scrutiny, TransferRules};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,7 +28,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::client::Client;
 use self::progress::Progress;
-use self::rules::Scrutiny;
 use super::ReferenceError;
 use super::answers::Outcome;
 use super::element::{Element, Visit};

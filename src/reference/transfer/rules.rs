@@ -12,6 +12,10 @@ use super::{Direction, Failure, client, order};
 
 /// The decisions about third-party copies.
 pub(in super::super) struct TransferRules {
+    /// Whether that request needs no token.
+    pub(in super::super) unasked: fn(&Parts) -> bool,
+    /// Whether the token of that request may be meant for anybody.
+    pub(in super::super) any_audience: fn(&Parts) -> bool,
     /// Which way a COPY with (or without) a `Source` and a `Destination` goes.
     pub(in super::super) asks: fn(bool, bool) -> Result<Direction, &'static str>,
     /// Whether the other side may be asked for at that address.
@@ -67,6 +71,8 @@ pub(in super::super) struct TransferRules {
     pub(in super::super) abandons: bool,
     /// Whether the answer begins before the transfer has ended.
     pub(in super::super) early: bool,
+    /// Whether the stream ends with the transfer; markers go on for ever otherwise.
+    pub(in super::super) ends: bool,
     /// The status of the answer.
     pub(in super::super) accepted: StatusCode,
     /// The type of the answer.
@@ -114,6 +120,8 @@ impl Default for TransferRules {
     /// The right ones.
     fn default() -> Self {
         Self {
+            unasked: |_| false,
+            any_audience: |_| false,
             asks: order::direction,
             accepts: order::accepts,
             overwrite: order::overwrite,
@@ -147,6 +155,7 @@ impl Default for TransferRules {
             conditional: true,
             abandons: true,
             early: true,
+            ends: true,
             accepted: StatusCode::ACCEPTED,
             media_type: "text/perf-marker-stream",
             marker: stream::marker,

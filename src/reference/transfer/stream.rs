@@ -14,7 +14,8 @@ use super::{Direction, Ended};
 
 /// A transfer in the background; it ends when nobody waits for it any more.
 pub(super) struct Running {
-    task: JoinHandle<Ended>,
+    /// Gone once it has ended.
+    task: Option<JoinHandle<Ended>>,
     abandons: bool,
 }
 
@@ -48,14 +49,19 @@ pub(in super::super) struct Moment {
 
 impl Running {
     pub(super) fn new(task: JoinHandle<Ended>, abandons: bool) -> Self {
-        Self { task, abandons }
+        Self {
+            task: Some(task),
+            abandons,
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.abandons {
-            self.task.abort();
+        if let Some(task) = &self.task
+            && self.abandons
+        {
+            task.abort();
         }
     }
 }
@@ -104,6 +110,7 @@ impl Telling {
                     _ = self.ticks.tick() => None,
                 },
             };
+            let ended = ended.filter(|_| self.element.rules.transfer.ends);
             let mut text = String::new();
             // The last marker says how much there was; after a failure nobody has use for it.
             if self.told == 0 || !matches!(ended, Some(Err(_))) {
@@ -133,8 +140,13 @@ impl Telling {
 }
 
 impl Running {
+    /// What came of it; told once.
     async fn ended(&mut self) -> Ended {
-        let ended = (&mut self.task).await;
+        let Some(task) = &mut self.task else {
+            return std::future::pending().await;
+        };
+        let ended = task.await;
+        self.task = None;
         ended.unwrap_or_else(|_| Err("the transfer broke down".into()))
     }
 }
