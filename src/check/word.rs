@@ -27,7 +27,7 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::BadRequest, _) => (&[400], REFUSALS, None),
         (Expect::Conflict, _) => (&[409], REFUSALS, None),
         (Expect::CreatedOrConflict, _) => (&[201, 409], &[200, 204, 404, 405], None),
-        (Expect::Failed, _) => (REFUSED_OR_ELSEWHERE, &[], None),
+        (Expect::Failed, _) => (REFUSED, &[], None),
         (Expect::Exists, _) => (&[405], REFUSALS, None),
         (Expect::Listed, _) => (&[207], &[], None),
         (Expect::NotAllowed, _) => (&[405, 501], REFUSALS, None),
@@ -125,6 +125,9 @@ pub fn status(judge: Judge<'_>, expect: Expect, method: Method, answer: &Answer)
 }
 
 pub(super) fn describe(word: &Word) -> String {
+    if word.right.len() > 8 {
+        return "a refusal (4xx or 501)".into();
+    }
     let right: Vec<_> = word.right.iter().map(|status| reason(*status)).collect();
     right.join(" or ")
 }

@@ -182,7 +182,7 @@ pub(super) fn server_tls(authority: &Authority) -> Result<ServerConfig, Referenc
     server_config(chain, key)
 }
 
-fn parsed(
+pub(super) fn parsed(
     certificate: &ServerCertificate,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ReferenceError> {
     let chain = certificates(&certificate.certificate_pem)?;

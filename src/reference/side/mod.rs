@@ -2,6 +2,8 @@
 //! play a part.
 
 mod play;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;

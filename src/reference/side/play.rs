@@ -25,6 +25,8 @@ const VALUE: usize = 16 << 10;
 const PIECES: usize = 6;
 const PACE: Duration = Duration::from_millis(200);
 const SLOW_PACE: Duration = Duration::from_secs(6);
+/// Until the first half of the data has gone out.
+const FLUSH: Duration = Duration::from_millis(20);
 /// What a source that never ends announces.
 const ENDLESS: usize = 1 << 30;
 
@@ -232,6 +234,8 @@ impl State {
             let pause = match part {
                 Part::Paced | Part::Trickling => PACE,
                 Part::Slow => SLOW_PACE,
+                // What has not gone out yet would be lost with the connection.
+                Part::Cut => FLUSH,
                 _ => Duration::ZERO,
             };
             if flow.sent > 0 && !pause.is_zero() {
