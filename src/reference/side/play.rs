@@ -28,7 +28,7 @@ const SLOW_PACE: Duration = Duration::from_secs(6);
 /// Until the first half of the data has gone out.
 const FLUSH: Duration = Duration::from_millis(20);
 /// What a source that never ends announces.
-const ENDLESS: usize = 1 << 30;
+const ENDLESS: usize = 4 << 20;
 
 /// What a page of HTML looks like that must not be taken for data.
 const PAGE: &str = "<!DOCTYPE html><title>error</title><p>not what you asked for\n";
