@@ -5,6 +5,7 @@ mod effect;
 mod offer;
 mod propfind;
 mod read;
+mod tape;
 mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
@@ -14,6 +15,7 @@ pub use effect::{Observed, early_body, effect};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};
+pub use tape::*;
 pub use word::{Ruling, Word, status, word};
 
 /// Makes findings for one step of one case.
@@ -31,7 +33,7 @@ pub struct Judge<'a> {
 
 impl Judge<'_> {
     /// A deviation from the case's own clause: what the case is about.
-    fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
+    pub(crate) fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let clause = self.case.clauses.first().map_or("", ClauseId::as_str);
         self.of(clause, expected, actual)
     }

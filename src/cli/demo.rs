@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::model::{
     ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, Profile,
-    SecondArea, SecretRef, TestKey, TokenSource, Traits, Trust,
+    SecondArea, SecretRef, Tape, TestKey, TokenSource, Traits, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{
@@ -17,6 +17,14 @@ use super::{inputs, listen, run};
 
 /// Begins like the name of the first one, so that areas compared as strings are found out.
 const SECOND_AREA: &str = "/wlcg2";
+
+/// What of the first area goes to tape.
+fn tape() -> Tape {
+    Tape {
+        path: "/nearline".into(),
+        file: "/nearline/some-file".into(),
+    }
+}
 
 /// `touchstone demo`
 pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -131,6 +139,7 @@ impl Stage {
                     issuer_ca_pem: authority.ca_pem().to_owned(),
                     groups: Groups::default(),
                 }],
+                tape: Some(tape()),
                 faults: role.faults.clone(),
                 ..StorageOptions::default()
             };
@@ -193,6 +202,7 @@ impl Stage {
                     audience: None,
                     traits: Traits {
                         groups: Some(Groups::default()),
+                        tape: Some(tape()),
                         ..Traits::default()
                     },
                     known_failures: Vec::new(),

@@ -10,7 +10,7 @@ use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
-use super::{clauses, existing, limits, paths, secrets};
+use super::{clauses, existing, limits, nearline, paths, secrets};
 use crate::model::{CaseId, Endpoint, Groups, KnownFailure, Limits, Place, SecondArea, Traits};
 
 const KEYS: [&str; 14] = [
@@ -215,11 +215,14 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
     Some(Traits {
         directories: flag("directories", usual.directories),
         any_audience: flag("any-audience", usual.any_audience),
-        tape: flag("tape", usual.tape),
         macaroons: flag("macaroons", usual.macaroons),
         groups: match fields.get("groups") {
             Some(entry) => groups(d, entry)?,
             None => usual.groups,
+        },
+        tape: match fields.get("tape") {
+            Some(entry) => nearline::read(d, entry)?,
+            None => usual.tape,
         },
         read_only: match fields.get("read-only") {
             Some(entry) => existing::read(d, entry)?,

@@ -35,6 +35,12 @@ impl RedirectPolicy {
         }
     }
 
+    /// Whether the token may go to that host at all.
+    pub fn trusts(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        url.scheme() == "https" && (host == self.own || self.also.is_match(host))
+    }
+
     /// Judges the `Location` that `from` answered with.
     pub fn step(&self, from: &Url, location: &str) -> Step {
         let to = match from.join(location) {
@@ -47,8 +53,7 @@ impl RedirectPolicy {
                 to.scheme()
             ));
         }
-        let host = to.host_str().unwrap_or_default();
-        let allowed = host == self.own || self.also.is_match(host);
+        let allowed = self.trusts(&to);
         let carried = to.query_pairs().any(|(name, _)| name == "authz");
         Step::Follow {
             token: allowed && !carried,

@@ -205,11 +205,20 @@ pub struct Traits {
     /// It authorises by group where a token has no capability.
     pub groups: Option<Groups>,
     /// It speaks the tape REST API.
-    pub tape: bool,
+    pub tape: Option<Tape>,
     /// It issues macaroons.
     pub macaroons: bool,
     /// Nothing may be written there; this file is there to be read.
     pub read_only: Option<Existing>,
+}
+
+/// What of an endpoint goes to tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tape {
+    /// Path of a directory below the area, `/…`, where we may write and whose files go to tape.
+    pub path: String,
+    /// Path of a file below the area, `/…`, that is on tape already.
+    pub file: String,
 }
 
 /// A file that was there before us.
@@ -227,7 +236,7 @@ impl Default for Traits {
             directories: true,
             any_audience: true,
             groups: None,
-            tape: false,
+            tape: None,
             macaroons: false,
             read_only: None,
         }

@@ -19,6 +19,7 @@ mod rules;
 mod scope;
 mod server;
 mod storage;
+mod tape;
 mod token;
 mod webdav;
 

@@ -12,6 +12,7 @@ use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::{End, ObjectPath, RequestPath, WrittenPath};
 use super::pool::{self, Ticket};
 use super::scope::Action;
+use super::tape::TapeRules;
 use super::token::{Bearer, TokenRules};
 use crate::model::{Groups, Method};
 
@@ -59,6 +60,8 @@ pub(super) struct Rules {
     pub(super) token: TokenRules,
     /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
     pub(super) redeems: fn(&mut Memory, &str, Option<&str>) -> Option<Bearer>,
+    /// What is decided about tape.
+    pub(super) tape: TapeRules,
 }
 
 /// Whose token it is, or why it is nobody's.
@@ -130,6 +133,7 @@ impl Default for Rules {
             says: |_, response| response,
             token: TokenRules::default(),
             redeems: pool::redeem,
+            tape: TapeRules::default(),
         }
     }
 }

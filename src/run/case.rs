@@ -16,7 +16,7 @@ use crate::http;
 use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
 use crate::model::{
     Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Interface,
-    Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
+    Leftover, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
 };
 use crate::token::{Fit, Token, TokenError};
 
@@ -25,6 +25,8 @@ use super::ledger::Remaining;
 use super::listen::{self, Ear};
 use super::observer::Observer;
 use super::present;
+pub(super) use tape::TapeDoor;
+use tape::Taped;
 
 /// What is known about the site when its cases run.
 pub(super) struct Site<'a> {
@@ -37,6 +39,8 @@ pub(super) struct Site<'a> {
     pub second: Option<&'a Token>,
     /// Where nothing may be written: the file that is there, and its bytes.
     pub existing: Option<&'a (String, Vec<u8>)>,
+    /// Where the tape REST API is, once somebody has asked.
+    pub tape: &'a TapeDoor,
     /// For all cases of the endpoint.
     pub deadline: Instant,
 }
@@ -47,6 +51,8 @@ pub(super) struct Outcome {
     pub reason: Option<String>,
     pub findings: Vec<Finding>,
     pub exchanges: Vec<Exchange>,
+    /// What could not be taken back of what no ledger knows.
+    pub stayed: Vec<Leftover>,
 }
 
 /// Why a case stops before its last step.
@@ -95,9 +101,14 @@ pub(super) async fn run(
         place: None,
         ear: None,
         heard: 0,
+        taped: Taped::default(),
     };
     let stop = running.whole(script).await.err();
-    running.outcome(stop)
+    let stayed = running.take_back_requests().await;
+    Outcome {
+        stayed,
+        ..running.outcome(stop)
+    }
 }
 
 struct Running<'a> {
@@ -121,6 +132,8 @@ struct Running<'a> {
     ear: Option<Box<dyn Ear>>,
     /// How many connections to it were told already.
     heard: usize,
+    /// What the case has staged.
+    taped: Taped,
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -209,6 +222,7 @@ impl<'a> Running<'a> {
             reason: reason.map(|reason| self.site.shared.redactor.text(&reason)),
             findings: self.findings,
             exchanges: self.exchanges,
+            stayed: Vec::new(),
         }
     }
 
@@ -381,6 +395,9 @@ impl<'a> Running<'a> {
 
     /// The word for the same request when it is allowed.
     fn granted(&self, step: &StepPlan) -> Expect {
+        if matches!(step.interface, Interface::Tape(_)) {
+            return Expect::Ok;
+        }
         let target = step.destination.as_ref().unwrap_or(&step.path);
         match step.method {
             Method::Put | Method::Move | Method::Copy => match self.known(target) {

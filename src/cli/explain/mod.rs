@@ -136,6 +136,10 @@ fn meaning(variable: Variable) -> &'static str {
         Variable::Second => "the case's directory in the second area (`second:`)",
         Variable::SecondArea => "the path of the second area",
         Variable::SecondIssuer => "the issuer of the second area's tokens",
+        Variable::Tape => {
+            "the case's directory below the path whose files go to tape (`traits: {tape: …}`)"
+        }
+        Variable::Nearline => "the file that is on tape already (`traits: {tape: {file}}`)",
         Variable::Listener => {
             "a server of ours that nobody trusts (`--listen`); who connects to it fails"
         }

@@ -135,7 +135,7 @@ endpoints:
       directories: false
       any-audience: false
       groups: {member: /vo, protected: /vo/production/}
-      tape: true
+      tape: {path: /nearline, file: /nearline/some%20file}
       macaroons: true
     known-failures:
     - case: path.sibling-prefix.read
@@ -210,7 +210,12 @@ endpoints:
                     protected: "/vo/production",
                 },
             ),
-            tape: true,
+            tape: Some(
+                Tape {
+                    path: "/nearline",
+                    file: "/nearline/some%20file",
+                },
+            ),
             macaroons: true,
             read_only: None,
         },

@@ -23,6 +23,7 @@ mod rights;
 mod scopes;
 mod service;
 mod signature;
+mod tape;
 mod webdav;
 
 use std::sync::LazyLock;
@@ -104,6 +105,7 @@ pub fn faults() -> &'static [Fault] {
             digest::FAULTS,
             membership::FAULTS,
             isolation::FAULTS,
+            tape::FAULTS,
             service::FAULTS,
         ]
         .concat()
