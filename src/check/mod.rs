@@ -32,6 +32,12 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Whether the case judges the clause named `id`.
+    fn cites(&self, id: &str) -> bool {
+        let mut clauses = self.case.clauses.iter();
+        clauses.any(|clause| clause.as_str() == id)
+    }
+
     /// A deviation from the case's own clause: what the case is about.
     pub(crate) fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let clause = self.case.clauses.first().map_or("", ClauseId::as_str);

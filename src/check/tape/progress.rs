@@ -145,8 +145,8 @@ fn told<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     members.get(name).filter(|value| !value.is_null())
 }
 
-/// Whether the answer to a poll is complete, and consistent with what was `seen` before, to which it is
-/// added.
+/// Whether the files fare as they should by the answer to a poll; and where the case is about that, whether
+/// it is complete and consistent with what was `seen` before, to which it is added.
 pub fn progress(
     judge: Judge<'_>,
     call: &TapeCall,
@@ -201,6 +201,8 @@ pub fn progress(
     for file in files {
         findings.extend(entry(judge, file, seen));
     }
+    // Other cases only need to know how the files fare.
+    findings.retain(|finding| judge.cites(finding.clause.as_str()));
     findings.truncate(FINDINGS);
     let told = read_progress(answer).unwrap_or_default();
     findings.extend(ends(judge, call, asked, &told));

@@ -777,12 +777,14 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: |rules| rules.tape.forgets = false,
     },
     Fault {
-        name: "tape-deleted-is-gone",
+        name: "tape-deleted-is-bad-request",
         about: "A request that is not there is answered with 400.",
         clauses: &["TAPE-21", "TAPE-23"],
         cases: &["tape.delete.gone"],
         apply: |rules| {
             rules.tape.says = |said, outcome| match (said.operation, &outcome) {
+                // The observer has to see what is there.
+                _ if said.bearer.is_none_or(|bearer| bearer.has(Action::Poll)) => outcome,
                 (Poll | Delete, Outcome::Json(StatusCode::NOT_FOUND, ..)) => {
                     problem(StatusCode::BAD_REQUEST)
                 }
@@ -878,7 +880,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "tape-lifetime-refused",
         about: "A request that says how long it needs its files is refused.",
-        clauses: &["TAPE-24"],
+        clauses: &["TAPE-03", "TAPE-24"],
         cases: &["tape.stage.lifetime"],
         apply: |rules| {
             rules.tape.understands =

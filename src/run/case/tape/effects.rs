@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
@@ -259,14 +259,23 @@ impl Running<'_> {
         request: &Request,
     ) -> Result<Option<Finding>, Stop> {
         let mut patience = Patience::new(self.deadline, SOON);
+        let mut went_on = BTreeSet::new();
         loop {
             let progress = self.request_seen(&request.id).await?.unwrap_or_default();
             let mut files = call.files.iter().filter_map(|file| progress.of(file));
-            let Some(open) = files.find(|entry| !entry.settled()).map(|e| e.describe()) else {
+            let open = files.clone().find(|entry| !entry.settled());
+            let late = files.find(|entry| went_on.contains(&entry.path) && !entry.failed());
+            if let Some(entry) = late.filter(|_| open.is_none()) {
+                let expected = format!("{} is cancelled", entry.path);
+                return Ok(Some(judge.own(expected, "it went on and came to disk")));
+            }
+            let Some(entry) = open else {
                 return Ok(None);
             };
+            went_on.insert(entry.path.clone());
+            let described = entry.describe();
             let Some(pause) = patience.next() else {
-                return Ok(Some(judge.own("CANCELLED, or what it was before", open)));
+                return Ok(Some(judge.own("CANCELLED", described)));
             };
             self.wait(pause).await.map_err(Stop::Undecided)?;
         }
