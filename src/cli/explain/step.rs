@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::check;
-use crate::model::{Credential, Expect, Method, Step, TokenTemplate, Variable};
+use crate::model::{Credential, Expect, Interface, Method, Step, TokenTemplate, Variable};
 
+use super::tape;
 use super::token::{credential, token};
 
 /// Appends what there is to say of `step`.
@@ -18,6 +19,9 @@ pub(super) fn explain(text: &mut String, step: &Step) {
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "    {name:10}{value}");
     };
+    if let Interface::Tape(call) = &step.interface {
+        tape::shape(&mut row, call);
+    }
     if step.optional {
         row(
             "skipped",
@@ -35,8 +39,12 @@ pub(super) fn explain(text: &mut String, step: &Step) {
     }
     row("with", &credential(&step.token));
     shape(&mut row, step);
-    row("expected", &expected(step));
-    row("proof", &proof(step));
+    let (expected, proof) = match &step.interface {
+        Interface::Tape(call) => (tape::expected(step, call), tape::proof(step, call)),
+        _ => (expected(step), proof(step)),
+    };
+    row("expected", &expected);
+    row("proof", &proof);
     let named = |asked: &TokenTemplate| asked.variables().any(|v| v == Variable::Listener);
     if step.token.token().is_some_and(named) {
         row("", "nobody has connected to {listener}");

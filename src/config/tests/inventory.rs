@@ -371,9 +371,6 @@ endpoints:
     site/endpoints.yaml:13:37: `groups`: expected `false` or a mapping
       help: the mapping has the keys `member`, `privileged` and `protected`
 
-    site/endpoints.yaml:13:49: `tape`: expected `true` or `false`, found text
-      help: write `true`
-
     site/endpoints.yaml:14:3: `critical` is a row of the table already
        14 |   critical:
           |   ^^^^^^^^

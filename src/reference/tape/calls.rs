@@ -101,6 +101,7 @@ impl Element {
                 path: object.to_string(),
                 object: object.clone(),
                 state: (self.rules.tape.takes)(entry, &object),
+                released: false,
             });
         }
         if files
@@ -208,17 +209,25 @@ impl Element {
         let holds = |recall: &Recall, object: &ObjectPath| {
             let done = [EntryState::Completed, EntryState::OnDisk];
             let mut files = recall.files.iter();
-            files.any(|entry| entry.object == *object && done.contains(&entry.state))
+            files.any(|entry| {
+                entry.object == *object && done.contains(&entry.state) && !entry.released
+            })
         };
         if (self.rules.tape.does)(operation, may.is_ok()) {
             for object in objects {
                 let mut others = state.requests.iter().filter(|(other, _)| *other != id);
                 let held = others.any(|(_, other)| holds(other, &object));
-                let own = state
-                    .requests
-                    .get(id)
-                    .is_some_and(|own| holds(own, &object));
-                if own && !held {
+                let Some(own) = state.requests.get_mut(id) else {
+                    continue;
+                };
+                if !holds(own, &object) {
+                    continue;
+                }
+                let entries = own.files.iter_mut();
+                for entry in entries.filter(|entry| entry.object == object) {
+                    entry.released = true;
+                }
+                if !held {
                     state.staged.remove(&object);
                 }
             }

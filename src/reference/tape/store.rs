@@ -42,6 +42,8 @@ pub(in crate::reference) struct Entry {
     pub(super) path: String,
     pub(super) object: ObjectPath,
     pub(super) state: EntryState,
+    /// Whether it need not stay on disk any more.
+    pub(super) released: bool,
 }
 
 /// How far a file of a request is.

@@ -4,6 +4,7 @@ mod faults;
 mod issuer;
 mod reading;
 mod refusal;
+mod tape;
 mod writing;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
