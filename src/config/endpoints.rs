@@ -212,18 +212,24 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         let entry = fields.get(name);
         entry.and_then(|entry| entry.boolean(d)).unwrap_or(usual)
     };
+    let [directories, any_audience, macaroons] = [
+        flag("directories", usual.directories),
+        flag("any-audience", usual.any_audience),
+        flag("macaroons", usual.macaroons),
+    ];
+    let tape = match fields.get("tape") {
+        Some(entry) => nearline::read(d, entry),
+        None => Some(usual.tape),
+    };
     Some(Traits {
-        directories: flag("directories", usual.directories),
-        any_audience: flag("any-audience", usual.any_audience),
-        macaroons: flag("macaroons", usual.macaroons),
+        directories,
+        any_audience,
+        macaroons,
         groups: match fields.get("groups") {
             Some(entry) => groups(d, entry)?,
             None => usual.groups,
         },
-        tape: match fields.get("tape") {
-            Some(entry) => nearline::read(d, entry)?,
-            None => usual.tape,
-        },
+        tape: tape?,
         read_only: match fields.get("read-only") {
             Some(entry) => existing::read(d, entry)?,
             None => usual.read_only,

@@ -371,6 +371,9 @@ endpoints:
     site/endpoints.yaml:13:37: `groups`: expected `false` or a mapping
       help: the mapping has the keys `member`, `privileged` and `protected`
 
+    site/endpoints.yaml:13:49: `tape`: expected `false` or a mapping
+      help: write `tape: {path: /nearline, file: /nearline/some-file}`, both below the area: a directory where the cases may write and whose files go to tape, and a file that is on tape already
+
     site/endpoints.yaml:14:3: `critical` is a row of the table already
        14 |   critical:
           |   ^^^^^^^^

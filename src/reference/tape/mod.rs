@@ -67,12 +67,15 @@ pub(super) struct Said<'a> {
     pub(super) body: &'a Value,
 }
 
+/// Whether a token is meant for a service of these names.
+type Audience = fn(&Bearer, &[String], Method) -> bool;
+
 /// The decisions about tape. A fault replaces one or a few of them.
 pub(super) struct TapeRules {
     /// How tokens are verified; `None` is as everywhere.
     pub(super) token: Option<TokenRules>,
     /// Whether a token is meant for a service of these names; `None` is as everywhere.
-    pub(super) audience: Option<fn(&Bearer, &[String], Method) -> bool>,
+    pub(super) audience: Option<Audience>,
     /// Whether that call asks for the audience at all.
     pub(super) audience_of: fn(TapeOperation) -> bool,
     /// Whether that call needs no token.
