@@ -80,6 +80,21 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_trusted_by_name_and_only_over_tls() {
+        let own = Url::parse("https://se.example.org:8443").unwrap();
+        let policy = RedirectPolicy::new(&own, &["*.pool.example.org".into()]);
+        for (url, trusted) in [
+            ("https://se.example.org/api/v1", true),
+            ("https://a.pool.example.org:8444/", true),
+            ("https://evil.example.org/", false),
+            ("https://se.example.org.evil.org/", false),
+            ("http://se.example.org/", false),
+        ] {
+            assert_eq!(policy.trusts(&Url::parse(url).unwrap()), trusted, "{url}");
+        }
+    }
+
+    #[test]
     fn the_token_stays_with_the_endpoint() {
         assert_eq!(step("/x"), follow("https://se.example.org:8443/x", true));
         assert_eq!(
