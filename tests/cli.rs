@@ -161,6 +161,7 @@ fn an_endpoint_without_a_file_is_judged_with_a_test_key() {
         "--intrusive runs it",
         "no authorisation by group",
         "no second area",
+        "declares no tape",
         "no `test-key` for RS256",
     ];
     let record = lab.record();
