@@ -24,6 +24,7 @@ mod scopes;
 mod service;
 mod signature;
 mod tape;
+mod telling;
 mod webdav;
 
 use std::sync::LazyLock;
@@ -106,6 +107,7 @@ pub fn faults() -> &'static [Fault] {
             membership::FAULTS,
             isolation::FAULTS,
             tape::FAULTS,
+            telling::FAULTS,
             service::FAULTS,
         ]
         .concat()
