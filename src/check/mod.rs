@@ -6,6 +6,7 @@ mod offer;
 mod propfind;
 mod read;
 mod report;
+mod tape;
 mod transfer;
 mod word;
 
@@ -17,6 +18,7 @@ pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};
 pub use report::{Ending, Markers, ending, markers};
+pub use tape::*;
 pub use transfer::{
     Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported,
 };
@@ -36,8 +38,14 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Whether the case judges the clause named `id`.
+    fn cites(&self, id: &str) -> bool {
+        let mut clauses = self.case.clauses.iter();
+        clauses.any(|clause| clause.as_str() == id)
+    }
+
     /// A deviation from the case's own clause: what the case is about.
-    fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
+    pub(crate) fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let clause = self.case.clauses.first().map_or("", ClauseId::as_str);
         self.of(clause, expected, actual)
     }

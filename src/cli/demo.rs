@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::model::{
     ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, Profile,
-    SecondArea, SecretRef, TestKey, TokenSource, Traits, Trust,
+    SecondArea, SecretRef, Tape, TestKey, TokenSource, Traits, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{
@@ -20,6 +20,13 @@ const SECOND_AREA: &str = "/wlcg2";
 
 /// The name of the other endpoint of transfers.
 const PARTNER: &str = "partner";
+/// What of the first area goes to tape.
+fn tape() -> Tape {
+    Tape {
+        path: "/nearline".into(),
+        file: "/nearline/some-file".into(),
+    }
+}
 
 /// `touchstone demo`
 pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -137,6 +144,7 @@ impl Stage {
                 issuer_ca_pem: authority.ca_pem().to_owned(),
                 groups: Groups::default(),
             }],
+            tape: Some(tape()),
             faults: faults.to_vec(),
             ..StorageOptions::default()
         };
@@ -216,6 +224,7 @@ impl Stage {
                     audience: None,
                     traits: Traits {
                         groups: Some(Groups::default()),
+                        tape: Some(tape()),
                         ..Traits::default()
                     },
                     known_failures: Vec::new(),

@@ -80,6 +80,7 @@ pub fn builtin_suites() -> Vec<Source> {
             "suites/isolation.yaml",
             include_str!("../../suites/isolation.yaml"),
         ),
+        ("suites/tape.yaml", include_str!("../../suites/tape.yaml")),
     ]
     .into_iter()
     .map(builtin)

@@ -10,7 +10,7 @@ use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
-use super::{clauses, existing, limits, paths, secrets};
+use super::{clauses, existing, limits, nearline, paths, secrets};
 use crate::model::{CaseId, Endpoint, Groups, KnownFailure, Limits, Place, SecondArea, Traits};
 
 const KEYS: &[&str] = &[
@@ -232,16 +232,26 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         let entry = fields.get(name);
         entry.and_then(|entry| entry.boolean(d)).unwrap_or(usual)
     };
+    let [directories, any_audience, third_party_copy, macaroons] = [
+        flag("directories", usual.directories),
+        flag("any-audience", usual.any_audience),
+        flag("third-party-copy", usual.third_party_copy),
+        flag("macaroons", usual.macaroons),
+    ];
+    let tape = match fields.get("tape") {
+        Some(entry) => nearline::read(d, entry),
+        None => Some(usual.tape),
+    };
     Some(Traits {
-        directories: flag("directories", usual.directories),
-        any_audience: flag("any-audience", usual.any_audience),
-        third_party_copy: flag("third-party-copy", usual.third_party_copy),
-        tape: flag("tape", usual.tape),
-        macaroons: flag("macaroons", usual.macaroons),
+        directories,
+        any_audience,
+        third_party_copy,
+        macaroons,
         groups: match fields.get("groups") {
             Some(entry) => groups(d, entry)?,
             None => usual.groups,
         },
+        tape: tape?,
         read_only: match fields.get("read-only") {
             Some(entry) => existing::read(d, entry)?,
             None => usual.read_only,

@@ -14,6 +14,7 @@ mod inventory;
 mod issuers;
 mod limits;
 mod macaroons;
+mod nearline;
 mod objects;
 mod paths;
 mod problem;

@@ -79,6 +79,14 @@ const KEYS: &[&str] = &[
     "report",
     "hang-up",
     "redirecting",
+    "files",
+    "except",
+    "whole",
+    "further",
+    "json",
+    "request",
+    "settled",
+    "problem",
 ];
 /// Keys that need the byte-exact client.
 const WIRE_KEYS: [&str; 8] = [
@@ -103,7 +111,10 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
     let fields = entry.fields(d, "a step", KEYS)?;
     let request = fields.one_of(d, METHOD_KEYS, true).and_then(|entry| {
         let (_, method) = METHODS.iter().find(|(word, _)| *word == entry.name)?;
-        Some((*method, path(d, entry)))
+        match entry.name {
+            "tape" => tape::request(d, entry),
+            _ => Some((*method, path(d, entry))),
+        }
     });
     let method = request.as_ref().map(|(method, _)| *method);
     let interface = interface(d, &fields);
@@ -122,7 +133,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         .and_then(|entry| tokens::read(d, entry));
     let expect = fields
         .require(d, "expect")
-        .and_then(|entry| expect(d, entry, method));
+        .and_then(|entry| expect(d, entry, method, interface.as_ref()));
     let control = control(d, &fields, expect, token.as_ref());
     let (method, path) = request?;
     Some(Step {
@@ -148,6 +159,9 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
 
 /// Whom the step speaks to.
 fn interface(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Interface> {
+    if fields.get("tape").is_none() {
+        tape::absent(d, fields);
+    }
     if fields.get("pull").or(fields.get("push")).is_some() {
         if let Some(entry) = WIRE_KEYS.iter().find_map(|key| fields.get(key)) {
             let name = entry.name;
@@ -161,7 +175,7 @@ fn interface(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Interface> 
         );
         None
     } else if fields.get("tape").is_some() {
-        tape::read(d, fields).map(Interface::Tape)
+        tape::read(d, fields, KEYS).map(Interface::Tape)
     } else if fields.get("macaroon").is_some() {
         macaroons::read(d, fields).map(Interface::Macaroons)
     } else {
@@ -383,9 +397,18 @@ fn body(d: &mut Diagnostics<'_>, fields: &Fields<'_>, method: Option<Method>) ->
     }
 }
 
-fn expect(d: &mut Diagnostics<'_>, entry: Entry<'_>, method: Option<Method>) -> Option<Expect> {
+fn expect(
+    d: &mut Diagnostics<'_>,
+    entry: Entry<'_>,
+    method: Option<Method>,
+    interface: Option<&Interface>,
+) -> Option<Expect> {
     let words = Expect::ALL.map(|word| (word.as_str(), word));
     let expect = entry.word(d, &words)?;
+    let fits = |expect, method| match interface {
+        Some(Interface::Tape(call)) => tape::fits(expect, call.operation),
+        _ => fits(expect, method),
+    };
     if let Some(method) = method
         && !fits(expect, method)
     {
@@ -394,7 +417,10 @@ fn expect(d: &mut Diagnostics<'_>, entry: Entry<'_>, method: Option<Method>) -> 
             .filter(|word| fits(*word, method))
             .map(Expect::as_str)
             .collect();
-        let method = method.as_str().to_lowercase();
+        let method = match interface {
+            Some(Interface::Tape(call)) => format!("tape: {}", call.operation),
+            _ => method.as_str().to_lowercase(),
+        };
         d.error(entry.mark(), format!("`{method}` cannot be `{expect}`"))
             .help(format!("it can be {}", listed(&fitting)));
         return None;
@@ -465,12 +491,12 @@ fn control(
 pub(super) fn path(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Template> {
     let text = entry.text(d)?;
     let template = template(d, entry)?;
-    let elsewhere = ["{protected}/", "{second}/"];
+    let elsewhere = ["{protected}/", "{second}/", "{tape}/"];
     let inner = elsewhere.iter().find_map(|start| text.strip_prefix(start));
     let (inner, elsewhere) = (inner.unwrap_or(text), inner.is_some());
     if template.variables().count() > usize::from(elsewhere) {
         d.error(entry.mark(), "a path has no variables")
-            .help("only `{protected}/` or `{second}/` may stand at its start");
+            .help("only `{protected}/`, `{second}/` or `{tape}/` may stand at its start");
         return None;
     }
     if inner.starts_with('/') {

@@ -3,4 +3,5 @@
 mod catalogue;
 mod hostile;
 mod inventory;
+mod tape;
 mod transfers;

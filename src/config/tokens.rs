@@ -214,7 +214,7 @@ fn literal<'n>(entry: Entry<'n>) -> Option<&'n Node> {
 }
 
 /// A value as it is; texts may hold variables.
-fn json(d: &mut Diagnostics<'_>, entry: Entry<'_>, node: &Node) -> Option<Value> {
+pub(super) fn json(d: &mut Diagnostics<'_>, entry: Entry<'_>, node: &Node) -> Option<Value> {
     let value = match &node.kind {
         Kind::Null => Value::Null,
         Kind::Bool(value) => Value::Bool(*value),

@@ -209,11 +209,20 @@ pub struct Traits {
     /// It copies from and to other servers (HTTP-TPC).
     pub third_party_copy: bool,
     /// It speaks the tape REST API.
-    pub tape: bool,
+    pub tape: Option<Tape>,
     /// It issues macaroons.
     pub macaroons: bool,
     /// Nothing may be written there; this file is there to be read.
     pub read_only: Option<Existing>,
+}
+
+/// What of an endpoint goes to tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tape {
+    /// Path of a directory below the area, `/…`, where we may write and whose files go to tape.
+    pub path: String,
+    /// Path of a file below the area, `/…`, that is on tape already.
+    pub file: String,
 }
 
 /// A file that was there before us.
@@ -232,7 +241,7 @@ impl Default for Traits {
             any_audience: true,
             groups: None,
             third_party_copy: true,
-            tape: false,
+            tape: None,
             macaroons: false,
             read_only: None,
         }

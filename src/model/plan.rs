@@ -48,6 +48,8 @@ pub struct EndpointPlan {
     pub observer: Option<TokenRequest>,
     /// The same for the second area.
     pub second: Option<TokenRequest>,
+    /// With which requests to the tape REST API are looked at and taken back.
+    pub tape: Option<TokenRequest>,
     /// The run's directory: the area and `/touchstone-…`.
     pub directory: String,
     /// In the order of the suites.

@@ -28,6 +28,10 @@ pub enum Variable {
     SecondArea,
     /// `{second-issuer}`: the identifier of the second area's issuer.
     SecondIssuer,
+    /// `{tape}`: the case's own directory below the path whose files go to tape.
+    Tape,
+    /// `{nearline}`: the file that is on tape already.
+    Nearline,
     /// `{listener}`: scheme, host and port of a server of ours that nobody trusts. It is there while the
     /// case runs, so that the plan leaves the variable as it is.
     Listener,
@@ -37,7 +41,7 @@ pub enum Variable {
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Dir,
         Self::Endpoint,
         Self::Area,
@@ -48,9 +52,16 @@ impl Variable {
         Self::Second,
         Self::SecondArea,
         Self::SecondIssuer,
+        Self::Tape,
+        Self::Nearline,
         Self::Listener,
         Self::ListenerHost,
     ];
+
+    /// Whether it has a meaning only where files go to tape.
+    pub fn of_tape(self) -> bool {
+        matches!(self, Self::Tape | Self::Nearline)
+    }
 
     /// The name between the braces.
     pub fn name(self) -> &'static str {
@@ -65,6 +76,8 @@ impl Variable {
             Self::Second => "second",
             Self::SecondArea => "second-area",
             Self::SecondIssuer => "second-issuer",
+            Self::Tape => "tape",
+            Self::Nearline => "nearline",
             Self::Listener => "listener",
             Self::ListenerHost => "listener-host",
         }

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
     Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER,
-    LISTENER_HOST, Method, Object, Script, Side, Signature, State, Step, StepPlan, Template,
-    TokenRequest, TokenTemplate, Transfer, Variable, Wire,
+    LISTENER_HOST, Method, Object, Script, Side, Signature, State, Step, StepPlan, TapeCall,
+    Template, TokenRequest, TokenTemplate, Transfer, Variable, Wire,
 };
 
 use super::{Site, needs};
@@ -20,6 +21,7 @@ pub(super) fn script(site: &Site<'_>, case: &Case, partner: Option<&str>) -> Scr
     for (variable, directory) in [
         (Variable::Protected, &filler.protected),
         (Variable::Second, &filler.second),
+        (Variable::Tape, &filler.tape),
     ] {
         if needs::path_variables(case).any(|used| used == variable) {
             directories.push(directory.clone());
@@ -77,6 +79,7 @@ struct Filler<'a> {
     directory: String,
     protected: String,
     second: String,
+    tape: String,
 }
 
 impl<'a> Filler<'a> {
@@ -101,6 +104,10 @@ impl<'a> Filler<'a> {
             },
             second: match &endpoint.second {
                 Some(second) => below(&second.path),
+                None => String::new(),
+            },
+            tape: match &endpoint.traits.tape {
+                Some(tape) => below(&format!("{}{}", endpoint.area, tape.path)),
                 None => String::new(),
             },
         }
@@ -128,6 +135,8 @@ impl<'a> Filler<'a> {
             Variable::Second => below(second_area, &self.second),
             Variable::SecondArea => second_area.to_owned(),
             Variable::SecondIssuer => issuer(second.map(|second| second.issuer.as_str())),
+            Variable::Tape => below(&endpoint.area, &self.tape),
+            Variable::Nearline => self.nearline().to_owned(),
             Variable::Listener => LISTENER.to_owned(),
             Variable::ListenerHost => LISTENER_HOST.to_owned(),
         }
@@ -147,6 +156,8 @@ impl<'a> Filler<'a> {
         let text = template.expand(|variable| match variable {
             Variable::Protected => self.protected.clone(),
             Variable::Second => self.second.clone(),
+            Variable::Tape => self.tape.clone(),
+            Variable::Nearline => format!("{}{}", self.site.endpoint.area, self.nearline()),
             other => self.value(other),
         });
         if text.starts_with('/') {
@@ -204,8 +215,29 @@ impl<'a> Filler<'a> {
     fn interface(&self, interface: &Interface) -> Interface {
         match interface {
             Interface::Transfer(transfer) => Interface::Transfer(self.transfer(transfer)),
-            Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => interface.clone(),
+            Interface::Tape(call) => Interface::Tape(self.tape_call(call)),
+            Interface::Webdav | Interface::Macaroons(_) => interface.clone(),
         }
+    }
+
+    fn tape_call(&self, call: &TapeCall) -> TapeCall {
+        // The API escapes nothing in its paths.
+        let plain = |path: &String| {
+            let path = Template::parse(path).map_or_else(|_| path.clone(), |path| self.path(&path));
+            percent_decode_str(&path).decode_utf8_lossy().into_owned()
+        };
+        TapeCall {
+            files: call.files.iter().map(plain).collect(),
+            except: call.except.iter().map(plain).collect(),
+            json: call.json.as_ref().map(|json| self.json(json)),
+            ..call.clone()
+        }
+    }
+
+    /// Below the area.
+    fn nearline(&self) -> &str {
+        let tape = self.site.endpoint.traits.tape.as_ref();
+        tape.map_or("", |tape| &tape.file)
     }
 
     fn transfer(&self, transfer: &Transfer) -> Transfer {

@@ -80,6 +80,7 @@ pub fn plan(
                 profile: site.profile,
                 observer: observer(inventory, endpoint),
                 second: second_observer(inventory, endpoint),
+                tape: tape_observer(inventory, endpoint),
                 directory: format!("{}{}", endpoint.area, site.directory),
                 cases: planned.collect(),
             }
@@ -130,6 +131,15 @@ pub fn observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenReque
 /// The same for the second area.
 pub fn second_observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
     everything(inventory, endpoint, &endpoint.second.as_ref()?.issuer)
+}
+
+/// The token with which requests to the tape REST API are looked at and taken back.
+fn tape_observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
+    let issuer = endpoint.issuer.as_ref()?;
+    endpoint.traits.tape.as_ref()?;
+    let scopes = ["storage.stage:/", "storage.poll:/"].map(ToOwned::to_owned);
+    let can = inventory.issuer(issuer)?.abilities().any;
+    can.then(|| TokenRequest::good(issuer.clone(), scopes.to_vec(), usual_audience(endpoint)))
 }
 
 fn everything(inventory: &Inventory, endpoint: &Endpoint, issuer: &str) -> Option<TokenRequest> {

@@ -154,12 +154,20 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
     if case.issuer_path && !second_issuer_has_path(site) {
         return Some("the issuer of the second area has no path in its URL".into());
     }
+    if traits.tape.is_none() && (calls_tape(case) || variables(case).any(Variable::of_tape)) {
+        return Some("the endpoint declares no tape (`traits: {tape: {path, file}}`)".into());
+    }
     if !traits.any_audience && tokens(case).any(names_everybody) {
         return Some(format!(
             "the endpoint declares that it does not accept the audience {ANY_AUDIENCE}"
         ));
     }
     None
+}
+
+fn calls_tape(case: &Case) -> bool {
+    let mut steps = case.steps.iter();
+    steps.any(|step| matches!(step.interface, Interface::Tape(_)))
 }
 
 fn second_issuer_has_path(site: &Site<'_>) -> bool {
@@ -257,7 +265,14 @@ pub(super) fn path_variables(case: &Case) -> impl Iterator<Item = Variable> + '_
         .steps
         .iter()
         .flat_map(|step| std::iter::once(&step.path).chain(&step.destination));
-    given.chain(steps).flat_map(|path| path.variables())
+    let called = case.steps.iter().flat_map(|step| match &step.interface {
+        Interface::Tape(call) => call.files.as_slice(),
+        _ => &[],
+    });
+    let called = called.filter_map(|path| Template::parse(path).ok());
+    let called = called.flat_map(|path| path.variables().collect::<Vec<_>>());
+    let paths = given.chain(steps).flat_map(|path| path.variables());
+    paths.chain(called)
 }
 
 fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{Catalogue, load_catalogue};
 use crate::model::{
     Alteration, ClientAuthentication, Groups, Issuer, Limits, Object, Place, Script, SecondArea,
-    SecretRef, State, TestKey, TokenSource, Traits,
+    SecretRef, State, Tape, TestKey, TokenSource, Traits,
 };
 
 const START: &str = "2026-11-22T07:28:48Z";
@@ -22,6 +22,10 @@ fn endpoint(name: &str) -> Endpoint {
         audience: None,
         traits: Traits {
             groups: Some(Groups::default()),
+            tape: Some(Tape {
+                path: "/nearline".into(),
+                file: "/nearline/some-file".into(),
+            }),
             ..Traits::default()
         },
         known_failures: Vec::new(),

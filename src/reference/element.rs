@@ -17,6 +17,7 @@ use super::namespace::{Namespace, Node};
 use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
 use super::rules::{Memory, Rules, Service, Told};
+use super::tape::{self, Nearline};
 use super::token::{self, Bearer};
 use super::transfer::{self, Order, Transfers};
 use super::webdav;
@@ -41,6 +42,8 @@ pub(super) struct Element {
     /// What was asked, where that is remembered.
     pub(super) requests: Mutex<Vec<String>>,
     pub(super) transfers: Transfers,
+    /// What goes to tape, where anything does.
+    pub(super) tape: Option<Nearline>,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -117,6 +120,9 @@ impl Element {
     }
 
     async fn outcome(self: &Arc<Self>, parts: Parts, body: Body) -> Outcome {
+        if let Some(asked) = self.tape.as_ref().and_then(|_| tape::asked(&parts)) {
+            return self.tape_answer(asked, parts, body).await;
+        }
         let Some(method) = (self.rules.method)(parts.method.as_str()) else {
             return Outcome::NotAllowed(METHODS);
         };
@@ -242,6 +248,20 @@ impl Element {
         }))
     }
 
+    /// The same for a path that is understood already.
+    pub(super) fn place(&self, path: ObjectPath) -> Option<Target> {
+        let below = |area: &ServedArea| (self.rules.within)(&path, &area.path);
+        let found = (0..self.areas.len())
+            .filter_map(|area| Some((area, below(&self.areas[area])?)))
+            .min_by_key(|(_, below)| below.depth());
+        found.map(|(area, below)| Target {
+            area,
+            below,
+            slash: false,
+            path,
+        })
+    }
+
     /// The path of a URI of this service.
     pub(super) fn own_path<'a>(&self, uri: &'a str) -> Option<&'a str> {
         self.origins.iter().find_map(|origin| {
@@ -262,7 +282,7 @@ impl Element {
             .collect()
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
+    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
         let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
         let announced = headers
             .get(header::CONTENT_LENGTH)

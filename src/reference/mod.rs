@@ -20,6 +20,7 @@ mod scope;
 mod server;
 mod side;
 mod storage;
+mod tape;
 mod token;
 mod transfer;
 mod webdav;

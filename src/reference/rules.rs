@@ -12,6 +12,7 @@ use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::{End, ObjectPath, RequestPath, WrittenPath};
 use super::pool::{self, Ticket};
 use super::scope::Action;
+use super::tape::TapeRules;
 use super::token::{Bearer, TokenRules};
 use super::transfer::TransferRules;
 use crate::model::{Groups, Method};
@@ -62,6 +63,8 @@ pub(super) struct Rules {
     pub(super) redeems: fn(&mut Memory, &str, Option<&str>) -> Option<Bearer>,
     /// What is decided about third-party copies.
     pub(super) transfer: TransferRules,
+    /// What is decided about tape.
+    pub(super) tape: TapeRules,
 }
 
 /// Whose token it is, or why it is nobody's.
@@ -134,6 +137,7 @@ impl Default for Rules {
             token: TokenRules::default(),
             redeems: pool::redeem,
             transfer: TransferRules::default(),
+            tape: TapeRules::default(),
         }
     }
 }

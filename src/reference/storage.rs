@@ -11,9 +11,10 @@ use super::namespace::{Act, Namespace};
 use super::path::{ObjectPath, WrittenPath};
 use super::rules::{Rules, Service};
 use super::server::{Port, Server};
+use super::tape::Nearline;
 use super::transfer::{TransferOptions, Transfers};
 use super::{Authority, ReferenceError};
-use crate::model::Groups;
+use crate::model::{Groups, Tape};
 
 /// How a storage element is to be.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct StorageOptions {
     pub faults: Vec<&'static Fault>,
     /// Files that are there from the start, by their path on the service.
     pub files: Vec<(String, Vec<u8>)>,
+    /// What goes to tape.
+    pub tape: Option<Tape>,
     /// Whether it remembers every request.
     pub recorded: bool,
     /// How it carries out third-party copies.
@@ -65,6 +68,7 @@ impl Default for StorageOptions {
             others: Vec::new(),
             faults: Vec::new(),
             files: Vec::new(),
+            tape: None,
             recorded: false,
             transfer: TransferOptions::default(),
         }
@@ -174,6 +178,10 @@ fn element(
         let full = |_| ReferenceError::Option("a file cannot be stored".into());
         namespace.apply(&put, "").map_err(full)?;
     }
+    let tape = match &options.tape {
+        Some(tape) => Some(nearline(&first, tape, &mut namespace)?),
+        None => None,
+    };
     let mut rules = Rules::default();
     for fault in &options.faults {
         fault.apply(&mut rules);
@@ -191,7 +199,29 @@ fn element(
         memory: Mutex::default(),
         requests: Mutex::default(),
         transfers,
+        tape,
     })
+}
+
+/// The nearline directory of that area, with the file that is on tape from the start.
+fn nearline(
+    area: &Area,
+    tape: &Tape,
+    namespace: &mut Namespace,
+) -> Result<Nearline, ReferenceError> {
+    let area = absolute(&area.path)?;
+    let directory = area.join(&absolute(&tape.path)?);
+    let path = area.join(&absolute(&tape.file)?);
+    namespace.make_directories(&directory);
+    if let Some(parent) = path.parent() {
+        namespace.make_directories(&parent);
+    }
+    let content = Bytes::from_static(b"on tape from the start\n");
+    let full = |_| ReferenceError::Option("a file cannot be stored".into());
+    namespace
+        .apply(&Act::Put { path, content }, "")
+        .map_err(full)?;
+    Ok(Nearline::new(directory))
 }
 
 fn absolute(path: &str) -> Result<ObjectPath, ReferenceError> {

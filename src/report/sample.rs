@@ -135,6 +135,7 @@ pub(crate) fn plan() -> Plan {
             profile: Profile::V1_3,
             observer: None,
             second: None,
+            tape: None,
             directory: "/touchstone-20261122t072848z-4f2a9c".into(),
             cases: cases.into(),
         }

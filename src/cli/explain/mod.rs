@@ -1,4 +1,5 @@
 mod step;
+mod tape;
 mod token;
 mod transfer;
 
@@ -137,6 +138,10 @@ fn meaning(variable: Variable) -> &'static str {
         Variable::Second => "the case's directory in the second area (`second:`)",
         Variable::SecondArea => "the path of the second area",
         Variable::SecondIssuer => "the issuer of the second area's tokens",
+        Variable::Tape => {
+            "the case's directory below the path whose files go to tape (`traits: {tape: …}`)"
+        }
+        Variable::Nearline => "the file that is on tape already (`traits: {tape: {file}}`)",
         Variable::Listener => {
             "a server of ours that nobody trusts (`--listen`); who connects to it fails"
         }
@@ -219,9 +224,9 @@ mod tests {
                 !text.contains("()") && !text.contains("a token: \n"),
                 "{text}"
             );
-            let (_, how) = text.split_once("How such tokens are obtained\n").unwrap();
+            let how = text.split_once("How such tokens are obtained\n");
             assert!(
-                how.starts_with("  ") || !text.contains("a token: "),
+                how.is_some_and(|(_, how)| how.starts_with("  ")) || !text.contains("a token: "),
                 "{text}"
             );
             for variable in Variable::ALL {

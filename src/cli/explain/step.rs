@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::check;
 use crate::model::{Credential, Expect, Interface, Method, Step, TokenTemplate, Variable};
 
+use super::tape;
 use super::token::{credential, token};
 use super::transfer;
 
@@ -30,6 +31,9 @@ pub(super) fn explain(text: &mut String, step: &Step) {
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "    {name:10}{value}");
     };
+    if let Interface::Tape(call) = &step.interface {
+        tape::shape(&mut row, call);
+    }
     if step.optional {
         row(
             "skipped",
@@ -50,17 +54,19 @@ pub(super) fn explain(text: &mut String, step: &Step) {
     }
     row("with", &credential(&step.token));
     shape(&mut row, step);
-    match copied {
-        Some(copied) => {
+    let (expected, proof) = match &step.interface {
+        Interface::Transfer(copied) => {
             transfer::rows(&mut row, copied);
-            row("expected", &transfer::expected(step.expect));
-            row("proof", transfer::proof(copied, step.expect));
+            (
+                transfer::expected(step.expect),
+                transfer::proof(copied, step.expect).to_owned(),
+            )
         }
-        None => {
-            row("expected", &expected(step));
-            row("proof", &proof(step));
-        }
-    }
+        Interface::Tape(call) => (tape::expected(step, call), tape::proof(step, call)),
+        Interface::Webdav | Interface::Macaroons(_) => (expected(step), proof(step)),
+    };
+    row("expected", &expected);
+    row("proof", &proof);
     let named = |asked: &TokenTemplate| asked.variables().any(|v| v == Variable::Listener);
     if step.token.token().is_some_and(named) {
         row("", "nobody has connected to {listener}");

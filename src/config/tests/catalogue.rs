@@ -60,6 +60,7 @@ fn places_are_the_lines_of_cases_and_steps() {
                         Direction::Pull => "pull".to_owned(),
                         Direction::Push => "push".to_owned(),
                     },
+                    Interface::Tape(_) => "tape".to_owned(),
                     _ => step.method.as_str().to_lowercase(),
                 };
                 let path = step.path.to_string();
@@ -354,7 +355,7 @@ fn variables_and_paths() {
     own.yaml:15:11: a path has no variables
        15 |   - file: '{dir}/a'
           |           ^^^^^^^^^
-      help: only `{protected}/` or `{second}/` may stand at its start
+      help: only `{protected}/`, `{second}/` or `{tape}/` may stand at its start
 
     own.yaml:16:12: ` ` cannot stand in the path of a URL
        16 |   - file: a b

@@ -135,7 +135,7 @@ endpoints:
       directories: false
       any-audience: false
       groups: {member: /vo, protected: /vo/production/}
-      tape: true
+      tape: {path: /nearline, file: /nearline/some%20file}
       macaroons: true
     known-failures:
     - case: path.sibling-prefix.read
@@ -210,7 +210,12 @@ endpoints:
                     protected: "/vo/production",
                 },
             ),
-            tape: true,
+            tape: Some(
+                Tape {
+                    path: "/nearline",
+                    file: "/nearline/some%20file",
+                },
+            ),
             macaroons: true,
             read_only: None,
         },
@@ -366,8 +371,8 @@ endpoints:
     site/endpoints.yaml:13:37: `groups`: expected `false` or a mapping
       help: the mapping has the keys `member`, `privileged` and `protected`
 
-    site/endpoints.yaml:13:49: `tape`: expected `true` or `false`, found text
-      help: write `true`
+    site/endpoints.yaml:13:49: `tape`: expected `false` or a mapping
+      help: write `tape: {path: /nearline, file: /nearline/some-file}`, both below the area: a directory where the cases may write and whose files go to tape, and a file that is on tape already
 
     site/endpoints.yaml:14:3: `critical` is a row of the table already
        14 |   critical:

@@ -196,7 +196,7 @@ impl Wire {
         match step {
             Step::Refuse(reason) => refused(reason),
             // Some carry the token in the new place's query; the other side's would be missing there.
-            Step::Follow { to, token } if token || self.0.redirects.allows(&to) => {
+            Step::Follow { to, token } if token || self.0.redirects.trusts(&to) => {
                 let path = match to.query() {
                     Some(query) => format!("{}?{query}", to.path()),
                     None => to.path().to_owned(),

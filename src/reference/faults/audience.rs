@@ -35,6 +35,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
             "authentication.repeated.audience",
+            "tape.stage.other-audience",
+            "tape.token.other-audience",
         ],
         apply: |rules| rules.audience_accepted = |bearer, _, _| bearer.audience.is_some(),
     },
@@ -61,6 +63,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
             "authentication.repeated.audience",
+            "tape.stage.other-audience",
+            "tape.token.other-audience",
         ],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
@@ -214,6 +218,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.own-url",
             "audience.array.first",
             "audience.array.last",
+            "tape.token.endpoint-audience",
         ],
         apply: |rules| {
             rules.audience_accepted = |bearer, _, method| audience_accepted(bearer, &[], method)
@@ -223,7 +228,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "audience-own-url-in-array-only",
         about: "The service's own URL as the single audience is not recognised.",
         clauses: &["JWT-2.1.1-15"],
-        cases: &["audience.own-url"],
+        cases: &["audience.own-url", "tape.token.endpoint-audience"],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| match &bearer.audience {
                 Some(Audience::One(one)) => one == ANY_AUDIENCE,
@@ -235,7 +240,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "audience-absent-accepted",
         about: "A token without an audience is for everybody.",
         clauses: &["JWT-2.1.1-12"],
-        cases: &["audience.absent"],
+        cases: &["audience.absent", "tape.token.no-audience"],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
                 bearer.audience.is_none() || audience_accepted(bearer, own, method)

@@ -22,6 +22,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.expired.write",
             "bearer.challenge.expired",
             "bearer.echo",
+            "tape.token.expired",
         ],
         apply: |rules| {
             rules.token.claim = |name, jws, now| {
@@ -131,6 +132,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.not-before.future.read",
             "authentication.not-before.ten-minutes",
+            "tape.token.not-yet-valid",
         ],
         apply: |rules| {
             rules.token.claim = |name, jws, now| {
@@ -264,6 +266,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.issuer.foreign.read",
             "authentication.issuer.foreign.write",
+            "tape.token.unknown-issuer",
         ],
         apply: |rules| {
             rules.token.same_issuer = |trusted, iss| {
@@ -447,7 +450,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "version-minor-compared-as-text",
         about: "Of a version every later one is accepted.",
         clauses: &["JWT-4.3.3-02"],
-        cases: &["authentication.version.major"],
+        cases: &["authentication.version.major", "tape.token.version"],
         apply: |rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "wlcg.ver"

@@ -107,6 +107,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.scheme.bare",
             "bearer.scheme.other",
             "connection.refused-first",
+            "tape.stage.no-token",
+            "tape.error.denied",
+            "tape.token.absent",
         ],
         apply: |rules| rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Read),
     },
@@ -135,6 +138,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.scheme.other",
             "connection.no-token",
             "connection.refused-first",
+            "tape.stage.no-token",
+            "tape.error.denied",
+            "tape.token.absent",
         ],
         apply: |rules| rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Modify),
     },
@@ -416,6 +422,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.request.semicolon",
             "path.request.backslash",
+            "tape.delete.gone",
+            "tape.release.request",
+            "tape.error.not-found",
         ],
         apply: |rules| {
             rules.says = |asked, mut response| {
@@ -439,6 +448,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.query",
             "bearer.query.wrong-access-token",
             "bearer.query.wrong-authz",
+            "tape.error.denied",
         ],
         apply: |rules| {
             rules.says = |asked, mut response| {

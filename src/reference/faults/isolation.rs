@@ -19,6 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "isolation.second.no-move-out",
             "isolation.first.no-get",
+            "tape.request.other-issuer",
         ],
         apply: |rules| {
             rules.speaks_for = |bearer, area, _, asked| {

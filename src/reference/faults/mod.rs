@@ -23,6 +23,8 @@ mod rights;
 mod scopes;
 mod service;
 mod signature;
+mod tape;
+mod telling;
 mod webdav;
 
 use std::sync::LazyLock;
@@ -104,6 +106,8 @@ pub fn faults() -> &'static [Fault] {
             digest::FAULTS,
             membership::FAULTS,
             isolation::FAULTS,
+            tape::FAULTS,
+            telling::FAULTS,
             service::FAULTS,
         ]
         .concat()

@@ -292,7 +292,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "poll-writes",
         about: "storage.poll writes.",
         clauses: &["JWT-2.2.1-25"],
-        cases: &["capability.poll.no-put"],
+        cases: &[
+            "capability.poll.no-put",
+            "tape.stage.no-poll",
+            "tape.cancel.needs-stage",
+            "tape.release.needs-stage",
+            "tape.delete.needs-stage",
+            "tape.error.denied",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && !looks(asked.operation)) || permits(action, asked)

@@ -36,6 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.der",
             "authentication.algorithm.mismatch",
             "authentication.malformed.padding",
+            "tape.token.signature",
         ],
         apply: |rules| rules.token.signed = |_, _| true,
     },
@@ -54,6 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.der",
             "authentication.algorithm.mismatch",
             "authentication.malformed.padding",
+            "tape.token.signature",
         ],
         apply: |rules| rules.token.signed = |jws, key| !jws.method.writes() || signed(jws, key),
     },
@@ -82,6 +84,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.zero",
             "authentication.es256.order",
             "authentication.algorithm.mismatch",
+            "tape.token.signature",
         ],
         apply: |rules| rules.token.signed = |jws, key| raw(jws).len() == 64 || signed(jws, key),
     },
@@ -96,7 +99,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "none-accepted",
         about: "An unsecured token is accepted.",
         clauses: &["JWT-4.2-02"],
-        cases: &["authentication.none.empty"],
+        cases: &["authentication.none.empty", "tape.token.unsigned"],
         apply: |rules| {
             rules.token.member =
                 |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
@@ -140,7 +143,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "hmac-with-pem",
         about: "The public key in PEM counts as shared secret.",
         clauses: &["JWT-4.2-03"],
-        cases: &["authentication.hmac.pem"],
+        cases: &["authentication.hmac.pem", "tape.token.hmac"],
         apply: |rules| {
             rules.token.member = |name, jws| {
                 (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)

@@ -88,6 +88,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.empty",
             "digest.adler32.leading-zeros",
             "digest.upload.right",
+            "tape.stage.unstageable",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -199,7 +200,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "delete-missing-is-done",
         about: "DELETE of something missing is answered with 204.",
         clauses: &["DAV-10", "DAV-19"],
-        cases: &["webdav.delete.file", "webdav.missing.delete"],
+        cases: &[
+            "webdav.delete.file",
+            "webdav.missing.delete",
+            "tape.delete.gone",
+            "tape.error.not-found",
+        ],
         apply: |rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "DELETE" && response.status() == StatusCode::NOT_FOUND {

@@ -7,6 +7,7 @@ mod party;
 mod pulling;
 mod reading;
 mod refusal;
+mod tape;
 mod timing;
 mod transfer;
 mod writing;
