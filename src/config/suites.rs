@@ -7,6 +7,7 @@ use super::clauses::{SEVERITIES, clause_id};
 use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
 use super::words::suggestion;
+use super::macaroons;
 use super::{clauses, objects, steps};
 use crate::model::{Arrangement, Case, CaseId, Clause, ClauseId, Place, Step, Suite};
 
@@ -137,6 +138,7 @@ fn case(
         });
     let (given, steps) = (given?, steps?);
     objects::check(d, &given, &steps);
+    macaroons::check_order(d, &steps);
     Some(Case {
         id: id?,
         suite: suite?.to_owned(),

@@ -4,12 +4,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, Interface, LISTENER, Method, Object,
-    Script, Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Transfer,
+    Alteration, Arrangement, Audience, Case, Credential, Interface, LISTENER, MacaroonRequest, Method,
+    Object, Presented, Script, Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Transfer,
     Variable, Wire,
 };
 
-use super::{Site, needs};
+use super::{Site, macaroons, needs};
 
 /// Fills in everything that `case` leaves open.
 pub(super) fn script(site: &Site<'_>, case: &Case) -> Script {
@@ -132,6 +132,10 @@ impl<'a> Filler<'a> {
         Template::parse(text).map_or_else(|_| text.to_owned(), |template| self.text(&template))
     }
 
+    fn each(&self, texts: &[String]) -> Vec<String> {
+        texts.iter().map(|text| self.verbatim(text)).collect()
+    }
+
     /// A path on the service; one that does not start with a variable is in the case's directory.
     fn path(&self, template: &Template) -> String {
         let text = template.expand(|variable| match variable {
@@ -162,20 +166,21 @@ impl<'a> Filler<'a> {
     fn step(&self, step: &Step) -> StepPlan {
         let path = self.path(&step.path);
         let written = || (step.method == Method::Put).then(|| self.content(&path, &step.body));
+        let interface = self.interface(&step.interface);
+        let headers = step.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), self.verbatim(value)));
         StepPlan {
-            interface: self.interface(&step.interface),
             method: step.method,
             destination: step.destination.as_ref().map(|path| self.path(path)),
             verb: step.verb.clone(),
-            body: match &step.content {
-                Some(content) => Some(content.clone().into_bytes()),
-                None => written(),
+            body: match (&step.content, &interface) {
+                (Some(content), _) => Some(content.clone().into_bytes()),
+                (None, Interface::Macaroons(request)) => {
+                    Some(macaroons::body(request, &path).into_bytes())
+                }
+                (None, _) => written(),
             },
-            headers: step
-                .headers
-                .iter()
-                .map(|(name, value)| (name.clone(), self.verbatim(value)))
-                .collect(),
+            headers: macaroons::headers(&interface, headers.collect()),
             wire: step.wire.as_ref().map(|wire| self.wire(wire)),
             wait: step.wait,
             optional: step.optional,
@@ -185,6 +190,7 @@ impl<'a> Filler<'a> {
             tells: step.tells.clone(),
             control: step.control.as_ref().map(|token| self.token(token)),
             at: step.at.clone(),
+            interface,
             path,
         }
     }
@@ -197,7 +203,10 @@ impl<'a> Filler<'a> {
             Interface::Webdav => Interface::Webdav,
             Interface::Transfer(transfer) => Interface::Transfer(self.transfer(transfer)),
             Interface::Tape(call) => Interface::Tape(call.clone()),
-            Interface::Macaroons(request) => Interface::Macaroons(request.clone()),
+            Interface::Macaroons(request) => Interface::Macaroons(MacaroonRequest {
+                caveats: self.each(&request.caveats),
+                ..request.clone()
+            }),
         }
     }
 
@@ -235,6 +244,10 @@ impl<'a> Filler<'a> {
             Credential::None => Credential::None,
             Credential::Text(text) => Credential::Text(text.clone()),
             Credential::Token(token) => Credential::Token(self.token(token)),
+            Credential::Macaroon(presented) => Credential::Macaroon(Presented {
+                add: self.each(&presented.add),
+                tamper: presented.tamper,
+            }),
         }
     }
 

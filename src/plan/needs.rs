@@ -1,8 +1,8 @@
 use url::Host;
 
 use crate::model::{
-    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Means, Method, Template, TokenTemplate,
-    Variable, altered,
+    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Interface, Means, Method, Step, Template,
+    TokenTemplate, Variable, altered,
 };
 
 use super::{Selection, Site};
@@ -133,6 +133,10 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
         return Some(
             "the endpoint declares no authorisation by group (`traits: {groups: …}`)".into(),
         );
+    }
+    let asks = |step: &Step| matches!(step.interface, Interface::Macaroons(_));
+    if !traits.macaroons && case.steps.iter().any(asks) {
+        return Some("the endpoint declares no macaroons (`traits: {macaroons: true}`)".into());
     }
     let beside_it = |variable| variable == Variable::Area;
     if site.endpoint.area.is_empty() && variables(case).any(beside_it) {
