@@ -193,6 +193,7 @@ impl Stage {
                     audience: None,
                     traits: Traits {
                         groups: Some(Groups::default()),
+                        macaroons: true,
                         ..Traits::default()
                     },
                     known_failures: Vec::new(),

@@ -79,6 +79,10 @@ pub fn builtin_suites() -> Vec<Source> {
             "suites/isolation.yaml",
             include_str!("../../suites/isolation.yaml"),
         ),
+        (
+            "suites/macaroon.yaml",
+            include_str!("../../suites/macaroon.yaml"),
+        ),
     ]
     .into_iter()
     .map(builtin)

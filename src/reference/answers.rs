@@ -32,6 +32,8 @@ pub(super) enum Outcome {
     Done,
     /// It is to be had there.
     Elsewhere(String),
+    /// JSON, which caches have to keep off or not.
+    Json { body: String, unstored: bool },
     /// The method is none for this resource; these are.
     NotAllowed(&'static str),
     /// What can be asked.
@@ -64,7 +66,7 @@ impl Outcome {
             Self::Done => StatusCode::NO_CONTENT,
             Self::Elsewhere(_) => StatusCode::TEMPORARY_REDIRECT,
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Options => StatusCode::OK,
+            Self::Json { .. } | Self::Options => StatusCode::OK,
             Self::Plain(status, _) => *status,
             Self::Properties(_) => StatusCode::MULTI_STATUS,
             Self::Refused(refusal) => refusal.status(),
@@ -81,6 +83,15 @@ impl Outcome {
                 if let Ok(location) = HeaderValue::try_from(location) {
                     response.headers_mut().insert(header::LOCATION, location);
                 }
+                response
+            }
+            Self::Json { body, unstored } => {
+                let mut response = with(header::CONTENT_TYPE, "application/json");
+                if unstored {
+                    let unstored = HeaderValue::from_static("no-store");
+                    response.headers_mut().insert(header::CACHE_CONTROL, unstored);
+                }
+                *response.body_mut() = body.into();
                 response
             }
             Self::NotAllowed(methods) => with(header::ALLOW, methods),

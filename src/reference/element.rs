@@ -13,13 +13,15 @@ use futures_util::StreamExt;
 use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::Question;
 use super::keys::KeyRing;
+use super::macaroons::{self, MacaroonStore};
 use super::namespace::{Namespace, Node};
 use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
-use super::rules::{Memory, Rules, Service, Told};
+use super::rules::{Memory, Rules, Service, Told, Verified};
 use super::token::{self, Bearer};
 use super::webdav;
 use crate::model::{Groups, Method};
+use crate::token::Macaroon;
 
 const MAX_BODY: usize = 16 << 20;
 /// What is still taken from the wire of a body that is too long, so that the client hears why.
@@ -38,6 +40,7 @@ pub(super) struct Element {
     pub(super) memory: Mutex<Memory>,
     /// What was asked, where that is remembered.
     pub(super) requests: Mutex<Vec<String>>,
+    pub(super) macaroons: MacaroonStore,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -112,8 +115,14 @@ impl Element {
     }
 
     async fn outcome(&self, parts: Parts, body: Body) -> Outcome {
+        if macaroons::asks_for_metadata(&parts) {
+            return self.metadata();
+        }
         let Some(method) = (self.rules.method)(parts.method.as_str()) else {
-            return Outcome::NotAllowed(METHODS);
+            return match parts.method == axum::http::Method::POST {
+                true => self.issue(&parts, body).await,
+                false => Outcome::NotAllowed(METHODS),
+            };
         };
         if method == Method::Options {
             return Outcome::Options;
@@ -150,10 +159,7 @@ impl Element {
         let bearer = if self.rules.service == Service::Open {
             Bearer::default()
         } else {
-            let verified = match token::presented(&parts.headers, &parts.uri) {
-                Ok(token) => token::verify(&self.rules.token, token, method, &self.issuers).await,
-                Err(refusal) => Err(refusal),
-            };
+            let verified = self.verified(method, parts).await;
             let bearer = (self.rules.admits)(&mut self.memory(), parts, verified)?;
             if !(self.rules.audience_accepted)(&bearer, &self.origins, method) {
                 return Err(Refusal::InvalidToken("it is meant for another service").into());
@@ -170,6 +176,15 @@ impl Element {
             bearer,
             target: target.ok_or(Refusal::InsufficientScope)?,
         })
+    }
+
+    /// Who the bearer of the request's token or macaroon is.
+    pub(super) async fn verified(&self, method: Method, parts: &Parts) -> Verified {
+        let token = token::presented(&parts.headers, &parts.uri)?;
+        match Macaroon::parse(token) {
+            Ok(macaroon) => self.holder(&macaroon, parts),
+            Err(_) => token::verify(&self.rules.token, token, method, &self.issuers).await,
+        }
     }
 
     /// Decides before the body is read, so that a refused upload is never asked for, and once more
@@ -200,9 +215,19 @@ impl Element {
         let Some(area) = self.areas.get(target.area) else {
             return false;
         };
+        let allowed = || {
+            (self.rules.speaks_for)(bearer, area, &self.areas, asked)
+                && (self.rules.allows)(&self.rules, bearer, &area.groups, asked)
+        };
+        let rules = &self.rules.macaroons;
         self.rules.service == Service::Open
-            || ((self.rules.speaks_for)(bearer, area, &self.areas, asked)
-                && (self.rules.allows)(&self.rules, bearer, &area.groups, asked))
+            || match &bearer.caveats {
+                None => allowed(),
+                Some(caveats) => {
+                    macaroons::allow(rules, caveats, &target.path, asked)
+                        && (rules.bounded)(allowed(), asked)
+                }
+            }
     }
 
     /// The place that a URL-escaped path names; `None` if it lies in no area.
@@ -245,7 +270,7 @@ impl Element {
             .collect()
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
+    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
         let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
         let announced = headers
             .get(header::CONTENT_LENGTH)
@@ -285,7 +310,7 @@ impl Element {
 
     /// Takes a body that nobody needs from the wire, so that the client is there to hear the answer;
     /// unless it waits for leave to send it.
-    async fn drain(&self, headers: &HeaderMap, body: Body) {
+    pub(super) async fn drain(&self, headers: &HeaderMap, body: Body) {
         if !waits(headers) {
             let _ = self.read(headers, body).await;
         }
@@ -295,7 +320,7 @@ impl Element {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn namespace(&self) -> MutexGuard<'_, Namespace> {
+    pub(super) fn namespace(&self) -> MutexGuard<'_, Namespace> {
         self.namespace
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use super::answers::{Outcome, Refusal};
 use super::authorisation::{self, Operation, Question};
 use super::element::ServedArea;
+use super::macaroons::MacaroonRules;
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::{End, ObjectPath, RequestPath, WrittenPath};
 use super::pool::{self, Ticket};
@@ -59,6 +60,8 @@ pub(super) struct Rules {
     pub(super) token: TokenRules,
     /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
     pub(super) redeems: fn(&mut Memory, &str, Option<&str>) -> Option<Bearer>,
+    /// What is decided about macaroons.
+    pub(super) macaroons: MacaroonRules,
 }
 
 /// Whose token it is, or why it is nobody's.
@@ -130,6 +133,7 @@ impl Default for Rules {
             says: |_, response| response,
             token: TokenRules::default(),
             redeems: pool::redeem,
+            macaroons: MacaroonRules::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::middleware::from_fn_with_state;
 use super::element::{self, Element, ServedArea};
 use super::faults::Fault;
 use super::keys::KeyRing;
+use super::macaroons::MacaroonStore;
 use super::namespace::{Act, Namespace};
 use super::path::{ObjectPath, WrittenPath};
 use super::rules::{Rules, Service};
@@ -181,6 +182,7 @@ fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceEr
         namespace: Mutex::new(namespace),
         memory: Mutex::default(),
         requests: Mutex::default(),
+        macaroons: MacaroonStore::new()?,
     })
 }
 
