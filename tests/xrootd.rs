@@ -19,7 +19,8 @@ fn start(lab: &Lab) -> Xrootd {
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
     });
-    lab.endpoints(&[("se-xrootd", &server.url())], "");
+    let traits = "    traits: {macaroons: true}\n";
+    lab.endpoints(&[("se-xrootd", &server.url())], traits);
     server
 }
 

@@ -43,7 +43,13 @@ pub fn macaroon(
     answer: &Answer,
     sent: Timestamp,
 ) -> Vec<Finding> {
-    let cites = |id: &str| judge.case.clauses.iter().any(|clause| clause.as_str() == id);
+    let cites = |id: &str| {
+        judge
+            .case
+            .clauses
+            .iter()
+            .any(|clause| clause.as_str() == id)
+    };
     let stored = answer.header("cache-control").unwrap_or("none");
     let kept = !directives(stored).any(|directive| directive.eq_ignore_ascii_case("no-store"));
     let kept = (kept && cites("MAC-04")).then(|| {
@@ -76,21 +82,53 @@ fn activities(request: &MacaroonRequest, caveats: &[String]) -> Option<Differenc
         return None;
     }
     let expected = || format!("a caveat for {} at most", asked.join(","));
-    let mut left: Option<Vec<&str>> = None;
-    for list in values(caveats, "activity:") {
-        let these: Vec<&str> = list.split(',').map(str::trim).collect();
-        left = Some(match left {
-            None => these,
-            Some(left) => left.into_iter().filter(|one| these.contains(one)).collect(),
-        });
-    }
-    let Some(left) = left else {
+    let Some(left) = allowed(caveats) else {
         return Some((expected(), "no caveat about activities".into()));
     };
     let beyond = left
         .iter()
         .find(|one| **one != IMPLIED && !asked.iter().any(|asked| asked == *one))?;
     Some((expected(), format!("it allows {}", cut(beyond))))
+}
+
+/// The activities that all caveats name; `None` if there is no such caveat.
+fn allowed(caveats: &[String]) -> Option<Vec<&str>> {
+    let lists = values(caveats, "activity:").map(|list| list.split(',').map(str::trim).collect());
+    lists.reduce(|left: Vec<&str>, these: Vec<&str>| {
+        left.into_iter().filter(|one| these.contains(one)).collect()
+    })
+}
+
+/// What of the activities that were asked for the macaroon does not allow, as a finding where that is what
+/// the case is about, and in words. Looking goes with every other activity.
+pub fn macaroon_lacks(
+    judge: Judge<'_>,
+    request: &MacaroonRequest,
+    caveats: &[String],
+) -> Option<Result<Finding, String>> {
+    let left = allowed(caveats)?;
+    let asked = request.activities.iter().map(String::as_str);
+    let held = |one: &&str| left.contains(one) || (*one == IMPLIED && !left.is_empty());
+    let missing: Vec<_> = asked.filter(|one| !held(one)).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let missing = missing.join(", ");
+    let about = judge
+        .case
+        .clauses
+        .iter()
+        .any(|clause| clause.as_str() == "MAC-01");
+    Some(match about {
+        true => Ok(judge.of(
+            "MAC-01",
+            format!("a macaroon for {}", request.activities.join(", ")),
+            format!("its caveats leave out {missing}"),
+        )),
+        false => Err(format!(
+            "the macaroon that the service issues for this token leaves out {missing}, which the case needs"
+        )),
+    })
 }
 
 /// Whether it is good for longer than was asked.
@@ -130,11 +168,16 @@ fn reaches(path: &str, caveats: &[String]) -> Option<Difference> {
 }
 
 fn values<'a>(caveats: &'a [String], name: &'a str) -> impl Iterator<Item = &'a str> {
-    caveats.iter().filter_map(move |caveat| caveat.strip_prefix(name))
+    caveats
+        .iter()
+        .filter_map(move |caveat| caveat.strip_prefix(name))
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(SHOWN).flat_map(char::escape_debug).collect()
+    text.chars()
+        .take(SHOWN)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 #[cfg(test)]
@@ -186,7 +229,10 @@ mod tests {
             (&["activity:DOWNLOAD,LIST"][..], true),
             (&["activity:LIST"], true),
             (&["activity:READ_METADATA"], true),
-            (&["activity:READ_METADATA,UPLOAD,LIST", "activity:LIST"], true),
+            (
+                &["activity:READ_METADATA,UPLOAD,LIST", "activity:LIST"],
+                true,
+            ),
             (&["activity:LIST,UPLOAD", "activity:UPLOAD,LIST"], false),
             (&["activity:DOWNLOAD,DELETE"], false),
             (&["path:/x"], false),
@@ -199,6 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_is_named() {
+        for (caveats, left) in [
+            (
+                &["activity:DOWNLOAD,LIST"][..],
+                Some(vec!["DOWNLOAD", "LIST"]),
+            ),
+            (&["activity:A,B", "path:/", "activity:B,C"], Some(vec!["B"])),
+            (&["activity:A", "activity:B"], Some(vec![])),
+            (&["path:/"], None),
+        ] {
+            assert_eq!(allowed(&texts(caveats)), left, "{caveats:?}");
+        }
+    }
+
+    #[test]
     fn the_earliest_end_counts() {
         let sent: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let request = asked(&[], "PT10M");
@@ -206,7 +267,10 @@ mod tests {
             (&["before:2026-01-01T00:10:00Z"][..], true),
             (&["before:2026-01-01T00:10:59.5Z"], true),
             (&["before:2026-01-01T00:12:00Z"], false),
-            (&["before:2027-01-01T00:00:00Z", "before:2026-01-01T00:05:00Z"], true),
+            (
+                &["before:2027-01-01T00:00:00Z", "before:2026-01-01T00:05:00Z"],
+                true,
+            ),
             (&["before:soon"], false),
             (&[], false),
         ] {

@@ -12,7 +12,7 @@ use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict
 
 pub use bearer::{alike, challenge, cleartext, echo, fetched};
 pub use effect::{Observed, early_body, effect};
-pub use macaroon::{macaroon, macaroon_in, no_macaroon};
+pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};

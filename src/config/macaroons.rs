@@ -59,7 +59,11 @@ pub(super) fn check_keys(d: &mut Diagnostics<'_>, fields: &Fields<'_>, wire: &[&
         }
         return;
     }
-    for entry in wire.iter().chain(&["verb"]).filter_map(|key| fields.get(key)) {
+    for entry in wire
+        .iter()
+        .chain(&["verb"])
+        .filter_map(|key| fields.get(key))
+    {
         d.error(entry.key, format!("`macaroon` has no `{}`", entry.name))
             .help("`content` and `headers` make odd requests");
     }
@@ -114,7 +118,11 @@ fn each(
     entry: Entry<'_>,
     read: fn(&mut Diagnostics<'_>, Entry<'_>) -> Option<String>,
 ) -> Option<Vec<String>> {
-    let items: Vec<_> = entry.items(d)?.into_iter().map(|item| read(d, item)).collect();
+    let items: Vec<_> = entry
+        .items(d)?
+        .into_iter()
+        .map(|item| read(d, item))
+        .collect();
     items.into_iter().collect()
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::clauses::{SEVERITIES, clause_id};
 use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
-use super::words::suggestion;
 use super::macaroons;
+use super::words::suggestion;
 use super::{clauses, objects, steps};
 use crate::model::{Arrangement, Case, CaseId, Clause, ClauseId, Place, Step, Suite};
 

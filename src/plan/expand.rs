@@ -4,9 +4,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, Interface, LISTENER, MacaroonRequest, Method,
-    Object, Presented, Script, Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Transfer,
-    Variable, Wire,
+    Alteration, Arrangement, Audience, Case, Credential, Interface, LISTENER, MacaroonRequest,
+    Method, Object, Presented, Script, Signature, State, Step, StepPlan, Template, TokenRequest,
+    TokenTemplate, Transfer, Variable, Wire,
 };
 
 use super::{Site, macaroons, needs};

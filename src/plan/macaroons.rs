@@ -96,7 +96,10 @@ mod tests {
             let interface = Interface::Macaroons(request(Flavour::Native));
             headers(&interface, given.collect())
         };
-        let usual = ("Content-Type".to_owned(), "application/macaroon-request".to_owned());
+        let usual = (
+            "Content-Type".to_owned(),
+            "application/macaroon-request".to_owned(),
+        );
         assert_eq!(sent(&[]), [usual]);
         let own = sent(&[("content-type", "text/plain")]);
         assert_eq!(own, [("content-type".to_owned(), "text/plain".to_owned())]);

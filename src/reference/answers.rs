@@ -89,7 +89,9 @@ impl Outcome {
                 let mut response = with(header::CONTENT_TYPE, "application/json");
                 if unstored {
                     let unstored = HeaderValue::from_static("no-store");
-                    response.headers_mut().insert(header::CACHE_CONTROL, unstored);
+                    response
+                        .headers_mut()
+                        .insert(header::CACHE_CONTROL, unstored);
                 }
                 *response.body_mut() = body.into();
                 response

@@ -225,7 +225,7 @@ impl Element {
                 None => allowed(),
                 Some(caveats) => {
                     macaroons::allow(rules, caveats, &target.path, asked)
-                        && (rules.bounded)(allowed(), asked)
+                        && (rules.bounded)(allowed(), bearer, asked)
                 }
             }
     }

@@ -34,8 +34,9 @@ const METADATA: &str = "/.well-known/oauth-authorization-server";
 const TOKEN_ENDPOINT: &str = "/.oauth2/token";
 /// Nobody gets a longer one.
 const LONGEST: f64 = 86_400.0;
-/// How many are remembered.
+/// How many are remembered, and for how many seconds after their end.
 const MOST: usize = 10_000;
+const KEPT: f64 = 600.0;
 
 /// The decisions about macaroons. A fault replaces one or a few of them.
 pub(super) struct MacaroonRules {
@@ -48,7 +49,7 @@ pub(super) struct MacaroonRules {
     /// Whether a caveat may stand in it that was asked for.
     pub(super) written: fn(&str) -> bool,
     /// What is granted of the activities that were asked for, of those that the asker may.
-    pub(super) granted: fn(&[Activity], &[Activity]) -> Vec<Activity>,
+    pub(super) granted: fn(&[Activity], &[Activity], &Bearer) -> Vec<Activity>,
     /// For how many seconds, of those that were asked for and those that the asker has left.
     pub(super) lasts: fn(f64, f64) -> f64,
     /// What the caveat about the path names, for the path of the request.
@@ -66,7 +67,9 @@ pub(super) struct MacaroonRules {
     /// Whether the path of a caveat, which comes first, reaches the object.
     pub(super) reaches: fn(&ObjectPath, &ObjectPath, &Question) -> bool,
     /// Whether the bearer may, given whether the token behind the macaroon may.
-    pub(super) bounded: fn(bool, &Question) -> bool,
+    pub(super) bounded: fn(bool, &Bearer, &Question) -> bool,
+    /// Whether an identifier that was issued, which comes first, is the one that is presented.
+    pub(super) same: fn(&str, &str) -> bool,
 }
 
 impl Default for MacaroonRules {
@@ -86,7 +89,8 @@ impl Default for MacaroonRules {
             counts: |meanings| meanings,
             permits,
             reaches,
-            bounded: |allowed, _| allowed,
+            bounded: |allowed, _, _| allowed,
+            same: |issued, presented| issued == presented,
         }
     }
 }
@@ -99,7 +103,7 @@ pub(super) fn understood(kind: Option<&str>, form: bool) -> bool {
 }
 
 /// Those of both; who asks for none in particular gets what there is.
-pub(super) fn granted(asked: &[Activity], held: &[Activity]) -> Vec<Activity> {
+pub(super) fn granted(asked: &[Activity], held: &[Activity], _: &Bearer) -> Vec<Activity> {
     let wanted = |one: &&Activity| asked.is_empty() || asked.contains(one);
     held.iter().filter(wanted).copied().collect()
 }
@@ -143,6 +147,12 @@ impl MacaroonStore {
         })
     }
 
+    fn issued_to(&self, is: impl Fn(&str) -> bool) -> Option<Bearer> {
+        let issued = self.issued();
+        let found = issued.iter().find(|(id, _)| is(id));
+        found.map(|(_, (bearer, _))| bearer.clone())
+    }
+
     fn issued(&self) -> MutexGuard<'_, BTreeMap<String, (Bearer, f64)>> {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,7 +166,10 @@ pub(super) fn asks_for_metadata(parts: &Parts) -> bool {
 impl Element {
     /// The metadata of the token endpoint.
     pub(super) fn metadata(&self) -> Outcome {
-        let endpoint = self.origins.first().map(|origin| format!("{origin}{TOKEN_ENDPOINT}"));
+        let endpoint = self
+            .origins
+            .first()
+            .map(|origin| format!("{origin}{TOKEN_ENDPOINT}"));
         Outcome::Json {
             body: json!({ "token_endpoint": endpoint }).to_string(),
             unstored: false,
@@ -171,8 +184,8 @@ impl Element {
         }
         let issued = std::str::from_utf8(macaroon.identifier())
             .ok()
-            .and_then(|id| self.macaroons.issued().get(id).cloned());
-        let Some((mut bearer, _)) = issued else {
+            .and_then(|id| self.macaroons.issued_to(|issued| (rules.same)(issued, id)));
+        let Some(mut bearer) = issued else {
             return Err(Refusal::InvalidToken("nobody was given this macaroon"));
         };
         let around = Surroundings {
@@ -242,7 +255,7 @@ impl Element {
             .map_err(|Ambiguous| bad("the path is ambiguous\n"))?
             .ok_or(Refusal::InsufficientScope)?;
         let held = self.activities(&bearer, &target);
-        let granted = (rules.granted)(&wanted.activities, &held);
+        let granted = (rules.granted)(&wanted.activities, &held, &bearer);
         if granted.is_empty() {
             return Err(Refusal::InsufficientScope.into());
         }
@@ -272,7 +285,8 @@ impl Element {
             macaroon.add(caveat).ok()?;
         }
         let mut issued = self.macaroons.issued();
-        issued.retain(|_, (_, end)| *end > now);
+        // Whether one has ended is for its caveats to say.
+        issued.retain(|_, (_, end)| *end + KEPT > now);
         while issued.len() >= MOST {
             issued.pop_first();
         }

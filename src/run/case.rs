@@ -340,13 +340,7 @@ impl<'a> Running<'a> {
             Presenting::Nothing => return Ok(()),
         };
         let opened = self
-            .perform(
-                Purpose::Step,
-                step,
-                step.expect,
-                token,
-                &credentials.other,
-            )
+            .perform(Purpose::Step, step, step.expect, token, &credentials.other)
             .await?;
         if opened {
             return Err(Stop::Broken);
@@ -486,7 +480,7 @@ impl<'a> Running<'a> {
             }
         };
         self.findings.extend(told);
-        let issued = self.issued(judge, purpose, step, &answer, sent);
+        let issued = self.issued(judge, purpose, step, &answer, sent)?;
         if purpose == Purpose::Step {
             self.last = Some((answer.status, answer.body.len()));
             let hop = self.exchanges.get(before).and_then(|sent| sent.hops.last());

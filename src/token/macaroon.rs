@@ -255,8 +255,7 @@ mod tests {
     ];
 
     fn sample(caveats: &[&str]) -> Macaroon {
-        let mut made =
-            Macaroon::new(ROOT, "http://mybank/", "we used our secret key").unwrap();
+        let mut made = Macaroon::new(ROOT, "http://mybank/", "we used our secret key").unwrap();
         for caveat in caveats {
             made.add(caveat).unwrap();
         }
@@ -328,12 +327,18 @@ mod tests {
             (with(&[("signature", &[0; 31])]), MacaroonError::Format),
             (with(&[end, end]), MacaroonError::Format),
             (with(&[("cid", b"\xff"), end]), MacaroonError::Caveats),
-            (with(&[("cid", b"x"), ("vid", b"v"), end]), MacaroonError::Caveats),
+            (
+                with(&[("cid", b"x"), ("vid", b"v"), end]),
+                MacaroonError::Caveats,
+            ),
         ] {
             assert_eq!(Macaroon::parse(&text), Err(error), "{text:.60}");
         }
         let mut long = sample(&[]);
-        assert_eq!(long.add(&"x".repeat(MAX_PACKET)), Err(MacaroonError::TooLong));
+        assert_eq!(
+            long.add(&"x".repeat(MAX_PACKET)),
+            Err(MacaroonError::TooLong)
+        );
         assert_eq!(long, sample(&[]));
     }
 

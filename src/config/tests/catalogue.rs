@@ -1,6 +1,6 @@
 use crate::config::catalogue::load;
 use crate::config::{Catalogue, Source, builtin_clauses, builtin_suites, load_catalogue};
-use crate::model::{Alteration, Arrangement, Audience, Expect, Method};
+use crate::model::{Alteration, Arrangement, Audience, Expect, Interface, Method};
 
 /// A suite with this text for its cases, after the register of the binary.
 fn suite(text: &str) -> Result<Catalogue, String> {
@@ -55,7 +55,10 @@ fn places_are_the_lines_of_cases_and_steps() {
         for case in catalogue.cases().filter(|case| case.at.file == source.name) {
             assert_eq!(lines[case.at.line - 1].trim(), format!("- id: {}", case.id));
             for step in &case.steps {
-                let method = step.method.as_str().to_lowercase();
+                let method = match step.interface {
+                    Interface::Macaroons(_) => "macaroon".into(),
+                    _ => step.method.as_str().to_lowercase(),
+                };
                 let path = step.path.to_string();
                 let line = lines[step.at.line - 1].trim().replace('"', "");
                 let line = line.trim_start_matches(['-', ' ', '{']);

@@ -15,6 +15,7 @@ mod effect;
 mod fetching;
 mod group;
 mod isolation;
+mod macaroon;
 mod membership;
 mod path;
 mod reach;
@@ -104,6 +105,7 @@ pub fn faults() -> &'static [Fault] {
             digest::FAULTS,
             membership::FAULTS,
             isolation::FAULTS,
+            macaroon::FAULTS,
             service::FAULTS,
         ]
         .concat()

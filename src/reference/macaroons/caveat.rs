@@ -128,8 +128,9 @@ pub(in super::super) fn means(caveat: &str, around: &Surroundings) -> Meaning {
             Some(peer) if value.split(',').any(|network| within(network, peer)) => Meaning::Holds,
             _ => Meaning::Unmet,
         },
-        "path" => WrittenPath::parse(value)
-            .map_or(Meaning::Unmet, |written| Meaning::Path(written.path)),
+        "path" => {
+            WrittenPath::parse(value).map_or(Meaning::Unmet, |written| Meaning::Path(written.path))
+        }
         _ => Meaning::Unmet,
     }
 }
@@ -174,7 +175,10 @@ mod tests {
                 Meaning::Activities(vec![Activity::Download, Activity::List]),
             ),
             ("activity:download", Meaning::Activities(vec![])),
-            ("before:2001-09-09T01:46:41Z", Meaning::Before(1_000_000_001.0)),
+            (
+                "before:2001-09-09T01:46:41Z",
+                Meaning::Before(1_000_000_001.0),
+            ),
             ("before:2001-09-09T01:46:40Z", Meaning::Past),
             ("before:2099-01-01", Meaning::Unmet),
             ("before:", Meaning::Unmet),

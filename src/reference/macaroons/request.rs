@@ -114,10 +114,15 @@ mod tests {
     #[test]
     fn requests_are_read() {
         let native = |text: &str| wanted(text.as_bytes(), false);
-        let read = native(r#"{"caveats":["activity:DOWNLOAD,LIST","activity:LIST","ip:::1"],"validity":"PT1M30S"}"#);
+        let read = native(
+            r#"{"caveats":["activity:DOWNLOAD,LIST","activity:LIST","ip:::1"],"validity":"PT1M30S"}"#,
+        );
         let read = read.unwrap();
         assert_eq!(read.activities, [Activity::List]);
-        assert_eq!((read.caveats, read.seconds), (vec!["ip:::1".to_owned()], 90.0));
+        assert_eq!(
+            (read.caveats, read.seconds),
+            (vec!["ip:::1".to_owned()], 90.0)
+        );
         assert_eq!(native("{}").unwrap().seconds, USUAL);
         for odd in [
             "",
@@ -163,7 +168,13 @@ mod tests {
     #[test]
     fn only_caveats_that_narrow_can_be_asked_for() {
         assert!(written("path:/a") && written("ip:::1") && written("before:2030-01-01T00:00:00Z"));
-        for odd in ["name:root", "id:0;0", "colour:blue", "path:/a\nname:root", ""] {
+        for odd in [
+            "name:root",
+            "id:0;0",
+            "colour:blue",
+            "path:/a\nname:root",
+            "",
+        ] {
             assert!(!written(odd), "{odd:?}");
         }
         assert!(!written(&format!("path:/{}", "a".repeat(LONGEST))));

@@ -2,6 +2,7 @@
 
 mod faults;
 mod issuer;
+mod macaroons;
 mod reading;
 mod refusal;
 mod writing;

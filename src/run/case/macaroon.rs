@@ -86,18 +86,18 @@ impl Running<'_> {
         step: &StepPlan,
         answer: &Answer,
         sent: Timestamp,
-    ) -> bool {
+    ) -> Result<bool, Stop> {
         let Interface::Macaroons(request) = &step.interface else {
-            return false;
+            return Ok(false);
         };
         if !answer.success() {
-            return false;
+            return Ok(false);
         }
         let Some(text) = check::macaroon_in(request.flavour, answer) else {
             if step.expect == Expect::Ok {
                 self.findings.push(check::no_macaroon(judge));
             }
-            return false;
+            return Ok(false);
         };
         let secret = SecretString::from(text.as_str());
         self.site.shared.redactor.add(&secret);
@@ -108,6 +108,14 @@ impl Running<'_> {
                 let caveats = parsed.as_ref().ok().map(Macaroon::caveats);
                 let told = check::macaroon(judge, request, &step.path, caveats, answer, sent);
                 self.findings.extend(told);
+                // Without what it was asked for the macaroon shows nothing in the steps to come.
+                let lacks =
+                    caveats.and_then(|caveats| check::macaroon_lacks(judge, request, caveats));
+                match lacks {
+                    Some(Ok(finding)) => self.findings.push(finding),
+                    Some(Err(reason)) => return Err(Stop::Skip(reason)),
+                    None => {}
+                }
             }
             let how = format!(
                 "what POST {} was answered with",
@@ -119,7 +127,7 @@ impl Running<'_> {
                 how,
             });
         }
-        step.expect.refusal()
+        Ok(step.expect.refusal())
     }
 
     /// The last exchange, in which something stands that was no known secret when it was written down.
