@@ -478,7 +478,9 @@ fn no_secret_and_no_token_is_anywhere() {
     }
     assert!(texts.len() >= 5);
     assert!(
-        texts.iter().any(|(_, text)| text.contains("a macaroon: activity:")),
+        texts
+            .iter()
+            .any(|(_, text)| text.contains("a macaroon: activity:")),
         "there were macaroons"
     );
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::model::{Answer, Finding, Flavour, MacaroonRequest};
+use crate::model::{Answer, Finding, Flavour, MacaroonRequest, duration};
 
 use super::Judge;
 
@@ -133,7 +133,7 @@ pub fn macaroon_lacks(
 
 /// Whether it is good for longer than was asked.
 fn before(request: &MacaroonRequest, caveats: &[String], sent: Timestamp) -> Option<Difference> {
-    let validity: SignedDuration = request.validity.parse().ok()?;
+    let validity = duration(&request.validity)?;
     let latest = sent.checked_add(validity).ok()?;
     let times = values(caveats, "before:").filter_map(|time| time.parse::<Timestamp>().ok());
     let expected = format!("a caveat before:{latest:.0} at the latest");

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 
 /// What is asked of a service that issues macaroons.
@@ -22,6 +23,16 @@ impl MacaroonRequest {
             .then(|| format!("activity:{}", self.activities.join(",")));
         activities.into_iter().chain(self.caveats.clone()).collect()
     }
+}
+
+/// A duration of ISO 8601 without months and years; days have 24 hours.
+pub fn duration(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    // jiff takes other ways to write one as well.
+    let iso = text.starts_with('P');
+    span.to_duration(SpanRelativeTo::days_are_24_hours())
+        .ok()
+        .filter(|_| iso)
 }
 
 /// In which way a macaroon is asked for.
@@ -102,6 +113,29 @@ impl fmt::Display for Presented {
         match self.tamper {
             Some(tamper) => write!(f, ", {tamper}"),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_those_of_iso_8601() {
+        for (text, seconds) in [
+            ("PT10M", Some(600)),
+            ("PT1H30M5S", Some(5405)),
+            ("P1D", Some(86_400)),
+            ("P1DT1S", Some(86_401)),
+            ("PT0S", Some(0)),
+            ("P1M", None),
+            ("10 minutes", None),
+            ("-PT5M", None),
+            ("forever", None),
+            ("", None),
+        ] {
+            assert_eq!(duration(text).map(|it| it.as_secs()), seconds, "{text}");
         }
     }
 }

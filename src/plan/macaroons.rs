@@ -1,10 +1,9 @@
 //! The requests for macaroons, as they are sent.
 
-use jiff::SignedDuration;
 use serde_json::{Map, json};
 use url::form_urlencoded;
 
-use crate::model::{Credential, Flavour, Interface, MacaroonRequest, TokenRequest};
+use crate::model::{Credential, Flavour, Interface, MacaroonRequest, TokenRequest, duration};
 
 const CONTENT_TYPE: &str = "Content-Type";
 
@@ -27,7 +26,7 @@ pub(super) fn body(request: &MacaroonRequest, path: &str) -> String {
             let scopes: Vec<_> = activities.map(|one| format!("{one}:{path}")).collect();
             let mut form = form_urlencoded::Serializer::new(String::new());
             form.append_pair("grant_type", "client_credentials");
-            if let Ok(validity) = request.validity.parse::<SignedDuration>() {
+            if let Some(validity) = duration(&request.validity) {
                 form.append_pair("expire_in", &validity.as_secs().to_string());
             }
             form.append_pair("scope", &scopes.join(" "));

@@ -278,7 +278,9 @@ mod tests {
             assert_eq!(read.caveats(), caveats);
             assert_eq!(read.identifier(), b"we used our secret key");
             assert!(read.verify(ROOT) && !read.verify(b"another"));
-            assert_eq!(Macaroon::parse(&format!("{text}==")).as_ref(), Ok(&read));
+            let padding = "=".repeat(text.len().wrapping_neg() % 4);
+            let padded = format!("{text}{padding}");
+            assert_eq!(Macaroon::parse(&padded).as_ref(), Ok(&read));
             let standard = text.replace('-', "+").replace('_', "/");
             assert_eq!(Macaroon::parse(&standard), Ok(read));
         }

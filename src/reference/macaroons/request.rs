@@ -5,6 +5,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::caveat::Activity;
+use crate::model::duration;
 
 /// The type of a request that is sent to the path itself, and that of the form for the token endpoint.
 pub(in super::super) const NATIVE: &str = "application/macaroon-request";
@@ -53,7 +54,7 @@ fn of_json(body: &[u8]) -> Option<Wanted> {
     }
     let mut wanted = Wanted {
         seconds: match native.validity {
-            Some(text) => seconds(text.parse::<SignedDuration>().ok()?)?,
+            Some(text) => seconds(duration(&text)?)?,
             None => USUAL,
         },
         ..Wanted::default()
