@@ -440,7 +440,7 @@ const SUITES: &str = include_str!("../suites/authentication.yaml");
 fn no_secret_and_no_token_is_anywhere() {
     let lab = Lab::new();
     let storage = lab.storage(&["denied-leaks", "create-overwrites", "macaroon-cacheable"]);
-    lab.endpoints(&[("se", storage.url())], "    traits: {macaroons: true}\n");
+    lab.endpoints(&[("se", storage.url())], "");
     let mut command = lab.touchstone(&["run"]);
     let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(1);
     assert!(ended.stderr.len() > 10_000, "the log was on");

@@ -19,8 +19,7 @@ fn start(lab: &Lab) -> Xrootd {
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
     });
-    let traits = "    traits: {macaroons: true}\n";
-    lab.endpoints(&[("se-xrootd", &server.url())], traits);
+    lab.endpoints(&[("se-xrootd", &server.url())], "");
     server
 }
 

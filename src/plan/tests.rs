@@ -22,6 +22,7 @@ fn endpoint(name: &str) -> Endpoint {
         audience: None,
         traits: Traits {
             groups: Some(Groups::default()),
+            macaroons: true,
             ..Traits::default()
         },
         known_failures: Vec::new(),
@@ -258,6 +259,16 @@ fn what_a_case_needs_is_inferred() {
             .map(|(_, r)| r.as_str())
     };
     assert!(of("group.member.read").unwrap().contains("group"));
+    assert!(
+        of("macaroon.issue.granted")
+            .unwrap()
+            .contains("macaroons: true")
+    );
+    assert!(
+        of("macaroon.forged.key")
+            .unwrap()
+            .contains("macaroons: true")
+    );
     assert!(
         of("capability.create.mkcol")
             .unwrap()
