@@ -22,6 +22,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.expired.write",
             "bearer.challenge.expired",
             "bearer.echo",
+            "macaroon.issue.expired-token",
         ],
         apply: |rules| {
             rules.token.claim = |name, jws, now| {

@@ -328,6 +328,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.issue.granted",
             "macaroon.path.no-outside",
             "macaroon.oauth.no-outside",
+            "macaroon.holder.no-wider-path",
         ],
         apply: |rules| {
             rules.macaroons.place = |path| path.parent().unwrap_or_default().escaped() + "/";
@@ -378,7 +379,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "macaroon-download-uploads",
         about: "DOWNLOAD allows uploads.",
         clauses: &["MAC-06"],
-        cases: &["macaroon.activity.no-upload"],
+        cases: &[
+            "macaroon.activity.no-upload",
+            "macaroon.rights.no-escalation",
+        ],
         apply: |rules| {
             rules.macaroons.permits = |one, asked| {
                 also(Activity::Download, Operation::Create, one, asked.operation)
@@ -564,14 +568,18 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "macaroon-grants-everything",
         about: "Whatever is asked for, a macaroon has all activities that its token allows.",
         clauses: &["MAC-03", "MAC-06"],
-        cases: &["macaroon.activity.no-upload"],
+        cases: &[
+            "macaroon.activity.no-upload",
+            "macaroon.rights.no-escalation",
+            "macaroon.holder.no-wider-activity",
+        ],
         apply: |rules| rules.macaroons.granted = |_, held, _| held.to_vec(),
     },
     Fault {
         name: "macaroon-manage-needs-delete",
         about: "MANAGE makes no directories.",
         clauses: &["MAC-01"],
-        cases: &["macaroon.activity.granted"],
+        cases: &["macaroon.activity.granted", "macaroon.path.missing-parents"],
         apply: |rules| {
             rules.macaroons.permits =
                 |one, asked| asked.operation != Operation::MakeDirectory && permits(one, asked);

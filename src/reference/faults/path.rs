@@ -18,6 +18,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.head",
             "path.sibling-prefix.propfind",
             "path.sibling-prefix.move",
+            "macaroon.rights.no-sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| starts_alike(scope, asked) || covers(scope, asked)
@@ -27,7 +28,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-prefix-match-on-reading",
         about: "When reading, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.read"],
+        cases: &["path.sibling-prefix.read", "macaroon.rights.no-sibling"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Read && starts_alike(scope, asked))
@@ -90,6 +91,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.area.relative",
             "group.capability.no-read-elsewhere",
             "bearer.oracle.get",
+            "macaroon.rights.no-parent",
+            "macaroon.rights.no-sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
@@ -167,6 +170,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.pattern.broken",
             "group.capability.no-read-elsewhere",
             "bearer.oracle.get",
+            "macaroon.rights.no-parent",
+            "macaroon.rights.no-sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -287,6 +292,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.create.mkcol",
             "capability.create.leading-directories",
             "capability.modify.create-superset",
+            "macaroon.activity.granted",
+            "macaroon.path.missing-parents",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
