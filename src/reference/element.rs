@@ -224,7 +224,7 @@ impl Element {
             || match &bearer.caveats {
                 None => allowed(),
                 Some(caveats) => {
-                    macaroons::allow(rules, caveats, &target.path, asked)
+                    macaroons::allow(rules, caveats, &area.path.join(&target.below), asked)
                         && (rules.bounded)(allowed(), bearer, asked)
                 }
             }

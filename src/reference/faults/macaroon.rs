@@ -445,6 +445,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.forged.signature",
             "macaroon.forged.identifier",
             "macaroon.forged.key",
+            "macaroon.forged.caveat",
+            "macaroon.forged.dropped-caveat",
         ],
         apply: |rules| {
             rules.macaroons.genuine = |_, _| true;
