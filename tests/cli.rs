@@ -446,7 +446,7 @@ const SUITES: &str = include_str!("../suites/authentication.yaml");
 #[test]
 fn no_secret_and_no_token_is_anywhere() {
     let lab = Lab::new();
-    let storage = lab.storage(&["denied-leaks", "create-overwrites"]);
+    let storage = lab.storage(&["denied-leaks", "create-overwrites", "macaroon-cacheable"]);
     lab.endpoints(&[("se", storage.url())], "");
     let mut command = lab.touchstone(&["run"]);
     let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(1);
@@ -469,6 +469,8 @@ fn no_secret_and_no_token_is_anywhere() {
     for (name, text) in &texts {
         assert!(!text.contains(secret), "the client's secret is in {name}");
         assert!(!text.contains(key_line), "the test key is in {name}");
+        // What every macaroon says near its start, in base64.
+        assert!(!text.contains("Y2F0aW9u"), "a macaroon is in {name}");
         // Every token of a run begins with the base64url of `{"`, and has two dots.
         for (at, _) in text.match_indices("eyJ") {
             let word: String = text[at..]
@@ -482,6 +484,12 @@ fn no_secret_and_no_token_is_anywhere() {
         }
     }
     assert!(texts.len() >= 5);
+    assert!(
+        texts
+            .iter()
+            .any(|(_, text)| text.contains("a macaroon: activity:")),
+        "there were macaroons"
+    );
 }
 
 /// A server that answers everything with a text that means harm.

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod effect;
+mod macaroon;
 mod offer;
 mod propfind;
 mod read;
@@ -14,6 +15,7 @@ use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict
 
 pub use bearer::{alike, challenge, cleartext, echo, fetched};
 pub use effect::{Observed, early_body, effect};
+pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};

@@ -225,6 +225,7 @@ impl Stage {
                     traits: Traits {
                         groups: Some(Groups::default()),
                         tape: Some(tape()),
+                        macaroons: true,
                         ..Traits::default()
                     },
                     known_failures: Vec::new(),

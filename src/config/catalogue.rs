@@ -81,6 +81,10 @@ pub fn builtin_suites() -> Vec<Source> {
             include_str!("../../suites/isolation.yaml"),
         ),
         ("suites/tape.yaml", include_str!("../../suites/tape.yaml")),
+        (
+            "suites/macaroon.yaml",
+            include_str!("../../suites/macaroon.yaml"),
+        ),
     ]
     .into_iter()
     .map(builtin)

@@ -48,6 +48,10 @@ const KEYS: &[&str] = &[
     "push",
     "tape",
     "macaroon",
+    "activities",
+    "validity",
+    "caveats",
+    "flavour",
     "to",
     "body",
     "content",
@@ -118,6 +122,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
     });
     let method = request.as_ref().map(|(method, _)| *method);
     let interface = interface(d, &fields);
+    macaroons::check_keys(d, &fields, &WIRE_KEYS);
     let destination = destination(d, &fields, method);
     let body = body(d, &fields, method);
     let content = fields.get("content").map(|entry| literal_text(d, entry));
@@ -271,7 +276,7 @@ fn wire(
         lines.into_iter().collect::<Option<Vec<_>>>()
     });
     let other = match fields.get("other") {
-        Some(entry) => tokens::read(d, entry),
+        Some(entry) => other(d, entry),
         None => Some(Credential::None),
     };
     let [expect_continue, kept, chunked] = ["expect-continue", "kept", "chunked"].map(|name| {
@@ -289,6 +294,16 @@ fn wire(
         cut: some(cut)?,
         chunked,
     }))
+}
+
+/// The second credential, which no macaroon can be.
+fn other(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential<TokenTemplate>> {
+    if macaroons::is_one(entry) {
+        d.error(entry.key, "`other` cannot be a macaroon")
+            .help("it is a token or a text");
+        return None;
+    }
+    tokens::read(d, entry)
 }
 
 fn header_line(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
@@ -429,7 +444,7 @@ fn expect(
 }
 
 fn fits(expect: Expect, method: Method) -> bool {
-    use Method::{Copy, Delete, Get, Head, Mkcol, Move, Options, Propfind, Put};
+    use Method::{Copy, Delete, Get, Head, Mkcol, Move, Options, Post, Propfind, Put};
     match expect {
         Expect::Created => matches!(method, Put | Mkcol | Move | Copy),
         Expect::CreatedOrConflict => matches!(method, Put | Mkcol),
@@ -438,7 +453,7 @@ fn fits(expect: Expect, method: Method) -> bool {
         Expect::Exists => method == Mkcol,
         Expect::Listed => method == Propfind,
         Expect::NotFound => matches!(method, Get | Head | Propfind | Delete | Move | Copy),
-        Expect::Ok => matches!(method, Get | Head | Propfind | Options),
+        Expect::Ok => matches!(method, Get | Head | Propfind | Options | Post),
         Expect::OkOrNotFound | Expect::Partial | Expect::Unsatisfiable => method == Get,
         Expect::Replaced => matches!(method, Put | Move | Copy),
         Expect::Any

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::clauses::{SEVERITIES, clause_id};
 use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
+use super::macaroons;
 use super::words::suggestion;
 use super::{clauses, objects, steps};
 use crate::model::{
@@ -148,6 +149,7 @@ fn case(
                 .help("add `intrusive: true` to the case, so that it runs only when asked for");
         }
     }
+    macaroons::check_order(d, &steps);
     Some(Case {
         id: id?,
         suite: suite?.to_owned(),

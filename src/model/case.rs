@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CaseId, ClauseId, Interface, Method, Profile, Severity, Template, TokenTemplate};
+use super::{
+    CaseId, ClauseId, Interface, Method, Presented, Profile, Severity, Template, TokenTemplate,
+};
 
 /// A file and a line in it, for messages that point at the text a user can change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -130,6 +132,8 @@ pub enum Credential<T> {
     Text(String),
     /// A token.
     Token(T),
+    /// The macaroon that the case was given last.
+    Macaroon(Presented),
 }
 
 impl<T> Credential<T> {
@@ -137,7 +141,7 @@ impl<T> Credential<T> {
     pub fn token(&self) -> Option<&T> {
         match self {
             Self::Token(token) => Some(token),
-            Self::None | Self::Text(_) => None,
+            Self::None | Self::Text(_) | Self::Macaroon(_) => None,
         }
     }
 }

@@ -77,6 +77,7 @@ fn of_credential(
         Credential::None => Credential::None,
         Credential::Text(text) => Credential::Text(text.clone()),
         Credential::Token(token) => Credential::Token(of_token(token, change)),
+        Credential::Macaroon(presented) => Credential::Macaroon(presented.clone()),
     }
 }
 

@@ -6,11 +6,11 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{
     Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER,
-    LISTENER_HOST, Method, Object, Script, Side, Signature, State, Step, StepPlan, TapeCall,
-    Template, TokenRequest, TokenTemplate, Transfer, Variable, Wire,
+    LISTENER_HOST, MacaroonRequest, Method, Object, Presented, Script, Side, Signature, State,
+    Step, StepPlan, TapeCall, Template, TokenRequest, TokenTemplate, Transfer, Variable, Wire,
 };
 
-use super::{Site, needs};
+use super::{Site, macaroons, needs};
 
 /// Fills in everything that `case` leaves open. Where it runs with several partners, `partner` keeps them
 /// apart.
@@ -151,6 +151,10 @@ impl<'a> Filler<'a> {
         Template::parse(text).map_or_else(|_| text.to_owned(), |template| self.text(&template))
     }
 
+    fn each(&self, texts: &[String]) -> Vec<String> {
+        texts.iter().map(|text| self.verbatim(text)).collect()
+    }
+
     /// A path on the service; one that does not start with a variable is in the case's directory.
     fn path(&self, template: &Template) -> String {
         let text = template.expand(|variable| match variable {
@@ -185,20 +189,21 @@ impl<'a> Filler<'a> {
         let brings = step.method == Method::Put
             || matches!(&step.interface, Interface::Transfer(t) if t.direction == Direction::Pull);
         let written = || brings.then(|| self.content(&path, &step.body));
+        let interface = self.interface(&step.interface);
+        let headers = step.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), self.verbatim(value)));
         StepPlan {
-            interface: self.interface(&step.interface),
             method: step.method,
             destination: step.destination.as_ref().map(|path| self.path(path)),
             verb: step.verb.clone(),
-            body: match &step.content {
-                Some(content) => Some(content.clone().into_bytes()),
-                None => written(),
+            body: match (&step.content, &interface) {
+                (Some(content), _) => Some(content.clone().into_bytes()),
+                (None, Interface::Macaroons(request)) => {
+                    Some(macaroons::body(request, &path).into_bytes())
+                }
+                (None, _) => written(),
             },
-            headers: step
-                .headers
-                .iter()
-                .map(|(name, value)| (name.clone(), self.verbatim(value)))
-                .collect(),
+            headers: macaroons::headers(&interface, headers.collect()),
             wire: step.wire.as_ref().map(|wire| self.wire(wire)),
             wait: step.wait,
             optional: step.optional,
@@ -208,6 +213,7 @@ impl<'a> Filler<'a> {
             tells: step.tells.clone(),
             control: step.control.as_ref().map(|token| self.token(token)),
             at: step.at.clone(),
+            interface,
             path,
         }
     }
@@ -215,8 +221,12 @@ impl<'a> Filler<'a> {
     fn interface(&self, interface: &Interface) -> Interface {
         match interface {
             Interface::Transfer(transfer) => Interface::Transfer(self.transfer(transfer)),
+            Interface::Webdav => Interface::Webdav,
             Interface::Tape(call) => Interface::Tape(self.tape_call(call)),
-            Interface::Webdav | Interface::Macaroons(_) => interface.clone(),
+            Interface::Macaroons(request) => Interface::Macaroons(MacaroonRequest {
+                caveats: self.each(&request.caveats),
+                ..request.clone()
+            }),
         }
     }
 
@@ -276,6 +286,10 @@ impl<'a> Filler<'a> {
             Credential::None => Credential::None,
             Credential::Text(text) => Credential::Text(text.clone()),
             Credential::Token(token) => Credential::Token(self.token(token)),
+            Credential::Macaroon(presented) => Credential::Macaroon(Presented {
+                add: self.each(&presented.add),
+                tamper: presented.tamper,
+            }),
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod existing;
 mod expand;
+mod macaroons;
 mod needs;
 mod pairs;
 mod select;

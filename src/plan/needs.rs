@@ -4,7 +4,7 @@ use url::Host;
 
 use crate::model::{
     ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Endpoint, Interface, Means, Method, Side,
-    Template, TokenTemplate, Variable, altered,
+    Step, Template, TokenTemplate, Variable, altered,
 };
 
 use super::{Selection, Site};
@@ -136,6 +136,10 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
         return Some(
             "the endpoint declares no authorisation by group (`traits: {groups: …}`)".into(),
         );
+    }
+    let asks = |step: &Step| matches!(step.interface, Interface::Macaroons(_));
+    if !traits.macaroons && case.steps.iter().any(asks) {
+        return Some("the endpoint declares no macaroons (`traits: {macaroons: true}`)".into());
     }
     let beside_it = |variable| variable == Variable::Area;
     if site.endpoint.area.is_empty() && variables(case).any(beside_it) {

@@ -26,6 +26,7 @@ fn endpoint(name: &str) -> Endpoint {
                 path: "/nearline".into(),
                 file: "/nearline/some-file".into(),
             }),
+            macaroons: true,
             ..Traits::default()
         },
         known_failures: Vec::new(),
@@ -264,6 +265,16 @@ fn what_a_case_needs_is_inferred() {
             .map(|(_, r)| r.as_str())
     };
     assert!(of("group.member.read").unwrap().contains("group"));
+    assert!(
+        of("macaroon.issue.granted")
+            .unwrap()
+            .contains("macaroons: true")
+    );
+    assert!(
+        of("macaroon.forged.key")
+            .unwrap()
+            .contains("macaroons: true")
+    );
     assert!(
         of("capability.create.mkcol")
             .unwrap()

@@ -13,15 +13,17 @@ use futures_util::StreamExt;
 use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::Question;
 use super::keys::KeyRing;
+use super::macaroons::{self, MacaroonStore};
 use super::namespace::{Namespace, Node};
 use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
-use super::rules::{Memory, Rules, Service, Told};
+use super::rules::{Memory, Rules, Service, Told, Verified};
 use super::tape::{self, Nearline};
 use super::token::{self, Bearer};
 use super::transfer::{self, Order, Transfers};
 use super::webdav;
 use crate::model::{Groups, Method};
+use crate::token::Macaroon;
 
 /// Of what is uploaded or pulled.
 pub(super) const MAX_BODY: usize = 16 << 20;
@@ -44,6 +46,7 @@ pub(super) struct Element {
     pub(super) transfers: Transfers,
     /// What goes to tape, where anything does.
     pub(super) tape: Option<Nearline>,
+    pub(super) macaroons: MacaroonStore,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -123,8 +126,14 @@ impl Element {
         if let Some(asked) = self.tape.as_ref().and_then(|_| tape::asked(&parts)) {
             return self.tape_answer(asked, parts, body).await;
         }
+        if macaroons::asks_for_metadata(&parts) {
+            return self.metadata();
+        }
         let Some(method) = (self.rules.method)(parts.method.as_str()) else {
-            return Outcome::NotAllowed(METHODS);
+            return match parts.method == axum::http::Method::POST {
+                true => self.issue(&parts, body).await,
+                false => Outcome::NotAllowed(METHODS),
+            };
         };
         if method == Method::Options {
             return Outcome::Options;
@@ -171,10 +180,7 @@ impl Element {
         let bearer = if open {
             Bearer::default()
         } else {
-            let verified = match token::presented(&parts.headers, &parts.uri) {
-                Ok(token) => token::verify(&self.rules.token, token, method, &self.issuers).await,
-                Err(refusal) => Err(refusal),
-            };
+            let verified = self.verified(method, parts).await;
             let bearer = (self.rules.admits)(&mut self.memory(), parts, verified)?;
             if !(self.rules.audience_accepted)(&bearer, &self.origins, method)
                 && !(self.rules.transfer.any_audience)(parts)
@@ -193,6 +199,15 @@ impl Element {
             bearer,
             target: target.ok_or(Refusal::InsufficientScope)?,
         })
+    }
+
+    /// Who the bearer of the request's token or macaroon is.
+    pub(super) async fn verified(&self, method: Method, parts: &Parts) -> Verified {
+        let token = token::presented(&parts.headers, &parts.uri)?;
+        match Macaroon::parse(token) {
+            Ok(macaroon) => self.holder(&macaroon, parts),
+            Err(_) => token::verify(&self.rules.token, token, method, &self.issuers).await,
+        }
     }
 
     /// Decides before the body is read, so that a refused upload is never asked for, and once more
@@ -223,9 +238,19 @@ impl Element {
         let Some(area) = self.areas.get(target.area) else {
             return false;
         };
+        let allowed = || {
+            (self.rules.speaks_for)(bearer, area, &self.areas, asked)
+                && (self.rules.allows)(&self.rules, bearer, &area.groups, asked)
+        };
+        let rules = &self.rules.macaroons;
         self.rules.service == Service::Open
-            || ((self.rules.speaks_for)(bearer, area, &self.areas, asked)
-                && (self.rules.allows)(&self.rules, bearer, &area.groups, asked))
+            || match &bearer.caveats {
+                None => allowed(),
+                Some(caveats) => {
+                    macaroons::allow(rules, caveats, &area.path.join(&target.below), asked)
+                        && (rules.bounded)(allowed(), bearer, asked)
+                }
+            }
     }
 
     /// The place that a URL-escaped path names; `None` if it lies in no area.
@@ -322,7 +347,7 @@ impl Element {
 
     /// Takes a body that nobody needs from the wire, so that the client is there to hear the answer;
     /// unless it waits for leave to send it.
-    async fn drain(&self, headers: &HeaderMap, body: Body) {
+    pub(super) async fn drain(&self, headers: &HeaderMap, body: Body) {
         if !waits(headers) {
             let _ = self.read(headers, body).await;
         }

@@ -12,6 +12,7 @@ mod faults;
 mod foreign;
 mod issuer;
 mod keys;
+mod macaroons;
 mod namespace;
 mod path;
 mod pool;

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use super::answers::{Outcome, Refusal};
 use super::authorisation::{self, Operation, Question};
 use super::element::ServedArea;
+use super::macaroons::MacaroonRules;
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::{End, ObjectPath, RequestPath, WrittenPath};
 use super::pool::{self, Ticket};
@@ -65,6 +66,8 @@ pub(super) struct Rules {
     pub(super) transfer: TransferRules,
     /// What is decided about tape.
     pub(super) tape: TapeRules,
+    /// What is decided about macaroons.
+    pub(super) macaroons: MacaroonRules,
 }
 
 /// Whose token it is, or why it is nobody's.
@@ -138,6 +141,7 @@ impl Default for Rules {
             redeems: pool::redeem,
             transfer: TransferRules::default(),
             tape: TapeRules::default(),
+            macaroons: MacaroonRules::default(),
         }
     }
 }

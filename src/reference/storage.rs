@@ -7,6 +7,7 @@ use axum::middleware::from_fn_with_state;
 use super::element::{self, Element, ServedArea};
 use super::faults::Fault;
 use super::keys::KeyRing;
+use super::macaroons::MacaroonStore;
 use super::namespace::{Act, Namespace};
 use super::path::{ObjectPath, WrittenPath};
 use super::rules::{Rules, Service};
@@ -200,6 +201,7 @@ fn element(
         requests: Mutex::default(),
         transfers,
         tape,
+        macaroons: MacaroonStore::new()?,
     })
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::time::timeout_at;
 
 use crate::check::{self, Judge, Ruling};
@@ -19,6 +20,8 @@ use crate::model::{
     Leftover, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
 };
 use crate::token::{Fit, Token, TokenError};
+
+use macaroon::{Held, Presenting};
 
 use super::Shared;
 use super::ledger::Remaining;
@@ -103,6 +106,7 @@ pub(super) async fn run(
         heard: 0,
         there: None,
         taped: Taped::default(),
+        held: None,
     };
     let stop = running.whole(script).await.err();
     let mut stayed = running.take_back_requests().await;
@@ -138,6 +142,8 @@ struct Running<'a> {
     there: Option<transfer::Guest>,
     /// What the case has staged.
     taped: Taped,
+    /// The macaroon that was issued last.
+    held: Option<Held>,
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -236,7 +242,8 @@ impl<'a> Running<'a> {
         timed: &mut HashMap<&'s TokenRequest, Token>,
     ) -> Result<Option<Token>, TokenError> {
         let request = match credential {
-            Credential::None => return Ok(None),
+            // A macaroon comes into being on the way.
+            Credential::None | Credential::Macaroon(_) => return Ok(None),
             Credential::Text(text) => return Ok(Some(Token::of_text(text))),
             Credential::Token(request) => request,
         };
@@ -341,14 +348,17 @@ impl<'a> Running<'a> {
     /// One step, its effects, and its control if a refusal was expected and came.
     async fn judged(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let before = self.findings.len();
+        let held;
+        let token = match self.presenting(step)? {
+            Presenting::Scripted => &credentials.token,
+            Presenting::Held(macaroon) => {
+                held = macaroon;
+                &held
+            }
+            Presenting::Nothing => return Ok(()),
+        };
         let opened = self
-            .perform(
-                Purpose::Step,
-                step,
-                step.expect,
-                &credentials.token,
-                &credentials.other,
-            )
+            .perform(Purpose::Step, step, step.expect, token, &credentials.other)
             .await?;
         if opened {
             return Err(Stop::Broken);
@@ -429,18 +439,20 @@ impl<'a> Running<'a> {
         if step.redirected && purpose == Purpose::Step && self.place.is_none() {
             return Err(Stop::Skip("the service redirected nothing".into()));
         }
+        let mut asked = None;
         match &step.interface {
             Interface::Webdav => {}
             Interface::Transfer(transfer) => {
                 return self.transfer(purpose, step, transfer, expect, token).await;
             }
             Interface::Tape(call) => return self.tape(purpose, step, call, expect, token).await,
-            Interface::Macaroons(request) => {
-                return self.macaroon(purpose, step, request, expect, token).await;
-            }
+            Interface::Macaroons(request) => asked = Some(self.asking(step, request).await?),
         }
         let before = self.exchanges.len();
-        let ended = self.exchange(purpose, step, token, other).await;
+        let sent = Timestamp::now();
+        let ended = self
+            .exchange(purpose, asked.as_ref().unwrap_or(step), token, other)
+            .await;
         // The judge borrows what findings are made from, not `self`, which the findings go into.
         let (case, clauses, exchange) = (self.case, &self.site.shared.plan.clauses, before);
         let judge = Judge {
@@ -449,8 +461,8 @@ impl<'a> Running<'a> {
             at: &step.at,
             exchange,
         };
-        let sent = self.exchanges.get(before);
-        let cleartext = sent.and_then(|sent| check::cleartext(judge, sent));
+        let hop = self.exchanges.get(before);
+        let cleartext = hop.and_then(|sent| check::cleartext(judge, sent));
         if let Some(finding) = cleartext.filter(|_| purpose == Purpose::Step) {
             self.findings.push(finding);
             return Err(Stop::Broken);
@@ -489,12 +501,13 @@ impl<'a> Running<'a> {
             }
         };
         self.findings.extend(told);
+        let issued = self.issued(judge, purpose, step, &answer, sent)?;
         if purpose == Purpose::Step {
             self.last = Some((answer.status, answer.body.len()));
             let hop = self.exchanges.get(before).and_then(|sent| sent.hops.last());
             self.place = hop.and_then(present::place);
         }
-        let mut opened = expect.refusal() && granted;
+        let mut opened = issued || expect.refusal() && granted;
         if expect.refusal() {
             let leak = check::leak(judge, &known, &answer);
             opened |= leak.is_some();

@@ -69,6 +69,7 @@ async fn judged_with(
             audience: None,
             traits: Traits {
                 groups: Some(Groups::default()),
+                macaroons: true,
                 ..Traits::default()
             },
             known_failures: Vec::new(),

@@ -347,7 +347,7 @@ impl Vault {
 }
 
 /// First 12 hexadecimal digits of the SHA-256.
-fn hash(secret: &SecretString) -> String {
+pub(super) fn hash(secret: &SecretString) -> String {
     Sha256::digest(secret.expose_secret().as_bytes())
         .iter()
         .take(6)

@@ -85,7 +85,8 @@ impl Lab {
             .expect("a storage element")
     }
 
-    /// Writes endpoints.yaml; `more` is added to each endpoint, indented by four.
+    /// Writes endpoints.yaml; `more` is added to each endpoint, indented by four. Without traits of its
+    /// own an endpoint issues macaroons.
     pub fn endpoints(&self, endpoints: &[(&str, &str)], more: &str) {
         let mut text = format!(
             "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\n  neighbour:\n    url: {}\n    ca: ca.pem\n    test-key:\n      file: neighbour.pem\nendpoints:\n",
@@ -95,9 +96,13 @@ impl Lab {
             self.issuer.rsa_key_id(),
             self.neighbour.url(),
         );
+        let traits = match more.contains("traits:") {
+            true => "",
+            false => "    traits: {macaroons: true}\n",
+        };
         for (name, url) in endpoints {
             text.push_str(&format!(
-                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    second: {{path: /wlcg2, issuer: neighbour}}\n    ca: ca.pem\n{more}"
+                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    second: {{path: /wlcg2, issuer: neighbour}}\n    ca: ca.pem\n{traits}{more}"
             ));
         }
         self.write("endpoints.yaml", &text);

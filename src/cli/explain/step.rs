@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use crate::check;
-use crate::model::{Credential, Expect, Interface, Method, Step, TokenTemplate, Variable};
+use crate::model::{
+    Credential, Expect, Flavour, Interface, MacaroonRequest, Method, Step, TokenTemplate, Variable,
+};
 
 use super::tape;
 use super::token::{credential, token};
@@ -53,6 +55,9 @@ pub(super) fn explain(text: &mut String, step: &Step) {
         row("after", &format!("waiting for {} s", step.wait));
     }
     row("with", &credential(&step.token));
+    if let Interface::Macaroons(request) = &step.interface {
+        row("asks for", &macaroon(request));
+    }
     shape(&mut row, step);
     let (expected, proof) = match &step.interface {
         Interface::Transfer(copied) => {
@@ -81,6 +86,26 @@ pub(super) fn explain(text: &mut String, step: &Step) {
             &format!("{plain} with {} has to succeed", token(control)),
         );
     }
+}
+
+/// What a macaroon is asked for.
+fn macaroon(request: &MacaroonRequest) -> String {
+    let mut text = "a macaroon".to_owned();
+    let caveats = request.all_caveats();
+    if !caveats.is_empty() {
+        let caveats: Vec<_> = caveats
+            .iter()
+            .map(|one| one.escape_debug().to_string())
+            .collect();
+        let _ = write!(text, " with {}", caveats.join(" and "));
+    }
+    if !request.validity.is_empty() {
+        let _ = write!(text, ", good for {}", request.validity);
+    }
+    if request.flavour == Flavour::Oauth {
+        text.push_str(", at the token endpoint of the service; without one the case is skipped");
+    }
+    text
 }
 
 /// What is unusual about the request.
@@ -178,7 +203,10 @@ fn expected(step: &Step) -> String {
 
 /// How the step is proven beyond its status.
 fn proof(step: &Step) -> String {
+    let asks = matches!(step.interface, Interface::Macaroons(_));
     let mut proof = match (step.expect, step.method) {
+        (Expect::Ok, _) if asks => "a macaroon is in the answer",
+        (expect, _) if asks && expect.refusal() => "no macaroon is in the answer",
         (Expect::Any, _) => "none is asked for",
         (expect, method) if expect.harmless() && method.writes() => {
             "nothing has changed, as the observer sees by reading it back"

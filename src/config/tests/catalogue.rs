@@ -61,6 +61,7 @@ fn places_are_the_lines_of_cases_and_steps() {
                         Direction::Push => "push".to_owned(),
                     },
                     Interface::Tape(_) => "tape".to_owned(),
+                    Interface::Macaroons(_) => "macaroon".to_owned(),
                     _ => step.method.as_str().to_lowercase(),
                 };
                 let path = step.path.to_string();

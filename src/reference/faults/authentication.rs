@@ -23,6 +23,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.challenge.expired",
             "bearer.echo",
             "tape.token.expired",
+            "macaroon.issue.expired-token",
         ],
         apply: |rules| {
             rules.token.claim = |name, jws, now| {

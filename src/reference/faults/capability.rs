@@ -202,7 +202,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-deletes",
         about: "storage.create deletes files.",
         clauses: &["JWT-2.2.1-05"],
-        cases: &["capability.create.no-delete"],
+        cases: &["capability.create.no-delete", "macaroon.rights.no-delete"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create
@@ -299,6 +299,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.mkcol.shows",
             "webdav.propfind.members",
             "webdav.propfind.missing",
+            "macaroon.issue.granted",
         ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {

@@ -140,7 +140,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "rights-cached-by-token-id",
         about: "The rights of a token are those of the first token with its jti.",
         clauses: &["JWT-2.2.1-49"],
-        cases: &["connection.token-id.weaker", "connection.token-id.other"],
+        cases: &[
+            "connection.token-id.weaker",
+            "connection.token-id.other",
+            "macaroon.holder.activity",
+            "macaroon.holder.path",
+        ],
         apply: |rules| {
             rules.admits = |memory, _, bearer| {
                 let bearer = bearer?;

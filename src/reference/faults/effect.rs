@@ -184,6 +184,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.create",
             "webdav.mkcol.shows",
             "webdav.mkcol.no-parent",
+            "macaroon.path.missing-parents",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {

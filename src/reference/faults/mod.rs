@@ -15,6 +15,7 @@ mod effect;
 mod fetching;
 mod group;
 mod isolation;
+mod macaroon;
 mod membership;
 mod path;
 mod reach;
@@ -108,6 +109,7 @@ pub fn faults() -> &'static [Fault] {
             isolation::FAULTS,
             tape::FAULTS,
             telling::FAULTS,
+            macaroon::FAULTS,
             service::FAULTS,
         ]
         .concat()

@@ -19,6 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.propfind",
             "path.sibling-prefix.move",
             "tape.stage.sibling-prefix",
+            "macaroon.rights.no-sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| starts_alike(scope, asked) || covers(scope, asked)
@@ -28,7 +29,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-prefix-match-on-reading",
         about: "When reading, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.read"],
+        cases: &["path.sibling-prefix.read", "macaroon.rights.no-sibling"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Read && starts_alike(scope, asked))
@@ -91,6 +92,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.area.relative",
             "group.capability.no-read-elsewhere",
             "bearer.oracle.get",
+            "macaroon.rights.no-parent",
+            "macaroon.rights.no-sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
@@ -168,6 +171,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.pattern.broken",
             "group.capability.no-read-elsewhere",
             "bearer.oracle.get",
+            "macaroon.rights.no-parent",
+            "macaroon.rights.no-sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -288,6 +293,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.create.mkcol",
             "capability.create.leading-directories",
             "capability.modify.create-superset",
+            "macaroon.activity.granted",
+            "macaroon.path.missing-parents",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {

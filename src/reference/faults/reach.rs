@@ -94,6 +94,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.move",
             "path.trailing-slash.not-a-file-delete",
             "tape.stage.sibling-prefix",
+            "macaroon.rights.no-sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -263,6 +264,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.request.doubled-slash",
             "path.request.dots-delete",
             "path.request.dots-destination",
+            "macaroon.path.no-dot-segments",
         ],
         apply: |rules| rules.request_path = |text, _| climbing(text, |text| text.to_owned()),
     },
@@ -270,7 +272,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "request-escaped-dots-climb",
         about: "Escaped dot segments of a request are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.escaped-dots"],
+        cases: &["path.request.escaped-dots", "macaroon.path.no-dot-segments"],
         apply: |rules| {
             rules.request_path =
                 |text, _| climbing(text, |text| replaced(text, &[("%2e", "."), ("%2E", ".")]))

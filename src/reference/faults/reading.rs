@@ -37,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.propfind",
             "webdav.propfind.missing",
             "connection.redirect.reading",
+            "macaroon.activity.granted",
         ],
         apply: |rules| {
             rules.tell = |_, mut outcome| {
@@ -59,6 +60,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.propfind",
             "webdav.propfind.missing",
             "connection.redirect.reading",
+            "macaroon.activity.granted",
         ],
         apply: |rules| {
             rules.tell = |_, mut outcome| {
@@ -82,6 +84,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.propfind.members",
             "webdav.propfind.missing",
             "connection.redirect.reading",
+            "macaroon.issue.granted",
         ],
         apply: |rules| {
             rules.tell = |told, outcome| match outcome {

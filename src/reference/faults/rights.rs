@@ -128,7 +128,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-leads-nowhere",
         about: "storage.create makes no directories that lead to its path.",
         clauses: &["JWT-2.2.1-07"],
-        cases: &["capability.create.leading-directories"],
+        cases: &[
+            "capability.create.leading-directories",
+            "macaroon.path.missing-parents",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create)

@@ -116,6 +116,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.create.mkcol",
             "capability.create.leading-directories",
             "path.trailing-slash.create",
+            "macaroon.path.missing-parents",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -317,7 +318,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "listing-cut",
         about: "PROPFIND leaves out the last member of a directory, to tokens that only read.",
         clauses: &["DAV-16"],
-        cases: &["webdav.propfind.members"],
+        cases: &["webdav.propfind.members", "macaroon.issue.granted"],
         apply: |rules| {
             rules.tell = |told, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome

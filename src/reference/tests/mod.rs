@@ -3,6 +3,7 @@
 mod faults;
 mod hooks;
 mod issuer;
+mod macaroons;
 mod party;
 mod pulling;
 mod reading;
