@@ -438,59 +438,59 @@ fn expectations_fit_methods_and_controls() {
     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
     expect: created
 "), @"
-    own.yaml:13:13: `get` cannot be `created`
-       13 |     expect: created
-          |             ^^^^^^^
-      help: it can be `any`, `bad-request`, `conflict`, `denied`, `not-allowed`, `not-found`, `ok`, `ok-or-not-found`, `partial`, `precondition-failed`, `refused`, `unauthenticated`, `unsatisfiable` and `unsupported-type`
+       own.yaml:13:13: `get` cannot be `created`
+          13 |     expect: created
+             |             ^^^^^^^
+         help: it can be `any`, `bad-request`, `conflict`, `denied`, `not-allowed`, `not-found`, `ok`, `ok-or-not-found`, `partial`, `precondition-failed`, `refused`, `unauthenticated`, `unsatisfiable` and `unsupported-type`
 
-    own.yaml:14:5: a step that expects `denied` needs the key `control`
-       14 |   - get: f
-          |     ^^^
-      help: name the token with which the very same request succeeds; without it a dead service would pass
+       own.yaml:14:5: a step that expects `denied` needs the key `control`
+          14 |   - get: f
+             |     ^^^
+         help: name the token with which the very same request succeeds; without it a dead service would pass
 
-    own.yaml:20:14: `control` is the same token as `token`
-       20 |     control: a
-          |              ^
-      help: it is the token with which the request succeeds
+       own.yaml:20:14: `control` is the same token as `token`
+          20 |     control: a
+             |              ^
+         help: it is the token with which the request succeeds
 
-    own.yaml:24:14: `control` has to be a token
-       24 |     control: none
-          |              ^^^^
+       own.yaml:24:14: `control` has to be a token
+          24 |     control: none
+             |              ^^^^
 
-    own.yaml:30:5: only `move` and `copy` have a `to`
-       30 |     to: g
-          |     ^^
+       own.yaml:30:5: only `move` and `copy` have a `to`
+          30 |     to: g
+             |     ^^
 
-    own.yaml:31:5: only `put` has a `body`
-       31 |     body: x
-          |     ^^^^
+       own.yaml:31:5: only `put` and `pull` have a `body`
+          31 |     body: x
+             |     ^^^^
 
-    own.yaml:34:5: `control` is for steps that expect `denied` or `unauthenticated`
-       34 |     control: b
-          |     ^^^^^^^
-      help: remove it
+       own.yaml:34:5: `control` is for steps that expect `denied` or `unauthenticated`
+          34 |     control: b
+             |     ^^^^^^^
+         help: remove it
 
-    own.yaml:35:5: a step needs the key `to`
-       35 |   - move: f
-          |     ^^^^
+       own.yaml:35:5: a step needs the key `to`
+          35 |   - move: f
+             |     ^^^^
 
-    own.yaml:39:9: this moves an object onto itself
-       39 |     to: f
-          |         ^
+       own.yaml:39:9: this moves an object onto itself
+          39 |     to: f
+             |         ^
 
-    own.yaml:43:11: a `body` is a lower-case word
-       43 |     body: Not a word
-          |           ^^^^^^^^^^
-      help: the runner makes the content from it
+       own.yaml:43:11: a `body` is a lower-case word
+          43 |     body: Not a word
+             |           ^^^^^^^^^^
+         help: the runner makes the content from it
 
-    own.yaml:44:45: `audience` and the claim `aud` exclude each other
-       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
-          |                                             ^^^
+       own.yaml:44:45: `audience` and the claim `aud` exclude each other
+          44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
+             |                                             ^^^
 
-    own.yaml:44:66: JSON has no such number
-       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
-          |                                                                  ^^^^
-    ");
+       own.yaml:44:66: JSON has no such number
+          44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
+             |                                                                  ^^^^
+       ");
 }
 
 #[test]

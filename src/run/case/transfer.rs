@@ -102,8 +102,9 @@ impl Running<'_> {
                 return Err(Stop::Skip("the service redirected no COPY".into()));
             }
             self.findings.extend(redirect);
-            let asked = |scene: &Box<dyn Scene>| check::asked_for_digest(&scene.heard());
-            if step.optional && succeeded && !other.scene.as_ref().is_some_and(asked) {
+            let scene = other.scene.as_deref();
+            let asked = scene.is_some_and(|scene| check::asked_for_digest(&scene.heard()));
+            if step.optional && succeeded && !asked {
                 let reason =
                     "the service asks the other side for no checksum, so that it verifies none";
                 return Err(Stop::Skip(reason.into()));
