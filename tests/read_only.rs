@@ -50,7 +50,7 @@ fn the_reading_half_runs_and_nothing_that_could_write_is_sent() {
     let lab = Lab::new();
     let storage = storage(&lab, &[]);
     let before = storage.paths();
-    let tape = "      tape: {path: /nearline, file: /nearline/some-file}\n";
+    let tape = "      tape: {path: /nearline, file: /nearline/some-file}\n      macaroons: true\n";
     endpoints(&lab, &storage, adler2::adler32_slice(CONTENT), tape);
     lab.run(&["run", "--intrusive", "--slow", "--strict"])
         .expect(0);

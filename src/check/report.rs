@@ -1,6 +1,8 @@
 //! The report of a COPY between servers: performance markers, and a last line that tells how it ended
 //! (draft-http-tpc section "control protocol").
 
+use url::Host;
+
 use crate::model::Answer;
 
 /// Longer lines are nobody's; what is beyond is not looked at.
@@ -180,10 +182,14 @@ impl Markers {
 
 /// `tcp:192.0.2.1:443` or `tcp:[2001:db8::1]:443`.
 fn connection(text: &str) -> bool {
-    let Some(address) = text.strip_prefix("tcp:") else {
+    let Some((host, port)) = text
+        .strip_prefix("tcp:")
+        .and_then(|address| address.rsplit_once(':'))
+    else {
         return false;
     };
-    address.parse::<std::net::SocketAddr>().is_ok()
+    let address = matches!(Host::parse(host), Ok(Host::Ipv4(_) | Host::Ipv6(_)));
+    address && port.parse::<u16>().is_ok()
 }
 
 /// What a last line says; the words are those of the draft and of the implementations, in any case.

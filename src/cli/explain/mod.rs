@@ -156,7 +156,7 @@ fn explain_clause(clause: &Clause, catalogue: &Catalogue) -> String {
         None => String::new(),
     };
     let basis = match clause.basis {
-        Basis::Stated => "stated by the profile",
+        Basis::Stated => "stated by the specification",
         Basis::Rfc => "from an RFC or a like specification",
         Basis::Derived => "derived: our reading, not the letter of the source",
     };
