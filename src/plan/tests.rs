@@ -421,3 +421,57 @@ fn who_cannot_reach_our_listener_is_not_asked_about_it() {
         assert_eq!(token.claims["iss"], wanted, "{here}");
     }
 }
+
+#[test]
+fn everybody_copies_with_everybody_or_with_a_sample() {
+    let mut bench = Bench::new(endpoint("one"), issuer(true));
+    for name in ["two", "three", "four"] {
+        bench.inventory.endpoints.push(Arc::new(endpoint(name)));
+    }
+    let mut silent = endpoint("silent");
+    silent.traits.third_party_copy = false;
+    bench.inventory.endpoints.push(Arc::new(silent));
+    let planned = |bench: &Bench| {
+        let plan = bench.plan().unwrap();
+        let pairs: Vec<_> = plan
+            .endpoints
+            .iter()
+            .flat_map(|endpoint| {
+                let name = endpoint.endpoint.name.clone();
+                let cases = endpoint.cases.iter();
+                let cases = cases.filter(|case| case.case.id.as_str() == "tpc.pair.pull");
+                cases.map(move |case| (name.clone(), case.partner.clone().unwrap()))
+            })
+            .collect();
+        (pairs, plan.pairs.unwrap())
+    };
+    bench.selection.pairs = Some(100);
+    let (all, counted) = planned(&bench);
+    assert_eq!((counted.tried, counted.of, all.len()), (12, 12, 12));
+    assert!(
+        all.iter()
+            .all(|(one, other)| one != other && other != "silent")
+    );
+    bench.selection.pairs = Some(5);
+    let (some, counted) = planned(&bench);
+    assert_eq!((counted.tried, counted.of, some.len()), (5, 12, 5));
+    assert!(some.iter().all(|pair| all.contains(pair)));
+    assert_eq!(planned(&bench).0, some, "a run knows its sample");
+
+    // A case that runs with several partners has a directory for each.
+    let plan = bench.plan().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let cases = plan.endpoints.iter().flat_map(|endpoint| &endpoint.cases);
+    for case in cases {
+        let Action::Run(script) = &case.action else {
+            panic!("{}", case.case.id)
+        };
+        let own = script.directories.first().unwrap().clone();
+        assert!(own.contains(".with-"), "{own}");
+        let endpoints = plan.endpoints.iter();
+        let owner = endpoints
+            .filter(|e| e.cases.iter().any(|c| std::ptr::eq(c, case)))
+            .map(|e| e.endpoint.name.clone());
+        assert!(seen.insert((owner.collect::<Vec<_>>(), own)));
+    }
+}

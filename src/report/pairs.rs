@@ -98,3 +98,43 @@ fn word(verdict: Option<Verdict>) -> &'static str {
         Some(Verdict::Skip) => "skip",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Pairs;
+    use crate::report::sample;
+
+    /// What came of a case at `endpoint` with `partner`.
+    fn result(endpoint: &str, partner: &str, case: &str, verdict: Verdict) -> CaseResult {
+        let record = sample::record();
+        CaseResult {
+            endpoint: endpoint.into(),
+            partner: Some(partner.into()),
+            case: case.parse().unwrap(),
+            verdict,
+            ..record.results[0].clone()
+        }
+    }
+
+    #[test]
+    fn pulls_stand_at_the_source_that_they_are_from() {
+        let mut record = sample::record();
+        assert_eq!(write(&record, Style::Plain), None, "no pairs were tried");
+        record.run.pairs = Some(Pairs { tried: 3, of: 6 });
+        record.results = vec![
+            result("se-alpha", "se-beta", "tpc.pair.pull", Verdict::Fail),
+            result("se-alpha", "se-beta", "tpc.fts.success", Verdict::Pass),
+            result("se-alpha", "se-beta", "tpc.pair.push", Verdict::Pass),
+            result("se-gamma", "se-beta", "tpc.pair.push", Verdict::Error),
+            result("se-beta", "se-gamma", "tpc.pair.pull", Verdict::Skip),
+        ];
+        insta::assert_snapshot!(write(&record, Style::Plain).unwrap(), @"
+        Transfers, source in rows, destination in columns (pull/push; 3 of 6 pairs)
+                             1           2           3
+        1 se-alpha           .        ./ok           .
+        2 se-beta       FAIL/.           .           .
+        3 se-gamma           .  skip/error           .
+        ");
+    }
+}
