@@ -35,6 +35,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
             "authentication.repeated.audience",
+            "tpc.pull.other-audience",
         ],
         apply: |rules| rules.audience_accepted = |bearer, _, _| bearer.audience.is_some(),
     },
@@ -73,7 +74,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "audience-ignored-on-write",
         about: "The audience does not matter to requests that change something.",
         clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14", "JWT-2.1.3-01"],
-        cases: &["audience.foreign.write", "audience.foreign-array.write"],
+        cases: &[
+            "audience.foreign.write",
+            "audience.foreign-array.write",
+            "tpc.pull.other-audience",
+        ],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
                 (bearer.audience.is_some() && method.writes())
@@ -182,6 +187,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
         ],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
@@ -272,6 +278,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
             "authentication.repeated.audience",
+            "tpc.pull.other-audience",
         ],
         apply: |rules| {
             rules.tell = |_, outcome| {

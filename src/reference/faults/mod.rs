@@ -23,6 +23,10 @@ mod rights;
 mod scopes;
 mod service;
 mod signature;
+mod transfer_order;
+mod transfer_report;
+mod transfer_rights;
+mod transfer_trust;
 mod webdav;
 
 use std::sync::LazyLock;
@@ -67,6 +71,8 @@ const WIDE: &[&str] = &[
     "root-scope-refused",
     "scope-covers-no-uploads",
     "scope-is-exact",
+    "tpc-credential-none-refused",
+    "tpc-pull-truncates",
     "writing-forbidden",
 ];
 
@@ -104,6 +110,10 @@ pub fn faults() -> &'static [Fault] {
             digest::FAULTS,
             membership::FAULTS,
             isolation::FAULTS,
+            transfer_rights::FAULTS,
+            transfer_order::FAULTS,
+            transfer_trust::FAULTS,
+            transfer_report::FAULTS,
             service::FAULTS,
         ]
         .concat()

@@ -18,6 +18,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.head",
             "path.sibling-prefix.propfind",
             "path.sibling-prefix.move",
+            "tpc.pull.sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| starts_alike(scope, asked) || covers(scope, asked)
@@ -39,7 +40,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-prefix-match-on-uploads",
         about: "For new files, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.put"],
+        cases: &["path.sibling-prefix.put", "tpc.pull.sibling"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && starts_alike(scope, asked))
@@ -90,6 +91,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.area.relative",
             "group.capability.no-read-elsewhere",
             "bearer.oracle.get",
+            "tpc.push.outside",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
@@ -104,6 +106,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.put",
             "path.trailing-slash.not-a-file",
             "capability.create.no-rename-out",
+            "tpc.pull.outside",
+            "tpc.pull.sibling",
         ],
         apply: |rules| {
             rules.covers =
@@ -167,6 +171,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.pattern.broken",
             "group.capability.no-read-elsewhere",
             "bearer.oracle.get",
+            "tpc.push.outside",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -232,6 +237,31 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.write",
             "path.create.mkcol",
             "path.trailing-slash.read",
+            "tpc.pull",
+            "tpc.push",
+            "tpc.pair.pull",
+            "tpc.pair.push",
+            "tpc.fts.success",
+            "tpc.fts.failure",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.overwrite.false",
+            "tpc.overwrite.true",
+            "tpc.forward.pull",
+            "tpc.forward.push",
+            "tpc.own-token.pull",
+            "tpc.own-token.push",
+            "tpc.framing.pull",
+            "tpc.framing.push",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.redirected",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -243,7 +273,27 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-covers-no-uploads",
         about: "A path other than / covers no new files below it.",
         clauses: &["JWT-2.2.1-10", "JWT-2.2.1-15"],
-        cases: &["path.directory.write"],
+        cases: &[
+            "path.directory.write",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.fts.success",
+            "tpc.fts.failure",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.overwrite.false",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 let below = !scope.path.is_root() && *asked.path != scope.path;
@@ -287,6 +337,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.create.mkcol",
             "capability.create.leading-directories",
             "capability.modify.create-superset",
+            "tpc.fts.success",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {

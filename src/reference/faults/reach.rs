@@ -93,6 +93,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.propfind",
             "path.sibling-prefix.move",
             "path.trailing-slash.not-a-file-delete",
+            "tpc.pull.sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {

@@ -199,7 +199,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "delete-missing-is-done",
         about: "DELETE of something missing is answered with 204.",
         clauses: &["DAV-10", "DAV-19"],
-        cases: &["webdav.delete.file", "webdav.missing.delete"],
+        cases: &[
+            "webdav.delete.file",
+            "webdav.missing.delete",
+            "tpc.fts.failure",
+        ],
         apply: |rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "DELETE" && response.status() == StatusCode::NOT_FOUND {
@@ -231,7 +235,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "overwrite-ignored",
         about: "Overwrite is not looked at.",
         clauses: &["DAV-13"],
-        cases: &["webdav.move.overwrite-f"],
+        cases: &[
+            "webdav.move.overwrite-f",
+            "tpc.overwrite.false",
+            "tpc.overwrite.push",
+            "tpc.overwrite.odd",
+        ],
         apply: |rules| {
             rules.hears = |parts| {
                 parts.headers.remove("overwrite");

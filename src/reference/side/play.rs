@@ -230,7 +230,8 @@ impl State {
         };
         stream::unfold(flow, move |mut flow| async move {
             let pause = match part {
-                Part::Paced | Part::Trickling => PACE,
+                // Before it breaks, the first half has to be on its way.
+                Part::Paced | Part::Trickling | Part::Cut => PACE,
                 Part::Slow => SLOW_PACE,
                 _ => Duration::ZERO,
             };
