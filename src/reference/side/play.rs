@@ -25,8 +25,10 @@ const VALUE: usize = 16 << 10;
 const PIECES: usize = 6;
 const PACE: Duration = Duration::from_millis(200);
 const SLOW_PACE: Duration = Duration::from_secs(6);
+/// Until the first half of the data has gone out.
+const FLUSH: Duration = Duration::from_millis(20);
 /// What a source that never ends announces.
-const ENDLESS: usize = 1 << 30;
+const ENDLESS: usize = 4 << 20;
 
 /// What a page of HTML looks like that must not be taken for data.
 const PAGE: &str = "<!DOCTYPE html><title>error</title><p>not what you asked for\n";
@@ -230,9 +232,10 @@ impl State {
         };
         stream::unfold(flow, move |mut flow| async move {
             let pause = match part {
-                // Before it breaks, the first half has to be on its way.
-                Part::Paced | Part::Trickling | Part::Cut => PACE,
+                Part::Paced | Part::Trickling => PACE,
                 Part::Slow => SLOW_PACE,
+                // What has not gone out yet would be lost with the connection.
+                Part::Cut => FLUSH,
                 _ => Duration::ZERO,
             };
             if flow.sent > 0 && !pause.is_zero() {

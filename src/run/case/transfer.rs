@@ -112,10 +112,8 @@ impl Running<'_> {
                 return Err(Stop::Skip("the service redirected no COPY".into()));
             }
             self.findings.extend(redirect);
-            let asked = other
-                .scene
-                .as_ref()
-                .is_some_and(|scene| check::asked_for_digest(&scene.heard()));
+            let scene = other.scene.as_deref();
+            let asked = scene.is_some_and(|scene| check::asked_for_digest(&scene.heard()));
             if step.optional && succeeded && !asked {
                 let reason =
                     "the service asks the other side for no checksum, so that it verifies none";
