@@ -23,6 +23,10 @@ use super::{exit, inputs, run};
 /// For everything; far beyond what it takes.
 const DEADLINE: Duration = Duration::from_secs(3600);
 
+/// How long the storage elements of faults may be silent in a transfer, unless they are to be for long:
+/// they are on this machine.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// `touchstone prove`
 pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let faults = selected(&arguments.faults)?;
@@ -39,6 +43,10 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
     let mut inventory = stage.inventory()?;
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
         endpoint.limits.jobs = arguments.jobs.into();
+        let hurried = |fault: &Fault| !fault.cases.iter().any(|case| slow.contains(case));
+        if fault(&endpoint.name).is_some_and(hurried) {
+            endpoint.limits.transfer = SILENCE;
+        }
     }
     let mut plan = run::plan(&inventory, &catalogue, &selection)?;
     hurry(&mut plan);

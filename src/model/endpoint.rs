@@ -298,7 +298,8 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
-    /// Until the answer to a COPY between servers begins, and between two pieces of its report.
+    /// Until the answer to a COPY between servers begins, between two pieces of its report, and until the
+    /// other side is left when the client hangs up.
     pub transfer: Duration,
     /// For one case, without its teardown.
     pub case: Duration,

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -73,8 +73,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Whether the body went on beyond the cap.
     pub truncated: bool,
-    /// When its head was there, after the request was sent.
-    pub head: Duration,
+    /// When its head was there.
+    pub head: Option<Instant>,
     /// The longest wait for a piece of its body.
     pub pause: Duration,
 }

@@ -108,11 +108,10 @@ impl Link {
         said.reused = self.used;
         self.used = true;
         self.clean = false;
-        let begun = Instant::now();
         let (response, complete) = self.converse(message, limits, deadline, said).await?;
         let (head, body) = response.into_parts();
         let mut answer = answer::head(head.status.as_u16(), &head.headers);
-        answer.head = begun.elapsed();
+        answer.head = Some(Instant::now());
         let body = body.into_data_stream();
         let answer = answer::read(answer, body, limits, deadline, |error| cause(error))
             .await

@@ -37,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.repeated.audience",
             "tape.stage.other-audience",
             "tape.token.other-audience",
+            "tpc.pull.other-audience",
         ],
         apply: |rules| rules.audience_accepted = |bearer, _, _| bearer.audience.is_some(),
     },
@@ -77,7 +78,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "audience-ignored-on-write",
         about: "The audience does not matter to requests that change something.",
         clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14", "JWT-2.1.3-01"],
-        cases: &["audience.foreign.write", "audience.foreign-array.write"],
+        cases: &[
+            "audience.foreign.write",
+            "audience.foreign-array.write",
+            "tpc.pull.other-audience",
+        ],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
                 (bearer.audience.is_some() && method.writes())
@@ -186,6 +191,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
         ],
         apply: |rules| {
             rules.audience_accepted = |bearer, own, method| {
@@ -277,6 +283,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
             "authentication.repeated.audience",
+            "tpc.pull.other-audience",
         ],
         apply: |rules| {
             rules.tell = |_, outcome| {

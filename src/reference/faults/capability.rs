@@ -144,6 +144,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-overwrite",
             "capability.create.no-overwrite-chunked",
             "capability.create.rename-no-overwrite",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
         ],
         apply: |rules| {
             rules.permits = |action, asked| {
@@ -159,6 +161,8 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "capability.create.no-overwrite",
             "capability.create.rename-no-overwrite",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
         ],
         apply: |rules| {
             rules.permits = |action, asked| {
@@ -175,6 +179,8 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "capability.create.no-overwrite",
             "capability.create.rename-no-overwrite",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
         ],
         apply: |rules| {
             rules.permits = |action, asked| {
@@ -220,6 +226,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-get",
             "capability.create.no-get-own",
             "capability.several.no-get-elsewhere",
+            "tpc.push.no-create",
         ],
         apply: |rules| {
             rules.permits = |action, asked| {
@@ -245,7 +252,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "modify-reads",
         about: "storage.modify reads.",
         clauses: &["JWT-2.2.1-17"],
-        cases: &["capability.modify.no-get", "connection.token-id.other"],
+        cases: &[
+            "capability.modify.no-get",
+            "connection.token-id.other",
+            "tpc.push.no-modify",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Modify && asked.operation == Operation::Read)
@@ -269,6 +280,13 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
+            "tpc.push",
+            "tpc.pair.push",
+            "tpc.forward.push",
+            "tpc.own-token.push",
+            "tpc.framing.push",
+            "tpc.redirected",
         ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -312,7 +330,25 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-refused",
         about: "storage.create uploads nothing.",
         clauses: &["JWT-2.2.1-03"],
-        cases: &["capability.create.put", "capability.create.no-get-own"],
+        cases: &[
+            "capability.create.put",
+            "capability.create.no-get-own",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.operation == Operation::Create)
@@ -366,6 +402,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.overwrite-f",
             "digest.adler32.replaced",
             "webdav.move.statuses",
+            "tpc.overwrite.false",
+            "tpc.overwrite.true",
         ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {

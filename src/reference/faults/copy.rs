@@ -14,7 +14,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-ignores-source-right",
         about: "COPY needs no right to read its source.",
         clauses: &["JWT-2.2.1-18", "DAV-22"],
-        cases: &["webdav.copy.needs-read"],
+        cases: &[
+            "webdav.copy.needs-read",
+            "tpc.push.no-create",
+            "tpc.push.no-modify",
+            "tpc.push.no-stage",
+            "tpc.push.outside",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 copying(asked, Operation::Read) || allows(rules, bearer, groups, asked)
@@ -25,7 +31,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-ignores-target-right",
         about: "COPY needs no right to its target.",
         clauses: &["JWT-2.2.1-02", "JWT-2.2.1-04", "DAV-22"],
-        cases: &["webdav.copy.needs-write", "webdav.copy.replaces-nothing"],
+        cases: &[
+            "webdav.copy.needs-write",
+            "webdav.copy.replaces-nothing",
+            "tpc.pull.no-read",
+            "tpc.pull.no-stage",
+            "tpc.pull.outside",
+            "tpc.pull.sibling",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
+        ],
         apply: |rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 copying(asked, Operation::Create)
@@ -38,7 +53,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-reads-with-create",
         about: "COPY may read where the token may create.",
         clauses: &["JWT-2.2.1-18", "DAV-22"],
-        cases: &["webdav.copy.needs-read"],
+        cases: &["webdav.copy.needs-read", "tpc.push.no-create"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && copying(asked, Operation::Read))
@@ -50,7 +65,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-creates-with-read",
         about: "COPY may create where the token may read.",
         clauses: &["JWT-2.2.1-02", "DAV-22"],
-        cases: &["webdav.copy.needs-write"],
+        cases: &["webdav.copy.needs-write", "tpc.pull.no-read"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read && copying(asked, Operation::Create))
@@ -62,7 +77,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-overwrites-with-create",
         about: "COPY replaces files with storage.create.",
         clauses: &["JWT-2.2.1-04", "DAV-22"],
-        cases: &["webdav.copy.replaces-nothing"],
+        cases: &[
+            "webdav.copy.replaces-nothing",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && copying(asked, Operation::Overwrite))
@@ -74,7 +93,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-reads-anywhere",
         about: "The path of storage.read is not looked at for the source of a COPY.",
         clauses: &["JWT-2.2.1-14", "DAV-22"],
-        cases: &["webdav.copy.needs-read"],
+        cases: &["webdav.copy.needs-read", "tpc.push.outside"],
         apply: |rules| {
             rules.covers = |scope, asked| copying(asked, Operation::Read) || covers(scope, asked);
         },
@@ -83,7 +102,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-writes-anywhere",
         about: "The path of storage.create is not looked at for the target of a COPY.",
         clauses: &["JWT-2.2.1-14", "DAV-22"],
-        cases: &["webdav.copy.needs-write"],
+        cases: &[
+            "webdav.copy.needs-write",
+            "tpc.pull.outside",
+            "tpc.pull.sibling",
+        ],
         apply: |rules| {
             rules.covers = |scope, asked| copying(asked, Operation::Create) || covers(scope, asked);
         },
@@ -92,7 +115,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-denied-copies",
         about: "COPY onto a file with storage.create is refused, and done all the same.",
         clauses: &["JWT-2.2.1-04", "DAV-22"],
-        cases: &["webdav.copy.replaces-nothing"],
+        cases: &[
+            "webdav.copy.replaces-nothing",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && copying(asked, Operation::Overwrite))

@@ -23,6 +23,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.adler32.replaced",
             "digest.preferences",
             "digest.create",
+            "tpc.fts.success",
         ],
         apply: |rules| {
             rules.says = |asked, response| {

@@ -11,7 +11,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "put-lies",
         about: "Uploads of new files with storage.modify are answered with 201 and not stored.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.put", "path.directory.write"],
+        cases: &[
+            "capability.modify.put",
+            "path.directory.write",
+            "tpc.overwrite.false",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
@@ -31,6 +35,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.put",
             "capability.modify.overwrite",
             "path.directory.write",
+            "tpc.overwrite.false",
+            "tpc.overwrite.true",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -52,7 +58,25 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-lies",
         about: "Uploads of new files with storage.create are answered with 201 and not stored.",
         clauses: &["JWT-2.2.1-03"],
-        cases: &["capability.create.put", "capability.create.no-get-own"],
+        cases: &[
+            "capability.create.put",
+            "capability.create.no-get-own",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
@@ -68,7 +92,25 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-stores-nothing",
         about: "Uploads with storage.create leave an empty file.",
         clauses: &["JWT-2.2.1-03"],
-        cases: &["capability.create.put", "capability.create.no-get-own"],
+        cases: &[
+            "capability.create.put",
+            "capability.create.no-get-own",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. } if bearer.has_only(Action::Create) => namespace.apply(
@@ -91,6 +133,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.any-owner",
             "webdav.put.statuses",
             "digest.adler32.replaced",
+            "tpc.overwrite.true",
         ],
         apply: |rules| {
             rules.act = |namespace, act, bearer| match act {

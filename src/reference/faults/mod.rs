@@ -26,6 +26,10 @@ mod service;
 mod signature;
 mod tape;
 mod telling;
+mod transfer_order;
+mod transfer_report;
+mod transfer_rights;
+mod transfer_trust;
 mod webdav;
 
 use std::sync::LazyLock;
@@ -70,6 +74,8 @@ const WIDE: &[&str] = &[
     "root-scope-refused",
     "scope-covers-no-uploads",
     "scope-is-exact",
+    "tpc-credential-none-refused",
+    "tpc-pull-truncates",
     "writing-forbidden",
 ];
 
@@ -110,6 +116,10 @@ pub fn faults() -> &'static [Fault] {
             tape::FAULTS,
             telling::FAULTS,
             macaroon::FAULTS,
+            transfer_rights::FAULTS,
+            transfer_order::FAULTS,
+            transfer_trust::FAULTS,
+            transfer_report::FAULTS,
             service::FAULTS,
         ]
         .concat()

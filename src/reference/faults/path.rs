@@ -20,6 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.move",
             "tape.stage.sibling-prefix",
             "macaroon.rights.no-sibling",
+            "tpc.pull.sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| starts_alike(scope, asked) || covers(scope, asked)
@@ -41,7 +42,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-prefix-match-on-uploads",
         about: "For new files, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.put"],
+        cases: &["path.sibling-prefix.put", "tpc.pull.sibling"],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && starts_alike(scope, asked))
@@ -94,6 +95,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.oracle.get",
             "macaroon.rights.no-parent",
             "macaroon.rights.no-sibling",
+            "tpc.push.outside",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
@@ -108,6 +110,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.put",
             "path.trailing-slash.not-a-file",
             "capability.create.no-rename-out",
+            "tpc.pull.outside",
+            "tpc.pull.sibling",
         ],
         apply: |rules| {
             rules.covers =
@@ -173,6 +177,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.oracle.get",
             "macaroon.rights.no-parent",
             "macaroon.rights.no-sibling",
+            "tpc.push.outside",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -238,6 +243,31 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.write",
             "path.create.mkcol",
             "path.trailing-slash.read",
+            "tpc.pull",
+            "tpc.push",
+            "tpc.pair.pull",
+            "tpc.pair.push",
+            "tpc.fts.success",
+            "tpc.fts.failure",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.overwrite.false",
+            "tpc.overwrite.true",
+            "tpc.forward.pull",
+            "tpc.forward.push",
+            "tpc.own-token.pull",
+            "tpc.own-token.push",
+            "tpc.framing.pull",
+            "tpc.framing.push",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.redirected",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {
@@ -249,7 +279,27 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-covers-no-uploads",
         about: "A path other than / covers no new files below it.",
         clauses: &["JWT-2.2.1-10", "JWT-2.2.1-15"],
-        cases: &["path.directory.write"],
+        cases: &[
+            "path.directory.write",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.fts.success",
+            "tpc.fts.failure",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.overwrite.false",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
         apply: |rules| {
             rules.covers = |scope, asked| {
                 let below = !scope.path.is_root() && *asked.path != scope.path;
@@ -295,6 +345,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.create-superset",
             "macaroon.activity.granted",
             "macaroon.path.missing-parents",
+            "tpc.fts.success",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {

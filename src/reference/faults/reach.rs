@@ -95,6 +95,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.not-a-file-delete",
             "tape.stage.sibling-prefix",
             "macaroon.rights.no-sibling",
+            "tpc.pull.sibling",
         ],
         apply: |rules| {
             rules.covers = |scope, asked| {

@@ -15,7 +15,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "head-wrong-length",
         about: "HEAD tells a size that is not the file's.",
         clauses: &["DAV-17"],
-        cases: &["capability.read.head"],
+        cases: &["capability.read.head", "tpc.fts.success"],
         apply: |rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Content(content) = &mut outcome
@@ -111,6 +111,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
         ],
         apply: |rules| {
             rules.tell = |told, outcome| match outcome {
@@ -142,6 +143,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
         ],
         apply: |rules| {
             rules.tell = |told, outcome| match outcome {
@@ -250,6 +252,16 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.not-a-file",
             "group.protected.member-no-write",
             "group.protected.member-no-delete",
+            "tpc.pull.no-read",
+            "tpc.pull.no-stage",
+            "tpc.pull.outside",
+            "tpc.pull.sibling",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
+            "tpc.push.no-create",
+            "tpc.push.no-modify",
+            "tpc.push.no-stage",
+            "tpc.push.outside",
         ],
         apply: |rules| {
             rules.tell = |_, outcome| match outcome {

@@ -56,6 +56,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-overwrite-chunked",
             "capability.create.rename-no-overwrite",
             "webdav.unknown-method",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
         ],
         apply: |rules| {
             rules.method = |name| {
@@ -272,6 +274,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "capability.stage.no-get-version-1-0",
             "capability.stage.no-get-version-1-2",
+            "tpc.push.no-stage",
         ],
         apply: |rules| {
             rules.permits = |action, asked| {
@@ -284,7 +287,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "stage-writes",
         about: "storage.stage writes.",
         clauses: &["JWT-2.2.1-25"],
-        cases: &["capability.stage.no-put", "capability.stage.no-delete"],
+        cases: &[
+            "capability.stage.no-put",
+            "capability.stage.no-delete",
+            "tpc.pull.no-stage",
+        ],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Stage && !looks(asked.operation)) || permits(action, asked)
@@ -313,7 +320,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "poll-reads",
         about: "storage.poll reads.",
         clauses: &["JWT-2.2.1-26"],
-        cases: &["capability.poll.no-get"],
+        cases: &["capability.poll.no-get", "tpc.push.no-stage"],
         apply: |rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && asked.operation == Operation::Read)
@@ -384,7 +391,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "uploader-owns",
         about: "What was uploaded with storage.create can be used only by that token.",
         clauses: &["JWT-2.2.1-48"],
-        cases: &["capability.any-owner"],
+        cases: &["capability.any-owner", "tpc.pull"],
         apply: |rules| {
             rules.act = |namespace, act, bearer| {
                 let maker = if bearer.has_only(Action::Create) {

@@ -206,6 +206,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.missing.delete",
             "tape.delete.gone",
             "tape.error.not-found",
+            "tpc.fts.failure",
         ],
         apply: |rules| {
             rules.says = |asked, mut response| {
@@ -238,7 +239,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "overwrite-ignored",
         about: "Overwrite is not looked at.",
         clauses: &["DAV-13"],
-        cases: &["webdav.move.overwrite-f"],
+        cases: &[
+            "webdav.move.overwrite-f",
+            "tpc.overwrite.false",
+            "tpc.overwrite.push",
+            "tpc.overwrite.odd",
+        ],
         apply: |rules| {
             rules.hears = |parts| {
                 parts.headers.remove("overwrite");

@@ -22,7 +22,7 @@ use url::{Position, Url};
 
 use super::super::{ReferenceError, server};
 use super::progress::Progress;
-use super::{Failure, Task};
+use super::{Failure, Task, order};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 5;
@@ -86,7 +86,8 @@ impl Client {
         let mut url = first.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut headers = headers.clone();
-            if !(rules.carries)(first, &url) {
+            // Credentials are for the host that they were meant for.
+            if first.host_str() != url.host_str() {
                 headers.remove(header::AUTHORIZATION);
                 headers.remove(header::COOKIE);
             }
@@ -116,8 +117,9 @@ impl Client {
         let (mut sender, connection) = connected.ok().flatten().ok_or(UNREACHABLE)?;
         let authority = &url[Position::BeforeHost..Position::AfterPort];
         let host = HeaderValue::from_str(authority).map_err(|_| UNREACHABLE)?;
-        headers.insert(header::HOST, host);
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        headers.entry(header::HOST).or_insert(host);
+        let close = HeaderValue::from_static("close");
+        headers.entry(header::CONNECTION).or_insert(close);
         let agent = HeaderValue::from_static(USER_AGENT);
         headers.entry(header::USER_AGENT).or_insert(agent);
         let body = match body {
@@ -216,9 +218,12 @@ fn redirected(reply: &Reply, url: &Url, method: &Method) -> Result<Option<Url>, 
         .ok_or_else(|| "the other side redirects to no address".into())
 }
 
-/// Only https, and to nobody by name.
+/// Only https, to nobody by name, and to no host that is only for the site itself.
 pub(in super::super) fn follows(url: &Url) -> bool {
-    url.scheme() == "https" && url.username().is_empty() && url.password().is_none()
+    url.scheme() == "https"
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !order::internal(url)
 }
 
 /// A body that tells how far it has been taken.

@@ -33,7 +33,11 @@ impl<'a> Local<'a> {
 
     /// When the right is asked for.
     pub(super) fn scrutiny(&self) -> Scrutiny {
-        (self.element.rules.transfer.scrutiny)(self.order.direction, self.node())
+        (self.element.rules.transfer.scrutiny)(
+            self.order.direction,
+            self.node(),
+            &self.visit.bearer,
+        )
     }
 
     /// Whether the bearer may.

@@ -4,16 +4,17 @@
 //!
 //! Decisions: one stream of data whatever `X-Number-Of-Streams` says; never a delegation; a push with
 //! `Overwrite: F` looks at the destination first and sends `If-None-Match: *` as well, inside the stream, so
-//! that the 202 never waits for the other side; what a failed push leaves is the passive side's affair.
+//! that the 202 never waits for the other side; what a failed push leaves is the passive side's affair. A COPY of
+//! what is in the pool is redirected to this service once more, as redirects have to be seen as well.
 
-mod client;
+pub(super) mod client;
 mod local;
-mod order;
+pub(super) mod order;
 mod progress;
 mod pull;
 mod push;
-mod rules;
-mod stream;
+pub(super) mod rules;
+pub(super) mod stream;
 
 pub(super) use order::Order;
 pub(super) use rules::{Scrutiny, TransferRules};
@@ -122,7 +123,10 @@ pub(super) async fn start(element: &Arc<Element>, visit: &Visit, order: Order) -
         scrutiny,
         _place: place,
     };
-    let running = stream::Running::new(tokio::spawn(task.run(content)), rules.abandons);
+    let running = stream::Running::new(
+        tokio::spawn(task.run(content)),
+        (rules.abandons)(order.direction),
+    );
     let telling = stream::Telling::new(element, order.direction, running, progress);
     let telling = if rules.early {
         telling
@@ -130,7 +134,7 @@ pub(super) async fn start(element: &Arc<Element>, visit: &Visit, order: Order) -
         telling.after_the_end().await
     };
     let mut response = Response::new(telling.into_body());
-    *response.status_mut() = rules.accepted;
+    *response.status_mut() = StatusCode::ACCEPTED;
     let media_type = HeaderValue::from_static(rules.media_type);
     response
         .headers_mut()
@@ -230,6 +234,11 @@ impl From<Outcome> for Failure {
 }
 
 impl Failure {
+    /// In the service's own words.
+    pub(super) fn reason(&self) -> &str {
+        &self.0
+    }
+
     /// The other side answered something else than success.
     fn status(status: StatusCode) -> Self {
         Self(format!("the other side answered with status {}", status.as_u16()).into())

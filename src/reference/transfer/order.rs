@@ -1,13 +1,19 @@
+use std::net::IpAddr;
+
+use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use url::Url;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use url::{Host, Url};
 
 use super::super::answers::Outcome;
 use super::super::element::{Element, Visit};
+use super::super::pool;
 use super::Direction;
 use super::rules::Word;
 use crate::model::Method;
 
+/// The query of a COPY that was sent on.
+const HERE: &str = "here";
 /// Begins the name of a header for the other side.
 const PREFIX: &str = "transferheader";
 /// What would break the protocol, or change what the data are; `proxy-…` as well.
@@ -37,6 +43,8 @@ pub(in super::super) struct Order {
     pub(super) overwrite: bool,
     /// Whether the other side has to tell a digest.
     pub(super) verified: bool,
+    /// In how many streams the data may come.
+    pub(super) streams: u32,
     /// What the client says that the data are: nothing but `Repr-Digest`.
     pub(super) claimed: HeaderMap,
     /// For the other side.
@@ -44,8 +52,7 @@ pub(in super::super) struct Order {
 }
 
 impl Order {
-    /// What a request asks for, if it is a COPY from or to another service; one of whose `Destination` is
-    /// on this service is not.
+    /// What a request asks for, unless it is no COPY, or one to a `Destination` on this service.
     pub(in super::super) fn of(
         element: &Element,
         visit: &Visit,
@@ -58,7 +65,7 @@ impl Order {
                 .to_str()
                 .is_ok_and(|text| text.starts_with('/') || element.own_path(text).is_some())
         };
-        let local = headers.get("destination").is_none_or(here);
+        let local = headers.get("destination").is_some_and(here);
         let concerned = visit.method == Method::Copy && (source || !local);
         concerned.then(|| {
             let order = Self::read(element, parts).map_err(bad)?;
@@ -80,12 +87,11 @@ impl Order {
             Direction::Pull => value(headers, "source")?,
             Direction::Push => value(headers, "destination")?,
         };
-        let mut url = named
-            .and_then(|text| Url::parse(text).ok())
+        let mut url = (rules.understands)(named)
             .filter(|url| (rules.accepts)(url))
-            .ok_or("the other side is no absolute https URL without user and fragment")?;
+            .ok_or("the other side is no absolute https URL of a public host without user and fragment")?;
         (rules.credential)(value(headers, "credential")?)?;
-        (rules.streams)(value(headers, "x-number-of-streams")?)?;
+        let streams = (rules.streams)(value(headers, "x-number-of-streams")?)?;
         let overwrite = (rules.overwrite)(value(headers, "overwrite")?)?;
         let verified = (rules.verification)(value(headers, "requirechecksumverification")?)?;
         (rules.addresses)(parts, &mut url);
@@ -98,6 +104,7 @@ impl Order {
             url,
             overwrite,
             verified,
+            streams,
             claimed,
             headers: (rules.forwards)(parts),
         })
@@ -123,7 +130,7 @@ fn value<'a>(headers: &'a HeaderMap, name: &str) -> Word<Option<&'a str>> {
 }
 
 /// A COPY has one other side.
-pub(super) fn direction(source: bool, destination: bool) -> Word<Direction> {
+pub(in super::super) fn direction(source: bool, destination: bool) -> Word<Direction> {
     match (source, destination) {
         (true, false) => Ok(Direction::Pull),
         (false, true) => Ok(Direction::Push),
@@ -131,10 +138,31 @@ pub(super) fn direction(source: bool, destination: bool) -> Word<Direction> {
     }
 }
 
-/// Only https, and nothing in the URL that is for somebody else.
+pub(in super::super) fn understands(named: Option<&str>) -> Option<Url> {
+    Url::parse(named?).ok()
+}
+
+/// Only https, nothing in the URL that is for somebody else, and no host that is only for the site itself.
 pub(in super::super) fn accepts(url: &Url) -> bool {
     let user = !url.username().is_empty() || url.password().is_some();
-    url.scheme() == "https" && url.host().is_some() && !user && url.fragment().is_none()
+    let plain = !user && url.fragment().is_none();
+    url.scheme() == "https" && url.host().is_some() && plain && !internal(url)
+}
+
+/// Whether the host is an address that is nobody's outside: link-local, multicast or unspecified. That of
+/// the machine itself is none of them: there the tests are.
+pub(in super::super) fn internal(url: &Url) -> bool {
+    let address = match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        // An IPv4 address may be written as one of IPv6.
+        Some(Host::Ipv6(address)) => address.to_canonical(),
+        Some(Host::Domain(_)) | None => return false,
+    };
+    let link_local = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    link_local || address.is_multicast() || address.is_unspecified()
 }
 
 /// RFC 4918 section 10.6: T unless it says otherwise.
@@ -155,15 +183,14 @@ pub(in super::super) fn verification(value: Option<&str>) -> Word<bool> {
     }
 }
 
-pub(in super::super) fn streams(value: Option<&str>) -> Word<()> {
-    let positive = |text: &str| {
-        text.bytes().all(|byte| byte.is_ascii_digit())
-            && text.parse::<u32>().is_ok_and(|number| number > 0)
+/// One stream is what a client gets that asks for nothing.
+pub(in super::super) fn streams(value: Option<&str>) -> Word<u32> {
+    let Some(text) = value else {
+        return Ok(1);
     };
-    match value {
-        Some(text) if !positive(text) => Err("X-Number-Of-Streams is a positive number"),
-        _ => Ok(()),
-    }
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && *number > 0);
+    number.ok_or("X-Number-Of-Streams is a positive number")
 }
 
 /// Nothing is ever delegated, so that nothing else can be asked for.
@@ -188,6 +215,22 @@ pub(in super::super) fn forwarded(parts: &Parts) -> HeaderMap {
     headers
 }
 
+/// A COPY of what is in the pool is asked for once more, as at services whose pools do the copying.
+pub(in super::super) fn sent_on(parts: &Parts) -> Option<Response<Body>> {
+    let location = format!("{}?{HERE}", pooled(parts)?);
+    let response = Response::builder().status(StatusCode::TEMPORARY_REDIRECT);
+    let response = response.header(header::LOCATION, location);
+    response.body(Body::empty()).ok()
+}
+
+/// The path of something in the pool, unless it was sent on already.
+pub(in super::super) fn pooled(parts: &Parts) -> Option<&str> {
+    let path = parts.uri.path();
+    let directory = path.rsplit('/').nth(1);
+    let here = parts.uri.query() == Some(HERE);
+    (directory == Some(pool::POOLED) && !here).then_some(path)
+}
+
 /// Whether a header of that name is never forwarded.
 pub(in super::super) fn withheld(name: &HeaderName) -> bool {
     WITHHELD.contains(&name.as_str()) || name.as_str().starts_with("proxy-")
@@ -204,6 +247,16 @@ mod tests {
             ("https://host:8443/f?authz=x", true),
             ("https://[::1]:1/f", true),
             ("http://host/f", false),
+            ("https://127.0.0.1:1/f", true),
+            ("https://192.0.2.1/f", true),
+            ("https://169.254.169.254/f", false),
+            ("https://0xa9fea9fe/f", false),
+            ("https://0.0.0.0/f", false),
+            ("https://224.0.0.1/f", false),
+            ("https://[::]/f", false),
+            ("https://[fe80::1]/f", false),
+            ("https://[ff02::1]/f", false),
+            ("https://[::ffff:169.254.169.254]/f", false),
             ("https://user@host/f", false),
             ("https://:pw@host/f", false),
             ("https://host/f#x", false),
@@ -217,7 +270,7 @@ mod tests {
 
     #[test]
     fn words() {
-        assert_eq!(streams(Some("4")), Ok(()));
+        assert_eq!((streams(Some("4")), streams(None)), (Ok(4), Ok(1)));
         for text in ["", "0", "-1", "+1", "abc", "1.5", "99999999999"] {
             assert!(streams(Some(text)).is_err(), "{text}");
         }
@@ -229,6 +282,24 @@ mod tests {
             (Ok(true), Ok(false))
         );
         assert!(overwrite(Some("X")).is_err());
+    }
+
+    #[test]
+    fn a_copy_of_what_is_pooled_is_sent_on_once() {
+        for (target, location) in [
+            ("/a/pooled/f", Some("/a/pooled/f?here")),
+            ("/a/pooled/f?here", None),
+            ("/a/f", None),
+            ("/pooled/a/f", None),
+        ] {
+            let request = axum::http::Request::builder().uri(target).body(()).unwrap();
+            let response = sent_on(&request.into_parts().0);
+            let told = response.as_ref().map(|response| {
+                assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);
+                response.headers()["location"].to_str().unwrap()
+            });
+            assert_eq!(told, location, "{target}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::super::element::MAX_BODY;
 use super::super::namespace::{Act, Change};
 use super::super::webdav::digests_fit;
 use super::client::{Reply, unless_idle};
-use super::rules::{Broken, Scrutiny, Witness};
+use super::rules::{Scrutiny, Witness};
 use super::{Direction, Failure, Task};
 
 const TOO_LONG: &str = "the file is too long";
@@ -16,10 +16,10 @@ pub(super) async fn pull(task: &Task) -> Result<Change, Failure> {
     let mut file = Fragment {
         task,
         bytes: Vec::new(),
-        broken: Some(Broken::Abandoned),
+        broken: Some(None),
     };
     let pulled = receive(&mut file).await.and_then(|()| file.store());
-    file.broken = pulled.is_err().then_some(Broken::Failed);
+    file.broken = pulled.as_ref().err().cloned().map(Some);
     pulled
 }
 
@@ -27,8 +27,8 @@ pub(super) async fn pull(task: &Task) -> Result<Change, Failure> {
 struct Fragment<'a> {
     task: &'a Task,
     bytes: Vec<u8>,
-    /// What it will have been if it is dropped now.
-    broken: Option<Broken>,
+    /// What came of it if it is dropped now: nothing, for this reason if there was one.
+    broken: Option<Option<Failure>>,
 }
 
 async fn receive(file: &mut Fragment<'_>) -> Result<(), Failure> {
@@ -95,15 +95,14 @@ impl Fragment<'_> {
     fn store(&mut self) -> Result<Change, Failure> {
         let task = self.task;
         let rules = task.rules();
-        let content = (rules.stores)(std::mem::take(&mut self.bytes).into());
+        let content = std::mem::take(&mut self.bytes).into();
+        let content = (rules.stores)(content, task.order.streams);
         let mut namespace = task.element.namespace();
         let local = super::local::Local::new(&task.element, &namespace, &task.visit, &task.order);
-        if rules.rechecks {
-            if task.scrutiny != Scrutiny::Never {
-                local.right()?;
-            }
-            local.content()?;
+        if task.scrutiny != Scrutiny::Never {
+            local.right()?;
         }
+        local.content()?;
         let act = self.put(content);
         (task.element.rules.act)(&mut namespace, &act, &task.visit.bearer)
             .map_err(|obstacle| super::Outcome::from(obstacle).into())
@@ -121,7 +120,8 @@ impl Drop for Fragment<'_> {
     fn drop(&mut self) {
         let left = self
             .broken
-            .and_then(|how| (self.task.rules().leaves)(how, &self.bytes));
+            .as_ref()
+            .and_then(|reason| (self.task.rules().leaves)(reason.as_ref(), &self.bytes));
         if let Some(content) = left {
             let act = self.put(content);
             let bearer = &self.task.visit.bearer;

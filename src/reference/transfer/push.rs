@@ -16,6 +16,7 @@ pub(super) async fn push(task: &Task, content: Bytes) -> Result<Change, Failure>
         look(task).await?;
     }
     let client = &task.element.transfers.client;
+    let content = (rules.sends)(content);
     let headers = headers(task, &content);
     let reply = client
         .ask(task, Method::PUT, &headers, Some(&content))

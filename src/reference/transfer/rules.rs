@@ -7,6 +7,7 @@ use url::Url;
 use super::super::authorisation::{self, Operation};
 use super::super::namespace::{Change, Namespace, Node};
 use super::super::path::ObjectPath;
+use super::super::token::Bearer;
 use super::stream::{self, Moment};
 use super::{Direction, Failure, client, order};
 
@@ -18,24 +19,24 @@ pub(in super::super) struct TransferRules {
     pub(in super::super) any_audience: fn(&Parts) -> bool,
     /// Which way a COPY with (or without) a `Source` and a `Destination` goes.
     pub(in super::super) asks: fn(bool, bool) -> Result<Direction, &'static str>,
+    /// The address in the header that names the other side.
+    pub(in super::super) understands: fn(Option<&str>) -> Option<Url>,
     /// Whether the other side may be asked for at that address.
     pub(in super::super) accepts: fn(&Url) -> bool,
     /// Whether `Overwrite` allows to replace something; this and the next three judge the header's value.
     pub(in super::super) overwrite: fn(Option<&str>) -> Word<bool>,
     /// Whether `RequireChecksumVerification` wants a digest.
     pub(in super::super) verification: fn(Option<&str>) -> Word<bool>,
-    /// Whether `X-Number-Of-Streams` makes sense.
-    pub(in super::super) streams: fn(Option<&str>) -> Word<()>,
+    /// How many streams `X-Number-Of-Streams` allows.
+    pub(in super::super) streams: fn(Option<&str>) -> Word<u32>,
     /// Whether `Credential` makes sense.
     pub(in super::super) credential: fn(Option<&str>) -> Word<()>,
     /// An answer to a sound order in place of the transfer, such as a redirect.
     pub(in super::super) detour: fn(&Parts) -> Option<Response<Body>>,
-    /// When the local right is asked for, given what is at the local path.
-    pub(in super::super) scrutiny: fn(Direction, Option<&Node>) -> Scrutiny,
+    /// When the local right is asked for, given what is at the local path and who comes.
+    pub(in super::super) scrutiny: fn(Direction, Option<&Node>, &Bearer) -> Scrutiny,
     /// Which right is needed, given what is at the local path.
     pub(in super::super) needs: fn(Direction, Option<&Node>) -> Operation,
-    /// Whether all is looked at again when what was pulled is stored.
-    pub(in super::super) rechecks: bool,
     /// The headers for the other side that this COPY asks for.
     pub(in super::super) forwards: fn(&Parts) -> HeaderMap,
     /// The last touch to the address of the other side.
@@ -48,8 +49,6 @@ pub(in super::super) struct TransferRules {
     pub(in super::super) forgives: fn(&CertificateError) -> bool,
     /// Whether a redirect to that address is followed.
     pub(in super::super) follows: fn(&Url) -> bool,
-    /// Whether credentials meant for the first address go to the second one, to which a redirect leads.
-    pub(in super::super) carries: fn(&Url, &Url) -> bool,
     /// What happens at the local path before anything was pulled.
     pub(in super::super) prepares: fn(&mut Namespace, &ObjectPath),
     /// Whether that status of the other side's answer means success.
@@ -59,22 +58,20 @@ pub(in super::super) struct TransferRules {
     /// Whether the digests of a witness are enough: whether they are needed, and whether they fit if
     /// there are any.
     pub(in super::super) convinced: fn(Witness, bool, Option<bool>) -> Result<(), &'static str>,
-    /// What is stored of a pull that came to nothing.
-    pub(in super::super) leaves: fn(Broken, &[u8]) -> Option<Bytes>,
-    /// The last touch to what is stored of a pull that is complete.
-    pub(in super::super) stores: fn(Bytes) -> Bytes,
+    /// What is stored of a pull that came to nothing; without a reason it was given up, or took too long.
+    pub(in super::super) leaves: fn(Option<&Failure>, &[u8]) -> Option<Bytes>,
+    /// The last touch to what is stored of a pull that is complete, with so many streams.
+    pub(in super::super) stores: fn(Bytes, u32) -> Bytes,
+    /// The last touch to what a push sends.
+    pub(in super::super) sends: fn(Bytes) -> Bytes,
     /// Whether a push with `Overwrite: F` looks at the destination first.
     pub(in super::super) looks_first: bool,
     /// Whether a push with `Overwrite: F` makes its PUT conditional.
     pub(in super::super) conditional: bool,
     /// Whether a transfer ends when the client hangs up.
-    pub(in super::super) abandons: bool,
+    pub(in super::super) abandons: fn(Direction) -> bool,
     /// Whether the answer begins before the transfer has ended.
     pub(in super::super) early: bool,
-    /// Whether the stream ends with the transfer; markers go on for ever otherwise.
-    pub(in super::super) ends: bool,
-    /// The status of the answer.
-    pub(in super::super) accepted: StatusCode,
     /// The type of the answer.
     pub(in super::super) media_type: &'static str,
     /// One performance marker, if it is told.
@@ -92,7 +89,6 @@ pub(in super::super) enum Scrutiny {
     /// Before anything else; what stands in the way is told by status.
     First,
     /// Before anything is transferred, but once the stream has begun.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only a fault decides so"))]
     InStream,
     /// Once the data were transferred.
     Afterwards,
@@ -108,14 +104,6 @@ pub(in super::super) enum Witness {
     OtherSide(Direction),
 }
 
-/// How a pull came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Broken {
-    /// Nobody waits for it any more, or its time is over.
-    Abandoned,
-    Failed,
-}
-
 impl Default for TransferRules {
     /// The right ones.
     fn default() -> Self {
@@ -123,25 +111,24 @@ impl Default for TransferRules {
             unasked: |_| false,
             any_audience: |_| false,
             asks: order::direction,
+            understands: order::understands,
             accepts: order::accepts,
             overwrite: order::overwrite,
             verification: order::verification,
             streams: order::streams,
             credential: order::credential,
-            detour: |_| None,
-            scrutiny: |_, _| Scrutiny::First,
+            detour: order::sent_on,
+            scrutiny: |_, _, _| Scrutiny::First,
             needs: |direction, node| match direction {
                 Direction::Pull => authorisation::uploading(node),
                 Direction::Push => Operation::Read,
             },
-            rechecks: true,
             forwards: order::forwarded,
             addresses: |_, _| {},
             outgoing: |_, _, _| {},
             imagines: |_| None,
             forgives: |_| false,
             follows: client::follows,
-            carries: |from, to| from.host_str() == to.host_str(),
             prepares: |_, _| {},
             succeeded: |direction, status| match direction {
                 Direction::Pull => status == StatusCode::OK,
@@ -150,13 +137,12 @@ impl Default for TransferRules {
             whole: |announced, came, cut| !cut && announced.is_none_or(|length| length == came),
             convinced,
             leaves: |_, _| None,
-            stores: |bytes| bytes,
+            stores: |bytes, _| bytes,
+            sends: |bytes| bytes,
             looks_first: true,
             conditional: true,
-            abandons: true,
+            abandons: |_| true,
             early: true,
-            ends: true,
-            accepted: StatusCode::ACCEPTED,
             media_type: "text/perf-marker-stream",
             marker: stream::marker,
             last: stream::last,

@@ -37,10 +37,6 @@ pub(in super::super) struct Moment {
     /// Seconds since 1970.
     pub(in super::super) timestamp: i64,
     /// Which marker of the stream it is, from 0.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "only faults tell markers apart")
-    )]
     pub(in super::super) number: u32,
     pub(in super::super) bytes: u64,
     /// The other end of the connection, if there is one yet.
@@ -110,7 +106,6 @@ impl Telling {
                     _ = self.ticks.tick() => None,
                 },
             };
-            let ended = ended.filter(|_| self.element.rules.transfer.ends);
             let mut text = String::new();
             // The last marker says how much there was; after a failure nobody has use for it.
             if self.told == 0 || !matches!(ended, Some(Err(_))) {

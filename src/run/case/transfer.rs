@@ -18,7 +18,8 @@ use super::super::present;
 use super::super::side::{Play, Scene};
 use super::{Running, Stop};
 
-/// What somebody who was hung up on has to leave by (TPC-21).
+/// What somebody who was hung up on has to leave by (TPC-21), unless the endpoint's transfers are to be
+/// quicker than that.
 const LEAVING: Duration = Duration::from_secs(60);
 /// What is left of a transfer that was hung up on is removed soon.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -62,7 +63,6 @@ impl Running<'_> {
             self.wait(waiting).await.map_err(undecided)?;
         }
         let exchange = self.exchanges.len();
-        let begun = Instant::now();
         let answer = self.copy(purpose, step, transfer, &other, token).await;
         let (case, clauses) = (self.case, &self.site.shared.plan.clauses);
         let judge = Judge {
@@ -74,7 +74,9 @@ impl Running<'_> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(reason) if transfer.hang_up => {
-                let patience = LEAVING.min(self.deadline.saturating_duration_since(Instant::now()));
+                let left = self.deadline.saturating_duration_since(Instant::now());
+                let quick = self.site.plan.endpoint.limits.transfer;
+                let patience = LEAVING.min(quick).min(left);
                 let Some(scene) = other
                     .scene
                     .as_ref()
@@ -90,7 +92,15 @@ impl Running<'_> {
             }
             Err(reason) => {
                 self.go_on().map_err(undecided)?;
-                return Err(Stop::Undecided(reason));
+                // Nothing goes over plain http; in other cases the transfer is what cannot be judged then.
+                let sent = self.exchanges.get(exchange);
+                let sent = sent.filter(|_| transfer.redirecting);
+                let Some(redirect) = sent.and_then(|sent| check::redirected_copy(judge, sent))
+                else {
+                    return Err(Stop::Undecided(reason));
+                };
+                self.findings.push(redirect);
+                return Ok(false);
             }
         };
         let ruling = check::ended(judge, expect, &answer);
@@ -113,7 +123,8 @@ impl Running<'_> {
             self.findings.extend(echo);
             self.last = Some((answer.status, answer.body.len()));
             if let Some(scene) = &other.scene {
-                let over = scene.finished().map(|at| at <= begun + answer.head);
+                let over = scene.finished().zip(answer.head);
+                let over = over.map(|(finished, answered)| finished <= answered);
                 let known = match self.known(&step.path) {
                     State::File(bytes) if transfer.direction == Direction::Push => Some(&bytes[..]),
                     _ => None,
@@ -351,7 +362,8 @@ impl Running<'_> {
 
     /// Waits until what a broken transfer left is gone, if it goes.
     async fn settle(&mut self, step: &StepPlan) {
-        let until = (Instant::now() + SETTLING).min(self.deadline);
+        let quick = self.site.plan.endpoint.limits.transfer;
+        let until = (Instant::now() + SETTLING.min(quick)).min(self.deadline);
         let known = self.known(&step.path).clone();
         while Instant::now() < until {
             match self.look(Purpose::Effect, &step.path, &known).await {
