@@ -91,7 +91,8 @@ fn selected(patterns: &[String]) -> Result<Vec<&'static Fault>, Failed> {
         .map_err(run::selected_nothing)
 }
 
-/// Lets slow cases run only where they have to fail, and on the faultless.
+/// Lets cases run only where they can see something, and slow ones only where they have to fail, and on the
+/// faultless.
 fn hurry(plan: &mut Plan) {
     for endpoint in &mut plan.endpoints {
         let Some(fault) = fault(&endpoint.endpoint.name) else {
@@ -99,7 +100,9 @@ fn hurry(plan: &mut Plan) {
         };
         for planned in &mut endpoint.cases {
             let case = &planned.case;
-            if case.slow && !fault.cases.contains(&case.id.as_str()) {
+            if !fault.concerns(case) {
+                planned.action = Action::Skip("it does not use what the fault is about".into());
+            } else if case.slow && !fault.cases.contains(&case.id.as_str()) {
                 planned.action = Action::Skip("it takes long, and the fault is another".into());
             }
         }

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 
 use super::super::namespace::{Act, Change};
 use super::super::scope::Action;
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -16,7 +16,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.write",
             "tpc.overwrite.false",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
                     if bearer.has_only(Action::Modify) && namespace.get(path).is_none() =>
@@ -25,7 +25,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "put-truncates",
@@ -38,7 +38,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.false",
             "tpc.overwrite.true",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, content } if bearer.has_only(Action::Modify) => {
                     let content = content.slice(..content.len().saturating_sub(1));
@@ -52,7 +52,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "create-lies",
@@ -77,7 +77,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.credential.absent",
             "tpc.streams",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
                     if bearer.has_only(Action::Create) && namespace.get(path).is_none() =>
@@ -86,7 +86,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "create-stores-nothing",
@@ -111,7 +111,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.credential.absent",
             "tpc.streams",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. } if bearer.has_only(Action::Create) => namespace.apply(
                     &Act::Put {
@@ -122,7 +122,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 ),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "overwrite-keeps-old",
@@ -135,7 +135,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.adler32.replaced",
             "tpc.overwrite.true",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
                     if bearer.has_only(Action::Modify) && namespace.get(path).is_some() =>
@@ -144,14 +144,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "delete-lies",
         about: "Deleting a file with storage.modify is answered with 204, and the file stays.",
         clauses: &["JWT-2.2.1-15"],
         cases: &["capability.modify.delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Delete { path }
                     if bearer.has_only(Action::Modify) && !namespace.has_directory(path) =>
@@ -160,14 +160,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "delete-directory-lies",
         about: "Deleting a directory with storage.modify is answered with 204, and the directory stays.",
         clauses: &["JWT-2.2.1-15"],
         cases: &["capability.modify.delete-directory"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Delete { path }
                     if bearer.has_only(Action::Modify) && namespace.has_directory(path) =>
@@ -176,7 +176,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "mkcol-lies",
@@ -187,12 +187,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.create-superset",
             "webdav.mkcol.exists",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { .. } if bearer.has_only(Action::Modify) => Ok(Change::Created),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "mkcol-makes-file",
@@ -203,7 +203,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.create-superset",
             "webdav.mkcol.exists",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { path } if bearer.has_only(Action::Modify) => namespace.apply(
                     &Act::Put {
@@ -214,7 +214,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 ),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "create-mkcol-lies",
@@ -229,12 +229,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.mkcol.no-parent",
             "macaroon.path.missing-parents",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { .. } if bearer.has_only(Action::Create) => Ok(Change::Created),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "move-lies",
@@ -248,12 +248,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "webdav.move.statuses",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { .. } if bearer.has_only(Action::Modify) => Ok(Change::Created),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "move-keeps-source",
@@ -266,7 +266,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "webdav.move.statuses",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { from, to } if bearer.has_only(Action::Modify) => {
                     let content = namespace.get(from).and_then(|node| node.content.clone());
@@ -278,7 +278,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "move-loses-content",
@@ -292,7 +292,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "webdav.move.statuses",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { from, to } if bearer.has_only(Action::Modify) => {
                     namespace.apply(&Act::Delete { path: from.clone() }, &bearer.token_id)?;
@@ -304,6 +304,6 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
 ];

@@ -3,7 +3,7 @@
 use super::super::authorisation::{Operation, Question, allows, covers};
 use super::super::path::WrittenPath;
 use super::super::scope::Action;
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -22,57 +22,57 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.rights.no-sibling",
             "tpc.pull.sibling",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| starts_alike(scope, asked) || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-reading",
         about: "When reading, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
         cases: &["path.sibling-prefix.read", "macaroon.rights.no-sibling"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Read && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-uploads",
         about: "For new files, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
         cases: &["path.sibling-prefix.put", "tpc.pull.sibling"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-deletes",
         about: "When deleting, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
         cases: &["path.sibling-prefix.delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Delete && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-directories",
         about: "For new directories, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
         cases: &["path.sibling-prefix.mkcol"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::MakeDirectory && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-reading",
@@ -97,9 +97,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.rights.no-sibling",
             "tpc.push.outside",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-uploads",
@@ -113,10 +113,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.pull.outside",
             "tpc.pull.sibling",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::Create || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-deletes",
@@ -127,10 +127,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.delete",
             "path.trailing-slash.not-a-file-delete",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::Delete || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-directories",
@@ -141,21 +141,21 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.mkcol",
             "capability.create.leading-no-sibling",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::MakeDirectory || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "scope-covers-siblings",
         about: "The path of a file opens all files of its directory.",
         clauses: &["JWT-2.2.1-14"],
         cases: &["path.file.other", "path.escape.once", "path.pattern.broken"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Read && beside(scope, asked)) || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-covers-sibling-trees",
@@ -179,13 +179,13 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.rights.no-sibling",
             "tpc.push.outside",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let above = scope.path.parent().unwrap_or_default();
                 (asked.operation == Operation::Read && asked.path.starts_with(&above))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "root-scope-refused",
@@ -203,7 +203,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.root.read",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let root = bearer
                     .capabilities()
@@ -211,14 +211,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     .any(|capability| capability.path.path.is_root());
                 !(root && bearer.has_only(Action::Read)) && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "root-scope-is-shallow",
         about: "The path / of a token that only reads ends after four components.",
         clauses: &["JWT-2.2.3-05", "JWT-2.2.1-13"],
         cases: &["path.root.read", "path.escape.slash"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let root = bearer
                     .capabilities()
@@ -227,7 +227,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 !(root && bearer.has_only(Action::Read) && asked.path.depth() > 4)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-is-exact",
@@ -269,11 +269,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.credential.absent",
             "tpc.streams",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (scope.path.is_root() || *asked.path == scope.path) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-covers-no-uploads",
@@ -300,24 +300,24 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.credential.absent",
             "tpc.streams",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let below = !scope.path.is_root() && *asked.path != scope.path;
                 !(below && asked.operation == Operation::Create) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "file-scope-refused",
         about: "A path covers what is below, but not the file of that name.",
         clauses: &["JWT-2.2.1-10"],
         cases: &["path.file.read", "path.escape.space", "path.escape.plus"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
                 !(itself && asked.operation == Operation::Read) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "directory-scope-needs-parent",
@@ -328,12 +328,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.leading-directories",
             "path.trailing-slash.create",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
                 !(itself && asked.operation == Operation::MakeDirectory) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "directories-end-at-scope",
@@ -347,19 +347,21 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.path.missing-parents",
             "tpc.fts.success",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let below = !scope.path.is_root() && *asked.path != scope.path;
                 !(below && asked.operation == Operation::MakeDirectory) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "trailing-slash-refused",
         about: "A path with a trailing slash covers nothing.",
         clauses: &["JWT-2.2.1-11"],
         cases: &["path.trailing-slash.read"],
-        apply: |rules| rules.covers = |scope, asked| !scope.slash && covers(scope, asked),
+        apply: Apply::Element(|rules| {
+            rules.covers = |scope, asked| !scope.slash && covers(scope, asked)
+        }),
     },
     Fault {
         name: "trailing-slash-matches-file",
@@ -369,7 +371,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.not-a-file",
             "path.trailing-slash.not-a-file-delete",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let without = WrittenPath {
                     slash: false,
@@ -377,7 +379,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 };
                 covers(&without, asked)
             }
-        },
+        }),
     },
 ];
 

@@ -7,7 +7,7 @@ use super::super::answers::{Outcome, Refusal};
 use super::super::rules::Told;
 use super::super::scope::Action;
 use super::super::webdav::Content;
-use super::Fault;
+use super::{Apply, Fault};
 use crate::model::Method;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -16,7 +16,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "HEAD tells a size that is not the file's.",
         clauses: &["DAV-17"],
         cases: &["capability.read.head", "tpc.fts.success"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Content(content) = &mut outcome
                     && content.head
@@ -25,7 +25,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 outcome
             }
-        },
+        }),
     },
     Fault {
         name: "propfind-wrong-length",
@@ -39,7 +39,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.redirect.reading",
             "macaroon.activity.granted",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome {
                     for property in found {
@@ -48,7 +48,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 outcome
             }
-        },
+        }),
     },
     Fault {
         name: "propfind-no-length",
@@ -62,7 +62,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.redirect.reading",
             "macaroon.activity.granted",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome {
                     for property in found {
@@ -71,7 +71,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 outcome
             }
-        },
+        }),
     },
     Fault {
         name: "propfind-is-ok",
@@ -86,14 +86,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.redirect.reading",
             "macaroon.issue.granted",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Properties(_) if reads_only(told) => {
                     Outcome::Plain(StatusCode::OK, Bytes::new())
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "read-corrupts",
@@ -113,7 +113,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.read",
             "tpc.pull",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Content(mut content) if !content.head && reads_only(told) => {
                     let mut bytes = content.bytes.to_vec();
@@ -125,7 +125,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "read-is-empty",
@@ -145,21 +145,21 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.read",
             "tpc.pull",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Content(content) if !content.head && reads_only(told) => {
                     Outcome::Content(Content::whole(Bytes::new()))
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "missing-is-forbidden",
         about: "A missing file is answered with 403 to a token that may read it.",
         clauses: &["DAV-19"],
         cases: &["capability.read.missing", "bearer.echo", "webdav.put.cut"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| {
                 if missed(told, &outcome) && reads_only(told) {
                     Refusal::InsufficientScope.into()
@@ -167,7 +167,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     outcome
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "missing-is-empty",
@@ -180,7 +180,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.echo",
             "webdav.put.cut",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| {
                 if missed(told, &outcome) {
                     Outcome::Content(Content::whole(Bytes::new()))
@@ -188,7 +188,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     outcome
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "denied-leaks",
@@ -209,7 +209,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.read",
             "path.sibling-prefix.read",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| {
                 let content = told.before.and_then(|node| node.content.clone());
                 match (outcome, content) {
@@ -221,7 +221,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     (other, _) => other,
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "denied-is-error",
@@ -263,14 +263,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.no-stage",
             "tpc.push.outside",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope) => {
                     Outcome::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
                 }
                 other => other,
             }
-        },
+        }),
     },
 ];
 

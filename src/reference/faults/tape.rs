@@ -7,7 +7,7 @@ use super::super::path::ObjectPath;
 use super::super::scope::Action;
 use super::super::tape::{Ask, EntryState, Named, TapeError, named};
 use super::super::token::{Bearer, TokenRules};
-use super::Fault;
+use super::{Apply, Fault};
 use crate::model::TapeOperation::{
     self, Archiveinfo, Cancel, Delete, Discover, Poll, Release, Stage,
 };
@@ -44,7 +44,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.delete.gone",
             "tape.release.request",
         ],
-        apply: |rules| rules.tape.keeps = false,
+        apply: Apply::Tape(|rules| rules.keeps = false),
     },
     Fault {
         name: "tape-stage-needs-read",
@@ -76,12 +76,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.delete.gone",
             "tape.release.request",
         ],
-        apply: |rules| {
-            rules.tape.may = |ask, may| {
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| {
                 let observer = ask.bearer.has(Action::Poll);
                 may && (ask.operation != Stage || observer || ask.bearer.has(Action::Read))
             };
-        },
+        }),
     },
     Fault {
         name: "tape-stage-root-only",
@@ -114,85 +114,85 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.delete.gone",
             "tape.release.request",
         ],
-        apply: |rules| {
-            rules.tape.may = |ask, may| {
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| {
                 let root = |bearer: &Bearer| {
                     let mut all = bearer.capabilities().iter();
                     all.any(|one| one.action == Action::Stage && one.path.path.is_root())
                 };
                 may && (ask.operation != Stage || root(ask.bearer))
             };
-        },
+        }),
     },
     Fault {
         name: "tape-nearline-fails",
         about: "What was written long ago cannot be staged.",
         clauses: &["TAPE-03"],
         cases: &["tape.stage.nearline"],
-        apply: |rules| {
-            rules.tape.takes = |entry, path| match path.names() {
+        apply: Apply::Tape(|rules| {
+            rules.takes = |entry, path| match path.names() {
                 [_, nearline, _] if nearline == "nearline" => EntryState::Failed("lost"),
                 _ => entry,
             };
-        },
+        }),
     },
     Fault {
         name: "tape-stage-with-read",
         about: "storage.read stages.",
         clauses: &["TAPE-04"],
         cases: &["tape.stage.no-read"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Stage, Action::Read),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Stage, Action::Read)),
     },
     Fault {
         name: "tape-stage-with-create",
         about: "storage.create stages.",
         clauses: &["TAPE-04"],
         cases: &["tape.stage.no-write"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Stage, Action::Create),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Stage, Action::Create)),
     },
     Fault {
         name: "tape-stage-with-modify",
         about: "storage.modify stages.",
         clauses: &["TAPE-04"],
         cases: &["tape.stage.no-write"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Stage, Action::Modify),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Stage, Action::Modify)),
     },
     Fault {
         name: "tape-stage-with-compute",
         about: "Capabilities for computing stage.",
         clauses: &["TAPE-04"],
         cases: &["tape.stage.no-compute"],
-        apply: |rules| {
-            rules.tape.may = |ask, may| {
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| {
                 may || (ask.operation == Stage
                     && ask.bearer.scope.elsewhere
                     && ask.bearer.capabilities().is_empty())
             };
-        },
+        }),
     },
     Fault {
         name: "tape-stage-without-token",
         about: "Nobody needs a token to stage.",
         clauses: &["TAPE-04"],
         cases: &["tape.stage.no-token"],
-        apply: |rules| {
-            rules.tape.anonymous = |operation| operation == Stage;
-            rules.tape.may = |ask, may| may || (ask.operation == Stage && ask.nobody());
-        },
+        apply: Apply::Tape(|rules| {
+            rules.anonymous = |operation| operation == Stage;
+            rules.may = |ask, may| may || (ask.operation == Stage && ask.nobody());
+        }),
     },
     Fault {
         name: "tape-stage-with-poll",
         about: "storage.poll stages.",
         clauses: &["TAPE-11", "TAPE-04"],
         cases: &["tape.stage.no-poll", "tape.error.denied"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Stage, Action::Poll),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Stage, Action::Poll)),
     },
     Fault {
         name: "tape-denied-stages",
         about: "Staging without the right is refused, and done all the same.",
         clauses: &["TAPE-04", "TAPE-05", "TAPE-11"],
         cases: &["tape.stage.no-read", "tape.error.denied"],
-        apply: |rules| rules.tape.does = |operation, may| may || operation == Stage,
+        apply: Apply::Tape(|rules| rules.does = |operation, may| may || operation == Stage),
     },
     Fault {
         name: "tape-denied-names-request",
@@ -205,29 +205,29 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.stage.dots",
             "tape.error.denied",
         ],
-        apply: |rules| rules.tape.queues_denied = true,
+        apply: Apply::Tape(|rules| rules.queues_denied = true),
     },
     Fault {
         name: "tape-audience-ignored-to-stage",
         about: "Staging asks for no audience.",
         clauses: &["TAPE-04", "TAPE-25"],
         cases: &["tape.stage.other-audience"],
-        apply: |rules| rules.tape.audience_of = |operation| operation != Stage,
+        apply: Apply::Tape(|rules| rules.audience_of = |operation| operation != Stage),
     },
     Fault {
         name: "tape-stage-anywhere",
         about: "The path of storage.stage is not looked at when files are staged.",
         clauses: &["TAPE-05"],
         cases: &["tape.stage.outside"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Stage, Action::Stage),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Stage, Action::Stage)),
     },
     Fault {
         name: "tape-stage-by-prefix",
         about: "The path of storage.stage is compared as text when files are staged.",
         clauses: &["TAPE-05"],
         cases: &["tape.stage.sibling-prefix"],
-        apply: |rules| {
-            rules.tape.may = |ask, may| {
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| {
                 let path = ask.below.map(ToString::to_string).unwrap_or_default();
                 let mut all = ask.bearer.capabilities().iter();
                 may || all.any(|one| {
@@ -236,151 +236,155 @@ pub(super) const FAULTS: &[Fault] = &[
                         && path.starts_with(&one.path.path.to_string())
                 })
             };
-        },
+        }),
     },
     Fault {
         name: "tape-mixed-stages-all",
         about: "Whoever may stage the first file of a list may stage all of them.",
         clauses: &["TAPE-05"],
         cases: &["tape.stage.mixed"],
-        apply: |rules| {
-            rules.tape.may = |ask, may| may || (ask.operation == Stage && ask.allowed > 0);
-        },
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| may || (ask.operation == Stage && ask.allowed > 0);
+        }),
     },
     Fault {
         name: "tape-dots-judged-unclean",
         about: "Rights to stage are judged by a path before its dot segments are cleaned.",
         clauses: &["TAPE-19", "TAPE-05"],
         cases: &["tape.stage.dots"],
-        apply: |rules| {
-            rules.tape.names = |operation, text| match operation {
+        apply: Apply::Tape(|rules| {
+            rules.names = |operation, text| match operation {
                 Stage => unclean(text),
                 _ => named(text),
             };
-        },
+        }),
     },
     Fault {
         name: "tape-locate-judged-unclean",
         about: "Rights to ask where files are are judged by a path before its dot segments are cleaned.",
         clauses: &["TAPE-13", "TAPE-19"],
         cases: &["tape.archiveinfo.dots"],
-        apply: |rules| {
-            rules.tape.names = |operation, text| match operation {
+        apply: Apply::Tape(|rules| {
+            rules.names = |operation, text| match operation {
                 Archiveinfo => unclean(text),
                 _ => named(text),
             };
-        },
+        }),
     },
     Fault {
         name: "tape-slashes-kept",
         about: "A path with doubled slashes is no path.",
         clauses: &["TAPE-19"],
         cases: &["tape.stage.slashes"],
-        apply: |rules| {
-            rules.tape.names = |_, text| match text.contains("//") {
+        apply: Apply::Tape(|rules| {
+            rules.names = |_, text| match text.contains("//") {
                 true => None,
                 false => named(text),
             };
-        },
+        }),
     },
     Fault {
         name: "tape-poll-goes-back",
         about: "A file that is there is SUBMITTED again with the next poll.",
         clauses: &["TAPE-07"],
         cases: &["tape.poll.entries"],
-        apply: |rules| rules.tape.goes_back = true,
+        apply: Apply::Tape(|rules| rules.goes_back = true),
     },
     Fault {
         name: "tape-id-is-enough-to-poll",
         about: "Who knows the id of a request polls it with any token.",
         clauses: &["TAPE-08"],
         cases: &["tape.request.other-path"],
-        apply: |rules| rules.tape.may = |ask, may| may || ask.operation == Poll,
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || ask.operation == Poll),
     },
     Fault {
         name: "tape-id-is-enough-to-cancel",
         about: "Who knows the id of a request cancels it with any storage.stage.",
         clauses: &["TAPE-08"],
         cases: &["tape.request.other-path"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Cancel, Action::Stage),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Cancel, Action::Stage)),
     },
     Fault {
         name: "tape-id-is-enough-to-release",
         about: "Who knows the id of a request releases its files with any token.",
         clauses: &["TAPE-08", "TAPE-22"],
         cases: &["tape.request.other-path"],
-        apply: |rules| rules.tape.may = |ask, may| may || ask.operation == Release,
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || ask.operation == Release),
     },
     Fault {
         name: "tape-id-is-enough-to-delete",
         about: "Who knows the id of a request deletes it with storage.stage of another issuer.",
         clauses: &["TAPE-08"],
         cases: &["tape.request.other-issuer"],
-        apply: |rules| {
-            rules.tape.may = |ask, may| {
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| {
                 let other = ask.bearer.issuer.ends_with("/neighbour");
                 may || (other && with(ask, Delete, Action::Stage))
             };
-        },
+        }),
     },
     Fault {
         name: "tape-id-is-enough-without-token",
         about: "Who knows the id of a request polls it without a token.",
         clauses: &["TAPE-08"],
         cases: &["tape.request.no-token"],
-        apply: |rules| {
-            rules.tape.anonymous = |operation| operation == Poll;
-            rules.tape.may = |ask, may| may || (ask.operation == Poll && ask.nobody());
-        },
+        apply: Apply::Tape(|rules| {
+            rules.anonymous = |operation| operation == Poll;
+            rules.may = |ask, may| may || (ask.operation == Poll && ask.nobody());
+        }),
     },
     Fault {
         name: "tape-read-cancels",
         about: "storage.read cancels.",
         clauses: &["TAPE-08"],
         cases: &["tape.request.read"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Cancel, Action::Read),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Cancel, Action::Read)),
     },
     Fault {
         name: "tape-denied-cancels",
         about: "To cancel without the right is refused, and done all the same.",
         clauses: &["TAPE-08", "TAPE-11"],
         cases: &["tape.request.read"],
-        apply: |rules| rules.tape.does = |operation, may| may || operation == Cancel,
+        apply: Apply::Tape(|rules| rules.does = |operation, may| may || operation == Cancel),
     },
     Fault {
         name: "tape-denied-deletes",
         about: "To delete a request without the right is refused, and done all the same.",
         clauses: &["TAPE-08", "TAPE-11"],
         cases: &["tape.request.read"],
-        apply: |rules| rules.tape.does = |operation, may| may || operation == Delete,
+        apply: Apply::Tape(|rules| rules.does = |operation, may| may || operation == Delete),
     },
     Fault {
         name: "tape-denied-releases",
         about: "To release without the right is refused, and done all the same.",
         clauses: &["TAPE-11", "TAPE-22"],
         cases: &["tape.release.needs-stage"],
-        apply: |rules| rules.tape.does = |operation, may| may || operation == Release,
+        apply: Apply::Tape(|rules| rules.does = |operation, may| may || operation == Release),
     },
     Fault {
         name: "tape-other-subject-breaks",
         about: "A poll with another token than that which staged breaks the service, as long as nothing is there.",
         clauses: &["TAPE-08"],
         cases: &["tape.request.other-subject", "tape.poll.with-poll"],
-        apply: |rules| rules.tape.breaks_for_others = true,
+        apply: Apply::Tape(|rules| rules.breaks_for_others = true),
     },
     Fault {
         name: "tape-stage-does-not-cancel",
         about: "To cancel needs storage.modify besides storage.stage.",
         clauses: &["TAPE-09"],
         cases: &["tape.request.stage-alone", "tape.cancel.stranger"],
-        apply: |rules| rules.tape.may = |ask, may| may && !lacks(ask, Cancel, Action::Modify),
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| may && !lacks(ask, Cancel, Action::Modify)
+        }),
     },
     Fault {
         name: "tape-stage-does-not-release",
         about: "To release needs storage.modify besides storage.stage.",
         clauses: &["TAPE-09", "TAPE-22"],
         cases: &["tape.request.stage-alone"],
-        apply: |rules| rules.tape.may = |ask, may| may && !lacks(ask, Release, Action::Modify),
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| may && !lacks(ask, Release, Action::Modify)
+        }),
     },
     Fault {
         name: "tape-stage-does-not-poll",
@@ -397,7 +401,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.poll.entries",
             "tape.release.needs-stage",
         ],
-        apply: |rules| rules.tape.may = |ask, may| may && !lacks(ask, Poll, Action::Poll),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may && !lacks(ask, Poll, Action::Poll)),
     },
     Fault {
         name: "tape-poll-does-not-locate",
@@ -412,144 +416,146 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.archiveinfo.many",
             "tape.token.endpoint-audience",
         ],
-        apply: |rules| {
-            rules.tape.may = |ask, may| {
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| {
                 may && !(ask.operation == Archiveinfo && ask.bearer.has_only(Action::Poll))
             };
-        },
+        }),
     },
     Fault {
         name: "tape-poll-cancels",
         about: "storage.poll cancels.",
         clauses: &["TAPE-11"],
         cases: &["tape.cancel.needs-stage"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Cancel, Action::Poll),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Cancel, Action::Poll)),
     },
     Fault {
         name: "tape-poll-releases",
         about: "storage.poll releases.",
         clauses: &["TAPE-11", "TAPE-22"],
         cases: &["tape.release.needs-stage"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Release, Action::Poll),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Release, Action::Poll)),
     },
     Fault {
         name: "tape-poll-deletes",
         about: "storage.poll deletes requests.",
         clauses: &["TAPE-11"],
         cases: &["tape.delete.needs-stage"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Delete, Action::Poll),
+        apply: Apply::Tape(|rules| rules.may = |ask, may| may || with(ask, Delete, Action::Poll)),
     },
     Fault {
         name: "tape-metadata-without-locality",
         about: "storage.create does not tell where files are.",
         clauses: &["TAPE-12"],
         cases: &["tape.archiveinfo.metadata"],
-        apply: |rules| {
-            rules.tape.may = |ask, may| {
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| {
                 may && !(ask.operation == Archiveinfo && ask.bearer.has_only(Action::Create))
             };
-        },
+        }),
     },
     Fault {
         name: "tape-locality-outside",
         about: "Where files outside the path are is told beside those inside.",
         clauses: &["TAPE-13"],
         cases: &["tape.archiveinfo.outside"],
-        apply: |rules| {
-            rules.tape.may = |ask, may| may || (ask.operation == Archiveinfo && ask.allowed > 0);
-        },
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| may || (ask.operation == Archiveinfo && ask.allowed > 0);
+        }),
     },
     Fault {
         name: "tape-locality-anywhere",
         about: "The path of storage.poll is not looked at when one asks where files are.",
         clauses: &["TAPE-13"],
         cases: &["tape.archiveinfo.outside-alone"],
-        apply: |rules| rules.tape.may = |ask, may| may || with(ask, Archiveinfo, Action::Poll),
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| may || with(ask, Archiveinfo, Action::Poll)
+        }),
     },
     Fault {
         name: "tape-too-many-paths",
         about: "A call with more than 1000 paths is refused.",
         clauses: &["TAPE-15"],
         cases: &["tape.archiveinfo.many"],
-        apply: |rules| rules.tape.most_paths = 1000,
+        apply: Apply::Tape(|rules| rules.most_paths = 1000),
     },
     Fault {
         name: "tape-directory-fails-request",
         about: "A directory among the files makes the request fail.",
         clauses: &["TAPE-16"],
         cases: &["tape.stage.unstageable"],
-        apply: |rules| {
-            rules.tape.refuses = |state| state == EntryState::Failed("it is a directory")
-        },
+        apply: Apply::Tape(|rules| {
+            rules.refuses = |state| state == EntryState::Failed("it is a directory")
+        }),
     },
     Fault {
         name: "tape-empty-never-ends",
         about: "An empty file is staged and never comes.",
         clauses: &["TAPE-16"],
         cases: &["tape.stage.unstageable"],
-        apply: |rules| {
-            rules.tape.takes = |entry, _| match entry {
+        apply: Apply::Tape(|rules| {
+            rules.takes = |entry, _| match entry {
                 EntryState::Failed("it is empty") => EntryState::OnDisk,
                 _ => entry,
             };
-        },
+        }),
     },
     Fault {
         name: "tape-on-disk-refused",
         about: "To stage a file that is on disk already is refused.",
         clauses: &["TAPE-17"],
         cases: &["tape.stage.on-disk"],
-        apply: |rules| rules.tape.refuses = |state| state == EntryState::OnDisk,
+        apply: Apply::Tape(|rules| rules.refuses = |state| state == EntryState::OnDisk),
     },
     Fault {
         name: "tape-on-disk-fails",
         about: "A file that is on disk already ends in an error.",
         clauses: &["TAPE-17"],
         cases: &["tape.stage.on-disk"],
-        apply: |rules| {
-            rules.tape.takes = |entry, _| match entry {
+        apply: Apply::Tape(|rules| {
+            rules.takes = |entry, _| match entry {
                 EntryState::OnDisk => EntryState::Failed("it is on disk already"),
                 _ => entry,
             };
-        },
+        }),
     },
     Fault {
         name: "tape-other-metadata-refused",
         about: "Metadata for another site make a request fail.",
         clauses: &["TAPE-18"],
         cases: &["tape.stage.other-metadata"],
-        apply: |rules| {
-            rules.tape.understands = |_, body| {
+        apply: Apply::Tape(|rules| {
+            rules.understands = |_, body| {
                 let metadata = &body["files"][0]["targetedMetadata"];
                 unless(metadata.get("other-site").is_some())
             };
-        },
+        }),
     },
     Fault {
         name: "tape-unknown-members-refused",
         about: "A member that nobody knows makes a request fail.",
         clauses: &["TAPE-18"],
         cases: &["tape.stage.unknown-members"],
-        apply: |rules| {
-            rules.tape.understands = |operation, body| {
+        apply: Apply::Tape(|rules| {
+            rules.understands = |operation, body| {
                 let members = body.as_object().map_or(0, |members| members.len());
                 unless(operation == Stage && members > 1)
             };
-        },
+        }),
     },
     Fault {
         name: "tape-cancel-half",
         about: "A cancel that names a stranger fails after it has cancelled the members.",
         clauses: &["TAPE-20"],
         cases: &["tape.cancel.stranger"],
-        apply: |rules| rules.tape.cancels_members_first = true,
+        apply: Apply::Tape(|rules| rules.cancels_members_first = true),
     },
     Fault {
         name: "tape-cancel-lies",
         about: "A cancel is answered with 200, and nothing is cancelled.",
         clauses: &["TAPE-20", "TAPE-09"],
         cases: &["tape.cancel.stranger", "tape.request.stage-alone"],
-        apply: |rules| rules.tape.does = |operation, may| may && operation != Cancel,
+        apply: Apply::Tape(|rules| rules.does = |operation, may| may && operation != Cancel),
     },
     Fault {
         name: "tape-deleted-stays",
@@ -564,99 +570,98 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.request.read",
             "tape.request.other-issuer",
         ],
-        apply: |rules| rules.tape.forgets = false,
+        apply: Apply::Tape(|rules| rules.forgets = false),
     },
     Fault {
         name: "tape-lifetime-refused",
         about: "A request that says how long it needs its files is refused.",
         clauses: &["TAPE-03", "TAPE-24"],
         cases: &["tape.stage.lifetime"],
-        apply: |rules| {
-            rules.tape.understands =
-                |_, body| unless(body["files"][0]["diskLifetime"] == json!("PT1H"));
-        },
+        apply: Apply::Tape(|rules| {
+            rules.understands = |_, body| unless(body["files"][0]["diskLifetime"] == json!("PT1H"));
+        }),
     },
     Fault {
         name: "tape-audience-ignored",
         about: "The tape REST API asks for no audience where one asks where files are.",
         clauses: &["TAPE-25"],
         cases: &["tape.token.other-audience", "tape.token.no-audience"],
-        apply: |rules| rules.tape.audience_of = |operation| operation != Archiveinfo,
+        apply: Apply::Tape(|rules| rules.audience_of = |operation| operation != Archiveinfo),
     },
     Fault {
         name: "tape-times-ignored",
         about: "The tape REST API looks at neither exp nor nbf.",
         clauses: &["TAPE-25"],
         cases: &["tape.token.expired", "tape.token.not-yet-valid"],
-        apply: |rules| {
-            rules.tape.token = Some(TokenRules {
+        apply: Apply::Tape(|rules| {
+            rules.token = Some(TokenRules {
                 claim: |name, jws, now| {
                     matches!(name, "exp" | "nbf") || (TokenRules::default().claim)(name, jws, now)
                 },
                 ..TokenRules::default()
             });
-        },
+        }),
     },
     Fault {
         name: "tape-version-ignored",
         about: "The tape REST API does not look at wlcg.ver.",
         clauses: &["TAPE-25"],
         cases: &["tape.token.version"],
-        apply: |rules| {
-            rules.tape.token = Some(TokenRules {
+        apply: Apply::Tape(|rules| {
+            rules.token = Some(TokenRules {
                 claim: |name, jws, now| {
                     name == "wlcg.ver" || (TokenRules::default().claim)(name, jws, now)
                 },
                 ..TokenRules::default()
             });
-        },
+        }),
     },
     Fault {
         name: "tape-signature-ignored",
         about: "The tape REST API does not verify signatures.",
         clauses: &["TAPE-25"],
         cases: &["tape.token.signature"],
-        apply: |rules| {
-            rules.tape.token = Some(TokenRules {
+        apply: Apply::Tape(|rules| {
+            rules.token = Some(TokenRules {
                 signed: |_, _| true,
                 ..TokenRules::default()
             });
-        },
+        }),
     },
     Fault {
         name: "tape-locates-without-token",
         about: "Nobody needs a token to ask where files are.",
         clauses: &["TAPE-25"],
         cases: &["tape.token.absent", "tape.error.denied"],
-        apply: |rules| {
-            rules.tape.anonymous = |operation| matches!(operation, Archiveinfo | Discover);
-            rules.tape.may = |ask, may| may || (ask.operation == Archiveinfo && ask.nobody());
-        },
+        apply: Apply::Tape(|rules| {
+            rules.anonymous = |operation| matches!(operation, Archiveinfo | Discover);
+            rules.may = |ask, may| may || (ask.operation == Archiveinfo && ask.nobody());
+        }),
     },
     Fault {
         name: "tape-locates-with-any-token",
         about: "Any token of the VO tells where files are.",
         clauses: &["TAPE-25"],
         cases: &["tape.token.no-capability"],
-        apply: |rules| {
-            rules.tape.may = |ask, may| {
+        apply: Apply::Tape(|rules| {
+            rules.may = |ask, may| {
                 may || (ask.operation == Archiveinfo
                     && !ask.nobody()
                     && !ask.bearer.has_capability())
             };
-        },
+        }),
     },
     Fault {
         name: "tape-own-audience-refused",
         about: "The tape REST API takes only the audience that means everybody.",
         clauses: &["TAPE-26"],
         cases: &["tape.token.endpoint-audience"],
-        apply: |rules| {
-            rules.tape.audience = Some(|bearer, own, method| {
+        apply: Apply::Tape(|rules| {
+            rules.audience = Some(|bearer, own, method| {
                 let usual = super::super::authorisation::audience_accepted;
                 usual(bearer, &[], method) && !own.is_empty()
             });
-        },
+        }),
     },
 ];
 

@@ -8,7 +8,7 @@ use super::super::namespace::{Act, Node};
 use super::super::scope::Action;
 use super::super::transfer::rules::Scrutiny;
 use super::super::transfer::{Direction, order};
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -21,9 +21,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.pull.outside",
             "tpc.pull.sibling",
         ],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, node, _| never(pulls_new(direction, node));
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, node, _| never(pulls_new(direction, node));
+        }),
     },
     Fault {
         name: "tpc-pull-needs-stat",
@@ -35,45 +35,45 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.create-keeps",
             "tpc.create-keeps.overwrite",
         ],
-        apply: |rules| {
-            rules.transfer.needs = |direction, node| match direction {
+        apply: Apply::Transfer(|rules| {
+            rules.needs = |direction, node| match direction {
                 Direction::Pull => Operation::Stat,
                 Direction::Push => needs(direction, node),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-pull-with-read",
         about: "A pull of a new file is done with storage.read.",
         clauses: &["TPC-08"],
         cases: &["tpc.pull.no-read"],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, node, bearer| {
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, node, bearer| {
                 never(pulls_new(direction, node) && bearer.has_only(Action::Read))
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-pull-with-stage",
         about: "A pull of a new file is done with storage.stage.",
         clauses: &["TPC-08"],
         cases: &["tpc.pull.no-stage"],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, node, bearer| {
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, node, bearer| {
                 never(pulls_new(direction, node) && bearer.has_only(Action::Stage))
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-pull-anywhere",
         about: "The path of storage.create is not looked at for a pull of a new file.",
         clauses: &["TPC-08", "JWT-2.2.1-09"],
         cases: &["tpc.pull.outside", "tpc.pull.sibling"],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, node, bearer| {
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, node, bearer| {
                 never(pulls_new(direction, node) && bearer.has(Action::Create))
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-pull-connects-first",
@@ -85,12 +85,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.pull.outside",
             "tpc.pull.sibling",
         ],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, node, _| match pulls_new(direction, node) {
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, node, _| match pulls_new(direction, node) {
                 true => Scrutiny::Afterwards,
                 false => Scrutiny::First,
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-pull-tells-denial-late",
@@ -102,53 +102,53 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.pull.outside",
             "tpc.pull.sibling",
         ],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, node, _| in_stream(pulls_new(direction, node));
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, node, _| in_stream(pulls_new(direction, node));
+        }),
     },
     Fault {
         name: "tpc-pull-without-token",
         about: "A pull needs no token.",
         clauses: &["TPC-08"],
         cases: &["tpc.pull.no-token"],
-        apply: |rules| {
-            rules.transfer.unasked = |parts| anonymous(parts, "source");
-            rules.transfer.scrutiny = |_, _, bearer| never(bearer.issuer.is_empty());
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.unasked = |parts| anonymous(parts, "source");
+            rules.scrutiny = |_, _, bearer| never(bearer.issuer.is_empty());
+        }),
     },
     Fault {
         name: "tpc-pull-any-audience",
         about: "A pull is done with tokens for other services.",
         clauses: &["TPC-08"],
         cases: &["tpc.pull.other-audience"],
-        apply: |rules| {
-            rules.transfer.any_audience = |parts| parts.headers.contains_key("source");
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.any_audience = |parts| parts.headers.contains_key("source");
+        }),
     },
     Fault {
         name: "tpc-create-replaces",
         about: "A pull with storage.create replaces a file.",
         clauses: &["TPC-09"],
         cases: &["tpc.create-keeps", "tpc.create-keeps.overwrite"],
-        apply: |rules| {
-            rules.transfer.needs = |direction, node| match direction {
+        apply: Apply::Transfer(|rules| {
+            rules.needs = |direction, node| match direction {
                 Direction::Pull => Operation::Create,
                 Direction::Push => needs(direction, node),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-overwrite-needs-no-right",
         about: "A pull with Overwrite T needs no right to what it replaces.",
         clauses: &["TPC-09"],
         cases: &["tpc.create-keeps.overwrite"],
-        apply: |rules| {
-            rules.transfer.unasked = |parts| {
+        apply: Apply::Transfer(|rules| {
+            rules.unasked = |parts| {
                 let overwrite = parts.headers.get("overwrite");
                 parts.headers.contains_key("source") && overwrite.is_some_and(|word| word == "T")
             };
-            rules.transfer.scrutiny = |_, _, bearer| never(bearer.issuer.is_empty());
-        },
+            rules.scrutiny = |_, _, bearer| never(bearer.issuer.is_empty());
+        }),
     },
     Fault {
         name: "tpc-create-empties-old",
@@ -159,19 +159,19 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.create-keeps.overwrite",
             "tpc.create-keeps.broken",
         ],
-        apply: |rules| {
-            rules.transfer.scrutiny =
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny =
                 |direction, node, _| match direction == Direction::Pull && node.is_some() {
                     true => Scrutiny::Afterwards,
                     false => Scrutiny::First,
                 };
-            rules.transfer.prepares = |namespace, path| {
+            rules.prepares = |namespace, path| {
                 if namespace.get(path).is_some() {
                     let (path, content) = (path.clone(), Bytes::new());
                     let _ = namespace.apply(&Act::Put { path, content }, "");
                 }
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-overwrite-ignored",
@@ -182,7 +182,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.push",
             "tpc.overwrite.odd",
         ],
-        apply: |rules| rules.transfer.overwrite = |_| Ok(true),
+        apply: Apply::Transfer(|rules| rules.overwrite = |_| Ok(true)),
     },
     Fault {
         name: "tpc-overwrite-inverted",
@@ -193,52 +193,52 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.true",
             "tpc.overwrite.push",
         ],
-        apply: |rules| {
-            rules.transfer.overwrite = |value| {
+        apply: Apply::Transfer(|rules| {
+            rules.overwrite = |value| {
                 let replaces = order::overwrite(value)?;
                 Ok(replaces == value.is_none())
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-overwrite-absent-protects",
         about: "Without Overwrite a transfer replaces nothing.",
         clauses: &["TPC-10"],
         cases: &["tpc.overwrite.true"],
-        apply: |rules| {
-            rules.transfer.overwrite = |value| order::overwrite(Some(value.unwrap_or("F")));
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.overwrite = |value| order::overwrite(Some(value.unwrap_or("F")));
+        }),
     },
     Fault {
         name: "tpc-overwrite-false-unknown",
         about: "Overwrite F is refused as a value that makes no sense.",
         clauses: &["TPC-10"],
         cases: &["tpc.overwrite.false"],
-        apply: |rules| {
-            rules.transfer.overwrite = |value| match order::overwrite(value)? {
+        apply: Apply::Transfer(|rules| {
+            rules.overwrite = |value| match order::overwrite(value)? {
                 true => Ok(true),
                 false => Err("Overwrite is T"),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-overwrite-odd-replaces",
         about: "An Overwrite that is neither T nor F is taken for T.",
         clauses: &["TPC-11"],
         cases: &["tpc.overwrite.odd"],
-        apply: |rules| {
-            rules.transfer.overwrite = |value| Ok(order::overwrite(value).unwrap_or(true));
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.overwrite = |value| Ok(order::overwrite(value).unwrap_or(true));
+        }),
     },
     Fault {
         name: "tpc-push-overwrites",
         about: "A push with Overwrite F does not care for what is at the other side.",
         clauses: &["TPC-10"],
         cases: &["tpc.overwrite.push"],
-        apply: |rules| {
-            rules.transfer.looks_first = false;
-            rules.transfer.conditional = false;
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.looks_first = false;
+            rules.conditional = false;
+        }),
     },
     Fault {
         name: "tpc-push-unauthorised",
@@ -250,54 +250,54 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.no-stage",
             "tpc.push.outside",
         ],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, _, _| never(direction == Direction::Push);
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, _, _| never(direction == Direction::Push);
+        }),
     },
     Fault {
         name: "tpc-push-with-create",
         about: "A push is done with storage.create.",
         clauses: &["TPC-12", "JWT-2.2.1-18"],
         cases: &["tpc.push.no-create"],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, _, bearer| {
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, _, bearer| {
                 never(direction == Direction::Push && bearer.has_only(Action::Create))
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-push-with-modify",
         about: "A push needs no more than the right to list.",
         clauses: &["TPC-12", "JWT-2.2.1-17"],
         cases: &["tpc.push.no-modify"],
-        apply: |rules| {
-            rules.transfer.needs = |direction, node| match direction {
+        apply: Apply::Transfer(|rules| {
+            rules.needs = |direction, node| match direction {
                 Direction::Pull => needs(direction, node),
                 Direction::Push => Operation::List,
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-push-with-stage",
         about: "A push is done with storage.stage.",
         clauses: &["TPC-12"],
         cases: &["tpc.push.no-stage"],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, _, bearer| {
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, _, bearer| {
                 never(direction == Direction::Push && bearer.has(Action::Stage))
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-push-anywhere",
         about: "The path of storage.read is not looked at for a push.",
         clauses: &["TPC-12"],
         cases: &["tpc.push.outside"],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, _, bearer| {
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, _, bearer| {
                 never(direction == Direction::Push && bearer.has(Action::Read))
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-push-sends-first",
@@ -309,32 +309,32 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.no-stage",
             "tpc.push.outside",
         ],
-        apply: |rules| {
-            rules.transfer.scrutiny = |direction, _, _| match direction {
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny = |direction, _, _| match direction {
                 Direction::Pull => Scrutiny::First,
                 Direction::Push => Scrutiny::Afterwards,
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-push-without-token",
         about: "A push needs no token.",
         clauses: &["TPC-12"],
         cases: &["tpc.push.no-token"],
-        apply: |rules| {
-            rules.transfer.unasked = |parts| anonymous(parts, "destination");
-            rules.transfer.scrutiny = |_, _, bearer| never(bearer.issuer.is_empty());
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.unasked = |parts| anonymous(parts, "destination");
+            rules.scrutiny = |_, _, bearer| never(bearer.issuer.is_empty());
+        }),
     },
     Fault {
         name: "tpc-push-missing-in-stream",
         about: "A push of a missing file is told as a failure in the report.",
         clauses: &["TPC-22"],
         cases: &["tpc.push.missing"],
-        apply: |rules| {
-            rules.transfer.scrutiny =
+        apply: Apply::Transfer(|rules| {
+            rules.scrutiny =
                 |direction, node, _| in_stream(direction == Direction::Push && node.is_none());
-        },
+        }),
     },
 ];
 

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use rustls::CertificateError;
 
 use super::super::transfer::{client, order};
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -13,39 +13,39 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "Of the transfer headers only Authorization is sent on.",
         clauses: &["TPC-13"],
         cases: &["tpc.forward.pull", "tpc.forward.push"],
-        apply: |rules| rules.transfer.forwards = authorization,
+        apply: Apply::Transfer(|rules| rules.forwards = authorization),
     },
     Fault {
         name: "tpc-pull-forgets-headers",
         about: "Of the transfer headers of a pull only Authorization is sent on.",
         clauses: &["TPC-13"],
         cases: &["tpc.forward.pull"],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| match pulls(parts) {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| match pulls(parts) {
                 true => authorization(parts),
                 false => order::forwarded(parts),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-push-forgets-headers",
         about: "Of the transfer headers of a push only Authorization is sent on.",
         clauses: &["TPC-13"],
         cases: &["tpc.forward.push"],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| match pulls(parts) {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| match pulls(parts) {
                 true => order::forwarded(parts),
                 false => authorization(parts),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-forwards-with-prefix",
         about: "Transfer headers other than Authorization are sent on under their whole names.",
         clauses: &["TPC-13"],
         cases: &["tpc.forward.pull", "tpc.forward.push"],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| {
                 let mut headers = authorization(parts);
                 for (name, value) in &parts.headers {
                     let name = name.as_str();
@@ -57,46 +57,46 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 headers
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-own-token-along",
         about: "Without a credential for the source, a pull takes its own token there.",
         clauses: &["TPC-14"],
         cases: &["tpc.own-token.pull"],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| match pulls(parts) {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| match pulls(parts) {
                 true => with_own(parts, header::AUTHORIZATION),
                 false => order::forwarded(parts),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-own-token-pushed",
         about: "Without a credential for the destination, a push takes its own token there.",
         clauses: &["TPC-14"],
         cases: &["tpc.own-token.push"],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| match pulls(parts) {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| match pulls(parts) {
                 true => order::forwarded(parts),
                 false => with_own(parts, header::AUTHORIZATION),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-own-token-in-cookie",
         about: "Without a credential for the other side, the token of the COPY goes there as a cookie.",
         clauses: &["TPC-14"],
         cases: &["tpc.own-token.pull", "tpc.own-token.push"],
-        apply: |rules| rules.transfer.forwards = |parts| with_own(parts, header::COOKIE),
+        apply: Apply::Transfer(|rules| rules.forwards = |parts| with_own(parts, header::COOKIE)),
     },
     Fault {
         name: "tpc-own-token-in-url",
         about: "Without a credential for the source, the token of the COPY goes there in the URL.",
         clauses: &["TPC-14"],
         cases: &["tpc.own-token.pull"],
-        apply: |rules| {
-            rules.transfer.addresses = |parts, url| {
+        apply: Apply::Transfer(|rules| {
+            rules.addresses = |parts, url| {
                 let own = parts.headers.get(header::AUTHORIZATION);
                 let own = own.and_then(|value| value.to_str().ok()?.split_once(' '));
                 let credential = parts.headers.contains_key("transferheaderauthorization");
@@ -107,7 +107,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     url.query_pairs_mut().append_pair("authz", token);
                 }
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-own-token-of-digests",
@@ -119,8 +119,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.checksum.wrong.representation",
             "tpc.checksum.right",
         ],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| {
                 let mut headers = order::forwarded(parts);
                 let verified = parts.headers.get("requirechecksumverification");
                 if let Some(own) = parts.headers.get(header::AUTHORIZATION)
@@ -130,52 +130,52 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 headers
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-forwards-host",
         about: "A transfer header Host replaces the name of the other side.",
         clauses: &["TPC-15"],
         cases: &["tpc.framing.pull", "tpc.framing.push"],
-        apply: |rules| rules.transfer.forwards = |parts| with_withheld(parts, header::HOST),
+        apply: Apply::Transfer(|rules| rules.forwards = |parts| with_withheld(parts, header::HOST)),
     },
     Fault {
         name: "tpc-pull-forwards-connection",
         about: "A transfer header Connection is sent on with a pull.",
         clauses: &["TPC-15"],
         cases: &["tpc.framing.pull"],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| match pulls(parts) {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| match pulls(parts) {
                 true => with_withheld(parts, header::CONNECTION),
                 false => order::forwarded(parts),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-push-forwards-connection",
         about: "A transfer header Connection is sent on with a push.",
         clauses: &["TPC-15"],
         cases: &["tpc.framing.push"],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| match pulls(parts) {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| match pulls(parts) {
                 true => order::forwarded(parts),
                 false => with_withheld(parts, header::CONNECTION),
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-header-decoded",
         about: "A percent-encoded line break in a transfer header ends it on the wire.",
         clauses: &["TPC-15"],
         cases: &["tpc.framing.pull"],
-        apply: |rules| {
-            rules.transfer.forwards = |parts| {
+        apply: Apply::Transfer(|rules| {
+            rules.forwards = |parts| {
                 let mut headers = order::forwarded(parts);
                 let broken: Vec<_> = headers.values().filter_map(decoded).collect();
                 headers.extend(broken.into_iter().map(|(name, value)| (Some(name), value)));
                 headers
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-certificates-ignored",
@@ -187,75 +187,75 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.certificate.expired",
             "tpc.certificate.push",
         ],
-        apply: |rules| rules.transfer.forgives = |_| true,
+        apply: Apply::Transfer(|rules| rules.forgives = |_| true),
     },
     Fault {
         name: "tpc-certificate-untrusted-accepted",
         about: "The other side's certificate may be signed by anybody.",
         clauses: &["TPC-18"],
         cases: &["tpc.certificate.untrusted", "tpc.certificate.push"],
-        apply: |rules| {
-            rules.transfer.forgives = |defect| {
+        apply: Apply::Transfer(|rules| {
+            rules.forgives = |defect| {
                 matches!(
                     defect,
                     CertificateError::UnknownIssuer | CertificateError::BadSignature
                 )
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-certificate-name-ignored",
         about: "The other side's certificate may be for another name.",
         clauses: &["TPC-18"],
         cases: &["tpc.certificate.other-name"],
-        apply: |rules| {
-            rules.transfer.forgives = |defect| {
+        apply: Apply::Transfer(|rules| {
+            rules.forgives = |defect| {
                 matches!(
                     defect,
                     CertificateError::NotValidForName
                         | CertificateError::NotValidForNameContext { .. }
                 )
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-certificate-expiry-ignored",
         about: "The other side's certificate may have expired.",
         clauses: &["TPC-18"],
         cases: &["tpc.certificate.expired"],
-        apply: |rules| {
-            rules.transfer.forgives = |defect| {
+        apply: Apply::Transfer(|rules| {
+            rules.forgives = |defect| {
                 matches!(
                     defect,
                     CertificateError::Expired | CertificateError::ExpiredContext { .. }
                 )
             };
-        },
+        }),
     },
     Fault {
         name: "tpc-follows-to-http",
         about: "A redirect to plain http is followed, with the credential.",
         clauses: &["TPC-29"],
         cases: &["tpc.cleartext"],
-        apply: |rules| {
-            rules.transfer.follows = |url| url.scheme() == "http" || client::follows(url);
-        },
+        apply: Apply::Transfer(|rules| {
+            rules.follows = |url| url.scheme() == "http" || client::follows(url);
+        }),
     },
     Fault {
         name: "tpc-asks-for-no-digest",
         about: "The source is not asked for a checksum, and none is needed.",
         clauses: &["TPC-19"],
         cases: &["tpc.checksum.right"],
-        apply: |rules| {
-            rules.transfer.outgoing = |_, _, headers| {
+        apply: Apply::Transfer(|rules| {
+            rules.outgoing = |_, _, headers| {
                 headers.remove("want-digest");
                 headers.remove("want-repr-digest");
             };
-            rules.transfer.convinced = |_, _, fits| match fits {
+            rules.convinced = |_, _, fits| match fits {
                 Some(false) => Err("checksum mismatch"),
                 _ => Ok(()),
             };
-        },
+        }),
     },
 ];
 

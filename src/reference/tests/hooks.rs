@@ -21,7 +21,7 @@ async fn with(apply: fn(&mut Rules)) -> World {
         about: "",
         clauses: &[],
         cases: &[],
-        apply,
+        apply: super::super::faults::Apply::Element(apply),
     };
     World::with_options(StorageOptions {
         faults: vec![Box::leak(Box::new(fault))],
