@@ -12,7 +12,7 @@ pub(super) fn title(path: &str, transfer: &Transfer) -> String {
 
 /// The rows about the other side.
 pub(super) fn rows(row: &mut impl FnMut(&str, &str), transfer: &Transfer) {
-    row("other side", &side(&transfer.side));
+    row("far side", &side(&transfer.side));
     match (transfer.there, &transfer.side) {
         (_, Side::Url(_) | Side::Nobody) => {}
         (There::Nothing, _) => row("there", "no credential for it goes along"),
@@ -34,10 +34,10 @@ pub(super) fn rows(row: &mut impl FnMut(&str, &str), transfer: &Transfer) {
             Hearing::Value(value) => format!(": {value}"),
             Hearing::Credential => ": Bearer and the credential for it".into(),
         };
-        row("has to get", &format!("{name}{value}"));
+        row("gets", &format!("{name}{value}"));
     }
     for (name, value) in &transfer.unheard {
-        row("never gets", &format!("{name}: {value}"));
+        row("gets not", &format!("{name}: {value}"));
     }
     if transfer.hang_up {
         row("hung up", "once half of the data are on their way");

@@ -8,8 +8,8 @@ use secrecy::ExposeSecret;
 use crate::check::{self, Ending, Judge, Ruling, Secrets};
 use crate::http::RawRequest;
 use crate::model::{
-    Answer, Direction, Expect, Leftover, Method, Part, Purpose, Side, State, StepPlan, There,
-    Transfer,
+    Answer, Direction, Expect, Finding, Leftover, Method, Part, Purpose, Side, State, StepPlan,
+    There, Transfer,
 };
 use crate::token::{Fit, Token};
 
@@ -74,21 +74,10 @@ impl Running<'_> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(reason) if transfer.hang_up => {
-                let left = self.deadline.saturating_duration_since(Instant::now());
-                let quick = self.site.plan.endpoint.limits.transfer;
-                let patience = LEAVING.min(quick).min(left);
-                let Some(scene) = other
-                    .scene
-                    .as_ref()
-                    .filter(|scene| !scene.heard().is_empty())
-                else {
-                    return Err(Stop::Undecided(reason));
-                };
-                if !scene.left(patience).await {
-                    self.findings.push(check::goes_on(judge, patience));
-                }
-                self.settle(step).await;
-                return self.effects(judge, step, expect, &Answer::default()).await;
+                let reached = |scene: &&dyn Scene| !scene.heard().is_empty();
+                let scene = other.scene.as_deref().filter(reached);
+                let scene = scene.ok_or(Stop::Undecided(reason))?;
+                return self.hung_up(judge, step, expect, scene).await;
             }
             Err(reason) => {
                 self.go_on().map_err(undecided)?;
@@ -119,30 +108,9 @@ impl Running<'_> {
                     "the service asks the other side for no checksum, so that it verifies none";
                 return Err(Stop::Skip(reason.into()));
             }
-            let echo = present::echo(judge, &answer, [token.as_ref(), other.credential.as_ref()]);
-            self.findings.extend(echo);
             self.last = Some((answer.status, answer.body.len()));
-            if let Some(scene) = &other.scene {
-                let over = scene.finished().zip(answer.head);
-                let over = over.map(|(finished, answered)| finished <= answered);
-                let known = match self.known(&step.path) {
-                    State::File(bytes) if transfer.direction == Direction::Push => Some(&bytes[..]),
-                    _ => None,
-                };
-                let secret = |token: &Option<Token>| {
-                    token.as_ref().map(|t| t.secret.expose_secret().to_owned())
-                };
-                let (own, theirs) = (secret(token), secret(&other.credential));
-                let secrets = Secrets {
-                    token: own.as_deref(),
-                    credential: theirs.as_deref(),
-                };
-                let heard = scene.heard();
-                let told = check::heard(judge, transfer, expect, &heard, &secrets, known);
-                let reported = check::reported(judge, transfer, &answer, over);
-                self.findings.extend(told);
-                self.findings.extend(reported);
-            }
+            let witnessed = self.witnessed(judge, step, transfer, &other, token, &answer);
+            self.findings.extend(witnessed);
         }
         let granted = match ruling {
             Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
@@ -165,6 +133,60 @@ impl Running<'_> {
             }
         }
         Ok(opened)
+    }
+
+    /// What has to follow once the client has hung up on a transfer that had reached our side.
+    async fn hung_up(
+        &mut self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        expect: Expect,
+        scene: &dyn Scene,
+    ) -> Result<bool, Stop> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let quick = self.site.plan.endpoint.limits.transfer;
+        let patience = LEAVING.min(quick).min(left);
+        if !scene.left(patience).await {
+            self.findings.push(check::goes_on(judge, patience));
+        }
+        self.settle(step).await;
+        self.effects(judge, step, expect, &Answer::default()).await
+    }
+
+    /// What the answer to a step tells of credentials, what our side heard, and what the report is like.
+    fn witnessed(
+        &self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        transfer: &Transfer,
+        other: &Other,
+        token: &Option<Token>,
+        answer: &Answer,
+    ) -> Vec<Finding> {
+        let credentials = [token.as_ref(), other.credential.as_ref()];
+        let mut findings: Vec<_> = present::echo(judge, answer, credentials)
+            .into_iter()
+            .collect();
+        let Some(scene) = &other.scene else {
+            return findings;
+        };
+        let known = match self.known(&step.path) {
+            State::File(bytes) if transfer.direction == Direction::Push => Some(&bytes[..]),
+            _ => None,
+        };
+        let [own, theirs] =
+            credentials.map(|token| token.map(|token| token.secret.expose_secret()));
+        let secrets = Secrets {
+            token: own,
+            credential: theirs,
+        };
+        let heard = scene.heard();
+        let told = check::heard(judge, transfer, step.expect, &heard, &secrets, known);
+        findings.extend(told);
+        let over = scene.finished().zip(answer.head);
+        let over = over.map(|(finished, answered)| finished <= answered);
+        findings.extend(check::reported(judge, transfer, answer, over));
+        findings
     }
 
     /// The COPY itself.

@@ -1,5 +1,8 @@
 //! What a COPY between servers was answered, and what our side heard of it.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use crate::model::{
