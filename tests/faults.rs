@@ -16,8 +16,15 @@ fn the_faultless_storage_element_is_all_green() {
     lab.run(&["run", "--strict", "--intrusive"]).expect(0);
     let slow = slow();
     for ((_, case), verdict) in verdicts(&lab.record()) {
+        // There is neither a tape nor another side here; the demo has both.
+        let lacking = ["tape.", "tpc."]
+            .iter()
+            .any(|suite| case.starts_with(suite));
         let expected = if slow.contains(&case) { "skip" } else { "pass" };
-        assert_eq!(verdict, expected, "{case}");
+        assert!(
+            verdict == expected || lacking && verdict == "skip",
+            "{case}"
+        );
     }
     assert_eq!(storage.paths(), before, "nothing is left behind");
 }

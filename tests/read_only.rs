@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::lab::{Lab, verdicts};
-use touchstone::model::Groups;
+use touchstone::model::{Groups, Tape};
 use touchstone::reference::{Area, Storage, StorageOptions, fault};
 
 const FILE: &str = "/wlcg/production/run7/raw.dat";
@@ -34,6 +34,10 @@ fn storage(lab: &Lab, faults: &[&str]) -> Storage {
         }],
         faults: faults.iter().filter_map(|name| fault(name)).collect(),
         files: vec![(FILE.into(), CONTENT.to_vec())],
+        tape: Some(Tape {
+            path: "/nearline".into(),
+            file: "/nearline/some-file".into(),
+        }),
         recorded: true,
         ..StorageOptions::default()
     };
@@ -46,7 +50,8 @@ fn the_reading_half_runs_and_nothing_that_could_write_is_sent() {
     let lab = Lab::new();
     let storage = storage(&lab, &[]);
     let before = storage.paths();
-    endpoints(&lab, &storage, adler2::adler32_slice(CONTENT), "");
+    let tape = "      tape: {path: /nearline, file: /nearline/some-file}\n      macaroons: true\n";
+    endpoints(&lab, &storage, adler2::adler32_slice(CONTENT), tape);
     lab.run(&["run", "--intrusive", "--slow", "--strict"])
         .expect(0);
     let record = lab.record();
@@ -80,9 +85,13 @@ fn the_reading_half_runs_and_nothing_that_could_write_is_sent() {
             "{request}"
         );
         assert!(!rest.contains("method"), "{request}");
-        let alone = rest.contains("/production/") || method == "OPTIONS";
+        let alone = rest.contains("/production/")
+            || rest.starts_with("/.well-known/wlcg-tape-rest-api ")
+            || method == "OPTIONS";
         assert!(alone, "nothing is asked but the existing file: {request}");
     }
+    let discovered = requests.iter().filter(|line| line.contains("tape"));
+    assert_eq!(discovered.count(), 2, "by both cases of tape.discovery");
     assert_eq!(storage.paths(), before);
     lab.run(&["clean", "--older-than", "1s"]).expect(0);
     assert_eq!(

@@ -2,13 +2,11 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use common::lab::{Ended, Lab, verdicts};
+use common::lab::{Ended, Lab, outcomes, verdicts};
 use common::xrootd::{Xrootd, XrootdOptions};
 use secrecy::ExposeSecret;
-use serde_json::Value;
 
 fn start(lab: &Lab) -> Xrootd {
     let certificate = lab.authority.certificate().expect("a certificate");
@@ -69,25 +67,6 @@ fn every_case_has_its_verdict_and_the_tree_is_as_before() {
     assert_eq!(after, before);
     assert!(server.alive(), "{}", server.log_tail());
     insta::assert_yaml_snapshot!(found);
-}
-
-/// `case -> verdict and why` of a record with one endpoint.
-fn outcomes(record: &Value) -> BTreeMap<String, String> {
-    let results = record["results"].as_array().expect("results").iter();
-    results
-        .map(|result| {
-            let text = |key: &str| result[key].as_str().unwrap_or_default();
-            let findings = result["findings"].as_array().expect("findings").iter();
-            let findings = findings.map(|finding| {
-                let text = |key: &str| finding[key].as_str().unwrap_or_default();
-                format!("{}: {}", text("clause"), text("actual"))
-            });
-            let why = std::iter::once(text("reason").to_owned()).chain(findings);
-            let why: Vec<_> = why.filter(|part| !part.is_empty()).collect();
-            let outcome = format!("{:5} {}", text("verdict"), why.join("; "));
-            (text("case").to_owned(), outcome.trim_end().to_owned())
-        })
-        .collect()
 }
 
 /// Waits until the server holds objects of a run: it is in the middle.

@@ -10,7 +10,7 @@ const TELLING: usize = 32;
 /// A storage element that connected to where a token pointed it.
 pub fn fetched(judge: Judge<'_>, count: usize, heard: &str) -> Finding {
     judge.own(
-        "a refusal without a connection to the host that the token names",
+        "a refusal without a connection to the host that is named",
         match count {
             1 => format!("it connected there: once, {heard}"),
             count => format!("it connected there: {count} times, last {heard}"),

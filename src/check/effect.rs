@@ -58,10 +58,13 @@ pub fn effect(
         };
         judge.own(
             format!("{wanted} at {path} afterwards"),
-            format!(
-                "the answer was {answered}, and there is {}",
-                observed.describe(expected)
-            ),
+            match answered {
+                0 => format!("there is {}", observed.describe(expected)),
+                _ => format!(
+                    "the answer was {answered}, and there is {}",
+                    observed.describe(expected)
+                ),
+            },
         )
     })
 }

@@ -2,18 +2,28 @@
 
 mod bearer;
 mod effect;
+mod macaroon;
 mod offer;
 mod propfind;
 mod read;
+mod report;
+mod tape;
+mod transfer;
 mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
 
 pub use bearer::{alike, challenge, cleartext, echo, fetched};
 pub use effect::{Observed, early_body, effect};
+pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read};
+pub use report::{Ending, Markers, ending, markers};
+pub use tape::*;
+pub use transfer::{
+    Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported,
+};
 pub use word::{Ruling, Word, status, word};
 
 /// Makes findings for one step of one case.
@@ -30,8 +40,14 @@ pub struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Whether the case judges the clause named `id`.
+    fn cites(&self, id: &str) -> bool {
+        let mut clauses = self.case.clauses.iter();
+        clauses.any(|clause| clause.as_str() == id)
+    }
+
     /// A deviation from the case's own clause: what the case is about.
-    fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
+    pub(crate) fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let clause = self.case.clauses.first().map_or("", ClauseId::as_str);
         self.of(clause, expected, actual)
     }

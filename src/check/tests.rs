@@ -18,7 +18,7 @@ const WORDS: [&str; 9] = [
 ];
 
 /// A case about a MUST, and a register in which the clauses of the words are SHOULDs.
-struct Bench {
+pub(super) struct Bench {
     case: Case,
     clauses: Vec<Clause>,
     at: Place,
@@ -68,7 +68,17 @@ impl Bench {
         }
     }
 
-    fn judge(&self) -> Judge<'_> {
+    /// The same with the register of the binary.
+    pub(super) fn builtin() -> Self {
+        let catalogue = crate::config::load_catalogue(&[]).unwrap();
+        let mut bench = Self::new();
+        let own = bench.clauses.remove(0);
+        bench.clauses = catalogue.clauses;
+        bench.clauses.push(own);
+        bench
+    }
+
+    pub(super) fn judge(&self) -> Judge<'_> {
         Judge {
             case: &self.case,
             clauses: &self.clauses,
@@ -92,6 +102,7 @@ fn read_ok(judge: Judge<'_>, method: Method, known: &State, answer: &Answer) -> 
 
 fn plain(method: Method, at: &Place) -> StepPlan {
     StepPlan {
+        interface: crate::model::Interface::Webdav,
         method,
         path: "/f".into(),
         destination: None,

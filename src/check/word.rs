@@ -27,6 +27,7 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::BadRequest, _) => (&[400], REFUSALS, None),
         (Expect::Conflict, _) => (&[409], REFUSALS, None),
         (Expect::CreatedOrConflict, _) => (&[201, 409], &[200, 204, 404, 405], None),
+        (Expect::Failed, _) => (REFUSED, &[], None),
         (Expect::Exists, _) => (&[405], REFUSALS, None),
         (Expect::Listed, _) => (&[207], &[], None),
         (Expect::NotAllowed, _) => (&[405, 501], REFUSALS, None),
@@ -60,12 +61,12 @@ pub fn word(expect: Expect, method: Method) -> Word {
 }
 
 /// Every way to say no.
-const REFUSALS: &[u16] = &[
+pub(super) const REFUSALS: &[u16] = &[
     400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 423, 431,
 ];
 
 /// The same, and that it is not implemented.
-const REFUSED: &[u16] = &[
+pub(super) const REFUSED: &[u16] = &[
     400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 414, 415, 416, 422, 423, 424, 426, 431, 501,
 ];
 
@@ -88,9 +89,25 @@ pub enum Ruling {
 
 /// Judges the status of `answer` to a `method` request that expects `expect`.
 pub fn status(judge: Judge<'_>, expect: Expect, method: Method, answer: &Answer) -> Ruling {
-    let word = word(expect, method);
-    let expected = describe(&word);
-    let actual = format!("{method} was answered {}", reason(answer.status));
+    ruled(
+        judge,
+        expect,
+        &word(expect, method),
+        method.as_str(),
+        answer,
+    )
+}
+
+/// The same with another definition of the word, for what was `asked`.
+pub(super) fn ruled(
+    judge: Judge<'_>,
+    expect: Expect,
+    word: &Word,
+    asked: &str,
+    answer: &Answer,
+) -> Ruling {
+    let expected = describe(word);
+    let actual = format!("{asked} was answered {}", reason(answer.status));
     if word.right.contains(&answer.status) {
         return Ruling::Holds(None);
     }
@@ -123,7 +140,10 @@ pub fn status(judge: Judge<'_>, expect: Expect, method: Method, answer: &Answer)
     }
 }
 
-fn describe(word: &Word) -> String {
+pub(super) fn describe(word: &Word) -> String {
+    if word.right.len() > 8 {
+        return "a refusal (4xx or 501)".into();
+    }
     let right: Vec<_> = word.right.iter().map(|status| reason(*status)).collect();
     right.join(" or ")
 }

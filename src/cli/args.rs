@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -165,6 +166,19 @@ pub struct RunArgs {
     /// that point to them, and nobody should connect [default: only for storage on this machine]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub listen: Option<Address>,
+    /// A certificate for that name which the storage elements trust, PEM with its chain: for our own other
+    /// side of third-party copies
+    #[arg(long, value_name = "FILE", requires = "listen_key")]
+    pub listen_certificate: Option<PathBuf>,
+    /// The key of that certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "listen_certificate")]
+    pub listen_key: Option<PathBuf>,
+    /// Lets every endpoint copy from and to every other one, and shows the matrix
+    #[arg(long)]
+    pub tpc_matrix: bool,
+    /// With `--tpc-matrix`: at most so many ordered pairs; of more, a sample that is another in every run
+    #[arg(long, value_name = "N", default_value = "100", requires = "tpc_matrix")]
+    pub tpc_pairs: NonZeroUsize,
     #[command(flatten)]
     pub judging: Judging,
 }

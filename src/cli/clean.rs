@@ -158,7 +158,10 @@ impl Sweeper<'_> {
         let protected = protected.map(|groups| format!("{area}{}", groups.protected));
         let second = endpoint.second.as_ref().map(|second| second.path.clone());
         let mut tidy = true;
-        for parent in std::iter::once(area.clone()).chain(protected).chain(second) {
+        let tape = endpoint.traits.tape.as_ref();
+        let tape = tape.map(|tape| format!("{area}{}", tape.path));
+        let elsewhere = protected.into_iter().chain(tape).chain(second);
+        for parent in std::iter::once(area.clone()).chain(elsewhere) {
             let parent = if parent.is_empty() {
                 "/"
             } else {

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use crate::model::{
     ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, Profile,
-    SecondArea, SecretRef, TestKey, TokenSource, Traits, Trust,
+    SecondArea, SecretRef, Tape, TestKey, TokenSource, Traits, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{
     Area, Authority, Fault, Issuer, IssuerOptions, ReferenceError, Storage, StorageOptions,
 };
-use crate::run::Listener;
+use crate::run::{Listener, OtherSide};
 
 use super::args::{DemoArgs, Judging};
 use super::output::{self, Failed};
@@ -17,6 +17,16 @@ use super::{inputs, listen, run};
 
 /// Begins like the name of the first one, so that areas compared as strings are found out.
 const SECOND_AREA: &str = "/wlcg2";
+
+/// The name of the other endpoint of transfers.
+const PARTNER: &str = "partner";
+/// What of the first area goes to tape.
+fn tape() -> Tape {
+    Tape {
+        path: "/nearline".into(),
+        file: "/nearline/some-file".into(),
+    }
+}
 
 /// `touchstone demo`
 pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -49,9 +59,12 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
     let ears = Ears {
         listener: stage.listener()?,
         everywhere: false,
+        side: Some(stage.side()),
+        pairs: None,
     };
     let inventory = stage.inventory()?;
-    run::judge(inventory, &catalogue, &[], &judging, ears, redactor).await
+    let only = stage.judged();
+    run::judge(inventory, &catalogue, &only, &judging, ears, redactor).await
 }
 
 /// The faults of those names.
@@ -97,11 +110,13 @@ impl Role {
 
 /// The embedded servers, up for as long as this lives.
 pub struct Stage {
-    authority: Authority,
+    authority: Arc<Authority>,
     issuer: Issuer,
     /// The issuer of the second area; its identifier has a path.
     neighbour: Issuer,
     storages: Vec<(Role, Storage)>,
+    /// The other endpoint of transfers; nobody judges it.
+    partner: (Role, Storage),
 }
 
 impl Stage {
@@ -113,40 +128,55 @@ impl Stage {
     }
 
     async fn started(cast: Vec<Role>) -> Result<Self, ReferenceError> {
-        let authority = Authority::new()?;
+        let authority = Arc::new(Authority::new()?);
         let issuer = Issuer::start(&authority, IssuerOptions::default()).await?;
         let neighbour = IssuerOptions {
             path: "/neighbour".into(),
             ..IssuerOptions::default()
         };
         let neighbour = Issuer::start(&authority, neighbour).await?;
+        let options = |faults: &[&'static Fault]| StorageOptions {
+            issuer: issuer.url().to_owned(),
+            issuer_ca_pem: authority.ca_pem().to_owned(),
+            others: vec![Area {
+                path: SECOND_AREA.into(),
+                issuer: neighbour.url().to_owned(),
+                issuer_ca_pem: authority.ca_pem().to_owned(),
+                groups: Groups::default(),
+            }],
+            tape: Some(tape()),
+            faults: faults.to_vec(),
+            ..StorageOptions::default()
+        };
         let mut storages = Vec::new();
         for role in cast {
-            let options = StorageOptions {
-                issuer: issuer.url().to_owned(),
-                issuer_ca_pem: authority.ca_pem().to_owned(),
-                others: vec![Area {
-                    path: SECOND_AREA.into(),
-                    issuer: neighbour.url().to_owned(),
-                    issuer_ca_pem: authority.ca_pem().to_owned(),
-                    groups: Groups::default(),
-                }],
-                faults: role.faults.clone(),
-                ..StorageOptions::default()
-            };
-            storages.push((role, Storage::start(&authority, options).await?));
+            let storage = Storage::start(&authority, options(&role.faults)).await?;
+            storages.push((role, storage));
         }
+        let partner = Storage::start(&authority, options(&[])).await?;
         Ok(Self {
             authority,
             issuer,
             neighbour,
             storages,
+            partner: (Role::new(PARTNER), partner),
         })
     }
 
     /// Servers to which tokens point, with certificates that everybody on the stage trusts.
     pub fn listener(&self) -> Result<Arc<dyn Listener>, Failed> {
         listen::listener(&self.authority, None)
+    }
+
+    /// The names of those who are judged.
+    pub fn judged(&self) -> Vec<String> {
+        let names = self.storages.iter().map(|(role, _)| role.name.clone());
+        names.collect()
+    }
+
+    /// Our own other side of their transfers.
+    pub fn side(&self) -> Arc<dyn OtherSide> {
+        listen::own_side(&self.authority)
     }
 
     /// Who is on the stage, as endpoints in the order of the cast.
@@ -177,6 +207,7 @@ impl Stage {
         let endpoints = self
             .storages
             .iter()
+            .chain([&self.partner])
             .map(|(role, storage)| {
                 let url = storage.url().parse().map_err(|error| {
                     Failed::Undecided(format!("{} is no URL: {error}", storage.url()))
@@ -193,6 +224,8 @@ impl Stage {
                     audience: None,
                     traits: Traits {
                         groups: Some(Groups::default()),
+                        tape: Some(tape()),
+                        macaroons: true,
                         ..Traits::default()
                     },
                     known_failures: Vec::new(),
@@ -201,6 +234,7 @@ impl Stage {
                         issuer: neighbour.name.clone(),
                     }),
                     limits: Limits::default(),
+                    tpc_partner: Some(PARTNER.to_owned()),
                     redirect_hosts: Vec::new(),
                 }))
             })

@@ -81,6 +81,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
         known_failures: Vec::new(),
         second: None,
         limits: Limits::default(),
+        tpc_partner: None,
         redirect_hosts: Vec::new(),
     };
     Ok(Inventory {

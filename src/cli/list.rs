@@ -131,7 +131,11 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
                             "member": groups.member, "privileged": groups.privileged,
                             "protected": groups.protected,
                         })),
-                        "tape": traits.tape, "macaroons": traits.macaroons,
+                        "third-party-copy": traits.third_party_copy,
+                        "tape": traits.tape.as_ref().map(|tape| json!({
+                            "path": tape.path, "file": tape.file,
+                        })),
+                        "macaroons": traits.macaroons,
                         "read-only": traits.read_only.as_ref().map(|existing| json!({
                             "file": existing.path,
                             "checksum": format!("adler32:{:08x}", existing.adler32),

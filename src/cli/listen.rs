@@ -1,14 +1,21 @@
 //! Our own server as a host to which tokens point.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::Notify;
 
-use crate::reference::{Authority, Foreign, Listening};
-use crate::run::{Ear, Listener};
+use crate::model::Heard;
+use crate::reference::{Authority, Foreign, Identity, Listening, Opened, SideOptions, SideServer};
+use crate::run::{Ear, Listener, OtherSide, Play, Scene};
 use crate::token;
 
+use super::args::RunArgs;
 use super::output::Failed;
 
 /// `--listen HOST[:PORT]`
@@ -56,6 +63,82 @@ pub fn listener(
     Ok(Arc::new(Opener(
         foreign.map_err(|error| failed(error.to_string()))?,
     )))
+}
+
+/// Our own other side of transfers on this machine, with certificates of `authority`.
+pub fn own_side(authority: &Arc<Authority>) -> Arc<dyn OtherSide> {
+    Arc::new(Player(SideServer::new(SideOptions {
+        host: None,
+        port: 0,
+        identity: Identity::Authority(Arc::clone(authority)),
+    })))
+}
+
+/// The same as `--listen` and the certificate say; `None` without a certificate.
+pub fn given_side(arguments: &RunArgs) -> Result<Option<Arc<dyn OtherSide>>, Failed> {
+    let (Some(certificate), Some(key)) = (&arguments.listen_certificate, &arguments.listen_key)
+    else {
+        return Ok(None);
+    };
+    let wrong = |file: &Path, what: &str, error: &dyn std::fmt::Display| {
+        Failed::Usage(format!(
+            "{}: expected {what} in PEM: {error}",
+            file.display()
+        ))
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(certificate, "a certificate", &error))?;
+    if chain.is_empty() {
+        return Err(wrong(certificate, "a certificate", &"there is none"));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, "a key", &error))?;
+    let address = arguments.listen.as_ref();
+    let options = SideOptions {
+        host: address.map(|address| address.host.clone()),
+        // The first port is the listener's.
+        port: address.map_or(0, |address| match address.port {
+            0 => 0,
+            port => port.saturating_add(1),
+        }),
+        identity: Identity::Given { chain, key },
+    };
+    Ok(Some(Arc::new(Player(SideServer::new(options)))))
+}
+
+struct Player(SideServer);
+
+#[async_trait]
+impl OtherSide for Player {
+    async fn open(&self, play: Play) -> Result<Box<dyn Scene>, String> {
+        let opened = self.0.open(play.part, play.content, play.credential);
+        Ok(Box::new(Playing(opened.await?)))
+    }
+}
+
+struct Playing(Opened);
+
+#[async_trait]
+impl Scene for Playing {
+    fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    fn heard(&self) -> Vec<Heard> {
+        self.0.heard()
+    }
+
+    fn finished(&self) -> Option<Instant> {
+        self.0.finished()
+    }
+
+    fn halfway(&self) -> Arc<Notify> {
+        self.0.halfway()
+    }
+
+    async fn left(&self, patience: Duration) -> bool {
+        tokio::time::timeout(patience, self.0.left()).await.is_ok()
+    }
 }
 
 struct Opener(Foreign);

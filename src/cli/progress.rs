@@ -77,7 +77,7 @@ impl Progress {
                 // Where nobody watches, the report tells it.
                 let _ = self.bars.println(self.style.magenta(&notice));
             }
-            Event::CaseStarted { endpoint, case } => {
+            Event::CaseStarted { endpoint, case, .. } => {
                 if let Some(lane) = self.endpoints.get_mut(endpoint) {
                     lane.running.push(case.clone());
                     lane.refresh(self.style);
@@ -87,7 +87,11 @@ impl Progress {
                 let known = result.known.is_some();
                 self.counts.add(result.verdict, known);
                 if let Some(lane) = self.endpoints.get_mut(&result.endpoint) {
-                    lane.running.retain(|case| *case != result.case);
+                    // With several partners a case runs more than once.
+                    let mut running = lane.running.iter();
+                    if let Some(index) = running.position(|case| *case == result.case) {
+                        lane.running.remove(index);
+                    }
                     lane.counts.add(result.verdict, known);
                     lane.bar.inc(1);
                     lane.refresh(self.style);
@@ -256,6 +260,7 @@ mod tests {
             progress.take(&Event::CaseStarted {
                 endpoint: "se-beta".into(),
                 case: case.parse().unwrap(),
+                partner: None,
             });
         }
         assert_eq!(

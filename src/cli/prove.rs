@@ -23,21 +23,30 @@ use super::{exit, inputs, run};
 /// For everything; far beyond what it takes.
 const DEADLINE: Duration = Duration::from_secs(3600);
 
+/// How long the storage elements of faults may be silent in a transfer, unless they are to be for long:
+/// they are on this machine.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// `touchstone prove`
 pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let faults = selected(&arguments.faults)?;
     let catalogue = inputs::catalogue(None)?;
-    let mut selection = run::selection(&[], &arguments.cases)?;
+    let slow = catalogue.cases().filter(|case| case.slow);
+    let slow: Vec<_> = slow.map(|case| case.id.as_str()).collect();
+    let stage = Stage::start(cast(&faults, &slow)).await?;
+    let mut selection = run::selection(&stage.judged(), &arguments.cases)?;
     // A missed recommendation has to be seen as well, and is a mere warning otherwise.
     selection.strict = true;
     selection.intrusive = true;
     selection.slow = true;
-    let slow = catalogue.cases().filter(|case| case.slow);
-    let slow: Vec<_> = slow.map(|case| case.id.as_str()).collect();
-    let stage = Stage::start(cast(&faults, &slow)).await?;
+    selection.side = true;
     let mut inventory = stage.inventory()?;
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
         endpoint.limits.jobs = arguments.jobs.into();
+        let hurried = |fault: &Fault| !fault.cases.iter().any(|case| slow.contains(case));
+        if fault(&endpoint.name).is_some_and(hurried) {
+            endpoint.limits.transfer = SILENCE;
+        }
     }
     let mut plan = run::plan(&inventory, &catalogue, &selection)?;
     hurry(&mut plan);
@@ -49,6 +58,7 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
         inventory: &inventory,
         folder: None,
         listener: stage.listener()?,
+        side: Some(stage.side()),
         deadline: DEADLINE,
         redactor,
     };
@@ -81,7 +91,8 @@ fn selected(patterns: &[String]) -> Result<Vec<&'static Fault>, Failed> {
         .map_err(run::selected_nothing)
 }
 
-/// Lets slow cases run only where they have to fail, and on the faultless.
+/// Lets cases run only where they can see something, and slow ones only where they have to fail, and on the
+/// faultless.
 fn hurry(plan: &mut Plan) {
     for endpoint in &mut plan.endpoints {
         let Some(fault) = fault(&endpoint.endpoint.name) else {
@@ -89,7 +100,9 @@ fn hurry(plan: &mut Plan) {
         };
         for planned in &mut endpoint.cases {
             let case = &planned.case;
-            if case.slow && !fault.cases.contains(&case.id.as_str()) {
+            if !fault.concerns(case) {
+                planned.action = Action::Skip("it does not use what the fault is about".into());
+            } else if case.slow && !fault.cases.contains(&case.id.as_str()) {
                 planned.action = Action::Skip("it takes long, and the fault is another".into());
             }
         }

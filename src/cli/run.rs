@@ -14,14 +14,14 @@ use crate::reference::{Authority, ReferenceError};
 use crate::report;
 use crate::report::record::Recorder;
 use crate::run::event::Event;
-use crate::run::{self, Cancel, Canceller, Ledger, Listener, Resources};
+use crate::run::{self, Cancel, Canceller, Ledger, Listener, OtherSide, Resources};
 use crate::token::Broker;
 
 use super::args::{Judging, RunArgs};
 use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
-use super::{exit, inputs, write};
+use super::{exit, inputs, listen, write};
 
 /// `touchstone run`
 pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -32,6 +32,8 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
     let ears = Ears {
         listener: listener(&authority, arguments.listen.as_ref())?,
         everywhere: arguments.listen.is_some(),
+        side: listen::given_side(arguments)?,
+        pairs: arguments.tpc_matrix.then(|| arguments.tpc_pairs.get()),
     };
     judge(
         inventory,
@@ -44,12 +46,16 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
     .await
 }
 
-/// The servers to which tokens point.
+/// Who plays along beside the endpoints, and how.
 pub struct Ears {
     /// Opens them.
     pub listener: Arc<dyn Listener>,
     /// Whether all storage can reach them, or only that on this machine.
     pub everywhere: bool,
+    /// Our own other side of transfers, where storage trusts its certificate.
+    pub side: Option<Arc<dyn OtherSide>>,
+    /// With `--tpc-matrix`, the most ordered pairs.
+    pub pairs: Option<usize>,
 }
 
 /// Plans, runs, prints and writes: what `run` and `demo` have in common.
@@ -73,6 +79,8 @@ pub async fn judge(
     selection.slow = judging.slow;
     selection.shuffle = judging.shuffle;
     selection.listen = ears.everywhere;
+    selection.side = ears.side.is_some();
+    selection.pairs = ears.pairs;
     let plan = plan(&inventory, catalogue, &selection)?;
     let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);
     let mut progress = Progress::stderr(output::style_of_stderr());
@@ -82,6 +90,7 @@ pub async fn judge(
         inventory: &inventory,
         folder: Some(&folder.path),
         listener: ears.listener,
+        side: ears.side,
         deadline: judging.deadline,
         redactor,
     };
@@ -147,6 +156,8 @@ pub struct Work<'a> {
     pub folder: Option<&'a Path>,
     /// The servers to which tokens point.
     pub listener: Arc<dyn Listener>,
+    /// Our own other side of transfers.
+    pub side: Option<Arc<dyn OtherSide>>,
     /// For the whole run; teardown comes after it.
     pub deadline: Duration,
     /// Learns the secrets.
@@ -162,8 +173,13 @@ impl Work<'_> {
             .iter()
             .flat_map(|endpoint| endpoint.endpoint.issuers())
             .collect();
+        let partners = self.plan.partners.iter();
+        let also: Vec<_> = partners
+            .map(|partner| partner.observer.issuer.as_str())
+            .collect();
         let broker = Broker::new(self.inventory, &issuers, self.redactor)
-            .map_err(|error| Failed::Usage(error.to_string()))?;
+            .map_err(|error| Failed::Usage(error.to_string()))?
+            .also(self.inventory, &also);
         let ledger = match self.folder {
             Some(folder) => Some(ledger(folder, &self.plan.run)?),
             None => None,
@@ -176,6 +192,7 @@ impl Work<'_> {
             redactor: self.redactor.clone(),
             ledger,
             listener: Some(self.listener),
+            side: self.side,
             cancel,
             deadline: self.deadline,
         };

@@ -75,9 +75,15 @@ pub fn builtin_suites() -> Vec<Source> {
             "suites/digest.yaml",
             include_str!("../../suites/digest.yaml"),
         ),
+        ("suites/tpc.yaml", include_str!("../../suites/tpc.yaml")),
         (
             "suites/isolation.yaml",
             include_str!("../../suites/isolation.yaml"),
+        ),
+        ("suites/tape.yaml", include_str!("../../suites/tape.yaml")),
+        (
+            "suites/macaroon.yaml",
+            include_str!("../../suites/macaroon.yaml"),
         ),
     ]
     .into_iter()

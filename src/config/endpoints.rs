@@ -10,10 +10,10 @@ use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
-use super::{clauses, existing, limits, paths, secrets};
+use super::{clauses, existing, limits, nearline, paths, secrets};
 use crate::model::{CaseId, Endpoint, Groups, KnownFailure, Limits, Place, SecondArea, Traits};
 
-const KEYS: [&str; 14] = [
+const KEYS: &[&str] = &[
     "desc",
     "type",
     "endpoint",
@@ -27,12 +27,14 @@ const KEYS: [&str; 14] = [
     "known-failures",
     "second",
     "limits",
+    "tpc-partner",
     "redirect-hosts",
 ];
-const TRAIT_KEYS: [&str; 6] = [
+const TRAIT_KEYS: &[&str] = &[
     "directories",
     "any-audience",
     "groups",
+    "third-party-copy",
     "tape",
     "macaroons",
     "read-only",
@@ -50,6 +52,7 @@ const TAGS: [&str; 2] = ["critical", "not-critical"];
 pub(super) fn read(
     d: &mut Diagnostics<'_>,
     entry: Entry<'_>,
+    names: &[&str],
     issuers: &Issuers,
     catalogue: &Catalogue,
 ) -> Option<Endpoint> {
@@ -61,7 +64,7 @@ pub(super) fn read(
         }
         free
     });
-    let fields = entry.fields(d, "an endpoint", &KEYS)?;
+    let fields = entry.fields(d, "an endpoint", KEYS)?;
     let url = fields.require(d, "endpoint").and_then(|entry| {
         let text = entry.text(d)?;
         refused(d, entry, paths::door(text))
@@ -80,6 +83,9 @@ pub(super) fn read(
         Some(entry) => limits::read(d, entry),
         None => Some(Limits::default()),
     };
+    let tpc_partner = fields
+        .get("tpc-partner")
+        .map(|entry| partner(d, entry, names));
     let redirect_hosts = redirect_hosts(d, &fields);
     Some(Endpoint {
         name: name?,
@@ -95,8 +101,22 @@ pub(super) fn read(
         known_failures,
         second: second?,
         limits: limits?,
+        tpc_partner: tpc_partner.flatten(),
         redirect_hosts,
     })
+}
+
+/// One of the endpoints of the file; it may be the endpoint itself.
+fn partner(d: &mut Diagnostics<'_>, entry: Entry<'_>, names: &[&str]) -> Option<String> {
+    let name = entry.text(d)?;
+    if names.contains(&name) {
+        return Some(name.to_owned());
+    }
+    let draft = d.error(entry.mark(), format!("there is no endpoint `{name}`"));
+    if let Some(help) = suggestion(name, names.iter().copied()) {
+        draft.help(help);
+    }
+    None
 }
 
 /// Text that may be missing or empty, as files of the reference suite have it.
@@ -207,20 +227,31 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
     let Some(entry) = fields.get("traits") else {
         return Some(usual);
     };
-    let fields = entry.fields(d, "`traits`", &TRAIT_KEYS)?;
+    let fields = entry.fields(d, "`traits`", TRAIT_KEYS)?;
     let mut flag = |name: &str, usual: bool| {
         let entry = fields.get(name);
         entry.and_then(|entry| entry.boolean(d)).unwrap_or(usual)
     };
+    let [directories, any_audience, third_party_copy, macaroons] = [
+        flag("directories", usual.directories),
+        flag("any-audience", usual.any_audience),
+        flag("third-party-copy", usual.third_party_copy),
+        flag("macaroons", usual.macaroons),
+    ];
+    let tape = match fields.get("tape") {
+        Some(entry) => nearline::read(d, entry),
+        None => Some(usual.tape),
+    };
     Some(Traits {
-        directories: flag("directories", usual.directories),
-        any_audience: flag("any-audience", usual.any_audience),
-        tape: flag("tape", usual.tape),
-        macaroons: flag("macaroons", usual.macaroons),
+        directories,
+        any_audience,
+        third_party_copy,
+        macaroons,
         groups: match fields.get("groups") {
             Some(entry) => groups(d, entry)?,
             None => usual.groups,
         },
+        tape: tape?,
         read_only: match fields.get("read-only") {
             Some(entry) => existing::read(d, entry)?,
             None => usual.read_only,

@@ -70,10 +70,11 @@ fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>, catalogue: &Catalogue) -> In
             !empty
         })
         .and_then(|entry| entry.named(d));
+    let endpoints = endpoints.unwrap_or_default();
+    let names: Vec<&str> = endpoints.iter().map(|entry| entry.name).collect();
     let endpoints = endpoints
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|entry| endpoints::read(d, entry, &issuers, catalogue))
+        .iter()
+        .filter_map(|entry| endpoints::read(d, *entry, &names, &issuers, catalogue))
         .map(Arc::new)
         .collect();
     Inventory {

@@ -7,12 +7,13 @@ use super::fields::{Entry, Fields};
 use super::tree::Kind;
 use crate::model::Limits;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "jobs",
     "preflight",
     "connect",
     "first-byte",
     "idle",
+    "transfer",
     "case",
     "endpoint",
     "body",
@@ -31,6 +32,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Limits> 
         connect: duration(d, &fields, "connect", usual.connect),
         first_byte: duration(d, &fields, "first-byte", usual.first_byte),
         idle: duration(d, &fields, "idle", usual.idle),
+        transfer: duration(d, &fields, "transfer", usual.transfer),
         case: duration(d, &fields, "case", usual.case),
         endpoint: duration(d, &fields, "endpoint", usual.endpoint),
         body: count(d, &fields, "body", usual.body),

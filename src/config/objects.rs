@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::diagnostics::{Diagnostics, Mark};
-use crate::model::{Arrangement, Expect, Method, Step};
+use crate::model::{Arrangement, Direction, Expect, Interface, Method, Step};
 
 /// What a case may rely on at a path. A path that is not in the map is free.
 #[derive(Clone, Copy, PartialEq)]
@@ -25,6 +25,10 @@ pub(super) fn check(
 ) {
     let mut objects = arrange(d, given);
     for (mark, step) in steps {
+        // A call to the tape REST API is about a request, not about an object.
+        if matches!(step.interface, Interface::Tape(_)) {
+            continue;
+        }
         let path = step.path.to_string();
         let there = objects.get(&path).copied();
         if let Err(complaint) = suits(step, &path, there) {
@@ -86,6 +90,23 @@ struct Complaint {
 /// Whether what is at the path lets the step mean anything.
 fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint> {
     let complain = |message: String, help: &'static str| Err(Complaint { message, help });
+    if let Interface::Transfer(transfer) = &step.interface {
+        let needed = match transfer.direction {
+            Direction::Pull => step.expect == Expect::Replaced,
+            Direction::Push => !matches!(step.expect, Expect::NotFound | Expect::Refused),
+        };
+        let fresh = transfer.direction == Direction::Pull && step.expect == Expect::Created;
+        return match there {
+            None if needed => complain(
+                format!("there is nothing at `{path}`"),
+                "add it to `given`, or make it in an earlier step",
+            ),
+            Some(Object::File) if fresh => {
+                complain(format!("`{path}` is already there"), "expect `replaced`")
+            }
+            _ => Ok(()),
+        };
+    }
     let Some(there) = there else {
         let needed = match step.method {
             Method::Put => step.expect == Expect::Replaced,
@@ -99,7 +120,7 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
                 // What is missing may have to look like what is there.
                 !matches!(step.expect, Expect::NotFound | Expect::Any) && !step.tells.alike
             }
-            Method::Options => false,
+            Method::Options | Method::Post => false,
         };
         if needed {
             return complain(
@@ -134,7 +155,8 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
 /// What is there after the step.
 fn apply(objects: &mut Objects, step: &Step, path: String, there: Option<Object>) {
     let unchanged = step.expect.harmless() && !step.expect.refusal();
-    if !step.method.writes() || unchanged {
+    let sent_away = matches!(&step.interface, Interface::Transfer(transfer) if transfer.direction == Direction::Push);
+    if !step.method.writes() || unchanged || sent_away {
         return;
     }
     let either = matches!(

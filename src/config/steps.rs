@@ -2,16 +2,20 @@
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
+use super::macaroons;
 use super::paths;
 use super::suites::place;
+use super::tape;
 use super::tokens;
+use super::transfers;
 use super::tree::Kind;
 use super::words::{listed, nearest};
 use crate::model::{
-    Credential, Expect, Method, Step, Tells, Template, TemplateError, TokenTemplate, Variable, Wire,
+    Credential, Expect, Interface, Method, Step, Tells, Template, TemplateError, TokenTemplate,
+    Variable, Wire,
 };
 
-const METHODS: [(&str, Method); 9] = [
+const METHODS: &[(&str, Method)] = &[
     ("get", Method::Get),
     ("head", Method::Head),
     ("put", Method::Put),
@@ -21,11 +25,16 @@ const METHODS: [(&str, Method); 9] = [
     ("move", Method::Move),
     ("copy", Method::Copy),
     ("options", Method::Options),
+    ("pull", Method::Copy),
+    ("push", Method::Copy),
+    ("tape", Method::Post),
+    ("macaroon", Method::Post),
 ];
-const METHOD_KEYS: [&str; 9] = [
-    "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options",
+const METHOD_KEYS: &[&str] = &[
+    "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options", "pull", "push",
+    "tape", "macaroon",
 ];
-const KEYS: [&str; 32] = [
+const KEYS: &[&str] = &[
     "get",
     "head",
     "put",
@@ -35,6 +44,14 @@ const KEYS: [&str; 32] = [
     "move",
     "copy",
     "options",
+    "pull",
+    "push",
+    "tape",
+    "macaroon",
+    "activities",
+    "validity",
+    "caveats",
+    "flavour",
     "to",
     "body",
     "content",
@@ -58,6 +75,22 @@ const KEYS: [&str; 32] = [
     "challenge",
     "alike",
     "control",
+    "side",
+    "url",
+    "there",
+    "heard",
+    "unheard",
+    "report",
+    "hang-up",
+    "redirecting",
+    "files",
+    "except",
+    "whole",
+    "further",
+    "json",
+    "request",
+    "settled",
+    "problem",
 ];
 /// Keys that need the byte-exact client.
 const WIRE_KEYS: [&str; 8] = [
@@ -74,14 +107,22 @@ const WIRE_KEYS: [&str; 8] = [
 /// What a PUT without a `body` writes.
 const BODY: &str = "new";
 
+/// What a pull without a `body` fetches.
+const SOURCE: &str = "fetched";
+
 /// Reads one step.
 pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
-    let fields = entry.fields(d, "a step", &KEYS)?;
-    let request = fields.one_of(d, &METHOD_KEYS, true).and_then(|entry| {
-        let (_, method) = METHODS.into_iter().find(|(word, _)| *word == entry.name)?;
-        Some((method, path(d, entry)))
+    let fields = entry.fields(d, "a step", KEYS)?;
+    let request = fields.one_of(d, METHOD_KEYS, true).and_then(|entry| {
+        let (_, method) = METHODS.iter().find(|(word, _)| *word == entry.name)?;
+        match entry.name {
+            "tape" => tape::request(d, entry),
+            _ => Some((*method, path(d, entry))),
+        }
     });
     let method = request.as_ref().map(|(method, _)| *method);
+    let interface = interface(d, &fields);
+    macaroons::check_keys(d, &fields, &WIRE_KEYS);
     let destination = destination(d, &fields, method);
     let body = body(d, &fields, method);
     let content = fields.get("content").map(|entry| literal_text(d, entry));
@@ -97,10 +138,11 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         .and_then(|entry| tokens::read(d, entry));
     let expect = fields
         .require(d, "expect")
-        .and_then(|entry| expect(d, entry, method));
+        .and_then(|entry| expect(d, entry, method, interface.as_ref()));
     let control = control(d, &fields, expect, token.as_ref());
     let (method, path) = request?;
     Some(Step {
+        interface: interface?,
         method,
         path: path?,
         destination: destination?,
@@ -118,6 +160,32 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         control: control?,
         at: place(d, entry.key),
     })
+}
+
+/// Whom the step speaks to.
+fn interface(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Interface> {
+    if fields.get("tape").is_none() {
+        tape::absent(d, fields);
+    }
+    if fields.get("pull").or(fields.get("push")).is_some() {
+        if let Some(entry) = WIRE_KEYS.iter().find_map(|key| fields.get(key)) {
+            let name = entry.name;
+            d.error(entry.key, format!("`{name}` is not for `pull` and `push`"));
+        }
+        transfers::read(d, fields).map(Interface::Transfer)
+    } else if let Some(entry) = transfers::KEYS.iter().find_map(|key| fields.get(key)) {
+        d.error(
+            entry.key,
+            format!("only `pull` and `push` have `{}`", entry.name),
+        );
+        None
+    } else if fields.get("tape").is_some() {
+        tape::read(d, fields, KEYS).map(Interface::Tape)
+    } else if fields.get("macaroon").is_some() {
+        macaroons::read(d, fields).map(Interface::Macaroons)
+    } else {
+        Some(Interface::Webdav)
+    }
 }
 
 /// Whether the step goes to where the one before was redirected to: only a GET is safe to send there,
@@ -208,7 +276,7 @@ fn wire(
         lines.into_iter().collect::<Option<Vec<_>>>()
     });
     let other = match fields.get("other") {
-        Some(entry) => tokens::read(d, entry),
+        Some(entry) => other(d, entry),
         None => Some(Credential::None),
     };
     let [expect_continue, kept, chunked] = ["expect-continue", "kept", "chunked"].map(|name| {
@@ -226,6 +294,16 @@ fn wire(
         cut: some(cut)?,
         chunked,
     }))
+}
+
+/// The second credential, which no macaroon can be.
+fn other(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential<TokenTemplate>> {
+    if macaroons::is_one(entry) {
+        d.error(entry.key, "`other` cannot be a macaroon")
+            .help("it is a token or a text");
+        return None;
+    }
+    tokens::read(d, entry)
 }
 
 fn header_line(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
@@ -286,7 +364,8 @@ fn destination(
     fields: &Fields<'_>,
     method: Option<Method>,
 ) -> Option<Option<Template>> {
-    if !matches!(method, Some(Method::Move | Method::Copy)) {
+    let inside = ["move", "copy"].iter().any(|key| fields.get(key).is_some());
+    if !inside {
         if let Some(entry) = fields.get("to")
             && method.is_some()
         {
@@ -306,11 +385,16 @@ fn destination(
 
 fn body(d: &mut Diagnostics<'_>, fields: &Fields<'_>, method: Option<Method>) -> Option<String> {
     let put = method == Some(Method::Put);
+    let pull = fields.get("pull").is_some();
     let Some(entry) = fields.get("body") else {
-        return Some(if put { BODY.to_owned() } else { String::new() });
+        return Some(match (put, pull) {
+            (true, _) => BODY.to_owned(),
+            (_, true) => SOURCE.to_owned(),
+            _ => String::new(),
+        });
     };
-    if !put && method.is_some() {
-        d.error(entry.key, "only `put` has a `body`");
+    if !put && !pull && method.is_some() {
+        d.error(entry.key, "only `put` and `pull` have a `body`");
     }
     let word = match &entry.value.kind {
         Kind::Text(word) => word.as_str(),
@@ -328,9 +412,18 @@ fn body(d: &mut Diagnostics<'_>, fields: &Fields<'_>, method: Option<Method>) ->
     }
 }
 
-fn expect(d: &mut Diagnostics<'_>, entry: Entry<'_>, method: Option<Method>) -> Option<Expect> {
+fn expect(
+    d: &mut Diagnostics<'_>,
+    entry: Entry<'_>,
+    method: Option<Method>,
+    interface: Option<&Interface>,
+) -> Option<Expect> {
     let words = Expect::ALL.map(|word| (word.as_str(), word));
     let expect = entry.word(d, &words)?;
+    let fits = |expect, method| match interface {
+        Some(Interface::Tape(call)) => tape::fits(expect, call.operation),
+        _ => fits(expect, method),
+    };
     if let Some(method) = method
         && !fits(expect, method)
     {
@@ -339,7 +432,10 @@ fn expect(d: &mut Diagnostics<'_>, entry: Entry<'_>, method: Option<Method>) -> 
             .filter(|word| fits(*word, method))
             .map(Expect::as_str)
             .collect();
-        let method = method.as_str().to_lowercase();
+        let method = match interface {
+            Some(Interface::Tape(call)) => format!("tape: {}", call.operation),
+            _ => method.as_str().to_lowercase(),
+        };
         d.error(entry.mark(), format!("`{method}` cannot be `{expect}`"))
             .help(format!("it can be {}", listed(&fitting)));
         return None;
@@ -348,15 +444,16 @@ fn expect(d: &mut Diagnostics<'_>, entry: Entry<'_>, method: Option<Method>) -> 
 }
 
 fn fits(expect: Expect, method: Method) -> bool {
-    use Method::{Copy, Delete, Get, Head, Mkcol, Move, Options, Propfind, Put};
+    use Method::{Copy, Delete, Get, Head, Mkcol, Move, Options, Post, Propfind, Put};
     match expect {
         Expect::Created => matches!(method, Put | Mkcol | Move | Copy),
         Expect::CreatedOrConflict => matches!(method, Put | Mkcol),
         Expect::Deleted | Expect::DeletedOrRefused => method == Delete,
+        Expect::Failed => method == Copy,
         Expect::Exists => method == Mkcol,
         Expect::Listed => method == Propfind,
         Expect::NotFound => matches!(method, Get | Head | Propfind | Delete | Move | Copy),
-        Expect::Ok => matches!(method, Get | Head | Propfind | Options),
+        Expect::Ok => matches!(method, Get | Head | Propfind | Options | Post),
         Expect::OkOrNotFound | Expect::Partial | Expect::Unsatisfiable => method == Get,
         Expect::Replaced => matches!(method, Put | Move | Copy),
         Expect::Any
@@ -409,12 +506,12 @@ fn control(
 pub(super) fn path(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Template> {
     let text = entry.text(d)?;
     let template = template(d, entry)?;
-    let elsewhere = ["{protected}/", "{second}/"];
+    let elsewhere = ["{protected}/", "{second}/", "{tape}/"];
     let inner = elsewhere.iter().find_map(|start| text.strip_prefix(start));
     let (inner, elsewhere) = (inner.unwrap_or(text), inner.is_some());
     if template.variables().count() > usize::from(elsewhere) {
         d.error(entry.mark(), "a path has no variables")
-            .help("only `{protected}/` or `{second}/` may stand at its start");
+            .help("only `{protected}/`, `{second}/` or `{tape}/` may stand at its start");
         return None;
     }
     if inner.starts_with('/') {

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::clauses::{SEVERITIES, clause_id};
 use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
+use super::macaroons;
 use super::words::suggestion;
 use super::{clauses, objects, steps};
-use crate::model::{Arrangement, Case, CaseId, Clause, ClauseId, Place, Step, Suite};
+use crate::model::{
+    Arrangement, Case, CaseId, Clause, ClauseId, Interface, Place, Side, Step, Suite,
+};
 
 const KEYS: [&str; 3] = ["suite", "about", "cases"];
 const CASE_KEYS: [&str; 12] = [
@@ -137,6 +140,16 @@ fn case(
         });
     let (given, steps) = (given?, steps?);
     objects::check(d, &given, &steps);
+    for (mark, step) in &steps {
+        if !intrusive
+            && let Interface::Transfer(transfer) = &step.interface
+            && matches!(transfer.side, Side::Url(_))
+        {
+            d.error(*mark, "a COPY from or to a `url` is `intrusive`")
+                .help("add `intrusive: true` to the case, so that it runs only when asked for");
+        }
+    }
+    macaroons::check_order(d, &steps);
     Some(Case {
         id: id?,
         suite: suite?.to_owned(),

@@ -3,3 +3,6 @@
 mod catalogue;
 mod hostile;
 mod inventory;
+mod macaroons;
+mod tape;
+mod transfers;

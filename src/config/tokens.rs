@@ -6,6 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
+use super::macaroons;
 use super::steps::template;
 use super::tree::{Kind, Node};
 use crate::model::{
@@ -30,8 +31,11 @@ const NONE: &str = "none";
 /// Claims that are times, in seconds from now.
 const TIMES: [&str; 4] = ["exp", "iat", "nbf", "auth_time"];
 
-/// Reads `none`, a scope, or a mapping.
+/// Reads `none`, a scope, or a mapping: of a token, or of the macaroon of an earlier step.
 pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential<TokenTemplate>> {
+    if macaroons::is_one(entry) {
+        return macaroons::presented(d, entry);
+    }
     if matches!(entry.value.kind, Kind::Map(_)) {
         return mapping(d, entry);
     }
@@ -214,7 +218,7 @@ fn literal<'n>(entry: Entry<'n>) -> Option<&'n Node> {
 }
 
 /// A value as it is; texts may hold variables.
-fn json(d: &mut Diagnostics<'_>, entry: Entry<'_>, node: &Node) -> Option<Value> {
+pub(super) fn json(d: &mut Diagnostics<'_>, entry: Entry<'_>, node: &Node) -> Option<Value> {
     let value = match &node.kind {
         Kind::Null => Value::Null,
         Kind::Bool(value) => Value::Bool(*value),

@@ -40,7 +40,10 @@ pub(super) async fn read<B: AsRef<[u8]>, E>(
     let mut body = pin!(body);
     loop {
         let wait = limits.idle.min(left(deadline));
-        let piece = match timeout(wait, body.next()).await {
+        let begun = Instant::now();
+        let piece = timeout(wait, body.next()).await;
+        answer.pause = answer.pause.max(begun.elapsed());
+        let piece = match piece {
             Err(_) => return Err(format!("the answer's body stopped for {}", seconds(wait))),
             Ok(None) => return Ok(answer),
             Ok(Some(Err(error))) => {

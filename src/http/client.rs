@@ -121,6 +121,11 @@ impl Client {
         })
     }
 
+    /// Whether the token may go to the host of `url`: the endpoint's own, and those that it names.
+    pub fn trusts(&self, url: &Url) -> bool {
+        self.redirects.trusts(url)
+    }
+
     /// Asks `endpoint` once, without a token, whether it is there: any answer says so. Bounded as a
     /// whole by the endpoint's `preflight` limit.
     pub async fn preflight(&self, endpoint: &Endpoint, caller: Caller<'_>) -> Outcome {
@@ -241,7 +246,7 @@ impl Client {
         if wait.is_zero() {
             return Err(broken("the time for it is over".into()));
         }
-        let changes = outgoing.method.writes();
+        let changes = outgoing.method.writes() || outgoing.method == Method::Post;
         let ours = matches!(purpose, Purpose::Arrange | Purpose::Teardown);
         let http = if changes && !ours {
             &self.fresh

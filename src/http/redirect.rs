@@ -35,6 +35,12 @@ impl RedirectPolicy {
         }
     }
 
+    /// Whether credentials may go to that host at all.
+    pub fn trusts(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        url.scheme() == "https" && (host == self.own || self.also.is_match(host))
+    }
+
     /// Judges the `Location` that `from` answered with.
     pub fn step(&self, from: &Url, location: &str) -> Step {
         let to = match from.join(location) {
@@ -47,8 +53,7 @@ impl RedirectPolicy {
                 to.scheme()
             ));
         }
-        let host = to.host_str().unwrap_or_default();
-        let allowed = host == self.own || self.also.is_match(host);
+        let allowed = self.trusts(&to);
         let carried = to.query_pairs().any(|(name, _)| name == "authz");
         Step::Follow {
             token: allowed && !carried,
@@ -71,6 +76,21 @@ mod tests {
         Step::Follow {
             to: Url::parse(to).unwrap(),
             token,
+        }
+    }
+
+    #[test]
+    fn a_host_is_trusted_by_name_and_only_over_tls() {
+        let own = Url::parse("https://se.example.org:8443").unwrap();
+        let policy = RedirectPolicy::new(&own, &["*.pool.example.org".into()]);
+        for (url, trusted) in [
+            ("https://se.example.org/api/v1", true),
+            ("https://a.pool.example.org:8444/", true),
+            ("https://evil.example.org/", false),
+            ("https://se.example.org.evil.org/", false),
+            ("http://se.example.org/", false),
+        ] {
+            assert_eq!(policy.trusts(&Url::parse(url).unwrap()), trusted, "{url}");
         }
     }
 

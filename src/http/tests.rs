@@ -77,6 +77,7 @@ pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endp
         known_failures: Vec::new(),
         second: None,
         limits,
+        tpc_partner: None,
         redirect_hosts: Vec::new(),
     }
 }

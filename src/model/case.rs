@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CaseId, ClauseId, Method, Profile, Severity, Template, TokenTemplate};
+use super::{
+    CaseId, ClauseId, Interface, Method, Presented, Profile, Severity, Template, TokenTemplate,
+};
 
 /// A file and a line in it, for messages that point at the text a user can change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,6 +85,8 @@ impl Arrangement {
 /// One request with its expectation.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// Whom it speaks to.
+    pub interface: Interface,
     /// The request's method.
     pub method: Method,
     /// The object, relative to the case's directory unless it starts with a variable.
@@ -128,6 +132,8 @@ pub enum Credential<T> {
     Text(String),
     /// A token.
     Token(T),
+    /// The macaroon that the case was given last.
+    Macaroon(Presented),
 }
 
 impl<T> Credential<T> {
@@ -135,7 +141,7 @@ impl<T> Credential<T> {
     pub fn token(&self) -> Option<&T> {
         match self {
             Self::Token(token) => Some(token),
-            Self::None | Self::Text(_) => None,
+            Self::None | Self::Text(_) | Self::Macaroon(_) => None,
         }
     }
 }
@@ -199,6 +205,8 @@ pub enum Expect {
     Denied,
     /// Something is there already.
     Exists,
+    /// A transfer does not come about, whoever notices it, and leaves nothing.
+    Failed,
     /// The members of a directory.
     Listed,
     /// The method is not for this, or not known.
@@ -227,7 +235,7 @@ pub enum Expect {
 
 impl Expect {
     /// Every word.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Any,
         Self::BadRequest,
         Self::Conflict,
@@ -237,6 +245,7 @@ impl Expect {
         Self::DeletedOrRefused,
         Self::Denied,
         Self::Exists,
+        Self::Failed,
         Self::Listed,
         Self::NotAllowed,
         Self::NotFound,
@@ -263,6 +272,7 @@ impl Expect {
             Self::DeletedOrRefused => "deleted-or-refused",
             Self::Denied => "denied",
             Self::Exists => "exists",
+            Self::Failed => "failed",
             Self::Listed => "listed",
             Self::NotAllowed => "not-allowed",
             Self::NotFound => "not-found",
@@ -290,6 +300,7 @@ impl Expect {
             | Self::Conflict
             | Self::Denied
             | Self::Exists
+            | Self::Failed
             | Self::NotAllowed
             | Self::NotFound
             | Self::PreconditionFailed

@@ -153,6 +153,8 @@ pub struct Endpoint {
     pub second: Option<SecondArea>,
     /// How gently and how long to ask.
     pub limits: Limits,
+    /// The endpoint from and to which it copies.
+    pub tpc_partner: Option<String>,
     /// Hosts beside its own to which a redirect may take the token, as globs.
     pub redirect_hosts: Vec<String>,
 }
@@ -204,12 +206,23 @@ pub struct Traits {
     pub any_audience: bool,
     /// It authorises by group where a token has no capability.
     pub groups: Option<Groups>,
+    /// It copies from and to other servers (HTTP-TPC).
+    pub third_party_copy: bool,
     /// It speaks the tape REST API.
-    pub tape: bool,
+    pub tape: Option<Tape>,
     /// It issues macaroons.
     pub macaroons: bool,
     /// Nothing may be written there; this file is there to be read.
     pub read_only: Option<Existing>,
+}
+
+/// What of an endpoint goes to tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tape {
+    /// Path of a directory below the area, `/…`, where we may write and whose files go to tape.
+    pub path: String,
+    /// Path of a file below the area, `/…`, that is on tape already.
+    pub file: String,
 }
 
 /// A file that was there before us.
@@ -227,7 +240,8 @@ impl Default for Traits {
             directories: true,
             any_audience: true,
             groups: None,
-            tape: false,
+            third_party_copy: true,
+            tape: None,
             macaroons: false,
             read_only: None,
         }
@@ -284,6 +298,9 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
+    /// Until the answer to a COPY between servers begins, between two pieces of its report, and until the
+    /// other side is left when the client hangs up.
+    pub transfer: Duration,
     /// For one case, without its teardown.
     pub case: Duration,
     /// For all cases of the endpoint.
@@ -300,6 +317,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(30),
             idle: Duration::from_secs(15),
+            transfer: Duration::from_secs(60),
             case: Duration::from_secs(120),
             endpoint: Duration::from_secs(900),
             body: 1 << 20,

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub enum Method {
     Copy,
     /// Ask what can be asked; the preflight's method.
     Options,
+    /// Ask an interface beside WebDAV for something.
+    Post,
 }
 
 impl Method {
@@ -40,6 +43,7 @@ impl Method {
             Self::Move => "MOVE",
             Self::Copy => "COPY",
             Self::Options => "OPTIONS",
+            Self::Post => "POST",
         }
     }
 
@@ -69,6 +73,10 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Whether the body went on beyond the cap.
     pub truncated: bool,
+    /// When its head was there.
+    pub head: Option<Instant>,
+    /// The longest wait for a piece of its body.
+    pub pause: Duration,
 }
 
 impl Answer {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Case, Clause, Credential, Endpoint, Expect, KnownFailure, Method, Place, Profile, RunId, Tells,
-    TokenRequest, Wire,
+    Audience, Case, Clause, Credential, Endpoint, Expect, Interface, KnownFailure, Method, Pairs,
+    Place, Profile, RunId, Tells, TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -20,6 +20,21 @@ pub struct Plan {
     pub clauses: Arc<[Clause]>,
     /// One for each endpoint, in the order of the inventory.
     pub endpoints: Vec<EndpointPlan>,
+    /// From and to whom can be copied, in the order of the inventory.
+    pub partners: Vec<Arc<PartnerPlan>>,
+    /// In a run of all with all, how many of the ordered pairs are tried.
+    pub pairs: Option<Pairs>,
+}
+
+/// An endpoint as the other side of a COPY.
+#[derive(Clone, Debug)]
+pub struct PartnerPlan {
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// The all-powerful token there.
+    pub observer: TokenRequest,
+    /// Whom ordinary tokens for it are for.
+    pub audience: Audience<String>,
 }
 
 /// What happens at one endpoint.
@@ -33,6 +48,8 @@ pub struct EndpointPlan {
     pub observer: Option<TokenRequest>,
     /// The same for the second area.
     pub second: Option<TokenRequest>,
+    /// With which requests to the tape REST API are looked at and taken back.
+    pub tape: Option<TokenRequest>,
     /// The run's directory: the area and `/touchstone-…`.
     pub directory: String,
     /// In the order of the suites.
@@ -44,6 +61,8 @@ pub struct EndpointPlan {
 pub struct CasePlan {
     /// The case.
     pub case: Arc<Case>,
+    /// The endpoint from or to which it copies, where that is prescribed.
+    pub partner: Option<String>,
     /// The entry that says that its failure is known and not yet expired.
     pub known: Option<KnownFailure>,
     /// Run it, or the reason why not.
@@ -94,6 +113,8 @@ pub enum State {
 /// One request with its expectation, filled in.
 #[derive(Clone, Debug)]
 pub struct StepPlan {
+    /// Whom it speaks to.
+    pub interface: Interface,
     /// Method.
     pub method: Method,
     /// Absolute on the service.

@@ -40,6 +40,18 @@ pub struct RunInfo {
     pub duration_ms: u64,
     /// Whether somebody stopped it.
     pub interrupted: bool,
+    /// Present where every endpoint copied from and to every other one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<Pairs>,
+}
+
+/// How many of the ordered pairs of endpoints copied from and to one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pairs {
+    /// These were tried.
+    pub tried: usize,
+    /// So many there are.
+    pub of: usize,
 }
 
 /// What was found out about an endpoint as a whole.
@@ -82,6 +94,9 @@ pub struct CaseResult {
     pub suite: String,
     /// Id of the case.
     pub case: CaseId,
+    /// The endpoint from or to which it copied, where that was prescribed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partner: Option<String>,
     /// What a conforming server does.
     pub title: String,
     /// What it judges.
@@ -113,6 +128,14 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
+    /// The case's id, and with whom.
+    pub fn name(&self) -> String {
+        match &self.partner {
+            Some(partner) => format!("{} with {partner}", self.case),
+            None => self.case.to_string(),
+        }
+    }
+
     /// Whether it turns the run red: a failure that nobody has announced.
     pub fn red(&self) -> bool {
         self.verdict == Verdict::Fail && self.known.is_none()

@@ -2,6 +2,8 @@ use std::fmt;
 
 /// What a plan has where the listener's origin will stand.
 pub const LISTENER: &str = "{listener}";
+/// The same for its host and port alone.
+pub const LISTENER_HOST: &str = "{listener-host}";
 
 /// A value that the planner knows and a suite file refers to in braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,14 +28,20 @@ pub enum Variable {
     SecondArea,
     /// `{second-issuer}`: the identifier of the second area's issuer.
     SecondIssuer,
+    /// `{tape}`: the case's own directory below the path whose files go to tape.
+    Tape,
+    /// `{nearline}`: the file that is on tape already.
+    Nearline,
     /// `{listener}`: scheme, host and port of a server of ours that nobody trusts. It is there while the
     /// case runs, so that the plan leaves the variable as it is.
     Listener,
+    /// `{listener-host}`: host and port of that server.
+    ListenerHost,
 }
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Dir,
         Self::Endpoint,
         Self::Area,
@@ -44,8 +52,16 @@ impl Variable {
         Self::Second,
         Self::SecondArea,
         Self::SecondIssuer,
+        Self::Tape,
+        Self::Nearline,
         Self::Listener,
+        Self::ListenerHost,
     ];
+
+    /// Whether it has a meaning only where files go to tape.
+    pub fn of_tape(self) -> bool {
+        matches!(self, Self::Tape | Self::Nearline)
+    }
 
     /// The name between the braces.
     pub fn name(self) -> &'static str {
@@ -60,7 +76,10 @@ impl Variable {
             Self::Second => "second",
             Self::SecondArea => "second-area",
             Self::SecondIssuer => "second-issuer",
+            Self::Tape => "tape",
+            Self::Nearline => "nearline",
             Self::Listener => "listener",
+            Self::ListenerHost => "listener-host",
         }
     }
 }

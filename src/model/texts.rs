@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Alteration, Audience, Credential, Script, StepPlan, TokenRequest, Wire};
+use super::{
+    Alteration, Audience, Credential, Interface, Script, Side, StepPlan, TokenRequest, Transfer,
+    Wire,
+};
 
 impl Script {
     /// The script with `change` applied to every path, target, header, scope, claim and other text
@@ -29,6 +32,7 @@ impl Script {
 fn of_step(step: &StepPlan, change: &mut dyn FnMut(&str) -> String) -> StepPlan {
     let headers = step.headers.iter();
     StepPlan {
+        interface: of_interface(&step.interface, change),
         path: change(&step.path),
         destination: step.destination.as_deref().map(&mut *change),
         headers: headers
@@ -38,6 +42,19 @@ fn of_step(step: &StepPlan, change: &mut dyn FnMut(&str) -> String) -> StepPlan 
         token: of_credential(&step.token, change),
         control: step.control.as_ref().map(|token| of_token(token, change)),
         ..step.clone()
+    }
+}
+
+fn of_interface(interface: &Interface, change: &mut dyn FnMut(&str) -> String) -> Interface {
+    match interface {
+        Interface::Transfer(transfer) => Interface::Transfer(Transfer {
+            side: match &transfer.side {
+                Side::Url(url) => Side::Url(change(url)),
+                side => side.clone(),
+            },
+            ..transfer.clone()
+        }),
+        Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => interface.clone(),
     }
 }
 
@@ -60,6 +77,7 @@ fn of_credential(
         Credential::None => Credential::None,
         Credential::Text(text) => Credential::Text(text.clone()),
         Credential::Token(token) => Credential::Token(of_token(token, change)),
+        Credential::Macaroon(presented) => Credential::Macaroon(presented.clone()),
     }
 }
 

@@ -2,7 +2,8 @@
 //! would have arranged.
 
 use crate::model::{
-    Arrangement, Case, Credential, Existing, Expect, Script, Shape, StepPlan, TokenRequest, Wire,
+    Arrangement, Case, Credential, Existing, Expect, Interface, Script, Shape, StepPlan,
+    TapeOperation, TokenRequest, Wire,
 };
 
 use super::Site;
@@ -17,6 +18,11 @@ pub(super) fn onto(
     case: &Case,
     script: &Script,
 ) -> Result<Script, String> {
+    if script.steps.iter().all(asks_where_tape_is) {
+        let mut script = script.clone();
+        script.directories.clear();
+        return Ok(script);
+    }
     let unfit = |reason: &str| {
         format!("the endpoint is read-only (`traits: {{read-only: …}}`), and the case {reason}")
     };
@@ -54,6 +60,16 @@ pub(super) fn onto(
     script.directories.clear();
     script.given.clear();
     Ok(script)
+}
+
+/// Whether a step is about no object at all, and only reads.
+fn asks_where_tape_is(step: &StepPlan) -> bool {
+    match &step.interface {
+        Interface::Tape(call) => {
+            call.operation == TapeOperation::Discover && read_only(step).is_ok()
+        }
+        _ => false,
+    }
 }
 
 /// Says what of a step could write.

@@ -1,23 +1,27 @@
 use std::collections::BTreeMap;
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, LISTENER, Method, Object, Script,
-    Signature, State, Step, StepPlan, Template, TokenRequest, TokenTemplate, Variable, Wire,
+    Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER,
+    LISTENER_HOST, MacaroonRequest, Method, Object, Presented, Script, Side, Signature, State,
+    Step, StepPlan, TapeCall, Template, TokenRequest, TokenTemplate, Transfer, Variable, Wire,
 };
 
-use super::{Site, needs};
+use super::{Site, macaroons, needs};
 
-/// Fills in everything that `case` leaves open.
-pub(super) fn script(site: &Site<'_>, case: &Case) -> Script {
-    let filler = Filler::new(site, case);
+/// Fills in everything that `case` leaves open. Where it runs with several partners, `partner` keeps them
+/// apart.
+pub(super) fn script(site: &Site<'_>, case: &Case, partner: Option<&str>) -> Script {
+    let filler = Filler::new(site, case, partner);
     let real_directories = site.endpoint.traits.directories;
     let mut directories = vec![filler.directory.clone()];
     for (variable, directory) in [
         (Variable::Protected, &filler.protected),
         (Variable::Second, &filler.second),
+        (Variable::Tape, &filler.tape),
     ] {
         if needs::path_variables(case).any(|used| used == variable) {
             directories.push(directory.clone());
@@ -75,22 +79,35 @@ struct Filler<'a> {
     directory: String,
     protected: String,
     second: String,
+    tape: String,
 }
 
 impl<'a> Filler<'a> {
-    fn new(site: &'a Site<'a>, case: &'a Case) -> Self {
+    fn new(site: &'a Site<'a>, case: &'a Case, partner: Option<&str>) -> Self {
         let endpoint = site.endpoint;
-        let below = |area: &str| format!("{area}{}.{}", site.directory, case.id);
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let name = match partner {
+            Some(partner) => {
+                let partner: String = partner.chars().map(plain).collect();
+                format!("{}.with-{partner}", case.id)
+            }
+            None => case.id.to_string(),
+        };
+        let below = |area: &str| format!("{area}{}.{name}", site.directory);
         Self {
             site,
             case,
-            directory: format!("{}{}/{}", endpoint.area, site.directory, case.id),
+            directory: format!("{}{}/{name}", endpoint.area, site.directory),
             protected: match &endpoint.traits.groups {
                 Some(groups) => below(&format!("{}{}", endpoint.area, groups.protected)),
                 None => String::new(),
             },
             second: match &endpoint.second {
                 Some(second) => below(&second.path),
+                None => String::new(),
+            },
+            tape: match &endpoint.traits.tape {
+                Some(tape) => below(&format!("{}{}", endpoint.area, tape.path)),
                 None => String::new(),
             },
         }
@@ -118,7 +135,10 @@ impl<'a> Filler<'a> {
             Variable::Second => below(second_area, &self.second),
             Variable::SecondArea => second_area.to_owned(),
             Variable::SecondIssuer => issuer(second.map(|second| second.issuer.as_str())),
+            Variable::Tape => below(&endpoint.area, &self.tape),
+            Variable::Nearline => self.nearline().to_owned(),
             Variable::Listener => LISTENER.to_owned(),
+            Variable::ListenerHost => LISTENER_HOST.to_owned(),
         }
     }
 
@@ -131,11 +151,17 @@ impl<'a> Filler<'a> {
         Template::parse(text).map_or_else(|_| text.to_owned(), |template| self.text(&template))
     }
 
+    fn each(&self, texts: &[String]) -> Vec<String> {
+        texts.iter().map(|text| self.verbatim(text)).collect()
+    }
+
     /// A path on the service; one that does not start with a variable is in the case's directory.
     fn path(&self, template: &Template) -> String {
         let text = template.expand(|variable| match variable {
             Variable::Protected => self.protected.clone(),
             Variable::Second => self.second.clone(),
+            Variable::Tape => self.tape.clone(),
+            Variable::Nearline => format!("{}{}", self.site.endpoint.area, self.nearline()),
             other => self.value(other),
         });
         if text.starts_with('/') {
@@ -160,20 +186,24 @@ impl<'a> Filler<'a> {
 
     fn step(&self, step: &Step) -> StepPlan {
         let path = self.path(&step.path);
-        let written = || (step.method == Method::Put).then(|| self.content(&path, &step.body));
+        let brings = step.method == Method::Put
+            || matches!(&step.interface, Interface::Transfer(t) if t.direction == Direction::Pull);
+        let written = || brings.then(|| self.content(&path, &step.body));
+        let interface = self.interface(&step.interface);
+        let headers = step.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), self.verbatim(value)));
         StepPlan {
             method: step.method,
             destination: step.destination.as_ref().map(|path| self.path(path)),
             verb: step.verb.clone(),
-            body: match &step.content {
-                Some(content) => Some(content.clone().into_bytes()),
-                None => written(),
+            body: match (&step.content, &interface) {
+                (Some(content), _) => Some(content.clone().into_bytes()),
+                (None, Interface::Macaroons(request)) => {
+                    Some(macaroons::body(request, &path).into_bytes())
+                }
+                (None, _) => written(),
             },
-            headers: step
-                .headers
-                .iter()
-                .map(|(name, value)| (name.clone(), self.verbatim(value)))
-                .collect(),
+            headers: macaroons::headers(&interface, headers.collect()),
             wire: step.wire.as_ref().map(|wire| self.wire(wire)),
             wait: step.wait,
             optional: step.optional,
@@ -183,7 +213,51 @@ impl<'a> Filler<'a> {
             tells: step.tells.clone(),
             control: step.control.as_ref().map(|token| self.token(token)),
             at: step.at.clone(),
+            interface,
             path,
+        }
+    }
+
+    fn interface(&self, interface: &Interface) -> Interface {
+        match interface {
+            Interface::Transfer(transfer) => Interface::Transfer(self.transfer(transfer)),
+            Interface::Webdav => Interface::Webdav,
+            Interface::Tape(call) => Interface::Tape(self.tape_call(call)),
+            Interface::Macaroons(request) => Interface::Macaroons(MacaroonRequest {
+                caveats: self.each(&request.caveats),
+                ..request.clone()
+            }),
+        }
+    }
+
+    fn tape_call(&self, call: &TapeCall) -> TapeCall {
+        // The API escapes nothing in its paths.
+        let plain = |path: &String| {
+            let path = Template::parse(path).map_or_else(|_| path.clone(), |path| self.path(&path));
+            percent_decode_str(&path).decode_utf8_lossy().into_owned()
+        };
+        TapeCall {
+            files: call.files.iter().map(plain).collect(),
+            except: call.except.iter().map(plain).collect(),
+            json: call.json.as_ref().map(|json| self.json(json)),
+            ..call.clone()
+        }
+    }
+
+    /// Below the area.
+    fn nearline(&self) -> &str {
+        let tape = self.site.endpoint.traits.tape.as_ref();
+        tape.map_or("", |tape| &tape.file)
+    }
+
+    fn transfer(&self, transfer: &Transfer) -> Transfer {
+        let side = match &transfer.side {
+            Side::Url(url) => Side::Url(self.verbatim(url)),
+            side => side.clone(),
+        };
+        Transfer {
+            side,
+            ..transfer.clone()
         }
     }
 
@@ -212,6 +286,10 @@ impl<'a> Filler<'a> {
             Credential::None => Credential::None,
             Credential::Text(text) => Credential::Text(text.clone()),
             Credential::Token(token) => Credential::Token(self.token(token)),
+            Credential::Macaroon(presented) => Credential::Macaroon(Presented {
+                add: self.each(&presented.add),
+                tamper: presented.tamper,
+            }),
         }
     }
 

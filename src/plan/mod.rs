@@ -4,7 +4,9 @@
 
 mod existing;
 mod expand;
+mod macaroons;
 mod needs;
+mod pairs;
 mod select;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,7 +18,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::{
     ANY_AUDIENCE, Action, Audience, Case, CasePlan, Clause, Endpoint, EndpointPlan, Inventory,
-    KnownFailure, Plan, Profile, RunId, Suite, TokenRequest,
+    KnownFailure, PartnerPlan, Plan, Profile, RunId, Suite, TokenRequest,
 };
 
 pub use select::{Selection, SelectionError, patterns, pick};
@@ -48,35 +50,77 @@ pub fn plan(
         cases.sort_by_cached_key(|case| shuffled(seed, case));
     }
     let today = started.to_zoned(TimeZone::UTC).date();
-    let endpoints = endpoints
+    let with_each = selection.pairs.map(|_| {
+        // Among all cases those that have no other purpose, otherwise those that were asked for.
+        cases.retain(|case| pairs::about(case));
+        pairs::all(inventory, &endpoints, selection, run.as_str())
+    });
+    let endpoints: Vec<EndpointPlan> = endpoints
         .into_iter()
         .map(|endpoint| {
             let site = Site::new(endpoint, inventory, selection, run);
-            let cases = cases
-                .iter()
-                .map(|case| CasePlan {
-                    case: Arc::clone(case),
-                    known: known_failure(endpoint, case, today),
-                    action: action(&site, case, material.clauses, selection),
-                })
-                .collect();
+            let planned = |case: &Arc<Case>, partner: Option<&str>| CasePlan {
+                case: Arc::clone(case),
+                partner: partner.map(ToOwned::to_owned),
+                known: known_failure(endpoint, case, today),
+                action: action(&site, case, partner, material.clauses, selection),
+            };
+            let planned = cases.iter().flat_map(|case| match &with_each {
+                Some((pairs, _)) => pairs
+                    .iter()
+                    .filter(|(one, _)| *one == endpoint.name)
+                    .map(|(_, other)| planned(case, Some(other)))
+                    .collect(),
+                None => {
+                    let prescribed = endpoint.tpc_partner.as_deref();
+                    vec![planned(case, prescribed.filter(|_| pairs::about(case)))]
+                }
+            });
             EndpointPlan {
                 endpoint: Arc::clone(endpoint),
                 profile: site.profile,
                 observer: observer(inventory, endpoint),
                 second: second_observer(inventory, endpoint),
+                tape: tape_observer(inventory, endpoint),
                 directory: format!("{}{}", endpoint.area, site.directory),
-                cases,
+                cases: planned.collect(),
             }
         })
         .collect();
+    let with_partner = |planned: &CasePlan| {
+        matches!(planned.action, Action::Run(_)) && pairs::about(&planned.case)
+    };
+    let mut planned = endpoints.iter().flat_map(|endpoint| &endpoint.cases);
+    let partners = match planned.any(with_partner) {
+        true => partners(inventory),
+        false => Vec::new(),
+    };
     Ok(Plan {
         run: run.clone(),
         started,
         strict: selection.strict,
         clauses: Arc::clone(material.clauses),
         endpoints,
+        partners,
+        pairs: with_each.map(|(_, counted)| counted),
     })
+}
+
+/// Every endpoint of the inventory, selected or not, where something can be arranged.
+fn partners(inventory: &Inventory) -> Vec<Arc<PartnerPlan>> {
+    let partner = |endpoint: &Arc<Endpoint>| {
+        Some(Arc::new(PartnerPlan {
+            endpoint: Arc::clone(endpoint),
+            observer: observer(inventory, endpoint)?,
+            audience: usual_audience(endpoint),
+        }))
+    };
+    inventory
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.traits.read_only.is_none())
+        .filter_map(partner)
+        .collect()
 }
 
 /// The token with which `endpoint`'s objects are arranged and seen: it reads the whole area, and writes
@@ -88,6 +132,15 @@ pub fn observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenReque
 /// The same for the second area.
 pub fn second_observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
     everything(inventory, endpoint, &endpoint.second.as_ref()?.issuer)
+}
+
+/// The token with which requests to the tape REST API are looked at and taken back.
+fn tape_observer(inventory: &Inventory, endpoint: &Endpoint) -> Option<TokenRequest> {
+    let issuer = endpoint.issuer.as_ref()?;
+    endpoint.traits.tape.as_ref()?;
+    let scopes = ["storage.stage:/", "storage.poll:/"].map(ToOwned::to_owned);
+    let can = inventory.issuer(issuer)?.abilities().any;
+    can.then(|| TokenRequest::good(issuer.clone(), scopes.to_vec(), usual_audience(endpoint)))
 }
 
 fn everything(inventory: &Inventory, endpoint: &Endpoint, issuer: &str) -> Option<TokenRequest> {
@@ -144,11 +197,18 @@ impl<'a> Site<'a> {
     }
 }
 
-fn action(site: &Site<'_>, case: &Case, clauses: &[Clause], selection: &Selection) -> Action {
+fn action(
+    site: &Site<'_>,
+    case: &Case,
+    partner: Option<&str>,
+    clauses: &[Clause],
+    selection: &Selection,
+) -> Action {
     if let Some(reason) = needs::lacking(site, case, clauses, selection) {
         return Action::Skip(reason);
     }
-    let script = expand::script(site, case);
+    let beside = partner.filter(|_| selection.pairs.is_some());
+    let script = expand::script(site, case, beside);
     let fit = match &site.endpoint.traits.read_only {
         Some(file) => existing::onto(site, file, case, &script),
         None => Ok(script),

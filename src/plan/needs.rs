@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use url::Host;
 
 use crate::model::{
-    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Means, Method, Template, TokenTemplate,
-    Variable, altered,
+    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Endpoint, Interface, Means, Method, Side,
+    Step, Template, TokenTemplate, Variable, altered,
 };
 
 use super::{Selection, Site};
@@ -19,6 +21,7 @@ pub(super) fn lacking(
         .or_else(|| too_new(site, case, clauses))
         .or_else(|| token_source(site, case))
         .or_else(|| traits(site, case))
+        .or_else(|| transfers(site, case, selection))
         .or_else(|| unheard(site, case, selection))
 }
 
@@ -134,6 +137,10 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
             "the endpoint declares no authorisation by group (`traits: {groups: …}`)".into(),
         );
     }
+    let asks = |step: &Step| matches!(step.interface, Interface::Macaroons(_));
+    if !traits.macaroons && case.steps.iter().any(asks) {
+        return Some("the endpoint declares no macaroons (`traits: {macaroons: true}`)".into());
+    }
     let beside_it = |variable| variable == Variable::Area;
     if site.endpoint.area.is_empty() && variables(case).any(beside_it) {
         return Some("the endpoint's area is the root of the service".into());
@@ -151,12 +158,20 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
     if case.issuer_path && !second_issuer_has_path(site) {
         return Some("the issuer of the second area has no path in its URL".into());
     }
+    if traits.tape.is_none() && (calls_tape(case) || variables(case).any(Variable::of_tape)) {
+        return Some("the endpoint declares no tape (`traits: {tape: {path, file}}`)".into());
+    }
     if !traits.any_audience && tokens(case).any(names_everybody) {
         return Some(format!(
             "the endpoint declares that it does not accept the audience {ANY_AUDIENCE}"
         ));
     }
     None
+}
+
+fn calls_tape(case: &Case) -> bool {
+    let mut steps = case.steps.iter();
+    steps.any(|step| matches!(step.interface, Interface::Tape(_)))
 }
 
 fn second_issuer_has_path(site: &Site<'_>) -> bool {
@@ -166,9 +181,57 @@ fn second_issuer_has_path(site: &Site<'_>) -> bool {
     url.is_some_and(|url| url.path() != "/")
 }
 
+/// What keeps the transfers of a case from being done.
+fn transfers(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
+    let mut sides = sides(case).peekable();
+    sides.peek()?;
+    let endpoint = site.endpoint;
+    if !endpoint.traits.third_party_copy {
+        return Some(
+            "the endpoint declares that it copies from and to no other server (`traits: {third-party-copy: false}`)"
+                .into(),
+        );
+    }
+    if endpoint.traits.read_only.is_some() {
+        return Some("the endpoint is read-only, and a COPY could write".into());
+    }
+    let (mut ours, mut partner) = (false, false);
+    for side in sides {
+        match side {
+            Side::Ours(_) | Side::Both => ours = true,
+            Side::Partner => partner = true,
+            Side::Url(_) | Side::Nobody => {}
+        }
+    }
+    if ours && !selection.side {
+        return Some(
+            "it watches what the storage element sends to another server, which we play; give `--listen HOST[:PORT] --listen-certificate FILE --listen-key FILE`, a name of this machine that it can reach and a certificate for it that it trusts".into(),
+        );
+    }
+    let others = |other: &&Arc<Endpoint>| match &endpoint.tpc_partner {
+        Some(name) => other.name == *name,
+        None => other.name != endpoint.name,
+    };
+    let mut candidates = site.inventory.endpoints.iter().filter(others);
+    if partner && !candidates.any(|other| other.traits.read_only.is_none()) {
+        return Some("it copies between two endpoints, and there is no second one that can be written to (`tpc-partner:` names one)".into());
+    }
+    None
+}
+
+/// The other sides of the transfers of a case.
+pub(super) fn sides(case: &Case) -> impl Iterator<Item = &Side> {
+    case.steps.iter().filter_map(|step| match &step.interface {
+        Interface::Transfer(transfer) => Some(&transfer.side),
+        Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => None,
+    })
+}
+
 /// Whether the endpoint could not reach the listener that the case needs.
 fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
-    let needed = variables(case).any(|variable| variable == Variable::Listener);
+    let plays = |side: &Side| matches!(side, Side::Ours(_) | Side::Both);
+    let listening = |variable| matches!(variable, Variable::Listener | Variable::ListenerHost);
+    let needed = variables(case).any(listening) || sides(case).any(plays);
     let loopback = match site.endpoint.url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -176,7 +239,7 @@ fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String
         None => false,
     };
     (needed && !loopback && !selection.listen).then(|| {
-        "it watches whether the storage element connects to a host that a token names, which it could not reach; give `--listen HOST[:PORT]`, a name of this machine that it can reach".into()
+        "it watches whether and how the storage element connects to a server of ours, which it could not reach; give `--listen HOST[:PORT]`, a name of this machine that it can reach".into()
     })
 }
 
@@ -206,14 +269,28 @@ pub(super) fn path_variables(case: &Case) -> impl Iterator<Item = Variable> + '_
         .steps
         .iter()
         .flat_map(|step| std::iter::once(&step.path).chain(&step.destination));
-    given.chain(steps).flat_map(|path| path.variables())
+    let called = case.steps.iter().flat_map(|step| match &step.interface {
+        Interface::Tape(call) => call.files.as_slice(),
+        _ => &[],
+    });
+    let called = called.filter_map(|path| Template::parse(path).ok());
+    let called = called.flat_map(|path| path.variables().collect::<Vec<_>>());
+    let paths = given.chain(steps).flat_map(|path| path.variables());
+    paths.chain(called)
 }
 
 fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
     let texts = case.steps.iter().flat_map(|step| {
         let target = step.wire.as_ref().and_then(|wire| wire.target.as_ref());
         let headers = step.headers.iter().map(|(_, value)| value);
-        target.into_iter().chain(headers)
+        let url = match &step.interface {
+            Interface::Transfer(transfer) => match &transfer.side {
+                Side::Url(url) => Some(url),
+                _ => None,
+            },
+            Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => None,
+        };
+        target.into_iter().chain(headers).chain(url)
     });
     let written = texts.flat_map(|text| {
         let template = Template::parse(text).ok();

@@ -22,6 +22,10 @@ pub struct Selection {
     pub shuffle: Option<u64>,
     /// Our listener has a name under which every endpoint can reach it.
     pub listen: bool,
+    /// Our own other side of transfers has a certificate that storage trusts.
+    pub side: bool,
+    /// Every endpoint copies from and to every other one, in at most so many ordered pairs.
+    pub pairs: Option<usize>,
 }
 
 /// Why nothing can be selected.

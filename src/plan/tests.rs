@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{Catalogue, load_catalogue};
 use crate::model::{
     Alteration, ClientAuthentication, Groups, Issuer, Limits, Object, Place, Script, SecondArea,
-    SecretRef, State, TestKey, TokenSource, Traits,
+    SecretRef, State, Tape, TestKey, TokenSource, Traits,
 };
 
 const START: &str = "2026-11-22T07:28:48Z";
@@ -22,6 +22,11 @@ fn endpoint(name: &str) -> Endpoint {
         audience: None,
         traits: Traits {
             groups: Some(Groups::default()),
+            tape: Some(Tape {
+                path: "/nearline".into(),
+                file: "/nearline/some-file".into(),
+            }),
+            macaroons: true,
             ..Traits::default()
         },
         known_failures: Vec::new(),
@@ -30,6 +35,7 @@ fn endpoint(name: &str) -> Endpoint {
             issuer: "neighbour".into(),
         }),
         limits: Limits::default(),
+        tpc_partner: Some(name.into()),
         redirect_hosts: Vec::new(),
     }
 }
@@ -61,6 +67,7 @@ fn everything() -> Selection {
     selection.intrusive = true;
     selection.slow = true;
     selection.listen = true;
+    selection.side = true;
     selection
 }
 
@@ -259,6 +266,16 @@ fn what_a_case_needs_is_inferred() {
     };
     assert!(of("group.member.read").unwrap().contains("group"));
     assert!(
+        of("macaroon.issue.granted")
+            .unwrap()
+            .contains("macaroons: true")
+    );
+    assert!(
+        of("macaroon.forged.key")
+            .unwrap()
+            .contains("macaroons: true")
+    );
+    assert!(
         of("capability.create.mkcol")
             .unwrap()
             .contains("no directories")
@@ -373,12 +390,19 @@ fn who_cannot_reach_our_listener_is_not_asked_about_it() {
     let mut bench = Bench::new(endpoint("far"), issuer(true));
     bench.selection.listen = false;
     let skipped = bench.skipped();
-    assert_eq!(skipped.len(), 4, "{skipped:?}");
     assert!(
         skipped
             .iter()
-            .all(|(case, reason)| case.contains("unasked") && reason.contains("--listen"))
+            .all(|(_, reason)| reason.contains("--listen"))
     );
+    let unasked = skipped.iter().filter(|(case, _)| case.contains("unasked"));
+    assert_eq!(unasked.count(), 4, "{skipped:?}");
+    // A listener alone is not yet another side that storage would trust.
+    bench.selection.listen = true;
+    bench.selection.side = false;
+    let skipped = bench.skipped();
+    assert!(skipped.iter().all(|(case, _)| case.starts_with("tpc.")));
+    assert!(skipped.len() > 40 && skipped.iter().all(|(_, why)| why.contains("--listen-key")));
     for here in [
         "https://localhost:8443",
         "https://127.0.0.1",
@@ -395,5 +419,59 @@ fn who_cannot_reach_our_listener_is_not_asked_about_it() {
         let token = script.steps[0].token.token().unwrap();
         let wanted = Alteration::Value("{listener}/".into());
         assert_eq!(token.claims["iss"], wanted, "{here}");
+    }
+}
+
+#[test]
+fn everybody_copies_with_everybody_or_with_a_sample() {
+    let mut bench = Bench::new(endpoint("one"), issuer(true));
+    for name in ["two", "three", "four"] {
+        bench.inventory.endpoints.push(Arc::new(endpoint(name)));
+    }
+    let mut silent = endpoint("silent");
+    silent.traits.third_party_copy = false;
+    bench.inventory.endpoints.push(Arc::new(silent));
+    let planned = |bench: &Bench| {
+        let plan = bench.plan().unwrap();
+        let pairs: Vec<_> = plan
+            .endpoints
+            .iter()
+            .flat_map(|endpoint| {
+                let name = endpoint.endpoint.name.clone();
+                let cases = endpoint.cases.iter();
+                let cases = cases.filter(|case| case.case.id.as_str() == "tpc.pair.pull");
+                cases.map(move |case| (name.clone(), case.partner.clone().unwrap()))
+            })
+            .collect();
+        (pairs, plan.pairs.unwrap())
+    };
+    bench.selection.pairs = Some(100);
+    let (all, counted) = planned(&bench);
+    assert_eq!((counted.tried, counted.of, all.len()), (12, 12, 12));
+    assert!(
+        all.iter()
+            .all(|(one, other)| one != other && other != "silent")
+    );
+    bench.selection.pairs = Some(5);
+    let (some, counted) = planned(&bench);
+    assert_eq!((counted.tried, counted.of, some.len()), (5, 12, 5));
+    assert!(some.iter().all(|pair| all.contains(pair)));
+    assert_eq!(planned(&bench).0, some, "a run knows its sample");
+
+    // A case that runs with several partners has a directory for each.
+    let plan = bench.plan().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let cases = plan.endpoints.iter().flat_map(|endpoint| &endpoint.cases);
+    for case in cases {
+        let Action::Run(script) = &case.action else {
+            panic!("{}", case.case.id)
+        };
+        let own = script.directories.first().unwrap().clone();
+        assert!(own.contains(".with-"), "{own}");
+        let endpoints = plan.endpoints.iter();
+        let owner = endpoints
+            .filter(|e| e.cases.iter().any(|c| std::ptr::eq(c, case)))
+            .map(|e| e.endpoint.name.clone());
+        assert!(seen.insert((owner.collect::<Vec<_>>(), own)));
     }
 }

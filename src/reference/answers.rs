@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
+use serde_json::Value;
 
 use super::namespace::Obstacle;
 use super::webdav::{Content, Property, multistatus};
@@ -32,6 +33,10 @@ pub(super) enum Outcome {
     Done,
     /// It is to be had there.
     Elsewhere(String),
+    /// A response that is complete already.
+    Made(Box<Response<Body>>),
+    /// JSON, with headers beside.
+    Json(StatusCode, Value, Vec<(HeaderName, String)>),
     /// The method is none for this resource; these are.
     NotAllowed(&'static str),
     /// What can be asked.
@@ -63,6 +68,8 @@ impl Outcome {
             Self::Created => StatusCode::CREATED,
             Self::Done => StatusCode::NO_CONTENT,
             Self::Elsewhere(_) => StatusCode::TEMPORARY_REDIRECT,
+            Self::Made(response) => response.status(),
+            Self::Json(status, ..) => *status,
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Options => StatusCode::OK,
             Self::Plain(status, _) => *status,
@@ -83,6 +90,8 @@ impl Outcome {
                 }
                 response
             }
+            Self::Made(response) => *response,
+            Self::Json(_, body, headers) => json(&body, headers),
             Self::NotAllowed(methods) => with(header::ALLOW, methods),
             Self::Options => {
                 let mut response = with(header::ALLOW, METHODS);
@@ -110,6 +119,17 @@ impl Outcome {
     }
 }
 
+fn json(body: &Value, headers: Vec<(HeaderName, String)>) -> Response<Body> {
+    let mut response = with(header::CONTENT_TYPE, "application/json");
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    *response.body_mut() = body.to_string().into();
+    response
+}
+
 fn with(name: HeaderName, value: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     response
@@ -119,7 +139,7 @@ fn with(name: HeaderName, value: &'static str) -> Response<Body> {
 }
 
 impl Refusal {
-    fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::InsufficientScope => StatusCode::FORBIDDEN,
             Self::InvalidToken(_) | Self::NoToken => StatusCode::UNAUTHORIZED,
@@ -128,8 +148,9 @@ impl Refusal {
         }
     }
 
-    fn into_response(self) -> Response<Body> {
-        let (error, text) = match self {
+    /// The error's name, and what it means.
+    pub(super) fn words(self) -> (Option<&'static str>, &'static str) {
+        match self {
             Self::InsufficientScope => (
                 Some("insufficient_scope"),
                 "the token does not allow this here",
@@ -138,17 +159,25 @@ impl Refusal {
             Self::KeysUnavailable => (None, "the issuer's keys cannot be fetched"),
             Self::Malformed(why) => (Some("invalid_request"), why),
             Self::NoToken => (None, "a bearer token is needed"),
-        };
-        let mut response = with(header::CONTENT_TYPE, "text/plain; charset=utf-8");
-        *response.body_mut() = format!("{text}\n").into();
-        let challenge = match error {
+        }
+    }
+
+    /// What `WWW-Authenticate` says (RFC 6750 section 3).
+    pub(super) fn challenge(self) -> String {
+        let (error, text) = self.words();
+        match error {
             Some(error) => {
                 format!(r#"Bearer realm="storage", error="{error}", error_description="{text}""#)
             }
             None => r#"Bearer realm="storage""#.to_owned(),
-        };
+        }
+    }
+
+    fn into_response(self) -> Response<Body> {
+        let mut response = with(header::CONTENT_TYPE, "text/plain; charset=utf-8");
+        *response.body_mut() = format!("{}\n", self.words().1).into();
         if self != Self::KeysUnavailable
-            && let Ok(challenge) = HeaderValue::from_str(&challenge)
+            && let Ok(challenge) = HeaderValue::from_str(&self.challenge())
         {
             response
                 .headers_mut()

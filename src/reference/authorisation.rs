@@ -26,6 +26,12 @@ pub(super) enum Operation {
     RenameFile,
     /// See the metadata.
     Stat,
+    /// See whether it is on tape.
+    Locate,
+    /// Look how far a request to bring it to disk is.
+    Follow,
+    /// Have it brought to disk, or not any more.
+    Recall,
 }
 
 /// One question to the authorisation.
@@ -68,11 +74,17 @@ pub(super) fn allows(rules: &Rules, bearer: &Bearer, groups: &Groups, asked: &Qu
 pub(super) fn permits(action: Action, asked: &Question) -> bool {
     use Operation::*;
     match action {
-        Action::Create => matches!(asked.operation, Create | MakeDirectory | RenameFile | Stat),
-        Action::Modify => asked.operation != Read,
-        Action::Poll => false,
-        Action::Read => matches!(asked.operation, Read | Stat | List),
-        Action::Stage => asked.operation == Stat,
+        Action::Create => {
+            matches!(
+                asked.operation,
+                Create | MakeDirectory | RenameFile | Stat | Locate
+            )
+        }
+        Action::Modify => !matches!(asked.operation, Read | Follow | Recall),
+        // Whether it may follow requests is open; who asks for nothing else waits for files.
+        Action::Poll => matches!(asked.operation, Locate | Follow),
+        Action::Read => matches!(asked.operation, Read | Stat | List | Locate),
+        Action::Stage => matches!(asked.operation, Stat | Locate | Follow | Recall),
     }
 }
 
@@ -123,7 +135,7 @@ pub(super) fn method(name: &str) -> Option<Method> {
 pub(super) fn looks(operation: Operation) -> bool {
     matches!(
         operation,
-        Operation::Read | Operation::Stat | Operation::List
+        Operation::Read | Operation::Stat | Operation::List | Operation::Locate | Operation::Follow
     )
 }
 
@@ -133,7 +145,10 @@ mod tests {
     use super::Operation::*;
     use super::*;
 
-    const ALL: [Operation; 9] = [
+    const ALL: [Operation; 12] = [
+        Locate,
+        Follow,
+        Recall,
         Create,
         Delete,
         List,
@@ -166,8 +181,8 @@ mod tests {
     #[test]
     fn each_capability_has_its_operations() {
         for (name, allowed) in [
-            ("read", &[List, Read, Stat][..]),
-            ("create", &[Create, MakeDirectory, RenameFile, Stat]),
+            ("read", &[List, Read, Stat, Locate][..]),
+            ("create", &[Create, MakeDirectory, RenameFile, Stat, Locate]),
             (
                 "modify",
                 &[
@@ -179,10 +194,11 @@ mod tests {
                     RenameDirectory,
                     RenameFile,
                     Stat,
+                    Locate,
                 ],
             ),
-            ("stage", &[Stat]),
-            ("poll", &[]),
+            ("stage", &[Stat, Locate, Follow, Recall]),
+            ("poll", &[Locate, Follow]),
         ] {
             for operation in ALL {
                 assert_eq!(

@@ -1,10 +1,13 @@
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use secrecy::SecretString;
 
 use super::ReferenceError;
+
+/// The names of this machine for itself.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// A certificate authority of our own, new with every process.
 pub struct Authority {
@@ -41,11 +44,27 @@ impl Authority {
 
     /// A new certificate for `localhost`, `127.0.0.1` and `::1`.
     pub fn certificate(&self) -> Result<ServerCertificate, ReferenceError> {
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let mut params = CertificateParams::new(names)?;
+        self.sign(CertificateParams::new(LOOPBACK.map(str::to_owned))?)
+    }
+
+    /// The same for other names.
+    pub fn certificate_for(&self, names: &[&str]) -> Result<ServerCertificate, ReferenceError> {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        self.sign(CertificateParams::new(names)?)
+    }
+
+    /// One for the loopback names whose time is long over.
+    pub fn expired_certificate(&self) -> Result<ServerCertificate, ReferenceError> {
+        let mut params = CertificateParams::new(LOOPBACK.map(str::to_owned))?;
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2020, 2, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, mut params: CertificateParams) -> Result<ServerCertificate, ReferenceError> {
         params
             .distinguished_name
-            .push(DnType::CommonName, "localhost");
+            .push(DnType::CommonName, "touchstone");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;

@@ -13,15 +13,20 @@ use futures_util::StreamExt;
 use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::Question;
 use super::keys::KeyRing;
+use super::macaroons::{self, MacaroonStore};
 use super::namespace::{Namespace, Node};
 use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
-use super::rules::{Memory, Rules, Service, Told};
+use super::rules::{Memory, Rules, Service, Told, Verified};
+use super::tape::{self, Nearline};
 use super::token::{self, Bearer};
+use super::transfer::{self, Order, Transfers};
 use super::webdav;
 use crate::model::{Groups, Method};
+use crate::token::Macaroon;
 
-const MAX_BODY: usize = 16 << 20;
+/// Of what is uploaded or pulled.
+pub(super) const MAX_BODY: usize = 16 << 20;
 /// What is still taken from the wire of a body that is too long, so that the client hears why.
 const MAX_DRAINED: usize = 4 * MAX_BODY;
 /// For a whole upload.
@@ -38,6 +43,10 @@ pub(super) struct Element {
     pub(super) memory: Mutex<Memory>,
     /// What was asked, where that is remembered.
     pub(super) requests: Mutex<Vec<String>>,
+    pub(super) transfers: Transfers,
+    /// What goes to tape, where anything does.
+    pub(super) tape: Option<Nearline>,
+    pub(super) macaroons: MacaroonStore,
 }
 
 /// The part of the namespace that belongs to one issuer.
@@ -48,6 +57,7 @@ pub(super) struct ServedArea {
 }
 
 /// A place in the namespace that lies in an area.
+#[derive(Clone)]
 pub(super) struct Target {
     /// Which of the element's areas.
     area: usize,
@@ -60,6 +70,7 @@ pub(super) struct Target {
 }
 
 /// A request whose token is good and whose path lies in an area.
+#[derive(Clone)]
 pub(super) struct Visit {
     pub(super) method: Method,
     pub(super) bearer: Bearer,
@@ -111,9 +122,18 @@ impl Element {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn outcome(&self, parts: Parts, body: Body) -> Outcome {
+    async fn outcome(self: &Arc<Self>, parts: Parts, body: Body) -> Outcome {
+        if let Some(asked) = self.tape.as_ref().and_then(|_| tape::asked(&parts)) {
+            return self.tape_answer(asked, parts, body).await;
+        }
+        if macaroons::asks_for_metadata(&parts) {
+            return self.metadata();
+        }
         let Some(method) = (self.rules.method)(parts.method.as_str()) else {
-            return Outcome::NotAllowed(METHODS);
+            return match parts.method == axum::http::Method::POST {
+                true => self.issue(&parts, body).await,
+                false => Outcome::NotAllowed(METHODS),
+            };
         };
         if method == Method::Options {
             return Outcome::Options;
@@ -124,7 +144,16 @@ impl Element {
         match self.visit(method, &parts).await {
             Ok(visit) => {
                 let before = self.namespace().get(&visit.target.path).cloned();
-                let outcome = self.serve(&visit, &parts.headers, body).await;
+                let outcome = match Order::of(self, &visit, &parts) {
+                    Some(order) => {
+                        self.drain(&parts.headers, body).await;
+                        match order {
+                            Ok(order) => transfer::start(self, &visit, order).await,
+                            Err(outcome) => outcome,
+                        }
+                    }
+                    None => self.serve(&visit, &parts.headers, body).await,
+                };
                 let told = Told {
                     method,
                     bearer: Some(&visit.bearer),
@@ -147,15 +176,15 @@ impl Element {
 
     /// Who comes, and to which place.
     async fn visit(&self, method: Method, parts: &Parts) -> Result<Visit, Outcome> {
-        let bearer = if self.rules.service == Service::Open {
+        let open = self.rules.service == Service::Open || (self.rules.transfer.unasked)(parts);
+        let bearer = if open {
             Bearer::default()
         } else {
-            let verified = match token::presented(&parts.headers, &parts.uri) {
-                Ok(token) => token::verify(&self.rules.token, token, method, &self.issuers).await,
-                Err(refusal) => Err(refusal),
-            };
+            let verified = self.verified(method, parts).await;
             let bearer = (self.rules.admits)(&mut self.memory(), parts, verified)?;
-            if !(self.rules.audience_accepted)(&bearer, &self.origins, method) {
+            if !(self.rules.audience_accepted)(&bearer, &self.origins, method)
+                && !(self.rules.transfer.any_audience)(parts)
+            {
                 return Err(Refusal::InvalidToken("it is meant for another service").into());
             }
             bearer
@@ -170,6 +199,15 @@ impl Element {
             bearer,
             target: target.ok_or(Refusal::InsufficientScope)?,
         })
+    }
+
+    /// Who the bearer of the request's token or macaroon is.
+    pub(super) async fn verified(&self, method: Method, parts: &Parts) -> Verified {
+        let token = token::presented(&parts.headers, &parts.uri)?;
+        match Macaroon::parse(token) {
+            Ok(macaroon) => self.holder(&macaroon, parts),
+            Err(_) => token::verify(&self.rules.token, token, method, &self.issuers).await,
+        }
     }
 
     /// Decides before the body is read, so that a refused upload is never asked for, and once more
@@ -200,9 +238,19 @@ impl Element {
         let Some(area) = self.areas.get(target.area) else {
             return false;
         };
+        let allowed = || {
+            (self.rules.speaks_for)(bearer, area, &self.areas, asked)
+                && (self.rules.allows)(&self.rules, bearer, &area.groups, asked)
+        };
+        let rules = &self.rules.macaroons;
         self.rules.service == Service::Open
-            || ((self.rules.speaks_for)(bearer, area, &self.areas, asked)
-                && (self.rules.allows)(&self.rules, bearer, &area.groups, asked))
+            || match &bearer.caveats {
+                None => allowed(),
+                Some(caveats) => {
+                    macaroons::allow(rules, caveats, &area.path.join(&target.below), asked)
+                        && (rules.bounded)(allowed(), bearer, asked)
+                }
+            }
     }
 
     /// The place that a URL-escaped path names; `None` if it lies in no area.
@@ -225,6 +273,20 @@ impl Element {
         }))
     }
 
+    /// The same for a path that is understood already.
+    pub(super) fn place(&self, path: ObjectPath) -> Option<Target> {
+        let below = |area: &ServedArea| (self.rules.within)(&path, &area.path);
+        let found = (0..self.areas.len())
+            .filter_map(|area| Some((area, below(&self.areas[area])?)))
+            .min_by_key(|(_, below)| below.depth());
+        found.map(|(area, below)| Target {
+            area,
+            below,
+            slash: false,
+            path,
+        })
+    }
+
     /// The path of a URI of this service.
     pub(super) fn own_path<'a>(&self, uri: &'a str) -> Option<&'a str> {
         self.origins.iter().find_map(|origin| {
@@ -245,7 +307,7 @@ impl Element {
             .collect()
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
+    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
         let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
         let announced = headers
             .get(header::CONTENT_LENGTH)
@@ -285,7 +347,7 @@ impl Element {
 
     /// Takes a body that nobody needs from the wire, so that the client is there to hear the answer;
     /// unless it waits for leave to send it.
-    async fn drain(&self, headers: &HeaderMap, body: Body) {
+    pub(super) async fn drain(&self, headers: &HeaderMap, body: Body) {
         if !waits(headers) {
             let _ = self.read(headers, body).await;
         }
@@ -295,7 +357,7 @@ impl Element {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn namespace(&self) -> MutexGuard<'_, Namespace> {
+    pub(super) fn namespace(&self) -> MutexGuard<'_, Namespace> {
         self.namespace
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,14 +1,15 @@
 //! The public keys of one trusted issuer, fetched over HTTPS and kept for a while.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{self, Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::{ReferenceError, server};
@@ -20,6 +21,8 @@ const EXPIRY: Duration = Duration::from_secs(4 * 24 * 3600);
 /// How soon the issuer may be asked again, whatever tokens come in.
 const PAUSE: Duration = Duration::from_secs(3);
 const MAX_DOCUMENT: usize = 1 << 20;
+/// Tokens that a key remembers to have verified.
+const MOST_KNOWN: usize = 4096;
 
 /// The keys of one issuer.
 pub(super) struct KeyRing {
@@ -42,6 +45,30 @@ pub(super) struct Key {
     pub(super) key: DecodingKey,
     /// As it was published.
     pub(super) jwk: Jwk,
+    /// Digests of what it has verified: most requests carry a token that was seen before.
+    right: Arc<sync::Mutex<HashSet<[u8; 32]>>>,
+}
+
+impl Key {
+    /// Whether `signature`, in base64url, is that of `message` by this key.
+    pub(super) fn verifies(&self, message: &str, signature: &str) -> bool {
+        let mut digest = Sha256::new();
+        digest.update(message.len().to_be_bytes());
+        digest.update(message);
+        digest.update(signature);
+        let digest: [u8; 32] = digest.finalize().into();
+        let known = || self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(&digest) {
+            return true;
+        }
+        let (key, algorithm) = (&self.key, self.algorithm);
+        let right = crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false);
+        let mut known = known();
+        if right && known.len() < MOST_KNOWN {
+            known.insert(digest);
+        }
+        right
+    }
 }
 
 /// The keys cannot be had, so that nothing can be said about a token.
@@ -178,5 +205,6 @@ pub(super) fn public_key(jwk: Value) -> Option<Key> {
         algorithm,
         key,
         jwk,
+        right: Arc::default(),
     })
 }

@@ -12,14 +12,18 @@ mod faults;
 mod foreign;
 mod issuer;
 mod keys;
+mod macaroons;
 mod namespace;
 mod path;
 mod pool;
 mod rules;
 mod scope;
 mod server;
+mod side;
 mod storage;
+mod tape;
 mod token;
+mod transfer;
 mod webdav;
 
 #[cfg(test)]
@@ -29,7 +33,9 @@ pub use authority::{Authority, ServerCertificate};
 pub use faults::{Fault, fault, faults};
 pub use foreign::{Foreign, Listening};
 pub use issuer::{Issuer, IssuerOptions};
+pub use side::{Identity, Opened, SideOptions, SideServer};
 pub use storage::{Area, Storage, StorageOptions};
+pub use transfer::TransferOptions;
 
 /// Why an embedded service could not be started.
 #[derive(Debug, thiserror::Error)]

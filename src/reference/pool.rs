@@ -14,7 +14,7 @@ use super::token::Bearer;
 use crate::model::Method;
 
 /// Files right in a directory of this name are fetched from the pool.
-const POOLED: &str = "pooled";
+pub(super) const POOLED: &str = "pooled";
 /// Where the pool's paths start.
 const PLACE: &str = "/.pool";
 const TICKET: &str = "ticket=";

@@ -8,11 +8,14 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use super::answers::{Outcome, Refusal};
 use super::authorisation::{self, Operation, Question};
 use super::element::ServedArea;
+use super::macaroons::MacaroonRules;
 use super::namespace::{Act, Change, Namespace, Node, Obstacle};
 use super::path::{End, ObjectPath, RequestPath, WrittenPath};
 use super::pool::{self, Ticket};
 use super::scope::Action;
+use super::tape::TapeRules;
 use super::token::{Bearer, TokenRules};
+use super::transfer::TransferRules;
 use crate::model::{Groups, Method};
 
 /// The decisions of the storage element. A fault replaces one or a few of them.
@@ -59,6 +62,12 @@ pub(super) struct Rules {
     pub(super) token: TokenRules,
     /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
     pub(super) redeems: fn(&mut Memory, &str, Option<&str>) -> Option<Bearer>,
+    /// What is decided about third-party copies.
+    pub(super) transfer: TransferRules,
+    /// What is decided about tape.
+    pub(super) tape: TapeRules,
+    /// What is decided about macaroons.
+    pub(super) macaroons: MacaroonRules,
 }
 
 /// Whose token it is, or why it is nobody's.
@@ -130,6 +139,9 @@ impl Default for Rules {
             says: |_, response| response,
             token: TokenRules::default(),
             redeems: pool::redeem,
+            transfer: TransferRules::default(),
+            tape: TapeRules::default(),
+            macaroons: MacaroonRules::default(),
         }
     }
 }

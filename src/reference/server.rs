@@ -15,7 +15,7 @@ use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
 use secrecy::ExposeSecret;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::{Authority, ReferenceError};
+use super::{Authority, ReferenceError, ServerCertificate};
 
 const BACKLOG: u32 = 1024;
 const CONNECT: Duration = Duration::from_secs(5);
@@ -65,6 +65,28 @@ impl Port {
         router: Router,
     ) -> Result<Server, ReferenceError> {
         self.serve_counted(tls(authority)?, router, None)
+    }
+
+    /// The same without TLS.
+    pub(super) fn serve_plain(self, router: Router) -> Result<Server, ReferenceError> {
+        let port = self.number;
+        let refused = |source| ReferenceError::Bind { port, source };
+        let listener = self
+            .socket
+            .listen(BACKLOG)
+            .and_then(tokio::net::TcpListener::into_std)
+            .map_err(refused)?;
+        let handle = Handle::new();
+        let server = axum_server::from_tcp(listener)
+            .map_err(refused)?
+            .handle(handle.clone());
+        tokio::spawn(async move {
+            let served = server.serve(router.into_make_service()).await;
+            if let Err(error) = served {
+                tracing::warn!(port, %error, "embedded server ended");
+            }
+        });
+        Ok(Server { handle })
     }
 
     /// The same with what [`tls`] made; every connection is noted in `callers` before its handshake.
@@ -128,7 +150,23 @@ impl<A: Accept<TcpStream, S>, S> Accept<TcpStream, S> for Noting<A> {
 
 /// The server side of TLS with a new certificate of `authority`.
 pub(super) fn tls(authority: &Authority) -> Result<RustlsConfig, ReferenceError> {
-    Ok(RustlsConfig::from_config(Arc::new(server_tls(authority)?)))
+    tls_of(&authority.certificate()?)
+}
+
+/// The same with that certificate.
+pub(super) fn tls_of(certificate: &ServerCertificate) -> Result<RustlsConfig, ReferenceError> {
+    let (chain, key) = parsed(certificate)?;
+    tls_with(chain, key)
+}
+
+/// The same with that chain and key.
+pub(super) fn tls_with(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<RustlsConfig, ReferenceError> {
+    Ok(RustlsConfig::from_config(Arc::new(server_config(
+        chain, key,
+    )?)))
 }
 
 impl Drop for Server {
@@ -137,11 +175,26 @@ impl Drop for Server {
     }
 }
 
-fn server_tls(authority: &Authority) -> Result<ServerConfig, ReferenceError> {
-    let certificate = authority.certificate()?;
+/// What [`tls`] is made of.
+#[cfg(test)]
+pub(super) fn server_tls(authority: &Authority) -> Result<ServerConfig, ReferenceError> {
+    let (chain, key) = parsed(&authority.certificate()?)?;
+    server_config(chain, key)
+}
+
+pub(super) fn parsed(
+    certificate: &ServerCertificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ReferenceError> {
     let chain = certificates(&certificate.certificate_pem)?;
     let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose_secret().as_bytes())
         .map_err(|error| ReferenceError::Tls(error.to_string()))?;
+    Ok((chain, key))
+}
+
+fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, ReferenceError> {
     let mut provider = aws_lc_rs::default_provider();
     // Most of the work here are handshakes, and this suite's hash is by far the cheapest.
     let cheapest = CipherSuite::TLS13_AES_128_GCM_SHA256;
@@ -185,7 +238,8 @@ pub(super) fn client(ca_pem: &str) -> Result<reqwest::Client, ReferenceError> {
         .map_err(|error| ReferenceError::Tls(error.without_url().to_string()))
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ReferenceError> {
+/// The certificates in a PEM text; at least one.
+pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ReferenceError> {
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| ReferenceError::Tls(error.to_string()))?;

@@ -7,12 +7,15 @@ use axum::middleware::from_fn_with_state;
 use super::element::{self, Element, ServedArea};
 use super::faults::Fault;
 use super::keys::KeyRing;
+use super::macaroons::MacaroonStore;
 use super::namespace::{Act, Namespace};
 use super::path::{ObjectPath, WrittenPath};
 use super::rules::{Rules, Service};
 use super::server::{Port, Server};
+use super::tape::Nearline;
+use super::transfer::{TransferOptions, Transfers};
 use super::{Authority, ReferenceError};
-use crate::model::Groups;
+use crate::model::{Groups, Tape};
 
 /// How a storage element is to be.
 #[derive(Clone, Debug)]
@@ -33,8 +36,12 @@ pub struct StorageOptions {
     pub faults: Vec<&'static Fault>,
     /// Files that are there from the start, by their path on the service.
     pub files: Vec<(String, Vec<u8>)>,
+    /// What goes to tape.
+    pub tape: Option<Tape>,
     /// Whether it remembers every request.
     pub recorded: bool,
+    /// How it carries out third-party copies.
+    pub transfer: TransferOptions,
 }
 
 /// A further area, of another issuer.
@@ -62,7 +69,9 @@ impl Default for StorageOptions {
             others: Vec::new(),
             faults: Vec::new(),
             files: Vec::new(),
+            tape: None,
             recorded: false,
+            transfer: TransferOptions::default(),
         }
     }
 }
@@ -91,7 +100,7 @@ impl Storage {
     ) -> Result<Self, ReferenceError> {
         let port = Port::take(options.port)?;
         let url = port.origin();
-        let element = Arc::new(element(&options, &port)?);
+        let element = Arc::new(element(&options, &port, authority)?);
         let running = if element.rules.service == Service::Down {
             Running::Port(port)
         } else {
@@ -129,7 +138,11 @@ impl Storage {
     }
 }
 
-fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceError> {
+fn element(
+    options: &StorageOptions,
+    port: &Port,
+    authority: &Authority,
+) -> Result<Element, ReferenceError> {
     let first = Area {
         path: options.area.clone(),
         issuer: options.issuer.clone(),
@@ -166,10 +179,15 @@ fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceEr
         let full = |_| ReferenceError::Option("a file cannot be stored".into());
         namespace.apply(&put, "").map_err(full)?;
     }
+    let tape = match &options.tape {
+        Some(tape) => Some(nearline(&first, tape, &mut namespace)?),
+        None => None,
+    };
     let mut rules = Rules::default();
     for fault in &options.faults {
         fault.apply(&mut rules);
     }
+    let transfers = Transfers::new(&options.transfer, authority.ca_pem(), &rules.transfer)?;
     Ok(Element {
         rules,
         areas,
@@ -181,7 +199,31 @@ fn element(options: &StorageOptions, port: &Port) -> Result<Element, ReferenceEr
         namespace: Mutex::new(namespace),
         memory: Mutex::default(),
         requests: Mutex::default(),
+        transfers,
+        tape,
+        macaroons: MacaroonStore::new()?,
     })
+}
+
+/// The nearline directory of that area, with the file that is on tape from the start.
+fn nearline(
+    area: &Area,
+    tape: &Tape,
+    namespace: &mut Namespace,
+) -> Result<Nearline, ReferenceError> {
+    let area = absolute(&area.path)?;
+    let directory = area.join(&absolute(&tape.path)?);
+    let path = area.join(&absolute(&tape.file)?);
+    namespace.make_directories(&directory);
+    if let Some(parent) = path.parent() {
+        namespace.make_directories(&parent);
+    }
+    let content = Bytes::from_static(b"on tape from the start\n");
+    let full = |_| ReferenceError::Option("a file cannot be stored".into());
+    namespace
+        .apply(&Act::Put { path, content }, "")
+        .map_err(full)?;
+    Ok(Nearline::new(directory))
 }
 
 fn absolute(path: &str) -> Result<ObjectPath, ReferenceError> {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::answers::Refusal;
 use super::keys::{Key, KeyRing, Unavailable};
+use super::macaroons::Meaning;
 use super::scope::{self, Action, Capability, Scope};
 use crate::model::{Audience, Method};
 
@@ -28,6 +29,10 @@ pub(super) struct Bearer {
     pub(super) audience: Option<Audience<String>>,
     pub(super) scope: Scope,
     pub(super) groups: Vec<String>,
+    /// `exp`, in seconds since 1970.
+    pub(super) expires: Option<f64>,
+    /// Those of the macaroons that stand for the token; `None` for the token itself.
+    pub(super) caveats: Option<Vec<Meaning>>,
 }
 
 impl Bearer {
@@ -294,8 +299,7 @@ pub(super) fn signed(jws: &Jws, key: &Key) -> bool {
 
 /// Whether `signature` is that of the token by the key, whatever its header says.
 pub(super) fn verified(jws: &Jws, signature: &str, key: &Key) -> bool {
-    jsonwebtoken::crypto::verify(signature, jws.message.as_bytes(), &key.key, key.algorithm)
-        .unwrap_or(false)
+    key.verifies(jws.message, signature)
 }
 
 fn unix_now() -> f64 {
@@ -314,6 +318,8 @@ fn read(rules: &TokenRules, jws: &Jws, issuer: &str, now: f64) -> Result<Bearer,
         audience: claims.get("aud").and_then(audience),
         scope: scope.ok_or(Refusal::InvalidToken("its scope is broken"))?,
         groups: (rules.groups)(claims),
+        expires: claims.get("exp").and_then(Value::as_f64),
+        caveats: None,
     })
 }
 

@@ -72,7 +72,7 @@ fn heading(endpoint: &EndpointRecord, style: Style) -> String {
 fn in_full(result: &CaseResult, mark: &str, style: Style) -> String {
     format!(
         "  {mark}  {}  {}\n{INDENT}{}\n\n{}\n",
-        style.bold(&line(result.case.as_str())),
+        style.bold(&line(&result.name())),
         result.severity,
         line(&result.title),
         detail::findings(result, INDENT, style)
@@ -84,7 +84,7 @@ fn known_failure(result: &CaseResult, style: Style) -> String {
     let mut text = format!(
         "  {}  {}  {}\n{INDENT}known failure: {known}\n",
         style.yellow("KNOWN"),
-        style.bold(&line(result.case.as_str())),
+        style.bold(&line(&result.name())),
         result.severity,
     );
     for finding in &result.findings {
@@ -106,7 +106,7 @@ fn unexpected_pass(result: &CaseResult, style: Style) -> String {
         "  {}  {}  {}\n{INDENT}passed, though listed as a known failure: {}\n\
          {INDENT}remove the entry at {}\n\n",
         style.green("PASS "),
-        style.bold(&line(result.case.as_str())),
+        style.bold(&line(&result.name())),
         result.severity,
         detail::known(known),
         line(&known.at.to_string())
@@ -125,10 +125,7 @@ fn groups<'a>(results: impl Iterator<Item = &'a CaseResult>, mark: &str, style: 
     }
     let mut text = String::new();
     for (reason, members) in groups {
-        let ids: Vec<String> = members
-            .iter()
-            .map(|result| line(result.case.as_str()))
-            .collect();
+        let ids: Vec<String> = members.iter().map(|result| line(&result.name())).collect();
         text += &format!(
             "  {mark}  {}: {}\n{INDENT}{}\n",
             count(members.len(), "case"),

@@ -73,7 +73,7 @@ fn about(endpoint: &EndpointRecord) -> Option<String> {
 }
 
 fn case(result: &CaseResult) -> TestCase {
-    let name = attribute(result.case.as_str());
+    let name = attribute(&result.name());
     let time = Duration::milliseconds(
         i64::try_from(result.duration_ms.min(LONGEST_MS)).unwrap_or_default(),
     );

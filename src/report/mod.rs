@@ -16,6 +16,7 @@ pub mod failures;
 pub mod json;
 pub mod junit;
 pub mod matrix;
+pub mod pairs;
 pub mod record;
 pub mod style;
 pub mod table;

@@ -19,8 +19,8 @@ pub struct Recorder {
     duration_ms: Option<u64>,
 }
 
-/// Endpoint and case.
-type Key = (String, CaseId);
+/// Endpoint, case and partner.
+type Key = (String, CaseId, Option<String>);
 
 /// What the events told of an endpoint.
 #[derive(Default)]
@@ -42,11 +42,16 @@ impl Recorder {
             Event::EndpointUnreachable { endpoint, reason } => {
                 self.endpoints.entry(endpoint).or_default().unreachable = Some(reason);
             }
-            Event::CaseStarted { endpoint, case } => {
-                self.begun.insert((endpoint, case));
+            Event::CaseStarted {
+                endpoint,
+                case,
+                partner,
+            } => {
+                self.begun.insert((endpoint, case, partner));
             }
             Event::CaseFinished(result) => {
-                let key = (result.endpoint.clone(), result.case.clone());
+                let partner = result.partner.clone();
+                let key = (result.endpoint.clone(), result.case.clone(), partner);
                 self.results.insert(key, *result);
             }
             Event::EndpointFinished {
@@ -97,6 +102,7 @@ impl Recorder {
                 started: plan.started,
                 duration_ms: self.duration_ms.or(longest).unwrap_or_default(),
                 interrupted: self.interrupted || self.duration_ms.is_none(),
+                pairs: plan.pairs,
             },
             statistics: statistics(&endpoints, &results),
             endpoints,
@@ -106,7 +112,11 @@ impl Recorder {
 
     /// What came of a case, or why nothing did.
     fn result(&mut self, planned: &EndpointPlan, case: &CasePlan, seen: &Seen) -> CaseResult {
-        let key = (planned.endpoint.name.clone(), case.case.id.clone());
+        let key = (
+            planned.endpoint.name.clone(),
+            case.case.id.clone(),
+            case.partner.clone(),
+        );
         if let Some(result) = self.results.remove(&key) {
             return result;
         }
@@ -122,6 +132,7 @@ impl Recorder {
             endpoint: key.0,
             suite: case.case.suite.clone(),
             case: key.1,
+            partner: key.2,
             title: case.case.title.clone(),
             clauses: case.case.clauses.clone(),
             severity: case.case.severity,
@@ -241,6 +252,7 @@ mod tests {
         events.push(Event::CaseStarted {
             endpoint: "se-beta".into(),
             case: "path.sibling-prefix.read".parse().unwrap(),
+            partner: None,
         });
         events.push(Event::RunInterrupted);
         let record = fold(events).unwrap();

@@ -88,6 +88,7 @@ pub(crate) fn plan() -> Plan {
             _ => Vec::new(),
         };
         let cases = CASES.map(|(id, title, clause, severity, skip)| CasePlan {
+            partner: None,
             case: Arc::new(Case {
                 id: id.parse().unwrap(),
                 suite: id.split('.').next().unwrap().into(),
@@ -128,16 +129,20 @@ pub(crate) fn plan() -> Plan {
                 known_failures: known,
                 second: None,
                 limits: Limits::default(),
+                tpc_partner: None,
                 redirect_hosts: Vec::new(),
             }),
             profile: Profile::V1_3,
             observer: None,
             second: None,
+            tape: None,
             directory: "/touchstone-20261122t072848z-4f2a9c".into(),
             cases: cases.into(),
         }
     };
     Plan {
+        partners: Vec::new(),
+        pairs: None,
         clauses: std::sync::Arc::from([]),
         run: RunId::new(started, 0x4f_2a9c),
         started,
@@ -173,6 +178,7 @@ pub(crate) fn events() -> Vec<Event> {
             events.push(Event::CaseStarted {
                 endpoint: endpoint.clone(),
                 case: case.case.id.clone(),
+                partner: case.partner.clone(),
             });
             let mut result = passed(endpoint, case);
             happen(&mut result, case);
@@ -203,6 +209,7 @@ pub(crate) fn passed(endpoint: &str, case: &CasePlan) -> CaseResult {
         endpoint: endpoint.into(),
         suite: case.case.suite.clone(),
         case: case.case.id.clone(),
+        partner: case.partner.clone(),
         title: case.case.title.clone(),
         clauses: case.case.clauses.clone(),
         severity: case.case.severity,

@@ -27,7 +27,11 @@ pub fn write(record: &RunRecord, style: Style) -> String {
     for (title, width) in TITLES.iter().zip(widths) {
         heading += &format!("  {title:>width$}");
     }
-    let mut table = style.bold(&heading) + "\n";
+    let mut table = super::pairs::write(record, style)
+        .map(|pairs| pairs + "\n")
+        .unwrap_or_default();
+    table += &style.bold(&heading);
+    table += "\n";
     for ((tag, cells), row) in tags.iter().zip(&cells).zip(&record.statistics) {
         table += &format!("{tag:tag_width$}");
         for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {

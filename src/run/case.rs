@@ -1,27 +1,35 @@
 //! One case at one endpoint: tokens, arrangement, steps, controls, effects.
 
 mod effects;
+mod macaroon;
+mod tape;
+mod transfer;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::time::timeout_at;
 
 use crate::check::{self, Judge, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
 use crate::model::{
-    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Method,
-    Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
+    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Interface,
+    Leftover, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
 };
 use crate::token::{Fit, Token, TokenError};
+
+use macaroon::{Held, Presenting};
 
 use super::Shared;
 use super::ledger::Remaining;
 use super::listen::{self, Ear};
 use super::observer::Observer;
 use super::present;
+pub(super) use tape::TapeDoor;
+use tape::Taped;
 
 /// What is known about the site when its cases run.
 pub(super) struct Site<'a> {
@@ -34,6 +42,8 @@ pub(super) struct Site<'a> {
     pub second: Option<&'a Token>,
     /// Where nothing may be written: the file that is there, and its bytes.
     pub existing: Option<&'a (String, Vec<u8>)>,
+    /// Where the tape REST API is, once somebody has asked.
+    pub tape: &'a TapeDoor,
     /// For all cases of the endpoint.
     pub deadline: Instant,
 }
@@ -44,6 +54,8 @@ pub(super) struct Outcome {
     pub reason: Option<String>,
     pub findings: Vec<Finding>,
     pub exchanges: Vec<Exchange>,
+    /// What could not be taken back, at a partner or of what no ledger knows.
+    pub stayed: Vec<Leftover>,
 }
 
 /// Why a case stops before its last step.
@@ -92,9 +104,17 @@ pub(super) async fn run(
         place: None,
         ear: None,
         heard: 0,
+        there: None,
+        taped: Taped::default(),
+        held: None,
     };
     let stop = running.whole(script).await.err();
-    running.outcome(stop)
+    let mut stayed = running.take_back_requests().await;
+    stayed.extend(running.leave_partner().await);
+    Outcome {
+        stayed,
+        ..running.outcome(stop)
+    }
 }
 
 struct Running<'a> {
@@ -118,6 +138,12 @@ struct Running<'a> {
     ear: Option<Box<dyn Ear>>,
     /// How many connections to it were told already.
     heard: usize,
+    /// The partner of its transfers.
+    there: Option<transfer::Guest>,
+    /// What the case has staged.
+    taped: Taped,
+    /// The macaroon that was issued last.
+    held: Option<Held>,
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -206,6 +232,7 @@ impl<'a> Running<'a> {
             reason: reason.map(|reason| self.site.shared.redactor.text(&reason)),
             findings: self.findings,
             exchanges: self.exchanges,
+            stayed: Vec::new(),
         }
     }
 
@@ -215,7 +242,8 @@ impl<'a> Running<'a> {
         timed: &mut HashMap<&'s TokenRequest, Token>,
     ) -> Result<Option<Token>, TokenError> {
         let request = match credential {
-            Credential::None => return Ok(None),
+            // A macaroon comes into being on the way.
+            Credential::None | Credential::Macaroon(_) => return Ok(None),
             Credential::Text(text) => return Ok(Some(Token::of_text(text))),
             Credential::Token(request) => request,
         };
@@ -320,14 +348,17 @@ impl<'a> Running<'a> {
     /// One step, its effects, and its control if a refusal was expected and came.
     async fn judged(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let before = self.findings.len();
+        let held;
+        let token = match self.presenting(step)? {
+            Presenting::Scripted => &credentials.token,
+            Presenting::Held(macaroon) => {
+                held = macaroon;
+                &held
+            }
+            Presenting::Nothing => return Ok(()),
+        };
         let opened = self
-            .perform(
-                Purpose::Step,
-                step,
-                step.expect,
-                &credentials.token,
-                &credentials.other,
-            )
+            .perform(Purpose::Step, step, step.expect, token, &credentials.other)
             .await?;
         if opened {
             return Err(Stop::Broken);
@@ -378,6 +409,9 @@ impl<'a> Running<'a> {
 
     /// The word for the same request when it is allowed.
     fn granted(&self, step: &StepPlan) -> Expect {
+        if matches!(step.interface, Interface::Tape(_)) {
+            return Expect::Ok;
+        }
         let target = step.destination.as_ref().unwrap_or(&step.path);
         match step.method {
             Method::Put | Method::Move | Method::Copy => match self.known(target) {
@@ -386,7 +420,9 @@ impl<'a> Running<'a> {
             },
             Method::Mkcol => Expect::Created,
             Method::Delete => Expect::Deleted,
-            Method::Get | Method::Head | Method::Propfind | Method::Options => Expect::Ok,
+            Method::Get | Method::Head | Method::Propfind | Method::Options | Method::Post => {
+                Expect::Ok
+            }
         }
     }
 
@@ -403,8 +439,20 @@ impl<'a> Running<'a> {
         if step.redirected && purpose == Purpose::Step && self.place.is_none() {
             return Err(Stop::Skip("the service redirected nothing".into()));
         }
+        let mut asked = None;
+        match &step.interface {
+            Interface::Webdav => {}
+            Interface::Transfer(transfer) => {
+                return self.transfer(purpose, step, transfer, expect, token).await;
+            }
+            Interface::Tape(call) => return self.tape(purpose, step, call, expect, token).await,
+            Interface::Macaroons(request) => asked = Some(self.asking(step, request).await?),
+        }
         let before = self.exchanges.len();
-        let ended = self.exchange(purpose, step, token, other).await;
+        let sent = Timestamp::now();
+        let ended = self
+            .exchange(purpose, asked.as_ref().unwrap_or(step), token, other)
+            .await;
         // The judge borrows what findings are made from, not `self`, which the findings go into.
         let (case, clauses, exchange) = (self.case, &self.site.shared.plan.clauses, before);
         let judge = Judge {
@@ -413,8 +461,8 @@ impl<'a> Running<'a> {
             at: &step.at,
             exchange,
         };
-        let sent = self.exchanges.get(before);
-        let cleartext = sent.and_then(|sent| check::cleartext(judge, sent));
+        let hop = self.exchanges.get(before);
+        let cleartext = hop.and_then(|sent| check::cleartext(judge, sent));
         if let Some(finding) = cleartext.filter(|_| purpose == Purpose::Step) {
             self.findings.push(finding);
             return Err(Stop::Broken);
@@ -453,12 +501,13 @@ impl<'a> Running<'a> {
             }
         };
         self.findings.extend(told);
+        let issued = self.issued(judge, purpose, step, &answer, sent)?;
         if purpose == Purpose::Step {
             self.last = Some((answer.status, answer.body.len()));
             let hop = self.exchanges.get(before).and_then(|sent| sent.hops.last());
             self.place = hop.and_then(present::place);
         }
-        let mut opened = expect.refusal() && granted;
+        let mut opened = issued || expect.refusal() && granted;
         if expect.refusal() {
             let leak = check::leak(judge, &known, &answer);
             opened |= leak.is_some();

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::token::{Fit, Token};
 
 use super::Shared;
-use super::case::{self, Outcome, Site};
+use super::case::{self, Outcome, Site, TapeDoor};
 use super::event::Event;
 use super::existing;
 use super::ledger::Remaining;
@@ -49,6 +49,7 @@ struct Ready {
     observer: Token,
     second: Option<Token>,
     existing: Option<(String, Vec<u8>)>,
+    tape: TapeDoor,
     deadline: Instant,
 }
 
@@ -86,6 +87,7 @@ impl Visit {
                         reason: Some(reason.clone()),
                         findings: Vec::new(),
                         exchanges: Vec::new(),
+                        stayed: Vec::new(),
                     },
                 ),
             }
@@ -109,6 +111,7 @@ impl Visit {
                             reason: Some(self.shared.redactor.text(&problem.reason)),
                             findings: Vec::new(),
                             exchanges: problem.exchanges.clone(),
+                            stayed: Vec::new(),
                         },
                     );
                 }
@@ -140,6 +143,7 @@ impl Visit {
             observer,
             second,
             existing: None,
+            tape: TapeDoor::default(),
             deadline: limit.min(self.shared.deadline),
         };
         if let Some(existing) = &plan.endpoint.traits.read_only {
@@ -305,6 +309,7 @@ impl Visit {
                     ),
                     findings: Vec::new(),
                     exchanges: Vec::new(),
+                    stayed: Vec::new(),
                 };
                 self.tear_down(&start, outcome, start.at.elapsed(), ready)
                     .await;
@@ -318,6 +323,7 @@ impl Visit {
         self.shared.tell(Event::CaseStarted {
             endpoint: plan.endpoint.name.clone(),
             case: case.case.id.clone(),
+            partner: case.partner.clone(),
         });
         let site = Site {
             shared: &self.shared,
@@ -327,6 +333,7 @@ impl Visit {
             observer: &ready.observer,
             second: ready.second.as_ref(),
             existing: ready.existing.as_ref(),
+            tape: &ready.tape,
             deadline: ready.deadline,
         };
         let outcome = case::run(&site, case, &script, &start.made).await;
@@ -336,7 +343,8 @@ impl Visit {
 
     async fn tear_down(&self, start: &Begun, outcome: Outcome, elapsed: Duration, ready: &Ready) {
         let name = self.plan().cases[start.index].case.id.as_str().to_owned();
-        let stayed = self.remove(ready, &start.made, &name).await;
+        let mut stayed = self.remove(ready, &start.made, &name).await;
+        stayed.extend(outcome.stayed.iter().cloned());
         let mut result = self.result(start.index, outcome);
         result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
@@ -377,6 +385,7 @@ impl Visit {
             endpoint: plan.endpoint.name.clone(),
             suite: case.suite.clone(),
             case: case.id.clone(),
+            partner: planned.partner.clone(),
             title: case.title.clone(),
             clauses: case.clauses.clone(),
             severity: case.severity,
@@ -414,5 +423,6 @@ fn interrupted() -> Outcome {
         reason: Some("interrupted before it began".into()),
         findings: Vec::new(),
         exchanges: Vec::new(),
+        stayed: Vec::new(),
     }
 }

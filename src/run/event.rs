@@ -28,6 +28,8 @@ pub enum Event {
         endpoint: String,
         /// Which.
         case: CaseId,
+        /// With which partner, where that is prescribed.
+        partner: Option<String>,
     },
     /// A case has its verdict and its objects are removed, as far as they could be.
     CaseFinished(Box<CaseResult>),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::{LISTENER, Script};
+use crate::model::{LISTENER, LISTENER_HOST, Script};
 
 /// Opens such servers.
 #[async_trait]
@@ -26,7 +26,7 @@ pub trait Ear: Send + Sync {
 pub(super) fn needed(script: &Script) -> bool {
     let mut needed = false;
     let _ = script.with_texts(&mut |text| {
-        needed |= text.contains(LISTENER);
+        needed |= text.contains(LISTENER) || text.contains(LISTENER_HOST);
         String::new()
     });
     needed
@@ -34,5 +34,6 @@ pub(super) fn needed(script: &Script) -> bool {
 
 /// `script` with the listener's origin filled in.
 pub(super) fn fill(script: &Script, origin: &str) -> Script {
-    script.with_texts(&mut |text| text.replace(LISTENER, origin))
+    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    script.with_texts(&mut |text| text.replace(LISTENER, origin).replace(LISTENER_HOST, host))
 }

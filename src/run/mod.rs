@@ -9,7 +9,9 @@ mod existing;
 mod ledger;
 mod listen;
 mod observer;
+mod partner;
 mod present;
+mod side;
 mod teardown;
 
 use std::sync::Arc;
@@ -20,14 +22,16 @@ use tokio::task::JoinSet;
 
 use crate::model::{Plan, millis};
 use crate::redact::Redactor;
-use crate::token::Broker;
+use crate::token::{Broker, Token};
 
 pub use cancel::{Cancel, Canceller};
 pub use ledger::{Ledger, LedgerError, Remaining};
 pub use listen::{Ear, Listener};
+pub use side::{OtherSide, Play, Scene};
 pub use teardown::{Cleaner, deletable};
 
 use event::{Event, RunStarted};
+use partner::Partners;
 
 /// Endpoints at the same time, so that a large fleet does not run out of sockets.
 const ENDPOINTS: usize = 32;
@@ -43,6 +47,8 @@ pub struct Resources {
     pub ledger: Option<Ledger>,
     /// Opens servers to which tokens point. `None` where no case needs one.
     pub listener: Option<Arc<dyn Listener>>,
+    /// Plays the other side of transfers. `None` where no case needs one.
+    pub side: Option<Arc<dyn OtherSide>>,
     /// Stops the run early.
     pub cancel: Cancel,
     /// For the whole run; teardown comes after it.
@@ -62,15 +68,21 @@ pub async fn run(
         redactor,
         ledger,
         listener,
+        side,
         cancel,
         deadline,
     } = resources;
+    let made_up = Token::made_up();
+    redactor.add(&made_up.secret);
     let shared = Arc::new(Shared {
         plan: Arc::clone(&plan),
         broker,
         redactor,
         ledger,
         listener,
+        side,
+        partners: Partners::default(),
+        made_up,
         cancel: cancel.clone(),
         deadline: begun + deadline,
         events: events.clone(),
@@ -124,6 +136,10 @@ struct Shared {
     redactor: Redactor,
     ledger: Option<Ledger>,
     listener: Option<Arc<dyn Listener>>,
+    side: Option<Arc<dyn OtherSide>>,
+    partners: Partners,
+    /// The credential for our own other side.
+    made_up: Token,
     cancel: Cancel,
     deadline: Instant,
     events: mpsc::UnboundedSender<Event>,

@@ -85,6 +85,20 @@ pub(super) fn show(
     exchange.presented = Some(lines);
 }
 
+/// Shows in the record which credentials a COPY between servers carried.
+pub(super) fn show_other(exchange: &mut Exchange, token: Option<&Token>, other: Option<&Token>) {
+    let Some(other) = other else {
+        return;
+    };
+    exchange
+        .request_headers
+        .retain(|(name, _)| !name.eq_ignore_ascii_case("transferheaderauthorization"));
+    exchange.other = Some(other.shown.clone());
+    let own = token.map(|_| "Authorization: Bearer $TOKEN".to_owned());
+    let there = "TransferHeaderAuthorization: Bearer $OTHER".to_owned();
+    exchange.presented = Some(own.into_iter().chain([there]).collect());
+}
+
 /// The lines and the target, with these texts for the credentials.
 fn filled(
     wire: &Wire<Credential<TokenRequest>>,

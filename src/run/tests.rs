@@ -69,11 +69,13 @@ async fn judged_with(
             audience: None,
             traits: Traits {
                 groups: Some(Groups::default()),
+                macaroons: true,
                 ..Traits::default()
             },
             known_failures: Vec::new(),
             second: None,
             limits,
+            tpc_partner: None,
             redirect_hosts: Vec::new(),
         })],
     };
@@ -91,6 +93,7 @@ async fn judged_with(
         redactor,
         ledger: ledger(&run_id),
         listener: None,
+        side: None,
         cancel,
         deadline,
     };

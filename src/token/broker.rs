@@ -106,6 +106,19 @@ impl Broker {
         })
     }
 
+    /// Asks these issuers as well, as far as what they need can be read: for partners that nobody judges.
+    pub fn also(mut self, inventory: &Inventory, names: &[&str]) -> Self {
+        for issuer in &inventory.issuers {
+            if names.contains(&issuer.name.as_str())
+                && !self.issuers.contains_key(&issuer.name)
+                && let Ok(vault) = Vault::new(issuer, &self.redactor)
+            {
+                self.issuers.insert(issuer.name.clone(), vault);
+            }
+        }
+        self
+    }
+
     /// The token for `request`: one that is at hand, or a new one.
     ///
     /// # Errors
@@ -334,7 +347,7 @@ impl Vault {
 }
 
 /// First 12 hexadecimal digits of the SHA-256.
-fn hash(secret: &SecretString) -> String {
+pub(super) fn hash(secret: &SecretString) -> String {
     Sha256::digest(secret.expose_secret().as_bytes())
         .iter()
         .take(6)

@@ -9,6 +9,7 @@ mod forge;
 mod given;
 mod inspect;
 mod key;
+mod macaroon;
 mod mint;
 mod secret;
 
@@ -20,6 +21,7 @@ use crate::model::{TokenRef, TokenRequest};
 
 pub use broker::{Broker, Fit, IssuerClient};
 pub use inspect::{Claims, claims};
+pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
 
 #[cfg(test)]
@@ -47,6 +49,38 @@ impl Token {
                 hash: String::new(),
                 how: "write it as it is".into(),
             },
+        }
+    }
+}
+
+impl Token {
+    /// A credential that is good for a server of ours alone, and different in every run.
+    pub fn made_up() -> Self {
+        let text = format!("made-up-{}", uuid::Uuid::new_v4().simple());
+        Self {
+            secret: SecretString::from(text),
+            shown: TokenRef {
+                what: "a credential for touchstone's own other side".into(),
+                issuer: "touchstone".into(),
+                jti: None,
+                hash: String::new(),
+                how: "any word that your own server on the other side knows".into(),
+            },
+        }
+    }
+
+    /// A macaroon that an endpoint has issued, or what became of it. `what` may hold what others wrote.
+    pub fn of_macaroon(secret: SecretString, endpoint: &str, what: &str, how: &str) -> Self {
+        let what = what.chars().take(400).flat_map(char::escape_debug);
+        Self {
+            shown: TokenRef {
+                what: what.collect(),
+                issuer: endpoint.to_owned(),
+                jti: None,
+                hash: broker::hash(&secret),
+                how: how.to_owned(),
+            },
+            secret,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! An issuer and storage elements for tests, and the real binary run against them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -85,7 +85,8 @@ impl Lab {
             .expect("a storage element")
     }
 
-    /// Writes endpoints.yaml; `more` is added to each endpoint, indented by four.
+    /// Writes endpoints.yaml; `more` is added to each endpoint, indented by four. Without traits of its
+    /// own an endpoint issues macaroons.
     pub fn endpoints(&self, endpoints: &[(&str, &str)], more: &str) {
         let mut text = format!(
             "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\n  neighbour:\n    url: {}\n    ca: ca.pem\n    test-key:\n      file: neighbour.pem\nendpoints:\n",
@@ -95,9 +96,13 @@ impl Lab {
             self.issuer.rsa_key_id(),
             self.neighbour.url(),
         );
+        let traits = match more.contains("traits:") {
+            true => "",
+            false => "    traits: {macaroons: true}\n",
+        };
         for (name, url) in endpoints {
             text.push_str(&format!(
-                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    second: {{path: /wlcg2, issuer: neighbour}}\n    ca: ca.pem\n{more}"
+                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    second: {{path: /wlcg2, issuer: neighbour}}\n    ca: ca.pem\n{traits}{more}"
             ));
         }
         self.write("endpoints.yaml", &text);
@@ -192,4 +197,23 @@ fn cases(wanted: impl Fn(&Case) -> bool) -> BTreeSet<String> {
     let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
     let cases = catalogue.cases().filter(|case| wanted(case));
     cases.map(|case| case.id.to_string()).collect()
+}
+
+/// `case -> verdict and why` of a record with one endpoint.
+pub fn outcomes(record: &Value) -> BTreeMap<String, String> {
+    let results = record["results"].as_array().expect("results").iter();
+    results
+        .map(|result| {
+            let text = |key: &str| result[key].as_str().unwrap_or_default();
+            let findings = result["findings"].as_array().expect("findings").iter();
+            let findings = findings.map(|finding| {
+                let text = |key: &str| finding[key].as_str().unwrap_or_default();
+                format!("{}: {}", text("clause"), text("actual"))
+            });
+            let why = std::iter::once(text("reason").to_owned()).chain(findings);
+            let why: Vec<_> = why.filter(|part| !part.is_empty()).collect();
+            let outcome = format!("{:5} {}", text("verdict"), why.join("; "));
+            (text("case").to_owned(), outcome.trim_end().to_owned())
+        })
+        .collect()
 }

@@ -124,6 +124,7 @@ pub fn available() -> Result<(), String> {
         ("libXrdHttp-", "xrootd-server-plugins"),
         ("libXrdHttpTPC-", "xrootd-server-plugins"),
         ("libXrdAccSciTokens-", "xrootd-scitokens-plugins"),
+        ("libXrdMacaroons-", "xrootd-server-plugins"),
     ] {
         if !has_library(plugin) {
             missing.push(format!(
@@ -346,6 +347,13 @@ fn arrange(folder: &Path, port: u16, options: &XrootdOptions<'_>) -> io::Result<
         .output()?;
     succeeded("openssl rehash", rehash.status, &rehash.stderr)?;
 
+    let secret = Command::new("openssl")
+        .args(["rand", "-base64", "-out"])
+        .arg(folder.join("macaroon-secret"))
+        .arg("64")
+        .output()?;
+    succeeded("openssl rand", secret.status, &secret.stderr)?;
+
     let mut bundle = fs::read_to_string(SYSTEM_BUNDLE)?;
     let _ = write!(bundle, "\n{}", options.ca_pem);
     fs::write(folder.join("bundle.pem"), bundle)?;
@@ -371,10 +379,14 @@ xrd.protocol XrdHttp:{port} libXrdHttp.so
 xrootd.chksum max 2 adler32
 http.header2cgi Authorization authz
 http.exthandler xrdtpc libXrdHttpTPC.so
+http.exthandler xrdmacaroons libXrdMacaroons.so
+macaroons.secretkey {folder}/macaroon-secret
+all.sitename touchstone
 http.listingdeny no
 http.desthttps yes
 ofs.authorize
 ofs.authlib ++ libXrdAccSciTokens.so config={folder}/scitokens.cfg
+ofs.authlib ++ libXrdMacaroons.so
 acc.authdb {folder}/authdb
 "
     )

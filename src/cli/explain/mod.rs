@@ -1,5 +1,7 @@
 mod step;
+mod tape;
 mod token;
+mod transfer;
 
 use std::fmt::Write;
 
@@ -136,9 +138,14 @@ fn meaning(variable: Variable) -> &'static str {
         Variable::Second => "the case's directory in the second area (`second:`)",
         Variable::SecondArea => "the path of the second area",
         Variable::SecondIssuer => "the issuer of the second area's tokens",
+        Variable::Tape => {
+            "the case's directory below the path whose files go to tape (`traits: {tape: …}`)"
+        }
+        Variable::Nearline => "the file that is on tape already (`traits: {tape: {file}}`)",
         Variable::Listener => {
             "a server of ours that nobody trusts (`--listen`); who connects to it fails"
         }
+        Variable::ListenerHost => "host and port of that server of ours (`--listen`)",
     }
 }
 
@@ -149,7 +156,7 @@ fn explain_clause(clause: &Clause, catalogue: &Catalogue) -> String {
         None => String::new(),
     };
     let basis = match clause.basis {
-        Basis::Stated => "stated by the profile",
+        Basis::Stated => "stated by the specification",
         Basis::Rfc => "from an RFC or a like specification",
         Basis::Derived => "derived: our reading, not the letter of the source",
     };
@@ -217,9 +224,9 @@ mod tests {
                 !text.contains("()") && !text.contains("a token: \n"),
                 "{text}"
             );
-            let (_, how) = text.split_once("How such tokens are obtained\n").unwrap();
+            let how = text.split_once("How such tokens are obtained\n");
             assert!(
-                how.starts_with("  ") || !text.contains("a token: "),
+                how.is_some_and(|(_, how)| how.starts_with("  ")) || !text.contains("a token: "),
                 "{text}"
             );
             for variable in Variable::ALL {

@@ -3,9 +3,13 @@
 use std::fmt::Write;
 
 use crate::check;
-use crate::model::{Credential, Expect, Method, Step, TokenTemplate, Variable};
+use crate::model::{
+    Credential, Expect, Flavour, Interface, MacaroonRequest, Method, Step, TokenTemplate, Variable,
+};
 
+use super::tape;
 use super::token::{credential, token};
+use super::transfer;
 
 /// Appends what there is to say of `step`.
 pub(super) fn explain(text: &mut String, step: &Step) {
@@ -14,14 +18,31 @@ pub(super) fn explain(text: &mut String, step: &Step) {
         .as_ref()
         .map(|to| format!(" to {to}"))
         .unwrap_or_default();
-    let _ = writeln!(text, "  {} {}{to}", step.method, step.path);
+    let copied = match &step.interface {
+        Interface::Transfer(copied) => Some(copied),
+        Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => None,
+    };
+    let _ = match copied {
+        Some(copied) => writeln!(
+            text,
+            "  {}",
+            transfer::title(&step.path.to_string(), copied)
+        ),
+        None => writeln!(text, "  {} {}{to}", step.method, step.path),
+    };
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "    {name:10}{value}");
     };
+    if let Interface::Tape(call) = &step.interface {
+        tape::shape(&mut row, call);
+    }
     if step.optional {
         row(
             "skipped",
-            "where the service does not offer it (405 or 501)",
+            match copied {
+                Some(_) => "where the service asks the other side for no checksum",
+                None => "where the service does not offer it (405 or 501)",
+            },
         );
     }
     if step.redirected {
@@ -34,9 +55,23 @@ pub(super) fn explain(text: &mut String, step: &Step) {
         row("after", &format!("waiting for {} s", step.wait));
     }
     row("with", &credential(&step.token));
+    if let Interface::Macaroons(request) = &step.interface {
+        row("asks for", &macaroon(request));
+    }
     shape(&mut row, step);
-    row("expected", &expected(step));
-    row("proof", &proof(step));
+    let (expected, proof) = match &step.interface {
+        Interface::Transfer(copied) => {
+            transfer::rows(&mut row, copied);
+            (
+                transfer::expected(step.expect),
+                transfer::proof(copied, step.expect).to_owned(),
+            )
+        }
+        Interface::Tape(call) => (tape::expected(step, call), tape::proof(step, call)),
+        Interface::Webdav | Interface::Macaroons(_) => (expected(step), proof(step)),
+    };
+    row("expected", &expected);
+    row("proof", &proof);
     let named = |asked: &TokenTemplate| asked.variables().any(|v| v == Variable::Listener);
     if step.token.token().is_some_and(named) {
         row("", "nobody has connected to {listener}");
@@ -51,6 +86,26 @@ pub(super) fn explain(text: &mut String, step: &Step) {
             &format!("{plain} with {} has to succeed", token(control)),
         );
     }
+}
+
+/// What a macaroon is asked for.
+fn macaroon(request: &MacaroonRequest) -> String {
+    let mut text = "a macaroon".to_owned();
+    let caveats = request.all_caveats();
+    if !caveats.is_empty() {
+        let caveats: Vec<_> = caveats
+            .iter()
+            .map(|one| one.escape_debug().to_string())
+            .collect();
+        let _ = write!(text, " with {}", caveats.join(" and "));
+    }
+    if !request.validity.is_empty() {
+        let _ = write!(text, ", good for {}", request.validity);
+    }
+    if request.flavour == Flavour::Oauth {
+        text.push_str(", at the token endpoint of the service; without one the case is skipped");
+    }
+    text
 }
 
 /// What is unusual about the request.
@@ -148,7 +203,10 @@ fn expected(step: &Step) -> String {
 
 /// How the step is proven beyond its status.
 fn proof(step: &Step) -> String {
+    let asks = matches!(step.interface, Interface::Macaroons(_));
     let mut proof = match (step.expect, step.method) {
+        (Expect::Ok, _) if asks => "a macaroon is in the answer",
+        (expect, _) if asks && expect.refusal() => "no macaroon is in the answer",
         (Expect::Any, _) => "none is asked for",
         (expect, method) if expect.harmless() && method.writes() => {
             "nothing has changed, as the observer sees by reading it back"

@@ -16,6 +16,9 @@ pub(super) fn credential(credential: &Credential<TokenTemplate>) -> String {
             text.len()
         ),
         Credential::Token(asked) => token(asked),
+        Credential::Macaroon(presented) => {
+            format!("the macaroon that was issued last{presented}")
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::config::catalogue::load;
 use crate::config::{Catalogue, Source, builtin_clauses, builtin_suites, load_catalogue};
-use crate::model::{Alteration, Arrangement, Audience, Expect, Method};
+use crate::model::{Alteration, Arrangement, Audience, Direction, Expect, Interface, Method};
 
 /// A suite with this text for its cases, after the register of the binary.
 fn suite(text: &str) -> Result<Catalogue, String> {
@@ -18,7 +18,7 @@ fn told(text: &str) -> String {
 /// A good case up to its objects and steps.
 const HEAD: &str = "suite: own\nabout: x\ncases:\n- id: own.one\n  title: t\n  risk: r\n  clauses: [JWT-2.2.1-01]\n  severity: critical\n";
 
-fn steps(text: &str) -> String {
+pub(super) fn steps(text: &str) -> String {
     told(&format!("{HEAD}{text}"))
 }
 
@@ -55,7 +55,15 @@ fn places_are_the_lines_of_cases_and_steps() {
         for case in catalogue.cases().filter(|case| case.at.file == source.name) {
             assert_eq!(lines[case.at.line - 1].trim(), format!("- id: {}", case.id));
             for step in &case.steps {
-                let method = step.method.as_str().to_lowercase();
+                let method = match &step.interface {
+                    Interface::Transfer(transfer) => match transfer.direction {
+                        Direction::Pull => "pull".to_owned(),
+                        Direction::Push => "push".to_owned(),
+                    },
+                    Interface::Tape(_) => "tape".to_owned(),
+                    Interface::Macaroons(_) => "macaroon".to_owned(),
+                    _ => step.method.as_str().to_lowercase(),
+                };
                 let path = step.path.to_string();
                 let line = lines[step.at.line - 1].trim().replace('"', "");
                 let line = line.trim_start_matches(['-', ' ', '{']);
@@ -348,7 +356,7 @@ fn variables_and_paths() {
     own.yaml:15:11: a path has no variables
        15 |   - file: '{dir}/a'
           |           ^^^^^^^^^
-      help: only `{protected}/` or `{second}/` may stand at its start
+      help: only `{protected}/`, `{second}/` or `{tape}/` may stand at its start
 
     own.yaml:16:12: ` ` cannot stand in the path of a URL
        16 |   - file: a b
@@ -430,59 +438,59 @@ fn expectations_fit_methods_and_controls() {
     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
     expect: created
 "), @"
-    own.yaml:13:13: `get` cannot be `created`
-       13 |     expect: created
-          |             ^^^^^^^
-      help: it can be `any`, `bad-request`, `conflict`, `denied`, `not-allowed`, `not-found`, `ok`, `ok-or-not-found`, `partial`, `precondition-failed`, `refused`, `unauthenticated`, `unsatisfiable` and `unsupported-type`
+       own.yaml:13:13: `get` cannot be `created`
+          13 |     expect: created
+             |             ^^^^^^^
+         help: it can be `any`, `bad-request`, `conflict`, `denied`, `not-allowed`, `not-found`, `ok`, `ok-or-not-found`, `partial`, `precondition-failed`, `refused`, `unauthenticated`, `unsatisfiable` and `unsupported-type`
 
-    own.yaml:14:5: a step that expects `denied` needs the key `control`
-       14 |   - get: f
-          |     ^^^
-      help: name the token with which the very same request succeeds; without it a dead service would pass
+       own.yaml:14:5: a step that expects `denied` needs the key `control`
+          14 |   - get: f
+             |     ^^^
+         help: name the token with which the very same request succeeds; without it a dead service would pass
 
-    own.yaml:20:14: `control` is the same token as `token`
-       20 |     control: a
-          |              ^
-      help: it is the token with which the request succeeds
+       own.yaml:20:14: `control` is the same token as `token`
+          20 |     control: a
+             |              ^
+         help: it is the token with which the request succeeds
 
-    own.yaml:24:14: `control` has to be a token
-       24 |     control: none
-          |              ^^^^
+       own.yaml:24:14: `control` has to be a token
+          24 |     control: none
+             |              ^^^^
 
-    own.yaml:30:5: only `move` and `copy` have a `to`
-       30 |     to: g
-          |     ^^
+       own.yaml:30:5: only `move` and `copy` have a `to`
+          30 |     to: g
+             |     ^^
 
-    own.yaml:31:5: only `put` has a `body`
-       31 |     body: x
-          |     ^^^^
+       own.yaml:31:5: only `put` and `pull` have a `body`
+          31 |     body: x
+             |     ^^^^
 
-    own.yaml:34:5: `control` is for steps that expect `denied` or `unauthenticated`
-       34 |     control: b
-          |     ^^^^^^^
-      help: remove it
+       own.yaml:34:5: `control` is for steps that expect `denied` or `unauthenticated`
+          34 |     control: b
+             |     ^^^^^^^
+         help: remove it
 
-    own.yaml:35:5: a step needs the key `to`
-       35 |   - move: f
-          |     ^^^^
+       own.yaml:35:5: a step needs the key `to`
+          35 |   - move: f
+             |     ^^^^
 
-    own.yaml:39:9: this moves an object onto itself
-       39 |     to: f
-          |         ^
+       own.yaml:39:9: this moves an object onto itself
+          39 |     to: f
+             |         ^
 
-    own.yaml:43:11: a `body` is a lower-case word
-       43 |     body: Not a word
-          |           ^^^^^^^^^^
-      help: the runner makes the content from it
+       own.yaml:43:11: a `body` is a lower-case word
+          43 |     body: Not a word
+             |           ^^^^^^^^^^
+         help: the runner makes the content from it
 
-    own.yaml:44:45: `audience` and the claim `aud` exclude each other
-       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
-          |                                             ^^^
+       own.yaml:44:45: `audience` and the claim `aud` exclude each other
+          44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
+             |                                             ^^^
 
-    own.yaml:44:66: JSON has no such number
-       44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
-          |                                                                  ^^^^
-    ");
+       own.yaml:44:66: JSON has no such number
+          44 |     token: {scope: a, audience: x, claims: {aud: y, exp: 1.5, f: .nan, t: '{dir}'}}
+             |                                                                  ^^^^
+       ");
 }
 
 #[test]

@@ -133,9 +133,9 @@ fn ten_times_the_suites_load_at_once() {
         catalogue.cases().count(),
         load_catalogue(&[]).unwrap().cases().count() * 11
     );
-    // Without optimisation and beside other tests; alone and optimised it is some 20 times less.
+    // What grows with the square of the size would not come to an end here.
     assert!(
-        start.elapsed() < Duration::from_secs(5),
+        start.elapsed() < Duration::from_secs(60),
         "{:?}",
         start.elapsed()
     );

@@ -135,7 +135,7 @@ endpoints:
       directories: false
       any-audience: false
       groups: {member: /vo, protected: /vo/production/}
-      tape: true
+      tape: {path: /nearline, file: /nearline/some%20file}
       macaroons: true
     known-failures:
     - case: path.sibling-prefix.read
@@ -210,7 +210,13 @@ endpoints:
                     protected: "/vo/production",
                 },
             ),
-            tape: true,
+            third_party_copy: true,
+            tape: Some(
+                Tape {
+                    path: "/nearline",
+                    file: "/nearline/some%20file",
+                },
+            ),
             macaroons: true,
             read_only: None,
         },
@@ -366,8 +372,8 @@ endpoints:
     site/endpoints.yaml:13:37: `groups`: expected `false` or a mapping
       help: the mapping has the keys `member`, `privileged` and `protected`
 
-    site/endpoints.yaml:13:49: `tape`: expected `true` or `false`, found text
-      help: write `true`
+    site/endpoints.yaml:13:49: `tape`: expected `false` or a mapping
+      help: write `tape: {path: /nearline, file: /nearline/some-file}`, both below the area: a directory where the cases may write and whose files go to tape, and a file that is on tape already
 
     site/endpoints.yaml:14:3: `critical` is a row of the table already
        14 |   critical:
@@ -554,12 +560,12 @@ fn files_that_are_no_inventory() {
         1 | endpoints: []
           | ^^^^^^^^^
     ");
-    insta::assert_snapshot!(told("endpoints: {se: https://se.example.org}\n"), @r#"
-site/endpoints.yaml:1:17: an endpoint is a mapping, found text
-    1 | endpoints: {se: https://se.example.org}
-      |                 ^^^^^^^^^^^^^^^^^^^^^^
-  help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `second`, `limits` and `redirect-hosts`
-"#);
+    insta::assert_snapshot!(told("endpoints: {se: https://se.example.org}\n"), @"
+    site/endpoints.yaml:1:17: an endpoint is a mapping, found text
+        1 | endpoints: {se: https://se.example.org}
+          |                 ^^^^^^^^^^^^^^^^^^^^^^
+      help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `second`, `limits`, `tpc-partner` and `redirect-hosts`
+    ");
     insta::assert_snapshot!(told("endpoints:\n\tse: {}\n"), @"
     site/endpoints.yaml:2:1: this is not YAML: found character that cannot start any token, while scanning for the next token
         2 | →se: {}

@@ -9,9 +9,10 @@ use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use url::Host;
+use url::{Host, Url};
 
 use crate::http::client::Failure;
+use crate::http::redirect::RedirectPolicy;
 use crate::http::{TlsError, cause, client_config};
 use crate::model::{Endpoint, Limits};
 use crate::redact::Redactor;
@@ -19,6 +20,7 @@ use crate::redact::Redactor;
 use super::link::Link;
 
 /// Where connections to one endpoint come from.
+#[derive(Clone)]
 pub(super) struct Door {
     pub endpoint: String,
     /// Scheme, host and port, without a trailing slash.
@@ -29,11 +31,38 @@ pub(super) struct Door {
     /// Whether nothing that could write may leave.
     pub read_only: bool,
     pub redactor: Redactor,
+    pub redirects: RedirectPolicy,
     to: Uri,
     name: ServerName<'static>,
     /// Tries all addresses of a host, those of both families side by side.
     tcp: TowerToHyperService<HttpConnector>,
     tls: TlsConnector,
+}
+
+/// What of a URL says where to connect.
+struct Place {
+    origin: String,
+    host: String,
+    to: Uri,
+    name: ServerName<'static>,
+}
+
+impl Place {
+    fn of(url: &Url) -> Result<Self, TlsError> {
+        let origin = url.origin().ascii_serialization();
+        let unusable = || TlsError::Client(format!("{origin} has no host that TLS could name"));
+        let name = match url.host().ok_or_else(unusable)? {
+            Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|_| unusable())?,
+            Host::Ipv4(address) => ServerName::from(IpAddr::from(address)),
+            Host::Ipv6(address) => ServerName::from(IpAddr::from(address)),
+        };
+        Ok(Self {
+            host: origin.split_once("://").ok_or_else(unusable)?.1.to_owned(),
+            to: origin.parse().map_err(|_| unusable())?,
+            name,
+            origin,
+        })
+    }
 }
 
 impl Door {
@@ -44,25 +73,44 @@ impl Door {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(endpoint.limits.connect));
-        let origin = endpoint.origin();
-        let unusable = || TlsError::Client(format!("{origin} has no host that TLS could name"));
-        let name = match endpoint.url.host().ok_or_else(unusable)? {
-            Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|_| unusable())?,
-            Host::Ipv4(address) => ServerName::from(IpAddr::from(address)),
-            Host::Ipv6(address) => ServerName::from(IpAddr::from(address)),
-        };
-        let host = origin.split_once("://").ok_or_else(unusable)?.1.to_owned();
+        let Place {
+            origin,
+            host,
+            to,
+            name,
+        } = Place::of(&endpoint.url)?;
         Ok(Self {
             endpoint: endpoint.name.clone(),
-            to: origin.parse().map_err(|_| unusable())?,
+            to,
             origin,
             host,
             limits: endpoint.limits.clone(),
             read_only: endpoint.traits.read_only.is_some(),
             redactor: redactor.clone(),
+            redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             name,
             tcp: TowerToHyperService::new(tcp),
             tls: TlsConnector::from(Arc::new(tls)),
+        })
+    }
+
+    /// The same for another service, to which this one has redirected.
+    ///
+    /// # Errors
+    /// Its host is no name for TLS.
+    pub fn elsewhere(&self, url: &Url) -> Result<Self, TlsError> {
+        let Place {
+            origin,
+            host,
+            to,
+            name,
+        } = Place::of(url)?;
+        Ok(Self {
+            origin,
+            host,
+            to,
+            name,
+            ..self.clone()
         })
     }
 

@@ -110,7 +110,8 @@ impl Link {
         self.clean = false;
         let (response, complete) = self.converse(message, limits, deadline, said).await?;
         let (head, body) = response.into_parts();
-        let answer = answer::head(head.status.as_u16(), &head.headers);
+        let mut answer = answer::head(head.status.as_u16(), &head.headers);
+        answer.head = Some(Instant::now());
         let body = body.into_data_stream();
         let answer = answer::read(answer, body, limits, deadline, |error| cause(error))
             .await

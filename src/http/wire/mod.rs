@@ -15,11 +15,15 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::model::{Answer, Endpoint, Exchange, Method, Purpose, Shape};
+use tokio::sync::Notify;
+use url::Url;
+
+use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
 use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::client::{Caller, Failure, guard};
+use super::redirect::{HOPS, Step};
 use super::{TlsError, answer, exchange};
 
 use door::Door;
@@ -105,6 +109,109 @@ impl Wire {
         outcome
     }
 
+    /// Sends a COPY between servers and follows its redirects, with all its headers wherever the token may
+    /// go. Its answer may take as long as the data do; the client hangs up when `hang_up` is told.
+    pub async fn copy(
+        &self,
+        purpose: Purpose,
+        caller: Caller<'_>,
+        raw: RawRequest<'_>,
+        hang_up: Option<&Notify>,
+    ) -> WireOutcome {
+        let usual = &self.0.limits;
+        let limits = Limits {
+            first_byte: usual.transfer,
+            idle: usual.transfer,
+            ..usual.clone()
+        };
+        let mut door = Arc::clone(&self.0);
+        let mut target = raw.target.to_owned();
+        let mut hops = Vec::new();
+        let mut url = None;
+        loop {
+            let mut connection = Connection {
+                door: Arc::clone(&door),
+                link: None,
+            };
+            let raw = RawRequest {
+                target: &target,
+                ..raw
+            };
+            let mut outcome = connection
+                .send_within(purpose, caller, raw, &limits, hang_up)
+                .await;
+            connection.close().await;
+            let first = url.get_or_insert_with(|| outcome.exchange.url.clone());
+            outcome.exchange.url.clone_from(first);
+            let next = match &outcome.answer {
+                Ok(answer) => self.next(&door, &target, answer, &mut hops),
+                Err(_) => None,
+            };
+            match next {
+                Some(Ok((there, path))) => {
+                    door = Arc::new(there);
+                    target = path;
+                }
+                Some(Err(failure)) => {
+                    outcome.exchange.error = Some(failure.reason.clone());
+                    outcome.answer = Err(failure);
+                    outcome.exchange.hops = hops;
+                    return outcome;
+                }
+                None => {
+                    outcome.exchange.hops = hops;
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    /// Where a redirect leads, if `answer` is one.
+    fn next(
+        &self,
+        door: &Door,
+        target: &str,
+        answer: &Answer,
+        hops: &mut Vec<Hop>,
+    ) -> Option<Result<(Door, String), Failure>> {
+        if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+            return None;
+        }
+        let location = answer.header("location")?;
+        let refused = |reason: String| Some(Err(self.0.failure(reason, false)));
+        if hops.len() == HOPS {
+            return refused(format!("more than {HOPS} redirects"));
+        }
+        let from = match Url::parse(&format!("{}{target}", door.origin)) {
+            Ok(from) => from,
+            Err(error) => return refused(error.to_string()),
+        };
+        let step = self.0.redirects.step(&from, location);
+        hops.push(Hop {
+            url: self.0.redactor.text(from.as_str()),
+            status: answer.status,
+            location: self.0.redactor.text(location),
+            token_forwarded: matches!(step, Step::Follow { token: true, .. }),
+        });
+        match step {
+            Step::Refuse(reason) => refused(reason),
+            // Some carry the token in the new place's query; the other side's would be missing there.
+            Step::Follow { to, token } if token || self.0.redirects.trusts(&to) => {
+                let path = match to.query() {
+                    Some(query) => format!("{}?{query}", to.path()),
+                    None => to.path().to_owned(),
+                };
+                let there = door.elsewhere(&to);
+                let there = there.map_err(|error| self.0.failure(error.to_string(), false));
+                Some(there.map(|there| (there, path)))
+            }
+            Step::Follow { to, .. } => refused(format!(
+                "it redirects to {}, to which the credentials may not go (`redirect-hosts`)",
+                to.host_str().unwrap_or_default()
+            )),
+        }
+    }
+
     /// Opens a connection.
     ///
     /// # Errors
@@ -127,6 +234,18 @@ impl Connection {
         caller: Caller<'_>,
         raw: RawRequest<'_>,
     ) -> WireOutcome {
+        let limits = self.door.limits.clone();
+        self.send_within(purpose, caller, raw, &limits, None).await
+    }
+
+    async fn send_within(
+        &mut self,
+        purpose: Purpose,
+        caller: Caller<'_>,
+        raw: RawRequest<'_>,
+        limits: &Limits,
+        hang_up: Option<&Notify>,
+    ) -> WireOutcome {
         let begun = Instant::now();
         let url = format!("{}{}", self.door.origin, raw.target);
         let sent = exchange::Sent {
@@ -147,8 +266,22 @@ impl Connection {
         };
         let answer = match guard(self.door.read_only, shape) {
             Ok(()) => {
-                self.deliver(caller, &raw, &mut record.attempts, &mut said)
-                    .await
+                let attempts = &mut record.attempts;
+                let delivering = self.deliver(caller, &raw, limits, attempts, &mut said);
+                match hang_up {
+                    None => delivering.await,
+                    Some(told) => {
+                        let ended = tokio::select! {
+                            answer = delivering => Some(answer),
+                            () = told.notified() => None,
+                        };
+                        ended.unwrap_or_else(|| {
+                            self.link = None;
+                            let reason = "the client hung up, as the case asks";
+                            Err(self.door.failure(reason.into(), false))
+                        })
+                    }
+                }
             }
             Err(failure) => Err(failure),
         };
@@ -172,6 +305,7 @@ impl Connection {
         &mut self,
         caller: Caller<'_>,
         raw: &RawRequest<'_>,
+        limits: &Limits,
         attempts: &mut u32,
         said: &mut Said,
     ) -> Result<Answer, Failure> {
@@ -193,9 +327,7 @@ impl Connection {
                     opened => opened?,
                 },
             };
-            let ended = link
-                .exchange(&message, &self.door.limits, raw.deadline, said)
-                .await;
+            let ended = link.exchange(&message, limits, raw.deadline, said).await;
             if link.open() {
                 self.link = Some(link);
             }

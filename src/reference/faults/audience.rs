@@ -5,8 +5,8 @@ use serde_json::json;
 use super::super::authorisation::audience_accepted;
 use super::super::scope::Action;
 use super::super::token::Bearer;
-use super::Fault;
 use super::authentication::{altered, error_for, object};
+use super::{Apply, Fault};
 use crate::model::{ANY_AUDIENCE, Audience, Method};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -35,8 +35,13 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
             "authentication.repeated.audience",
+            "tape.stage.other-audience",
+            "tape.token.other-audience",
+            "tpc.pull.other-audience",
         ],
-        apply: |rules| rules.audience_accepted = |bearer, _, _| bearer.audience.is_some(),
+        apply: Apply::Element(|rules| {
+            rules.audience_accepted = |bearer, _, _| bearer.audience.is_some()
+        }),
     },
     Fault {
         name: "audience-ignored-on-read",
@@ -61,25 +66,31 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
             "authentication.repeated.audience",
+            "tape.stage.other-audience",
+            "tape.token.other-audience",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 (bearer.audience.is_some() && !method.writes())
                     || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-ignored-on-write",
         about: "The audience does not matter to requests that change something.",
         clauses: &["JWT-2.1.1-13", "JWT-2.1.1-14", "JWT-2.1.3-01"],
-        cases: &["audience.foreign.write", "audience.foreign-array.write"],
-        apply: |rules| {
+        cases: &[
+            "audience.foreign.write",
+            "audience.foreign-array.write",
+            "tpc.pull.other-audience",
+        ],
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 (bearer.audience.is_some() && method.writes())
                     || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-non-url-ignored",
@@ -95,14 +106,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted =
                 |bearer, own, method| {
                     bearer.audience.as_ref().is_some_and(|audience| {
                         audience.each().iter().all(|one| !one.contains("://"))
                     }) || audience_accepted(bearer, own, method)
                 }
-        },
+        }),
     },
     Fault {
         name: "audience-array-ignored",
@@ -112,24 +123,24 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.foreign-array.read",
             "audience.foreign-array.write",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 matches!(bearer.audience, Some(Audience::Many(_)))
                     || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-array-ignored-on-write",
         about: "To requests that change something, an array of audiences is right whatever it holds.",
         clauses: &["JWT-2.1.1-14"],
         cases: &["audience.foreign-array.write"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 (method.writes() && matches!(bearer.audience, Some(Audience::Many(_))))
                     || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-array-refused",
@@ -140,32 +151,32 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.array.last",
             "audience.any.in-array",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 !matches!(bearer.audience, Some(Audience::Many(_)))
                     && audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-array-first-only",
         about: "Of an array of audiences only the first counts.",
         clauses: &["JWT-2.1.1-16", "JWT-2.1.1-17"],
         cases: &["audience.array.last", "audience.any.in-array"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted =
                 |bearer, own, method| one_of(bearer, own, method, <[String]>::first)
-        },
+        }),
     },
     Fault {
         name: "audience-array-last-only",
         about: "Of an array of audiences only the last counts.",
         clauses: &["JWT-2.1.1-16"],
         cases: &["audience.array.first"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted =
                 |bearer, own, method| one_of(bearer, own, method, <[String]>::last)
-        },
+        }),
     },
     Fault {
         name: "audience-any-refused",
@@ -182,8 +193,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 let any = bearer
                     .audience
@@ -192,19 +204,19 @@ pub(super) const FAULTS: &[Fault] = &[
                 !(any && bearer.has_only(Action::Read) && !method.writes())
                     && audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-any-in-array-refused",
         about: "The audience that means everybody counts only alone.",
         clauses: &["JWT-2.1.1-17"],
         cases: &["audience.any.in-array"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| match &bearer.audience {
                 Some(Audience::Many(many)) => many.iter().any(|one| own.contains(one)),
                 _ => audience_accepted(bearer, own, method),
             }
-        },
+        }),
     },
     Fault {
         name: "audience-own-url-refused",
@@ -214,33 +226,34 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.own-url",
             "audience.array.first",
             "audience.array.last",
+            "tape.token.endpoint-audience",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, _, method| audience_accepted(bearer, &[], method)
-        },
+        }),
     },
     Fault {
         name: "audience-own-url-in-array-only",
         about: "The service's own URL as the single audience is not recognised.",
         clauses: &["JWT-2.1.1-15"],
-        cases: &["audience.own-url"],
-        apply: |rules| {
+        cases: &["audience.own-url", "tape.token.endpoint-audience"],
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| match &bearer.audience {
                 Some(Audience::One(one)) => one == ANY_AUDIENCE,
                 _ => audience_accepted(bearer, own, method),
             }
-        },
+        }),
     },
     Fault {
         name: "audience-absent-accepted",
         about: "A token without an audience is for everybody.",
         clauses: &["JWT-2.1.1-12"],
-        cases: &["audience.absent"],
-        apply: |rules| {
+        cases: &["audience.absent", "tape.token.no-audience"],
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 bearer.audience.is_none() || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "bad-audience-is-error",
@@ -272,33 +285,34 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.wildcard",
             "authentication.id-token.read",
             "authentication.repeated.audience",
+            "tpc.pull.other-audience",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, outcome| {
                 error_for(
                     outcome,
                     &["it is meant for another service", "aud is no audience"],
                 )
             }
-        },
+        }),
     },
     Fault {
         name: "audience-empty-accepted",
         about: "An empty audience is for everybody.",
         clauses: &["JWT-2.1.1-12"],
         cases: &["audience.empty"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 named(bearer, |one| one.is_empty()) || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-no-text-accepted",
         about: "An audience that is neither text nor array is for everybody.",
         clauses: &["JWT-2.1.1-12"],
         cases: &["audience.no-text"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.object = |json| {
                 Some(altered(
                     object(json)?,
@@ -310,39 +324,39 @@ pub(super) const FAULTS: &[Fault] = &[
                     ("aud", json!(ANY_AUDIENCE)),
                 ))
             }
-        },
+        }),
     },
     Fault {
         name: "audience-any-case-ignored",
         about: "The audience that means everybody is compared without regard to case.",
         clauses: &["JWT-2.1.1-18"],
         cases: &["audience.any.capitals"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 named(bearer, |one| one.eq_ignore_ascii_case(ANY_AUDIENCE))
                     || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-prefix-match",
         about: "An audience that starts like the service is its own.",
         clauses: &["JWT-2.1.1-19"],
         cases: &["audience.longer", "audience.below"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 named(bearer, |one| {
                     own.iter().any(|own| one.starts_with(own.as_str()))
                 }) || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-path-ignored",
         about: "Of an audience only scheme, host and port count.",
         clauses: &["JWT-2.1.1-19"],
         cases: &["audience.below"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 named(bearer, |one| {
                     own.iter().any(|own| {
@@ -351,44 +365,44 @@ pub(super) const FAULTS: &[Fault] = &[
                     })
                 }) || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-suffix-match",
         about: "An audience that ends like the service is its own.",
         clauses: &["JWT-2.1.1-19"],
         cases: &["audience.inside"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 named(bearer, |one| {
                     own.iter().any(|own| one.ends_with(own.as_str()))
                 }) || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-contained",
         about: "An audience that has the service in it is its own.",
         clauses: &["JWT-2.1.1-19"],
         cases: &["audience.longer", "audience.below", "audience.inside"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 named(bearer, |one| {
                     own.iter().any(|own| one.contains(own.as_str()))
                 }) || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
     Fault {
         name: "audience-pattern",
         about: "An audience may be a pattern.",
         clauses: &["JWT-2.1.1-19"],
         cases: &["audience.wildcard"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
                 named(bearer, |one| one.ends_with('*')) || audience_accepted(bearer, own, method)
             }
-        },
+        }),
     },
 ];
 

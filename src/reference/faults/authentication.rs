@@ -9,7 +9,7 @@ use super::super::answers::{Outcome, Refusal};
 use super::super::keys::{Key, public_key};
 use super::super::scope::{Action, Scope, claimed};
 use super::super::token::{BOUND, Bearer, Jws, claim_fits};
-use super::Fault;
+use super::{Apply, Fault};
 use crate::model::{ANY_AUDIENCE, Method};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -22,13 +22,15 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.expired.write",
             "bearer.challenge.expired",
             "bearer.echo",
+            "tape.token.expired",
+            "macaroon.issue.expired-token",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "exp" && jws.claims.get("exp").is_some_and(Value::is_number))
                     || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "expired-accepted-on-get",
@@ -41,11 +43,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.challenge.expired",
             "bearer.echo",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "exp" && jws.method == Method::Get) || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "expired-accepted-on-put",
@@ -55,11 +57,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.expired.write",
             "authentication.expiry.absent.write",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "exp" && jws.method == Method::Put) || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "expiry-absent-accepted",
@@ -69,23 +71,23 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.expiry.absent.read",
             "authentication.expiry.absent.write",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "exp" && !jws.claims.contains_key("exp")) || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "expiry-text-accepted",
         about: "An end that is a text is not compared.",
         clauses: &["JWT-2.1.1-03"],
         cases: &["authentication.expiry.text"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "exp" && jws.claims.get("exp").is_some_and(Value::is_string))
                     || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "expired-is-error",
@@ -107,22 +109,22 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.challenge.expired",
             "bearer.echo",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, outcome| error_for(outcome, &["it has expired, or does not say when"])
-        },
+        }),
     },
     Fault {
         name: "long-lived-is-error",
         about: "A token that ends in more than six hours is answered with 500.",
         clauses: &["JWT-4.3.1-01"],
         cases: &["authentication.lifetime.long"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "cnf" || !later(jws, "exp", now + 6.0 * 3600.0))
                     && claim_fits(name, jws, now)
             };
             rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
-        },
+        }),
     },
     Fault {
         name: "not-before-ignored",
@@ -131,78 +133,79 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.not-before.future.read",
             "authentication.not-before.ten-minutes",
+            "tape.token.not-yet-valid",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "nbf" && jws.claims.get("nbf").is_some_and(Value::is_number))
                     || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "not-before-required",
         about: "A token has to say when it starts.",
         clauses: &["JWT-2.1.1-05"],
         cases: &["authentication.not-before.absent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "nbf" || jws.claims.contains_key("nbf")) && claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "not-before-without-skew",
         about: "Clocks have to agree to the second.",
         clauses: &["JWT-2.1.1-06"],
         cases: &["authentication.not-before.skew"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "nbf" || !later(jws, "nbf", now)) && claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "not-before-skew-too-large",
         about: "Clocks may differ by a quarter of an hour.",
         clauses: &["JWT-2.1.1-04"],
         cases: &["authentication.not-before.ten-minutes"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "nbf"
                     && !later(jws, "nbf", now + 900.0)
                     && jws.claims.get("nbf").is_some_and(Value::is_number))
                     || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "issued-at-absent-accepted",
         about: "A token need not say when it was issued.",
         clauses: &["JWT-2.1.1-08"],
         cases: &["authentication.issued-at.absent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "iat" && !jws.claims.contains_key("iat")) || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "subject-absent-accepted",
         about: "A token need not have a subject.",
         clauses: &["JWT-2.1.1-09"],
         cases: &["authentication.subject.absent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "sub" && !jws.claims.contains_key("sub")) || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "subject-short-only",
         about: "A subject has at most 64 characters.",
         clauses: &["JWT-2.1.1-26"],
         cases: &["authentication.subject.long"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "sub"
                     || jws
@@ -212,25 +215,27 @@ pub(super) const FAULTS: &[Fault] = &[
                         .is_none_or(|sub| sub.len() <= 64))
                     && claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "odd-subject-is-error",
         about: "A subject that cannot be stored is answered with 500.",
         clauses: &["JWT-2.1.1-09", "JWT-2.1.1-26"],
         cases: &["authentication.subject.absent"],
-        apply: |rules| rules.tell = |_, outcome| error_for(outcome, &["sub is missing or not fit"]),
+        apply: Apply::Element(|rules| {
+            rules.tell = |_, outcome| error_for(outcome, &["sub is missing or not fit"])
+        }),
     },
     Fault {
         name: "token-id-absent-accepted",
         about: "A token need not have an id.",
         clauses: &["JWT-2.1.1-10"],
         cases: &["authentication.token-id.absent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "jti" && !jws.claims.contains_key("jti")) || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "token-single-use",
@@ -243,7 +248,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.stronger-token",
             "connection.refused-first",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, verified| {
                 let bearer = verified?;
                 let known = memory.tokens.contains_key(&bearer.token_id);
@@ -255,7 +260,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     .insert(bearer.token_id.clone(), bearer.clone());
                 Ok(bearer)
             }
-        },
+        }),
     },
     Fault {
         name: "issuer-ignored",
@@ -264,20 +269,21 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.issuer.foreign.read",
             "authentication.issuer.foreign.write",
+            "tape.token.unknown-issuer",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.same_issuer = |trusted, iss| {
                 iss.and_then(Value::as_str)
                     .is_some_and(|iss| iss == trusted || iss.contains("issuer.example"))
             }
-        },
+        }),
     },
     Fault {
         name: "issuer-brings-own-key",
         about: "An issuer that is not trusted brings its key along in the header.",
         clauses: &["JWT-2.1.1-22"],
         cases: &["authentication.issuer.foreign.own-key"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.same_issuer = |trusted, iss| {
                 iss.and_then(Value::as_str)
                     .is_some_and(|iss| iss == trusted || iss.starts_with("https://issuer."))
@@ -286,7 +292,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 true => in_header(jws),
                 false => named(jws, keys),
             };
-        },
+        }),
     },
     Fault {
         name: "issuer-prefix-match",
@@ -296,33 +302,33 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.issuer.longer",
             "authentication.issuer.userinfo",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.same_issuer = |trusted, iss| {
                 iss.and_then(Value::as_str)
                     .is_some_and(|iss| iss.starts_with(trusted))
             }
-        },
+        }),
     },
     Fault {
         name: "issuer-userinfo-match",
         about: "What stands before an @ is taken for the host.",
         clauses: &["JWT-2.1.1-23"],
         cases: &["authentication.issuer.userinfo"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.same_issuer = |trusted, iss| {
                 iss.and_then(Value::as_str)
                     .is_some_and(|iss| iss.split('@').next() == Some(trusted))
             }
-        },
+        }),
     },
     Fault {
         name: "issuer-absent-accepted",
         about: "A token without an issuer is tried with every key.",
         clauses: &["JWT-2.1.1-30"],
         cases: &["authentication.issuer.absent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.same_issuer = |trusted, iss| iss.is_none_or(|iss| iss == trusted)
-        },
+        }),
     },
     Fault {
         name: "strange-issuer-is-error",
@@ -343,19 +349,21 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.issuer.slash",
             "authentication.issuer.absent",
         ],
-        apply: |rules| rules.tell = |_, outcome| error_for(outcome, &["its issuer is not trusted"]),
+        apply: Apply::Element(|rules| {
+            rules.tell = |_, outcome| error_for(outcome, &["its issuer is not trusted"])
+        }),
     },
     Fault {
         name: "version-absent-accepted",
         about: "A token need not name the version of the profile.",
         clauses: &["JWT-2.1.1-27"],
         cases: &["authentication.version.absent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "wlcg.ver" && !jws.claims.contains_key("wlcg.ver"))
                     || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "version-absent-audience-ignored",
@@ -365,7 +373,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.version.absent",
             "authentication.version.absent.audience-foreign",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.object = |json| {
                 Some(altered(
                     object(json)?,
@@ -376,7 +384,7 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.token.claim = |name, jws, now| {
                 (name == "wlcg.ver" && !jws.claims.contains_key(name)) || claim_fits(name, jws, now)
             };
-        },
+        }),
     },
     Fault {
         name: "version-absent-expiry-ignored",
@@ -386,7 +394,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.version.absent",
             "authentication.version.absent.expired",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.object = |json| {
                 Some(altered(
                     object(json)?,
@@ -397,19 +405,19 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.token.claim = |name, jws, now| {
                 (name == "wlcg.ver" && !jws.claims.contains_key(name)) || claim_fits(name, jws, now)
             };
-        },
+        }),
     },
     Fault {
         name: "version-number-accepted",
         about: "A version may be a number.",
         clauses: &["JWT-2.1.1-28"],
         cases: &["authentication.version.number"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "wlcg.ver" && jws.claims.get("wlcg.ver").is_some_and(Value::is_number))
                     || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "version-exact",
@@ -420,35 +428,35 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.version.minor.future",
             "capability.stage.no-get-version-1-2",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "wlcg.ver"
                     || !text(jws, "wlcg.ver").starts_with("1.")
                     || text(jws, "wlcg.ver") == "1.0")
                     && claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "version-published-only",
         about: "Only versions 1.0 to 1.3 of the profile are known.",
         clauses: &["JWT-4.3.3-01"],
         cases: &["authentication.version.minor.future"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "wlcg.ver"
                     || text(jws, "wlcg.ver").len() == 3 && text(jws, "wlcg.ver").as_str() <= "1.3"
                     || !text(jws, "wlcg.ver").starts_with("1."))
                     && claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "version-minor-compared-as-text",
         about: "Of a version every later one is accepted.",
         clauses: &["JWT-4.3.3-02"],
-        cases: &["authentication.version.major"],
-        apply: |rules| {
+        cases: &["authentication.version.major", "tape.token.version"],
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name == "wlcg.ver"
                     && text(jws, "wlcg.ver").as_str() >= "2"
@@ -456,65 +464,65 @@ pub(super) const FAULTS: &[Fault] = &[
                     && !text(jws, "wlcg.ver").starts_with('v'))
                     || claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "identity-claims-refused",
         about: "Claims about the person spoil a token.",
         clauses: &["JWT-2.1.1-29"],
         cases: &["authentication.claims.identity"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "cnf" || !jws.claims.contains_key("email")) && claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "unknown-claims-refused",
         about: "Claims that are not known spoil a token.",
         clauses: &["JWT-4.3.3-03"],
         cases: &["authentication.claims.unknown"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "cnf" || !jws.claims.contains_key("wlcg.future"))
                     && claim_fits(name, jws, now)
             }
-        },
+        }),
     },
     Fault {
         name: "scp-honoured",
         about: "The claims scp and scopes count where there is no scope.",
         clauses: &["JWT-4.3.3-04"],
         cases: &["authentication.claims.scp.read"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |_, claims| match claims.contains_key("scope") {
                 true => claimed(claims.get("scope")),
                 false => Scope::parse(&words(claims, "scp")),
             }
-        },
+        }),
     },
     Fault {
         name: "scp-adds-up",
         about: "What the claim scp says comes on top.",
         clauses: &["JWT-4.3.3-04"],
         cases: &["authentication.claims.scp.read", "capability.claim.array"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |_, claims| {
                 Scope::parse(format!("{} {}", words(claims, "scope"), words(claims, "scp")).trim())
             }
-        },
+        }),
     },
     Fault {
         name: "roles-honoured",
         about: "An administrator may do everything.",
         clauses: &["JWT-4.3.3-04"],
         cases: &["authentication.claims.roles"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |_, claims| match claims.contains_key("roles") {
                 true => Scope::parse(&words(claims, "permissions")),
                 false => claimed(claims.get("scope")),
             }
-        },
+        }),
     },
 ];
 

@@ -10,7 +10,7 @@ use super::super::path::WrittenPath;
 use super::super::rules::Memory;
 use super::super::scope::{Action, Capability, Scope};
 use super::super::token::Bearer;
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -39,7 +39,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.no-parent",
             "webdav.put.statuses",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match told.bearer {
                 Some(bearer)
                     if told.method == crate::model::Method::Put && !bearer.has(Action::Read) =>
@@ -48,20 +48,20 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => outcome,
             }
-        },
+        }),
     },
     Fault {
         name: "scheme-case-sensitive",
         about: "Only `Bearer` is a scheme, and no other spelling of it.",
         clauses: &["RFC6750-02"],
         cases: &["bearer.scheme.lower-case"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 if authorization(parts).is_some_and(|value| !value.starts_with("Bearer")) {
                     parts.headers.remove(header::AUTHORIZATION);
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "scheme-not-looked-at",
@@ -73,14 +73,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.malformed.empty",
             "bearer.two-headers.comma",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let value = authorization(parts).unwrap_or_default();
                 if let Some(last) = value.split(' ').next_back().filter(|last| !last.is_empty()) {
                     bear(parts, last);
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "visitors-look",
@@ -107,8 +107,15 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.scheme.bare",
             "bearer.scheme.other",
             "connection.refused-first",
+            "tape.stage.no-token",
+            "tape.error.denied",
+            "tape.token.absent",
+            "tpc.pull.no-token",
+            "tpc.push.no-token",
         ],
-        apply: |rules| rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Read),
+        apply: Apply::Element(|rules| {
+            rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Read)
+        }),
     },
     Fault {
         name: "visitors-write",
@@ -135,8 +142,15 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.scheme.other",
             "connection.no-token",
             "connection.refused-first",
+            "tape.stage.no-token",
+            "tape.error.denied",
+            "tape.token.absent",
+            "tpc.pull.no-token",
+            "tpc.push.no-token",
         ],
-        apply: |rules| rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Modify),
+        apply: Apply::Element(|rules| {
+            rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Modify)
+        }),
     },
     Fault {
         name: "challenge-missing",
@@ -147,14 +161,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.challenge.expired",
             "bearer.challenge.invalid-token",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if !writes(asked) {
                     response.headers_mut().remove(header::WWW_AUTHENTICATE);
                 }
                 response
             }
-        },
+        }),
     },
     Fault {
         name: "challenge-basic",
@@ -166,14 +180,16 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.challenge.invalid-token",
             "bearer.challenge.expired",
         ],
-        apply: |rules| rules.says = |_, response| challenged(response, "Basic realm=\"Bearer\""),
+        apply: Apply::Element(|rules| {
+            rules.says = |_, response| challenged(response, "Basic realm=\"Bearer\"")
+        }),
     },
     Fault {
         name: "challenge-blames-no-token",
         about: "401 without a token blames the token, for writes.",
         clauses: &["RFC6750-04"],
         cases: &["bearer.challenge.write"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, response| {
                 if writes(asked) {
                     challenged(
@@ -184,14 +200,16 @@ pub(super) const FAULTS: &[Fault] = &[
                     response
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "invalid-token-unnamed",
         about: "401 does not tell that the token is no good.",
         clauses: &["RFC6750-05"],
         cases: &["bearer.challenge.invalid-token", "bearer.challenge.expired"],
-        apply: |rules| rules.says = |_, response| challenged(response, "Bearer realm=\"storage\""),
+        apply: Apply::Element(|rules| {
+            rules.says = |_, response| challenged(response, "Bearer realm=\"storage\"")
+        }),
     },
     Fault {
         name: "denied-is-unauthenticated",
@@ -204,7 +222,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.token-id.weaker",
             "connection.weaker-token",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope)
                     if told.method == crate::model::Method::Put =>
@@ -213,27 +231,27 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "empty-token-is-somebody",
         about: "An empty bearer token may read.",
         clauses: &["RFC6750-07"],
         cases: &["bearer.malformed.empty"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| match authorization(parts).as_deref() {
                 Some("Bearer" | "Bearer ") => visitor(memory, Err(Refusal::NoToken), Action::Read),
                 _ if bearer.is_err() => bearer,
                 _ => visitor(memory, bearer, Action::Read),
             }
-        },
+        }),
     },
     Fault {
         name: "first-word-is-token",
         about: "What follows the token in the Authorization header is not looked at.",
         clauses: &["RFC6750-07", "RFC6750-10"],
         cases: &["bearer.two-headers.comma", "bearer.scheme.other"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let value = authorization(parts).unwrap_or_default();
                 if let Some(token) = value
@@ -244,28 +262,28 @@ pub(super) const FAULTS: &[Fault] = &[
                     bear(parts, token);
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "other-scheme-is-error",
         about: "Schemes other than Bearer are answered with 500.",
         clauses: &["RFC6750-18"],
         cases: &["bearer.malformed.no-error"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if authorization(asked).is_some_and(|value| value.starts_with("Negotiate")) {
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 }
                 response
             }
-        },
+        }),
     },
     Fault {
         name: "missing-shows-outside",
         about: "What is missing is told to be missing, also outside of the path.",
         clauses: &["RFC6750-08"],
         cases: &["bearer.oracle.get"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope)
                     if told.before.is_none() && !told.method.writes() =>
@@ -274,14 +292,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "denied-get-tells-more",
         about: "GET that is refused tells whether there is a file, in words only.",
         clauses: &["RFC6750-08"],
         cases: &["bearer.oracle.get"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope)
                     if told.before.is_some() && told.method == crate::model::Method::Get =>
@@ -290,49 +308,49 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "query-beside-header-ignored",
         about: "A token in the query is not looked at when there is one in the header.",
         clauses: &["RFC6750-09"],
         cases: &["bearer.two-ways.access-token", "bearer.two-ways.authz"],
-        apply: |rules| rules.hears = without_query,
+        apply: Apply::Element(|rules| rules.hears = without_query),
     },
     Fault {
         name: "query-wins",
         about: "`authz` in the query takes the place of the header.",
         clauses: &["RFC6750-09"],
         cases: &["bearer.two-ways.authz"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 if let Some(token) = query(parts, "authz") {
                     bear(parts, &token);
                     without_query(parts);
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "last-authorization-counts",
         about: "Of two Authorization headers the last one counts.",
         clauses: &["RFC6750-10"],
         cases: &["bearer.two-headers"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let values = parts.headers.get_all(header::AUTHORIZATION);
                 if let Some(last) = values.iter().next_back().cloned() {
                     parts.headers.insert(header::AUTHORIZATION, last);
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "query-token-is-error",
         about: "A token in the query is answered with 500.",
         clauses: &["RFC6750-11", "RFC6750-18"],
         cases: &["bearer.query"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked
                     .uri
@@ -343,7 +361,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             }
-        },
+        }),
     },
     Fault {
         name: "query-token-unverified",
@@ -353,7 +371,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.query.wrong-access-token",
             "bearer.query.wrong-authz",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| {
                 let there = query(parts, "access_token").or_else(|| query(parts, "authz"));
                 match there.is_none() && bearer.is_err() {
@@ -361,14 +379,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     false => visitor(memory, bearer, Action::Read),
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "cookie-counts",
         about: "A token in a cookie counts.",
         clauses: &["RFC6750-12"],
         cases: &["bearer.elsewhere.cookie"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let cookies = text(parts, "cookie").unwrap_or_default();
                 let token = cookies
@@ -378,14 +396,44 @@ pub(super) const FAULTS: &[Fault] = &[
                     bear(parts, token);
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "other-headers-count",
         about: "Tokens in headers of other services count.",
         clauses: &["RFC6750-12"],
-        cases: &["bearer.elsewhere.proxy", "bearer.elsewhere.transfer"],
-        apply: |rules| {
+        cases: &[
+            "bearer.elsewhere.proxy",
+            "bearer.elsewhere.transfer",
+            "tpc.pull",
+            "tpc.push",
+            "tpc.pair.pull",
+            "tpc.pair.push",
+            "tpc.fts.success",
+            "tpc.fts.failure",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.both-ways",
+            "tpc.overwrite.false",
+            "tpc.overwrite.true",
+            "tpc.overwrite.odd",
+            "tpc.malformed.checksum",
+            "tpc.malformed.streams",
+            "tpc.malformed.credential",
+            "tpc.forward.pull",
+            "tpc.forward.push",
+            "tpc.framing.pull",
+            "tpc.framing.push",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let token = [
                     "x-auth-token",
@@ -399,7 +447,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     bear(parts, token.trim_start_matches("Bearer "));
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "token-echoed",
@@ -416,8 +464,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.request.semicolon",
             "path.request.backslash",
+            "tape.delete.gone",
+            "tape.release.request",
+            "tape.error.not-found",
+            "tpc.fts.success",
+            "tpc.fts.failure",
+            "tpc.push.missing",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 let value = authorization(asked).unwrap_or_default();
                 let payload = value.split('.').nth(1).unwrap_or_default();
@@ -428,7 +482,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             }
-        },
+        }),
     },
     Fault {
         name: "address-echoed",
@@ -439,22 +493,23 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.query",
             "bearer.query.wrong-access-token",
             "bearer.query.wrong-authz",
+            "tape.error.denied",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if response.status() == StatusCode::UNAUTHORIZED {
                     *response.body_mut() = asked.uri.to_string().into();
                 }
                 response
             }
-        },
+        }),
     },
     Fault {
         name: "method-override-unchecked",
         about: "A header that names another method has it carried out with the right for reading.",
         clauses: &["RFC6750-17"],
         cases: &["bearer.method.x-http-method-override"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let named = [
                     "x-http-method-override",
@@ -466,27 +521,27 @@ pub(super) const FAULTS: &[Fault] = &[
                 overridden(parts, named);
             };
             rules.admits = |_, parts, bearer| as_writer(parts, bearer);
-        },
+        }),
     },
     Fault {
         name: "method-in-query-unchecked",
         about: "A method in the query is carried out with the right for reading.",
         clauses: &["RFC6750-17"],
         cases: &["bearer.method.query"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let named = query(parts, "_method");
                 overridden(parts, named);
             };
             rules.admits = |_, parts, bearer| as_writer(parts, bearer);
-        },
+        }),
     },
     Fault {
         name: "lower-case-method-unchecked",
         about: "Methods in lower case are carried out with the right for reading.",
         clauses: &["RFC6750-17"],
         cases: &["bearer.method.lower-case"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let small = parts
                     .method
@@ -497,31 +552,31 @@ pub(super) const FAULTS: &[Fault] = &[
                 overridden(parts, named);
             };
             rules.admits = |_, parts, bearer| as_writer(parts, bearer);
-        },
+        }),
     },
     Fault {
         name: "unknown-method-is-put",
         about: "A method that is not known is an upload, with the right for reading.",
         clauses: &["RFC6750-17", "DAV-21"],
         cases: &["webdav.unknown-method", "capability.read.no-patch"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let unknown = ["FOO", "PATCH"].contains(&parts.method.as_str());
                 overridden(parts, unknown.then(|| "PUT".to_owned()));
             };
             rules.admits = |_, parts, bearer| as_writer(parts, bearer);
-        },
+        }),
     },
     Fault {
         name: "body-before-refusal",
         about: "Uploads are read before they are refused.",
         clauses: &["RFC6750-19"],
         cases: &["bearer.expect-continue"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.headers.remove(header::EXPECT);
             }
-        },
+        }),
     },
 ];
 

@@ -7,7 +7,7 @@ use super::super::authorisation::{Operation, allows, groups_permit, permits};
 use super::super::namespace::Act;
 use super::super::rules::Told;
 use super::super::scope::Action;
-use super::Fault;
+use super::{Apply, Fault};
 use crate::model::Method;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -23,12 +23,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.unknown.case-of-letters",
             "capability.host-auth",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asserted.is_empty() && asked.operation == Operation::Read)
                     || groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "no-scope-writes",
@@ -40,24 +40,24 @@ pub(super) const FAULTS: &[Fault] = &[
             "group.shape.text",
             "group.other-claim.groups",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asserted.is_empty() && asked.operation == Operation::Create)
                     || groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "no-scope-deletes",
         about: "A token without capabilities and groups deletes.",
         clauses: &["JWT-2.2.1-38"],
         cases: &["capability.none.delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asserted.is_empty() && asked.operation == Operation::Delete)
                     || groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "read-uploads",
@@ -73,14 +73,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.weaker-token",
             "connection.token-id.weaker",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read
                     && asked.operation == Operation::Create
                     && asked.method == Method::Put)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "read-overwrites",
@@ -90,19 +90,19 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.copy.replaces-nothing",
             "capability.read.no-overwrite",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read && asked.operation == Operation::Overwrite)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "read-deletes",
         about: "storage.read deletes.",
         clauses: &["JWT-2.2.1-02"],
         cases: &["capability.read.no-delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let capabilities = bearer.capabilities();
                 let covered = capabilities
@@ -111,30 +111,30 @@ pub(super) const FAULTS: &[Fault] = &[
                 (asked.operation == Operation::Delete && bearer.has_only(Action::Read) && covered)
                     || allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "read-makes-directories",
         about: "storage.read makes directories.",
         clauses: &["JWT-2.2.1-02"],
         cases: &["capability.read.no-mkcol"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read && asked.operation == Operation::MakeDirectory)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "read-renames",
         about: "storage.read renames files.",
         clauses: &["JWT-2.2.1-02"],
         cases: &["capability.read.no-move"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read && asked.method == Method::Move) || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-overwrites",
@@ -144,13 +144,15 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-overwrite",
             "capability.create.no-overwrite-chunked",
             "capability.create.rename-no-overwrite",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Overwrite)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-overwrites-yet-forbidden",
@@ -159,14 +161,16 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "capability.create.no-overwrite",
             "capability.create.rename-no-overwrite",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Overwrite)
                     || permits(action, asked)
             };
             rules.tell = overwriting_is_forbidden;
-        },
+        }),
     },
     Fault {
         name: "create-empties-yet-forbidden",
@@ -175,8 +179,10 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "capability.create.no-overwrite",
             "capability.create.rename-no-overwrite",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Overwrite)
                     || permits(action, asked)
@@ -196,21 +202,21 @@ pub(super) const FAULTS: &[Fault] = &[
                 _ => namespace.apply(act, &bearer.token_id),
             };
             rules.tell = overwriting_is_forbidden;
-        },
+        }),
     },
     Fault {
         name: "create-deletes",
         about: "storage.create deletes files.",
         clauses: &["JWT-2.2.1-05"],
-        cases: &["capability.create.no-delete"],
-        apply: |rules| {
+        cases: &["capability.create.no-delete", "macaroon.rights.no-delete"],
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create
                     && asked.operation == Operation::Delete
                     && !asked.directory)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-reads",
@@ -220,38 +226,43 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-get",
             "capability.create.no-get-own",
             "capability.several.no-get-elsewhere",
+            "tpc.push.no-create",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::Read)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-reads-own",
         about: "storage.create reads what was uploaded with the same token.",
         clauses: &["JWT-2.2.1-18"],
         cases: &["capability.create.no-get-own"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let own = asked.made_with == Some(bearer.token_id.as_str());
                 (own && asked.operation == Operation::Read && bearer.has_only(Action::Create))
                     || allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "modify-reads",
         about: "storage.modify reads.",
         clauses: &["JWT-2.2.1-17"],
-        cases: &["capability.modify.no-get", "connection.token-id.other"],
-        apply: |rules| {
+        cases: &[
+            "capability.modify.no-get",
+            "connection.token-id.other",
+            "tpc.push.no-modify",
+        ],
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Modify && asked.operation == Operation::Read)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "read-needs-modify",
@@ -269,25 +280,32 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
+            "tpc.push",
+            "tpc.pair.push",
+            "tpc.forward.push",
+            "tpc.own-token.push",
+            "tpc.framing.push",
+            "tpc.redirected",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Read) && asked.operation == Operation::Read)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "head-refused",
         about: "storage.read does not look at a file with HEAD.",
         clauses: &["JWT-2.2.1-28", "DAV-17"],
         cases: &["capability.read.head"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Read) && asked.method == Method::Head)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "propfind-refused",
@@ -299,25 +317,44 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.mkcol.shows",
             "webdav.propfind.members",
             "webdav.propfind.missing",
+            "macaroon.issue.granted",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Read) && asked.method == Method::Propfind)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-refused",
         about: "storage.create uploads nothing.",
         clauses: &["JWT-2.2.1-03"],
-        cases: &["capability.create.put", "capability.create.no-get-own"],
-        apply: |rules| {
+        cases: &[
+            "capability.create.put",
+            "capability.create.no-get-own",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.operation == Operation::Create)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-makes-no-directories",
@@ -332,26 +369,26 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.mkcol.no-parent",
             "webdav.mkcol.body",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.operation == Operation::MakeDirectory)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "modify-needs-create",
         about: "storage.modify alone does not upload a new file.",
         clauses: &["JWT-2.2.1-15"],
         cases: &["capability.modify.put", "path.directory.write"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify)
                     && asked.operation == Operation::Create
                     && asked.method == Method::Put)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "modify-overwrites-not",
@@ -365,41 +402,43 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.overwrite-f",
             "digest.adler32.replaced",
             "webdav.move.statuses",
+            "tpc.overwrite.false",
+            "tpc.overwrite.true",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify) && asked.operation == Operation::Overwrite)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "modify-deletes-not",
         about: "storage.modify does not delete files.",
         clauses: &["JWT-2.2.1-15"],
         cases: &["capability.modify.delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify)
                     && asked.operation == Operation::Delete
                     && !asked.directory)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "modify-deletes-no-directories",
         about: "storage.modify does not delete directories.",
         clauses: &["JWT-2.2.1-15"],
         cases: &["capability.modify.delete-directory"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify)
                     && asked.operation == Operation::Delete
                     && asked.directory)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "modify-makes-no-directories",
@@ -410,12 +449,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.create-superset",
             "webdav.mkcol.exists",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify) && asked.operation == Operation::MakeDirectory)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "modify-renames-not",
@@ -431,12 +470,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "webdav.move.statuses",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify) && asked.method == Method::Move)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
 ];
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::super::scope::{Scope, claimed};
-use super::Fault;
 use super::scopes::{rewritten, text_of};
+use super::{Apply, Fault};
 
 /// What opens everything.
 const EVERYTHING: &str = "storage.read:/ storage.modify:/";
@@ -15,7 +15,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "A token without a scope claim reads and writes everything.",
         clauses: &["JWT-2.2.1-38"],
         cases: &["authentication.claims.scp.read"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 if claim.is_none() {
                     Scope::parse(EVERYTHING)
@@ -23,51 +23,51 @@ pub(super) const FAULTS: &[Fault] = &[
                     claimed(claim)
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "fifty-scopes",
         about: "Of many capabilities the first fifty count.",
         clauses: &["JWT-2.2.1-51"],
         cases: &["capability.several.hundred"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 let mut scope = claimed(claim)?;
                 scope.capabilities.truncate(50);
                 Some(scope)
             }
-        },
+        }),
     },
     Fault {
         name: "unknown-scope-spoils",
         about: "A scope that the service does not know spoils the token.",
         clauses: &["JWT-2.2.1-33"],
         cases: &["capability.unknown.skipped"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope =
                 |claim, _| claimed(claim).filter(|_| !text_of(claim).contains("storage.unknown"))
-        },
+        }),
     },
     Fault {
         name: "longer-names",
         about: "The name of a capability is looked for anywhere in the scope.",
         clauses: &["JWT-2.2.1-34"],
         cases: &["capability.unknown.longer-name"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.replace("storage.readx", "storage.read")
                         .replace("xstorage", "storage")
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "scitokens-scopes",
         about: "The scopes read and write of SciTokens count.",
         clauses: &["JWT-2.2.1-34"],
         cases: &["capability.unknown.scitokens-read"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.split(' ')
@@ -82,28 +82,28 @@ pub(super) const FAULTS: &[Fault] = &[
                         .join(" ")
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "names-in-any-letters",
         about: "Upper and lower case do not matter in the name of a capability.",
         clauses: &["JWT-2.2.1-35"],
         cases: &["capability.unknown.case-of-letters"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.replace("Storage.Read", "storage.read")
                         .replace("STORAGE.READ", "storage.read")
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "scope-array",
         about: "A scope claim may be an array.",
         clauses: &["JWT-2.2.1-36"],
         cases: &["capability.claim.array"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| match claim.and_then(Value::as_array) {
                 Some(words) => Scope::parse(
                     &words
@@ -114,26 +114,26 @@ pub(super) const FAULTS: &[Fault] = &[
                 ),
                 None => claimed(claim),
             }
-        },
+        }),
     },
     Fault {
         name: "commas-separate",
         about: "Scopes are separated by commas as well.",
         clauses: &["JWT-2.2.1-37"],
         cases: &["capability.separator.comma"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope =
                 |claim, _| rewritten(claim, |text| text.replace(",storage", " storage"))
-        },
+        }),
     },
     Fault {
         name: "doubled-spaces-refused",
         about: "A space too many in a scope claim spoils the token.",
         clauses: &["JWT-2.2.1-37"],
         cases: &["capability.separator.doubled-space"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| claimed(claim).filter(|_| !text_of(claim).contains("  "))
-        },
+        }),
     },
     Fault {
         name: "pathless-is-everything",
@@ -144,31 +144,33 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.no-path.modify",
             "capability.no-path.empty",
         ],
-        apply: |rules| rules.token.scope = |claim, _| rewritten(claim, |text| with_path(text, "/")),
+        apply: Apply::Element(|rules| {
+            rules.token.scope = |claim, _| rewritten(claim, |text| with_path(text, "/"))
+        }),
     },
     Fault {
         name: "compute-stores",
         about: "Capabilities of computing open storage as well.",
         clauses: &["JWT-2.2.1-47"],
         cases: &["capability.compute.no-get"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.replace("compute.read", "storage.read:/")
                         .replace("compute.modify", "storage.modify:/")
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "host-auth-opens",
         about: "host.auth opens everything.",
         clauses: &["JWT-2.2.4-01"],
         cases: &["capability.host-auth"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope =
                 |claim, _| rewritten(claim, |text| text.replace("host.auth", EVERYTHING))
-        },
+        }),
     },
 ];
 

@@ -13,7 +13,7 @@ use super::super::pool::redeem;
 use super::super::rules::Memory;
 use super::super::scope::Action;
 use super::super::token::{Bearer, EXPIRED};
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -21,7 +21,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "GET of a directory is redirected to its name with a slash, over plain HTTP.",
         clauses: &["RFC6750-13"],
         cases: &["connection.redirect.reading"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, response| {
                 let directory = response.status() == StatusCode::METHOD_NOT_ALLOWED;
                 match asked.method == Method::GET && directory {
@@ -29,14 +29,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     false => response,
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "redirects-uploads-to-plain-http",
         about: "Uploads that wait for a word are sent on to plain HTTP.",
         clauses: &["RFC6750-13"],
         cases: &["connection.redirect.upload"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, response| {
                 let waits = asked.method == Method::PUT && asked.headers.contains_key(EXPECT);
                 match waits && response.status().is_success() {
@@ -44,14 +44,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     false => response,
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "redirected-place-is-open",
         about: "Who comes to the pool without a ticket is taken for the last one who had a good one.",
         clauses: &["RFC6750-16"],
         cases: &["connection.redirect.target"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.redeems = |memory, path, ticket| match ticket {
                 None => memory.last.clone(),
                 Some(_) => {
@@ -59,19 +59,19 @@ pub(super) const FAULTS: &[Fault] = &[
                     memory.last.clone()
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "connection-stands-in",
         about: "A request without a good token is judged by the first one of its connection.",
         clauses: &["RFC6750-15"],
         cases: &["connection.no-token", "connection.garbage-token"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
                 Some(first) if bearer.is_err() => Ok(first),
                 _ => bearer,
             }
-        },
+        }),
     },
     Fault {
         name: "connection-keeps-bearer",
@@ -82,19 +82,25 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.stronger-token",
             "connection.token-id.other",
         ],
-        apply: |rules| {
-            rules.admits = |memory, parts, bearer| match first(memory, parts, &bearer) {
-                Some(first) if bearer.is_ok() && partial(&first) => Ok(first),
-                _ => bearer,
+        apply: Apply::Element(|rules| {
+            rules.admits = |memory, parts, bearer| {
+                // The runner's own requests say what they accept, and share connections by chance.
+                if parts.headers.contains_key(ACCEPT) {
+                    return bearer;
+                }
+                match first(memory, parts, &bearer) {
+                    Some(first) if bearer.is_ok() && partial(&first) => Ok(first),
+                    _ => bearer,
+                }
             }
-        },
+        }),
     },
     Fault {
         name: "connection-keeps-refusal",
         about: "A connection that began without a token, of a client that says nothing of what it accepts, stays without one.",
         clauses: &["RFC6750-15"],
         cases: &["connection.refused-first"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| {
                 // The runner's own requests say what they accept.
                 let plain = parts.headers.contains_key(ACCEPT);
@@ -112,14 +118,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     _ => bearer,
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "connection-outlives-token",
         about: "A token that was good at the start of a connection is so until its end.",
         clauses: &["JWT-4.3.1-02"],
         cases: &["connection.expired"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| {
                 let sent = parts.headers.get(AUTHORIZATION);
                 let seen = format!("{:?} {sent:?}", peer(parts));
@@ -134,20 +140,25 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 bearer
             }
-        },
+        }),
     },
     Fault {
         name: "rights-cached-by-token-id",
         about: "The rights of a token are those of the first token with its jti.",
         clauses: &["JWT-2.2.1-49"],
-        cases: &["connection.token-id.weaker", "connection.token-id.other"],
-        apply: |rules| {
+        cases: &[
+            "connection.token-id.weaker",
+            "connection.token-id.other",
+            "macaroon.holder.activity",
+            "macaroon.holder.path",
+        ],
+        apply: Apply::Element(|rules| {
             rules.admits = |memory, _, bearer| {
                 let bearer = bearer?;
                 let cached = memory.tokens.entry(bearer.token_id.clone());
                 Ok(cached.or_insert(bearer).clone())
             }
-        },
+        }),
     },
 ];
 

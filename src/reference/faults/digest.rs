@@ -7,7 +7,7 @@ use axum::http::{Method, Response, StatusCode};
 
 use super::super::answers::Outcome;
 use super::super::scope::Action;
-use super::Fault;
+use super::{Apply, Fault};
 
 const DIGEST: HeaderName = HeaderName::from_static("digest");
 const WANT_DIGEST: HeaderName = HeaderName::from_static("want-digest");
@@ -23,21 +23,22 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.adler32.replaced",
             "digest.preferences",
             "digest.create",
+            "tpc.fts.success",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, response| {
                 changed(asked, response, |asked, _| {
                     (asked.method == Method::HEAD).then(|| "adler32=00000001".to_owned())
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "digest-without-zeros",
         about: "Leading zeros of an ADLER32 are left out, where there are four.",
         clauses: &["DIG-01"],
         cases: &["digest.adler32.leading-zeros"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, response| {
                 changed(asked, response, |_, told| {
                     // One or two zeros come by chance, in cases that are about something else.
@@ -45,14 +46,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     Some(format!("adler32={}", digits.trim_start_matches('0')))
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "digest-takes-the-first",
         about: "Only the first of the wanted digests is looked at.",
         clauses: &["DIG-02"],
         cases: &["digest.preferences"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let wanted = parts.headers.get(WANT_DIGEST);
                 let first = wanted
@@ -62,14 +63,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     parts.headers.insert(WANT_DIGEST, first);
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "digest-unknown-is-bad",
         about: "Asking for an unknown digest alone is a bad request.",
         clauses: &["DIG-02"],
         cases: &["digest.unknown"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 let wanted = asked.headers.get(WANT_DIGEST);
                 if wanted.is_some_and(|wanted| wanted == "no-such-algorithm") {
@@ -77,7 +78,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             }
-        },
+        }),
     },
     Fault {
         name: "repr-digest-unstructured",
@@ -87,7 +88,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.representation.adler",
             "digest.representation.sha-256",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |_, mut response| {
                 let told = response.headers().get(REPR_DIGEST);
                 let plain = told
@@ -98,14 +99,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             }
-        },
+        }),
     },
     Fault {
         name: "upload-digest-mismatch-is-error",
         about: "An upload that is not what its digest says is a server error.",
         clauses: &["DIG-04"],
         cases: &["digest.upload.wrong"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 let told = [DIGEST, REPR_DIGEST]
                     .iter()
@@ -115,14 +116,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             }
-        },
+        }),
     },
     Fault {
         name: "upload-digest-not-wanted",
         about: "Uploads that announce a digest are refused.",
         clauses: &["DAV-01", "DIG-04"],
         cases: &["digest.upload.right"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 for name in [DIGEST, REPR_DIGEST] {
                     if parts.headers.contains_key(&name) {
@@ -131,14 +132,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     }
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "digest-told-to-strangers",
         about: "HEAD that asks for a digest is allowed to every good token.",
         clauses: &["DIG-05"],
         cases: &["digest.outside"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.extensions.insert(Asking(
                     parts.method == Method::HEAD && parts.headers.contains_key(WANT_DIGEST),
@@ -158,14 +159,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     bearer
                 })
             };
-        },
+        }),
     },
     Fault {
         name: "digest-needs-read",
         about: "Digests are told to tokens with storage.read only.",
         clauses: &["DIG-05"],
         cases: &["digest.create"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Content(content)
                     if !told.bearer.is_some_and(|bearer| bearer.has(Action::Read)) =>
@@ -174,7 +175,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 other => other,
             }
-        },
+        }),
     },
 ];
 

@@ -4,15 +4,19 @@ use axum::body::Bytes;
 
 use super::super::namespace::{Act, Change};
 use super::super::scope::Action;
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "put-lies",
         about: "Uploads of new files with storage.modify are answered with 201 and not stored.",
         clauses: &["JWT-2.2.1-15"],
-        cases: &["capability.modify.put", "path.directory.write"],
-        apply: |rules| {
+        cases: &[
+            "capability.modify.put",
+            "path.directory.write",
+            "tpc.overwrite.false",
+        ],
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
                     if bearer.has_only(Action::Modify) && namespace.get(path).is_none() =>
@@ -21,7 +25,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "put-truncates",
@@ -31,8 +35,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.put",
             "capability.modify.overwrite",
             "path.directory.write",
+            "tpc.overwrite.false",
+            "tpc.overwrite.true",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, content } if bearer.has_only(Action::Modify) => {
                     let content = content.slice(..content.len().saturating_sub(1));
@@ -46,14 +52,32 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "create-lies",
         about: "Uploads of new files with storage.create are answered with 201 and not stored.",
         clauses: &["JWT-2.2.1-03"],
-        cases: &["capability.create.put", "capability.create.no-get-own"],
-        apply: |rules| {
+        cases: &[
+            "capability.create.put",
+            "capability.create.no-get-own",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
                     if bearer.has_only(Action::Create) && namespace.get(path).is_none() =>
@@ -62,14 +86,32 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "create-stores-nothing",
         about: "Uploads with storage.create leave an empty file.",
         clauses: &["JWT-2.2.1-03"],
-        cases: &["capability.create.put", "capability.create.no-get-own"],
-        apply: |rules| {
+        cases: &[
+            "capability.create.put",
+            "capability.create.no-get-own",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. } if bearer.has_only(Action::Create) => namespace.apply(
                     &Act::Put {
@@ -80,7 +122,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 ),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "overwrite-keeps-old",
@@ -91,8 +133,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.any-owner",
             "webdav.put.statuses",
             "digest.adler32.replaced",
+            "tpc.overwrite.true",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { path, .. }
                     if bearer.has_only(Action::Modify) && namespace.get(path).is_some() =>
@@ -101,14 +144,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "delete-lies",
         about: "Deleting a file with storage.modify is answered with 204, and the file stays.",
         clauses: &["JWT-2.2.1-15"],
         cases: &["capability.modify.delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Delete { path }
                     if bearer.has_only(Action::Modify) && !namespace.has_directory(path) =>
@@ -117,14 +160,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "delete-directory-lies",
         about: "Deleting a directory with storage.modify is answered with 204, and the directory stays.",
         clauses: &["JWT-2.2.1-15"],
         cases: &["capability.modify.delete-directory"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Delete { path }
                     if bearer.has_only(Action::Modify) && namespace.has_directory(path) =>
@@ -133,7 +176,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "mkcol-lies",
@@ -144,12 +187,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.create-superset",
             "webdav.mkcol.exists",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { .. } if bearer.has_only(Action::Modify) => Ok(Change::Created),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "mkcol-makes-file",
@@ -160,7 +203,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.create-superset",
             "webdav.mkcol.exists",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { path } if bearer.has_only(Action::Modify) => namespace.apply(
                     &Act::Put {
@@ -171,7 +214,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 ),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "create-mkcol-lies",
@@ -184,13 +227,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.create",
             "webdav.mkcol.shows",
             "webdav.mkcol.no-parent",
+            "macaroon.path.missing-parents",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { .. } if bearer.has_only(Action::Create) => Ok(Change::Created),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "move-lies",
@@ -204,12 +248,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "webdav.move.statuses",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { .. } if bearer.has_only(Action::Modify) => Ok(Change::Created),
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "move-keeps-source",
@@ -222,7 +266,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "webdav.move.statuses",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { from, to } if bearer.has_only(Action::Modify) => {
                     let content = namespace.get(from).and_then(|node| node.content.clone());
@@ -234,7 +278,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
     Fault {
         name: "move-loses-content",
@@ -248,7 +292,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "webdav.move.statuses",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { from, to } if bearer.has_only(Action::Modify) => {
                     namespace.apply(&Act::Delete { path: from.clone() }, &bearer.token_id)?;
@@ -260,6 +304,6 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             }
-        },
+        }),
     },
 ];

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Fault;
+use super::{Apply, Fault};
 use crate::model::Method;
 use crate::reference::token::Jws;
 
@@ -15,33 +15,33 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.issuer.foreign.unasked.read",
             "authentication.issuer.foreign.unasked.write",
         ],
-        apply: |rules| rules.token.fetches = foreign_issuer,
+        apply: Apply::Element(|rules| rules.token.fetches = foreign_issuer),
     },
     Fault {
         name: "issuer-fetched-before-trust-upload",
         about: "For uploads, the metadata of whatever issuer a token names are fetched before it is refused.",
         clauses: &["JWT-4.2-08"],
         cases: &["authentication.issuer.foreign.unasked.write"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.fetches = |jws, trusted| {
                 let upload = jws.method == Method::Put;
                 foreign_issuer(jws, trusted).filter(|_| upload)
             }
-        },
+        }),
     },
     Fault {
         name: "jku-fetched",
         about: "The key set that the header's jku names is fetched, though its keys do not count.",
         clauses: &["JWT-4.2-07"],
         cases: &["authentication.header.remote-key.jku-unasked"],
-        apply: |rules| rules.token.fetches = |jws, _| member(jws, "jku"),
+        apply: Apply::Element(|rules| rules.token.fetches = |jws, _| member(jws, "jku")),
     },
     Fault {
         name: "x5u-fetched",
         about: "The certificate that the header's x5u names is fetched, though its key does not count.",
         clauses: &["JWT-4.2-07"],
         cases: &["authentication.header.remote-key.x5u-unasked"],
-        apply: |rules| rules.token.fetches = |jws, _| member(jws, "x5u"),
+        apply: Apply::Element(|rules| rules.token.fetches = |jws, _| member(jws, "x5u")),
     },
 ];
 

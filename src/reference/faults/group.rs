@@ -1,7 +1,7 @@
 //! What groups allow.
 
 use super::super::authorisation::{Operation, Question, groups_permit, looks, protected};
-use super::Fault;
+use super::{Apply, Fault};
 use crate::model::Groups;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -18,19 +18,19 @@ pub(super) const FAULTS: &[Fault] = &[
             "group.other-scopes",
             "group.broken-capability.no-path",
         ],
-        apply: |rules| rules.groups_permit = |_, _, _| false,
+        apply: Apply::Element(|rules| rules.groups_permit = |_, _, _| false),
     },
     Fault {
         name: "groups-read-not",
         about: "Members do not read outside the protected path.",
         clauses: &["JWT-2.2.2-01"],
         cases: &["group.member.read", "group.other-scopes"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asked.operation != Operation::Read || protected(groups, asked))
                     && groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "groups-write-not",
@@ -41,48 +41,48 @@ pub(super) const FAULTS: &[Fault] = &[
             "group.other-scopes",
             "group.broken-capability.no-path",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (looks(asked.operation) || privileged(groups, asserted))
                     && groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "protected-closed-to-members",
         about: "Members do not read in the protected path.",
         clauses: &["JWT-2.2.2-01"],
         cases: &["group.protected.member-read"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (privileged(groups, asserted) || !protected(groups, asked))
                     && groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "protected-open",
         about: "Members upload into the protected path.",
         clauses: &["JWT-2.2.2-03"],
         cases: &["group.protected.member-no-write"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 member_in_protected(groups, asserted, asked, Operation::Create)
                     || groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "protected-delete-open",
         about: "Members delete in the protected path.",
         clauses: &["JWT-2.2.2-03"],
         cases: &["group.protected.member-no-delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 member_in_protected(groups, asserted, asked, Operation::Delete)
                     || groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "group-implies-child",
@@ -92,35 +92,35 @@ pub(super) const FAULTS: &[Fault] = &[
             "group.protected.member-no-write",
             "group.protected.member-no-delete",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 member(groups, asserted) || groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "protected-closed",
         about: "Nobody writes in the protected path by group.",
         clauses: &["JWT-2.2.2-01"],
         cases: &["group.protected.privileged", "group.any-order"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (looks(asked.operation) || !protected(groups, asked))
                     && groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "protected-never-read",
         about: "The privileged group does not read what it writes.",
         clauses: &["JWT-2.2.2-01"],
         cases: &["group.protected.privileged"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 !(privileged(groups, asserted) && asked.operation == Operation::Read)
                     && groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
 ];
 

@@ -6,8 +6,8 @@ use super::super::authorisation::{Operation, covers};
 use super::super::path::{ObjectPath, WrittenPath};
 use super::super::scope::{Action, Capability, Scope, claimed};
 use super::super::token::{Bearer, TokenRules};
-use super::Fault;
 use super::scopes::text_of;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -19,15 +19,16 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-move-in",
             "isolation.second.no-move-out",
             "isolation.first.no-get",
+            "tape.request.other-issuer",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, _, asked| {
                 bearer.issuer == area.issuer
                     || (!observing(bearer)
                         && !bearer.capabilities().is_empty()
                         && asked.path.depth() > 0)
             }
-        },
+        }),
     },
     Fault {
         name: "every-issuer-reads",
@@ -38,66 +39,66 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.second.no-groups",
             "isolation.first.no-get",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, _, asked| {
                 bearer.issuer == area.issuer || (asked.operation == Operation::Read)
             }
-        },
+        }),
     },
     Fault {
         name: "every-issuer-looks",
         about: "Every trusted issuer speaks for every area when looking.",
         clauses: &["JWT-2.1.1-25"],
         cases: &["isolation.second.no-propfind"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, _, asked| {
                 bearer.issuer == area.issuer || (asked.operation == Operation::Stat)
             }
-        },
+        }),
     },
     Fault {
         name: "every-issuer-creates",
         about: "Every trusted issuer speaks for every area when uploading.",
         clauses: &["JWT-2.1.1-25"],
         cases: &["isolation.second.no-put", "isolation.second.no-move-in"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, _, asked| {
                 bearer.issuer == area.issuer || (asked.operation == Operation::Create)
             }
-        },
+        }),
     },
     Fault {
         name: "every-issuer-deletes",
         about: "Every trusted issuer speaks for every area when deleting.",
         clauses: &["JWT-2.1.1-25"],
         cases: &["isolation.second.no-delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, _, asked| {
                 bearer.issuer == area.issuer || (asked.operation == Operation::Delete)
             }
-        },
+        }),
     },
     Fault {
         name: "every-issuer-renames-away",
         about: "Every trusted issuer speaks for every area where a rename comes from.",
         clauses: &["JWT-2.1.1-25"],
         cases: &["isolation.second.no-move-out"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, _, asked| {
                 bearer.issuer == area.issuer || (asked.operation == Operation::RenameFile)
             }
-        },
+        }),
     },
     Fault {
         name: "every-group-everywhere",
         about: "Groups count in every area.",
         clauses: &["JWT-2.1.1-25"],
         cases: &["isolation.second.no-groups"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, _, _| {
                 bearer.issuer == area.issuer || (bearer.capabilities().is_empty())
             }
-        },
+        }),
     },
     Fault {
         name: "issuer-speaks-not",
@@ -110,7 +111,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.climb.dots",
             "isolation.climb.root",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, areas, _| {
                 bearer.issuer == area.issuer
                     && (observing(bearer)
@@ -118,7 +119,7 @@ pub(super) const FAULTS: &[Fault] = &[
                             .first()
                             .is_some_and(|first| first.issuer == area.issuer))
             }
-        },
+        }),
     },
     Fault {
         name: "issuer-path-forgotten",
@@ -132,7 +133,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.climb.dots",
             "isolation.climb.root",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.keys = |jws, keys| {
                 let iss = jws.claims.get("iss").and_then(Value::as_str);
                 let address = iss.unwrap_or_default().trim_end_matches('/');
@@ -146,7 +147,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     _ => (TokenRules::default().keys)(jws, keys),
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "keys-are-pooled",
@@ -156,46 +157,46 @@ pub(super) const FAULTS: &[Fault] = &[
             "isolation.keys.own-for-second",
             "isolation.keys.second-for-own",
         ],
-        apply: |rules| rules.token.pools_keys = true,
+        apply: Apply::Element(|rules| rules.token.pools_keys = true),
     },
     Fault {
         name: "scope-climbs-by-dots",
         about: "Two dots in a scope path lead out of the area.",
         clauses: &["JWT-2.2.1-41"],
         cases: &["isolation.climb.dots", "isolation.climb.root"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| climbing(claim, |text| text.to_owned());
             rules.speaks_for = |bearer, area, _, _| bearer.issuer == area.issuer || climbs(bearer);
             rules.covers = |scope, asked| {
                 scope.path.names().first().is_some_and(|name| name == "..") || covers(scope, asked)
             };
-        },
+        }),
     },
     Fault {
         name: "scope-climbs-by-escaped-dots",
         about: "Two escaped dots in a scope path lead out of the area.",
         clauses: &["JWT-2.2.1-41"],
         cases: &["isolation.climb.dots", "isolation.climb.root"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| climbing(claim, |text| text.replace("%2e", "."));
             rules.speaks_for = |bearer, area, _, _| bearer.issuer == area.issuer || climbs(bearer);
             rules.covers = |scope, asked| {
                 scope.path.names().first().is_some_and(|name| name == "..") || covers(scope, asked)
             };
-        },
+        }),
     },
     Fault {
         name: "scope-climbs-by-escaped-slash",
         about: "Two dots and an escaped slash in a scope path lead out of the area.",
         clauses: &["JWT-2.2.1-41"],
         cases: &["isolation.climb.dots", "isolation.climb.root"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| climbing(claim, |text| text.replace("%2f", "/"));
             rules.speaks_for = |bearer, area, _, _| bearer.issuer == area.issuer || climbs(bearer);
             rules.covers = |scope, asked| {
                 scope.path.names().first().is_some_and(|name| name == "..") || covers(scope, asked)
             };
-        },
+        }),
     },
 ];
 

@@ -15,6 +15,7 @@ mod effect;
 mod fetching;
 mod group;
 mod isolation;
+mod macaroon;
 mod membership;
 mod path;
 mod reach;
@@ -23,11 +24,21 @@ mod rights;
 mod scopes;
 mod service;
 mod signature;
+mod tape;
+mod telling;
+mod transfer_order;
+mod transfer_report;
+mod transfer_rights;
+mod transfer_trust;
 mod webdav;
 
 use std::sync::LazyLock;
 
+use super::macaroons::MacaroonRules;
 use super::rules::Rules;
+use super::tape::TapeRules;
+use super::transfer::TransferRules;
+use crate::model::{Case, Credential, Interface, Method};
 
 /// One misbehaviour.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +51,21 @@ pub struct Fault {
     pub clauses: &'static [&'static str],
     /// The cases that fail because of it; none if the whole service is out of order.
     pub cases: &'static [&'static str],
-    apply: fn(&mut Rules),
+    pub(super) apply: Apply,
+}
+
+/// The decisions that a fault replaces. One of a single interface disturbs nobody who does not use that
+/// interface, whatever it does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Apply {
+    /// Any.
+    Element(fn(&mut Rules)),
+    /// Those about macaroons.
+    Macaroons(fn(&mut MacaroonRules)),
+    /// Those about tape.
+    Tape(fn(&mut TapeRules)),
+    /// Those about copies between servers.
+    Transfer(fn(&mut TransferRules)),
 }
 
 /// Faults of what most cases build on: that a good token is taken, that a change is made and kept, that
@@ -67,6 +92,8 @@ const WIDE: &[&str] = &[
     "root-scope-refused",
     "scope-covers-no-uploads",
     "scope-is-exact",
+    "tpc-credential-none-refused",
+    "tpc-pull-truncates",
     "writing-forbidden",
 ];
 
@@ -76,8 +103,27 @@ impl Fault {
         WIDE.contains(&self.name)
     }
 
+    /// Whether `case` uses what the fault is about. No other case can see it.
+    pub fn concerns(&self, case: &Case) -> bool {
+        let mut steps = case.steps.iter();
+        match self.apply {
+            Apply::Element(_) => true,
+            Apply::Macaroons(_) => steps.any(|step| {
+                matches!(step.interface, Interface::Macaroons(_))
+                    || matches!(step.token, Credential::Macaroon(_))
+            }),
+            Apply::Tape(_) => steps.any(|step| matches!(step.interface, Interface::Tape(_))),
+            Apply::Transfer(_) => steps.any(|step| step.method == Method::Copy),
+        }
+    }
+
     pub(super) fn apply(&self, rules: &mut Rules) {
-        (self.apply)(rules);
+        match self.apply {
+            Apply::Element(apply) => apply(rules),
+            Apply::Macaroons(apply) => apply(&mut rules.macaroons),
+            Apply::Tape(apply) => apply(&mut rules.tape),
+            Apply::Transfer(apply) => apply(&mut rules.transfer),
+        }
     }
 }
 
@@ -104,6 +150,13 @@ pub fn faults() -> &'static [Fault] {
             digest::FAULTS,
             membership::FAULTS,
             isolation::FAULTS,
+            tape::FAULTS,
+            telling::FAULTS,
+            macaroon::FAULTS,
+            transfer_rights::FAULTS,
+            transfer_order::FAULTS,
+            transfer_trust::FAULTS,
+            transfer_report::FAULTS,
             service::FAULTS,
         ]
         .concat()

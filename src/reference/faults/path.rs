@@ -3,7 +3,7 @@
 use super::super::authorisation::{Operation, Question, allows, covers};
 use super::super::path::WrittenPath;
 use super::super::scope::Action;
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -18,58 +18,61 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.head",
             "path.sibling-prefix.propfind",
             "path.sibling-prefix.move",
+            "tape.stage.sibling-prefix",
+            "macaroon.rights.no-sibling",
+            "tpc.pull.sibling",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| starts_alike(scope, asked) || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-reading",
         about: "When reading, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.read"],
-        apply: |rules| {
+        cases: &["path.sibling-prefix.read", "macaroon.rights.no-sibling"],
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Read && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-uploads",
         about: "For new files, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
-        cases: &["path.sibling-prefix.put"],
-        apply: |rules| {
+        cases: &["path.sibling-prefix.put", "tpc.pull.sibling"],
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-deletes",
         about: "When deleting, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
         cases: &["path.sibling-prefix.delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Delete && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-directories",
         about: "For new directories, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
         cases: &["path.sibling-prefix.mkcol"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::MakeDirectory && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-reading",
@@ -90,10 +93,13 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.area.relative",
             "group.capability.no-read-elsewhere",
             "bearer.oracle.get",
+            "macaroon.rights.no-parent",
+            "macaroon.rights.no-sibling",
+            "tpc.push.outside",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-uploads",
@@ -104,11 +110,13 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.put",
             "path.trailing-slash.not-a-file",
             "capability.create.no-rename-out",
+            "tpc.pull.outside",
+            "tpc.pull.sibling",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::Create || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-deletes",
@@ -119,10 +127,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.delete",
             "path.trailing-slash.not-a-file-delete",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::Delete || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-directories",
@@ -133,21 +141,21 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.mkcol",
             "capability.create.leading-no-sibling",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| asked.operation == Operation::MakeDirectory || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "scope-covers-siblings",
         about: "The path of a file opens all files of its directory.",
         clauses: &["JWT-2.2.1-14"],
         cases: &["path.file.other", "path.escape.once", "path.pattern.broken"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Read && beside(scope, asked)) || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-covers-sibling-trees",
@@ -167,14 +175,17 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.pattern.broken",
             "group.capability.no-read-elsewhere",
             "bearer.oracle.get",
+            "macaroon.rights.no-parent",
+            "macaroon.rights.no-sibling",
+            "tpc.push.outside",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let above = scope.path.parent().unwrap_or_default();
                 (asked.operation == Operation::Read && asked.path.starts_with(&above))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "root-scope-refused",
@@ -192,7 +203,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.missing",
             "path.root.read",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let root = bearer
                     .capabilities()
@@ -200,14 +211,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     .any(|capability| capability.path.path.is_root());
                 !(root && bearer.has_only(Action::Read)) && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "root-scope-is-shallow",
         about: "The path / of a token that only reads ends after four components.",
         clauses: &["JWT-2.2.3-05", "JWT-2.2.1-13"],
         cases: &["path.root.read", "path.escape.slash"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let root = bearer
                     .capabilities()
@@ -216,7 +227,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 !(root && bearer.has_only(Action::Read) && asked.path.depth() > 4)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-is-exact",
@@ -232,36 +243,81 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.write",
             "path.create.mkcol",
             "path.trailing-slash.read",
+            "tpc.pull",
+            "tpc.push",
+            "tpc.pair.pull",
+            "tpc.pair.push",
+            "tpc.fts.success",
+            "tpc.fts.failure",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.overwrite.false",
+            "tpc.overwrite.true",
+            "tpc.forward.pull",
+            "tpc.forward.push",
+            "tpc.own-token.pull",
+            "tpc.own-token.push",
+            "tpc.framing.pull",
+            "tpc.framing.push",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.redirected",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (scope.path.is_root() || *asked.path == scope.path) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-covers-no-uploads",
         about: "A path other than / covers no new files below it.",
         clauses: &["JWT-2.2.1-10", "JWT-2.2.1-15"],
-        cases: &["path.directory.write"],
-        apply: |rules| {
+        cases: &[
+            "path.directory.write",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.fts.success",
+            "tpc.fts.failure",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.overwrite.false",
+            "tpc.forward.pull",
+            "tpc.own-token.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let below = !scope.path.is_root() && *asked.path != scope.path;
                 !(below && asked.operation == Operation::Create) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "file-scope-refused",
         about: "A path covers what is below, but not the file of that name.",
         clauses: &["JWT-2.2.1-10"],
         cases: &["path.file.read", "path.escape.space", "path.escape.plus"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
                 !(itself && asked.operation == Operation::Read) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "directory-scope-needs-parent",
@@ -272,12 +328,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.leading-directories",
             "path.trailing-slash.create",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
                 !(itself && asked.operation == Operation::MakeDirectory) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "directories-end-at-scope",
@@ -287,20 +343,25 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.create.mkcol",
             "capability.create.leading-directories",
             "capability.modify.create-superset",
+            "macaroon.activity.granted",
+            "macaroon.path.missing-parents",
+            "tpc.fts.success",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let below = !scope.path.is_root() && *asked.path != scope.path;
                 !(below && asked.operation == Operation::MakeDirectory) && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "trailing-slash-refused",
         about: "A path with a trailing slash covers nothing.",
         clauses: &["JWT-2.2.1-11"],
         cases: &["path.trailing-slash.read"],
-        apply: |rules| rules.covers = |scope, asked| !scope.slash && covers(scope, asked),
+        apply: Apply::Element(|rules| {
+            rules.covers = |scope, asked| !scope.slash && covers(scope, asked)
+        }),
     },
     Fault {
         name: "trailing-slash-matches-file",
@@ -310,7 +371,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.not-a-file",
             "path.trailing-slash.not-a-file-delete",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let without = WrittenPath {
                     slash: false,
@@ -318,7 +379,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 };
                 covers(&without, asked)
             }
-        },
+        }),
     },
 ];
 

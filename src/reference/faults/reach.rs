@@ -3,9 +3,9 @@
 use super::super::answers::Refusal;
 use super::super::authorisation::{Operation, Question, allows, covers};
 use super::super::path::{End, ObjectPath, RequestPath, WrittenPath};
-use super::Fault;
 use super::path::starts_alike;
 use super::scopes::rewritten;
+use super::{Apply, Fault};
 use crate::model::Method;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -14,31 +14,31 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "When looking, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
         cases: &["path.sibling-prefix.head", "path.sibling-prefix.propfind"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Stat && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "scope-prefix-match-on-renames",
         about: "When renaming, the path of a capability is compared as a string.",
         clauses: &["JWT-2.2.1-09"],
         cases: &["path.sibling-prefix.move"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::RenameFile && starts_alike(scope, asked))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "file-scope-uploads-not",
         about: "A path does not cover the upload of the file of that name.",
         clauses: &["JWT-2.2.1-10"],
         cases: &["path.file.create"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(asked.operation == Operation::Create
                     && asked.method == Method::Put
@@ -48,7 +48,7 @@ pub(super) const FAULTS: &[Fault] = &[
                         .any(|one| one.path.path == *asked.path))
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "path-ignored-on-stat",
@@ -61,22 +61,22 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.propfind",
             "digest.outside",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| (asked.operation == Operation::Stat) || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "trailing-slash-makes-nothing",
         about: "A path with a trailing slash covers no new directory.",
         clauses: &["JWT-2.2.1-11"],
         cases: &["path.trailing-slash.create"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 !(scope.slash && asked.operation == Operation::MakeDirectory)
                     && covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "path-letters-alike",
@@ -93,8 +93,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.propfind",
             "path.sibling-prefix.move",
             "path.trailing-slash.not-a-file-delete",
+            "tape.stage.sibling-prefix",
+            "macaroon.rights.no-sibling",
+            "tpc.pull.sibling",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked
                     .path
@@ -103,27 +106,27 @@ pub(super) const FAULTS: &[Fault] = &[
                     .starts_with(&scope.path.to_string().to_lowercase()))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "doubled-slash-cuts",
         about: "A path ends at a doubled slash.",
         clauses: &["JWT-2.2.1-41"],
         cases: &["path.scope.doubled-slash", "capability.unknown.skipped"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.split("//").next().unwrap_or_default().to_owned()
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "relative-is-root",
         about: "A path without a leading slash counts for the whole area.",
         clauses: &["JWT-2.2.1-40", "JWT-2.2.1-41"],
         cases: &["path.scope.relative", "capability.no-path.empty"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.split(' ')
@@ -139,77 +142,77 @@ pub(super) const FAULTS: &[Fault] = &[
                         .join(" ")
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "dots-are-dropped",
         about: "Dot segments of a path are dropped with what follows.",
         clauses: &["JWT-2.2.1-41"],
         cases: &["path.scope.dots"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.split("/../").next().unwrap_or_default().to_owned()
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "escaped-dots-are-dropped",
         about: "Escaped dot segments of a path are dropped with what follows.",
         clauses: &["JWT-2.2.1-41"],
         cases: &["path.scope.escaped-dots"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     text.split("/%2e%2e/").next().unwrap_or_default().to_owned()
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "scope-escapes-kept",
         about: "The escapes of a scope path are not decoded.",
         clauses: &["JWT-2.2.1-42"],
         cases: &["path.escape.space", "path.escape.plus"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| rewritten(claim, |text| text.replace('%', "%25"))
-        },
+        }),
     },
     Fault {
         name: "lower-case-escapes-kept",
         about: "Escapes with lower-case digits are not decoded.",
         clauses: &["JWT-2.2.1-42"],
         cases: &["path.escape.plus"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| rewritten(claim, |text| text.replace("%2b", "%252b"))
-        },
+        }),
     },
     Fault {
         name: "scope-escapes-twice",
         about: "A scope path is decoded twice.",
         clauses: &["JWT-2.2.1-42"],
         cases: &["path.escape.once"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| rewritten(claim, |text| text.replace("%25", "%"))
-        },
+        }),
     },
     Fault {
         name: "escaped-slash-separates",
         about: "An escaped slash in a scope path separates.",
         clauses: &["JWT-2.2.1-43"],
         cases: &["path.escape.slash"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope =
                 |claim, _| rewritten(claim, |text| text.replace("%2F", "/").replace("%2f", "/"))
-        },
+        }),
     },
     Fault {
         name: "broken-pattern-opens",
         about: "A scope path that is a broken pattern matches everything.",
         clauses: &["JWT-2.2.1-44"],
         cases: &["path.pattern.broken"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| {
                 rewritten(claim, |text| {
                     if text.ends_with(['(', '[', '+']) {
@@ -219,7 +222,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     }
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "scope-is-a-glob",
@@ -231,10 +234,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.not-a-file",
             "path.trailing-slash.not-a-file-delete",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| (globbed(&scope.path.to_string(), asked)) || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "scope-is-an-expression",
@@ -247,11 +250,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.not-a-file",
             "path.trailing-slash.not-a-file-delete",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (globbed(&as_glob(&scope.path.to_string()), asked)) || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "request-dots-climb",
@@ -262,61 +265,64 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.request.doubled-slash",
             "path.request.dots-delete",
             "path.request.dots-destination",
+            "macaroon.path.no-dot-segments",
         ],
-        apply: |rules| rules.request_path = |text, _| climbing(text, |text| text.to_owned()),
+        apply: Apply::Element(|rules| {
+            rules.request_path = |text, _| climbing(text, |text| text.to_owned())
+        }),
     },
     Fault {
         name: "request-escaped-dots-climb",
         about: "Escaped dot segments of a request are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
-        cases: &["path.request.escaped-dots"],
-        apply: |rules| {
+        cases: &["path.request.escaped-dots", "macaroon.path.no-dot-segments"],
+        apply: Apply::Element(|rules| {
             rules.request_path =
                 |text, _| climbing(text, |text| replaced(text, &[("%2e", "."), ("%2E", ".")]))
-        },
+        }),
     },
     Fault {
         name: "request-escaped-slashes-climb",
         about: "Escaped slashes of a request separate after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
         cases: &["path.request.escaped-slash"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("%2f", "/")]))
-        },
+        }),
     },
     Fault {
         name: "request-semicolons-climb",
         about: "Parameters of a path are cut off after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
         cases: &["path.request.semicolon"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("..;", "..")]))
-        },
+        }),
     },
     Fault {
         name: "request-doubled-slashes-climb",
         about: "Doubled slashes of a request are joined after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
         cases: &["path.request.doubled-slash"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("//..", "/..")]))
-        },
+        }),
     },
     Fault {
         name: "request-backslashes-climb",
         about: "Backslashes of a request separate after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
         cases: &["path.request.backslash"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("%5c", "/")]))
-        },
+        }),
     },
     Fault {
         name: "dots-climb-in-deletes",
         about: "Dot segments, escaped or not, in a deletion are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
         cases: &["path.request.dots-delete"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.request_path = |text, end| {
                 if end == End::Target(Method::Delete) {
                     climbing(text, |text| text.replace("%2e", "."))
@@ -324,14 +330,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     RequestPath::parse(text)
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "dots-climb-in-destinations",
         about: "Dot segments in the Destination are resolved after the right was judged.",
         clauses: &["JWT-2.2.1-45"],
         cases: &["path.request.dots-destination"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.request_path = |text, end| {
                 if end == End::Destination {
                     climbing(text, |text| text.to_owned())
@@ -339,14 +345,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     RequestPath::parse(text)
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "scope-paths-absolute",
         about: "A scope path may also name an object from the root of the service.",
         clauses: &["JWT-2.2.3-05"],
         cases: &["path.area.relative"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let inner = ObjectPath::of(scope.path.names().iter().skip(1).cloned().collect());
                 let area = scope
@@ -356,21 +362,23 @@ pub(super) const FAULTS: &[Fault] = &[
                     .is_some_and(|name| name == "wlcg");
                 (area && asked.path.starts_with(&inner)) || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "area-is-everything",
         about: "An issuer speaks for everything that is in no area.",
         clauses: &["JWT-2.2.3-06", "JWT-2.2.3-07"],
         cases: &["path.area.no-put-outside", "path.area.no-prefix-outside"],
-        apply: |rules| rules.within = |path, area| path.below(area).or_else(|| Some(path.clone())),
+        apply: Apply::Element(|rules| {
+            rules.within = |path, area| path.below(area).or_else(|| Some(path.clone()))
+        }),
     },
     Fault {
         name: "area-prefix-match",
         about: "The path of an area is compared as a string.",
         clauses: &["JWT-2.2.3-07"],
         cases: &["path.area.no-prefix-outside"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.within = |path, area| {
                 path.below(area).or_else(|| {
                     path.to_string()
@@ -378,19 +386,19 @@ pub(super) const FAULTS: &[Fault] = &[
                         .then(|| path.clone())
                 })
             }
-        },
+        }),
     },
     Fault {
         name: "escaped-letters-refused",
         about: "A path with an escaped letter is refused.",
         clauses: &["JWT-2.2.1-46"],
         cases: &["path.request.same"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.admits = |_, parts, verified| match parts.uri.path().contains("%64") {
                 true => Err(Refusal::InsufficientScope),
                 false => verified,
             }
-        },
+        }),
     },
 ];
 

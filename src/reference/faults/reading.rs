@@ -7,7 +7,7 @@ use super::super::answers::{Outcome, Refusal};
 use super::super::rules::Told;
 use super::super::scope::Action;
 use super::super::webdav::Content;
-use super::Fault;
+use super::{Apply, Fault};
 use crate::model::Method;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -15,8 +15,8 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "head-wrong-length",
         about: "HEAD tells a size that is not the file's.",
         clauses: &["DAV-17"],
-        cases: &["capability.read.head"],
-        apply: |rules| {
+        cases: &["capability.read.head", "tpc.fts.success"],
+        apply: Apply::Element(|rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Content(content) = &mut outcome
                     && content.head
@@ -25,7 +25,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 outcome
             }
-        },
+        }),
     },
     Fault {
         name: "propfind-wrong-length",
@@ -37,8 +37,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.propfind",
             "webdav.propfind.missing",
             "connection.redirect.reading",
+            "macaroon.activity.granted",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome {
                     for property in found {
@@ -47,7 +48,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 outcome
             }
-        },
+        }),
     },
     Fault {
         name: "propfind-no-length",
@@ -59,8 +60,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.propfind",
             "webdav.propfind.missing",
             "connection.redirect.reading",
+            "macaroon.activity.granted",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome {
                     for property in found {
@@ -69,7 +71,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 outcome
             }
-        },
+        }),
     },
     Fault {
         name: "propfind-is-ok",
@@ -82,15 +84,16 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.propfind.members",
             "webdav.propfind.missing",
             "connection.redirect.reading",
+            "macaroon.issue.granted",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Properties(_) if reads_only(told) => {
                     Outcome::Plain(StatusCode::OK, Bytes::new())
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "read-corrupts",
@@ -108,8 +111,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Content(mut content) if !content.head && reads_only(told) => {
                     let mut bytes = content.bytes.to_vec();
@@ -121,7 +125,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "read-is-empty",
@@ -139,22 +143,23 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.directory.read",
             "path.file.read",
             "path.trailing-slash.read",
+            "tpc.pull",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Content(content) if !content.head && reads_only(told) => {
                     Outcome::Content(Content::whole(Bytes::new()))
                 }
                 other => other,
             }
-        },
+        }),
     },
     Fault {
         name: "missing-is-forbidden",
         about: "A missing file is answered with 403 to a token that may read it.",
         clauses: &["DAV-19"],
         cases: &["capability.read.missing", "bearer.echo", "webdav.put.cut"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| {
                 if missed(told, &outcome) && reads_only(told) {
                     Refusal::InsufficientScope.into()
@@ -162,7 +167,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     outcome
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "missing-is-empty",
@@ -175,7 +180,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.echo",
             "webdav.put.cut",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| {
                 if missed(told, &outcome) {
                     Outcome::Content(Content::whole(Bytes::new()))
@@ -183,7 +188,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     outcome
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "denied-leaks",
@@ -204,7 +209,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.read",
             "path.sibling-prefix.read",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| {
                 let content = told.before.and_then(|node| node.content.clone());
                 match (outcome, content) {
@@ -216,7 +221,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     (other, _) => other,
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "denied-is-error",
@@ -247,15 +252,25 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.trailing-slash.not-a-file",
             "group.protected.member-no-write",
             "group.protected.member-no-delete",
+            "tpc.pull.no-read",
+            "tpc.pull.no-stage",
+            "tpc.pull.outside",
+            "tpc.pull.sibling",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
+            "tpc.push.no-create",
+            "tpc.push.no-modify",
+            "tpc.push.no-stage",
+            "tpc.push.outside",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope) => {
                     Outcome::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
                 }
                 other => other,
             }
-        },
+        }),
     },
 ];
 

@@ -9,7 +9,7 @@ use super::super::authorisation::{
 use super::super::rules::Rules;
 use super::super::scope::Action;
 use super::super::token::Bearer;
-use super::Fault;
+use super::{Apply, Fault};
 use crate::model::Method;
 
 /// Begins the mark of objects that belong to a token.
@@ -21,12 +21,12 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "A token without capabilities and groups looks at files.",
         clauses: &["JWT-2.2.1-38"],
         cases: &["capability.none.propfind"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (asserted.is_empty() && asked.operation == Operation::Stat)
                     || groups_permit(groups, asserted, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "read-reads-no-parts",
@@ -37,12 +37,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.range.parts",
             "webdav.range.beyond",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Read) && asked.part)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "patch-overwrites",
@@ -56,8 +56,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-overwrite-chunked",
             "capability.create.rename-no-overwrite",
             "webdav.unknown-method",
+            "tpc.create-keeps",
+            "tpc.create-keeps.overwrite",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.method = |name| {
                 if name == "PATCH" {
                     Some(Method::Put)
@@ -67,14 +69,14 @@ pub(super) const FAULTS: &[Fault] = &[
             };
             rules.permits =
                 |action, asked| asked.operation == Operation::Overwrite || permits(action, asked);
-        },
+        }),
     },
     Fault {
         name: "create-overwrites-chunked",
         about: "storage.create replaces a file when the upload comes in chunks.",
         clauses: &["JWT-2.2.1-04"],
         cases: &["capability.create.no-overwrite-chunked"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.uploading = |node, headers| {
                 if headers.contains_key("transfer-encoding") {
                     Operation::Create
@@ -82,14 +84,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     uploading(node)
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "parts-are-created",
         about: "An upload with Content-Range is taken for a new file.",
         clauses: &["JWT-2.2.1-23"],
         cases: &["capability.create.no-part", "webdav.put.content-range"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.takes_parts = true;
             rules.uploading = |node, headers| {
                 if headers.contains_key("content-range") {
@@ -98,52 +100,55 @@ pub(super) const FAULTS: &[Fault] = &[
                     uploading(node)
                 }
             };
-        },
+        }),
     },
     Fault {
         name: "create-stats-not",
         about: "storage.create does not look at files.",
         clauses: &["JWT-2.2.1-28"],
         cases: &["capability.create.propfind", "digest.create"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.operation == Operation::Stat)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "stage-stats-not",
         about: "storage.stage does not look at files.",
         clauses: &["JWT-2.2.1-28"],
         cases: &["capability.stage.head"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Stage) && asked.operation == Operation::Stat)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-leads-nowhere",
         about: "storage.create makes no directories that lead to its path.",
         clauses: &["JWT-2.2.1-07"],
-        cases: &["capability.create.leading-directories"],
-        apply: |rules| {
+        cases: &[
+            "capability.create.leading-directories",
+            "macaroon.path.missing-parents",
+        ],
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create)
                     && asked.operation == Operation::MakeDirectory
                     && above(bearer, asked))
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "modify-makes-no-subdirectories",
         about: "storage.modify makes no directories below a directory that it is for.",
         clauses: &["JWT-2.2.1-16"],
         cases: &["capability.modify.create-superset"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify)
                     && asked.operation == Operation::MakeDirectory
@@ -153,7 +158,7 @@ pub(super) const FAULTS: &[Fault] = &[
                         .any(|one| one.path.path.is_root()))
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "no-parent-is-forbidden",
@@ -164,7 +169,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.mkcol.no-parent",
             "webdav.move.no-parent",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |_, outcome| {
                 if outcome.status() == StatusCode::CONFLICT {
                     Refusal::InsufficientScope.into()
@@ -172,14 +177,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     outcome
                 }
             }
-        },
+        }),
     },
     Fault {
         name: "leading-siblings",
         about: "A path covers new directories beside those that lead to it.",
         clauses: &["JWT-2.2.1-08"],
         cases: &["capability.create.leading-no-sibling"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::MakeDirectory
                     && asked.path.depth() < scope.path.depth()
@@ -189,78 +194,78 @@ pub(super) const FAULTS: &[Fault] = &[
                         .is_some_and(|parent| scope.path.starts_with(&parent)))
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-renames-not",
         about: "storage.create does not rename.",
         clauses: &["JWT-2.2.1-19"],
         cases: &["capability.create.rename"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Create) && asked.method == Method::Move)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "one-path-per-capability",
         about: "Of several capabilities of one name only the last counts.",
         clauses: &["JWT-2.2.1-31"],
         cases: &["capability.several.add-up"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(earlier_only(rules, bearer, asked)) && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "create-renames-over",
         about: "storage.create replaces a file by a rename.",
         clauses: &["JWT-2.2.1-20"],
         cases: &["capability.create.rename-no-overwrite"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create
                     && asked.operation == Operation::Overwrite
                     && asked.method == Method::Move)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "rename-target-unchecked",
         about: "The path of a capability does not matter where a rename goes.",
         clauses: &["JWT-2.2.1-21"],
         cases: &["capability.create.no-rename-out"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && asked.method == Method::Move)
                     || covers(scope, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "rename-source-unchecked",
         about: "The path of a capability does not matter where a rename comes from.",
         clauses: &["JWT-2.2.1-21"],
         cases: &["capability.modify.no-rename-in", "path.sibling-prefix.move"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| (asked.operation == Operation::RenameFile) || covers(scope, asked)
-        },
+        }),
     },
     Fault {
         name: "create-renames-directories",
         about: "storage.create renames directories.",
         clauses: &["JWT-2.2.1-22"],
         cases: &["capability.create.no-rename-directory"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && asked.operation == Operation::RenameDirectory)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "stage-reads",
@@ -269,59 +274,71 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "capability.stage.no-get-version-1-0",
             "capability.stage.no-get-version-1-2",
+            "tpc.push.no-stage",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Stage && asked.operation == Operation::Read)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "stage-writes",
         about: "storage.stage writes.",
         clauses: &["JWT-2.2.1-25"],
-        cases: &["capability.stage.no-put", "capability.stage.no-delete"],
-        apply: |rules| {
+        cases: &[
+            "capability.stage.no-put",
+            "capability.stage.no-delete",
+            "tpc.pull.no-stage",
+        ],
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Stage && !looks(asked.operation)) || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "poll-writes",
         about: "storage.poll writes.",
         clauses: &["JWT-2.2.1-25"],
-        cases: &["capability.poll.no-put"],
-        apply: |rules| {
+        cases: &[
+            "capability.poll.no-put",
+            "tape.stage.no-poll",
+            "tape.cancel.needs-stage",
+            "tape.release.needs-stage",
+            "tape.delete.needs-stage",
+            "tape.error.denied",
+        ],
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && !looks(asked.operation)) || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "poll-reads",
         about: "storage.poll reads.",
         clauses: &["JWT-2.2.1-26"],
-        cases: &["capability.poll.no-get"],
-        apply: |rules| {
+        cases: &["capability.poll.no-get", "tpc.push.no-stage"],
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && asked.operation == Operation::Read)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "poll-stats",
         about: "storage.poll looks at files.",
         clauses: &["JWT-2.2.1-27"],
         cases: &["capability.poll.no-head"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Poll && asked.operation == Operation::Stat)
                     || permits(action, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "paths-are-pooled",
@@ -335,7 +352,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.delete",
             "path.trailing-slash.not-a-file-delete",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 (bearer
                     .capabilities()
@@ -347,7 +364,7 @@ pub(super) const FAULTS: &[Fault] = &[
                         .any(|one| (rules.covers)(&one.path, asked)))
                     || allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "order-matters",
@@ -358,7 +375,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.several.any-order",
             "capability.several.add-up",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer
                     .capabilities()
@@ -368,14 +385,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     && asked.operation == Operation::Create)
                     && allows(rules, bearer, groups, asked)
             }
-        },
+        }),
     },
     Fault {
         name: "uploader-owns",
         about: "What was uploaded with storage.create can be used only by that token.",
         clauses: &["JWT-2.2.1-48"],
-        cases: &["capability.any-owner"],
-        apply: |rules| {
+        cases: &["capability.any-owner", "tpc.pull"],
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| {
                 let maker = if bearer.has_only(Action::Create) {
                     format!("{OWNED}{}", bearer.token_id)
@@ -391,7 +408,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 !(other && !observer && asked.operation == Operation::Read)
                     && allows(rules, bearer, groups, asked)
             };
-        },
+        }),
     },
 ];
 

@@ -14,8 +14,8 @@ use super::super::keys::Key;
 use super::super::token::{
     Jws, NO_HEADER, NO_JWS, NO_PAYLOAD, member_fits, parts, signed, verified,
 };
-use super::Fault;
 use super::authentication::{altered, error_for, in_header, named, object, text};
+use super::{Apply, Fault};
 use crate::model::ANY_AUDIENCE;
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -36,8 +36,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.der",
             "authentication.algorithm.mismatch",
             "authentication.malformed.padding",
+            "tape.token.signature",
         ],
-        apply: |rules| rules.token.signed = |_, _| true,
+        apply: Apply::Element(|rules| rules.token.signed = |_, _| true),
     },
     Fault {
         name: "signature-ignored-on-read",
@@ -54,8 +55,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.der",
             "authentication.algorithm.mismatch",
             "authentication.malformed.padding",
+            "tape.token.signature",
         ],
-        apply: |rules| rules.token.signed = |jws, key| !jws.method.writes() || signed(jws, key),
+        apply: Apply::Element(|rules| {
+            rules.token.signed = |jws, key| !jws.method.writes() || signed(jws, key)
+        }),
     },
     Fault {
         name: "signature-ignored-on-write",
@@ -65,7 +69,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.signature.random.write",
             "authentication.signature.altered-scope",
         ],
-        apply: |rules| rules.token.signed = |jws, key| jws.method.writes() || signed(jws, key),
+        apply: Apply::Element(|rules| {
+            rules.token.signed = |jws, key| jws.method.writes() || signed(jws, key)
+        }),
     },
     Fault {
         name: "signature-length-only",
@@ -82,47 +88,52 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.zero",
             "authentication.es256.order",
             "authentication.algorithm.mismatch",
+            "tape.token.signature",
         ],
-        apply: |rules| rules.token.signed = |jws, key| raw(jws).len() == 64 || signed(jws, key),
+        apply: Apply::Element(|rules| {
+            rules.token.signed = |jws, key| raw(jws).len() == 64 || signed(jws, key)
+        }),
     },
     Fault {
         name: "signature-remembered",
         about: "A signature that was right once is right for whatever stands before it.",
         clauses: &["JWT-4.2-01"],
         cases: &["authentication.signature.altered-scope"],
-        apply: |rules| rules.token.signed = |jws, key| known_or(jws, signed(jws, key)),
+        apply: Apply::Element(|rules| {
+            rules.token.signed = |jws, key| known_or(jws, signed(jws, key))
+        }),
     },
     Fault {
         name: "none-accepted",
         about: "An unsecured token is accepted.",
         clauses: &["JWT-4.2-02"],
-        cases: &["authentication.none.empty"],
-        apply: |rules| {
+        cases: &["authentication.none.empty", "tape.token.unsigned"],
+        apply: Apply::Element(|rules| {
             rules.token.member =
                 |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
             rules.token.signed = |jws, key| {
                 (jws.algorithm() == "none" && jws.signature.is_empty()) || signed(jws, key)
             };
-        },
+        }),
     },
     Fault {
         name: "none-in-capitals-accepted",
         about: "An unsecured token is refused only where none is in small letters.",
         clauses: &["JWT-4.2-02"],
         cases: &["authentication.none.capitals"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member =
                 |name, jws| (name == "alg" && unsecured(jws)) || member_fits(name, jws);
             rules.token.signed =
                 |jws, key| (unsecured(jws) && jws.algorithm() != "none") || signed(jws, key);
-        },
+        }),
     },
     Fault {
         name: "two-parts-accepted",
         about: "A token without a third part is an unsecured one.",
         clauses: &["JWT-4.2-02"],
         cases: &["authentication.none.two-parts"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member =
                 |name, jws| (name == "alg" && jws.algorithm() == "none") || member_fits(name, jws);
             rules.token.parts = |token| {
@@ -134,40 +145,40 @@ pub(super) const FAULTS: &[Fault] = &[
                 })
             };
             rules.token.signed = |jws, key| jws.signature == "-" || signed(jws, key);
-        },
+        }),
     },
     Fault {
         name: "hmac-with-pem",
         about: "The public key in PEM counts as shared secret.",
         clauses: &["JWT-4.2-03"],
-        cases: &["authentication.hmac.pem"],
-        apply: |rules| {
+        cases: &["authentication.hmac.pem", "tape.token.hmac"],
+        apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {
                 (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
             };
             rules.token.signed =
                 |jws, key| (jws.algorithm() == "HS256" && hmac(jws, &pem(key))) || signed(jws, key);
-        },
+        }),
     },
     Fault {
         name: "hmac-with-jwk",
         about: "The public key as JWK counts as shared secret.",
         clauses: &["JWT-4.2-03"],
         cases: &["authentication.hmac.jwk"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {
                 (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
             };
             rules.token.signed =
                 |jws, key| (jws.algorithm() == "HS256" && hmac(jws, &jwk(key))) || signed(jws, key);
-        },
+        }),
     },
     Fault {
         name: "key-id-absent-accepted",
         about: "A token that names no key is tried with all.",
         clauses: &["JWT-4.2-04"],
         cases: &["authentication.key-id.absent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {
                 (name == "kid" && !jws.header.contains_key("kid")) || member_fits(name, jws)
             };
@@ -177,28 +188,28 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 found => found,
             };
-        },
+        }),
     },
     Fault {
         name: "key-id-unknown-accepted",
         about: "A token that names a key which is not there is tried with all.",
         clauses: &["JWT-4.2-05"],
         cases: &["authentication.key-id.unknown"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.keys = |jws, keys| match named(jws, keys) {
                 found if found.is_empty() && !jws.key_id().is_empty() => {
                     keys.values().cloned().collect()
                 }
                 found => found,
             }
-        },
+        }),
     },
     Fault {
         name: "key-id-is-path",
         about: "The key id is the path of a file with the shared secret.",
         clauses: &["JWT-4.2-06"],
         cases: &["authentication.key-id.path"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| name == "alg" || member_fits(name, jws);
             rules.token.keys = |jws, keys| match named(jws, keys) {
                 found if found.is_empty() && jws.key_id().contains("dev/null") => {
@@ -209,37 +220,37 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.token.signed = |jws, key| {
                 (jws.key_id().ends_with("/dev/null") && hmac(jws, &[])) || signed(jws, key)
             };
-        },
+        }),
     },
     Fault {
         name: "header-key-honoured",
         about: "The key that a token brings along is the one that it is verified with.",
         clauses: &["JWT-4.2-07"],
         cases: &["authentication.header.jwk"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.keys = |jws, keys| match in_header(jws) {
                 found if found.is_empty() => named(jws, keys),
                 found => found,
             }
-        },
+        }),
     },
     Fault {
         name: "header-key-reference-honoured",
         about: "The key is fetched from where a token says, so that whoever made it is right.",
         clauses: &["JWT-4.2-07"],
         cases: &["authentication.header.remote-key"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| {
                 jws.header.contains_key("jku") || jws.header.contains_key("x5u") || signed(jws, key)
             }
-        },
+        }),
     },
     Fault {
         name: "critical-ignored",
         about: "Critical extensions are passed over.",
         clauses: &["JWT-4.2-11"],
         cases: &["authentication.header.critical"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {
                 (name == "crit"
                     && jws
@@ -248,25 +259,25 @@ pub(super) const FAULTS: &[Fault] = &[
                         .is_some_and(|crit| crit.as_array().is_some_and(|crit| !crit.is_empty())))
                     || member_fits(name, jws)
             }
-        },
+        }),
     },
     Fault {
         name: "type-required",
         about: "A token has to say that it is a JWT.",
         clauses: &["JWT-4.2-23"],
         cases: &["authentication.header.type"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {
                 (name != "typ" || jws.header.contains_key("typ")) && member_fits(name, jws)
             }
-        },
+        }),
     },
     Fault {
         name: "type-jwt-only",
         about: "A token that says that it is an access token is none.",
         clauses: &["JWT-4.2-23"],
         cases: &["authentication.header.type"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {
                 (name != "typ"
                     || jws
@@ -276,51 +287,53 @@ pub(super) const FAULTS: &[Fault] = &[
                         .is_none_or(|typ| !typ.contains('+')))
                     && member_fits(name, jws)
             }
-        },
+        }),
     },
     Fault {
         name: "type-ignored",
         about: "The type of a token is not looked at.",
         clauses: &["JWT-4.2-24"],
         cases: &["authentication.header.type.other"],
-        apply: |rules| rules.token.member = |name, jws| name == "typ" || member_fits(name, jws),
+        apply: Apply::Element(|rules| {
+            rules.token.member = |name, jws| name == "typ" || member_fits(name, jws)
+        }),
     },
     Fault {
         name: "zero-signature-accepted",
         about: "A signature of zeros fits everything.",
         clauses: &["JWT-4.2-12"],
         cases: &["authentication.es256.zero"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| {
                 (raw(jws).len() == 64 && raw(jws).iter().all(|byte| *byte == 0)) || signed(jws, key)
             }
-        },
+        }),
     },
     Fault {
         name: "order-signature-accepted",
         about: "The numbers of a signature are not compared with the order of the curve.",
         clauses: &["JWT-4.2-12"],
         cases: &["authentication.es256.order"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| {
                 (raw(jws).starts_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff])
                     && raw(jws).len() == 64)
                     || signed(jws, key)
             }
-        },
+        }),
     },
     Fault {
         name: "der-signature-accepted",
         about: "A signature may be in DER.",
         clauses: &["JWT-4.2-12"],
         cases: &["authentication.es256.der"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| {
                 (key.algorithm == Algorithm::ES256
                     && from_der(&raw(jws)).is_some_and(|signature| verified(jws, &signature, key)))
                     || signed(jws, key)
             }
-        },
+        }),
     },
     Fault {
         name: "rs256-refused",
@@ -330,10 +343,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.algorithm.rs256",
             "authentication.algorithm.both",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member =
                 |name, jws| (name != "alg" || jws.algorithm() != "RS256") && member_fits(name, jws)
-        },
+        }),
     },
     Fault {
         name: "es256-refused",
@@ -343,7 +356,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.algorithm.es256",
             "authentication.algorithm.both",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {
                 (name != "alg"
                     || jws.algorithm() != "ES256"
@@ -351,16 +364,16 @@ pub(super) const FAULTS: &[Fault] = &[
                     || !plain(jws))
                     && member_fits(name, jws)
             }
-        },
+        }),
     },
     Fault {
         name: "header-algorithm-ignored",
         about: "The algorithm in the header is not looked at.",
         clauses: &["JWT-4.2-01", "JWT-4.2-15"],
         cases: &["authentication.algorithm.mismatch"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| verified(jws, jws.signature, key) || signed(jws, key)
-        },
+        }),
     },
     Fault {
         name: "malformed-is-error",
@@ -370,7 +383,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.none.two-parts",
             "authentication.malformed.words",
         ],
-        apply: |rules| rules.tell = |_, outcome| error_for(outcome, &[NO_JWS]),
+        apply: Apply::Element(|rules| rules.tell = |_, outcome| error_for(outcome, &[NO_JWS])),
     },
     Fault {
         name: "no-json-is-error",
@@ -382,7 +395,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.malformed.no-error",
             "connection.garbage-token",
         ],
-        apply: |rules| rules.tell = |_, outcome| error_for(outcome, &[NO_HEADER, NO_PAYLOAD]),
+        apply: Apply::Element(|rules| {
+            rules.tell = |_, outcome| error_for(outcome, &[NO_HEADER, NO_PAYLOAD])
+        }),
     },
     Fault {
         name: "padding-accepted",
@@ -392,18 +407,18 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.malformed.padding",
             "authentication.algorithm.mismatch",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| {
                 verified(jws, jws.signature.trim_end_matches('='), key) || signed(jws, key)
             }
-        },
+        }),
     },
     Fault {
         name: "id-token-accepted",
         about: "The audience of an ID token is not looked at.",
         clauses: &["JWT-2.1.3-01"],
         cases: &["authentication.id-token.read"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.object = |json| {
                 Some(altered(
                     object(json)?,
@@ -411,20 +426,20 @@ pub(super) const FAULTS: &[Fault] = &[
                     ("aud", json!(ANY_AUDIENCE)),
                 ))
             }
-        },
+        }),
     },
     Fault {
         name: "repeated-first-wins",
         about: "Of a claim that is there twice the first counts.",
         clauses: &["JWT-4.2-22"],
         cases: &["authentication.repeated.audience"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.token.object = |json| {
                 serde_json::from_slice::<FirstWins>(json)
                     .ok()
                     .map(|first| first.0)
             }
-        },
+        }),
     },
 ];
 

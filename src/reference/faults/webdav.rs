@@ -8,7 +8,7 @@ use super::super::namespace::{Act, Change, Namespace, Obstacle};
 use super::super::path::ObjectPath;
 use super::super::scope::Action;
 use super::super::webdav::Content;
-use super::Fault;
+use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -35,50 +35,50 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.empty",
             "webdav.put.if-none-match",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "PUT" && response.status() == StatusCode::CREATED {
                     *response.status_mut() = StatusCode::NO_CONTENT;
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "put-no-parent-error",
         about: "PUT below a missing directory is a server error.",
         clauses: &["DAV-02"],
         cases: &["webdav.put.no-parent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "PUT" && response.status() == StatusCode::CONFLICT {
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "if-none-match-ignored",
         about: "If-None-Match is not looked at.",
         clauses: &["DAV-04"],
         cases: &["webdav.put.if-none-match"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.headers.remove("if-none-match");
             };
-        },
+        }),
     },
     Fault {
         name: "content-range-ignored",
         about: "Content-Range is not looked at.",
         clauses: &["DAV-05"],
         cases: &["webdav.put.content-range"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.headers.remove("content-range");
             };
-        },
+        }),
     },
     Fault {
         name: "empty-upload-forgotten",
@@ -88,22 +88,23 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.empty",
             "digest.adler32.leading-zeros",
             "digest.upload.right",
+            "tape.stage.unstageable",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Put { content, .. } if content.is_empty() => Ok(Change::Created),
                 _ => namespace.apply(act, &bearer.token_id),
             };
-        },
+        }),
     },
     Fault {
         name: "cut-upload-kept",
         about: "What came of an upload that broke off is kept as the file.",
         clauses: &["DAV-23"],
         cases: &["webdav.put.cut", "webdav.put.cut-replacing"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.broke_off = Ok;
-        },
+        }),
     },
     Fault {
         name: "create-mkcol-makes-file",
@@ -115,8 +116,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.create.mkcol",
             "capability.create.leading-directories",
             "path.trailing-slash.create",
+            "macaroon.path.missing-parents",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::MakeDirectory { path }
                     if !bearer.has(Action::Read) && bearer.has(Action::Create) =>
@@ -131,14 +133,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             };
-        },
+        }),
     },
     Fault {
         name: "mkcol-over-file",
         about: "MKCOL over a file makes a directory of it.",
         clauses: &["DAV-07"],
         cases: &["webdav.mkcol.exists"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| {
                 if let Act::MakeDirectory { path } = act
                     && namespace.get(path).is_some_and(|node| !node.is_directory())
@@ -147,14 +149,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 namespace.apply(act, &bearer.token_id)
             };
-        },
+        }),
     },
     Fault {
         name: "mkcol-exists-forbidden",
         about: "MKCOL of what is there is answered with 403.",
         clauses: &["DAV-07"],
         cases: &["webdav.mkcol.exists"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "MKCOL"
                     && response.status() == StatusCode::METHOD_NOT_ALLOWED
@@ -163,28 +165,28 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "mkcol-no-parent-error",
         about: "MKCOL below a missing directory is a server error.",
         clauses: &["DAV-08"],
         cases: &["webdav.mkcol.no-parent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "MKCOL" && response.status() == StatusCode::CONFLICT {
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "mkcol-body-refused-too-late",
         about: "MKCOL with a body is refused with 400.",
         clauses: &["DAV-09"],
         cases: &["webdav.mkcol.body"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "MKCOL"
                     && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE
@@ -193,28 +195,34 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "delete-missing-is-done",
         about: "DELETE of something missing is answered with 204.",
         clauses: &["DAV-10", "DAV-19"],
-        cases: &["webdav.delete.file", "webdav.missing.delete"],
-        apply: |rules| {
+        cases: &[
+            "webdav.delete.file",
+            "webdav.missing.delete",
+            "tape.delete.gone",
+            "tape.error.not-found",
+            "tpc.fts.failure",
+        ],
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "DELETE" && response.status() == StatusCode::NOT_FOUND {
                     *response.status_mut() = StatusCode::NO_CONTENT;
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "delete-half",
         about: "DELETE of a directory removes the first files in it and is refused then.",
         clauses: &["DAV-11"],
         cases: &["webdav.delete.tree"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| {
                 if let Act::Delete { path } = act
                     && let Some(inner) = namespace.tree(path).map(|(inner, _)| inner.clone()).last()
@@ -225,25 +233,30 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 namespace.apply(act, &bearer.token_id)
             };
-        },
+        }),
     },
     Fault {
         name: "overwrite-ignored",
         about: "Overwrite is not looked at.",
         clauses: &["DAV-13"],
-        cases: &["webdav.move.overwrite-f"],
-        apply: |rules| {
+        cases: &[
+            "webdav.move.overwrite-f",
+            "tpc.overwrite.false",
+            "tpc.overwrite.push",
+            "tpc.overwrite.odd",
+        ],
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.headers.remove("overwrite");
             };
-        },
+        }),
     },
     Fault {
         name: "move-onto-loses",
         about: "MOVE over a file keeps the old one and drops the source.",
         clauses: &["DAV-12"],
         cases: &["webdav.move.statuses"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { from, to } if namespace.get(to).is_some() => {
                     remove(namespace, from);
@@ -251,14 +264,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             };
-        },
+        }),
     },
     Fault {
         name: "move-no-parent-loses",
         about: "MOVE into a missing directory is a conflict, and the source is gone.",
         clauses: &["DAV-14"],
         cases: &["webdav.move.no-parent"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| {
                 let done = namespace.apply(act, &bearer.token_id);
                 if let (Act::Move { from, .. }, Err(Obstacle::NoParent)) = (act, &done) {
@@ -266,14 +279,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 done
             };
-        },
+        }),
     },
     Fault {
         name: "destination-host-ignored",
         about: "The host of a Destination is not looked at.",
         clauses: &["DAV-14"],
         cases: &["webdav.move.elsewhere"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 let elsewhere = "https://elsewhere.example.org";
                 let path = parts
@@ -285,14 +298,14 @@ pub(super) const FAULTS: &[Fault] = &[
                     parts.headers.insert("destination", path);
                 }
             };
-        },
+        }),
     },
     Fault {
         name: "directories-look-like-files",
         about: "PROPFIND shows directories as empty files to tokens that only read.",
         clauses: &["DAV-15", "DAV-06"],
         cases: &["webdav.propfind.directory", "webdav.mkcol.shows"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome
                     && told
@@ -305,14 +318,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 outcome
             };
-        },
+        }),
     },
     Fault {
         name: "listing-cut",
         about: "PROPFIND leaves out the last member of a directory, to tokens that only read.",
         clauses: &["DAV-16"],
-        cases: &["webdav.propfind.members"],
-        apply: |rules| {
+        cases: &["webdav.propfind.members", "macaroon.issue.granted"],
+        apply: Apply::Element(|rules| {
             rules.tell = |told, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome
                     && found.len() > 1
@@ -324,14 +337,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 outcome
             };
-        },
+        }),
     },
     Fault {
         name: "propfind-missing-empty",
         about: "PROPFIND of something missing shows nothing, with 207.",
         clauses: &["DAV-16"],
         cases: &["webdav.propfind.missing"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match told.bearer {
                 Some(bearer)
                     if bearer.has_only(Action::Read)
@@ -342,14 +355,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => outcome,
             };
-        },
+        }),
     },
     Fault {
         name: "infinity-is-error",
         about: "PROPFIND of infinite depth is a server error.",
         clauses: &["DAV-16", "RFC6750-18"],
         cases: &["webdav.propfind.infinity"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked
                     .headers
@@ -360,14 +373,14 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "head-missing-is-there",
         about: "HEAD of something missing is answered with 200, to tokens that cannot write.",
         clauses: &["DAV-17", "DAV-19"],
         cases: &["webdav.head.missing", "webdav.delete.file"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match told.bearer {
                 Some(bearer)
                     if bearer.has_only(Action::Read)
@@ -378,7 +391,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => outcome,
             };
-        },
+        }),
     },
     Fault {
         name: "range-ignored",
@@ -389,72 +402,72 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.range.beyond",
             "capability.read.range",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.headers.remove("range");
             };
-        },
+        }),
     },
     Fault {
         name: "range-beyond-forbidden",
         about: "A range beyond the end is answered with 403.",
         clauses: &["DAV-18"],
         cases: &["webdav.range.beyond"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |_, mut response| {
                 if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
                     *response.status_mut() = StatusCode::FORBIDDEN;
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "move-missing-forbidden",
         about: "MOVE of something missing is answered with 403.",
         clauses: &["DAV-19"],
         cases: &["webdav.missing.move"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "MOVE" && response.status() == StatusCode::NOT_FOUND {
                     *response.status_mut() = StatusCode::FORBIDDEN;
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "options-without-class",
         about: "OPTIONS does not tell that WebDAV is spoken.",
         clauses: &["DAV-20"],
         cases: &["webdav.options"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |_, mut response| {
                 response.headers_mut().remove("dav");
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "unknown-method-is-bad",
         about: "A method that is not known is a bad request.",
         clauses: &["DAV-21"],
         cases: &["webdav.unknown-method"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "FOO" {
                     *response.status_mut() = StatusCode::BAD_REQUEST;
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "put-onto-directory-lies",
         about: "PUT onto a directory is answered with 204, and nothing happens.",
         clauses: &["DAV-03"],
         cases: &["webdav.put.onto-directory"],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "PUT"
                     && response.status() == StatusCode::METHOD_NOT_ALLOWED
@@ -463,7 +476,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 response
             };
-        },
+        }),
     },
     Fault {
         name: "chunks-not-understood",
@@ -473,14 +486,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.chunked",
             "capability.create.no-overwrite-chunked",
         ],
-        apply: |rules| {
+        apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method == Method::PUT && asked.headers.contains_key("transfer-encoding") {
                     *response.status_mut() = StatusCode::LENGTH_REQUIRED;
                 }
                 response
             };
-        },
+        }),
     },
 ];
 

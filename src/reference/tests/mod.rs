@@ -1,9 +1,16 @@
 //! Both services over real TLS.
 
 mod faults;
+mod hooks;
 mod issuer;
+mod macaroons;
+mod party;
+mod pulling;
 mod reading;
 mod refusal;
+mod tape;
+mod timing;
+mod transfer;
 mod writing;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};

@@ -272,7 +272,7 @@ async fn a_copy_needs_to_read_its_source_and_to_write_its_target() {
         (create, "/b/old", &[], 403),
         (create, "/b/none/n", &[], 409),
         (create, "/b/n/", &[], 409),
-        (create, "/b/n", &["Source: https://elsewhere/f"], 501),
+        (create, "/b/n", &["Source: https://elsewhere/f"], 400),
         (create, "/b/n", &["Overwrite: perhaps"], 400),
         (modify, "/b/old", &["Overwrite: F"], 412),
         (modify, "/b", &[], 405),
@@ -296,7 +296,7 @@ async fn directories_and_other_services_are_not_copied() {
     let token = world.token("storage.read:/ storage.modify:/");
     for (path, to, status) in [
         ("/d", "/wlcg/e", 501),
-        ("/f", "https://elsewhere.example.org/wlcg/g", 501),
+        ("/f", "http://elsewhere.example.org/wlcg/g", 400),
         ("/f", "/elsewhere/g", 403),
         ("/none", "/wlcg/g", 404),
         ("/f/", "/wlcg/g", 404),

@@ -95,6 +95,17 @@ fn wanted_representation(header: &str) -> Vec<Algorithm> {
 
 /// Refuses an upload that is not what its `Digest` or `Repr-Digest` says; unknown algorithms say nothing.
 pub(in super::super) fn matches_digests(headers: &HeaderMap, body: &[u8]) -> Result<(), Outcome> {
+    match digests_fit(headers, body) {
+        Some(false) => Err(Outcome::text(
+            StatusCode::BAD_REQUEST,
+            "the body is not what its digest says\n",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `body` is what `Digest` and `Repr-Digest` say; `None` if they say nothing that is understood.
+pub(in super::super) fn digests_fit(headers: &HeaderMap, body: &[u8]) -> Option<bool> {
     let items = |name| {
         let values = headers.get_all(name).iter();
         values
@@ -102,23 +113,23 @@ pub(in super::super) fn matches_digests(headers: &HeaderMap, body: &[u8]) -> Res
             .flat_map(|value| value.split(','))
             .filter_map(|item| item.trim().split_once('='))
     };
-    let wrong = items("digest").any(|(name, told)| match wanted(name).first() {
-        Some(Algorithm::Adler32) => !told.eq_ignore_ascii_case(&Algorithm::Adler32.value(body)),
-        Some(algorithm) => told != algorithm.value(body),
-        None => false,
+    let plain = items("digest").filter_map(|(name, told)| {
+        Some(match wanted(name).first()? {
+            Algorithm::Adler32 => told.eq_ignore_ascii_case(&Algorithm::Adler32.value(body)),
+            algorithm => told == algorithm.value(body),
+        })
     });
-    let wrong = wrong
-        || items("repr-digest").any(|(name, told)| {
-            representation(name)
-                .is_some_and(|algorithm| told != algorithm.representation_value(body))
-        });
-    match wrong {
-        true => Err(Outcome::text(
-            StatusCode::BAD_REQUEST,
-            "the body is not what its digest says\n",
-        )),
-        false => Ok(()),
-    }
+    let representation = items("repr-digest")
+        .filter_map(|(name, told)| Some(told == representation(name)?.representation_value(body)));
+    plain
+        .chain(representation)
+        .reduce(|one, other| one && other)
+}
+
+/// The headers that tell the Adler-32 of `body`.
+pub(in super::super) fn digests(body: &[u8]) -> [(HeaderName, String); 2] {
+    [Field::Digest, Field::Representation]
+        .map(|field| (field.name(), field.member(Algorithm::Adler32, body)))
 }
 
 /// The algorithm of that key in the registry of RFC 9530 section 7.2.

@@ -5,14 +5,14 @@ mod propfind;
 mod read;
 mod write;
 
-pub(super) use digest::matches_digests;
+pub(super) use digest::{digests, digests_fit, matches_digests};
 pub(super) use propfind::{Property, multistatus};
 pub(super) use read::Content;
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 
-use super::answers::{Outcome, Refusal};
+use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::{Operation, Question};
 use super::element::{Element, Target, Visit};
 use super::namespace::{Act, Change, Namespace, Node};
@@ -47,6 +47,7 @@ pub(super) fn plan(
         Method::Move => write::rename(&scene),
         Method::Copy => write::copy(&scene),
         Method::Options => Err(Outcome::Options),
+        Method::Post => Err(Outcome::NotAllowed(METHODS)),
     }
 }
 
@@ -70,11 +71,11 @@ pub(super) fn carry_out(
 }
 
 /// What a method may look at while it makes up its mind.
-struct Scene<'a> {
-    element: &'a Element,
-    namespace: &'a Namespace,
-    visit: &'a Visit,
-    headers: &'a HeaderMap,
+pub(super) struct Scene<'a> {
+    pub(super) element: &'a Element,
+    pub(super) namespace: &'a Namespace,
+    pub(super) visit: &'a Visit,
+    pub(super) headers: &'a HeaderMap,
 }
 
 impl Scene<'_> {
@@ -83,7 +84,7 @@ impl Scene<'_> {
     }
 
     /// Refuses unless the bearer may do `operation` to `target`.
-    fn require(&self, operation: Operation, target: &Target) -> Result<(), Outcome> {
+    pub(super) fn require(&self, operation: Operation, target: &Target) -> Result<(), Outcome> {
         let node = self.node(target);
         let asked = Question {
             operation,

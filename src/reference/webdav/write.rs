@@ -82,23 +82,19 @@ pub(super) fn rename(scene: &Scene) -> Result<Plan, Outcome> {
     }))
 }
 
-/// RFC 4918 section 9.8, of files and inside the service; nobody copies between services here.
+/// RFC 4918 section 9.8, of files and inside the service; other copies are transfers.
 pub(super) fn copy(scene: &Scene) -> Result<Plan, Outcome> {
-    let not_implemented = |text| Outcome::text(StatusCode::NOT_IMPLEMENTED, text);
-    if scene.headers.contains_key("source") {
-        return Err(not_implemented("only files of this service are copied\n"));
-    }
     let from = &scene.visit.target;
-    let to = destination(scene).map_err(|outcome| match outcome.status() {
-        StatusCode::BAD_GATEWAY => not_implemented("files are copied inside this service only\n"),
-        _ => outcome,
-    })?;
+    let to = destination(scene)?;
     let replaced = scene.node(&to);
     let writing = replaced.map_or(Operation::Create, |_| Operation::Overwrite);
     scene.require(Operation::Read, from)?;
     scene.require(writing, &to)?;
     if scene.existing(from)?.is_directory() {
-        return Err(not_implemented("only files are copied\n"));
+        return Err(Outcome::text(
+            StatusCode::NOT_IMPLEMENTED,
+            "only files are copied\n",
+        ));
     }
     overwrites(scene, replaced)?;
     if to.slash {

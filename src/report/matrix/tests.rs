@@ -42,6 +42,7 @@ fn plan() -> Plan {
 
 fn refusal() -> crate::model::Step {
     crate::model::Step {
+        interface: crate::model::Interface::Webdav,
         method: crate::model::Method::Get,
         path: crate::model::Template::parse("f").unwrap(),
         destination: None,

@@ -22,7 +22,8 @@ impl Running<'_> {
                 .map_err(|reason| {
                     Stop::Undecided(format!("the effect cannot be seen: {reason}"))
                 })?;
-            let finding = check::effect(judge, &path, &expected, &seen, answer.status);
+            let finding = check::effect(judge, &path, &expected, &seen, answer.status)
+                .map(|finding| check::remains(judge, expect, answer, &seen, finding));
             changed |= expect.harmless() && finding.is_some();
             self.findings.extend(finding);
             self.world.insert(path, expected);
@@ -64,6 +65,8 @@ impl Running<'_> {
                 let copied = self.known(&source).clone();
                 vec![(destination.clone(), copied.clone()), (source, copied)]
             }
+            (Method::Copy, None, Some(body)) => vec![(source, State::File(body.clone()))],
+            (Method::Copy, None, None) => vec![(source.clone(), self.known(&source).clone())],
             _ => Vec::new(),
         }
     }

@@ -1,0 +1,347 @@
+//! What a COPY between servers was answered, and what our side heard of it.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::model::{
+    Answer, Direction, Exchange, Expect, Finding, Heard, Hearing, Level, Method, Part, Side,
+    Transfer,
+};
+
+use super::report::{Ending, ending, markers};
+use super::{Judge, Observed, Ruling, word};
+
+/// A transfer that is silent for longer is given up by those who ordered it.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Judges how the COPY that was answered so ended.
+pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
+    let actual = |text: &str| format!("COPY was answered {} and `{text}`", answer.status);
+    match ending(answer) {
+        Ending::Refused(status) if expect == Expect::Failed && status >= 400 => Ruling::Holds(None),
+        Ending::Refused(_) => word::status(judge, expect, Method::Copy, answer),
+        Ending::Untold(what) => Ruling::Broken(judge.of(
+            "TPC-06",
+            "one last line, `success: …` or `failure: …`",
+            format!("COPY was answered {}, and {what}", answer.status),
+        )),
+        Ending::Succeeded => match expect {
+            Expect::Created | Expect::Replaced => Ruling::Holds(None),
+            Expect::Any => Ruling::Holds(Some(judge.note(actual("success")))),
+            _ => Ruling::Broken(judge.own(
+                "a refusal, or a failure in the last line",
+                actual("success"),
+            )),
+        },
+        Ending::Failed(text) => match expect {
+            Expect::Created | Expect::Replaced => {
+                Ruling::Broken(judge.own("success in the last line", actual(&text)))
+            }
+            Expect::Failed | Expect::PreconditionFailed => Ruling::Holds(None),
+            Expect::Any => Ruling::Holds(Some(judge.note(actual(&text)))),
+            _ => Ruling::Holds(Some(judge.status(
+                Some("TPC-22"),
+                format!(
+                    "{} as status",
+                    word::describe(&word::word(expect, Method::Copy))
+                ),
+                actual(&text),
+            ))),
+        },
+    }
+}
+
+/// Judges what is asked of the report beside its last line. `over` tells whether our side had sent
+/// everything when the head of the answer was there.
+pub fn reported(
+    judge: Judge<'_>,
+    transfer: &Transfer,
+    answer: &Answer,
+    over: Option<bool>,
+) -> Vec<Finding> {
+    let demand = transfer.report;
+    let mut findings = Vec::new();
+    if !answer.success() {
+        return findings;
+    }
+    let found = markers(answer);
+    if demand.early {
+        if over == Some(true) {
+            findings.push(judge.of(
+                "TPC-03",
+                "202 Accepted before the transfer ends",
+                format!("{} after everything was sent", answer.status),
+            ));
+        } else if answer.status != 202 {
+            findings.push(judge.note(format!("COPY was answered {}", answer.status)));
+        }
+    }
+    if demand.markers {
+        findings.extend(kind(judge, answer));
+        if found.count == 0 {
+            findings.push(judge.of("TPC-05", "markers while the transfer runs", "no marker"));
+        }
+        if answer.pause > SILENCE {
+            findings.push(judge.of(
+                "TPC-05",
+                "a marker at least every 30 s",
+                format!("nothing for {} s", answer.pause.as_secs()),
+            ));
+        }
+        for problem in &found.problems {
+            let expected = "`Perf Marker`, its four numbers, `End`; bytes that never become fewer";
+            findings.push(judge.of("TPC-05", expected, problem.as_str()));
+        }
+    }
+    if demand.connections {
+        if found.connected == 0 {
+            findings.push(judge.of("TPC-26", "RemoteConnections in the markers", "none"));
+        }
+        for odd in &found.odd_connections {
+            let expected = "tcp:address:port, separated by commas";
+            findings.push(judge.of("TPC-26", expected, format!("`{odd}`")));
+        }
+    }
+    findings
+}
+
+/// The type of a report.
+fn kind(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
+    let value = answer.header("content-type").unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("text/perf-marker-stream") {
+        return None;
+    }
+    if essence.eq_ignore_ascii_case("text/plain") {
+        return Some(judge.note("the report is text/plain".into()));
+    }
+    let actual = match value {
+        "" => "no Content-Type".to_owned(),
+        value => format!("Content-Type: {value}"),
+    };
+    Some(judge.of("TPC-04", "Content-Type: text/perf-marker-stream", actual))
+}
+
+/// Judges what our side heard of a COPY that is to end as `expect` says, and whose own token is `token`.
+/// `sent` are the bytes that a push has to bring.
+pub fn heard(
+    judge: Judge<'_>,
+    transfer: &Transfer,
+    expect: Expect,
+    heard: &[Heard],
+    secrets: &Secrets<'_>,
+    sent: Option<&[u8]>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(leaked(judge, heard, secrets.token));
+    let distrusted = matches!(&transfer.side, Side::Ours(part) if part.distrusted());
+    if distrusted && let Some(first) = heard.first() {
+        let what = format!("our side was sent {} all the same", first.method);
+        findings.push(judge.own("a certificate that does not hold ends the transfer", what));
+    }
+    let refused = expect.harmless() && expect != Expect::Failed;
+    if refused && let Some(first) = heard.first() {
+        findings.push(contacted(judge, transfer.direction, heard, first));
+    }
+    findings.extend(cleartext(judge, transfer, heard));
+    if refused || distrusted {
+        return findings;
+    }
+    findings.extend(demanded(judge, transfer, heard, secrets.credential));
+    if let Some(sent) = sent.filter(|_| matches!(expect, Expect::Created | Expect::Replaced)) {
+        findings.extend(arrived(judge, heard, sent));
+    }
+    findings
+}
+
+/// What must not, and what has to arrive at our side.
+pub struct Secrets<'a> {
+    /// The token of the COPY itself.
+    pub token: Option<&'a str>,
+    /// The credential for our side.
+    pub credential: Option<&'a str>,
+}
+
+/// Whether the token of the COPY itself went on to the other side.
+fn leaked(judge: Judge<'_>, heard: &[Heard], token: Option<&str>) -> Option<Finding> {
+    let token = token.filter(|token| !token.is_empty())?;
+    let place = heard.iter().find_map(|heard| {
+        if heard.target.contains(token) {
+            return Some("the target".to_owned());
+        }
+        let mut headers = heard.headers.iter();
+        let (name, _) = headers.find(|(_, value)| value.contains(token))?;
+        Some(format!("`{name}`"))
+    })?;
+    Some(judge.of(
+        "TPC-14",
+        "the token of the COPY stays where it was sent",
+        format!("our side was sent it in {place}"),
+    ))
+}
+
+/// A request that should never have been made.
+fn contacted(judge: Judge<'_>, direction: Direction, heard: &[Heard], first: &Heard) -> Finding {
+    let bytes: usize = heard.iter().map(|heard| heard.body.len()).sum();
+    let expected = "no request to the other side";
+    match direction {
+        Direction::Push if bytes > 0 => judge.own(
+            expected,
+            format!("our side was sent {bytes} bytes of the file"),
+        ),
+        // Looking before the right was checked does no harm when the right is to read the local file.
+        Direction::Push if !first.carries_data() => judge.status(
+            None,
+            expected.to_owned(),
+            format!("our side was asked {}", first.method),
+        ),
+        _ => judge.own(expected, format!("our side was asked {}", first.method)),
+    }
+}
+
+/// A credential that came over plain http.
+fn cleartext(judge: Judge<'_>, transfer: &Transfer, heard: &[Heard]) -> Option<Finding> {
+    if transfer.side != Side::Ours(Part::Cleartext) {
+        return None;
+    }
+    let carried = |heard: &&Heard| {
+        heard
+            .headers
+            .iter()
+            .any(|(name, _)| name == "authorization")
+    };
+    let first = heard.iter().filter(|heard| !heard.secure).find(carried)?;
+    Some(judge.of(
+        "TPC-29",
+        "no credential over plain http",
+        format!("{} with Authorization over plain http", first.method),
+    ))
+}
+
+/// The header fields that have to arrive, and those that must not.
+fn demanded(
+    judge: Judge<'_>,
+    transfer: &Transfer,
+    heard: &[Heard],
+    credential: Option<&str>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let found = |names: &str, fits: &dyn Fn(&str) -> bool| {
+        let named = |name: &str| names.split('|').any(|one| one.trim() == name);
+        heard
+            .iter()
+            .flat_map(|heard| &heard.headers)
+            .any(|(name, value)| named(name) && fits(value))
+    };
+    for (name, hearing) in &transfer.heard {
+        let (right, what) = match hearing {
+            Hearing::Present => (found(name, &|_| true), format!("`{name}`")),
+            Hearing::Value(wanted) => (
+                found(name, &|value| value == wanted),
+                format!("`{name}: {wanted}`"),
+            ),
+            Hearing::Credential => {
+                let bearer = credential.map(|text| format!("Bearer {text}"));
+                (
+                    found(name, &|value| Some(value) == bearer.as_deref()),
+                    format!("`{name}` with the credential for it"),
+                )
+            }
+        };
+        if !right {
+            let actual = match heard.len() {
+                0 => "no request".to_owned(),
+                _ => "requests without it".to_owned(),
+            };
+            findings.push(judge.own(format!("our side is sent {what}"), actual));
+        }
+    }
+    for (name, value) in &transfer.unheard {
+        if found(name, &|heard| heard.eq_ignore_ascii_case(value)) {
+            let expected = format!("`{name}: {value}` is not sent on");
+            findings.push(judge.own(expected, "our side was sent it"));
+        }
+    }
+    findings
+}
+
+/// Whether a push that was told to be complete brought everything.
+fn arrived(judge: Judge<'_>, heard: &[Heard], sent: &[u8]) -> Option<Finding> {
+    let put = heard.iter().rev().find(|heard| heard.method == "PUT");
+    let actual = match put {
+        None => "no PUT".to_owned(),
+        Some(put) if put.complete && put.body == sent => return None,
+        Some(put) if !put.complete => format!("{} bytes, and no end", put.body.len()),
+        Some(put) if put.body.len() == sent.len() => format!("{} other bytes", sent.len()),
+        Some(put) => format!("{} bytes", put.body.len()),
+    };
+    let expected = format!("the {} bytes of the file at our side", sent.len());
+    Some(judge.own(expected, actual))
+}
+
+/// A transfer that goes on, although the client hung up.
+pub fn goes_on(judge: Judge<'_>, waited: Duration) -> Finding {
+    judge.own(
+        "the transfer ends when the client hangs up",
+        format!(
+            "our side still has the connection after {} s",
+            waited.as_secs()
+        ),
+    )
+}
+
+/// Whether somebody who fetched data wanted to know their checksum.
+pub fn asked_for_digest(heard: &[Heard]) -> bool {
+    let mut headers = heard.iter().flat_map(|heard| &heard.headers);
+    headers.any(|(name, _)| matches!(name.as_str(), "want-digest" | "want-repr-digest"))
+}
+
+/// A COPY that was sent to plain http: what it carries would go in the clear.
+pub fn redirected_copy(judge: Judge<'_>, exchange: &Exchange) -> Option<Finding> {
+    let plain = |to: &&str| {
+        let scheme = to.trim_start().get(..5);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
+    };
+    let mut places = exchange.hops.iter().map(|hop| hop.location.as_str());
+    let to = places.find(plain)?;
+    Some(judge.of(
+        "TPC-23",
+        "a redirect to https",
+        format!("a redirect to {to}"),
+    ))
+}
+
+/// What a COPY that told its failure has left behind. An empty file is a matter of its own, whatever else
+/// the case is about.
+pub fn remains(
+    judge: Judge<'_>,
+    expect: Expect,
+    answer: &Answer,
+    observed: &Observed,
+    finding: Finding,
+) -> Finding {
+    let empty = match observed {
+        Observed::Sized(Some(0)) => true,
+        Observed::Present(bytes) => bytes.is_empty(),
+        _ => false,
+    };
+    let told = matches!(ending(answer), Ending::Failed(_));
+    if !(expect.harmless() && told && empty) {
+        return finding;
+    }
+    let own = judge
+        .case
+        .clauses
+        .iter()
+        .any(|clause| clause.as_str() == "TPC-20");
+    let about = judge.of("TPC-20", finding.expected, finding.actual);
+    match own {
+        true => about,
+        false => Finding {
+            level: Level::Should,
+            ..about
+        },
+    }
+}

@@ -1,0 +1,231 @@
+use super::*;
+use crate::check::tests::Bench;
+use crate::model::{ReportDemand, There};
+
+fn transfer(direction: Direction, part: Part) -> Transfer {
+    Transfer {
+        direction,
+        side: Side::Ours(part),
+        there: There::Read,
+        heard: Vec::new(),
+        unheard: Vec::new(),
+        report: ReportDemand::default(),
+        hang_up: false,
+        redirecting: false,
+    }
+}
+
+fn request(method: &str, headers: &[(&str, &str)], body: &str) -> Heard {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Heard {
+        method: method.into(),
+        target: "/scene/object".into(),
+        headers: headers.iter().map(owned).collect(),
+        secure: true,
+        body: body.into(),
+        complete: true,
+    }
+}
+
+fn answer(status: u16, body: &str) -> Answer {
+    Answer {
+        status,
+        body: body.into(),
+        ..Answer::default()
+    }
+}
+
+/// The clauses of what is found, and whether each is binding.
+fn clauses(findings: &[Finding]) -> Vec<String> {
+    findings
+        .iter()
+        .map(|finding| finding.clause.to_string())
+        .collect()
+}
+
+const SECRETS: Secrets<'static> = Secrets {
+    token: Some("the-token"),
+    credential: Some("the-credential"),
+};
+
+#[test]
+fn a_success_counts_only_where_one_is_expected() {
+    let bench = Bench::builtin();
+    let told =
+        |expect, status, body: &str| match ended(bench.judge(), expect, &answer(status, body)) {
+            Ruling::Holds(None) => "holds".to_owned(),
+            Ruling::Holds(Some(finding)) => format!("warns {}", finding.clause),
+            Ruling::Broken(finding) => format!("broken {}", finding.clause),
+            Ruling::Undecided(_) => "undecided".to_owned(),
+        };
+    let own = bench.judge().case.clauses[0].to_string();
+    for (expect, status, body, wanted) in [
+        (Expect::Created, 202, "success: Created", "holds".to_owned()),
+        (Expect::Created, 201, "failure: no", format!("broken {own}")),
+        (Expect::Created, 202, "", "broken TPC-06".into()),
+        (Expect::Failed, 202, "failure: no", "holds".into()),
+        (Expect::Failed, 502, "", "holds".into()),
+        (Expect::Failed, 202, "success", format!("broken {own}")),
+        (
+            Expect::Failed,
+            202,
+            "Perf Marker\nEnd\n",
+            "broken TPC-06".into(),
+        ),
+        (Expect::Denied, 403, "", "holds".into()),
+        (Expect::Denied, 202, "failure: no", "warns TPC-22".into()),
+        (Expect::Denied, 202, "success", format!("broken {own}")),
+        (Expect::Denied, 500, "", "broken RFC6750-18".into()),
+        (Expect::PreconditionFailed, 412, "", "holds".into()),
+        (
+            Expect::PreconditionFailed,
+            202,
+            "failed: it is there",
+            "holds".into(),
+        ),
+        (Expect::Replaced, 307, "", "undecided".into()),
+    ] {
+        assert_eq!(
+            told(expect, status, body),
+            wanted,
+            "{expect} {status} {body:?}"
+        );
+    }
+}
+
+#[test]
+fn the_token_of_the_copy_is_found_wherever_it_went() {
+    let bench = Bench::builtin();
+    let pull = transfer(Direction::Pull, Part::Good);
+    let judged = |heard: Heard| {
+        clauses(&super::heard(
+            bench.judge(),
+            &pull,
+            Expect::Created,
+            &[heard],
+            &SECRETS,
+            None,
+        ))
+    };
+    assert_eq!(
+        judged(request(
+            "GET",
+            &[("authorization", "Bearer the-credential")],
+            ""
+        )),
+        [""; 0]
+    );
+    for leaky in [
+        request("GET", &[("authorization", "Bearer the-token")], ""),
+        request("GET", &[("cookie", "a=the-token")], ""),
+        Heard {
+            target: "/scene/object?authz=Bearer%20the-token".into(),
+            ..request("GET", &[], "")
+        },
+    ] {
+        assert_eq!(judged(leaky), ["TPC-14"]);
+    }
+}
+
+#[test]
+fn nobody_is_asked_before_the_right_is_clear() {
+    let bench = Bench::builtin();
+    let own = bench.judge().case.clauses[0].to_string();
+    let judged = |direction, expect, heard: &[Heard]| {
+        let transfer = transfer(direction, Part::Good);
+        super::heard(bench.judge(), &transfer, expect, heard, &SECRETS, None)
+    };
+    let asked = [request("HEAD", &[], "")];
+    let pulled = judged(Direction::Pull, Expect::Denied, &asked);
+    assert_eq!(clauses(&pulled), [own.as_str()]);
+    assert!(pulled[0].level.binding());
+    let looked = judged(Direction::Push, Expect::Denied, &asked);
+    assert_eq!(looked.len(), 1);
+    assert!(
+        !looked[0].level.binding(),
+        "looking at the destination does no harm"
+    );
+    let sent = judged(
+        Direction::Push,
+        Expect::Denied,
+        &[request("PUT", &[], "data")],
+    );
+    assert!(sent[0].level.binding() && sent[0].actual.contains("4 bytes"));
+    assert!(judged(Direction::Pull, Expect::Failed, &asked).is_empty());
+    assert!(judged(Direction::Pull, Expect::Denied, &[]).is_empty());
+}
+
+#[test]
+fn what_has_to_arrive_is_looked_for_and_what_must_not_is_found() {
+    let bench = Bench::builtin();
+    let mut push = transfer(Direction::Push, Part::Good);
+    push.heard = vec![
+        ("authorization".into(), Hearing::Credential),
+        ("digest|repr-digest".into(), Hearing::Present),
+        ("x-one".into(), Hearing::Value("1".into())),
+    ];
+    push.unheard = vec![("host".into(), "evil.example.org".into())];
+    let judged = |headers: &[(&str, &str)], body: &str| {
+        let heard = [request("PUT", headers, body)];
+        super::heard(
+            bench.judge(),
+            &push,
+            Expect::Created,
+            &heard,
+            &SECRETS,
+            Some(b"data"),
+        )
+        .len()
+    };
+    let right = [
+        ("authorization", "Bearer the-credential"),
+        ("repr-digest", "adler=:AAAAAA==:"),
+        ("x-one", "1"),
+    ];
+    assert_eq!(judged(&right, "data"), 0);
+    assert_eq!(judged(&right, "dat"), 1, "a part of the file");
+    assert_eq!(judged(&right[1..], "data"), 1, "no credential");
+    assert_eq!(judged(&right[..1], "data"), 2, "neither digest nor header");
+    let evil = [&right[..], &[("host", "EVIL.example.org")]].concat();
+    assert_eq!(judged(&evil, "data"), 1);
+}
+
+#[test]
+fn whoever_is_not_trusted_is_sent_nothing() {
+    let bench = Bench::builtin();
+    for part in [Part::Untrusted, Part::Misnamed, Part::Expired] {
+        let pull = transfer(Direction::Pull, part);
+        let asked = [request("GET", &[], "")];
+        let judged = super::heard(bench.judge(), &pull, Expect::Failed, &asked, &SECRETS, None);
+        assert_eq!(judged.len(), 1, "{part}");
+    }
+    let mut plain = request("GET", &[("authorization", "Bearer the-credential")], "");
+    plain.secure = false;
+    let pull = transfer(Direction::Pull, Part::Cleartext);
+    let judged = super::heard(bench.judge(), &pull, Expect::Any, &[plain], &SECRETS, None);
+    assert_eq!(clauses(&judged), ["TPC-29"]);
+}
+
+#[test]
+fn an_empty_remain_is_a_matter_of_its_own() {
+    let bench = Bench::builtin();
+    let finding = bench.judge().own("nothing", "a file of 0 bytes");
+    let remain = |expect, body: &str, observed: &Observed| {
+        let answer = answer(202, body);
+        remains(bench.judge(), expect, &answer, observed, finding.clone())
+    };
+    let empty = Observed::Sized(Some(0));
+    let told = remain(Expect::Failed, "failure: no", &empty);
+    assert_eq!(
+        (told.clause.as_str(), told.level.binding()),
+        ("TPC-20", false)
+    );
+    let own = bench.judge().case.clauses[0].to_string();
+    for (expect, body, observed) in [
+        (Expect::Failed, "success", Observed::Sized(Some(0))),
+        (Expect::Failed, "failure: no", Observed::Sized(Some(7))),
+        (Expect::Created, "failure: no", Observed::Sized(Some(0))),
+    ] {
+        assert_eq!(remain(expect, body, &observed).clause.to_string(), own);
+    }
+}

@@ -1,0 +1,157 @@
+//! COPY between two servers.
+
+use super::diagnostics::Diagnostics;
+use super::fields::{Entry, Fields};
+use super::words::listed;
+use crate::model::{Direction, Hearing, Part, ReportDemand, Side, There, Transfer};
+
+/// Keys that only `pull` and `push` have.
+pub(super) const KEYS: [&str; 8] = [
+    "side",
+    "url",
+    "there",
+    "heard",
+    "unheard",
+    "report",
+    "hang-up",
+    "redirecting",
+];
+
+/// Reads what a `pull` or `push` step says of the other side.
+pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Transfer> {
+    let direction = match fields.get("pull") {
+        Some(_) => Direction::Pull,
+        None => Direction::Push,
+    };
+    let side = side(d, fields, direction);
+    let there = there(d, fields, direction);
+    let heard = heard(d, fields);
+    let unheard = unheard(d, fields);
+    let report = report(d, fields);
+    let [hang_up, redirecting] = ["hang-up", "redirecting"].map(|name| match fields.get(name) {
+        Some(entry) => entry.boolean(d),
+        None => Some(false),
+    });
+    let (side, hang_up) = (side?, hang_up?);
+    if let Some(entry) = fields.get("hang-up").filter(|_| hang_up)
+        && !matches!(side, Side::Ours(Part::Stalled | Part::Silent))
+    {
+        d.error(
+            entry.key,
+            "only a transfer that stands still can be hung up on",
+        )
+        .help("let our side be `stalled` (pull) or `silent` (push)");
+        return None;
+    }
+    Some(Transfer {
+        direction,
+        side,
+        there: there?,
+        heard: heard?,
+        unheard: unheard?,
+        report: report?,
+        hang_up,
+        redirecting: redirecting?,
+    })
+}
+
+fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> Option<Side> {
+    if let Some(url) = fields.get("url") {
+        if let Some(side) = fields.get("side") {
+            d.error(side.key, "`side` and `url` exclude each other");
+            return None;
+        }
+        return Some(Side::Url(url.text(d)?.to_owned()));
+    }
+    let Some(entry) = fields.get("side") else {
+        return Some(Side::Ours(Part::Good));
+    };
+    let parts = Part::ALL.map(|(word, part)| (word, Side::Ours(part)));
+    let others = [
+        ("partner", Side::Partner),
+        ("both", Side::Both),
+        ("nobody", Side::Nobody),
+    ];
+    let all: Vec<_> = others.into_iter().chain(parts).collect();
+    let words: Vec<_> = all
+        .iter()
+        .enumerate()
+        .map(|(index, (word, _))| (*word, index))
+        .collect();
+    let side = all.get(entry.word(d, &words)?)?.1.clone();
+    match side {
+        Side::Ours(part) if !part.plays(direction) => {
+            let fitting: Vec<_> = Part::ALL
+                .iter()
+                .filter(|(_, part)| part.plays(direction))
+                .map(|(word, _)| *word)
+                .collect();
+            let what = match direction {
+                Direction::Pull => "source",
+                Direction::Push => "sink",
+            };
+            d.error(entry.mark(), format!("no {what} of ours can be `{part}`"))
+                .help(format!("it can be {}", listed(&fitting)));
+            None
+        }
+        side => Some(side),
+    }
+}
+
+fn there(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> Option<There> {
+    match fields.get("there") {
+        Some(entry) => entry.word(
+            d,
+            &[
+                ("nothing", There::Nothing),
+                ("read", There::Read),
+                ("create", There::Create),
+                ("modify", There::Modify),
+            ],
+        ),
+        None => Some(match direction {
+            Direction::Pull => There::Read,
+            Direction::Push => There::Create,
+        }),
+    }
+}
+
+fn heard(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<(String, Hearing)>> {
+    let Some(entry) = fields.get("heard") else {
+        return Some(Vec::new());
+    };
+    let one = |entry: Entry<'_>, d: &mut Diagnostics<'_>| {
+        let hearing = match entry.text(d)? {
+            "present" => Hearing::Present,
+            "credential" => Hearing::Credential,
+            value => Hearing::Value(value.to_owned()),
+        };
+        Some((entry.name.to_ascii_lowercase(), hearing))
+    };
+    entry.named(d)?.into_iter().map(|e| one(e, d)).collect()
+}
+
+fn unheard(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<(String, String)>> {
+    let Some(entry) = fields.get("unheard") else {
+        return Some(Vec::new());
+    };
+    let one = |entry: Entry<'_>, d: &mut Diagnostics<'_>| {
+        Some((entry.name.to_ascii_lowercase(), entry.text(d)?.to_owned()))
+    };
+    entry.named(d)?.into_iter().map(|e| one(e, d)).collect()
+}
+
+fn report(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<ReportDemand> {
+    let mut demand = ReportDemand::default();
+    let Some(entry) = fields.get("report") else {
+        return Some(demand);
+    };
+    for entry in entry.items(d)? {
+        match entry.word(d, &[("markers", 0), ("connections", 1), ("early", 2)])? {
+            0 => demand.markers = true,
+            1 => demand.connections = true,
+            _ => demand.early = true,
+        }
+    }
+    Some(demand)
+}

@@ -1,0 +1,181 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::model::Part;
+
+struct World {
+    authority: Arc<Authority>,
+    side: SideServer,
+}
+
+fn world() -> World {
+    let authority = Arc::new(Authority::new().unwrap());
+    World {
+        side: SideServer::new(SideOptions {
+            host: None,
+            port: 0,
+            identity: Identity::Authority(Arc::clone(&authority)),
+        }),
+        authority,
+    }
+}
+
+impl World {
+    async fn scene(&self, part: Part, credential: Option<&str>) -> Opened {
+        let credential = credential.map(SecretString::from);
+        let opened = self.side.open(part, b"0123456789".to_vec(), credential);
+        opened.await.unwrap()
+    }
+
+    fn client(&self) -> reqwest::Client {
+        server::client(self.authority.ca_pem()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_scene_serves_its_object_to_whoever_has_the_credential() {
+    let world = world();
+    let scene = world.scene(Part::Good, Some("word")).await;
+    let get = || world.client().get(scene.url());
+    assert_eq!(get().send().await.unwrap().status(), 401);
+    let asked = get().bearer_auth("word").header("Want-Digest", "adler32");
+    let answer = asked.header("X-Test", "1").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["digest"], "adler32=0aff020e");
+    assert_eq!(answer.bytes().await.unwrap(), "0123456789");
+    let part = get().bearer_auth("word").header("Range", "bytes=2-4");
+    let part = part.send().await.unwrap();
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.headers()["content-range"], "bytes 2-4/10");
+    assert_eq!(part.bytes().await.unwrap(), "234");
+
+    let heard = scene.heard();
+    assert_eq!(heard.len(), 3);
+    assert!(
+        heard
+            .iter()
+            .all(|heard| heard.method == "GET" && heard.secure)
+    );
+    let named = |name: &str| heard[1].headers.iter().any(|(n, _)| n == name);
+    assert!(named("x-test") && named("authorization"));
+    assert!(scene.finished().is_some());
+}
+
+#[tokio::test]
+async fn a_scene_takes_what_is_sent_and_ends_when_dropped() {
+    let world = world();
+    let scene = world.scene(Part::Good, None).await;
+    let url = scene.url().to_owned();
+    let put = || world.client().put(&url).body("new").send();
+    assert_eq!(put().await.unwrap().status(), 201);
+    assert_eq!(put().await.unwrap().status(), 204);
+    let heard = scene.heard();
+    assert!(
+        heard
+            .iter()
+            .all(|heard| heard.body == b"new" && heard.complete)
+    );
+    let other = world.scene(Part::Good, None).await;
+    assert!(other.heard().is_empty(), "scenes do not hear one another");
+    drop(scene);
+    assert_eq!(put().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn parts_misbehave_as_they_say() {
+    let world = world();
+    for (part, status) in [
+        (Part::Missing, 404),
+        (Part::Unauthorized, 401),
+        (Part::Forbidden, 403),
+        (Part::Failing, 500),
+        (Part::Elsewhere, 307),
+        (Part::Cleartext, 307),
+        (Part::Circling, 307),
+    ] {
+        let scene = world.scene(part, None).await;
+        let answer = world.client().get(scene.url()).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{part}");
+        let location = answer.headers().get("location");
+        let leads =
+            |start: &str| location.is_some_and(|to| to.to_str().unwrap().starts_with(start));
+        match part {
+            Part::Elsewhere => assert!(leads("https://127.0.0.1:")),
+            Part::Cleartext => assert!(leads("http://localhost:")),
+            Part::Circling => assert!(leads(scene.url())),
+            _ => assert!(location.is_none()),
+        }
+    }
+    let scene = world.scene(Part::Cut, None).await;
+    let answer = world.client().get(scene.url()).send().await.unwrap();
+    assert_eq!(answer.headers()["content-length"], "10");
+    assert!(answer.bytes().await.is_err());
+    for (part, header) in [
+        (Part::Misdigested, "digest"),
+        (Part::Misrepresented, "repr-digest"),
+    ] {
+        let scene = world.scene(part, None).await;
+        let answer = world.client().get(scene.url()).send().await.unwrap();
+        assert!(answer.headers().contains_key(header));
+        assert_ne!(answer.headers()[header], "adler32=0aff020e");
+    }
+    let scene = world.scene(Part::Occupied, None).await;
+    let put = world.client().put(scene.url()).header("If-None-Match", "*");
+    assert_eq!(put.send().await.unwrap().status(), 412);
+}
+
+#[tokio::test]
+async fn nobody_who_looks_at_certificates_says_a_word() {
+    let world = world();
+    for part in [Part::Untrusted, Part::Misnamed, Part::Expired] {
+        let scene = world.scene(part, None).await;
+        assert!(
+            world.client().get(scene.url()).send().await.is_err(),
+            "{part}"
+        );
+        assert!(scene.heard().is_empty(), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_is_seen_to_leave() {
+    let world = world();
+    for part in [Part::Stalled, Part::Silent, Part::Trickling] {
+        let scene = world.scene(part, None).await;
+        let asking = world.client().get(scene.url());
+        let asking = tokio::spawn(async move { asking.send().await?.bytes().await });
+        if part == Part::Stalled {
+            scene.halfway().notified().await;
+        } else {
+            while scene.heard().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let soon = tokio::time::timeout(Duration::from_millis(50), scene.left());
+        assert!(soon.await.is_err(), "{part}: somebody is there");
+        asking.abort();
+        scene.left().await;
+    }
+}
+
+#[tokio::test]
+async fn a_given_certificate_cannot_play_every_part() {
+    let authority = Authority::new().unwrap();
+    let certificate = authority.certificate().unwrap();
+    let (chain, key) = server::parsed(&certificate).unwrap();
+    let side = SideServer::new(SideOptions {
+        host: Some("localhost".into()),
+        port: 0,
+        identity: Identity::Given { chain, key },
+    });
+    for part in [Part::Expired, Part::Misnamed, Part::Elsewhere] {
+        let reason = side.open(part, Vec::new(), None).await.err().unwrap();
+        assert!(reason.starts_with("our other side has "), "{reason}");
+    }
+    let scene = side.open(Part::Good, b"x".to_vec(), None).await.unwrap();
+    let client = server::client(authority.ca_pem()).unwrap();
+    assert_eq!(client.get(scene.url()).send().await.unwrap().status(), 200);
+}

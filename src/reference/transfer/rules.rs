@@ -1,0 +1,164 @@
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Response, StatusCode};
+use rustls::CertificateError;
+use url::Url;
+
+use super::super::authorisation::{self, Operation};
+use super::super::namespace::{Change, Namespace, Node};
+use super::super::path::ObjectPath;
+use super::super::token::Bearer;
+use super::stream::{self, Moment};
+use super::{Direction, Failure, client, order};
+
+/// The decisions about third-party copies.
+pub(in super::super) struct TransferRules {
+    /// Whether that request needs no token.
+    pub(in super::super) unasked: fn(&Parts) -> bool,
+    /// Whether the token of that request may be meant for anybody.
+    pub(in super::super) any_audience: fn(&Parts) -> bool,
+    /// Which way a COPY with (or without) a `Source` and a `Destination` goes.
+    pub(in super::super) asks: fn(bool, bool) -> Result<Direction, &'static str>,
+    /// The address in the header that names the other side.
+    pub(in super::super) understands: fn(Option<&str>) -> Option<Url>,
+    /// Whether the other side may be asked for at that address.
+    pub(in super::super) accepts: fn(&Url) -> bool,
+    /// Whether `Overwrite` allows to replace something; this and the next three judge the header's value.
+    pub(in super::super) overwrite: fn(Option<&str>) -> Word<bool>,
+    /// Whether `RequireChecksumVerification` wants a digest.
+    pub(in super::super) verification: fn(Option<&str>) -> Word<bool>,
+    /// How many streams `X-Number-Of-Streams` allows.
+    pub(in super::super) streams: fn(Option<&str>) -> Word<u32>,
+    /// Whether `Credential` makes sense.
+    pub(in super::super) credential: fn(Option<&str>) -> Word<()>,
+    /// An answer to a sound order in place of the transfer, such as a redirect.
+    pub(in super::super) detour: fn(&Parts) -> Option<Response<Body>>,
+    /// When the local right is asked for, given what is at the local path and who comes.
+    pub(in super::super) scrutiny: fn(Direction, Option<&Node>, &Bearer) -> Scrutiny,
+    /// Which right is needed, given what is at the local path.
+    pub(in super::super) needs: fn(Direction, Option<&Node>) -> Operation,
+    /// The headers for the other side that this COPY asks for.
+    pub(in super::super) forwards: fn(&Parts) -> HeaderMap,
+    /// The last touch to the address of the other side.
+    pub(in super::super) addresses: fn(&Parts, &mut Url),
+    /// The last touch to the headers of each request to the other side, redirected ones included.
+    pub(in super::super) outgoing: fn(&Method, &Url, &mut HeaderMap),
+    /// What is pulled from an address without asking anybody.
+    pub(in super::super) imagines: fn(&Url) -> Option<Bytes>,
+    /// Whether a certificate with that defect is accepted.
+    pub(in super::super) forgives: fn(&CertificateError) -> bool,
+    /// Whether a redirect to that address is followed.
+    pub(in super::super) follows: fn(&Url) -> bool,
+    /// What happens at the local path before anything was pulled.
+    pub(in super::super) prepares: fn(&mut Namespace, &ObjectPath),
+    /// Whether that status of the other side's answer means success.
+    pub(in super::super) succeeded: fn(Direction, StatusCode) -> bool,
+    /// Whether all was pulled: the length announced, the length that came, and whether it was cut.
+    pub(in super::super) whole: fn(Option<u64>, u64, bool) -> bool,
+    /// Whether the digests of a witness are enough: whether they are needed, and whether they fit if
+    /// there are any.
+    pub(in super::super) convinced: fn(Witness, bool, Option<bool>) -> Result<(), &'static str>,
+    /// What is stored of a pull that came to nothing; without a reason it was given up, or took too long.
+    pub(in super::super) leaves: fn(Option<&Failure>, &[u8]) -> Option<Bytes>,
+    /// The last touch to what is stored of a pull that is complete, with so many streams.
+    pub(in super::super) stores: fn(Bytes, u32) -> Bytes,
+    /// The last touch to what a push sends.
+    pub(in super::super) sends: fn(Bytes) -> Bytes,
+    /// Whether a push with `Overwrite: F` looks at the destination first.
+    pub(in super::super) looks_first: bool,
+    /// Whether a push with `Overwrite: F` makes its PUT conditional.
+    pub(in super::super) conditional: bool,
+    /// Whether a transfer ends when the client hangs up.
+    pub(in super::super) abandons: fn(Direction) -> bool,
+    /// Whether the answer begins before the transfer has ended.
+    pub(in super::super) early: bool,
+    /// The type of the answer.
+    pub(in super::super) media_type: &'static str,
+    /// One performance marker, if it is told.
+    pub(in super::super) marker: fn(&Moment) -> Option<String>,
+    /// How the stream ends.
+    pub(in super::super) last: fn(Direction, &Result<Change, Failure>) -> String,
+}
+
+/// What the value of a header means, or why it means nothing.
+pub(super) type Word<T> = Result<T, &'static str>;
+
+/// When the right to the local half is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Scrutiny {
+    /// Before anything else; what stands in the way is told by status.
+    First,
+    /// Before anything is transferred, but once the stream has begun.
+    InStream,
+    /// Once the data were transferred.
+    Afterwards,
+    Never,
+}
+
+/// Who says what the data have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Witness {
+    /// The client, with `Repr-Digest` on its COPY.
+    Client,
+    /// The other side.
+    OtherSide(Direction),
+}
+
+impl Default for TransferRules {
+    /// The right ones.
+    fn default() -> Self {
+        Self {
+            unasked: |_| false,
+            any_audience: |_| false,
+            asks: order::direction,
+            understands: order::understands,
+            accepts: order::accepts,
+            overwrite: order::overwrite,
+            verification: order::verification,
+            streams: order::streams,
+            credential: order::credential,
+            detour: order::sent_on,
+            scrutiny: |_, _, _| Scrutiny::First,
+            needs: |direction, node| match direction {
+                Direction::Pull => authorisation::uploading(node),
+                Direction::Push => Operation::Read,
+            },
+            forwards: order::forwarded,
+            addresses: |_, _| {},
+            outgoing: |_, _, _| {},
+            imagines: |_| None,
+            forgives: |_| false,
+            follows: client::follows,
+            prepares: |_, _| {},
+            succeeded: |direction, status| match direction {
+                Direction::Pull => status == StatusCode::OK,
+                Direction::Push => status.is_success(),
+            },
+            whole: |announced, came, cut| !cut && announced.is_none_or(|length| length == came),
+            convinced,
+            leaves: |_, _| None,
+            stores: |bytes, _| bytes,
+            sends: |bytes| bytes,
+            looks_first: true,
+            conditional: true,
+            abandons: |_| true,
+            early: true,
+            media_type: "text/perf-marker-stream",
+            marker: stream::marker,
+            last: stream::last,
+        }
+    }
+}
+
+/// A digest that does not fit is never enough, none only where none is needed.
+pub(in super::super) fn convinced(
+    _: Witness,
+    needed: bool,
+    fits: Option<bool>,
+) -> Result<(), &'static str> {
+    match fits {
+        Some(false) => Err("checksum mismatch"),
+        None if needed => Err("checksum verification is required, and there is no checksum"),
+        _ => Ok(()),
+    }
+}

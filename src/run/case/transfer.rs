@@ -1,0 +1,455 @@
+//! COPY between two servers: the other side, the request, the report, and what both sides hold afterwards.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+
+use crate::check::{self, Ending, Judge, Ruling, Secrets};
+use crate::http::RawRequest;
+use crate::model::{
+    Answer, Direction, Expect, Finding, Leftover, Method, Part, Purpose, Side, State, StepPlan,
+    There, Transfer,
+};
+use crate::token::{Fit, Token};
+
+use super::super::partner::Partner;
+use super::super::present;
+use super::super::side::{Play, Scene};
+use super::{Running, Stop};
+
+/// What somebody who was hung up on has to leave by (TPC-21), unless the endpoint's transfers are to be
+/// quicker than that.
+const LEAVING: Duration = Duration::from_secs(60);
+/// What is left of a transfer that was hung up on is removed soon.
+const SETTLING: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Who is at the other end of one COPY.
+struct Other {
+    url: Option<String>,
+    credential: Option<Token>,
+    scene: Option<Box<dyn Scene>>,
+    /// The partner, and the object there.
+    partner: Option<(Arc<Partner>, String)>,
+}
+
+/// A partner that a case has made something at.
+pub(super) struct Guest {
+    pub partner: Arc<Partner>,
+    pub directory: String,
+    pub made: Vec<String>,
+}
+
+impl Running<'_> {
+    /// A `pull` or `push`. Returns whether it opened what it should not.
+    pub(super) async fn transfer(
+        &mut self,
+        purpose: Purpose,
+        step: &StepPlan,
+        transfer: &Transfer,
+        expect: Expect,
+        token: &Option<Token>,
+    ) -> Result<bool, Stop> {
+        let other = self.other_side(step, transfer).await?;
+        let undecided = Stop::Undecided;
+        self.go_on().map_err(undecided)?;
+        if transfer.direction == Direction::Pull {
+            self.will_create(&step.path).map_err(undecided)?;
+        }
+        if purpose == Purpose::Step && step.wait > 0 {
+            let waiting = Duration::from_secs(step.wait);
+            self.wait(waiting).await.map_err(undecided)?;
+        }
+        let exchange = self.exchanges.len();
+        let answer = self.copy(purpose, step, transfer, &other, token).await;
+        let (case, clauses) = (self.case, &self.site.shared.plan.clauses);
+        let judge = Judge {
+            case: &case.case,
+            clauses,
+            at: &step.at,
+            exchange,
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(reason) if transfer.hang_up => {
+                let reached = |scene: &&dyn Scene| !scene.heard().is_empty();
+                let scene = other.scene.as_deref().filter(reached);
+                let scene = scene.ok_or(Stop::Undecided(reason))?;
+                return self.hung_up(judge, step, expect, scene).await;
+            }
+            Err(reason) => {
+                self.go_on().map_err(undecided)?;
+                // Nothing goes over plain http; in other cases the transfer is what cannot be judged then.
+                let sent = self.exchanges.get(exchange);
+                let sent = sent.filter(|_| transfer.redirecting);
+                let Some(redirect) = sent.and_then(|sent| check::redirected_copy(judge, sent))
+                else {
+                    return Err(Stop::Undecided(reason));
+                };
+                self.findings.push(redirect);
+                return Ok(false);
+            }
+        };
+        let ruling = check::ended(judge, expect, &answer);
+        let succeeded = check::ending(&answer) == Ending::Succeeded;
+        if purpose == Purpose::Step {
+            let sent = self.exchanges.get(exchange);
+            let redirect = sent.and_then(|sent| check::redirected_copy(judge, sent));
+            if transfer.redirecting && sent.is_some_and(|sent| sent.hops.is_empty()) {
+                return Err(Stop::Skip("the service redirected no COPY".into()));
+            }
+            self.findings.extend(redirect);
+            let scene = other.scene.as_deref();
+            let asked = scene.is_some_and(|scene| check::asked_for_digest(&scene.heard()));
+            if step.optional && succeeded && !asked {
+                let reason =
+                    "the service asks the other side for no checksum, so that it verifies none";
+                return Err(Stop::Skip(reason.into()));
+            }
+            self.last = Some((answer.status, answer.body.len()));
+            let witnessed = self.witnessed(judge, step, transfer, &other, token, &answer);
+            self.findings.extend(witnessed);
+        }
+        let granted = match ruling {
+            Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
+            Ruling::Holds(finding) => {
+                self.findings.extend(finding);
+                !expect.harmless()
+            }
+            Ruling::Broken(finding) => {
+                self.findings.push(finding);
+                expect.harmless() && succeeded
+            }
+        };
+        let mut opened = expect.refusal() && granted;
+        if expect != Expect::Any && (granted || expect.harmless()) {
+            opened |= self.effects(judge, step, expect, &answer).await?;
+            if let Some((partner, path)) = &other.partner {
+                let arrived = !expect.harmless();
+                self.effect_there(judge, step, transfer, (partner, path), arrived, &answer)
+                    .await?;
+            }
+        }
+        Ok(opened)
+    }
+
+    /// What has to follow once the client has hung up on a transfer that had reached our side.
+    async fn hung_up(
+        &mut self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        expect: Expect,
+        scene: &dyn Scene,
+    ) -> Result<bool, Stop> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let quick = self.site.plan.endpoint.limits.transfer;
+        let patience = LEAVING.min(quick).min(left);
+        if !scene.left(patience).await {
+            self.findings.push(check::goes_on(judge, patience));
+        }
+        self.settle(step).await;
+        self.effects(judge, step, expect, &Answer::default()).await
+    }
+
+    /// What the answer to a step tells of credentials, what our side heard, and what the report is like.
+    fn witnessed(
+        &self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        transfer: &Transfer,
+        other: &Other,
+        token: &Option<Token>,
+        answer: &Answer,
+    ) -> Vec<Finding> {
+        let credentials = [token.as_ref(), other.credential.as_ref()];
+        let mut findings: Vec<_> = present::echo(judge, answer, credentials)
+            .into_iter()
+            .collect();
+        let Some(scene) = &other.scene else {
+            return findings;
+        };
+        let known = match self.known(&step.path) {
+            State::File(bytes) if transfer.direction == Direction::Push => Some(&bytes[..]),
+            _ => None,
+        };
+        let [own, theirs] =
+            credentials.map(|token| token.map(|token| token.secret.expose_secret()));
+        let secrets = Secrets {
+            token: own,
+            credential: theirs,
+        };
+        let heard = scene.heard();
+        let told = check::heard(judge, transfer, step.expect, &heard, &secrets, known);
+        findings.extend(told);
+        let over = scene.finished().zip(answer.head);
+        let over = over.map(|(finished, answered)| finished <= answered);
+        findings.extend(check::reported(judge, transfer, answer, over));
+        findings
+    }
+
+    /// The COPY itself.
+    async fn copy(
+        &mut self,
+        purpose: Purpose,
+        step: &StepPlan,
+        transfer: &Transfer,
+        other: &Other,
+        token: &Option<Token>,
+    ) -> Result<Answer, String> {
+        let headers = headers(step, transfer, other, token.as_ref());
+        let halfway = other.scene.as_ref().map(|scene| scene.halfway());
+        let tokens: Vec<_> = token.iter().chain(&other.credential).collect();
+        // Some servers compare the names of these headers letter by letter: they go out as they are.
+        let raw = RawRequest {
+            method: Method::Copy,
+            verb: Method::Copy.as_str(),
+            target: &step.path,
+            headers: &headers,
+            body: None,
+            tokens: &tokens,
+            expect_continue: false,
+            chunked: false,
+            cut_body_at: None,
+            deadline: self.deadline,
+        };
+        let hang_up = halfway.as_deref().filter(|_| transfer.hang_up);
+        let wire = self.site.wire;
+        let outcome = wire.copy(purpose, self.caller(), raw, hang_up).await;
+        let mut exchange = outcome.exchange;
+        exchange.token = token.as_ref().map(|token| token.shown.clone());
+        present::show_other(&mut exchange, token.as_ref(), other.credential.as_ref());
+        self.exchanges.push(exchange);
+        outcome
+            .answer
+            .map_err(|failure| format!("COPY {}: {failure}", step.path))
+    }
+
+    /// Puts somebody at the other end, with the object that is to be fetched there.
+    async fn other_side(&mut self, step: &StepPlan, transfer: &Transfer) -> Result<Other, Stop> {
+        let part = match &transfer.side {
+            Side::Ours(part) => *part,
+            Side::Both => Part::Good,
+            Side::Partner => return self.partner(step, transfer).await,
+            Side::Url(url) => {
+                return Ok(Other {
+                    url: Some(url.clone()),
+                    credential: None,
+                    scene: None,
+                    partner: None,
+                });
+            }
+            Side::Nobody => {
+                return Ok(Other {
+                    url: None,
+                    credential: None,
+                    scene: None,
+                    partner: None,
+                });
+            }
+        };
+        let Some(side) = self.site.shared.side.clone() else {
+            return Err(Stop::Undecided("no other side of ours is set up".into()));
+        };
+        let credential = transfer
+            .there
+            .capability()
+            .map(|_| self.site.shared.made_up.clone());
+        let play = Play {
+            part,
+            content: step.body.clone().unwrap_or_default(),
+            credential: credential.as_ref().map(|token| token.secret.clone()),
+        };
+        let scene = side.open(play).await.map_err(Stop::Skip)?;
+        Ok(Other {
+            url: Some(scene.url().to_owned()),
+            credential,
+            scene: Some(scene),
+            partner: None,
+        })
+    }
+
+    async fn partner(&mut self, step: &StepPlan, transfer: &Transfer) -> Result<Other, Stop> {
+        let shared = self.site.shared;
+        let endpoint = &self.site.plan.endpoint;
+        if self.there.is_none() {
+            let wanted = self.case.partner.as_deref();
+            let partner = shared.partners.choose(shared, endpoint, wanted).await;
+            let partner = partner.map_err(Stop::Undecided)?;
+            let directory = partner.directory(shared, endpoint, self.case.case.id.as_str());
+            self.there = Some(Guest {
+                partner,
+                directory,
+                made: Vec::new(),
+            });
+        }
+        let Some(there) = &self.there else {
+            return Err(Stop::Undecided("nobody is there".into()));
+        };
+        let (partner, directory) = (Arc::clone(&there.partner), there.directory.clone());
+        let name = step.path.rsplit('/').next().unwrap_or_default();
+        let path = format!("{directory}/{name}");
+        let failed = |reason: String| {
+            Stop::Undecided(format!(
+                "what the case needs could not be arranged at {}: {reason}",
+                partner.plan.endpoint.name
+            ))
+        };
+        if partner.plan.endpoint.traits.directories {
+            self.make_there(&directory, &State::Directory)
+                .await
+                .map_err(failed)?;
+        }
+        match (transfer.direction, &step.body) {
+            (Direction::Pull, Some(bytes)) => {
+                let file = State::File(bytes.clone());
+                self.make_there(&path, &file).await.map_err(failed)?;
+            }
+            _ => self.will_create_there(&path).map_err(failed)?,
+        }
+        let credential = match transfer.there.capability() {
+            None => None,
+            Some(capability) => {
+                let request = partner.request(capability, &directory);
+                Some(shared.broker.token(&request, Fit::Exact).await?)
+            }
+        };
+        Ok(Other {
+            url: Some(partner.plan.endpoint.url_of(&path)),
+            credential,
+            scene: None,
+            partner: Some((partner, path)),
+        })
+    }
+
+    /// Makes an object at the partner, unless the case has made it already.
+    async fn make_there(&mut self, path: &str, state: &State) -> Result<(), String> {
+        self.go_on()?;
+        let known = |there: &Guest| there.made.iter().any(|made| made == path);
+        if *state == State::Directory && self.there.as_ref().is_some_and(known) {
+            return Ok(());
+        }
+        self.will_create_there(path)?;
+        let Some(there) = &self.there else {
+            return Ok(());
+        };
+        let mut log = Vec::new();
+        let observer = there.partner.observer(self.caller(), self.deadline);
+        let made = observer.make(path, state, &mut log).await;
+        self.exchanges.append(&mut log);
+        made
+    }
+
+    fn will_create_there(&mut self, path: &str) -> Result<(), String> {
+        let shared = self.site.shared;
+        if let Some(there) = &mut self.there
+            && !there.made.iter().any(|made| made == path)
+        {
+            there.partner.will_create(shared, path)?;
+            there.made.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// What a push has really left at the partner.
+    async fn effect_there(
+        &mut self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        transfer: &Transfer,
+        (partner, path): (&Arc<Partner>, &str),
+        arrived: bool,
+        answer: &Answer,
+    ) -> Result<(), Stop> {
+        if transfer.direction == Direction::Pull {
+            return Ok(());
+        }
+        let expected = match self.known(&step.path) {
+            known @ State::File(_) if arrived => known.clone(),
+            _ => State::Absent,
+        };
+        let mut log = Vec::new();
+        let observer = partner.observer(self.caller(), self.deadline);
+        let seen = observer
+            .look(Purpose::Effect, path, &expected, &mut log)
+            .await;
+        self.exchanges.append(&mut log);
+        let seen =
+            seen.map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
+        let finding = check::effect(judge, path, &expected, &seen, answer.status);
+        self.findings.extend(finding);
+        Ok(())
+    }
+
+    /// Waits until what a broken transfer left is gone, if it goes.
+    async fn settle(&mut self, step: &StepPlan) {
+        let quick = self.site.plan.endpoint.limits.transfer;
+        let until = (Instant::now() + SETTLING.min(quick)).min(self.deadline);
+        let known = self.known(&step.path).clone();
+        while Instant::now() < until {
+            match self.look(Purpose::Effect, &step.path, &known).await {
+                Ok(seen) if !seen.is(&known) => tokio::time::sleep(LOOK_AGAIN).await,
+                _ => return,
+            }
+        }
+    }
+
+    /// Removes what the case made at its partner.
+    pub(super) async fn leave_partner(&mut self) -> Vec<Leftover> {
+        match self.there.take() {
+            Some(there) => {
+                let caller = self.caller();
+                there
+                    .partner
+                    .remove(self.site.shared, caller, &there.made)
+                    .await
+            }
+            None => Vec::new(),
+        }
+    }
+}
+
+/// The header fields of a COPY; `Credential: none` goes along unless the step has another, an empty one
+/// leaves it out.
+fn headers(
+    step: &StepPlan,
+    transfer: &Transfer,
+    other: &Other,
+    token: Option<&Token>,
+) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
+    let bearer = |token: &Token| format!("Bearer {}", token.secret.expose_secret());
+    if let Some(token) = token {
+        add("Authorization", &bearer(token));
+    }
+    if let Some(url) = &other.url {
+        let (way, back) = match transfer.direction {
+            Direction::Pull => ("Source", "Destination"),
+            Direction::Push => ("Destination", "Source"),
+        };
+        add(way, url);
+        if transfer.side == Side::Both {
+            add(back, url);
+        }
+    }
+    let given = |name: &str| {
+        let mut names = step.headers.iter();
+        names.any(|(given, _)| given.eq_ignore_ascii_case(name))
+    };
+    if !given("credential") {
+        add("Credential", "none");
+    }
+    for (name, value) in &step.headers {
+        if !(name.eq_ignore_ascii_case("credential") && value.is_empty()) {
+            add(name, value);
+        }
+    }
+    if let Some(credential) = &other.credential
+        && transfer.there != There::Nothing
+    {
+        add("TransferHeaderAuthorization", &bearer(credential));
+    }
+    headers
+}

@@ -1,0 +1,45 @@
+//! Our own other side of a COPY: a source and a sink that tell what they were asked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+use crate::model::{Heard, Part};
+
+/// Lets us play the other side of transfers.
+#[async_trait]
+pub trait OtherSide: Send + Sync {
+    /// A scene of its own; it ends when dropped.
+    ///
+    /// # Errors
+    /// Why it cannot be played, in words.
+    async fn open(&self, play: Play) -> Result<Box<dyn Scene>, String>;
+}
+
+/// What is to be played.
+pub struct Play {
+    /// How we behave.
+    pub part: Part,
+    /// What can be fetched.
+    pub content: Vec<u8>,
+    /// The bearer token without which nobody is served.
+    pub credential: Option<SecretString>,
+}
+
+/// A scene that is on.
+#[async_trait]
+pub trait Scene: Send + Sync {
+    /// Where the object is.
+    fn url(&self) -> &str;
+    /// What was asked so far, in order.
+    fn heard(&self) -> Vec<Heard>;
+    /// When the last byte was on its way.
+    fn finished(&self) -> Option<Instant>;
+    /// Told once half of the data are on their way.
+    fn halfway(&self) -> Arc<Notify>;
+    /// Whether everybody has gone within `patience`.
+    async fn left(&self, patience: Duration) -> bool;
+}
