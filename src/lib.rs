@@ -23,7 +23,7 @@
 //! | [`run`] | carries a plan out and tears down |
 //! | [`report`] | the run record in every format |
 //! | [`redact`] | the one place that knows what is secret |
-//! | [`mod@reference`] | the embedded issuer and storage element, and their faults |
+//! | [`mod@reference`] | the embedded issuer and storage element, their faults, and the servers that we play beside them |
 //! | [`cli`] | the commands; alone prints and decides exit codes |
 //!
 //! A new case is a few lines in `suites/`; a new token source is a file in [`token`]; a new report is

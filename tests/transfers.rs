@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::lab::{Lab, outcomes};
+use common::lab::{Ended, Lab, expect_no_secret, outcomes};
 use common::xrootd::{Xrootd, XrootdOptions};
 use secrecy::ExposeSecret;
 
@@ -22,34 +22,41 @@ fn start(lab: &Lab) -> Xrootd {
 /// Two servers of one laboratory, each an endpoint.
 fn pair(lab: &Lab) -> [Xrootd; 2] {
     let servers = [start(lab), start(lab)];
-    let [one, other] = [servers[0].url(), servers[1].url()];
-    lab.endpoints(&[("se-one", &one), ("se-two", &other)], "");
+    endpoints(lab, [&servers[0].url(), &servers[1].url()]);
+    servers
+}
+
+/// Two endpoints, and the certificate of our own other side.
+fn endpoints(lab: &Lab, [one, other]: [&str; 2]) {
+    lab.endpoints(&[("se-one", one), ("se-two", other)], "");
     let own = lab.authority.certificate_for(&["localhost"]);
     let own = own.expect("a certificate");
     lab.write("own.pem", &own.certificate_pem);
     lab.write("own-key.pem", own.key_pem.expose_secret());
-    servers
 }
+
+/// A run of all transfers of the first endpoint.
+const RUN: [&str; 12] = [
+    "run",
+    "--endpoint",
+    "se-one",
+    "--case",
+    "tpc.*",
+    "--intrusive",
+    "--listen",
+    "localhost",
+    "--listen-certificate",
+    "own.pem",
+    "--listen-key",
+    "own-key.pem",
+];
 
 #[test]
 fn transfers_have_their_verdicts_and_leave_nothing() {
     let lab = Lab::new();
     let servers = pair(&lab);
     let before = servers.each_ref().map(Xrootd::snapshot);
-    let ended = lab.run(&[
-        "run",
-        "--endpoint",
-        "se-one",
-        "--case",
-        "tpc.*",
-        "--intrusive",
-        "--listen",
-        "localhost",
-        "--listen-certificate",
-        "own.pem",
-        "--listen-key",
-        "own-key.pem",
-    ]);
+    let ended = lab.run(&RUN);
     let story = format!(
         "{}\n{}\n{}",
         ended.stdout,
@@ -79,4 +86,19 @@ fn every_pair_is_in_the_matrix_and_leaves_nothing() {
         .take_while(|line| !line.is_empty())
         .collect();
     insta::assert_snapshot!(matrix.join("\n"));
+}
+
+#[test]
+fn no_credential_of_a_transfer_is_anywhere() {
+    let lab = Lab::new();
+    // Our side is sent tokens that it should never see.
+    let [one, other] = [lab.storage(&["tpc-own-token-in-url"]), lab.storage(&[])];
+    endpoints(&lab, [one.url(), other.url()]);
+    let mut command = lab.touchstone(&RUN);
+    let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(1);
+    assert!(ended.stderr.len() > 10_000, "the log was on");
+    let texts = lab.texts(ended);
+    expect_no_secret(&lab, &texts);
+    let leaked = |(_, text): &(String, String)| text.contains("TPC-14");
+    assert!(texts.iter().any(leaked), "there was something to hide");
 }

@@ -125,6 +125,21 @@ impl Lab {
         Ended::of(&mut self.touchstone(arguments))
     }
 
+    /// What a run has said and left: both streams, and every file of its reports.
+    pub fn texts(&self, ended: Ended) -> Vec<(String, String)> {
+        let mut texts = vec![
+            ("stdout".to_owned(), ended.stdout),
+            ("stderr".to_owned(), ended.stderr),
+        ];
+        for entry in std::fs::read_dir(self.path("reports/latest")).expect("reports") {
+            let path = entry.expect("an entry").path();
+            let bytes = std::fs::read(&path).expect("a report");
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            texts.push((path.display().to_string(), text));
+        }
+        texts
+    }
+
     /// The newest run record.
     pub fn record(&self) -> Value {
         read_record(&self.path("reports/latest/run.json"))
@@ -216,4 +231,35 @@ pub fn outcomes(record: &Value) -> BTreeMap<String, String> {
             (text("case").to_owned(), outcome.trim_end().to_owned())
         })
         .collect()
+}
+
+/// Texts that look like tokens and are none: cases send them as they are.
+const SUITES: &str = include_str!("../../suites/authentication.yaml");
+
+/// Fails where a secret of the laboratory, a token, a macaroon or a made-up credential stands.
+pub fn expect_no_secret(lab: &Lab, texts: &[(String, String)]) {
+    let secret = lab.issuer.client_secret().expose_secret();
+    let key = lab.issuer.test_key_pem().expose_secret();
+    let key_line = key.lines().nth(1).expect("a PEM");
+    for (name, text) in texts {
+        assert!(!text.contains(secret), "the client's secret is in {name}");
+        assert!(!text.contains(key_line), "the test key is in {name}");
+        // What every macaroon says near its start, in base64.
+        assert!(!text.contains("Y2F0aW9u"), "a macaroon is in {name}");
+        assert!(
+            !text.contains("made-up-"),
+            "the credential for our other side is in {name}"
+        );
+        // Every token of a run begins with the base64url of `{"`, and has two dots.
+        for (at, _) in text.match_indices("eyJ") {
+            let word: String = text[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+                .collect();
+            assert!(
+                (word.matches('.').count() < 2 && word.len() < 40) || SUITES.contains(&word),
+                "a token is in {name}"
+            );
+        }
+    }
 }

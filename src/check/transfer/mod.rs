@@ -141,9 +141,11 @@ pub fn heard(
         let what = format!("our side was sent {} all the same", first.method);
         findings.push(judge.own("a certificate that does not hold ends the transfer", what));
     }
-    let refused = expect.harmless() && expect != Expect::Failed;
+    // Whether there is something at the destination may be looked at late.
+    let refused =
+        expect.harmless() && !matches!(expect, Expect::Failed | Expect::PreconditionFailed);
     if refused && let Some(first) = heard.first() {
-        findings.push(contacted(judge, transfer.direction, heard, first));
+        findings.push(contacted(judge, transfer.direction, expect, heard, first));
     }
     findings.extend(cleartext(judge, transfer, heard));
     if refused || distrusted {
@@ -182,11 +184,32 @@ fn leaked(judge: Judge<'_>, heard: &[Heard], token: Option<&str>) -> Option<Find
     ))
 }
 
-/// A request that should never have been made.
-fn contacted(judge: Judge<'_>, direction: Direction, heard: &[Heard], first: &Heard) -> Finding {
+/// A request that should never have been made. Asking before the right is clear is a matter of its own,
+/// whatever else the case is about; sending data is not.
+fn contacted(
+    judge: Judge<'_>,
+    direction: Direction,
+    expect: Expect,
+    heard: &[Heard],
+    first: &Heard,
+) -> Finding {
     let bytes: usize = heard.iter().map(|heard| heard.body.len()).sum();
     let expected = "no request to the other side";
     match direction {
+        Direction::Pull if expect.refusal() => {
+            let finding = judge.of(
+                "TPC-08",
+                expected,
+                format!("our side was asked {}", first.method),
+            );
+            match judge.cites("TPC-08") {
+                true => finding,
+                false => Finding {
+                    level: Level::Should,
+                    ..finding
+                },
+            }
+        }
         Direction::Push if bytes > 0 => judge.own(
             expected,
             format!("our side was sent {bytes} bytes of the file"),

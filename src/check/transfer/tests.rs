@@ -137,8 +137,15 @@ fn nobody_is_asked_before_the_right_is_clear() {
     };
     let asked = [request("HEAD", &[], "")];
     let pulled = judged(Direction::Pull, Expect::Denied, &asked);
-    assert_eq!(clauses(&pulled), [own.as_str()]);
-    assert!(pulled[0].level.binding());
+    assert_eq!(clauses(&pulled), ["TPC-08"]);
+    assert!(
+        !pulled[0].level.binding(),
+        "the case is about something else"
+    );
+    let odd = judged(Direction::Pull, Expect::BadRequest, &asked);
+    assert_eq!(clauses(&odd), [own.as_str()]);
+    assert!(odd[0].level.binding());
+    assert!(judged(Direction::Pull, Expect::PreconditionFailed, &asked).is_empty());
     let looked = judged(Direction::Push, Expect::Denied, &asked);
     assert_eq!(looked.len(), 1);
     assert!(
