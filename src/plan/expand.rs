@@ -85,12 +85,8 @@ struct Filler<'a> {
 impl<'a> Filler<'a> {
     fn new(site: &'a Site<'a>, case: &'a Case, partner: Option<&str>) -> Self {
         let endpoint = site.endpoint;
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let name = match partner {
-            Some(partner) => {
-                let partner: String = partner.chars().map(plain).collect();
-                format!("{}.with-{partner}", case.id)
-            }
+            Some(partner) => format!("{}.with-{partner}", case.id),
             None => case.id.to_string(),
         };
         let below = |area: &str| format!("{area}{}.{name}", site.directory);

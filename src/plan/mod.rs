@@ -51,7 +51,7 @@ pub fn plan(
     }
     let today = started.to_zoned(TimeZone::UTC).date();
     let with_each = selection.pairs.map(|_| {
-        // Among all cases those that have no other purpose, otherwise those that were asked for.
+        // No other case has anything to do with a second endpoint.
         cases.retain(|case| pairs::about(case));
         pairs::all(inventory, &endpoints, selection, run.as_str())
     });

@@ -425,7 +425,7 @@ fn who_cannot_reach_our_listener_is_not_asked_about_it() {
 #[test]
 fn everybody_copies_with_everybody_or_with_a_sample() {
     let mut bench = Bench::new(endpoint("one"), issuer(true));
-    for name in ["two", "three", "four"] {
+    for name in ["two", "two.b", "two-b"] {
         bench.inventory.endpoints.push(Arc::new(endpoint(name)));
     }
     let mut silent = endpoint("silent");

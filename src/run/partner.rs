@@ -88,10 +88,8 @@ impl Partner {
 
     /// Where a case that runs at `endpoint` has its objects here: the directory, absolute on the service.
     pub fn directory(&self, shared: &Shared, endpoint: &Endpoint, case: &str) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        let name: String = endpoint.name.chars().map(plain).collect();
         let run = shared.plan.run.directory();
-        format!("{}/{run}.{name}.{case}", self.plan.endpoint.area)
+        format!("{}/{run}.{}.{case}", self.plan.endpoint.area, endpoint.name)
     }
 
     /// A token for what is below `directory`.
