@@ -489,17 +489,8 @@ impl<'a> Running<'a> {
             Purpose::Step => self.told(judge, step, &answer, token, other),
             _ => Vec::new(),
         };
-        let granted = match check::status(judge, expect, step.method, &answer) {
-            Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
-            Ruling::Holds(finding) => {
-                self.findings.extend(finding);
-                !expect.harmless()
-            }
-            Ruling::Broken(finding) => {
-                self.findings.push(finding);
-                expect.harmless() && answer.success()
-            }
-        };
+        let ruling = check::status(judge, expect, step.method, &answer);
+        let granted = self.ruled(ruling, expect, answer.success())?;
         self.findings.extend(told);
         let issued = self.issued(judge, purpose, step, &answer, sent)?;
         if purpose == Purpose::Step {
@@ -521,6 +512,21 @@ impl<'a> Running<'a> {
             opened |= self.effects(judge, step, expect, &answer).await?;
         }
         Ok(opened)
+    }
+
+    /// Takes a ruling in. Returns whether the request was granted.
+    fn ruled(&mut self, ruling: Ruling, expect: Expect, succeeded: bool) -> Result<bool, Stop> {
+        match ruling {
+            Ruling::Undecided(reason) => Err(Stop::Undecided(reason)),
+            Ruling::Holds(finding) => {
+                self.findings.extend(finding);
+                Ok(!expect.harmless())
+            }
+            Ruling::Broken(finding) => {
+                self.findings.push(finding);
+                Ok(expect.harmless() && succeeded)
+            }
+        }
     }
 
     /// What the answer to a step tells about credentials.

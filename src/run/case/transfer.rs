@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 
-use crate::check::{self, Ending, Judge, Ruling, Secrets};
+use crate::check::{self, Ending, Judge, Secrets};
 use crate::http::RawRequest;
 use crate::model::{
     Answer, Direction, Expect, Finding, Leftover, Method, Part, Purpose, Side, State, StepPlan,
-    There, Transfer,
+    Transfer,
 };
 use crate::token::{Fit, Token};
 
@@ -27,6 +27,7 @@ const SETTLING: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Who is at the other end of one COPY.
+#[derive(Default)]
 struct Other {
     url: Option<String>,
     credential: Option<Token>,
@@ -112,17 +113,7 @@ impl Running<'_> {
             let witnessed = self.witnessed(judge, step, transfer, &other, token, &answer);
             self.findings.extend(witnessed);
         }
-        let granted = match ruling {
-            Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
-            Ruling::Holds(finding) => {
-                self.findings.extend(finding);
-                !expect.harmless()
-            }
-            Ruling::Broken(finding) => {
-                self.findings.push(finding);
-                expect.harmless() && succeeded
-            }
-        };
+        let granted = self.ruled(ruling, expect, succeeded)?;
         let mut opened = expect.refusal() && granted;
         if expect != Expect::Any && (granted || expect.harmless()) {
             opened |= self.effects(judge, step, expect, &answer).await?;
@@ -235,19 +226,10 @@ impl Running<'_> {
             Side::Url(url) => {
                 return Ok(Other {
                     url: Some(url.clone()),
-                    credential: None,
-                    scene: None,
-                    partner: None,
+                    ..Other::default()
                 });
             }
-            Side::Nobody => {
-                return Ok(Other {
-                    url: None,
-                    credential: None,
-                    scene: None,
-                    partner: None,
-                });
-            }
+            Side::Nobody => return Ok(Other::default()),
         };
         let Some(side) = self.site.shared.side.clone() else {
             return Err(Stop::Undecided("no other side of ours is set up".into()));
@@ -446,9 +428,7 @@ fn headers(
             add(name, value);
         }
     }
-    if let Some(credential) = &other.credential
-        && transfer.there != There::Nothing
-    {
+    if let Some(credential) = &other.credential {
         add("TransferHeaderAuthorization", &bearer(credential));
     }
     headers
