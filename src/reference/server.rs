@@ -67,19 +67,19 @@ impl Port {
         self.serve_counted(tls(authority)?, router, None)
     }
 
+    fn listen(self) -> Result<axum_server::Server<SocketAddr>, ReferenceError> {
+        let port = self.number;
+        let refused = |source| ReferenceError::Bind { port, source };
+        let listening = self.socket.listen(BACKLOG);
+        let listener = listening.and_then(tokio::net::TcpListener::into_std);
+        axum_server::from_tcp(listener.map_err(refused)?).map_err(refused)
+    }
+
     /// The same without TLS.
     pub(super) fn serve_plain(self, router: Router) -> Result<Server, ReferenceError> {
         let port = self.number;
-        let refused = |source| ReferenceError::Bind { port, source };
-        let listener = self
-            .socket
-            .listen(BACKLOG)
-            .and_then(tokio::net::TcpListener::into_std)
-            .map_err(refused)?;
         let handle = Handle::new();
-        let server = axum_server::from_tcp(listener)
-            .map_err(refused)?
-            .handle(handle.clone());
+        let server = self.listen()?.handle(handle.clone());
         tokio::spawn(async move {
             let served = server.serve(router.into_make_service()).await;
             if let Err(error) = served {
@@ -97,18 +97,12 @@ impl Port {
         callers: Option<Callers>,
     ) -> Result<Server, ReferenceError> {
         let port = self.number;
-        let refused = |source| ReferenceError::Bind { port, source };
         // Without it an answer waits 40 ms until the client acknowledges the handshake's last records.
         let inner = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
         let acceptor = Noting { inner, callers };
-        let listener = self
-            .socket
-            .listen(BACKLOG)
-            .and_then(tokio::net::TcpListener::into_std)
-            .map_err(refused)?;
         let handle = Handle::new();
-        let server = axum_server::from_tcp(listener)
-            .map_err(refused)?
+        let server = self
+            .listen()?
             .acceptor(acceptor)
             .http1_only()
             .handle(handle.clone());
