@@ -107,7 +107,7 @@ pub struct Step {
     /// Seconds to wait before it.
     pub wait: u64,
     /// Whether a service need not offer it: where the answer to it, or to its control, says so, the case
-    /// is skipped.
+    /// is skipped. A pull that ought to fail is skipped where the service asks for no checksum.
     pub optional: bool,
     /// Whether it goes to where the step before was redirected to, without the query.
     pub redirected: bool,
