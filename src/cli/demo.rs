@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits, Profile,
-    SecondArea, SecretRef, Tape, TestKey, TokenSource, Traits, Trust,
+    Account, ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits,
+    OAuthClient, Profile, SecondArea, SecretRef, Tape, TestKey, TokenSource, Traits, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{
@@ -183,13 +183,12 @@ impl Stage {
     pub fn inventory(&self) -> Result<Inventory, Failed> {
         let ca = vec![Trust::Pem(self.authority.ca_pem().to_owned())];
         let issuing = |name: &str, issuer: &Issuer| Issuing {
-            name: name.into(),
-            url: issuer.url().to_owned(),
-            source: Some(TokenSource::ClientCredentials {
+            accounts: vec![Account::only(TokenSource::ClientCredentials(OAuthClient {
                 id: SecretRef::Held(issuer.client_id().into()),
-                secret: SecretRef::Held(issuer.client_secret().clone()),
-                authentication: ClientAuthentication::Basic,
-            }),
+                authentication: ClientAuthentication::Basic(SecretRef::Held(
+                    issuer.client_secret().clone(),
+                )),
+            }))],
             test_keys: vec![
                 TestKey {
                     pem: SecretRef::Held(issuer.test_key_pem().clone()),
@@ -201,6 +200,7 @@ impl Stage {
                 },
             ],
             ca: ca.clone(),
+            ..Issuing::bare(name, issuer.url())
         };
         let issuer = issuing("embedded", &self.issuer);
         let neighbour = issuing("neighbour", &self.neighbour);

@@ -6,28 +6,23 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
-use url::Url;
 
-use crate::http::{self, TlsError};
-use crate::model::{Inventory, Issuer, Means, Signature, TokenRef, TokenRequest, TokenSource};
+use crate::http::TlsError;
+use crate::model::{Account, Inventory, Issuer, Means, Signature, TokenRef, TokenRequest};
 use crate::redact::Redactor;
 
-use super::client_credentials::ClientCredentials;
+use super::error::Origin;
 use super::forge::{Parts, forge};
-use super::given::Given;
-use super::inspect::claims;
+use super::inspect::{Claims, claims, covers};
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
-use super::{SecretError, Source, Token, TokenError, load};
+use super::{SecretError, Source, Token, TokenError, load, source};
 
 /// A token with less life left is asked for again.
 const REMAINING: Duration = Duration::from_secs(180);
-/// For one request to an issuer, answer included.
-const DEADLINE: Duration = Duration::from_secs(20);
-/// Larger than any answer of an issuer that makes sense.
-const LARGEST: usize = 256 * 1024;
-
 const NO_KEY: &str = "only a test issuer whose key we hold can make it";
+const GIVE_KEY: &str = "give its `test-key`, if it is one";
+const ASK_ISSUER: &str = "ask whoever runs the issuer for these rights, or leave such cases out";
 
 /// How close a token has to be to what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +42,8 @@ pub struct Broker {
 /// One issuer's sources, and the tokens that came from them.
 struct Vault {
     issuer: Arc<Issuer>,
-    source: Option<Box<dyn Source>>,
-    /// A given token cannot be chosen, so that more rights than a control needs are no reason to skip.
-    chosen: bool,
+    origin: Origin,
+    accounts: Vec<(Account, Box<dyn Source>)>,
     mint: Option<Mint>,
     kept: Mutex<HashMap<TokenRequest, Arc<Slot>>>,
 }
@@ -126,10 +120,9 @@ impl Broker {
     /// it gives nothing.
     pub async fn token(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
         let Some(vault) = self.issuers.get(&request.issuer) else {
-            return Err(TokenError::Unavailable {
-                issuer: request.issuer.clone(),
-                reason: "it is not configured".into(),
-            });
+            let origin = Origin::new(&request.issuer, "nothing", &self.redactor);
+            let came = "nobody was asked".to_owned();
+            return Err(origin.unavailable(request, came, "describe it below `issuers`"));
         };
         let signer = request
             .signer
@@ -144,35 +137,10 @@ impl Broker {
 impl Vault {
     fn new(issuer: &Arc<Issuer>, redactor: &Redactor) -> Result<Self, BrokerError> {
         let secret = |error| BrokerError::Secret(issuer.name.clone(), error);
-        let mut chosen = true;
-        let source: Option<Box<dyn Source>> = match &issuer.source {
-            None => None,
-            Some(TokenSource::Given { token }) => {
-                let token = load(token, "a token").map_err(secret)?;
-                redactor.add(&token);
-                chosen = false;
-                Some(Box::new(Given { token }))
-            }
-            Some(TokenSource::ClientCredentials {
-                id,
-                secret: key,
-                authentication,
-            }) => {
-                let id = load(id, "a client id").map_err(secret)?;
-                let key = load(key, "a client secret").map_err(secret)?;
-                redactor.add_pair(id.expose_secret(), &key);
-                Some(Box::new(ClientCredentials {
-                    name: issuer.name.clone(),
-                    issuer: issuer.url.clone(),
-                    id,
-                    secret: key,
-                    authentication: *authentication,
-                    http: IssuerClient::new(issuer, redactor)
-                        .map_err(|error| BrokerError::Tls(issuer.name.clone(), error))?,
-                    token_endpoint: OnceCell::new(),
-                }))
-            }
-        };
+        let mut accounts = Vec::new();
+        for account in &issuer.accounts {
+            accounts.push((account.clone(), source::open(issuer, account, redactor)?));
+        }
         let mut keys = Vec::new();
         for key in &issuer.test_keys {
             let pem = load(&key.pem, "a private key in PEM").map_err(secret)?;
@@ -184,22 +152,51 @@ impl Vault {
                 })?;
             keys.push(key);
         }
-        let mint = (!keys.is_empty()).then(|| Mint::new(&issuer.name, &issuer.url, keys));
+        let origin = |source| Origin::new(&issuer.name, source, redactor);
+        let mint = (!keys.is_empty()).then(|| Mint::new(origin("test-key"), &issuer.url, keys));
+        let kinds: Vec<_> = accounts.iter().map(|(a, _)| a.name.as_str()).collect();
         Ok(Self {
             issuer: Arc::clone(issuer),
-            source,
-            chosen,
+            origin: origin(&kinds.join(", ")),
+            accounts,
             mint,
             kept: Mutex::default(),
         })
     }
 
-    /// Honest tokens come from the source; all of an issuer without one are minted.
-    fn source(&self) -> Option<&dyn Source> {
-        match (&self.source, &self.mint) {
-            (Some(source), _) => Some(source.as_ref()),
-            (None, Some(mint)) => Some(mint),
-            (None, None) => None,
+    /// What the issuer gives: of several accounts, the first whose token is exactly what was asked for,
+    /// otherwise the first that is at least that.
+    async fn honest(&self, request: &TokenRequest) -> Result<(SecretString, String), TokenError> {
+        if let (true, Some(mint)) = (self.accounts.is_empty(), &self.mint) {
+            return Ok((mint.obtain(request).await?, mint.how(request)));
+        }
+        let mut wide = None;
+        let mut error = None;
+        for (_, source) in self.accounts.iter().filter(|(a, _)| may_ask(a, request)) {
+            match source.obtain(request).await {
+                Ok(token) => {
+                    let read = claims(&token);
+                    let exact = |claims: &Claims| claims.differs(request).is_none();
+                    if self.accounts.len() == 1 || read.as_ref().is_ok_and(exact) {
+                        return Ok((token, source.how(request)));
+                    }
+                    let enough = |claims: &Claims| claims.lacks(request).is_none();
+                    let better = read.as_ref().is_ok_and(enough);
+                    if wide.is_none() || better {
+                        wide = Some((token, source.how(request)));
+                    }
+                }
+                Err(one) => error = error.or(Some(one)),
+            }
+        }
+        match (wide, error) {
+            (Some(found), _) => Ok(found),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(self.refused(
+                request,
+                "no account is there that may ask for it".into(),
+                "add one below `accounts`, or widen its `scopes` and `groups`",
+            )),
         }
     }
 
@@ -242,17 +239,12 @@ impl Vault {
         redactor: &Redactor,
     ) -> Result<(Token, Option<Timestamp>), TokenError> {
         let (secret, how) = match request.means() {
-            Means::Honest => {
-                let source = self
-                    .source()
-                    .ok_or_else(|| self.refused(request, NO_KEY.into()))?;
-                (source.obtain(request).await?, source.how(request))
-            }
+            Means::Honest => self.honest(request).await?,
             Means::Key | Means::EcKey | Means::RsaKey => {
                 let mint = self
                     .mint
                     .as_ref()
-                    .ok_or_else(|| self.refused(request, NO_KEY.into()))?;
+                    .ok_or_else(|| self.refused(request, NO_KEY.into(), GIVE_KEY))?;
                 (mint.obtain(request).await?, mint.how(request))
             }
             Means::Tampering | Means::EcToken | Means::PublicKey => {
@@ -302,39 +294,49 @@ impl Vault {
                 token.into(),
                 format!("{}{}", good.shown.how, alterations(request)),
             )),
-            Err(reason) => Err(self.refused(request, reason)),
+            Err(reason) => Err(self.refused(request, reason, GIVE_KEY)),
         }
     }
 
-    fn refused(&self, request: &TokenRequest, reason: String) -> TokenError {
-        TokenError::Refused {
-            issuer: self.issuer.name.clone(),
-            asked: request.to_string(),
-            reason,
-        }
+    fn refused(&self, request: &TokenRequest, came: String, help: &str) -> TokenError {
+        self.origin.refused(request, came, help)
     }
 
     fn look_into(&self, token: &Token, request: &TokenRequest, fit: Fit) -> Result<(), TokenError> {
         if request.means() != Means::Honest {
             return Ok(());
         }
-        let refused = |reason: String| self.refused(request, reason);
-        let claims = claims(&token.secret).map_err(&refused)?;
+        let claims = claims(&token.secret).map_err(|reason| {
+            let help = "see what the source gives with `touchstone token inspect`";
+            self.refused(
+                request,
+                format!("what came is no token to look into: {reason}"),
+                help,
+            )
+        })?;
         if claims.text("iss") != Some(&self.issuer.url) {
-            return Err(refused(format!(
-                "the token is of the issuer `{}`, not of `{}`",
-                claims.text("iss").unwrap_or_default(),
+            let came = format!(
+                "the token is of the issuer {}, not of `{}`",
+                self.origin.quoted(claims.text("iss").unwrap_or_default()),
                 self.issuer.url
-            )));
+            );
+            let help =
+                "write the issuer's URL character by character as its tokens have it in `iss`";
+            return Err(self.refused(request, came, help));
         }
         if claims
             .expires()
             .is_none_or(|expires| expires <= Timestamp::now())
         {
-            return Err(refused("the token has expired".into()));
+            let came = "the token has expired".to_owned();
+            return Err(self.refused(
+                request,
+                came,
+                "get a new one, and see whether the clocks agree",
+            ));
         }
         let problem = match fit {
-            Fit::AtLeast if !self.chosen && claims.for_everybody() => {
+            Fit::AtLeast if !self.chooses_audience() && claims.for_everybody() => {
                 let mut wide = request.clone();
                 wide.audience = crate::model::Audience::One(crate::model::ANY_AUDIENCE.into());
                 claims.lacks(&wide)
@@ -342,8 +344,28 @@ impl Vault {
             Fit::AtLeast => claims.lacks(request),
             Fit::Exact => claims.differs(request),
         };
-        problem.map_or(Ok(()), |problem| Err(refused(problem)))
+        problem.map_or(Ok(()), |problem| {
+            Err(self.refused(request, self.origin.quoted_words(&problem), ASK_ISSUER))
+        })
     }
+
+    /// Where no account can, more rights than a control needs are no reason to skip.
+    fn chooses_audience(&self) -> bool {
+        self.issuer.abilities().audience
+    }
+}
+
+/// Whether the account's entry lets it ask for all of that.
+fn may_ask(account: &Account, request: &TokenRequest) -> bool {
+    let scopes = account.scopes.as_ref().is_none_or(|entitled| {
+        let mut asked = request.scopes.iter();
+        asked.all(|asked| entitled.iter().any(|wide| covers(wide, asked)))
+    });
+    let groups = account
+        .groups
+        .as_ref()
+        .is_none_or(|known| request.groups.iter().all(|group| known.contains(group)));
+    scopes && groups
 }
 
 /// First 12 hexadecimal digits of the SHA-256.
@@ -353,72 +375,4 @@ pub(super) fn hash(secret: &SecretString) -> String {
         .take(6)
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-/// HTTP to one issuer: no redirects, answers capped, errors without secrets.
-pub struct IssuerClient {
-    http: reqwest::Client,
-    redactor: Redactor,
-}
-
-impl IssuerClient {
-    /// A client that trusts what the issuer's configuration says.
-    ///
-    /// # Errors
-    /// Whom to trust cannot be read.
-    pub fn new(issuer: &Issuer, redactor: &Redactor) -> Result<Self, TlsError> {
-        let http = http::plain_client(&issuer.ca, DEADLINE)?;
-        Ok(Self {
-            http,
-            redactor: redactor.clone(),
-        })
-    }
-
-    pub(super) async fn get(&self, url: &str) -> Result<(u16, Vec<u8>), String> {
-        self.send(self.http.get(url)).await
-    }
-
-    pub(super) async fn post_form(
-        &self,
-        url: &Url,
-        form: &[(&str, String)],
-        basic: Option<(&SecretString, &SecretString)>,
-    ) -> Result<(u16, Vec<u8>), String> {
-        let mut request = self.http.post(url.clone()).form(form);
-        if let Some((id, secret)) = basic {
-            // RFC 6749 section 2.3.1: both are form-encoded before they become user and password.
-            let encode = |text: &SecretString| -> String {
-                url::form_urlencoded::byte_serialize(text.expose_secret().as_bytes()).collect()
-            };
-            request = request.basic_auth(encode(id), Some(encode(secret)));
-        }
-        self.send(request).await
-    }
-
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), String> {
-        let request = request.header("accept", "application/json");
-        let work = async {
-            let mut response = request
-                .send()
-                .await
-                .map_err(|error| http::explain(&error))?;
-            let status = response.status().as_u16();
-            let mut body = Vec::new();
-            while let Some(piece) = response
-                .chunk()
-                .await
-                .map_err(|error| http::explain(&error))?
-            {
-                if body.len() + piece.len() > LARGEST {
-                    return Err(format!("its answer is larger than {LARGEST} bytes"));
-                }
-                body.extend_from_slice(&piece);
-            }
-            Ok((status, body))
-        };
-        match tokio::time::timeout(DEADLINE, work).await {
-            Ok(result) => result.map_err(|reason| self.redactor.text(&reason)),
-            Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
-        }
-    }
 }

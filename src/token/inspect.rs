@@ -141,7 +141,7 @@ fn capabilities<'a>(scopes: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> 
 }
 
 /// Whether the scope `wide` gives all that `narrow` gives.
-fn covers(wide: &str, narrow: &str) -> bool {
+pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     let (Some((wide_name, wide_path)), Some((name, path))) =
         (wide.split_once(':'), narrow.split_once(':'))
     else {

@@ -1,28 +1,30 @@
 //! Where tokens come from and what is known of them.
 //!
 //! A step asks the [`Broker`]; the broker asks a [`Source`] once for each distinct request and looks
-//! into what came. A new kind of source is one file here, and an arm in [`Broker::new`].
+//! into what came. A new kind of source is one file in `source/` and an arm in its `open`.
 
 mod broker;
-mod client_credentials;
+mod client;
+mod error;
 mod forge;
-mod given;
 mod inspect;
 mod key;
 mod macaroon;
 mod mint;
 mod secret;
+mod source;
 
-use async_trait::async_trait;
 use secrecy::SecretString;
-use thiserror::Error;
 
-use crate::model::{TokenRef, TokenRequest};
+use crate::model::TokenRef;
 
-pub use broker::{Broker, Fit, IssuerClient};
+pub use broker::{Broker, BrokerError, Fit};
+pub use client::IssuerClient;
+pub use error::{Refusal, TokenError};
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
+pub use source::Source;
 
 #[cfg(test)]
 mod tests;
@@ -95,44 +97,4 @@ pub fn rogue_key() -> Result<serde_json::Value, String> {
     let mut jwk = key.jwk.clone();
     jwk["kid"] = key.id.as_str().into();
     Ok(jwk)
-}
-
-/// Something that obtains tokens.
-#[async_trait]
-pub trait Source: Send + Sync {
-    /// Obtains a token, as the issuer gives it; nobody has looked into it yet.
-    async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError>;
-
-    /// How a person obtains such a token: a shell line or a sentence.
-    fn how(&self, request: &TokenRequest) -> String;
-}
-
-/// Why there is no token. The messages hold no secret.
-#[derive(Clone, Debug, Error)]
-pub enum TokenError {
-    /// The issuer does not give such a token: the storage is not to blame, the case does not apply.
-    #[error("the issuer `{issuer}` did not give what the case needs ({asked}): {reason}")]
-    Refused {
-        /// Name of the issuer.
-        issuer: String,
-        /// What was asked for.
-        asked: String,
-        /// What came instead.
-        reason: String,
-    },
-    /// Nothing can be said: the issuer is down, slow or broken.
-    #[error("no token from the issuer `{issuer}`: {reason}")]
-    Unavailable {
-        /// Name of the issuer.
-        issuer: String,
-        /// What happened.
-        reason: String,
-    },
-}
-
-impl TokenError {
-    /// Whether the issuer answered, and the answer was no.
-    pub fn refused(&self) -> bool {
-        matches!(self, Self::Refused { .. })
-    }
 }

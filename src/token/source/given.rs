@@ -1,13 +1,22 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use crate::model::TokenRequest;
+use crate::model::{SecretRef, TokenRequest};
+use crate::token::{BrokerError, TokenError};
 
-use super::{Source, TokenError};
+use super::{Context, Source};
 
 /// A token that somebody else obtained: it is what it is, whatever is asked for.
 pub(super) struct Given {
-    pub token: SecretString,
+    token: SecretString,
+}
+
+impl Given {
+    pub fn new(context: &Context<'_>, token: &SecretRef) -> Result<Self, BrokerError> {
+        let token = context.secret(token, "a token")?;
+        context.redactor.add(&token);
+        Ok(Self { token })
+    }
 }
 
 #[async_trait]
