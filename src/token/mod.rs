@@ -5,6 +5,7 @@
 
 mod broker;
 mod client_credentials;
+mod discovery;
 mod forge;
 mod given;
 mod inspect;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use crate::model::{TokenRef, TokenRequest};
 
 pub use broker::{Broker, Fit, IssuerClient};
+pub use discovery::{DiscoveryError, Found, discover};
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
