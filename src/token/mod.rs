@@ -5,6 +5,7 @@
 
 mod broker;
 mod client;
+mod discovery;
 mod error;
 mod forge;
 mod inspect;
@@ -20,6 +21,7 @@ use crate::model::TokenRef;
 
 pub use broker::{Broker, BrokerError, Fit};
 pub use client::IssuerClient;
+pub use discovery::{DiscoveryError, Found, discover};
 pub use error::{Refusal, TokenError};
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
