@@ -6,6 +6,7 @@ mod command;
 mod discovery;
 mod exchange;
 mod given;
+mod keep;
 mod mytoken;
 mod oauth;
 mod refresh;
