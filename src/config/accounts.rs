@@ -224,7 +224,7 @@ fn vault(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
         .require(d, "issuer")
         .and_then(|entry| segment(d, entry));
     let role = fields.get("role").map(|entry| segment(d, entry));
-    let credkey = fields.get("credkey").map(|entry| segment(d, entry));
+    let credkey = fields.get("credkey").map(|entry| credkey(d, entry));
     let token = fields
         .get("token-file")
         .map(|entry| secrets::file(d, entry));
@@ -240,15 +240,31 @@ fn vault(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
 /// A word that becomes one component of a path in a URL.
 fn segment(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
     let text = entry.text(d)?;
+    let help = "it has letters, digits, `.`, `_`, `-` and `@`";
+    path(d, entry, component(text), help)
+}
+
+/// The name of a credential in Vault: that of a robot has several components.
+fn credkey(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
+    let text = entry.text(d)?;
+    let help = "it has letters, digits, `.`, `_`, `-`, `@`, and `/` between them";
+    path(d, entry, text.split('/').all(component), help)
+}
+
+fn component(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || "-._@".contains(c);
-    if !text.is_empty() && text.chars().all(legal) && text != "." && text != ".." {
-        return Some(text.to_owned());
+    !text.is_empty() && text.chars().all(legal) && text != "." && text != ".."
+}
+
+fn path(d: &mut Diagnostics<'_>, entry: Entry<'_>, fits: bool, help: &str) -> Option<String> {
+    if fits {
+        return entry.text(d).map(ToOwned::to_owned);
     }
     d.error(
         entry.mark(),
         format!("`{}` cannot stand in a path", entry.name),
     )
-    .help("it has letters, digits, `.`, `_`, `-` and `@`");
+    .help(help);
     None
 }
 

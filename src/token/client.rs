@@ -30,6 +30,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// The body, if it is JSON of that shape.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
     /// The body in words, where it is none that can be read: what it looks like.
     pub fn looks(&self) -> String {
         let kind = self.content_type.as_deref().unwrap_or("no type");

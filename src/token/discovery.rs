@@ -155,7 +155,7 @@ fn token(bytes: &[u8], place: &str) -> Result<Option<SecretString>, DiscoveryErr
 }
 
 /// RFC 6750 section 2.1.
-fn b64token(text: &str) -> bool {
+pub(super) fn b64token(text: &str) -> bool {
     let text = text.trim_end_matches('=').as_bytes();
     let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     !text.is_empty() && text.iter().all(legal)
