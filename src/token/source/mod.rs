@@ -1,12 +1,14 @@
 //! The kinds of token source, one file each.
 
 mod agent;
+mod assertion;
 mod client_credentials;
 mod command;
 mod discovery;
 mod exchange;
 mod given;
 mod keep;
+mod metadata;
 mod mytoken;
 mod oauth;
 mod refresh;
