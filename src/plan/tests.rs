@@ -36,6 +36,7 @@ fn endpoint(name: &str) -> Endpoint {
         }),
         limits: Limits::default(),
         tpc_partner: Some(name.into()),
+        fresh_tokens: false,
         redirect_hosts: Vec::new(),
     }
 }

@@ -74,6 +74,7 @@ async fn judged_with(
             second: None,
             limits,
             tpc_partner: None,
+            fresh_tokens: false,
             redirect_hosts: Vec::new(),
         })],
     };

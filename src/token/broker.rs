@@ -1,6 +1,6 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -8,21 +8,33 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use crate::http::TlsError;
-use crate::model::{Account, Inventory, Issuer, Means, Signature, TokenRef, TokenRequest};
+use crate::model::{
+    Account, Inventory, Issuer, IssuerUse, Means, Signature, TokenRef, TokenRequest,
+};
 use crate::redact::Redactor;
 
 use super::error::Origin;
 use super::forge::{Parts, forge};
+use super::gate::Gate;
 use super::inspect::{Claims, claims, covers};
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
-use super::{SecretError, Source, Token, TokenError, load, source};
+use super::{Refusal, Renewal, SecretError, Source, Token, TokenError, load, source};
 
 /// A token with less life left is asked for again.
 const REMAINING: Duration = Duration::from_secs(180);
+/// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const NO_KEY: &str = "only a test issuer whose key we hold can make it";
 const GIVE_KEY: &str = "give its `test-key`, if it is one";
 const ASK_ISSUER: &str = "ask whoever runs the issuer for these rights, or leave such cases out";
+
+/// Whether a token that is at hand will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    Kept,
+    New,
+}
 
 /// How close a token has to be to what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +45,11 @@ pub enum Fit {
     AtLeast,
 }
 
-/// Obtains each distinct token once, keeps it while enough life is left in it, and looks into it.
+/// Obtains each distinct token once, keeps it while enough life is left in it, and looks into it. Clones
+/// share what they have.
+#[derive(Clone)]
 pub struct Broker {
-    issuers: HashMap<String, Vault>,
+    issuers: Arc<HashMap<String, Vault>>,
     redactor: Redactor,
 }
 
@@ -45,6 +59,9 @@ struct Vault {
     origin: Origin,
     accounts: Vec<(Account, Box<dyn Source>)>,
     mint: Option<Mint>,
+    gate: Arc<Gate>,
+    /// What its sources were asked for.
+    asked: Mutex<HashSet<TokenRequest>>,
     kept: Mutex<HashMap<TokenRequest, Arc<Slot>>>,
 }
 
@@ -95,20 +112,26 @@ impl Broker {
             issuers.insert(issuer.name.clone(), Vault::new(issuer, redactor)?);
         }
         Ok(Self {
-            issuers,
+            issuers: Arc::new(issuers),
             redactor: redactor.clone(),
         })
     }
 
     /// Asks these issuers as well, as far as what they need can be read: for partners that nobody judges.
     pub fn also(mut self, inventory: &Inventory, names: &[&str]) -> Self {
-        for issuer in &inventory.issuers {
-            if names.contains(&issuer.name.as_str())
-                && !self.issuers.contains_key(&issuer.name)
-                && let Ok(vault) = Vault::new(issuer, &self.redactor)
-            {
-                self.issuers.insert(issuer.name.clone(), vault);
-            }
+        let others = inventory.issuers.iter().filter(|issuer| {
+            names.contains(&issuer.name.as_str()) && !self.issuers.contains_key(&issuer.name)
+        });
+        let others: Vec<_> = others
+            .filter_map(|issuer| {
+                Some((
+                    issuer.name.clone(),
+                    Vault::new(issuer, &self.redactor).ok()?,
+                ))
+            })
+            .collect();
+        if let Some(issuers) = Arc::get_mut(&mut self.issuers) {
+            issuers.extend(others);
         }
         self
     }
@@ -119,6 +142,39 @@ impl Broker {
     /// [`TokenError::Refused`] when the issuer gives something else; [`TokenError::Unavailable`] when
     /// it gives nothing.
     pub async fn token(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
+        self.give(request, fit, Age::Kept).await
+    }
+
+    /// The same, always a new one, which [`Token::current`] replaces at each use: for services that refuse a
+    /// `jti` that they have seen.
+    ///
+    /// # Errors
+    /// As [`Broker::token`].
+    pub async fn fresh(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
+        let mut token = self.give(request, fit, Age::New).await?;
+        token.renewal = Some(Renewal {
+            broker: self.clone(),
+            request: request.clone(),
+        });
+        Ok(token)
+    }
+
+    /// Through which everything goes that is sent to that issuer.
+    pub fn gate(&self, issuer: &str) -> Option<Arc<Gate>> {
+        self.issuers
+            .get(issuer)
+            .map(|vault| Arc::clone(&vault.gate))
+    }
+
+    /// How often each issuer was asked, by name.
+    pub fn usage(&self) -> Vec<IssuerUse> {
+        let mut usage: Vec<_> = self.issuers.values().map(Vault::usage).collect();
+        usage.retain(|usage| usage.requests > 0);
+        usage.sort_by(|one, other| one.issuer.cmp(&other.issuer));
+        usage
+    }
+
+    async fn give(&self, request: &TokenRequest, fit: Fit, age: Age) -> Result<Token, TokenError> {
         let Some(vault) = self.issuers.get(&request.issuer) else {
             let origin = Origin::new(&request.issuer, "nothing", &self.redactor);
             let came = "nobody was asked".to_owned();
@@ -128,7 +184,7 @@ impl Broker {
             .signer
             .as_ref()
             .and_then(|name| self.issuers.get(name));
-        let token = vault.token(request, signer, &self.redactor).await?;
+        let token = vault.token(request, signer, &self.redactor, age).await?;
         vault.look_into(&token, request, fit)?;
         Ok(token)
     }
@@ -160,6 +216,8 @@ impl Vault {
             origin: origin(&kinds.join(", ")),
             accounts,
             mint,
+            gate: Arc::new(Gate::new(issuer.limits.rate)),
+            asked: Mutex::default(),
             kept: Mutex::default(),
         })
     }
@@ -172,8 +230,8 @@ impl Vault {
         }
         let mut wide = None;
         let mut error = None;
-        for (_, source) in self.accounts.iter().filter(|(a, _)| may_ask(a, request)) {
-            match source.obtain(request).await {
+        for (account, source) in self.accounts.iter().filter(|(a, _)| may_ask(a, request)) {
+            match self.ask(account, source.as_ref(), request).await {
                 Ok(token) => {
                     let read = claims(&token);
                     let exact = |claims: &Claims| claims.differs(request).is_none();
@@ -200,26 +258,76 @@ impl Vault {
         }
     }
 
+    /// Asks a source in its turn, and again while it is busy.
+    async fn ask(
+        &self,
+        account: &Account,
+        source: &dyn Source,
+        request: &TokenRequest,
+    ) -> Result<SecretString, TokenError> {
+        if !account.source.remote() {
+            return source.obtain(request).await;
+        }
+        lock(&self.asked).insert(request.clone());
+        let patience = self.issuer.limits.patience;
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut times = 0;
+        loop {
+            self.gate.pass().await;
+            times += 1;
+            let mut error = match source.obtain(request).await {
+                Err(error) => error,
+                token => return token,
+            };
+            let Refusal::Busy(after) = error.kind else {
+                return Err(error);
+            };
+            let wait = after.unwrap_or_default().max(pause);
+            if begun.elapsed() + wait > patience {
+                let told = after.map_or(String::new(), |after| {
+                    format!(", and asks to wait {}", humantime::format_duration(after))
+                });
+                error
+                    .came
+                    .push_str(&format!("{told} (asked {times} times)"));
+                return Err(error);
+            }
+            tracing::info!(issuer = self.issuer.name, ?wait, "busy");
+            self.gate.close(wait);
+            pause *= 2;
+        }
+    }
+
+    fn usage(&self) -> IssuerUse {
+        IssuerUse {
+            issuer: self.issuer.name.clone(),
+            requests: self.gate.passed(),
+            distinct: lock(&self.asked).len(),
+        }
+    }
+
     /// At most one request at the same time for the same token.
     async fn token(
         &self,
         request: &TokenRequest,
         signer: Option<&Self>,
         redactor: &Redactor,
+        age: Age,
     ) -> Result<Token, TokenError> {
-        if request.timed() {
-            let made = self.obtain(request, signer, redactor).await;
+        if age == Age::New || request.timed() {
+            let made = self.obtain(request, signer, redactor, age).await;
             return made.map(|(token, _)| token);
         }
         let slot = self.slot(request);
         let kept = slot
-            .get_or_init(|| self.obtain(request, signer, redactor))
+            .get_or_init(|| self.obtain(request, signer, redactor, age))
             .await;
         kept.clone().map(|(token, _)| token)
     }
 
     fn slot(&self, request: &TokenRequest) -> Arc<Slot> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         let slot = kept.entry(request.clone()).or_default();
         // What is said about its end is what is tested, and a failure stays the same for the whole run.
         let ages = !request.claims.contains_key("exp");
@@ -237,6 +345,7 @@ impl Vault {
         request: &TokenRequest,
         signer: Option<&Self>,
         redactor: &Redactor,
+        age: Age,
     ) -> Result<(Token, Option<Timestamp>), TokenError> {
         let (secret, how) = match request.means() {
             Means::Honest => self.honest(request).await?,
@@ -252,12 +361,12 @@ impl Vault {
                     .mint
                     .as_ref()
                     .and_then(|mint| mint.key(request.signature).ok());
-                self.tampered(request, key, redactor).await?
+                self.tampered(request, key, redactor, age).await?
             }
             Means::SecondKey => {
                 let mint = signer.and_then(|signer| signer.mint.as_ref());
                 let key = mint.and_then(|mint| mint.key(Signature::Good).ok());
-                self.tampered(request, key, redactor).await?
+                self.tampered(request, key, redactor, age).await?
             }
         };
         redactor.add(&secret);
@@ -274,7 +383,7 @@ impl Vault {
             how,
         };
         let expires = claims.and_then(|claims| claims.expires());
-        Ok((Token { secret, shown }, expires))
+        Ok((Token::new(secret, shown), expires))
     }
 
     /// A good token, taken apart and put together otherwise.
@@ -283,9 +392,10 @@ impl Vault {
         request: &TokenRequest,
         key: Option<&SigningKey>,
         redactor: &Redactor,
+        age: Age,
     ) -> Result<(SecretString, String), TokenError> {
         let honest = request.honest();
-        let good = Box::pin(self.token(&honest, None, redactor)).await?;
+        let good = Box::pin(self.token(&honest, None, redactor, age)).await?;
         self.look_into(&good, &honest, Fit::AtLeast)?;
         let made =
             Parts::of(good.secret.expose_secret()).and_then(|parts| forge(parts, request, key));
@@ -345,7 +455,11 @@ impl Vault {
             Fit::Exact => claims.differs(request),
         };
         problem.map_or(Ok(()), |problem| {
-            Err(self.refused(request, self.origin.quoted_words(&problem), ASK_ISSUER))
+            let help = match self.issuer.abilities().scopes {
+                true => ASK_ISSUER,
+                false => "its source gives what it has; use one that can be asked for scopes",
+            };
+            Err(self.refused(request, self.origin.quoted_words(&problem), help))
         })
     }
 
@@ -366,6 +480,10 @@ fn may_ask(account: &Account, request: &TokenRequest) -> bool {
         .as_ref()
         .is_none_or(|known| request.groups.iter().all(|group| known.contains(group)));
     scopes && groups
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// First 12 hexadecimal digits of the SHA-256.

@@ -24,6 +24,8 @@ pub struct IssuerClient {
 pub(super) struct Answer {
     pub status: u16,
     pub content_type: Option<String>,
+    /// Where a redirect leads, which nobody follows.
+    pub location: Option<String>,
     /// How long `Retry-After` asks to wait (RFC 9110 section 10.2.3).
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
@@ -114,6 +116,7 @@ impl IssuerClient {
             let mut answer = Answer {
                 status: response.status().as_u16(),
                 content_type: header("content-type"),
+                location: header("location"),
                 retry_after: header("retry-after").and_then(|text| pause(&text)),
                 body: Vec::new(),
             };

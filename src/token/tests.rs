@@ -214,7 +214,7 @@ async fn a_given_token_is_what_it_is() {
     assert!(
         refused
             .to_string()
-            .contains("the token also holds storage.modify:/; ask"),
+            .contains("the token also holds storage.modify:/; its source gives what it has"),
         "{refused}"
     );
 }

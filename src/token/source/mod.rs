@@ -1,6 +1,7 @@
 //! The kinds of token source, one file each.
 
 mod agent;
+mod assertion;
 mod client_credentials;
 mod command;
 mod discovery;
@@ -8,6 +9,7 @@ mod exchange;
 mod file;
 mod given;
 mod keep;
+mod metadata;
 mod mytoken;
 mod oauth;
 mod refresh;
