@@ -1,6 +1,7 @@
 //! mytoken: a long-lived credential of a user, with restrictions, that its server turns into access tokens.
 //! It may be rotated with each use: the answer holds the next one, and the old one is void.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
@@ -25,6 +26,10 @@ const WHAT: &str = "a mytoken";
 const AGAIN: &str = "get a new one, with the capability AT: `mytoken MT`";
 
 pub(super) struct Mytoken {
+    user: Arc<User>,
+}
+
+struct User {
     origin: Origin,
     issuer: String,
     server: String,
@@ -93,7 +98,7 @@ impl Mytoken {
                 }
             }
         };
-        Ok(Self {
+        let user = User {
             origin: context.origin.clone(),
             issuer: context.issuer.url.clone(),
             server: server.trim_end_matches('/').to_owned(),
@@ -101,9 +106,14 @@ impl Mytoken {
             redactor: context.redactor.clone(),
             http: context.http()?,
             endpoint: OnceCell::new(),
+        };
+        Ok(Self {
+            user: Arc::new(user),
         })
     }
+}
 
+impl User {
     /// Asked once: a server that is down is found out once, not for each token.
     async fn endpoint(&self, request: &TokenRequest) -> Result<&Url, TokenError> {
         self.endpoint
@@ -252,12 +262,9 @@ impl Mytoken {
     fn trouble(&self, request: &TokenRequest, (came, help): Trouble) -> TokenError {
         self.origin.unavailable(request, came, &help)
     }
-}
 
-#[async_trait]
-impl Source for Mytoken {
     /// One after the other: a mytoken that was used twice may be revoked with all that came of it.
-    async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
+    async fn token(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         match &self.place {
             Place::File(kept) => {
                 let trouble = |trouble| self.trouble(request, trouble);
@@ -285,10 +292,23 @@ impl Source for Mytoken {
             }
         }
     }
+}
+
+#[async_trait]
+impl Source for Mytoken {
+    async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
+        let (user, asked) = (Arc::clone(&self.user), request.clone());
+        // Whoever waits may lose patience; an answer with the next mytoken must not be lost by that.
+        let work = tokio::spawn(async move { user.token(&asked).await });
+        work.await.unwrap_or_else(|_| {
+            let came = "the request broke off".to_owned();
+            Err(self.user.origin.unavailable(request, came, "run it again"))
+        })
+    }
 
     fn how(&self, request: &TokenRequest) -> String {
         let mut words = vec!["mytoken AT".to_owned()];
-        words.push(match &self.place {
+        words.push(match &self.user.place {
             Place::File(kept) => format!("--MT-file={}", quote(&kept.path().display().to_string())),
             Place::Environment { name, .. } => format!("--MT-env={name}"),
         });
