@@ -5,6 +5,7 @@
 
 mod broker;
 mod client;
+mod desk;
 mod error;
 mod forge;
 mod gate;
@@ -121,7 +122,7 @@ impl Token {
             what: what.collect(),
             issuer: endpoint.to_owned(),
             jti: None,
-            hash: broker::hash(&secret),
+            hash: desk::hash(&secret),
             how: how.to_owned(),
         };
         Self::new(secret, shown)
