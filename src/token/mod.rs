@@ -5,6 +5,7 @@
 
 mod broker;
 mod client;
+mod desk;
 mod discovery;
 mod error;
 mod forge;
@@ -123,7 +124,7 @@ impl Token {
             what: what.collect(),
             issuer: endpoint.to_owned(),
             jti: None,
-            hash: broker::hash(&secret),
+            hash: desk::hash(&secret),
             how: how.to_owned(),
         };
         Self::new(secret, shown)
