@@ -9,7 +9,9 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::http::{self, TlsError};
-use crate::model::{Inventory, Issuer, Means, Signature, TokenRef, TokenRequest, TokenSource};
+use crate::model::{
+    Inventory, Issuer, Means, Signature, TokenRef, TokenRequest, TokenSource, Trust,
+};
 use crate::redact::Redactor;
 
 use super::client_credentials::ClientCredentials;
@@ -367,9 +369,16 @@ impl IssuerClient {
     /// # Errors
     /// Whom to trust cannot be read.
     pub fn new(issuer: &Issuer, redactor: &Redactor) -> Result<Self, TlsError> {
-        let http = http::plain_client(&issuer.ca, DEADLINE)?;
+        Self::trusting(&issuer.ca, redactor)
+    }
+
+    /// A client that trusts these beside the system's roots.
+    ///
+    /// # Errors
+    /// Whom to trust cannot be read.
+    pub fn trusting(ca: &[Trust], redactor: &Redactor) -> Result<Self, TlsError> {
         Ok(Self {
-            http,
+            http: http::plain_client(ca, DEADLINE)?,
             redactor: redactor.clone(),
         })
     }

@@ -9,10 +9,13 @@ mod discovery;
 mod forge;
 mod given;
 mod inspect;
+pub mod judge;
 mod key;
 mod macaroon;
 mod mint;
+pub mod publish;
 mod secret;
+mod verify;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -25,6 +28,7 @@ pub use discovery::{DiscoveryError, Found, discover};
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
+pub use verify::{Proof, verify};
 
 #[cfg(test)]
 mod tests;
