@@ -11,11 +11,14 @@ mod error;
 mod forge;
 mod gate;
 mod inspect;
+pub mod judge;
 mod key;
 mod macaroon;
 mod mint;
+pub mod publish;
 mod secret;
 mod source;
+mod verify;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,6 +36,7 @@ pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
 pub use source::Source;
+pub use verify::{Proof, verify};
 
 #[cfg(test)]
 mod tests;
