@@ -30,7 +30,7 @@ pub use gate::Gate;
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
-pub use source::Source;
+pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
 
 #[cfg(test)]
 mod tests;

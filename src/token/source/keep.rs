@@ -70,6 +70,13 @@ impl Kept {
         &self.path
     }
 
+    /// Whether the file can be replaced, before somebody goes to the trouble of getting a new secret.
+    pub async fn writable(&self) -> Result<(), Trouble> {
+        let path = self.path.clone();
+        let probe = move || tempfile::NamedTempFile::new_in(Places::of(&path)?.folder).map(drop);
+        self.disk("write", probe).await
+    }
+
     /// Waits until nobody else uses the file.
     pub async fn turn(&self) -> Result<Turn<'_>, Trouble> {
         let unwritten = self.unwritten.lock().await;

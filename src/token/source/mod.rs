@@ -4,6 +4,7 @@ mod agent;
 mod assertion;
 mod client_credentials;
 mod command;
+mod device;
 mod discovery;
 mod exchange;
 mod given;
@@ -22,6 +23,8 @@ use crate::redact::Redactor;
 
 use super::error::Origin;
 use super::{BrokerError, IssuerClient, TokenError};
+
+pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
 
 /// Something that obtains tokens. What it can express stands in [`TokenSource::expresses`].
 #[async_trait]
