@@ -57,7 +57,8 @@ mod tests {
             let pem = KeyPair::generate_for(kind).unwrap().serialize_pem();
             let key = SigningKey::new(&pem.into(), Some("k1".into())).unwrap();
             let made = assertion(&key, "me", at).unwrap();
-            let public = DecodingKey::from_jwk(&serde_json::from_value(key.jwk).unwrap()).unwrap();
+            let public =
+                DecodingKey::from_jwk(&serde_json::from_value(key.jwk.clone()).unwrap()).unwrap();
             let mut rules = Validation::new(algorithm);
             rules.set_audience(&[at]);
             rules.set_issuer(&["me"]);
