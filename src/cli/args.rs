@@ -70,7 +70,7 @@ Examples:
   touchstone serve issuer --dir issuer
   touchstone serve storage --fault create-overwrites")]
     Serve(ServeArgs),
-    /// Looks into tokens, or obtains one
+    /// Looks into tokens, obtains one, or logs a person in
     #[command(subcommand)]
     Token(TokenCommand),
     /// Makes an issuer of static files, for tests

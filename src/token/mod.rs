@@ -35,7 +35,7 @@ pub use gate::Gate;
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
-pub use source::Source;
+pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
 pub use verify::{Proof, verify};
 
 #[cfg(test)]

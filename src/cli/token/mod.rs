@@ -2,6 +2,7 @@
 
 mod get;
 mod inspect;
+mod login;
 
 use std::path::PathBuf;
 
@@ -43,6 +44,9 @@ Examples:
   oidc-token my-vo | touchstone token inspect -
   touchstone token inspect --at 2026-11-20T12:00:00Z old-token.txt")]
     Inspect(InspectArgs),
+    /// Logs a person in, in a browser on any machine, and keeps the refresh token in the account's file
+    #[command(after_help = "Example:\n  touchstone token login wlcg --scope 'storage.read:/'")]
+    Login(login::LoginArgs),
 }
 
 #[derive(Debug, Args)]
@@ -97,5 +101,6 @@ pub async fn main(command: &TokenCommand, redactor: &Redactor) -> Result<u8, Fai
     match command {
         TokenCommand::Get(arguments) => get::main(arguments, redactor).await,
         TokenCommand::Inspect(arguments) => inspect::main(arguments, redactor).await,
+        TokenCommand::Login(arguments) => login::main(arguments, redactor).await,
     }
 }
