@@ -240,6 +240,25 @@ fn a_token_goes_to_scripts_and_is_verified_with_the_issuers_keys() {
     let ended = Ended::of(command.env("BEARER_TOKEN", &token)).expect(3);
     canary(&lab, &token, &ended);
 
+    // The file that discovery looks for, as htgettoken and others leave it.
+    let uid = std::os::unix::fs::MetadataExt::uid(&lab.folder.path().metadata().expect("mine"));
+    lab.write(&format!("bt_u{uid}"), &format!("\t{token}\n"));
+    let readable = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(lab.path(&format!("bt_u{uid}")), readable).expect("it is mine");
+    let mut command = lab.touchstone(&["token", "inspect", "--ca", "ca.pem", "--verify"]);
+    command
+        .env_remove("BEARER_TOKEN")
+        .env_remove("BEARER_TOKEN_FILE")
+        .env("XDG_RUNTIME_DIR", lab.folder.path())
+        .env("RUST_LOG", "trace");
+    let ended = Ended::of(&mut command).expect(0);
+    assert!(
+        ended
+            .stderr
+            .contains("others than its owner may use this token")
+    );
+    canary(&lab, &token, &ended);
+
     let groups = obtained(&lab, &["--group", "/wlcg/test"]);
     let ended = inspect_stdin(&lab, &groups, &["--verify"]).expect(0);
     assert!(

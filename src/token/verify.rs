@@ -76,7 +76,7 @@ fn asked(token: &Decoded) -> Result<(Algorithm, &str), Proof> {
     let shared = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
     let Some(algorithm) = algorithm.filter(|algorithm| !shared.contains(algorithm)) else {
         return Err(Proof::unknown(
-            "its algorithm is none that a public key could verify",
+            "its algorithm is none that is verified here with a public key",
         ));
     };
     let kid = token.header("kid").and_then(Value::as_str);

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::decode::Decoded;
-use super::{Remarks, Weight, claims, scope};
+use super::{Remarks, Weight, claims, scope, times};
 
 /// What a JWT is, as far as its claims tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +132,7 @@ pub(super) fn judge(remarks: &mut Remarks<'_>) {
 /// The SciTokens language asks for less: `sub`, `jti` and `wlcg.ver` may be absent.
 fn scitoken(remarks: &mut Remarks<'_>) {
     claims::issuer(remarks);
-    claims::times(remarks);
+    times::judge(remarks);
     let token = remarks.token;
     let source = "SciTokens language";
     match token

@@ -8,6 +8,7 @@ mod groups;
 mod header;
 mod kind;
 mod scope;
+mod times;
 mod words;
 
 use jiff::Timestamp;

@@ -536,6 +536,7 @@ fn the_clauses_are_those_of_the_register() {
         include_str!("header.rs"),
         include_str!("kind.rs"),
         include_str!("scope.rs"),
+        include_str!("times.rs"),
         include_str!("../verify.rs"),
     ];
     let register = load_catalogue(&[]).unwrap().clauses;
