@@ -408,6 +408,25 @@ fn what_is_no_jwt_has_its_own_exit_codes() {
         let shown: String = text.chars().take(40).collect();
         assert_eq!(ended.code, Some(code), "{shown}\n{}", ended.stdout);
     }
+    // A token within a token is as secret.
+    let inner = format!("{shared}.{payload}.{}", "B".repeat(43));
+    let outer = URL_SAFE_NO_PAD
+        .encode(json!({"act": {"was": [inner]}, "access_token": "s3cr3t-0paque"}).to_string());
+    for format in ["table", "json"] {
+        let ended = inspect_stdin(
+            &lab,
+            &format!("{shared}.{outer}.{}", "A".repeat(43)),
+            &["--format", format],
+        );
+        let ended = ended.expect(1);
+        assert!(ended.stdout.contains("[redacted]"), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("s3cr3t-0paque"), "{}", ended.stdout);
+        assert!(
+            !ended.stdout.contains(&inner) && !ended.stdout.contains("BBBB"),
+            "{}",
+            ended.stdout
+        );
+    }
     let mut command = lab.touchstone(&["token", "inspect"]);
     let ended = Ended::of(command.env("BEARER_TOKEN", "no token")).expect(2);
     assert!(
