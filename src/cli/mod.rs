@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod explain;
 mod inputs;
+mod issuer;
 mod list;
 mod listen;
 mod output;
@@ -98,7 +99,8 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Check(arguments) => check::main(&arguments, redactor).await,
         Command::Prove(arguments) => prove::main(&arguments, redactor).await,
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
-        Command::Token(arguments) => token::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
+        Command::Token(command) => token::main(&command, redactor).await,
+        Command::Issuer(command) => issuer::main(&command, redactor),
     }
 }

@@ -1,5 +1,7 @@
 //! Where an issuer's tokens come from: one key for each kind of source.
 
+use std::path::PathBuf;
+
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
 use super::issuers::{name, refused};
@@ -147,7 +149,7 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
             let fields = mapping(d, entry, "`refresh-token`", &REFRESH_KEYS)?;
             let file = fields
                 .require(d, "file")
-                .and_then(|entry| secrets::file(d, entry));
+                .and_then(|entry| secret_file(d, entry));
             Some(TokenSource::RefreshToken {
                 client: client(d, &fields)?,
                 file: file?,
@@ -173,6 +175,9 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
             })
         }
         "bearer-token-discovery" => {
+            if !matches!(entry.value.kind, Kind::Bool(_)) {
+                d.hide(entry.value);
+            }
             if entry.boolean(d)? {
                 return Some(TokenSource::BearerDiscovery);
             }
@@ -224,10 +229,8 @@ fn vault(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
         .require(d, "issuer")
         .and_then(|entry| segment(d, entry));
     let role = fields.get("role").map(|entry| segment(d, entry));
-    let credkey = fields.get("credkey").map(|entry| segment(d, entry));
-    let token = fields
-        .get("token-file")
-        .map(|entry| secrets::file(d, entry));
+    let credkey = fields.get("credkey").map(|entry| credkey(d, entry));
+    let token = fields.get("token-file").map(|entry| secret_file(d, entry));
     Some(TokenSource::Vault {
         server: server?,
         issuer: issuer?,
@@ -237,18 +240,42 @@ fn vault(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
     })
 }
 
+/// The file of a secret. The secret itself, in its place, is not shown.
+fn secret_file(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<PathBuf> {
+    match secrets::of(d, entry)? {
+        SecretRef::File(path) => Some(path),
+        SecretRef::Env(_) | SecretRef::Held(_) => None,
+    }
+}
+
 /// A word that becomes one component of a path in a URL.
 fn segment(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
     let text = entry.text(d)?;
+    let help = "it has letters, digits, `.`, `_`, `-` and `@`";
+    path(d, entry, component(text), help)
+}
+
+/// The name of a credential in Vault: that of a robot has several components.
+fn credkey(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
+    let text = entry.text(d)?;
+    let help = "it has letters, digits, `.`, `_`, `-`, `@`, and `/` between them";
+    path(d, entry, text.split('/').all(component), help)
+}
+
+fn component(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || "-._@".contains(c);
-    if !text.is_empty() && text.chars().all(legal) && text != "." && text != ".." {
-        return Some(text.to_owned());
+    !text.is_empty() && text.chars().all(legal) && text != "." && text != ".."
+}
+
+fn path(d: &mut Diagnostics<'_>, entry: Entry<'_>, fits: bool, help: &str) -> Option<String> {
+    if fits {
+        return entry.text(d).map(ToOwned::to_owned);
     }
     d.error(
         entry.mark(),
         format!("`{}` cannot stand in a path", entry.name),
     )
-    .help("it has letters, digits, `.`, `_`, `-` and `@`");
+    .help(help);
     None
 }
 

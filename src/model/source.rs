@@ -62,7 +62,7 @@ pub enum TokenSource {
     Mytoken {
         /// Its https URL.
         server: String,
-        /// The mytoken, as JWT, short token or transfer code.
+        /// The mytoken, as JWT or short token.
         mytoken: MytokenRef,
     },
     /// Vault with the plugins of htvault-config, as htgettoken uses it.

@@ -6,15 +6,19 @@
 mod broker;
 mod client;
 mod desk;
+mod discovery;
 mod error;
 mod forge;
 mod gate;
 mod inspect;
+pub mod judge;
 mod key;
 mod macaroon;
 mod mint;
+pub mod publish;
 mod secret;
 mod source;
+mod verify;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,12 +29,14 @@ use crate::model::{TokenRef, TokenRequest};
 
 pub use broker::{Broker, BrokerError, Fit};
 pub use client::IssuerClient;
+pub use discovery::{DiscoveryError, Found, discover};
 pub use error::{Refusal, TokenError};
 pub use gate::Gate;
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
 pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
+pub use verify::{Proof, verify};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::model::{ClientAuthentication, Groups, Issuer, Profile, SecretRef, Tok
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| load_catalogue(&[]).unwrap());
 
-fn load(text: &str) -> Result<Loaded, Problems> {
+pub(super) fn load(text: &str) -> Result<Loaded, Problems> {
     let source = Source {
         name: "site/endpoints.yaml".into(),
         text: text.into(),
@@ -17,7 +17,7 @@ fn load(text: &str) -> Result<Loaded, Problems> {
     load_inventory(&source, &CATALOGUE)
 }
 
-fn told(text: &str) -> String {
+pub(super) fn told(text: &str) -> String {
     load(text).unwrap_err().to_string()
 }
 
@@ -27,7 +27,7 @@ fn notes(loaded: &Loaded) -> String {
 }
 
 /// An endpoint that is complete, for more keys behind it.
-const ENDPOINT: &str = "endpoints:
+pub(super) const ENDPOINT: &str = "endpoints:
   se:
     endpoint: https://se.example.org:8443
     paths: {wlcg: /wlcg}

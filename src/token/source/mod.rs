@@ -7,6 +7,7 @@ mod command;
 mod device;
 mod discovery;
 mod exchange;
+mod file;
 mod given;
 mod keep;
 mod metadata;
@@ -25,6 +26,9 @@ use super::error::Origin;
 use super::{BrokerError, IssuerClient, TokenError};
 
 pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
+
+/// How many seconds a token has to live at least, where the source can be told: what the broker wants of it.
+const LIFE: u32 = 180;
 
 /// Something that obtains tokens. What it can express stands in [`TokenSource::expresses`].
 #[async_trait]
@@ -117,4 +121,26 @@ fn scopes(request: &TokenRequest) -> Vec<String> {
         .iter()
         .map(|group| format!("wlcg.groups:{group}"));
     request.scopes.iter().cloned().chain(groups).collect()
+}
+
+/// Whether others say that such a token is not given: the codes of RFC 6749 sections 4.1.2.1 and 5.2, and of
+/// RFC 8707 section 2.
+fn denies(text: &str) -> bool {
+    ["invalid_scope", "invalid_target", "access_denied"]
+        .iter()
+        .any(|code| text.contains(code))
+}
+
+/// One word for a shell.
+fn quote(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A line of words that are quoted already.
+fn join(words: Vec<String>) -> String {
+    words.join(" ")
 }
