@@ -45,7 +45,7 @@ Examples:
   touchstone token inspect --at 2026-11-20T12:00:00Z old-token.txt")]
     Inspect(InspectArgs),
     /// Logs a person in, in a browser on any machine, and keeps the refresh token in the account's file
-    #[command(after_help = "Example:\n  touchstone token login wlcg --scope 'storage.read:/'")]
+    #[command(after_help = "Example:\n  touchstone token login my-vo --scope 'storage.read:/'")]
     Login(login::LoginArgs),
 }
 
