@@ -12,10 +12,10 @@ use common::issuer::{Reply, ScriptedIssuer};
 use common::lab::{Ended, Lab, expect_no_secret, verdicts};
 use common::mytoken::{ACCESS, Mytoken};
 use common::signed::signer;
+use common::site::site;
 use common::trouble::{Account, Came, Row, expect_sense, usual};
 use common::vault::Credential;
 use secrecy::ExposeSecret;
-use serde_json::Value;
 
 /// Longer than the limit in the table of troubles.
 const SLOW: Duration = Duration::from_secs(4);
@@ -349,52 +349,42 @@ fn troubles_of_a_command_are_told() {
 
 // A good token of each opens a storage element, and no secret is anywhere, however loud the log.
 
-/// Runs cases with tokens of the lab's issuer from that source. `secrets` are in no output.
-fn opens(lab: &Lab, source: &str, environment: &[(&str, String)], secrets: &[&str]) -> Value {
-    let storage = lab.storage(&[]);
-    lab.write(
-        "endpoints.yaml",
-        &format!(
-            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n{source}endpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    ca: ca.pem\n",
-            lab.issuer.url(),
-            storage.url(),
-        ),
-    );
-    let arguments = [
+/// What a run has left behind.
+struct Left {
+    record: String,
+    stderr: String,
+}
+
+/// Runs cases there, which pass. `secrets` are in no output.
+fn opens(lab: &Lab, environment: &[(&str, String)], secrets: &[&str]) -> Left {
+    let mut command = lab.touchstone(&[
         "run",
         "--case",
         "capability.read.get",
         "capability.create.put",
         "path.sibling-prefix.read",
-    ];
-    let mut command = lab.touchstone(&arguments);
+    ]);
     command.env("RUST_LOG", "trace");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     let ended = Ended::of(&mut command).expect(0);
-    let record = lab.record();
+    let (record, stderr) = (lab.record(), ended.stderr.clone());
     let verdicts = verdicts(&record);
     assert!(verdicts.len() >= 3, "{verdicts:?}");
     for (case, verdict) in &verdicts {
         assert_eq!(verdict, "pass", "{case:?}");
     }
+    assert!(stderr.contains("TRACE"), "the log is loud");
     let texts = lab.texts(ended);
-    assert!(
-        texts
-            .iter()
-            .any(|(name, text)| name == "stderr" && text.contains("TRACE"))
-    );
     for (name, text) in &texts {
         for secret in secrets {
             assert!(!text.contains(secret), "a secret is in {name}");
         }
     }
     expect_no_secret(lab, &texts);
-    record
-}
-
-/// How a person gets the tokens of that run.
-fn hows(record: &Value) -> String {
-    record.to_string()
+    Left {
+        record: record.to_string(),
+        stderr,
+    }
 }
 
 #[test]
@@ -408,10 +398,16 @@ fn oidc_agent_gives_what_is_asked() {
         Says::token(&give(said("scope"), said("audience")), &url)
     });
     let source = format!(
-        "    oidc-agent: {{account: wlcg, socket: {}}}\n",
+        "oidc-agent: {{account: wlcg, socket: {}}}",
         socket.display()
     );
-    opens(&lab, &source, &[("OIDC_SOCK", "/nowhere".into())], &[]);
+    let _storage = site(&lab, &source);
+    let left = opens(&lab, &[("OIDC_SOCK", "/nowhere".into())], &[]);
+    assert!(
+        left.record.contains("TOKEN=$(oidc-token wlcg -s "),
+        "{}",
+        left.record
+    );
     let asked = agent.asked();
     assert!(!asked.is_empty());
     for asked in asked {
@@ -439,11 +435,16 @@ fn mytoken_gives_what_is_asked_and_the_next_one_is_kept() {
     let mytoken = Arc::new(Mutex::new(mytoken));
     server.script(Mytoken::played(Arc::clone(&mytoken), server.origin()));
     let source = format!(
-        "    mytoken: {{server: '{}/', mytoken-file: my}}\n",
+        "mytoken: {{server: '{}/', mytoken-file: my}}",
         server.origin()
     );
-    let record = opens(&lab, &source, &[], &[&first]);
-    assert!(hows(&record).contains("mytoken AT --MT-file="), "{record}");
+    let _storage = site(&lab, &source);
+    let left = opens(&lab, &[], &[&first]);
+    assert!(
+        left.record.contains("mytoken AT --MT-file="),
+        "{}",
+        left.record
+    );
 
     let mytoken = mytoken.lock().expect("a mytoken");
     assert!(mytoken.spent.len() > 2, "one for each token");
@@ -458,9 +459,8 @@ fn mytoken_gives_what_is_asked_and_the_next_one_is_kept() {
         assert_eq!(asked["comment"], "touchstone");
     }
     // What was rotated in between is as secret as the first.
-    let record = record.to_string();
     for spent in mytoken.spent.iter().chain([&mytoken.current]) {
-        assert!(!record.contains(spent.as_str()));
+        assert!(!left.record.contains(spent.as_str()) && !left.stderr.contains(spent.as_str()));
     }
 }
 
@@ -476,10 +476,16 @@ fn a_mytoken_in_the_environment_cannot_be_kept_and_that_is_told() {
         server.origin(),
     ));
     let source = format!(
-        "    mytoken: {{server: '{}', mytoken-env: MY}}\n",
+        "mytoken: {{server: '{}', mytoken-env: MY}}",
         server.origin()
     );
-    opens(&lab, &source, &[("MY", first.clone())], &[&first]);
+    let _storage = site(&lab, &source);
+    let left = opens(&lab, &[("MY", first.clone())], &[&first]);
+    assert!(
+        left.stderr.contains("the mytoken in MY was rotated"),
+        "{}",
+        left.stderr
+    );
     // The first one is void now.
     let mut command = lab.touchstone(&["run", "--case", "capability.read.get"]);
     let ended = Ended::of(command.env("MY", &first)).expect(3);
@@ -511,12 +517,17 @@ fn vault_gives_what_is_asked() {
         "somebody@example.org\n",
     );
     let source = format!(
-        "    vault: {{server: '{}', issuer: wlcg, role: production, token-file: vt}}\n",
+        "vault: {{server: '{}', issuer: wlcg, role: production, token-file: vt}}",
         server.origin()
     );
     let home = ("HOME", lab.path("home").display().to_string());
-    let record = opens(&lab, &source, &[home], &[&token]);
-    assert!(hows(&record).contains("-i wlcg -r production"), "{record}");
+    let _storage = site(&lab, &source);
+    let left = opens(&lab, &[home], &[&token]);
+    assert!(
+        left.record.contains("-i wlcg -r production"),
+        "{}",
+        left.record
+    );
     let asked = server.asked();
     assert!(!asked.is_empty());
     for asked in asked {
@@ -539,7 +550,8 @@ fn a_command_gives_what_is_asked() {
         "get",
         "set -e\nanswer=$(curl -sS --cacert ca.pem -u \"touchstone:$SECRET\" -d grant_type=client_credentials --data-urlencode \"scope=$1\" --data-urlencode \"audience=$2\" \"$3token\")\necho \"$answer\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'\necho done >&2\n",
     );
-    let source = "    command: [sh, get, '{scopes}', '{audience}', '{issuer}']\n";
-    let record = opens(&lab, source, &[("SECRET", secret.clone())], &[&secret]);
-    assert!(hows(&record).contains("TOKEN=$(sh get "), "{record}");
+    let source = "command: [sh, get, '{scopes}', '{audience}', '{issuer}']";
+    let _storage = site(&lab, source);
+    let left = opens(&lab, &[("SECRET", secret.clone())], &[&secret]);
+    assert!(left.record.contains("TOKEN=$(sh get "), "{}", left.record);
 }

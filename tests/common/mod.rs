@@ -9,6 +9,7 @@ pub mod issuer;
 pub mod lab;
 pub mod mytoken;
 pub mod signed;
+pub mod site;
 pub mod trouble;
 pub mod vault;
 pub mod xrootd;

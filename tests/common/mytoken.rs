@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::issuer::{Asked, Reply};
 use super::signed::Give;
 
-const CONFIGURATION: &str = "/.well-known/mytoken-configuration";
+pub const CONFIGURATION: &str = "/.well-known/mytoken-configuration";
 pub const ACCESS: &str = "/api/v0/token/access";
 /// `MinShortTokenLen` of its API.
 const SHORTEST: usize = 32;
