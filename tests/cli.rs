@@ -328,7 +328,7 @@ fn check_sends_nothing_unless_asked() {
         ended.stdout
     );
     assert!(
-        ended.stdout.contains("issuer lab: gives a token"),
+        ended.stdout.contains("issuer lab, client-credentials: gives a token: scope \"storage.read:/ storage.modify:/\""),
         "{}",
         ended.stdout
     );

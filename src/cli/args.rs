@@ -63,6 +63,8 @@ Examples:
   touchstone clean
   touchstone clean --older-than 1d")]
     Clean(CleanArgs),
+    /// Logs in where tokens come from
+    Token(super::token::TokenArgs),
     /// Serves the embedded issuer or storage element until interrupted
     #[command(after_help = "Examples:
   touchstone serve issuer --dir issuer

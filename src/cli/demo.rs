@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Account, ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, Limits,
-    OAuthClient, Profile, SecondArea, SecretRef, Tape, TestKey, TokenSource, Traits, Trust,
+    Account, ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, IssuerLimits,
+    Limits, OAuthClient, Profile, SecondArea, SecretRef, Tape, TestKey, TokenSource, Traits, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{
@@ -200,6 +200,11 @@ impl Stage {
                 },
             ],
             ca: ca.clone(),
+            // It is our own.
+            limits: IssuerLimits {
+                rate: 10_000,
+                ..IssuerLimits::default()
+            },
             ..Issuing::bare(name, issuer.url())
         };
         let issuer = issuing("embedded", &self.issuer);
@@ -235,6 +240,7 @@ impl Stage {
                     }),
                     limits: Limits::default(),
                     tpc_partner: Some(PARTNER.to_owned()),
+                    fresh_tokens: false,
                     redirect_hosts: Vec::new(),
                 }))
             })

@@ -76,6 +76,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
         second: None,
         limits: Limits::default(),
         tpc_partner: None,
+        fresh_tokens: false,
         redirect_hosts: Vec::new(),
     };
     Ok(Inventory {

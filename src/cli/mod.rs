@@ -14,6 +14,7 @@ mod progress;
 mod prove;
 mod run;
 mod serve;
+mod token;
 mod write;
 
 use std::process::ExitCode;
@@ -97,6 +98,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Check(arguments) => check::main(&arguments, redactor).await,
         Command::Prove(arguments) => prove::main(&arguments, redactor).await,
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
+        Command::Token(arguments) => token::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
     }
 }

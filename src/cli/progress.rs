@@ -111,6 +111,7 @@ impl Progress {
                     total.set_prefix(self.style.yellow("interrupted, cleaning up"));
                 }
             }
+            Event::TokensAsked(_) => {}
             Event::RunFinished { .. } => self.clear(),
         }
     }

@@ -188,7 +188,8 @@ fn watch(progress: &mut Progress, event: &Event) {
         Event::EndpointReached { .. }
         | Event::EndpointUnreachable { .. }
         | Event::CaseStarted { .. }
-        | Event::EndpointFinished { .. } => {}
+        | Event::EndpointFinished { .. }
+        | Event::TokensAsked(_) => {}
     }
 }
 

@@ -185,6 +185,8 @@ pub struct Endpoint {
     pub limits: Limits,
     /// The endpoint from and to which it copies.
     pub tpc_partner: Option<String>,
+    /// Whether each request to it needs a token of its own, since it refuses a `jti` that it has seen.
+    pub fresh_tokens: bool,
     /// Hosts beside its own to which a redirect may take the token, as globs.
     pub redirect_hosts: Vec<String>,
 }

@@ -40,9 +40,23 @@ pub struct RunInfo {
     pub duration_ms: u64,
     /// Whether somebody stopped it.
     pub interrupted: bool,
+    /// How often each issuer was asked for tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<IssuerUse>,
     /// Present where every endpoint copied from and to every other one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<Pairs>,
+}
+
+/// How often an issuer was asked for tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerUse {
+    /// Its name.
+    pub issuer: String,
+    /// Token requests, those included that were repeated because it was busy or a token came to its end.
+    pub requests: usize,
+    /// Distinct combinations of scopes, audience and groups among them.
+    pub distinct: usize,
 }
 
 /// How many of the ordered pairs of endpoints copied from and to one another.

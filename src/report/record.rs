@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{
-    Action, CaseId, CasePlan, CaseResult, EndpointRecord, Leftover, RECORD_SCHEMA, RunInfo,
-    RunRecord, Severity, TagRow, Verdict,
+    Action, CaseId, CasePlan, CaseResult, EndpointRecord, IssuerUse, Leftover, RECORD_SCHEMA,
+    RunInfo, RunRecord, Severity, TagRow, Verdict,
 };
 use crate::run::event::{Event, RunStarted};
 
@@ -15,6 +15,7 @@ pub struct Recorder {
     endpoints: HashMap<String, Seen>,
     begun: HashSet<Key>,
     results: HashMap<Key, CaseResult>,
+    issuers: Vec<IssuerUse>,
     interrupted: bool,
     duration_ms: Option<u64>,
 }
@@ -63,6 +64,7 @@ impl Recorder {
                 seen.leftovers = leftovers;
                 seen.duration_ms = duration_ms;
             }
+            Event::TokensAsked(issuers) => self.issuers = issuers,
             Event::RunInterrupted => self.interrupted = true,
             Event::RunFinished { duration_ms } => self.duration_ms = Some(duration_ms),
         }
@@ -100,6 +102,7 @@ impl Recorder {
                 started: plan.started,
                 duration_ms: self.duration_ms.or(longest).unwrap_or_default(),
                 interrupted: self.interrupted || self.duration_ms.is_none(),
+                issuers: self.issuers,
                 pairs: plan.pairs,
             },
             statistics: statistics(&endpoints, &results),

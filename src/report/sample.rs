@@ -132,6 +132,7 @@ pub(crate) fn plan() -> Plan {
                 second: None,
                 limits: Limits::default(),
                 tpc_partner: None,
+                fresh_tokens: false,
                 redirect_hosts: Vec::new(),
             }),
             profile: Profile::V1_3,

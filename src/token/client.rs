@@ -24,6 +24,8 @@ pub struct IssuerClient {
 pub(super) struct Answer {
     pub status: u16,
     pub content_type: Option<String>,
+    /// Where a redirect leads, which nobody follows.
+    pub location: Option<String>,
     /// How long `Retry-After` asks to wait (RFC 9110 section 10.2.3).
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
@@ -109,6 +111,7 @@ impl IssuerClient {
             let mut answer = Answer {
                 status: response.status().as_u16(),
                 content_type: header("content-type"),
+                location: header("location"),
                 retry_after: header("retry-after").and_then(|text| pause(&text)),
                 body: Vec::new(),
             };
@@ -140,7 +143,10 @@ fn pause(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(text)
+        .ok()?;
     let left = date.duration_since(Timestamp::now());
     Some(Duration::try_from(left).unwrap_or_default())
 }

@@ -1,9 +1,11 @@
+use std::fmt::Display;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::model::TokenRequest;
 use crate::redact::Redactor;
+
+use super::client::Answer;
 
 /// How much of what others wrote is repeated in a message.
 const LONGEST: usize = 200;
@@ -74,28 +76,45 @@ impl Origin {
     }
 
     /// A no. `came` and `help` continue the sentence.
-    pub fn refused(&self, request: &TokenRequest, came: String, help: &str) -> TokenError {
-        self.error(Refusal::Refused, request, came, help)
+    pub fn refused(&self, asked: &(impl Display + ?Sized), came: String, help: &str) -> TokenError {
+        self.error(Refusal::Refused, asked, came, help)
     }
 
     /// Nothing that could be understood.
-    pub fn unavailable(&self, request: &TokenRequest, came: String, help: &str) -> TokenError {
-        self.error(Refusal::Unavailable, request, came, help)
+    pub fn unavailable(
+        &self,
+        asked: &(impl Display + ?Sized),
+        came: String,
+        help: &str,
+    ) -> TokenError {
+        self.error(Refusal::Unavailable, asked, came, help)
     }
 
     pub fn error(
         &self,
         kind: Refusal,
-        request: &TokenRequest,
+        asked: &(impl Display + ?Sized),
         came: String,
         help: &str,
     ) -> TokenError {
         TokenError {
             kind,
             issuer: self.name.clone(),
-            asked: request.to_string(),
+            asked: asked.to_string(),
             came: self.redactor.text(&came),
             help: help.to_owned(),
+        }
+    }
+
+    /// Where a redirect leads, for messages: the start of its URL, nothing that may be secret.
+    pub fn led(&self, answer: &Answer) -> String {
+        let url = answer.location.as_deref().map(url::Url::parse);
+        match url {
+            Some(Ok(url)) if url.has_host() => {
+                let origin = self.quoted(&url.origin().ascii_serialization());
+                format!(" to {origin}")
+            }
+            _ => String::new(),
         }
     }
 

@@ -46,7 +46,8 @@ impl Claims {
         Timestamp::from_second(seconds as i64).ok()
     }
 
-    fn list(&self, claim: &str) -> BTreeSet<&str> {
+    /// A claim that is a text or a list of them.
+    pub fn list(&self, claim: &str) -> BTreeSet<&str> {
         match self.0.get(claim) {
             Some(Value::String(one)) => BTreeSet::from([one.as_str()]),
             Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),

@@ -3,28 +3,39 @@
 //! A step asks the [`Broker`]; the broker asks a [`Source`] once for each distinct request and looks
 //! into what came. A new kind of source is one file in `source/` and an arm in its `open`.
 
+mod altered;
 mod broker;
 mod client;
+mod desk;
 mod error;
 mod forge;
+mod gate;
 mod inspect;
 mod key;
 mod macaroon;
 mod mint;
+mod registered;
 mod secret;
 mod source;
 
+use std::borrow::Cow;
+use std::fmt;
+
 use secrecy::SecretString;
 
-use crate::model::TokenRef;
+use crate::model::{TokenRef, TokenRequest};
 
+pub use altered::{expired, foreign, tampered};
 pub use broker::{Broker, BrokerError, Fit};
 pub use client::IssuerClient;
 pub use error::{Refusal, TokenError};
+pub use gate::Gate;
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
+pub use registered::{Registered, Shows};
 pub use secret::{SecretError, load};
-pub use source::Source;
+pub(crate) use source::Kept;
+pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
 
 #[cfg(test)]
 mod tests;
@@ -36,22 +47,60 @@ pub struct Token {
     pub secret: SecretString,
     /// Its description.
     pub shown: TokenRef,
+    renewal: Option<Renewal>,
+}
+
+/// Where the next one comes from, for a token that is good once.
+#[derive(Clone)]
+struct Renewal {
+    broker: Broker,
+    request: TokenRequest,
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.request)
+    }
 }
 
 impl Token {
+    /// A token and its description.
+    pub fn new(secret: SecretString, shown: TokenRef) -> Self {
+        Self {
+            secret,
+            shown,
+            renewal: None,
+        }
+    }
+
+    /// The token to use now: itself, or a new one where it is good once.
+    ///
+    /// # Errors
+    /// There is no new one.
+    pub async fn current(&self) -> Result<Cow<'_, Self>, TokenError> {
+        match &self.renewal {
+            None => Ok(Cow::Borrowed(self)),
+            Some(Renewal { broker, request }) => {
+                let fresh = Box::pin(broker.fresh(request, Fit::AtLeast));
+                fresh.await.map(Cow::Owned)
+            }
+        }
+    }
+
     /// A text that is presented as if it were a token.
     pub fn of_text(text: &str) -> Self {
         let shown: String = text.chars().take(40).collect();
-        Self {
-            secret: SecretString::from(text),
-            shown: TokenRef {
+        let secret = SecretString::from(text);
+        Self::new(
+            secret,
+            TokenRef {
                 what: format!("no token but the text {shown:?} ({} bytes)", text.len()),
                 issuer: "nobody".into(),
                 jti: None,
                 hash: String::new(),
                 how: "write it as it is".into(),
             },
-        }
+        )
     }
 }
 
@@ -59,31 +108,29 @@ impl Token {
     /// A credential that is good for a server of ours alone, and different in every run.
     pub fn made_up() -> Self {
         let text = format!("made-up-{}", uuid::Uuid::new_v4().simple());
-        Self {
-            secret: SecretString::from(text),
-            shown: TokenRef {
+        Self::new(
+            SecretString::from(text),
+            TokenRef {
                 what: "a credential for touchstone's own other side".into(),
                 issuer: "touchstone".into(),
                 jti: None,
                 hash: String::new(),
                 how: "any word that your own server on the other side knows".into(),
             },
-        }
+        )
     }
 
     /// A macaroon that an endpoint has issued, or what became of it. `what` may hold what others wrote.
     pub fn of_macaroon(secret: SecretString, endpoint: &str, what: &str, how: &str) -> Self {
         let what = what.chars().take(400).flat_map(char::escape_debug);
-        Self {
-            shown: TokenRef {
-                what: what.collect(),
-                issuer: endpoint.to_owned(),
-                jti: None,
-                hash: broker::hash(&secret),
-                how: how.to_owned(),
-            },
-            secret,
-        }
+        let shown = TokenRef {
+            what: what.collect(),
+            issuer: endpoint.to_owned(),
+            jti: None,
+            hash: desk::hash(&secret),
+            how: how.to_owned(),
+        };
+        Self::new(secret, shown)
     }
 }
 

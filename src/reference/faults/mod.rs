@@ -34,6 +34,7 @@ mod webdav;
 
 use std::sync::LazyLock;
 
+use super::issuer::IssuerRules;
 use super::macaroons::MacaroonRules;
 use super::rules::Rules;
 use super::tape::TapeRules;
@@ -60,6 +61,9 @@ pub struct Fault {
 pub(super) enum Apply {
     /// Any.
     Element(fn(&mut Rules)),
+    /// Those of the issuer.
+    #[expect(dead_code, reason = "the faults follow")]
+    Issuer(fn(&mut IssuerRules)),
     /// Those about macaroons.
     Macaroons(fn(&mut MacaroonRules)),
     /// Those about tape.
@@ -105,9 +109,14 @@ impl Fault {
 
     /// Whether `case` uses what the fault is about. No other case can see it.
     pub fn concerns(&self, case: &Case) -> bool {
+        // ISSUER CASES: this one line is to say which cases ask an issuer.
+        let asks_issuer = false;
+        if asks_issuer != matches!(self.apply, Apply::Issuer(_)) {
+            return false;
+        }
         let mut steps = case.steps.iter();
         match self.apply {
-            Apply::Element(_) => true,
+            Apply::Element(_) | Apply::Issuer(_) => true,
             Apply::Macaroons(_) => steps.any(|step| {
                 matches!(step.interface, Interface::Macaroons(_))
                     || matches!(step.token, Credential::Macaroon(_))
@@ -120,9 +129,17 @@ impl Fault {
     pub(super) fn apply(&self, rules: &mut Rules) {
         match self.apply {
             Apply::Element(apply) => apply(rules),
+            Apply::Issuer(_) => {}
             Apply::Macaroons(apply) => apply(&mut rules.macaroons),
             Apply::Tape(apply) => apply(&mut rules.tape),
             Apply::Transfer(apply) => apply(&mut rules.transfer),
+        }
+    }
+
+    /// What it makes of an issuer; nothing if it is one of the storage element.
+    pub(super) fn apply_to_issuer(&self, rules: &mut IssuerRules) {
+        if let Apply::Issuer(apply) = self.apply {
+            apply(rules);
         }
     }
 }

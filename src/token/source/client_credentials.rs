@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::model::{OAuthClient, TokenRequest};
 use crate::token::{BrokerError, TokenError};
 
-use super::oauth::{TokenEndpoint, wishes};
+use super::oauth::{Form, TokenEndpoint, wishes};
 use super::{Context, Source};
 
 /// A registered client that asks in its own name.
@@ -16,12 +16,13 @@ pub(super) struct ClientCredentials {
 
 impl ClientCredentials {
     pub fn new(context: &Context<'_>, client: &OAuthClient) -> Result<Self, BrokerError> {
-        let endpoint = TokenEndpoint::new(context, client)?;
+        let renew = "check client id, secret or key".to_owned();
+        let endpoint = TokenEndpoint::new(context, client, renew)?;
         Ok(Self { endpoint })
     }
 }
 
-fn form(request: &TokenRequest) -> Vec<(&'static str, String)> {
+fn form(request: &TokenRequest) -> Form {
     let mut form = vec![("grant_type", "client_credentials".to_owned())];
     form.extend(wishes(request));
     form
@@ -35,6 +36,6 @@ impl Source for ClientCredentials {
     }
 
     fn how(&self, request: &TokenRequest) -> String {
-        self.endpoint.how(&form(request))
+        self.endpoint.how(&form(request), &[])
     }
 }

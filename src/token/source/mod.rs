@@ -1,11 +1,15 @@
 //! The kinds of token source, one file each.
 
 mod agent;
+mod assertion;
 mod client_credentials;
 mod command;
+mod device;
 mod discovery;
 mod exchange;
 mod given;
+mod keep;
+mod metadata;
 mod mytoken;
 mod oauth;
 mod refresh;
@@ -19,6 +23,10 @@ use crate::redact::Redactor;
 
 use super::error::Origin;
 use super::{BrokerError, IssuerClient, TokenError};
+
+pub(super) use assertion::assertion;
+pub(crate) use keep::Kept;
+pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
 
 /// Something that obtains tokens. What it can express stands in [`TokenSource::expresses`].
 #[async_trait]
