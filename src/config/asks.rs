@@ -43,11 +43,13 @@ const PROOFS: [(&str, Proof); 5] = [
     ("in-query", Proof::InQuery),
     ("other", Proof::Other),
 ];
-const SUBJECTS: [(&str, Subject); 4] = [
+const SUBJECTS: [(&str, Subject); 6] = [
     ("last", Subject::Last),
     ("tampered", Subject::Tampered),
+    ("unknown-key", Subject::UnknownKey),
     ("foreign", Subject::Foreign),
     ("expired", Subject::Expired),
+    ("refresh-token", Subject::RefreshToken),
 ];
 const SPARES: [(&str, Spare); 2] = [("last", Spare::Last), ("old", Spare::Old)];
 const REVOKED: [(&str, Revoked); 2] = [

@@ -123,10 +123,14 @@ pub enum Subject {
     Last,
     /// The last one with another payload and its old signature.
     Tampered,
-    /// The last one signed by a key of ours.
+    /// The last one signed by a key of ours, which the header says.
+    UnknownKey,
+    /// The same, and of another issuer.
     Foreign,
     /// One that has expired; only the issuer's own key makes it.
     Expired,
+    /// The case's refresh token.
+    RefreshToken,
 }
 
 /// A request to refresh.
@@ -232,6 +236,7 @@ impl Asked {
     pub fn spends(&self) -> bool {
         match self {
             Self::Refresh(_) | Self::Userinfo(Bearer::Refresh) => true,
+            Self::Exchange(exchange) => exchange.subject == Subject::RefreshToken,
             Self::Revoke(revoke) => revoke.token == Revoked::Refresh,
             _ => false,
         }
@@ -335,6 +340,8 @@ macro_rules! variables {
 variables! {
     /// The VO.
     Vo "vo" "the name of the VO (`judge: {vo}`)" "`vo: NAME`",
+    /// The VO in capitals.
+    VoCapitals "vo-capitals" "the same in capitals" "`vo: NAME`",
     /// The first default group.
     DefaultGroup "default-group" "the first group that comes unasked (`judge: {default-groups}`)" "`default-groups: [/vo]`",
     /// The first optional group.
@@ -601,6 +608,6 @@ mod tests {
             assert!(!(word.about_document() && word.about_token()));
         }
         assert!(AskWord::KeptAWhile.about_document() && !AskWord::Reply.about_document());
-        assert_eq!(AskVariable::ALL.len(), 9);
+        assert_eq!(AskVariable::ALL.len(), 10);
     }
 }

@@ -178,8 +178,10 @@ fn filled(issuer: &Issuer, text: &str) -> Result<String, String> {
 fn value(issuer: &Issuer, variable: AskVariable) -> Option<String> {
     let subject = &issuer.subject;
     let set = |at: usize| Some(subject.capability_sets.get(at)?.0.clone());
+    let vo = || Some(subject.vo.as_ref()?.trim_start_matches('/').to_owned());
     match variable {
-        AskVariable::Vo => Some(subject.vo.as_ref()?.trim_start_matches('/').to_owned()),
+        AskVariable::Vo => vo(),
+        AskVariable::VoCapitals => vo().map(|vo| vo.to_uppercase()),
         AskVariable::DefaultGroup => subject.default_groups.first().cloned(),
         AskVariable::OptionalGroup => subject.optional_groups.first().cloned(),
         AskVariable::OtherGroup => subject.optional_groups.get(1).cloned(),

@@ -34,16 +34,31 @@ pub fn tampered(token: &SecretString) -> Result<SecretString, String> {
     made(token, change, None)
 }
 
-/// The token as somebody else would sign it.
+/// The token signed with a key that the issuer does not have, as its header says.
+///
+/// # Errors
+/// It is no JWT.
+pub fn unknown_key(token: &SecretString) -> Result<SecretString, String> {
+    made(token, rogue, None)
+}
+
+/// The same, of another issuer.
 ///
 /// # Errors
 /// It is no JWT.
 pub fn foreign(token: &SecretString) -> Result<SecretString, String> {
-    made(
-        token,
-        |request| request.signature = Signature::Rogue,
-        None,
-    )
+    let change = |request: &mut TokenRequest| {
+        rogue(request);
+        let other = Alteration::Value(json!("https://issuer.touchstone.invalid/"));
+        request.claims.insert("iss".into(), other);
+    };
+    made(token, change, None)
+}
+
+fn rogue(request: &mut TokenRequest) {
+    let key = Alteration::Value(json!("touchstone-rogue"));
+    request.header.insert("kid".into(), key);
+    request.signature = Signature::Rogue;
 }
 
 /// The token as it would be an hour after its end, signed by the issuer's own key.
@@ -86,8 +101,17 @@ mod tests {
         let tampered = read(&tampered(&token).unwrap());
         assert_eq!(tampered.text("sub"), Some("touchstone-tampered"));
         assert!(tampered.verify(&keys).is_err());
+        let unknown = read(&unknown_key(&token).unwrap());
+        assert_eq!(unknown.claims, read(&token).claims);
+        assert!(
+            unknown
+                .verify(&keys)
+                .unwrap_err()
+                .contains("touchstone-rogue")
+        );
         let foreign = read(&foreign(&token).unwrap());
-        assert_eq!((foreign.text("sub"), foreign.header.get("kid")), (Some("me"), Some(&json!("own"))));
+        assert_eq!(foreign.text("sub"), Some("me"));
+        assert_ne!(foreign.text("iss"), read(&token).text("iss"));
         assert!(foreign.verify(&keys).is_err());
         assert!(tampered.verify(&json!({})).unwrap_err().contains("no key"));
     }

@@ -25,7 +25,7 @@ use secrecy::SecretString;
 
 use crate::model::{TokenRef, TokenRequest};
 
-pub use altered::{expired, foreign, tampered};
+pub use altered::{expired, foreign, tampered, unknown_key};
 pub use broker::{Broker, BrokerError, Fit};
 pub use client::IssuerClient;
 pub use error::{Refusal, TokenError};

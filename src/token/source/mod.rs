@@ -25,8 +25,8 @@ use super::error::Origin;
 use super::{BrokerError, IssuerClient, TokenError};
 
 pub(super) use assertion::assertion;
-pub(crate) use keep::Kept;
 pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
+pub(crate) use keep::Kept;
 
 /// Something that obtains tokens. What it can express stands in [`TokenSource::expresses`].
 #[async_trait]
