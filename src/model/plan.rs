@@ -58,6 +58,9 @@ pub struct EndpointPlan {
     pub cases: Vec<CasePlan>,
 }
 
+/// What the names of issuers begin with in reports. No endpoint is called so: names have no colon.
+pub const ISSUER: &str = "issuer:";
+
 /// What happens at one issuer.
 #[derive(Clone, Debug)]
 pub struct IssuerPlan {
@@ -70,9 +73,9 @@ pub struct IssuerPlan {
 }
 
 impl IssuerPlan {
-    /// Its name in reports. No name has a colon, so that no endpoint is called so.
+    /// Its name in reports.
     pub fn name(&self) -> String {
-        format!("issuer:{}", self.issuer.name)
+        format!("{ISSUER}{}", self.issuer.name)
     }
 }
 

@@ -23,28 +23,32 @@ pub(super) fn plans(
         .filter(|case| !case.asks.is_empty())
         .collect();
     let chosen = selection.endpoints(&inventory.endpoints)?;
+    let on_trial = |issuer: &Issuer| selection.on_trial.contains(&issuer.name);
     let concerned = |issuer: &Issuer| {
         let asked = alone || selection.issuers || issuer.subject.always;
         let of_endpoints = || {
             let mut names = chosen.iter().flat_map(|endpoint| endpoint.issuers());
             names.any(|name| name == issuer.name)
         };
-        asked && (!selection.some_endpoints() || of_endpoints())
+        on_trial(issuer) || asked && (!selection.some_endpoints() || of_endpoints())
     };
     if cases.is_empty() {
         return Ok(Vec::new());
     }
-    let profile = selection.profile.unwrap_or_default();
+    let judged_by = |issuer: &Issuer| {
+        let own = selection.profile.or(issuer.subject.profile);
+        own.unwrap_or_default()
+    };
     let plan = |issuer: &Arc<Issuer>| IssuerPlan {
         issuer: Arc::clone(issuer),
-        profile,
+        profile: judged_by(issuer),
         cases: cases
             .iter()
             .map(|case| CasePlan {
                 case: Arc::clone(case),
                 partner: None,
                 known: None,
-                action: action(issuer, profile, case, clauses, selection),
+                action: action(issuer, judged_by(issuer), case, clauses, selection),
             })
             .collect(),
     };

@@ -24,6 +24,8 @@ pub struct Selection {
     pub listen: bool,
     /// Our own other side of transfers has a certificate that storage trusts.
     pub side: bool,
+    /// The names of issuers that are judged whatever else is selected.
+    pub on_trial: Vec<String>,
     /// The issuers are judged, whatever the file says of them.
     pub issuers: bool,
     /// Every endpoint copies from and to every other one, in at most so many ordered pairs.
