@@ -170,6 +170,9 @@ pub struct RunArgs {
     /// Only the endpoints whose name matches
     #[arg(long = "endpoint", value_name = "GLOB", num_args = 1..)]
     pub only: Vec<String>,
+    /// Judges the issuers as well: those of the endpoints, or all of the file
+    #[arg(long)]
+    pub issuers: bool,
     /// A name of this machine that every storage element can reach: servers are opened there, for tokens
     /// that point to them, and nobody should connect [default: only for storage on this machine]
     #[arg(long, value_name = "HOST[:PORT]")]
@@ -301,9 +304,12 @@ pub struct ServeIssuerArgs {
     /// Port to listen on [default: any free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
-    /// Where CA, key and client secret are written [default: a temporary directory, removed at the end]
+    /// Where CA, key, client secrets and a refresh token are written [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Misbehave like this; see `touchstone list faults`
+    #[arg(long = "fault", value_name = "NAME")]
+    pub faults: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -327,9 +333,6 @@ pub struct ServeStorageArgs {
     /// Path prefix of the VO
     #[arg(long, value_name = "PATH", default_value = "/wlcg")]
     pub area: String,
-    /// Misbehave like this; see `touchstone list faults`
-    #[arg(long = "fault", value_name = "NAME")]
-    pub faults: Vec<String>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

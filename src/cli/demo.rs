@@ -61,6 +61,7 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
         everywhere: false,
         side: Some(stage.side()),
         pairs: None,
+        issuers: false,
     };
     let inventory = stage.inventory()?;
     let only = stage.judged();

@@ -34,6 +34,7 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
         everywhere: arguments.listen.is_some(),
         side: listen::given_side(arguments)?,
         pairs: arguments.tpc_matrix.then(|| arguments.tpc_pairs.get()),
+        issuers: arguments.issuers,
     };
     judge(
         inventory,
@@ -56,6 +57,8 @@ pub struct Ears {
     pub side: Option<Arc<dyn OtherSide>>,
     /// With `--tpc-matrix`, the most ordered pairs.
     pub pairs: Option<usize>,
+    /// Whether the issuers are judged, whatever the file says.
+    pub issuers: bool,
 }
 
 /// Plans, runs, prints and writes: what `run` and `demo` have in common.
@@ -81,6 +84,7 @@ pub async fn judge(
     selection.listen = ears.everywhere;
     selection.side = ears.side.is_some();
     selection.pairs = ears.pairs;
+    selection.issuers = ears.issuers;
     let plan = plan(&inventory, catalogue, &selection)?;
     let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);
     let mut progress = Progress::stderr(output::style_of_stderr());

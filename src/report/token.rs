@@ -70,6 +70,13 @@ pub fn text(inspection: &Inspection, style: Style) -> String {
         }
     };
     text += &verdict(inspection, style);
+    if inspection
+        .statements
+        .iter()
+        .any(|statement| statement.clause.is_some())
+    {
+        text += "`touchstone explain CLAUSE` tells what a clause says.\n";
+    }
     text
 }
 

@@ -57,8 +57,7 @@ struct KeySet {
 
 /// Fetches the issuer's metadata and keys over https (profile 4.2), and verifies the signature.
 ///
-/// Two requests, to the issuer that the token names and to where its metadata say that the keys are; the
-/// token is not sent.
+/// The issuer that the token names is asked, and whoever its metadata name for the keys; the token is not sent.
 pub async fn verify(token: &Decoded, http: &IssuerClient) -> Proof {
     let (algorithm, kid) = match asked(token) {
         Ok(asked) => asked,
@@ -77,7 +76,7 @@ fn asked(token: &Decoded) -> Result<(Algorithm, &str), Proof> {
     let shared = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
     let Some(algorithm) = algorithm.filter(|algorithm| !shared.contains(algorithm)) else {
         return Err(Proof::unknown(
-            "its algorithm is none that a public key could verify",
+            "its algorithm is none that is verified here with a public key",
         ));
     };
     let kid = token.header("kid").and_then(Value::as_str);
@@ -96,11 +95,22 @@ async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, String
     if !url.username().is_empty() || url.password().is_some() {
         return Err("there is a user name in the URL of its issuer".into());
     }
-    let place = format!(
-        "{}/.well-known/openid-configuration",
-        issuer.trim_end_matches('/')
-    );
-    let metadata: Metadata = document(http, &place, "metadata").await?;
+    let below = issuer.trim_end_matches('/');
+    let mut place = format!("{below}/.well-known/openid-configuration");
+    let mut answer = fetch(http, &place).await?;
+    // The other place that the profile knows for issuers with a path (4.2.1).
+    if answer.0 == 404
+        && let path = url.path().trim_end_matches('/')
+        && !path.is_empty()
+    {
+        let origin = url.origin().ascii_serialization();
+        let second = format!("{origin}/.well-known/openid-configuration{path}");
+        let found = fetch(http, &second).await?;
+        if found.0 == 200 {
+            (place, answer) = (second, found);
+        }
+    }
+    let metadata: Metadata = document(&place, answer, "metadata")?;
     if metadata.issuer != issuer {
         return Err(format!(
             "the metadata at {place} are those of `{}`, and the token is of `{issuer}`; the two have to agree character by character (ISS-META-02)",
@@ -115,26 +125,31 @@ async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, String
             ));
         }
     }
-    let set: KeySet = document(http, &metadata.jwks_uri, "a key set").await?;
+    let answer = fetch(http, &metadata.jwks_uri).await?;
+    let set: KeySet = document(&metadata.jwks_uri, answer, "a key set")?;
     match set.keys.len() {
         0..=MOST_KEYS => Ok(set.keys),
         many => Err(format!("the issuer's key set has {many} keys")),
     }
 }
 
-async fn document<T: for<'de> Deserialize<'de>>(
-    http: &IssuerClient,
+async fn fetch(http: &IssuerClient, url: &str) -> Result<(u16, Vec<u8>), String> {
+    let answer = http.get(url).await;
+    answer
+        .map(|answer| (answer.status, answer.body))
+        .map_err(|reason| format!("{}: {reason}", cut(url)))
+}
+
+fn document<T: for<'de> Deserialize<'de>>(
     url: &str,
+    (status, body): (u16, Vec<u8>),
     what: &str,
 ) -> Result<T, String> {
     let shown = cut(url);
-    let answer = http.get(url).await;
-    let answer = answer.map_err(|reason| format!("{shown}: {reason}"))?;
-    if answer.status != 200 {
-        return Err(format!("{shown} answered {}", answer.status));
+    if status != 200 {
+        return Err(format!("{shown} answered {status}"));
     }
-    serde_json::from_slice(&answer.body)
-        .map_err(|_| format!("{shown} did not answer with {what} in JSON"))
+    serde_json::from_slice(&body).map_err(|_| format!("{shown} did not answer with {what} in JSON"))
 }
 
 fn cut(text: &str) -> String {

@@ -43,7 +43,10 @@ pub async fn main(arguments: &InspectArgs, redactor: &Redactor) -> Result<u8, Fa
     }
     let proof = proof(arguments, &decoded, redactor).await?;
     let verified = matches!(proof, Proof::Verified { .. });
-    let now = arguments.at.unwrap_or_else(Timestamp::now);
+    // Tokens count in seconds.
+    let now = Timestamp::now();
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let now = arguments.at.unwrap_or(now);
     let mut inspection = judge(&decoded, proof, now, arguments.profile);
     inspection.pass(&|text| redactor.text(text));
     output::result(&match arguments.format {

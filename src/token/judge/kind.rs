@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::decode::Decoded;
-use super::{Remarks, Weight, claims, scope};
+use super::{Remarks, Weight, claims, scope, times};
 
 /// What a JWT is, as far as its claims tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,23 +132,22 @@ pub(super) fn judge(remarks: &mut Remarks<'_>) {
 /// The SciTokens language asks for less: `sub`, `jti` and `wlcg.ver` may be absent.
 fn scitoken(remarks: &mut Remarks<'_>) {
     claims::issuer(remarks);
-    claims::times(remarks);
+    times::judge(remarks);
     let token = remarks.token;
     let source = "SciTokens language";
-    match token.claim("ver") {
-        Some(Value::String(ver)) if ["scitoken:2.0", "scitokens:2.0"].contains(&ver.as_str()) => {
-            if token.list("aud").is_empty() {
-                remarks.add(
-                    Weight::Must,
-                    "aud",
-                    None,
-                    format!("it has no audience, and says ver {ver}, which has one always"),
-                    format!("services have to refuse it ({source} 2.0)"),
-                );
-            }
-        }
-        Some(Value::String(ver)) if ver == "scitokens:1.0" => {}
-        None => {}
+    match token
+        .claim("ver")
+        .map(|ver| ver.as_str().unwrap_or_default())
+    {
+        Some(ver @ ("scitoken:2.0" | "scitokens:2.0")) if token.list("aud").is_empty() => remarks
+            .add(
+                Weight::Must,
+                "aud",
+                None,
+                format!("it has no audience, and says ver {ver}, which has one always"),
+                format!("services have to refuse it ({source} 2.0)"),
+            ),
+        None | Some("scitoken:2.0" | "scitokens:2.0" | "scitokens:1.0") => {}
         Some(_) => remarks.add(
             Weight::Must,
             "ver",

@@ -8,6 +8,7 @@ mod groups;
 mod header;
 mod kind;
 mod scope;
+mod times;
 mod words;
 
 use jiff::Timestamp;
@@ -104,8 +105,8 @@ impl Inspection {
     /// Passes every text that the token may have had a hand in through `gate`.
     pub fn pass(&mut self, gate: &dyn Fn(&str) -> String) {
         for entry in self.header.iter_mut().chain(&mut self.claims) {
+            pass(&entry.name, &mut entry.value, gate);
             entry.name = gate(&entry.name);
-            pass(&mut entry.value, gate);
         }
         for statement in &mut self.statements {
             for text in [
@@ -135,15 +136,25 @@ impl Inspection {
     }
 }
 
-fn pass(value: &mut Value, gate: &dyn Fn(&str) -> String) {
+/// A text passes together with its name, which may be that of a credential.
+fn pass(name: &str, value: &mut Value, gate: &dyn Fn(&str) -> String) {
     match value {
-        Value::String(text) => *text = gate(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| pass(item, gate)),
+        Value::String(text) => {
+            let passed = gate(&format!("{name}={text}"));
+            *text = match passed
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('='))
+            {
+                Some(rest) => rest.to_owned(),
+                None => gate(text),
+            };
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| pass(name, item, gate)),
         Value::Object(members) => {
             let passed = std::mem::take(members)
                 .into_iter()
                 .map(|(name, mut value)| {
-                    pass(&mut value, gate);
+                    pass(&name, &mut value, gate);
                     (gate(&name), value)
                 });
             *members = passed.collect();

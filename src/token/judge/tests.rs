@@ -536,6 +536,7 @@ fn the_clauses_are_those_of_the_register() {
         include_str!("header.rs"),
         include_str!("kind.rs"),
         include_str!("scope.rs"),
+        include_str!("times.rs"),
         include_str!("../verify.rs"),
     ];
     let register = load_catalogue(&[]).unwrap().clauses;
@@ -572,4 +573,64 @@ fn durations_are_coarse() {
     }
     let now = Timestamp::from_second(NOW).unwrap();
     assert_eq!(moment(f64::MAX, now), None);
+}
+
+/// Any JSON, with what tokens like to hold in it.
+fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let text = prop_oneof![
+        "[ -~]{0,30}",
+        "(storage|compute|wlcg)[.:](read|create|groups)?(:/[a%./*2eEfF]{0,8})?( .{0,10})?",
+        "\\PC{0,20}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::hash_map("[a-z.]{0,6}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_token_is_judged(
+        claims in proptest::collection::hash_map(
+            "(iss|sub|aud|exp|nbf|iat|jti|scope|ver|wlcg\\.ver|wlcg\\.groups|acr|typ|nonce|groups)",
+            any_json(), 0..12),
+        members in proptest::collection::hash_map("(alg|kid|typ|crit|jku)", any_json(), 0..5),
+        year in 0..4_u8,
+    ) {
+        let profile = Profile::ALL[usize::from(year)];
+        let object = |members: std::collections::HashMap<String, Value>| {
+            Value::Object(members.into_iter().collect())
+        };
+        let inspection = judged_by(profile, &object(members), &object(claims));
+        proptest::prop_assert!(!inspection.allows.is_empty());
+        let shown = text(&inspection, Style::Plain);
+        proptest::prop_assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
+        let back: Value = serde_json::from_str(&as_json(&inspection)).unwrap();
+        proptest::prop_assert_eq!(back["right"].as_bool(), Some(inspection.right()));
+    }
+
+    #[test]
+    fn any_text_is_looked_at(
+        text in "\\PC{0,80}",
+        parts in "[A-Za-z0-9_.=+/-]{0,60}",
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+    ) {
+        let bytes = URL_SAFE_NO_PAD.encode(bytes);
+        for text in [text, parts, format!("{bytes}.{bytes}.{bytes}"), bytes] {
+            if let Err(found) = decode(&SecretString::from(text)) {
+                proptest::prop_assert!(!unreadable(&found).is_empty());
+            }
+        }
+    }
 }

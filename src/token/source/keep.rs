@@ -26,10 +26,10 @@ const LONGEST: usize = 64 * 1024;
 const LINKS: usize = 16;
 
 /// What went wrong, and what to do.
-pub(super) type Trouble = (String, String);
+pub type Trouble = (String, String);
 
 /// The file. Whoever uses it takes a [`Turn`].
-pub(super) struct Kept {
+pub struct Kept {
     path: PathBuf,
     /// What it holds, for messages: "a refresh token".
     what: &'static str,
@@ -46,7 +46,7 @@ struct Unwritten {
 }
 
 /// Nobody else in this process or another one uses the file until this is dropped.
-pub(super) struct Turn<'a> {
+pub struct Turn<'a> {
     kept: &'a Kept,
     unwritten: MutexGuard<'a, Option<Unwritten>>,
     places: Places,
