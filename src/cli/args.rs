@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Profile;
 
+use super::issuer::IssuerCommand;
 use super::listen::Address;
+use super::token::TokenCommand;
 
 const AFTER: &str = "\
 Exit codes:
@@ -68,6 +70,12 @@ Examples:
   touchstone serve issuer --dir issuer
   touchstone serve storage --fault create-overwrites")]
     Serve(ServeArgs),
+    /// Looks into tokens, obtains one, or logs a person in
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Makes an issuer of static files, for tests
+    #[command(subcommand)]
+    Issuer(IssuerCommand),
 }
 
 /// Where the configuration is.
@@ -88,13 +96,13 @@ pub struct Files {
 }
 
 /// An endpoint without a file, and tokens for issuers that have no source of their own.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Target {
     /// An endpoint without a file: its https URL with the area as path
     #[arg(long, value_name = "URL", conflicts_with = "endpoints")]
     pub url: Option<String>,
     /// Whose tokens it takes: the issuer's URL as it stands in `iss`
-    #[arg(long, value_name = "URL", requires = "url")]
+    #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,
     /// Client credentials: the client's id
     #[arg(long, value_name = "ID", requires = "client_secret_env")]

@@ -38,6 +38,11 @@ pub fn inventory(
 ) -> Result<Inventory, Failed> {
     let mut inventory = match &target.url {
         Some(url) => single(url, target)?,
+        None if target.issuer.is_some() => {
+            return Err(Failed::Usage(
+                "--issuer URL needs --url; the issuers of endpoints.yaml stand there".into(),
+            ));
+        }
         None => {
             let source = Source::read(&files.endpoints)?;
             let loaded = config::load_inventory(&source, catalogue)?;

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::http::{self, TlsError};
-use crate::model::Issuer;
+use crate::model::{Issuer, Trust};
 use crate::redact::Redactor;
 
 /// Larger than any answer of an issuer that makes sense.
@@ -51,9 +51,20 @@ impl IssuerClient {
     /// # Errors
     /// Whom to trust cannot be read.
     pub fn new(issuer: &Issuer, redactor: &Redactor) -> Result<Self, TlsError> {
-        let deadline = issuer.limits.answer;
+        Self::trusting(&issuer.ca, issuer.limits.answer, redactor)
+    }
+
+    /// A client that trusts these beside the system's roots, with a deadline for each request.
+    ///
+    /// # Errors
+    /// Whom to trust cannot be read.
+    pub fn trusting(
+        ca: &[Trust],
+        deadline: Duration,
+        redactor: &Redactor,
+    ) -> Result<Self, TlsError> {
         Ok(Self {
-            http: http::plain_client(&issuer.ca, deadline)?,
+            http: http::plain_client(ca, deadline)?,
             redactor: redactor.clone(),
             deadline,
         })

@@ -145,7 +145,7 @@ fn in_file(path: &Path, place: &str, uid: u32) -> Result<Option<Found>, Discover
 
 /// The content without white space around it; `None` when nothing is left.
 fn token(bytes: &[u8], place: &str) -> Result<Option<SecretString>, DiscoveryError> {
-    let invalid = || DiscoveryError::Invalid(place.trim_end_matches(',').to_owned());
+    let invalid = || DiscoveryError::Invalid(place.to_owned());
     let text = std::str::from_utf8(bytes).map_err(|_| invalid())?;
     match text.trim_matches(SPACE) {
         "" => Ok(None),

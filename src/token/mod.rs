@@ -11,11 +11,14 @@ mod error;
 mod forge;
 mod gate;
 mod inspect;
+pub mod judge;
 mod key;
 mod macaroon;
 mod mint;
+pub mod publish;
 mod secret;
 mod source;
+mod verify;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,7 +35,8 @@ pub use gate::Gate;
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use secret::{SecretError, load};
-pub use source::Source;
+pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
+pub use verify::{Proof, verify};
 
 #[cfg(test)]
 mod tests;

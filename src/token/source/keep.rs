@@ -70,6 +70,13 @@ impl Kept {
         &self.path
     }
 
+    /// Whether the file can be replaced, before somebody goes to the trouble of getting a new secret.
+    pub async fn writable(&self) -> Result<(), Trouble> {
+        let path = self.path.clone();
+        let probe = move || tempfile::NamedTempFile::new_in(Places::of(&path)?.folder).map(drop);
+        self.disk("write", probe).await
+    }
+
     /// Waits until nobody else uses the file.
     pub async fn turn(&self) -> Result<Turn<'_>, Trouble> {
         let unwritten = self.unwritten.lock().await;
@@ -319,5 +326,179 @@ fn absent(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn kept(path: &Path) -> Kept {
+        Kept::new(path, "a refresh token", &Redactor::default())
+    }
+
+    async fn read(kept: &Kept) -> String {
+        let mut turn = kept.turn().await.unwrap();
+        let secret = turn.read().await.unwrap();
+        secret.expose_secret().to_owned()
+    }
+
+    async fn replace(kept: &Kept, new: &str) -> Result<(), Trouble> {
+        kept.turn().await.unwrap().replace(&new.into()).await
+    }
+
+    fn text(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_new_one_takes_the_place_of_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "  the-old-one\n\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let redactor = Redactor::default();
+        let kept = Kept::new(&path, "a refresh token", &redactor);
+        assert_eq!(read(&kept).await, "the-old-one");
+        replace(&kept, "the-new-one").await.unwrap();
+        assert_eq!(text(&path), "the-new-one\n");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(read(&kept).await, "the-new-one");
+        for secret in ["the-old-one", "the-new-one"] {
+            assert_eq!(redactor.text(secret), "[redacted]");
+        }
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names.len(), 2, "the file and its lock: {names:?}");
+    }
+
+    #[tokio::test]
+    async fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("there")).unwrap();
+        let target = folder.path().join("there/secret");
+        let path = folder.path().join("link");
+        symlink("there/secret", &path).unwrap();
+        let kept = kept(&path);
+        let error = kept.turn().await.unwrap().read().await.unwrap_err();
+        assert!(error.0.contains("there/secret"), "{error:?}");
+        for new in ["first-one", "second-one"] {
+            replace(&kept, new).await.unwrap();
+            assert_eq!(read(&kept).await, new);
+            assert_eq!(text(&target).trim(), new);
+            assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_process_left_is_used_if_it_is_whole_and_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, new) = (
+            folder.path().join("secret"),
+            folder.path().join(".secret.new"),
+        );
+        let leave = |text: &str| {
+            fs::write(&new, text).unwrap();
+            fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        fs::write(&path, "the-old-one").unwrap();
+        leave("the-new-o");
+        assert_eq!(read(&kept(&path)).await, "the-old-one");
+        leave("the-new-one\n");
+        assert_eq!(read(&kept(&path)).await, "the-new-one");
+        assert_eq!(text(&path), "the-new-one\n");
+        assert!(!new.exists());
+        leave("a-stale-one\n");
+        let past = std::time::SystemTime::now() - Duration::from_secs(60);
+        File::open(&new).unwrap().set_modified(past).unwrap();
+        assert_eq!(read(&kept(&path)).await, "the-new-one");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read(&kept(&path)).await, "a-stale-one");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_is_said_and_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "the-old-one").unwrap();
+        // Root may write everywhere, but nobody replaces a directory by a file.
+        let obstacle = folder.path().join(".secret.new");
+        fs::create_dir_all(obstacle.join("x")).unwrap();
+        let kept = kept(&path);
+        let (came, help) = replace(&kept, "the-new-one").await.unwrap_err();
+        assert!(
+            came.contains("in the memory of this process alone"),
+            "{came}"
+        );
+        assert!(help.contains("can be written"), "{help}");
+        assert!(!format!("{came}{help}").contains("the-new-one"));
+        assert_eq!(text(&path), "the-old-one");
+        assert_eq!(read(&kept).await, "the-new-one");
+        fs::remove_dir_all(&obstacle).unwrap();
+        assert_eq!(read(&kept).await, "the-new-one");
+        assert_eq!(
+            text(&path),
+            "the-new-one\n",
+            "it was written when it could be"
+        );
+
+        fs::create_dir_all(obstacle.join("x")).unwrap();
+        assert!(replace(&kept, "the-third-one").await.is_err());
+        assert!(replace(&kept, "the-fourth-one").await.is_err());
+        assert_eq!(read(&kept).await, "the-fourth-one");
+        fs::write(&path, "somebody-elses").unwrap();
+        assert_eq!(
+            read(&kept).await,
+            "somebody-elses",
+            "it was put there later"
+        );
+        assert_eq!(read(&kept).await, "somebody-elses");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_take_its_place_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::create_dir_all(path.join("x")).unwrap();
+        let (came, _) = replace(&kept(&path), "the-new-one").await.unwrap_err();
+        let beside = folder.path().join(".secret.new");
+        assert!(came.contains(&beside.display().to_string()), "{came}");
+        assert_eq!(text(&beside), "the-new-one\n");
+        assert_eq!(
+            read(&kept(&path)).await,
+            "the-new-one",
+            "by another process"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_uses_it_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "1000").unwrap();
+        // As in several processes: what excludes them is the file's lock.
+        let users: Vec<_> = (0..4).map(|_| Arc::new(kept(&path))).collect();
+        let tasks: Vec<_> = (0..40)
+            .map(|n: usize| {
+                let kept = Arc::clone(&users[n % users.len()]);
+                tokio::spawn(async move {
+                    let mut turn = kept.turn().await.unwrap();
+                    let secret = turn.read().await.unwrap();
+                    let number: u32 = secret.expose_secret().parse().unwrap();
+                    tokio::task::yield_now().await;
+                    let next = (number + 1).to_string();
+                    turn.replace(&next.into()).await.unwrap();
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(text(&path), "1040\n");
     }
 }

@@ -4,6 +4,7 @@ mod agent;
 mod assertion;
 mod client_credentials;
 mod command;
+mod device;
 mod discovery;
 mod exchange;
 mod file;
@@ -23,6 +24,8 @@ use crate::redact::Redactor;
 
 use super::error::Origin;
 use super::{BrokerError, IssuerClient, TokenError};
+
+pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
 
 /// How many seconds a token has to live at least, where the source can be told: what the broker wants of it.
 const LIFE: u32 = 180;
