@@ -301,9 +301,12 @@ pub struct ServeIssuerArgs {
     /// Port to listen on [default: any free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
-    /// Where CA, key and client secret are written [default: a temporary directory, removed at the end]
+    /// Where CA, key, client secrets and a refresh token are written [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Misbehave like this; see `touchstone list faults`
+    #[arg(long = "fault", value_name = "NAME")]
+    pub faults: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -327,9 +330,6 @@ pub struct ServeStorageArgs {
     /// Path prefix of the VO
     #[arg(long, value_name = "PATH", default_value = "/wlcg")]
     pub area: String,
-    /// Misbehave like this; see `touchstone list faults`
-    #[arg(long = "fault", value_name = "NAME")]
-    pub faults: Vec<String>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

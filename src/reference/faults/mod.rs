@@ -1,4 +1,4 @@
-//! Named misbehaviours of the storage element: what the suite has to find.
+//! Named misbehaviours of the storage element and of the issuer: what the suite has to find.
 //!
 //! Each is as small as it can be, and leaves what the runner itself needs intact: tokens that may both
 //! read and modify work, so that objects can be arranged and effects be seen.
@@ -15,6 +15,13 @@ mod effect;
 mod fetching;
 mod group;
 mod isolation;
+mod issuer_endpoint;
+mod issuer_grant;
+mod issuer_keys;
+mod issuer_published;
+mod issuer_scope;
+mod issuer_token;
+mod issuer_user;
 mod macaroon;
 mod membership;
 mod path;
@@ -46,7 +53,7 @@ use crate::model::{Case, Credential, Interface, Method};
 pub struct Fault {
     /// Its name, in kebab-case.
     pub name: &'static str,
-    /// What the storage element does, in a sentence.
+    /// What the storage element or the issuer does, in a sentence.
     pub about: &'static str,
     /// The clauses that it violates; none if the whole service is out of order.
     pub clauses: &'static [&'static str],
@@ -62,7 +69,6 @@ pub(super) enum Apply {
     /// Any.
     Element(fn(&mut Rules)),
     /// Those of the issuer.
-    #[expect(dead_code, reason = "the faults follow")]
     Issuer(fn(&mut IssuerRules)),
     /// Those about macaroons.
     Macaroons(fn(&mut MacaroonRules)),
@@ -111,7 +117,7 @@ impl Fault {
     pub fn concerns(&self, case: &Case) -> bool {
         // ISSUER CASES: this one line is to say which cases ask an issuer.
         let asks_issuer = false;
-        if asks_issuer != matches!(self.apply, Apply::Issuer(_)) {
+        if asks_issuer != self.of_issuer() {
             return false;
         }
         let mut steps = case.steps.iter();
@@ -134,6 +140,11 @@ impl Fault {
             Apply::Tape(apply) => apply(&mut rules.tape),
             Apply::Transfer(apply) => apply(&mut rules.transfer),
         }
+    }
+
+    /// Whether it is one of the issuer, and none of the storage element.
+    pub fn of_issuer(&self) -> bool {
+        matches!(self.apply, Apply::Issuer(_))
     }
 
     /// What it makes of an issuer; nothing if it is one of the storage element.
@@ -175,6 +186,13 @@ pub fn faults() -> &'static [Fault] {
             transfer_trust::FAULTS,
             transfer_report::FAULTS,
             service::FAULTS,
+            issuer_published::FAULTS,
+            issuer_keys::FAULTS,
+            issuer_token::FAULTS,
+            issuer_scope::FAULTS,
+            issuer_user::FAULTS,
+            issuer_grant::FAULTS,
+            issuer_endpoint::FAULTS,
         ]
         .concat()
     });

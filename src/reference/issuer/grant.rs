@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::client::Client;
 use super::error::OAuthError;
 use super::form::Form;
+use super::key::Genuine;
 use super::mint::{Holder, Login, REFRESH_TYPE, Telling};
 use super::scope::{self, Bounds, Granted, Membership};
 use super::store::Refresh;
@@ -57,7 +58,6 @@ impl Desk {
             granted: &granted,
             holder: &Holder::service(&client.id),
             client: &client.id,
-            issuer: &self.url,
         })
     }
 
@@ -70,11 +70,11 @@ impl Desk {
             return Err(useless);
         }
         let granted = self.narrowed(form, &held.granted, &held.holder, self.rules.refreshes)?;
+        let granted = (self.rules.refreshed)(&held.granted, granted);
         let telling = Telling {
             granted: &granted,
             holder: &held.holder,
             client: &client.id,
-            issuer: &self.url,
         };
         let mut answer = self.answer(telling)?;
         if granted.has("openid")
@@ -114,15 +114,16 @@ impl Desk {
         ))?;
         let covers = self.rules.exchanges;
         let granted = self.narrowed(form, &subject.granted, &subject.holder, covers)?;
+        let granted = (self.rules.exchanged)(&subject.granted, granted);
         let telling = Telling {
             granted: &granted,
             holder: &subject.holder,
             client: &client.id,
-            issuer: &self.url,
         };
         let mut answer = self.answer(telling)?;
         answer["issued_token_type"] = json!(ACCESS_TOKEN);
-        if granted.has(OFFLINE) {
+        // A refresh token is given to who asks for one, whatever the subject token says.
+        if granted.has(OFFLINE) && form.get("scope").is_some() {
             answer["refresh_token"] = json!(self.refresh(telling, family())?);
         }
         Ok(answer)
@@ -143,7 +144,6 @@ impl Desk {
             granted,
             holder: &holder,
             client,
-            issuer: &self.url,
         };
         let mut answer = self.answer(telling)?;
         if granted.has("openid")
@@ -214,12 +214,12 @@ impl Desk {
 
     /// A refresh token that it remembers, with its id.
     pub(super) fn known_refresh(&self, token: &str) -> Option<(String, Refresh)> {
-        let (header, claims, genuine) = self.keys.read(token)?;
+        let (_, claims, genuine) = self.keys.read(token)?;
         let id = claims.get("jti")?.as_str()?;
         let alive = claims.get("exp")?.as_i64()? > Timestamp::now().as_second();
-        let kind = header.typ.as_deref() == Some(REFRESH_TYPE);
         let entry = self.store.lock().refresh.get(id).cloned()?;
-        (genuine && alive && kind).then(|| (id.to_owned(), entry))
+        let genuine = genuine == Genuine::Right;
+        (genuine && alive).then(|| (id.to_owned(), entry))
     }
 
     /// An access token of this issuer that is good.
@@ -229,7 +229,8 @@ impl Desk {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         // ID tokens have no scope, and refresh tokens are of another type.
         let access = header.typ.as_deref() != Some(REFRESH_TYPE);
-        let scope: Vec<String> = text("scope")?.split(' ').map(str::to_owned).collect();
+        let scope = text("scope")?.split(' ').filter(|word| !word.is_empty());
+        let scope: Vec<String> = scope.map(str::to_owned).collect();
         let own = (rules.subject_is_own)(text("iss")?, &self.url);
         let now = Timestamp::now().as_second();
         let alive = (rules.subject_is_alive)(claims.get("exp")?.as_i64()?, now);

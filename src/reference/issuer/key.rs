@@ -27,6 +27,15 @@ pub(in crate::reference) struct SigningKey {
     algorithm: Algorithm,
 }
 
+/// What there is to say of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::reference) enum Genuine {
+    Right,
+    Wrong,
+    /// The header names no key of this issuer.
+    UnknownKey,
+}
+
 /// Those of one issuer.
 pub(in crate::reference) struct Keys {
     /// ES256; signs everything.
@@ -44,18 +53,23 @@ impl Keys {
         })
     }
 
-    /// Header and claims of a token, and whether its signature is by one of these keys.
-    pub(super) fn read(&self, token: &str) -> Option<(Header, Map<String, Value>, bool)> {
+    /// Header and claims of a token, and what there is to say of its signature.
+    pub(super) fn read(&self, token: &str) -> Option<(Header, Map<String, Value>, Genuine)> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         let claims = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
         let (message, signature) = token.rsplit_once('.')?;
         let named = |key: &&SigningKey| header.kid.as_deref() == Some(key.id.as_str());
         let key = [&self.signing, &*self.rsa].into_iter().find(named);
-        let genuine = key.is_some_and(|key| {
-            header.alg == key.algorithm
-                && crypto::verify(signature, message.as_bytes(), &key.verifying, key.algorithm)
-                    .unwrap_or(false)
-        });
+        let verified = |key: &SigningKey| {
+            let (known, algorithm) = (&key.verifying, key.algorithm);
+            header.alg == algorithm
+                && crypto::verify(signature, message.as_bytes(), known, algorithm).unwrap_or(false)
+        };
+        let genuine = match key.map(verified) {
+            None => Genuine::UnknownKey,
+            Some(true) => Genuine::Right,
+            Some(false) => Genuine::Wrong,
+        };
         Some((header, claims, genuine))
     }
 }

@@ -49,22 +49,14 @@ pub(in crate::reference) struct Telling<'a> {
     pub(in crate::reference) granted: &'a Granted,
     pub(in crate::reference) holder: &'a Holder,
     pub(in crate::reference) client: &'a str,
-    /// The issuer's identifier.
-    pub(in crate::reference) issuer: &'a str,
-}
-
-/// A new token and what it says.
-pub(super) struct Access {
-    pub(super) token: String,
-    claims: Map<String, Value>,
 }
 
 impl Desk {
     /// The answer of the token endpoint with a new access token in it.
     pub(super) fn answer(&self, telling: Telling) -> Result<Value, OAuthError> {
-        let access = self.access(telling)?;
+        let token = self.access(telling)?;
         Ok(json!({
-            "access_token": access.token,
+            "access_token": token,
             "token_type": "Bearer",
             "expires_in": self.rules.lifetime,
             "scope": telling.granted.scope.join(" "),
@@ -72,7 +64,7 @@ impl Desk {
     }
 
     /// A new access token (profile 2.1.1 and 2.1.3).
-    pub(super) fn access(&self, telling: Telling) -> Result<Access, OAuthError> {
+    fn access(&self, telling: Telling) -> Result<String, OAuthError> {
         let mut claims = self.common(telling, self.rules.lifetime);
         let told = [
             ("aud", telling.granted.audience.to_json()),
@@ -81,8 +73,7 @@ impl Desk {
         ];
         claims.extend(told.map(|(name, value)| (name.to_owned(), value)));
         (self.rules.claims)(&mut claims, telling);
-        let token = self.sign("JWT", &claims)?;
-        Ok(Access { token, claims })
+        self.sign("JWT", &claims)
     }
 
     /// A new ID token (profile 2.1.2), for a person who logged in.
@@ -172,11 +163,4 @@ pub(in crate::reference) fn sign(
     keys: &Keys,
 ) -> Option<String> {
     jsonwebtoken::encode(&header, claims, &keys.signing.key).ok()
-}
-
-impl Access {
-    /// The id of the new token.
-    pub(super) fn id(&self) -> Option<&str> {
-        self.claims.get("jti").and_then(Value::as_str)
-    }
 }

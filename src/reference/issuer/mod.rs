@@ -30,8 +30,7 @@ use self::desk::{Desk, User};
 use self::device::Patience;
 use self::form::Form;
 use self::key::Keys;
-use self::mint::{Holder, Login, Telling};
-use self::scope::Membership;
+use self::mint::{Holder, Login};
 use self::store::Store;
 use super::server::{Port, Server};
 use super::{Authority, Fault, ReferenceError};
@@ -39,8 +38,12 @@ use super::{Authority, Fault, ReferenceError};
 pub(super) use self::answer::{Answer, Content};
 pub(super) use self::client::Proven;
 pub(super) use self::error::OAuthError;
+pub(super) use self::key::Genuine;
+pub(super) use self::mint::{Telling, sign};
 pub(super) use self::rules::{IssuerRules, Occasion, Place};
-pub(super) use self::scope::{capability, covers, groups, known};
+pub(super) use self::scope::{
+    Granted, Membership, capability, capability_set, covers, groups, known,
+};
 
 /// How an issuer is to be.
 #[derive(Clone, Debug)]
@@ -80,8 +83,8 @@ pub struct IssuerOptions {
 }
 
 impl Default for IssuerOptions {
-    /// Client `touchstone` with a random secret, member of `/wlcg`, and of `/wlcg/test` on request, like
-    /// the test user; and client `touchstone-narrow`, which may only read `/a`.
+    /// Client `touchstone` with a random secret, member of `/wlcg`, and on request of `/wlcg/test` and
+    /// `/wlcg/pilot`, like the test user; and client `touchstone-narrow`, which may only read `/a`.
     fn default() -> Self {
         let secret = || uuid::Uuid::new_v4().simple().to_string().into();
         let set = ["storage.read:/", "storage.create:/test", "compute.read"];
@@ -97,8 +100,21 @@ impl Default for IssuerOptions {
             user: "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95".into(),
             user_scopes: None,
             default_groups: vec!["/wlcg".into()],
-            optional_groups: vec!["/wlcg/test".into()],
-            capability_sets: [("/wlcg/test".into(), set.map(str::to_owned).to_vec())].into(),
+            optional_groups: vec!["/wlcg/test".into(), "/wlcg/pilot".into()],
+            capability_sets: [
+                ("/wlcg/test", &set[..]),
+                (
+                    "/wlcg/pilot",
+                    &["storage.read:/pilot", "storage.stage:/pilot"],
+                ),
+                // Nobody here is a member of it.
+                ("/wlcg/production", &["storage.modify:/production"]),
+            ]
+            .map(|(group, set)| {
+                let set = set.iter().map(|&scope| scope.to_owned());
+                (group.to_owned(), set.collect())
+            })
+            .into(),
             device_lifetime: Duration::from_secs(600),
             device_interval: Duration::from_secs(5),
             faults: Vec::new(),
@@ -235,7 +251,6 @@ impl Issuer {
                 }),
             },
             client: self.client_id(),
-            issuer: self.url(),
         };
         let token = self.desk.refresh(telling, grant::family());
         token.map(SecretString::from).map_err(refused)

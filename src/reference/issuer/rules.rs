@@ -9,9 +9,9 @@ use super::answer::Answer;
 use super::client::Proven;
 use super::error::OAuthError;
 use super::form::Form;
-use super::key::Keys;
+use super::key::{Genuine, Keys};
 use super::mint::{self, Telling};
-use super::scope::{self, Covers, Membership, Sets};
+use super::scope::{self, Covers, Granted, Membership, Sets};
 
 /// Refresh tokens work that long after another took their place (profile 4.3.2).
 const GRACE: Duration = Duration::from_secs(24 * 3600);
@@ -78,6 +78,8 @@ pub(in crate::reference) struct IssuerRules {
     pub(in crate::reference) entitled: Covers,
     /// Whether what is not due is left out, where the request is to be refused.
     pub(in crate::reference) drops_what_is_not_due: bool,
+    /// What becomes of the scopes that are asked for, which come first, and their expansion.
+    pub(in crate::reference) expanded: fn(&[String], Vec<String>) -> Vec<String>,
     /// The groups that a scope brings.
     pub(in crate::reference) groups: fn(&[String], &Membership) -> Result<Vec<String>, OAuthError>,
     /// The capabilities of a set.
@@ -87,14 +89,18 @@ pub(in crate::reference) struct IssuerRules {
     pub(in crate::reference) admitted: fn(Proven, &Attempt) -> bool,
     /// Whether the scopes of a subject token cover one that is asked for.
     pub(in crate::reference) exchanges: Covers,
-    /// Whether a subject token's signature counts.
-    pub(in crate::reference) subject_is_genuine: fn(bool) -> bool,
+    /// What is given for a subject token that allows the first, when the second was asked for.
+    pub(in crate::reference) exchanged: fn(&Granted, Granted) -> Granted,
+    /// Whether a subject token with that signature is taken.
+    pub(in crate::reference) subject_is_genuine: fn(Genuine) -> bool,
     /// Whether a subject token that ends then, now being now, is good.
     pub(in crate::reference) subject_is_alive: fn(i64, i64) -> bool,
     /// Whether a subject token of that issuer, which comes first, is ours.
     pub(in crate::reference) subject_is_own: fn(&str, &str) -> bool,
     /// Whether the scopes of a refresh token cover one that is asked for.
     pub(in crate::reference) refreshes: Covers,
+    /// What is given for a refresh token that allows the first, when the second was asked for.
+    pub(in crate::reference) refreshed: fn(&Granted, Granted) -> Granted,
     /// Whether a refresh token of the first client works for the second.
     pub(in crate::reference) bound: fn(&str, &str) -> bool,
     /// For how long a refresh token works once another took its place.
@@ -103,6 +109,8 @@ pub(in crate::reference) struct IssuerRules {
     pub(in crate::reference) refresh_is_bearer: bool,
     /// Whether revoking has consequences.
     pub(in crate::reference) revokes: bool,
+    /// What to say of a token to be revoked, known or not.
+    pub(in crate::reference) revocation: fn(bool) -> Result<(), OAuthError>,
     /// Whether tokens are given to GET.
     pub(in crate::reference) gets: bool,
     /// Whether credentials are taken from the query.
@@ -124,18 +132,22 @@ impl Default for IssuerRules {
             known: scope::known,
             entitled: scope::covers,
             drops_what_is_not_due: false,
+            expanded: |_, scope| scope,
             groups: scope::groups,
             capability_set: scope::capability_set,
             admitted: |proven, _| proven == Proven::Right,
             exchanges: scope::covers,
-            subject_is_genuine: |genuine| genuine,
+            exchanged: |_, asked| asked,
+            subject_is_genuine: |genuine| genuine == Genuine::Right,
             subject_is_alive: |end, now| now < end,
             subject_is_own: |issuer, own| issuer == own,
             refreshes: scope::covers,
+            refreshed: |_, asked| asked,
             bound: |owner, client| owner == client,
             grace: GRACE,
             refresh_is_bearer: false,
             revokes: true,
+            revocation: |_| Ok(()),
             gets: false,
             reads_query: false,
         }

@@ -93,10 +93,10 @@ pub(super) fn decide(
     bounds: &Bounds,
 ) -> Result<Granted, OAuthError> {
     let mut scope: Vec<String> = Vec::new();
-    for word in words {
+    for word in &words {
         let expanded = match word.strip_prefix(SET) {
             Some(group) => (rules.capability_set)(group, bounds.membership, bounds.sets)?,
-            None => vec![word],
+            None => vec![word.clone()],
         };
         for word in expanded {
             if !scope.contains(&word) {
@@ -104,6 +104,7 @@ pub(super) fn decide(
             }
         }
     }
+    let mut scope = (rules.expanded)(&words, scope);
     let due = |word: &String| {
         let entitled = match bounds.entitled {
             Some(held) if !protocol(word) => (rules.entitled)(held, word),

@@ -15,15 +15,17 @@ impl Desk {
     /// Makes a token useless. Unknown ones are so already (RFC 7009 section 2.2).
     pub(super) fn revoked(&self, client: &Client, form: &Form) -> Result<(), OAuthError> {
         let token = form.need("token", "token is missing")?;
+        let (refresh, access) = (self.known_refresh(token), self.subject(token));
+        (self.rules.revocation)(refresh.is_some() || access.is_some())?;
         let foreign = OAuthError::new("unauthorized_client", "a token of another client");
-        if let Some((_, entry)) = self.known_refresh(token) {
+        if let Some((_, entry)) = refresh {
             if entry.client != client.id {
                 return Err(foreign);
             }
             if self.rules.revokes {
                 self.store.lock().forget_family(&entry.family);
             }
-        } else if let Some(subject) = self.subject(token) {
+        } else if let Some(subject) = access {
             let text = |name: &str| subject.claims.get(name).and_then(Value::as_str);
             if text("client_id") != Some(client.id.as_str()) {
                 return Err(foreign);
@@ -80,8 +82,10 @@ impl Desk {
         let token = bearer(headers).ok_or(NO_TOKEN)?;
         let refresh = || {
             let (_, entry) = self.known_refresh(token)?;
+            let mut granted = entry.granted;
+            granted.scope.push("openid".into());
             self.rules.refresh_is_bearer.then(|| Subject {
-                granted: entry.granted,
+                granted,
                 holder: entry.holder,
                 claims: Map::new(),
             })

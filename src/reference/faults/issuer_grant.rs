@@ -1,0 +1,324 @@
+//! Issuers that exchange, refresh and revoke in the wrong way.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::super::issuer::{
+    Answer, Genuine, Granted, OAuthError, Occasion, Place, Proven, covers, sign,
+};
+use super::issuer_scope::covers_by_path;
+use super::issuer_token::put;
+use super::{Apply, Fault};
+use crate::model::{ANY_AUDIENCE, Audience};
+
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "issuer-exchange-untyped",
+        about: "The answer to an exchange does not say what was issued.",
+        clauses: &["ISS-EX-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.finish = |answer, at| {
+                replied(answer, at, |reply| {
+                    reply.remove("issued_token_type");
+                });
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-exchange-narrows-nothing",
+        about: "An exchange for less gives all that the subject token has.",
+        clauses: &["ISS-EX-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.exchanged = |held, asked| Granted {
+                audience: asked.audience,
+                ..held.clone()
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-exchange-keeps-audience",
+        about: "An exchange does not change the audience.",
+        clauses: &["ISS-EX-01", "ISS-TOK-14"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.exchanged = |held, asked| Granted {
+                audience: held.audience.clone(),
+                ..asked
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-exchange-widens-by-prefix",
+        about: "An exchange compares the paths of scopes letter by letter.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.exchanges = covers_by_prefix),
+    },
+    Fault {
+        name: "issuer-exchange-widens-upwards",
+        about: "An exchange gives the directories that lead to the path of the subject token.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.exchanges = covers_above),
+    },
+    Fault {
+        name: "issuer-exchange-widens-operations",
+        about: "An exchange gives every operation in the paths of the subject token.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.exchanges = covers_by_path),
+    },
+    Fault {
+        name: "issuer-exchange-widens-groups",
+        about: "An exchange gives groups that the subject token has not.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.exchanges =
+                |held, asked| covers(held, asked) || asked.starts_with("wlcg.groups:");
+        }),
+    },
+    Fault {
+        name: "issuer-exchange-takes-expired",
+        about: "Subject tokens that have expired are exchanged.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.subject_is_alive = |_, _| true),
+    },
+    Fault {
+        name: "issuer-exchange-takes-tampered",
+        about: "Subject tokens are exchanged whatever their signature.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.subject_is_genuine = |genuine| genuine != Genuine::UnknownKey
+        }),
+    },
+    Fault {
+        name: "issuer-exchange-takes-any-key",
+        about: "Subject tokens with an unknown key are exchanged.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.subject_is_genuine = |genuine| genuine != Genuine::Wrong
+        }),
+    },
+    Fault {
+        name: "issuer-exchange-takes-foreign",
+        about: "Subject tokens of other issuers are exchanged.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.subject_is_genuine = |_| true;
+            rules.subject_is_own = |_, _| true;
+        }),
+    },
+    Fault {
+        name: "issuer-refresh-widens-by-prefix",
+        about: "A refresh compares the paths of scopes letter by letter.",
+        clauses: &["ISS-REF-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refreshes = covers_by_prefix),
+    },
+    Fault {
+        name: "issuer-refresh-widens-upwards",
+        about: "A refresh gives the directories that lead to the path of the refresh token.",
+        clauses: &["ISS-REF-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refreshes = covers_above),
+    },
+    Fault {
+        name: "issuer-refresh-widens-operations",
+        about: "A refresh gives every operation in the paths of the refresh token.",
+        clauses: &["ISS-REF-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refreshes = covers_by_path),
+    },
+    Fault {
+        name: "issuer-refresh-widens",
+        about: "A refresh gives whatever is asked for.",
+        clauses: &["ISS-REF-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refreshes = |_, _| true),
+    },
+    Fault {
+        name: "issuer-refresh-narrows-nothing",
+        about: "A refresh for less gives all that the refresh token has.",
+        clauses: &["ISS-REF-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refreshed = |held, _| held.clone()),
+    },
+    Fault {
+        name: "issuer-refresh-for-other-client",
+        about: "Refresh tokens work for every client.",
+        clauses: &["ISS-REF-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.bound = |_, _| true),
+    },
+    Fault {
+        name: "issuer-refresh-without-secret",
+        about: "Refresh tokens work without authentication of the client.",
+        clauses: &["ISS-REF-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.admitted = |proven, attempt| {
+                let lax = proven == Proven::Missing && attempt.grant("refresh_token");
+                proven == Proven::Right || lax
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-refresh-with-wrong-secret",
+        about: "Refresh tokens work with any secret of the client.",
+        clauses: &["ISS-REF-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.admitted = |proven, attempt| {
+                let lax = proven == Proven::Wrong && attempt.grant("refresh_token");
+                proven == Proven::Right || lax
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-refresh-without-grace",
+        about: "A refresh token works no more as soon as another took its place.",
+        clauses: &["ISS-REF-03"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.grace = Duration::ZERO),
+    },
+    Fault {
+        name: "issuer-refresh-lives-years",
+        about: "Refresh tokens are good for two years.",
+        clauses: &["ISS-REF-04"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refresh_lifetime = 2 * 365 * 24 * 3600),
+    },
+    Fault {
+        name: "issuer-refresh-lives-hours",
+        about: "Refresh tokens are good for twelve hours.",
+        clauses: &["ISS-REF-04"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refresh_lifetime = 12 * 3600),
+    },
+    Fault {
+        name: "issuer-refresh-is-bearer",
+        about: "A refresh token is taken where an access token is due.",
+        clauses: &["ISS-REF-05"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refresh_is_bearer = true),
+    },
+    Fault {
+        name: "issuer-refresh-is-access",
+        about: "A refresh token is an access token with a long life.",
+        clauses: &["ISS-REF-05"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.refresh_claims = |claims, of| {
+                let scope = format!("openid {}", of.granted.scope.join(" "));
+                for (name, value) in [
+                    ("wlcg.ver", json!("1.0")),
+                    ("aud", Audience::One(ANY_AUDIENCE.to_owned()).to_json()),
+                    ("scope", json!(scope)),
+                ] {
+                    put(claims, name, value);
+                }
+            };
+            rules.sign = |mut header, claims, keys| {
+                header.typ = Some("JWT".into());
+                sign(header, claims, keys)
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-revokes-nothing",
+        about: "Revocation is answered with 200, and the token goes on working.",
+        clauses: &["ISS-REV-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.revokes = false),
+    },
+    Fault {
+        name: "issuer-revocation-unnamed",
+        about: "The metadata have no revocation endpoint.",
+        clauses: &["ISS-REV-01", "ISS-META-06"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.finish = |answer, at| {
+                if at.place == Place::Metadata
+                    && let Some(Value::Object(document)) = answer.json()
+                {
+                    document.remove("revocation_endpoint");
+                }
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-revocation-refused",
+        about: "Tokens that are known cannot be revoked.",
+        clauses: &["ISS-REV-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.revocation = |known| match known {
+                true => Err(OAuthError::new("unsupported_token_type", "not revocable")),
+                false => Ok(()),
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-revocation-needs-token",
+        about: "Revocation of a token that nobody knows is an error.",
+        clauses: &["ISS-REV-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.revocation = |known| match known {
+                true => Ok(()),
+                false => Err(OAuthError::new("invalid_request", "no such token")),
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-revokes-for-anybody",
+        about: "Tokens are revoked without authentication of the client.",
+        clauses: &["ISS-REV-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.admitted = |proven, attempt| {
+                let lax = proven == Proven::Missing && attempt.place == Place::Revocation;
+                proven == Proven::Right || lax
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-revokes-for-wrong-secret",
+        about: "Tokens are revoked with any secret of the client.",
+        clauses: &["ISS-REV-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.admitted = |proven, attempt| {
+                let lax = proven == Proven::Wrong && attempt.place == Place::Revocation;
+                proven == Proven::Right || lax
+            };
+        }),
+    },
+];
+
+/// Edits what the token endpoint gives.
+pub(super) fn replied(answer: &mut Answer, at: Occasion, edit: fn(&mut Map<String, Value>)) {
+    if at.place == Place::Token
+        && answer.status.is_success()
+        && let Some(Value::Object(reply)) = answer.json()
+    {
+        edit(reply);
+    }
+}
+
+fn covers_by_prefix(held: &[String], asked: &str) -> bool {
+    held.iter().any(|held| asked.starts_with(held.as_str()))
+}
+
+fn covers_above(held: &[String], asked: &str) -> bool {
+    let above = |held: &String| covers(&[asked.to_owned()], held);
+    covers(held, asked) || held.iter().any(above)
+}
