@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -355,15 +356,22 @@ struct Left {
     stderr: String,
 }
 
+/// Cases with tokens of several scopes.
+const NARROW: [&str; 3] = [
+    "capability.read.get",
+    "capability.create.put",
+    "path.sibling-prefix.read",
+];
+/// Cases for which any token that opens everything will do.
+const WIDE: [&str; 3] = [
+    "bearer.none.put",
+    "bearer.challenge.read",
+    "authentication.signature.flipped",
+];
+
 /// Runs cases there, which pass. `secrets` are in no output.
-fn opens(lab: &Lab, environment: &[(&str, String)], secrets: &[&str]) -> Left {
-    let mut command = lab.touchstone(&[
-        "run",
-        "--case",
-        "capability.read.get",
-        "capability.create.put",
-        "path.sibling-prefix.read",
-    ]);
+fn opens(lab: &Lab, cases: &[&str], environment: &[(&str, String)], secrets: &[&str]) -> Left {
+    let mut command = lab.touchstone(&[&["run", "--case"], cases].concat());
     command.env("RUST_LOG", "trace");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     let ended = Ended::of(&mut command).expect(0);
@@ -402,7 +410,7 @@ fn oidc_agent_gives_what_is_asked() {
         socket.display()
     );
     let _storage = site(&lab, &source);
-    let left = opens(&lab, &[("OIDC_SOCK", "/nowhere".into())], &[]);
+    let left = opens(&lab, &NARROW, &[("OIDC_SOCK", "/nowhere".into())], &[]);
     assert!(
         left.record.contains("TOKEN=$(oidc-token wlcg -s "),
         "{}",
@@ -439,7 +447,7 @@ fn mytoken_gives_what_is_asked_and_the_next_one_is_kept() {
         server.origin()
     );
     let _storage = site(&lab, &source);
-    let left = opens(&lab, &[], &[&first]);
+    let left = opens(&lab, &NARROW, &[], &[&first]);
     assert!(
         left.record.contains("mytoken AT --MT-file="),
         "{}",
@@ -480,7 +488,7 @@ fn a_mytoken_in_the_environment_cannot_be_kept_and_that_is_told() {
         server.origin()
     );
     let _storage = site(&lab, &source);
-    let left = opens(&lab, &[("MY", first.clone())], &[&first]);
+    let left = opens(&lab, &NARROW, &[("MY", first.clone())], &[&first]);
     assert!(
         left.stderr.contains("the mytoken in MY was rotated"),
         "{}",
@@ -522,7 +530,7 @@ fn vault_gives_what_is_asked() {
     );
     let home = ("HOME", lab.path("home").display().to_string());
     let _storage = site(&lab, &source);
-    let left = opens(&lab, &[home], &[&token]);
+    let left = opens(&lab, &NARROW, &[home], &[&token]);
     assert!(
         left.record.contains("-i wlcg -r production"),
         "{}",
@@ -552,6 +560,45 @@ fn a_command_gives_what_is_asked() {
     );
     let source = "command: [sh, get, '{scopes}', '{audience}', '{issuer}']";
     let _storage = site(&lab, source);
-    let left = opens(&lab, &[("SECRET", secret.clone())], &[&secret]);
+    let left = opens(&lab, &NARROW, &[("SECRET", secret.clone())], &[&secret]);
     assert!(left.record.contains("TOKEN=$(sh get "), "{}", left.record);
+}
+
+#[test]
+fn tokens_that_lie_around_open_what_they_open() {
+    let lab = Lab::new();
+    let token = signer(&lab.issuer)(EVERYTHING, "https://wlcg.cern.ch/jwt/v1/any");
+    let uid = std::fs::metadata(lab.path("ca.pem")).expect("a file").uid();
+    lab.write("token", &format!(" {token}\n"));
+    lab.write(&format!("bt_u{uid}"), &format!("{token}\n"));
+    let place = |name: &str| lab.path(name).display().to_string();
+    let nowhere = || {
+        let names = ["BEARER_TOKEN", "BEARER_TOKEN_FILE", "XDG_RUNTIME_DIR"];
+        names.map(|name| (name, String::new())).to_vec()
+    };
+    for (source, variable, value) in [
+        (
+            "bearer-token-discovery: true",
+            "BEARER_TOKEN",
+            format!("{token}\n"),
+        ),
+        (
+            "bearer-token-discovery: true",
+            "BEARER_TOKEN_FILE",
+            place("token"),
+        ),
+        ("bearer-token-discovery: true", "XDG_RUNTIME_DIR", place("")),
+        ("token-env: MINE", "MINE", token.clone()),
+        ("token-file: token", "MINE", String::new()),
+    ] {
+        let _storage = site(&lab, source);
+        let mut environment = nowhere();
+        environment.push((variable, value));
+        let left = opens(&lab, &WIDE, &environment, &[&token]);
+        let noted = left
+            .stderr
+            .contains("others than its owner may use this token");
+        let found = matches!(variable, "BEARER_TOKEN_FILE" | "XDG_RUNTIME_DIR");
+        assert_eq!(noted, found, "{source} {variable}");
+    }
 }

@@ -112,6 +112,9 @@ fn what_an_agent_says_is_told_with_what_to_do() {
     assert_eq!(agent.asked().len(), 1);
 }
 
+/// How a mytoken differs from a good one, and what is said of it.
+type Changed<'a> = (&'a dyn Fn(&mut Mytoken), &'a [&'a str]);
+
 #[test]
 fn what_a_mytoken_server_says_is_told_with_what_to_do() {
     let lab = Lab::new();
@@ -134,7 +137,7 @@ fn what_a_mytoken_server_says_is_told_with_what_to_do() {
         told
     };
     let again = "with the capability AT: `mytoken MT`";
-    let rows: [(&dyn Fn(&mut Mytoken), &[&str]); 8] = [
+    let rows: [Changed<'_>; 8] = [
         (
             &|mytoken| mytoken.spent = vec![std::mem::take(&mut mytoken.current)],
             &["401 \"invalid_token\";", again],
