@@ -23,8 +23,8 @@ const SECOND_AREA: &str = "/wlcg2";
 /// The name of the other endpoint of transfers.
 const PARTNER: &str = "partner";
 
-/// What the test user of an issuer has consented to.
-const USER_SCOPES: &str = "openid offline_access wlcg wlcg.groups storage.read:/ storage.create:/ storage.modify:/ storage.stage:/ storage.poll:/ compute.read compute.modify compute.create compute.cancel";
+/// What the test user of an issuer has consented to, beside the groups.
+const CONSENT: &str = "openid offline_access wlcg wlcg.groups storage.read:/ storage.create:/ storage.modify:/ storage.stage:/ storage.poll:/ compute.read compute.modify compute.create compute.cancel";
 
 /// What of the first area goes to tape.
 fn tape() -> Tape {
@@ -119,6 +119,7 @@ impl Stage {
         let mut issuers = Vec::new();
         for role in cast.issuers {
             let options = IssuerOptions {
+                path: "/trial".into(),
                 faults: role.faults.clone(),
                 ..IssuerOptions::default()
             };
@@ -240,7 +241,7 @@ impl Stage {
                 Account::only(TokenSource::ClientCredentials(own.clone())),
                 Account {
                     name: "narrow".into(),
-                    scopes: Some(options.narrow_scopes),
+                    scopes: Some(options.narrow_scopes.clone()),
                     groups: Some(Vec::new()),
                     ..Account::only(TokenSource::ClientCredentials(narrow))
                 },
@@ -272,10 +273,14 @@ impl Stage {
                 always: false,
                 profile,
                 vo: Some("wlcg".into()),
-                default_groups: options.default_groups,
-                optional_groups: options.optional_groups,
-                foreign_group: Some("/wlcg/foreign".into()),
-                capability_sets: options.capability_sets.into_iter().collect(),
+                default_groups: options.default_groups.clone(),
+                optional_groups: options.optional_groups.clone(),
+                foreign_group: options
+                    .capability_sets
+                    .keys()
+                    .find(|group| !known(&options, group))
+                    .cloned(),
+                capability_sets: sets_of_user(&options).collect(),
             },
             ..Issuing::bare(name, issuer.url())
         })
@@ -286,12 +291,33 @@ impl Stage {
         let failed = |error: &dyn std::fmt::Display| {
             Failed::Undecided(format!("no refresh token of the embedded issuer: {error}"))
         };
+        let options = IssuerOptions::default();
+        let groups = options
+            .default_groups
+            .iter()
+            .chain(&options.optional_groups);
+        let groups = groups.map(|group| format!("wlcg.groups:{group}"));
+        let sets = sets_of_user(&options);
+        let sets = sets.map(|(group, _)| format!("wlcg.capabilityset:{group}"));
+        let consent = [CONSENT.to_owned()].into_iter().chain(groups).chain(sets);
         let token = issuer
-            .refresh_token(USER_SCOPES)
+            .refresh_token(&consent.collect::<Vec<_>>().join(" "))
             .map_err(|error| failed(&error))?;
         let path = self.folder.path().join(name);
         write::write_file(&path, token.expose_secret().as_bytes())
             .map_err(|error| failed(&error))?;
         Ok(path)
     }
+}
+
+/// Whether the test user is a member.
+fn known(options: &IssuerOptions, group: &String) -> bool {
+    options.default_groups.contains(group) || options.optional_groups.contains(group)
+}
+
+/// The capability sets of the test user's groups.
+fn sets_of_user(options: &IssuerOptions) -> impl Iterator<Item = (String, Vec<String>)> + '_ {
+    let sets = options.capability_sets.iter();
+    let own = sets.filter(|(group, _)| known(options, group));
+    own.map(|(group, set)| (group.clone(), set.clone()))
 }
