@@ -213,8 +213,15 @@ async fn only_good_tokens_are_exchanged() {
     let [header, _, signature]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
     let wider = lab.forge(json!({"scope": "storage.read:/"}));
     let tampered = format!("{header}.{}.{signature}", wider.split('.').nth(1).unwrap());
-    let refresh = lab.consent("storage.read:/a");
+    let refresh = lab.consent("openid wlcg.groups storage.read:/a");
+    let identity = lab.refresh(Who::Main, &refresh, None).await;
+    let identity = identity.text("id_token");
+    assert_eq!(
+        lab.get("userinfo", Who::Bearer(&identity)).await.status,
+        401
+    );
     for (what, token) in [
+        ("an ID token", identity),
         ("expired", lab.forge(json!({"exp": now - 1}))),
         ("foreign", other.token("storage.read:/a").await),
         (
