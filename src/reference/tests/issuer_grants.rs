@@ -424,6 +424,11 @@ async fn tokens_are_told_of_to_who_may_know() {
         assert_eq!(reply.status, 401);
         assert!(reply.header("www-authenticate").starts_with("Bearer "));
     }
+    let nobody = lab.get("userinfo", Who::Nobody).await;
+    assert_eq!(
+        nobody.header("www-authenticate"),
+        r#"Bearer realm="issuer""#
+    );
     let bearer = lab.post("introspect", Who::Bearer(&refresh), &form).await;
     assert_eq!(bearer.error(), refused(401, "invalid_token"));
 }
