@@ -228,7 +228,7 @@ fn told(answer: &mut Answer, at: Occasion, edit: fn(&mut Map<String, Value>)) {
     }
 }
 
-/// Pairs of requests, so that two kinds of them in turn do not hide it.
+/// Pairs of requests, so that two clients in turn do not hide it.
 fn second_replica(at: Occasion) -> bool {
     (at.count / 2) % 2 == 1
 }

@@ -20,7 +20,6 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
@@ -182,7 +181,7 @@ impl Issuer {
                 interval: options.device_interval,
             },
             store: Store::default(),
-            count: AtomicU64::new(0),
+            counts: Default::default(),
         });
         let router = Router::new()
             .fallback(desk::answer)

@@ -33,11 +33,16 @@ pub(in crate::reference) enum Place {
     Nowhere,
 }
 
+impl Place {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::Nowhere as usize + 1;
+}
+
 /// An answer's surroundings.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::reference) struct Occasion {
     pub(in crate::reference) place: Place,
-    /// How many requests came before.
+    /// How many requests for the same came before.
     pub(in crate::reference) count: u64,
 }
 
