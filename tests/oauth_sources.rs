@@ -530,8 +530,14 @@ fn asked(lab: &Lab, account: &str, answer: serde_json::Value) -> String {
 #[test]
 fn a_refresh_token_is_kept_even_if_the_token_with_it_is_of_no_use() {
     let lab = Lab::new();
-    lab.write("refresh", "the-old-refresh-token");
     let account = "    refresh-token: {file: refresh, id: me, authentication: none}\n";
+    let said = asked(&lab, account, json!({}));
+    assert!(said.contains("cannot read"), "{said}");
+    assert!(
+        said.contains("`touchstone token login testing` does it"),
+        "{said}"
+    );
+    lab.write("refresh", "the-old-refresh-token");
     let answer = json!({
         "access_token": "x", "token_type": "mac", "refresh_token": "the-new-refresh-token"
     });
