@@ -215,7 +215,7 @@ fn a_refresh_token_is_used_once_and_the_next_one_kept() {
     let mut seen = vec![token.expose_secret().to_owned()];
     for _ in 0..2 {
         let texts = site.expect_pass(&lab, &yaml, &[]);
-        reproduced(&texts, r#"refresh_token=$(cat '"#);
+        reproduced(&texts, r#"refresh_token=$(cat refresh)"#);
         let now = std::fs::read_to_string(lab.path("kept/refresh")).expect("a refresh token");
         let now = now.trim().to_owned();
         assert!(!seen.contains(&now), "another one is kept after each run");
