@@ -215,7 +215,7 @@ fn a_refresh_token_is_used_once_and_the_next_one_kept() {
     let mut seen = vec![token.expose_secret().to_owned()];
     for _ in 0..2 {
         let texts = site.expect_pass(&lab, &yaml, &[]);
-        reproduced(&texts, r#"refresh_token=$(cat '"#);
+        reproduced(&texts, r#"refresh_token=$(cat refresh)"#);
         let now = std::fs::read_to_string(lab.path("kept/refresh")).expect("a refresh token");
         let now = now.trim().to_owned();
         assert!(!seen.contains(&now), "another one is kept after each run");
@@ -530,8 +530,14 @@ fn asked(lab: &Lab, account: &str, answer: serde_json::Value) -> String {
 #[test]
 fn a_refresh_token_is_kept_even_if_the_token_with_it_is_of_no_use() {
     let lab = Lab::new();
-    lab.write("refresh", "the-old-refresh-token");
     let account = "    refresh-token: {file: refresh, id: me, authentication: none}\n";
+    let said = asked(&lab, account, json!({}));
+    assert!(said.contains("cannot read"), "{said}");
+    assert!(
+        said.contains("`touchstone token login testing` does it"),
+        "{said}"
+    );
+    lab.write("refresh", "the-old-refresh-token");
     let answer = json!({
         "access_token": "x", "token_type": "mac", "refresh_token": "the-new-refresh-token"
     });

@@ -287,7 +287,11 @@ impl Places {
 
     fn settle(&self) -> io::Result<()> {
         fs::rename(&self.new, &self.file)?;
-        File::open(&self.folder)?.sync_all()
+        // Some file systems cannot do that for a folder; the secret is in its place all the same.
+        if let Err(error) = File::open(&self.folder).and_then(|folder| folder.sync_all()) {
+            tracing::debug!(folder = %self.folder.display(), %error, "not synchronised");
+        }
+        Ok(())
     }
 
     /// Ends what a process that was killed has begun, and says where the newest secret is.

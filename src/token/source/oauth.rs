@@ -1,6 +1,7 @@
 //! The token endpoint of an issuer (RFC 6749 section 3.2) for every source that is an OAuth client.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -8,14 +9,15 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::model::{ClientAuthentication, OAuthClient, SecretRef, TokenRequest};
+use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, Refusal};
 use crate::token::key::SigningKey;
 use crate::token::{BrokerError, IssuerClient, SecretError, TokenError};
 
-use super::Context;
 use super::assertion::{JWT_BEARER, assertion};
 use super::metadata::{Metadata, NoMetadata, discover};
+use super::{Context, quote};
 
 /// Longer than any token that a server takes in a header.
 const LONGEST_TOKEN: usize = 64 * 1024;
@@ -37,7 +39,7 @@ pub(super) struct TokenEndpoint {
     proof: Proof,
     http: IssuerClient,
     metadata: OnceCell<Result<Metadata, (String, &'static str)>>,
-    redactor: crate::redact::Redactor,
+    redactor: Redactor,
     /// What to do when what is turned into a token does not count any more.
     renew: String,
 }
@@ -162,12 +164,7 @@ impl TokenEndpoint {
             .map_err(|(came, help)| self.origin.unavailable(asked, came.clone(), help))
     }
 
-    fn busy(
-        &self,
-        asked: Asked<'_>,
-        came: String,
-        pause: Option<std::time::Duration>,
-    ) -> TokenError {
+    fn busy(&self, asked: Asked<'_>, came: String, pause: Option<Duration>) -> TokenError {
         self.origin.error(Refusal::Busy(pause), asked, came, LATER)
     }
 
@@ -410,15 +407,10 @@ fn presentable(token: &str) -> Result<(), String> {
     }
 }
 
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Issuer;
-    use crate::redact::Redactor;
 
     fn how(authentication: ClientAuthentication) -> String {
         let redactor = Redactor::default();

@@ -49,7 +49,14 @@ impl User {
         let origin = &self.endpoint.origin;
         let trouble = |(came, help): Trouble| origin.unavailable(request, came, &help);
         let mut turn = self.kept.turn().await.map_err(trouble)?;
-        let old = turn.read().await.map_err(trouble)?;
+        let login = |(came, help): Trouble| {
+            let name = &request.issuer;
+            trouble((
+                came,
+                format!("{help}; `touchstone token login {name}` does it"),
+            ))
+        };
+        let old = turn.read().await.map_err(login)?;
         let mut form = form(request);
         form.push(("refresh_token", old.expose_secret().to_owned()));
         let granted = self.endpoint.ask(request, form).await?;
