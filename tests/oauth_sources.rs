@@ -515,3 +515,41 @@ fn hostile_answers_are_told_apart() {
         assert!(ended.stdout.len() < 4000, "{}", ended.stdout.len());
     }
 }
+
+/// Asks once, with this account, an issuer whose token endpoint gives `answer`; says what came of it.
+fn asked(lab: &Lab, account: &str, answer: serde_json::Value) -> String {
+    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, move |asked| {
+        (asked.path == "/token").then(|| Reply::json(200, &answer))
+    });
+    write(lab, &server.url(), "https://localhost:1", account);
+    let mut command = lab.touchstone(&["check", "--connect"]);
+    let subject = Came::Html.token(&server.url(), "openid", "me");
+    Ended::of(command.env("SUBJECT", subject)).expect(3).stdout
+}
+
+#[test]
+fn a_refresh_token_is_kept_even_if_the_token_with_it_is_of_no_use() {
+    let lab = Lab::new();
+    lab.write("refresh", "the-old-refresh-token");
+    let account = "    refresh-token: {file: refresh, id: me, authentication: none}\n";
+    let answer = json!({
+        "access_token": "x", "token_type": "mac", "refresh_token": "the-new-refresh-token"
+    });
+    let said = asked(&lab, account, answer);
+    assert!(said.contains("a token of type \"mac\" came"), "{said}");
+    let kept = std::fs::read_to_string(lab.path("refresh")).expect("the file");
+    assert_eq!(kept, "the-new-refresh-token\n");
+}
+
+#[test]
+fn an_exchange_gives_an_access_token_or_nothing() {
+    let lab = Lab::new();
+    let account = "    token-exchange: {subject-env: SUBJECT, id: me, authentication: none}\n";
+    let answer = json!({
+        "access_token": "x", "token_type": "Bearer",
+        "issued_token_type": "urn:ietf:params:oauth:token-type:refresh_token",
+    });
+    let said = asked(&lab, account, answer);
+    let what = "a token of type \"urn:ietf:params:oauth:token-type:refresh_token\" came";
+    assert!(said.contains(what), "{said}");
+}

@@ -170,6 +170,9 @@ pub struct RunArgs {
     /// Only the endpoints whose name matches
     #[arg(long = "endpoint", value_name = "GLOB", num_args = 1..)]
     pub only: Vec<String>,
+    /// Judges the issuers as well: those of the endpoints, or all of the file
+    #[arg(long)]
+    pub issuers: bool,
     /// A name of this machine that every storage element can reach: servers are opened there, for tokens
     /// that point to them, and nobody should connect [default: only for storage on this machine]
     #[arg(long, value_name = "HOST[:PORT]")]

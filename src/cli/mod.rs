@@ -15,6 +15,7 @@ mod progress;
 mod prove;
 mod run;
 mod serve;
+mod stage;
 mod token;
 mod write;
 

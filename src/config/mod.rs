@@ -5,6 +5,7 @@
 //! the next one. Nothing is looked up beside the files themselves: neither secrets nor certificates.
 
 mod accounts;
+mod asks;
 mod catalogue;
 mod clauses;
 mod diagnostics;

@@ -1,13 +1,15 @@
 //! What an issuer's entry says of it as something to judge.
 
 use super::accounts::texts;
+use super::clauses;
 use super::diagnostics::Diagnostics;
 use super::fields::Entry;
 use super::tree::Kind;
 use crate::model::IssuerSubject;
 
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 7] = [
     "always",
+    "profile",
     "vo",
     "default-groups",
     "optional-groups",
@@ -42,9 +44,13 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<IssuerSu
         .filter_map(|set| Some((set.name.to_owned(), texts(d, set)?)))
         .collect();
     let always = fields.get("always").and_then(|entry| entry.boolean(d));
+    let profile = fields
+        .get("profile")
+        .map(|entry| clauses::profile(d, entry));
     // A problem ends the loading, so that what is used in a wrong value's place does not matter.
     Some(IssuerSubject {
         always: always.unwrap_or_default(),
+        profile: profile.flatten(),
         vo,
         default_groups,
         optional_groups,

@@ -113,6 +113,8 @@ impl Default for IssuerLimits {
 pub struct IssuerSubject {
     /// Whether every run judges it, not only one with `--issuers`.
     pub always: bool,
+    /// The profile version that it declares.
+    pub profile: Option<Profile>,
     /// The name of its VO, with which all its groups begin.
     pub vo: Option<String>,
     /// Groups of the user (or client) that come with every request for groups, in the order of the issuer.

@@ -1,5 +1,6 @@
 //! The nouns of the field: plain data without I/O, known by every other room.
 
+mod ask;
 mod case;
 mod clause;
 mod endpoint;
@@ -19,6 +20,7 @@ mod texts;
 mod token;
 mod transfer;
 
+pub use ask::*;
 pub use case::*;
 pub use clause::*;
 pub use endpoint::*;

@@ -68,12 +68,33 @@ pub struct Pairs {
     pub of: usize,
 }
 
-/// What was found out about an endpoint as a whole.
+/// What is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A storage element.
+    #[default]
+    Storage,
+    /// An issuer of tokens.
+    Issuer,
+}
+
+impl Kind {
+    /// Whether it is a storage element, as most are.
+    pub fn is_storage(&self) -> bool {
+        *self == Self::Storage
+    }
+}
+
+/// What was found out about an endpoint or issuer as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointRecord {
-    /// Its name.
+    /// Its name; `issuer:NAME` for an issuer.
     pub name: String,
-    /// Its area's URL.
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Kind::is_storage")]
+    pub kind: Kind,
+    /// Its area's URL, or the issuer's.
     pub url: String,
     /// The profile version by which it was judged.
     pub profile: Profile,

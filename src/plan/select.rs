@@ -24,6 +24,10 @@ pub struct Selection {
     pub listen: bool,
     /// Our own other side of transfers has a certificate that storage trusts.
     pub side: bool,
+    /// The names of issuers that are judged whatever else is selected.
+    pub on_trial: Vec<String>,
+    /// The issuers are judged, whatever the file says of them.
+    pub issuers: bool,
     /// Every endpoint copies from and to every other one, in at most so many ordered pairs.
     pub pairs: Option<usize>,
 }
@@ -65,6 +69,11 @@ impl Selection {
     ) -> Result<Vec<&'a Arc<Endpoint>>, SelectionError> {
         let all: Vec<_> = all.iter().collect();
         pick("endpoint", &self.endpoints, &all, |endpoint| &endpoint.name)
+    }
+
+    /// Whether somebody chose endpoints.
+    pub(super) fn some_endpoints(&self) -> bool {
+        !self.endpoints.is_empty()
     }
 
     pub(super) fn cases<'a>(

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{
-    Action, CaseId, CasePlan, CaseResult, EndpointPlan, EndpointRecord, IssuerUse, Leftover,
-    RECORD_SCHEMA, RunInfo, RunRecord, Severity, TagRow, Verdict,
+    Action, CaseId, CasePlan, CaseResult, EndpointRecord, IssuerUse, Leftover, RECORD_SCHEMA,
+    RunInfo, RunRecord, Severity, TagRow, Verdict,
 };
 use crate::run::event::{Event, RunStarted};
 
@@ -74,21 +74,19 @@ impl Recorder {
     /// run ever started.
     pub fn finish(mut self) -> Option<RunRecord> {
         let RunStarted { plan, version } = self.started.take()?;
-        let mut endpoints = Vec::with_capacity(plan.endpoints.len());
+        let mut endpoints = Vec::with_capacity(plan.rows().count());
         let mut results = Vec::new();
-        for planned in &plan.endpoints {
-            let seen = self
-                .endpoints
-                .remove(&planned.endpoint.name)
-                .unwrap_or_default();
-            for case in &planned.cases {
-                results.push(self.result(planned, case, &seen));
+        for row in plan.rows() {
+            let seen = self.endpoints.remove(&row.name).unwrap_or_default();
+            for case in row.cases {
+                results.push(self.result(&row.name, case, &seen));
             }
             endpoints.push(EndpointRecord {
-                name: planned.endpoint.name.clone(),
-                url: planned.endpoint.area_url(),
-                profile: planned.profile,
-                software: seen.software.or_else(|| planned.endpoint.software.clone()),
+                name: row.name,
+                kind: row.kind,
+                url: row.url,
+                profile: row.profile,
+                software: seen.software.or(row.software),
                 unreachable: seen.unreachable,
                 leftovers: seen.leftovers,
                 duration_ms: seen.duration_ms,
@@ -114,12 +112,8 @@ impl Recorder {
     }
 
     /// What came of a case, or why nothing did.
-    fn result(&mut self, planned: &EndpointPlan, case: &CasePlan, seen: &Seen) -> CaseResult {
-        let key = (
-            planned.endpoint.name.clone(),
-            case.case.id.clone(),
-            case.partner.clone(),
-        );
+    fn result(&mut self, row: &str, case: &CasePlan, seen: &Seen) -> CaseResult {
+        let key = (row.to_owned(), case.case.id.clone(), case.partner.clone());
         if let Some(result) = self.results.remove(&key) {
             return result;
         }

@@ -6,6 +6,7 @@ mod case;
 mod endpoint;
 pub mod event;
 mod existing;
+mod issuer;
 mod ledger;
 mod listen;
 mod observer;
@@ -106,6 +107,14 @@ pub async fn run(
             // The semaphore is never closed.
             let _permit = room.acquire_owned().await;
             endpoint::run(&shared, index).await;
+        });
+    }
+    for index in 0..plan.issuers.len() {
+        let (shared, room) = (Arc::clone(&shared), Arc::clone(&room));
+        endpoints.spawn(async move {
+            // The semaphore is never closed.
+            let _permit = room.acquire_owned().await;
+            issuer::run(&shared, index).await;
         });
     }
     while let Some(ended) = endpoints.join_next().await {

@@ -3,6 +3,7 @@
 //! A step asks the [`Broker`]; the broker asks a [`Source`] once for each distinct request and looks
 //! into what came. A new kind of source is one file in `source/` and an arm in its `open`.
 
+mod altered;
 mod broker;
 mod client;
 mod desk;
@@ -16,6 +17,7 @@ mod key;
 mod macaroon;
 mod mint;
 pub mod publish;
+mod registered;
 mod secret;
 mod source;
 mod verify;
@@ -27,6 +29,7 @@ use secrecy::SecretString;
 
 use crate::model::{TokenRef, TokenRequest};
 
+pub use altered::{expired, foreign, tampered, unknown_key};
 pub use broker::{Broker, BrokerError, Fit};
 pub use client::IssuerClient;
 pub use discovery::{DiscoveryError, Found, discover};
@@ -34,7 +37,9 @@ pub use error::{Refusal, TokenError};
 pub use gate::Gate;
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
+pub use registered::{Registered, Shows};
 pub use secret::{SecretError, load};
+pub(crate) use source::Kept;
 pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
 pub use verify::{Proof, verify};
 

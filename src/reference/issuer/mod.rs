@@ -2,6 +2,7 @@
 //! 2 to 4).
 
 mod answer;
+mod cleartext;
 mod client;
 mod desk;
 mod device;
@@ -32,7 +33,7 @@ use self::form::Form;
 use self::key::Keys;
 use self::mint::{Holder, Login};
 use self::store::Store;
-use super::server::{Port, Server};
+use super::server::{self, Port, Server};
 use super::{Authority, Fault, ReferenceError};
 
 pub(super) use self::answer::{Answer, Content};
@@ -186,9 +187,16 @@ impl Issuer {
         let router = Router::new()
             .fallback(desk::answer)
             .with_state(Arc::clone(&desk));
+        let server = match desk.rules.cleartext {
+            true => {
+                let tls = server::with_tls(server::tls(authority)?);
+                port.serve_accepting(cleartext::Either(tls), router)?
+            }
+            false => port.serve(authority, router)?,
+        };
         Ok(Self {
             desk,
-            _server: port.serve(authority, router)?,
+            _server: server,
         })
     }
 

@@ -17,7 +17,7 @@ const LIFETIME: i64 = 60;
 ///
 /// # Errors
 /// The key does not sign.
-pub(super) fn assertion(
+pub(in crate::token) fn assertion(
     key: &SigningKey,
     client: &str,
     audience: &str,

@@ -31,8 +31,10 @@ fn form(request: &TokenRequest) -> Form {
 #[async_trait]
 impl Source for ClientCredentials {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
-        let granted = self.endpoint.ask(request, form(request)).await?;
-        Ok(granted.access_token)
+        self.endpoint
+            .ask(request, form(request))
+            .await?
+            .access_token
     }
 
     fn how(&self, request: &TokenRequest) -> String {

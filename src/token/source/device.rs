@@ -239,7 +239,8 @@ impl DeviceLogin {
         let members = &agreed.granted.members;
         let seconds = |name: &str| members.get(name).and_then(Value::as_u64);
         let end = |seconds: u64| after(Duration::from_secs(seconds));
-        let access = claims(&agreed.granted.access_token).ok();
+        let access = agreed.granted.access_token.as_ref().ok();
+        let access = access.and_then(|token| claims(token).ok());
         let told = members.get("scope").and_then(Value::as_str);
         let told = told.or_else(|| access.as_ref()?.text("scope"));
         Ok(Obtained {

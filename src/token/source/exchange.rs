@@ -97,9 +97,9 @@ impl Source for Exchange {
         form.push(("subject_token", subject.expose_secret().to_owned()));
         let granted = self.endpoint.ask(request, form).await?;
         match granted.members.get("issued_token_type") {
-            None => Ok(granted.access_token),
+            None => granted.access_token,
             Some(Value::String(kind)) if kind == ACCESS_TOKEN || kind == JWT => {
-                Ok(granted.access_token)
+                granted.access_token
             }
             Some(other) => {
                 let origin = &self.endpoint.origin;

@@ -2,7 +2,7 @@
 //! old one or the new one whole, whatever happens, and that several processes may use.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -11,25 +11,25 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::Instant;
 
 use crate::model::SecretRef;
 use crate::redact::Redactor;
 use crate::token::load;
 
-/// How long another process may take.
-const TURN: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(50);
+/// How long other processes may take.
+const TURN: Duration = Duration::from_secs(120);
 /// How long a file system may take.
 const DISK: Duration = Duration::from_secs(30);
+/// As [`load`] has it.
+const LONGEST: usize = 64 * 1024;
 /// How many links to links are followed.
 const LINKS: usize = 16;
 
 /// What went wrong, and what to do.
-pub(super) type Trouble = (String, String);
+pub type Trouble = (String, String);
 
 /// The file. Whoever uses it takes a [`Turn`].
-pub(super) struct Kept {
+pub struct Kept {
     path: PathBuf,
     /// What it holds, for messages: "a refresh token".
     what: &'static str,
@@ -46,7 +46,7 @@ struct Unwritten {
 }
 
 /// Nobody else in this process or another one uses the file until this is dropped.
-pub(super) struct Turn<'a> {
+pub struct Turn<'a> {
     kept: &'a Kept,
     unwritten: MutexGuard<'a, Option<Unwritten>>,
     places: Places,
@@ -93,28 +93,23 @@ impl Kept {
 
     /// Where no lock can be had, for instance in a folder that cannot be written, there is none.
     async fn lock(&self, places: &Places) -> Result<Option<File>, Trouble> {
-        let until = Instant::now() + TURN;
+        let shown = places.lock.display();
         let name = places.lock.clone();
         let Ok(file) = self.disk("lock", move || open_lock(&name)).await else {
-            tracing::debug!(file = %places.lock.display(), "no lock file");
+            tracing::debug!(file = %shown, "no lock file");
             return Ok(None);
         };
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                    tokio::time::sleep(POLL).await;
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let lock = places.lock.display();
-                    let came = format!("another process keeps {lock} locked");
-                    let help = format!("see which process holds it: `fuser {lock}`");
-                    return Err((came, help));
-                }
-                Err(TryLockError::Error(error)) => {
-                    tracing::debug!(file = %places.lock.display(), %error, "no lock");
-                    return Ok(None);
-                }
+        // Waiting threads are woken in turn; asking again and again would let others always be quicker.
+        let waiting = tokio::task::spawn_blocking(move || hold(file));
+        match tokio::time::timeout(TURN, waiting).await {
+            Ok(Ok(Ok(file))) => Ok(Some(file)),
+            Ok(_) => {
+                tracing::debug!(file = %shown, "no lock");
+                Ok(None)
+            }
+            Err(_) => {
+                let came = format!("another process keeps {shown} locked");
+                Err((came, format!("see which process holds it: `fuser {shown}`")))
             }
         }
     }
@@ -162,6 +157,11 @@ impl Turn<'_> {
     /// [`Self::read`] gives it as long as this process lives; the error says that.
     pub async fn replace(&mut self, new: &SecretString) -> Result<(), Trouble> {
         self.kept.redactor.add(new);
+        if let Err(problem) = fits(new.expose_secret()) {
+            let what = self.kept.what;
+            let came = format!("the old one may be void, and what came as {what} {problem}");
+            return Err((came, "tell whoever runs the server".into()));
+        }
         let Err((reason, _)) = self.write(new).await else {
             *self.unwritten = None;
             return Ok(());
@@ -213,6 +213,16 @@ impl Kept {
         })?;
         self.redactor.add(&secret);
         Ok(secret)
+    }
+}
+
+/// Whether [`load`] gives it back as it is.
+fn fits(secret: &str) -> Result<(), &'static str> {
+    match secret {
+        "" => Err("is empty"),
+        secret if secret.trim() != secret => Err("has white space around it"),
+        secret if secret.len() > LONGEST => Err("is longer than 64 KiB"),
+        _ => Ok(()),
     }
 }
 
@@ -311,6 +321,15 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .truncate(false)
         .mode(0o600)
         .open(path)
+}
+
+fn hold(file: File) -> io::Result<File> {
+    loop {
+        match file.lock() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other.map(|()| file),
+        }
+    }
 }
 
 /// The permissions of a file that others may read.
@@ -458,6 +477,20 @@ mod tests {
             "it was put there later"
         );
         assert_eq!(read(&kept).await, "somebody-elses");
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_read_again_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "the-old-one").unwrap();
+        for odd in ["", " x", "x\n", &"x".repeat(LONGEST + 1)] {
+            assert!(replace(&kept(&path), odd).await.is_err());
+            assert_eq!(text(&path), "the-old-one");
+        }
+        let long = "x".repeat(LONGEST);
+        replace(&kept(&path), &long).await.unwrap();
+        assert_eq!(read(&kept(&path)).await, long);
     }
 
     #[tokio::test]

@@ -25,7 +25,9 @@ use crate::redact::Redactor;
 use super::error::Origin;
 use super::{BrokerError, IssuerClient, TokenError};
 
+pub(super) use assertion::assertion;
 pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
+pub(crate) use keep::Kept;
 
 /// How many seconds a token has to live at least, where the source can be told: what the broker wants of it.
 const LIFE: u32 = 180;

@@ -52,7 +52,8 @@ enum Proof {
 
 /// A good answer of the token endpoint (RFC 6749 section 5.1).
 pub(super) struct Granted {
-    pub access_token: SecretString,
+    /// Or why it is of no use: a refresh token that came with it is to be kept all the same.
+    pub access_token: Result<SecretString, TokenError>,
     pub refresh_token: Option<SecretString>,
     /// The whole answer: the tokens are in it.
     pub members: Map<String, Value>,
@@ -185,9 +186,7 @@ impl TokenEndpoint {
             .and_then(|members| refused(status, members));
         match (members, refusal) {
             (_, Some(refusal)) => Err(Denied::Said(refusal)),
-            (Some(members), None) if status == 200 => self
-                .granted(members)
-                .map_err(|came| unavailable(came, "tell whoever runs the issuer")),
+            (Some(members), None) if status == 200 => Ok(self.granted(asked, members)),
             (_, None) if status == 200 => {
                 let looks = answer.looks();
                 let came = format!("its token endpoint answered {looks}, no access_token in JSON");
@@ -210,32 +209,38 @@ impl TokenEndpoint {
         }
     }
 
-    fn granted(&self, members: Map<String, Value>) -> Result<Granted, String> {
+    fn granted(&self, asked: Asked<'_>, members: Map<String, Value>) -> Granted {
         let secret = |name: &str| members.get(name)?.as_str().map(SecretString::from);
-        let (access, refresh) = (secret("access_token"), secret("refresh_token"));
-        for token in [&access, &refresh, &secret("id_token")]
-            .into_iter()
-            .flatten()
-        {
+        let refresh_token =
+            secret("refresh_token").filter(|token| !token.expose_secret().is_empty());
+        let all = [secret("access_token"), secret("id_token")];
+        for token in all.iter().chain([&refresh_token]).flatten() {
             self.redactor.add(token);
         }
-        let access_token = access.ok_or("its answer has no access_token that is a string")?;
-        presentable(access_token.expose_secret())
-            .map_err(|problem| format!("the access_token that came {problem}"))?;
+        let access_token = self.access(&members).map_err(|came| {
+            let help = "tell whoever runs the issuer";
+            self.origin.unavailable(asked, came, help)
+        });
+        Granted {
+            access_token,
+            refresh_token,
+            members,
+        }
+    }
+
+    fn access(&self, members: &Map<String, Value>) -> Result<SecretString, String> {
+        let token = members.get("access_token").and_then(Value::as_str);
+        let token = token.ok_or("its answer has no access_token that is a string")?;
+        presentable(token).map_err(|problem| format!("the access_token that came {problem}"))?;
         match members.get("token_type") {
-            None => {}
-            Some(Value::String(kind)) if kind.eq_ignore_ascii_case("bearer") => {}
+            None => Ok(token.into()),
+            Some(Value::String(kind)) if kind.eq_ignore_ascii_case("bearer") => Ok(token.into()),
             Some(other) => {
                 let other = other.as_str().map_or(other.to_string(), str::to_owned);
                 let other = self.origin.quoted(&other);
-                return Err(format!("a token of type {other} came, not Bearer"));
+                Err(format!("a token of type {other} came, not Bearer"))
             }
         }
-        Ok(Granted {
-            access_token,
-            refresh_token: refresh.filter(|token| presentable(token.expose_secret()).is_ok()),
-            members,
-        })
     }
 
     /// A refusal for people.
@@ -407,4 +412,84 @@ fn presentable(token: &str) -> Result<(), String> {
 
 fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Issuer;
+    use crate::redact::Redactor;
+
+    fn how(authentication: ClientAuthentication) -> String {
+        let redactor = Redactor::default();
+        let issuer = Issuer::bare("vo", "https://issuer.example/");
+        let context = Context {
+            issuer: &issuer,
+            redactor: &redactor,
+            origin: Origin::new("vo", "test", &redactor),
+        };
+        let client = OAuthClient {
+            id: SecretRef::Held("the-client".into()),
+            authentication,
+        };
+        let endpoint = TokenEndpoint::new(&context, &client, String::new()).unwrap();
+        let form = vec![("scope", "storage.read:/it's".to_owned())];
+        let secrets = [("subject_token", looked_up(&SecretRef::File("/a b".into())))];
+        endpoint.how(&form, &secrets)
+    }
+
+    fn held(secret: &str) -> SecretRef {
+        SecretRef::Held(secret.into())
+    }
+
+    #[test]
+    fn what_a_person_types_has_each_authentication_and_no_secret() {
+        let wishes = r#"--data-urlencode 'scope=storage.read:/it'\''s' --data-urlencode "subject_token=$(cat '/a b')" TOKEN-ENDPOINT"#;
+        let key = SecretString::from(rcgen::KeyPair::generate().unwrap().serialize_pem());
+        let key = ClientAuthentication::PrivateKeyJwt {
+            key: SecretRef::Held(key),
+            kid: None,
+        };
+        for (authentication, shown) in [
+            (
+                ClientAuthentication::Basic(held("swordfish")),
+                r#"-u "$CLIENT_ID:$CLIENT_SECRET""#,
+            ),
+            (
+                ClientAuthentication::Body(held("swordfish")),
+                r#"--data-urlencode "client_id=$CLIENT_ID" --data-urlencode "client_secret=$CLIENT_SECRET""#,
+            ),
+            (
+                key,
+                r#"--data-urlencode "client_id=$CLIENT_ID" --data-urlencode client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer --data-urlencode "client_assertion=$ASSERTION""#,
+            ),
+            (
+                ClientAuthentication::None,
+                r#"--data-urlencode "client_id=$CLIENT_ID""#,
+            ),
+        ] {
+            let line = how(authentication);
+            let expected = format!("TOKEN=$(curl -s {shown} {wishes} | jq -r .access_token)");
+            assert_eq!(line.split("  #").next(), Some(expected.as_str()));
+            let read = std::process::Command::new("sh")
+                .args(["-n", "-c", &line])
+                .status();
+            assert!(read.unwrap().success(), "{line}");
+        }
+    }
+
+    #[test]
+    fn tokens_that_no_header_takes_are_refused() {
+        assert!(presentable("a.b-c_~+/=").is_ok());
+        for odd in [
+            "",
+            "a b",
+            "a\nb",
+            "a\u{0}",
+            "ä",
+            &"x".repeat(LONGEST_TOKEN + 1),
+        ] {
+            assert!(presentable(odd).is_err(), "{odd:.20}");
+        }
+    }
 }

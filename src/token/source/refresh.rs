@@ -58,7 +58,7 @@ impl User {
         {
             turn.replace(&new).await.map_err(trouble)?;
         }
-        Ok(granted.access_token)
+        granted.access_token
     }
 }
 
