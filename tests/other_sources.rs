@@ -17,6 +17,7 @@ use common::site::site;
 use common::trouble::{Account, Came, Row, expect_sense, usual};
 use common::vault::Credential;
 use secrecy::ExposeSecret;
+use serde_json::json;
 
 /// Longer than the limit in the table of troubles.
 const SLOW: Duration = Duration::from_secs(4);
@@ -600,5 +601,97 @@ fn tokens_that_lie_around_open_what_they_open() {
             .contains("others than its owner may use this token");
         let found = matches!(variable, "BEARER_TOKEN_FILE" | "XDG_RUNTIME_DIR");
         assert_eq!(noted, found, "{source} {variable}");
+    }
+}
+
+/// Servers that repeat what they were given, and whatever else goes wrong: no secret comes back to light.
+#[test]
+fn no_secret_of_any_source_is_in_any_output() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let secret = format!("canary{}", uuid::Uuid::new_v4().simple());
+    let socket = lab.path("agent.sock");
+    let shown = secret.clone();
+    let _agent = FakeAgent::start(&lab.runtime, &socket, move |asked| {
+        // A token in the wrong place, with a word that only its claims have.
+        let token = Came::Html.token(&shown, "a", "b");
+        Says::failure(&format!("no, {token}"), &asked.to_string())
+    });
+    // Whatever comes is sent back in every way.
+    server.script(|asked| {
+        let vault = asked
+            .headers
+            .get("x-vault-token")
+            .map(|value| format!("{value:?}"));
+        let said = format!(
+            "{} {} {}",
+            asked.body,
+            asked.query,
+            vault.unwrap_or_default()
+        );
+        let body = json!({"error": "invalid_request", "error_description": said, "errors": [said]});
+        match asked.path.as_str() {
+            common::mytoken::CONFIGURATION => None,
+            _ => Some(Reply::json(400, &body).header("x-echo", &said.replace('\n', " "))),
+        }
+        .or_else(|| {
+            let host = asked
+                .headers
+                .get("host")
+                .and_then(|host| host.to_str().ok());
+            let endpoint = format!("https://{}{ACCESS}", host.unwrap_or_default());
+            Some(Reply::json(
+                200,
+                &json!({"access_token_endpoint": endpoint}),
+            ))
+        })
+    });
+    let token = Came::OtherIssuer.token("", "a", "b");
+    let claims = token.split('.').nth(1).expect("claims").to_owned();
+    lab.write("secret", &secret);
+    lab.write("token", &token);
+    lab.write(
+        "get",
+        "echo \"$SECRET\"; echo \"said $SECRET\" >&2; exit 1\n",
+    );
+    let origin = server.origin();
+    for source in [
+        "oidc-agent: {account: wlcg}".to_owned(),
+        format!("mytoken: {{server: '{origin}', mytoken-file: secret}}"),
+        format!("mytoken: {{server: '{origin}', mytoken-env: SECRET}}"),
+        format!("vault: {{server: '{origin}', issuer: wlcg, credkey: me, token-file: secret}}"),
+        "command: [sh, get]".to_owned(),
+        "token-file: token".to_owned(),
+        "token-env: TOKEN".to_owned(),
+        "token-file: secret".to_owned(),
+        "bearer-token-discovery: true".to_owned(),
+    ] {
+        lab.write(
+            "endpoints.yaml",
+            &format!(
+                "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    {source}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    ca: ca.pem\n",
+                lab.issuer.url(),
+                storage.url(),
+            ),
+        );
+        let mut command = lab.touchstone(&["run", "--case", "capability.read.get"]);
+        command
+            .env("RUST_LOG", "trace")
+            .env("OIDC_SOCK", &socket)
+            .env("SECRET", &secret)
+            .env("TOKEN", &token)
+            .env("BEARER_TOKEN", &secret);
+        let ended = Ended::of(&mut command).expect(3);
+        let texts = lab.texts(ended);
+        expect_no_secret(&lab, &texts);
+        for (name, text) in texts {
+            let found = text.find(&secret).or_else(|| text.find(&claims));
+            let before = found.map(|at| text.get(at.saturating_sub(200)..at));
+            assert!(
+                before.is_none(),
+                "{source}: a secret is in {name} after {before:?}"
+            );
+        }
     }
 }

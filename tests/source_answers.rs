@@ -3,7 +3,7 @@
 mod common;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::agent::{FakeAgent, Says};
 use common::issuer::{Reply, ScriptedIssuer};
@@ -180,6 +180,13 @@ fn what_a_mytoken_server_says_is_told_with_what_to_do() {
     for (change, parts) in rows {
         expect_parts(&play(change), parts);
     }
+
+    // Told when it is needed, for it may have been lost half-way in a rotation.
+    std::fs::remove_file(lab.path("my")).expect("it goes");
+    expect_parts(
+        &told(&lab, source()),
+        &["cannot read", "my", "a mytoken into that file"],
+    );
 
     // What is around it.
     lab.write("my", &"m".repeat(64));
@@ -368,7 +375,7 @@ fn what_a_program_does_is_told_with_what_to_do() {
         ),
         (&twice, &["printed 2 lines"]),
         (
-            "head -c 70000 /dev/zero; sleep 60",
+            "head -c 70000 /dev/zero; sleep 60 & wait",
             &["printed more than 64 KiB, and was killed"],
         ),
         ("kill -9 $$", &["ended with signal 9"]),
@@ -384,6 +391,18 @@ fn what_a_program_does_is_told_with_what_to_do() {
         let shown = told.replace(text, "");
         assert!(!shown.contains(&token), "{shown}");
     }
+    // What it started goes with it.
+    let begun = format!("sleep 600 & echo $! > {}; yes", lab.path("pid").display());
+    expect_parts(&told(&lab, script(&begun)), &["and was killed"]);
+    let pid = std::fs::read_to_string(lab.path("pid")).expect("its pid");
+    let stat = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    let until = Instant::now() + Duration::from_secs(10);
+    // Gone, or dead and not yet fetched by the system.
+    while stat().is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(Instant::now() < until, "{:?}", stat());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+
     let folder = TokenSource::Command {
         words: vec![lab.path("").display().to_string()],
     };

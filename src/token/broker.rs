@@ -109,10 +109,10 @@ impl Broker {
     /// As [`Broker::token`].
     pub async fn fresh(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
         let mut token = self.give(request, fit, Age::New).await?;
-        token.renewal = Some(Renewal {
+        token.renewal = Some(Box::new(Renewal {
             broker: self.clone(),
             request: request.clone(),
-        });
+        }));
         Ok(token)
     }
 

@@ -53,7 +53,7 @@ pub struct Token {
     pub secret: SecretString,
     /// Its description.
     pub shown: TokenRef,
-    renewal: Option<Renewal>,
+    renewal: Option<Box<Renewal>>,
 }
 
 /// Where the next one comes from, for a token that is good once.
@@ -84,7 +84,7 @@ impl Token {
     /// # Errors
     /// There is no new one.
     pub async fn current(&self) -> Result<Cow<'_, Self>, TokenError> {
-        match &self.renewal {
+        match self.renewal.as_deref() {
             None => Ok(Cow::Borrowed(self)),
             Some(Renewal { broker, request }) => {
                 let fresh = Box::pin(broker.fresh(request, Fit::AtLeast));

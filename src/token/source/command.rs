@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
@@ -47,6 +48,29 @@ struct Ended {
     complained: Vec<u8>,
 }
 
+/// The program and all that it started: killed together when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+
+    /// An agent that it started may stay.
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
 impl Command {
     pub fn new(context: &Context<'_>, words: &[String]) -> Result<Self, BrokerError> {
         Ok(Self {
@@ -83,6 +107,7 @@ impl Command {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
+            .process_group(0)
             .spawn();
         let mut child = spawned.map_err(|error| {
             let name = self.name();
@@ -98,15 +123,20 @@ impl Command {
             };
             self.origin.unavailable(request, came, help)
         })?;
+        let group = Group::of(&child);
         let answer = tokio::time::timeout(self.deadline, self.listen(&mut child)).await;
         let reason = match answer {
-            Ok(Ok(ended)) => return Ok(ended),
+            Ok(Ok(ended)) => {
+                group.leave();
+                return Ok(ended);
+            }
             Ok(Err(reason)) => reason,
             Err(_) => format!(
                 "did not end within {}",
                 humantime::format_duration(self.deadline)
             ),
         };
+        drop(group);
         if tokio::time::timeout(DYING, child.kill()).await.is_err() {
             tracing::warn!(
                 "the program {} is not gone after it was killed",

@@ -82,12 +82,7 @@ impl Mytoken {
         mytoken: &MytokenRef,
     ) -> Result<Self, BrokerError> {
         let place = match mytoken {
-            MytokenRef::File(path) => {
-                // Told before anything is sent; it is read anew with each use.
-                let now = context.secret(&SecretRef::File(path.clone()), WHAT)?;
-                context.redactor.add(&now);
-                Place::File(Kept::new(path, WHAT, context.redactor))
-            }
+            MytokenRef::File(path) => Place::File(Kept::new(path, WHAT, context.redactor)),
             MytokenRef::Env(name) => {
                 let held = context.secret(&SecretRef::Env(name.clone()), WHAT)?;
                 context.redactor.add(&held);
