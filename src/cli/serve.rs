@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret;
+use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config;
@@ -129,12 +129,11 @@ impl Files {
 
     /// The secrets go to files, and only where they are is printed.
     fn issuer(&self, issuer: &Issuer) -> Result<String, Failed> {
-        let key = self.write("test-key.pem", issuer.test_key_pem().expose_secret())?;
-        let secret = self.write("client-secret", issuer.client_secret().expose_secret())?;
-        let narrow = issuer.narrow_client_secret().expose_secret();
-        let narrow = self.write("narrow-client-secret", narrow)?;
+        let key = self.secret("test-key.pem", issuer.test_key_pem())?;
+        let secret = self.secret("client-secret", issuer.client_secret())?;
+        let narrow = self.secret("narrow-client-secret", issuer.narrow_client_secret())?;
         let token = issuer.refresh_token(CONSENT).map_err(did_not_start)?;
-        let token = self.write("refresh-token", token.expose_secret())?;
+        let token = self.secret("refresh-token", &token)?;
         let lines = [
             ("issuer:", issuer.url()),
             ("client-id:", issuer.client_id()),
@@ -149,6 +148,13 @@ impl Files {
         ];
         let line = |(name, value): (&str, &str)| format!("{name:<16}{value}\n");
         Ok(lines.map(line).concat())
+    }
+
+    /// For nobody else to read.
+    fn secret(&self, name: &str, secret: &SecretString) -> Result<String, Failed> {
+        let path = self.folder.join(name);
+        write::write_secret(&path, secret).map_err(|error| Failed::Undecided(error.to_string()))?;
+        Ok(path.display().to_string())
     }
 
     fn write(&self, name: &str, content: &str) -> Result<String, Failed> {

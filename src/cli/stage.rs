@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
-
 use crate::model::{
     Account, ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, IssuerLimits,
     IssuerSubject, Limits, OAuthClient, Profile, SecondArea, SecretRef, Tape, TestKey, TokenSource,
@@ -304,8 +302,7 @@ impl Stage {
             .refresh_token(&consent.collect::<Vec<_>>().join(" "))
             .map_err(|error| failed(&error))?;
         let path = self.folder.path().join(name);
-        write::write_file(&path, token.expose_secret().as_bytes())
-            .map_err(|error| failed(&error))?;
+        write::write_secret(&path, &token).map_err(|error| failed(&error))?;
         Ok(path)
     }
 }
