@@ -264,8 +264,8 @@ impl Proof {
         let endpoints = &evidence.record.endpoints;
         let profile = endpoints
             .iter()
-            .find(|endpoint| endpoint.name == trial.name)
-            .map(|endpoint| endpoint.profile)
+            .find(|row| subject(&row.name) == trial.name)
+            .map(|row| row.profile)
             .unwrap_or_default();
         let mut row = FaultlessRow {
             name: trial.name.clone(),
