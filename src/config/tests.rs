@@ -1,5 +1,6 @@
 //! What people read when their files are wrong.
 
+mod asks;
 mod catalogue;
 mod hostile;
 mod inventory;

@@ -115,8 +115,7 @@ impl Fault {
 
     /// Whether `case` uses what the fault is about. No other case can see it.
     pub fn concerns(&self, case: &Case) -> bool {
-        // ISSUER CASES: this one line is to say which cases ask an issuer.
-        let asks_issuer = false;
+        let asks_issuer = !case.asks.is_empty();
         if asks_issuer != self.of_issuer() {
             return false;
         }
