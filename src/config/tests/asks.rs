@@ -125,5 +125,5 @@ fn a_case_is_about_storage_or_an_issuer() {
         problems.contains("`asks` and `steps` exclude each other"),
         "{problems}"
     );
-    assert!(asks("  []\n").unwrap_err().contains("`asks` is empty"));
+    assert!(asks("    []\n").unwrap_err().contains("`asks` is empty"));
 }
