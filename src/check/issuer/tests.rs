@@ -398,7 +398,8 @@ fn replies_are_judged() {
         (W::Signed, &error("invalid_client"), "error"),
         (W::Claims, &error("invalid_scope"), "skip"),
     ] {
-        let says = Bench::scope("storage.read:/a storage.read:/b").says(word, &[answer.clone()]);
+        let says = Bench::scope("storage.read:/a storage.read:/b")
+            .says(word, std::slice::from_ref(answer));
         assert_eq!(says, verdict, "{} of {answer:?}", word.as_str());
     }
 }
