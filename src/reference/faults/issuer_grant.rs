@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::super::issuer::{
-    Answer, Genuine, Granted, OAuthError, Occasion, Place, Proven, covers, sign,
+    Answer, Genuine, Granted, OAuthError, Occasion, Place, Proven, covers, known, sign,
 };
-use super::issuer_scope::covers_by_path;
+use super::issuer_scope::{covers_as_written, covers_by_path, storage};
 use super::issuer_token::put;
 use super::{Apply, Fault};
 use crate::model::{ANY_AUDIENCE, Audience};
@@ -70,6 +70,23 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-EX-02"],
         cases: &[],
         apply: Apply::Issuer(|rules| rules.exchanges = covers_by_path),
+    },
+    Fault {
+        name: "issuer-exchange-widens-by-dots",
+        about: "An exchange compares paths before dot segments are taken in.",
+        clauses: &["ISS-EX-02", "ISS-TOK-13"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.known = |word| known(word) || storage(word, |path| path.contains("/../"));
+            rules.exchanges = covers_as_written;
+        }),
+    },
+    Fault {
+        name: "issuer-exchange-widens-unasked",
+        about: "An exchange for nothing in particular gives storage.read for everything.",
+        clauses: &["ISS-EX-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.exchanged = widened),
     },
     Fault {
         name: "issuer-exchange-widens-groups",
@@ -143,6 +160,13 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-REF-01"],
         cases: &[],
         apply: Apply::Issuer(|rules| rules.refreshes = |_, _| true),
+    },
+    Fault {
+        name: "issuer-refresh-widens-unasked",
+        about: "A refresh for nothing in particular gives storage.read for everything.",
+        clauses: &["ISS-REF-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.refreshed = widened),
     },
     Fault {
         name: "issuer-refresh-narrows-nothing",
@@ -312,6 +336,14 @@ pub(super) fn replied(answer: &mut Answer, at: Occasion, edit: fn(&mut Map<Strin
     {
         edit(reply);
     }
+}
+
+/// More, where the same is asked for.
+fn widened(held: &Granted, mut asked: Granted) -> Granted {
+    if asked.scope == held.scope {
+        asked.scope.push("storage.read:/".into());
+    }
+    asked
 }
 
 fn covers_by_prefix(held: &[String], asked: &str) -> bool {

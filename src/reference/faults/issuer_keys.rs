@@ -1,6 +1,7 @@
 //! Issuers whose key set is wrong.
 
 use axum::http::{HeaderValue, header};
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use super::super::issuer::{Answer, Occasion, Place};
@@ -136,6 +137,25 @@ pub(super) const FAULTS: &[Fault] = &[
                 if let Some(key) = rsa(keys) {
                     key["e"] = json!("AQ");
                 }
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-keys-unusual",
+        about: "The only key is for RS512.",
+        clauses: &["ISS-JWKS-04", "ISS-TOK-01"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.published = |keys, _| {
+                keys.retain(|key| key["kty"] == "RSA");
+                if let Some(key) = rsa(keys) {
+                    key["alg"] = json!("RS512");
+                }
+            };
+            rules.sign = |mut header, claims, keys| {
+                header.alg = Algorithm::RS512;
+                header.kid = Some(keys.rsa.id.clone());
+                jsonwebtoken::encode(&header, claims, &keys.rsa.key).ok()
             };
         }),
     },

@@ -97,6 +97,13 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "issuer-without-tls",
+        about: "Everything is served without TLS as well.",
+        clauses: &["ISS-META-04"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.cleartext = true),
+    },
+    Fault {
         name: "issuer-other-metadata",
         about: "Where RFC 8414 has the metadata there are some of another time.",
         clauses: &["ISS-META-05"],
@@ -221,7 +228,7 @@ fn told(answer: &mut Answer, at: Occasion, edit: fn(&mut Map<String, Value>)) {
     }
 }
 
-/// Pairs of requests, so that two kinds of them in turn do not hide it.
+/// Pairs of requests, so that two clients in turn do not hide it.
 fn second_replica(at: Occasion) -> bool {
     (at.count / 2) % 2 == 1
 }

@@ -1,8 +1,10 @@
 //! Issuers that give other capabilities than they should.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::issuer::{OAuthError, Place, capability, capability_set, covers, known};
+use super::super::issuer::{
+    Answer, OAuthError, Occasion, Place, capability, capability_set, covers, known,
+};
 use super::issuer_token::put;
 use super::{Apply, Fault};
 
@@ -165,12 +167,26 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) || storage(word, |path| path.contains("/../"));
-            rules.entitled = |held, word| {
-                let below = |held: &String| word.strip_prefix(held.as_str());
-                let mut rest = held.iter().filter_map(below);
-                rest.any(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
+            rules.entitled = covers_as_written;
         }),
+    },
+    Fault {
+        name: "issuer-entitles-escaped-dots",
+        about: "Entitlements are compared before escaped dot segments are taken in.",
+        clauses: &["ISS-CAP-02", "ISS-TOK-13"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.known =
+                |word| known(word) || storage(word, |path| path.to_lowercase().contains("/%2e%2e"));
+            rules.entitled = covers_as_written;
+        }),
+    },
+    Fault {
+        name: "issuer-entitles-by-first",
+        about: "Only the first scope is compared with what a client is entitled to.",
+        clauses: &["ISS-CAP-02"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| rules.compares_first_only = true),
     },
     Fault {
         name: "issuer-entitles-capitals",
@@ -198,13 +214,30 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[],
         apply: Apply::Issuer(|rules| {
             rules.drops_what_is_not_due = true;
-            rules.finish = |answer, at| {
-                if at.place == Place::Token
-                    && let Some(reply) = answer.json().and_then(serde_json::Value::as_object_mut)
-                {
-                    reply.remove("scope");
-                }
+            rules.finish = untold;
+        }),
+    },
+    Fault {
+        name: "issuer-unknown-untold",
+        about: "Scopes that nobody knows are left out, and the reply does not say so.",
+        clauses: &["ISS-CAP-03"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.known = |word| known(word) || !word.starts_with("storage.");
+            rules.expanded = |_, mut scope| {
+                scope.retain(|word| known(word));
+                scope
             };
+            rules.finish = untold;
+        }),
+    },
+    Fault {
+        name: "issuer-deep-paths-refused",
+        about: "Paths with more than three components are refused.",
+        clauses: &["ISS-CAP-04"],
+        cases: &[],
+        apply: Apply::Issuer(|rules| {
+            rules.known = |word| known(word) && word.matches('/').count() <= 3;
         }),
     },
     Fault {
@@ -318,6 +351,22 @@ pub(super) const FAULTS: &[Fault] = &[
     },
 ];
 
+/// The reply does not say what was granted.
+fn untold(answer: &mut Answer, at: Occasion) {
+    if at.place == Place::Token
+        && let Some(reply) = answer.json().and_then(Value::as_object_mut)
+    {
+        reply.remove("scope");
+    }
+}
+
+/// What somebody holds, and whatever follows it after a slash.
+pub(super) fn covers_as_written(held: &[String], asked: &str) -> bool {
+    let below = |held: &String| asked.strip_prefix(held.as_str());
+    let mut rest = held.iter().filter_map(below);
+    rest.any(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The same path or one below, whatever the operation.
 pub(super) fn covers_by_path(held: &[String], asked: &str) -> bool {
     let renamed = |held: &String| {
@@ -329,7 +378,7 @@ pub(super) fn covers_by_path(held: &[String], asked: &str) -> bool {
     covers(held, asked) || covers(&renamed, asked)
 }
 
-fn storage(word: &str, path: fn(&str) -> bool) -> bool {
+pub(super) fn storage(word: &str, path: fn(&str) -> bool) -> bool {
     let parts = word.split_once(':');
     parts.is_some_and(|(name, rest)| name.starts_with("storage.") && path(rest))
 }

@@ -303,17 +303,6 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.identity = |claims, _| put(claims, "iss", json!("https://localhost/"));
         }),
     },
-    Fault {
-        name: "issuer-identity-without-nonce",
-        about: "ID tokens do not return the nonce.",
-        clauses: &["ISS-IDT-01"],
-        cases: &[],
-        apply: Apply::Issuer(|rules| {
-            rules.identity = |claims, _| {
-                claims.remove("nonce");
-            };
-        }),
-    },
 ];
 
 fn named(word: &str) -> Option<&str> {

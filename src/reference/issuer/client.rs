@@ -156,9 +156,10 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, SecretString)>, OAuthErr
         let (id, secret) = pair.split_once(':')?;
         Some((decoded(id)?, decoded(secret)?.into()))
     };
+    // Who tries with this header is answered with a challenge (RFC 6749 section 5.2).
     read()
         .map(Some)
-        .ok_or(OAuthError::invalid_request("no Basic authentication"))
+        .ok_or(OAuthError::invalid_client("no Basic authentication"))
 }
 
 fn issuer_of(assertion: &str) -> Option<String> {

@@ -33,7 +33,8 @@ pub(super) struct Desk {
     pub(super) patience: Patience,
     pub(super) rules: IssuerRules,
     pub(super) store: Store,
-    pub(super) count: AtomicU64,
+    /// How many requests there were, by place.
+    pub(super) counts: [AtomicU64; Place::COUNT],
 }
 
 /// The one person that it knows.
@@ -48,7 +49,7 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> R
     let place = desk.place(parts.uri.path());
     let occasion = Occasion {
         place,
-        count: desk.count.fetch_add(1, Ordering::Relaxed),
+        count: desk.counts[place as usize].fetch_add(1, Ordering::Relaxed),
     };
     let body = axum::body::to_bytes(body, MAX_FORM).await;
     let mut answer = match (place, &parts.method) {

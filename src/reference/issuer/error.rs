@@ -42,16 +42,25 @@ impl OAuthError {
         Self::new("server_error", description)
     }
 
+    /// Nobody tried to authenticate, which is told without an error code (RFC 6750 section 3.1).
+    pub(super) const UNAUTHENTICATED: Self = Self::new("", "an access token is needed");
+
     pub(super) fn into_answer(self) -> Answer {
         let status = match self.code {
-            "invalid_client" | "invalid_token" => StatusCode::UNAUTHORIZED,
+            "" | "invalid_client" | "invalid_token" => StatusCode::UNAUTHORIZED,
             "insufficient_scope" => StatusCode::FORBIDDEN,
             "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };
-        let document = json!({"error": self.code, "error_description": self.description});
-        let mut answer = Answer::secret(status, document);
+        let mut answer = match self.code {
+            "" => Answer::empty(status),
+            code => {
+                let document = json!({"error": code, "error_description": self.description});
+                Answer::secret(status, document)
+            }
+        };
         let challenge = match self.code {
+            "" => r#"Bearer realm="issuer""#,
             "invalid_client" => r#"Basic realm="issuer""#,
             "invalid_token" => r#"Bearer realm="issuer", error="invalid_token""#,
             "insufficient_scope" => r#"Bearer realm="issuer", error="insufficient_scope""#,

@@ -2,6 +2,7 @@
 //! 2 to 4).
 
 mod answer;
+mod cleartext;
 mod client;
 mod desk;
 mod device;
@@ -19,7 +20,6 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
@@ -32,7 +32,7 @@ use self::form::Form;
 use self::key::Keys;
 use self::mint::{Holder, Login};
 use self::store::Store;
-use super::server::{Port, Server};
+use super::server::{self, Port, Server};
 use super::{Authority, Fault, ReferenceError};
 
 pub(super) use self::answer::{Answer, Content};
@@ -181,14 +181,21 @@ impl Issuer {
                 interval: options.device_interval,
             },
             store: Store::default(),
-            count: AtomicU64::new(0),
+            counts: Default::default(),
         });
         let router = Router::new()
             .fallback(desk::answer)
             .with_state(Arc::clone(&desk));
+        let server = match desk.rules.cleartext {
+            true => {
+                let tls = server::with_tls(server::tls(authority)?);
+                port.serve_accepting(cleartext::Either(tls), router)?
+            }
+            false => port.serve(authority, router)?,
+        };
         Ok(Self {
             desk,
-            _server: port.serve(authority, router)?,
+            _server: server,
         })
     }
 

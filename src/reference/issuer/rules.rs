@@ -33,11 +33,16 @@ pub(in crate::reference) enum Place {
     Nowhere,
 }
 
+impl Place {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::Nowhere as usize + 1;
+}
+
 /// An answer's surroundings.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::reference) struct Occasion {
     pub(in crate::reference) place: Place,
-    /// How many requests came before.
+    /// How many requests for the same came before.
     pub(in crate::reference) count: u64,
 }
 
@@ -80,6 +85,8 @@ pub(in crate::reference) struct IssuerRules {
     pub(in crate::reference) drops_what_is_not_due: bool,
     /// What becomes of the scopes that are asked for, which come first, and their expansion.
     pub(in crate::reference) expanded: fn(&[String], Vec<String>) -> Vec<String>,
+    /// Whether only the first scope is compared with what somebody is entitled to.
+    pub(in crate::reference) compares_first_only: bool,
     /// The groups that a scope brings.
     pub(in crate::reference) groups: fn(&[String], &Membership) -> Result<Vec<String>, OAuthError>,
     /// The capabilities of a set.
@@ -115,6 +122,8 @@ pub(in crate::reference) struct IssuerRules {
     pub(in crate::reference) gets: bool,
     /// Whether credentials are taken from the query.
     pub(in crate::reference) reads_query: bool,
+    /// Whether it serves without TLS as well.
+    pub(in crate::reference) cleartext: bool,
 }
 
 impl Default for IssuerRules {
@@ -132,6 +141,7 @@ impl Default for IssuerRules {
             known: scope::known,
             entitled: scope::covers,
             drops_what_is_not_due: false,
+            compares_first_only: false,
             expanded: |_, scope| scope,
             groups: scope::groups,
             capability_set: scope::capability_set,
@@ -150,6 +160,7 @@ impl Default for IssuerRules {
             revocation: |_| Ok(()),
             gets: false,
             reads_query: false,
+            cleartext: false,
         }
     }
 }

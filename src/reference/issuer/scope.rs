@@ -115,7 +115,11 @@ pub(super) fn decide(
     if rules.drops_what_is_not_due {
         scope.retain(due);
     }
-    if scope.is_empty() || !scope.iter().all(due) {
+    let compared = match rules.compares_first_only {
+        true => &scope[..scope.len().min(1)],
+        false => &scope[..],
+    };
+    if scope.is_empty() || !compared.iter().all(due) {
         return Err(OAuthError::invalid_scope("not entitled to that"));
     }
     let groups = (rules.groups)(&scope, bounds.membership)?;

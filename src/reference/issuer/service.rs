@@ -9,7 +9,7 @@ use super::error::OAuthError;
 use super::form::Form;
 use super::grant::Subject;
 
-const NO_TOKEN: OAuthError = OAuthError::new("invalid_token", "no access token that works here");
+const USELESS: OAuthError = OAuthError::new("invalid_token", "no access token that works here");
 
 impl Desk {
     /// Makes a token useless. Unknown ones are so already (RFC 7009 section 2.2).
@@ -79,7 +79,7 @@ impl Desk {
 
     /// The access token in the header (RFC 6750 section 2.1).
     pub(super) fn bearer(&self, headers: &HeaderMap) -> Result<Subject, OAuthError> {
-        let token = bearer(headers).ok_or(NO_TOKEN)?;
+        let token = bearer(headers).ok_or(OAuthError::UNAUTHENTICATED)?;
         let refresh = || {
             let (_, entry) = self.known_refresh(token)?;
             let mut granted = entry.granted;
@@ -90,7 +90,7 @@ impl Desk {
                 claims: Map::new(),
             })
         };
-        self.subject(token).or_else(refresh).ok_or(NO_TOKEN)
+        self.subject(token).or_else(refresh).ok_or(USELESS)
     }
 }
 

@@ -217,6 +217,16 @@ async fn clients_authenticate_in_one_way() {
         .post(format!("{}token", world.issuer.url()))
         .body("x");
     assert_eq!(no_form.send().await.unwrap().status(), 400);
+    for header in ["Basic ?", "Bearer x", "Basic"] {
+        let request = world
+            .client
+            .post(format!("{}token", world.issuer.url()))
+            .header("authorization", header)
+            .form(&[grant, scope]);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 401, "{header}");
+        assert!(response.headers().contains_key("www-authenticate"));
+    }
 }
 
 #[tokio::test]

@@ -51,6 +51,9 @@ impl Eye<'_> {
 
     async fn published(&mut self) {
         let nobody = Who::Nobody;
+        let clear = self.lab.at("jwks").replacen("https:", "http:", 1);
+        let clear = self.lab.client.get(clear).send().await;
+        self.note("cleartext", clear.is_ok());
         for (look, path) in [
             ("metadata", ".well-known/openid-configuration"),
             ("other-metadata", ".well-known/oauth-authorization-server"),
@@ -129,6 +132,8 @@ impl Eye<'_> {
             ("dots", "storage.read:/a/../b"),
             ("slashes", "storage.read:/a//b"),
             ("escaped", "storage.read:/%2e%2e/x"),
+            ("deep", "storage.read:/a/b/c/d"),
+            ("unknown-beside", "storage.read:/a other:/x"),
             ("version", "wlcg:1.0"),
             ("other-version", "wlcg:9.9"),
             ("host", "host.auth storage.read:/"),
@@ -147,6 +152,7 @@ impl Eye<'_> {
             ("sibling", "storage.read:/ab"),
             ("operation", "storage.modify:/a"),
             ("upwards", "storage.read:/a/../b"),
+            ("escaped-upwards", "storage.read:/a/%2e%2e/b"),
             ("capitals", "STORAGE.MODIFY:/"),
             ("partly", "storage.read:/a storage.modify:/a"),
         ] {
@@ -205,6 +211,8 @@ impl Eye<'_> {
             ("exchange", &subject, "storage.read:/a/b"),
             ("exchange-root", &subject, "storage.read:/"),
             ("exchange-sibling", &subject, "storage.read:/ab"),
+            ("exchange-dots", &subject, "storage.read:/a/../b"),
+            ("exchange-unasked", &subject, "storage.read:/a"),
             ("exchange-operation", &subject, "storage.modify:/a"),
             ("exchange-groups", &subject, "wlcg.groups:/wlcg/test"),
             ("exchange-expired", &expired, "storage.read:/a"),
@@ -228,6 +236,7 @@ impl Eye<'_> {
             ("refresh-root", "storage.read:/"),
             ("refresh-sibling", "storage.read:/ab"),
             ("refresh-operation", "storage.modify:/a"),
+            ("refresh-unasked", "openid storage.read:/a wlcg.groups"),
             ("refresh-groups", "wlcg.groups:/wlcg/test"),
         ] {
             let token = lab.consent("openid storage.read:/a wlcg.groups");
@@ -439,7 +448,15 @@ const SHOWS: &[(&str, &str)] = &[
     ("issuer-identity-for-anybody", "login"),
     ("issuer-identity-of-another", "login"),
     ("issuer-identity-from-elsewhere", "login"),
-    ("issuer-identity-without-nonce", "login"),
+    ("issuer-without-tls", "cleartext"),
+    ("issuer-keys-unusual", "keys"),
+    ("issuer-entitles-escaped-dots", "escaped-upwards"),
+    ("issuer-entitles-by-first", "partly"),
+    ("issuer-unknown-untold", "unknown-beside"),
+    ("issuer-deep-paths-refused", "deep"),
+    ("issuer-exchange-widens-by-dots", "exchange-dots"),
+    ("issuer-exchange-widens-unasked", "exchange-unasked"),
+    ("issuer-refresh-widens-unasked", "refresh-unasked"),
     ("issuer-exchange-untyped", "exchange"),
     ("issuer-exchange-narrows-nothing", "exchange"),
     ("issuer-exchange-keeps-audience", "exchange"),

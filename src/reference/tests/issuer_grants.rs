@@ -213,8 +213,15 @@ async fn only_good_tokens_are_exchanged() {
     let [header, _, signature]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
     let wider = lab.forge(json!({"scope": "storage.read:/"}));
     let tampered = format!("{header}.{}.{signature}", wider.split('.').nth(1).unwrap());
-    let refresh = lab.consent("storage.read:/a");
+    let refresh = lab.consent("openid wlcg.groups storage.read:/a");
+    let identity = lab.refresh(Who::Main, &refresh, None).await;
+    let identity = identity.text("id_token");
+    assert_eq!(
+        lab.get("userinfo", Who::Bearer(&identity)).await.status,
+        401
+    );
     for (what, token) in [
+        ("an ID token", identity),
         ("expired", lab.forge(json!({"exp": now - 1}))),
         ("foreign", other.token("storage.read:/a").await),
         (
@@ -417,6 +424,11 @@ async fn tokens_are_told_of_to_who_may_know() {
         assert_eq!(reply.status, 401);
         assert!(reply.header("www-authenticate").starts_with("Bearer "));
     }
+    let nobody = lab.get("userinfo", Who::Nobody).await;
+    assert_eq!(
+        nobody.header("www-authenticate"),
+        r#"Bearer realm="issuer""#
+    );
     let bearer = lab.post("introspect", Who::Bearer(&refresh), &form).await;
     assert_eq!(bearer.error(), refused(401, "invalid_token"));
 }
