@@ -202,3 +202,68 @@ fn value(issuer: &Issuer, variable: AskVariable) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_catalogue;
+    use crate::model::{Plan, RunId};
+    use crate::plan::{Material, plan};
+
+    /// Two issuers, of which one says that it is always judged.
+    fn planned(cases: &[&str], issuers: bool) -> Plan {
+        let catalogue = load_catalogue(&[]).unwrap();
+        let mut always = Issuer::bare("always", "https://a.example.org/");
+        always.subject.always = true;
+        let asked = Issuer::bare("asked", "https://b.example.org/");
+        let inventory = Inventory {
+            issuers: vec![Arc::new(always), Arc::new(asked)],
+            endpoints: Vec::new(),
+        };
+        let cases: Vec<String> = cases.iter().map(|case| (*case).to_owned()).collect();
+        let mut selection = Selection::new(&[], &cases).unwrap();
+        selection.issuers = issuers;
+        let started = "2026-11-22T07:28:48Z".parse().unwrap();
+        let material = Material {
+            suites: &catalogue.suites,
+            clauses: &catalogue.clauses.clone().into(),
+        };
+        let run = RunId::new(started, 1);
+        plan(&inventory, &material, &selection, &run, started).unwrap()
+    }
+
+    fn names(plan: &Plan) -> Vec<String> {
+        plan.rows().map(|row| row.name).collect()
+    }
+
+    #[test]
+    fn issuers_are_judged_where_somebody_wants_it() {
+        assert_eq!(names(&planned(&[], false)), ["issuer:always"]);
+        assert_eq!(
+            names(&planned(&[], true)),
+            ["issuer:always", "issuer:asked"]
+        );
+        let alone = planned(&["issuer.keys.*"], false);
+        assert_eq!(names(&alone), ["issuer:always", "issuer:asked"]);
+        assert_eq!(names(&planned(&["path.*"], true)), [""; 0]);
+        let row = alone.rows().next().unwrap();
+        assert!(!row.kind.is_storage());
+        assert!(row.cases.iter().all(|case| !case.case.asks.is_empty()));
+    }
+
+    #[test]
+    fn without_an_account_only_what_is_published_is_judged() {
+        let plan = planned(&["issuer.*"], true);
+        for planned in &plan.issuers[1].cases {
+            let published = planned
+                .case
+                .asks
+                .iter()
+                .all(|ask| ask.what.asker().is_none());
+            match &planned.action {
+                Action::Run(script) => assert!(published && !script.asks.is_empty()),
+                Action::Skip(reason) => assert!(!published && !reason.is_empty()),
+            }
+        }
+    }
+}

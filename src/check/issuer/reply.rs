@@ -201,6 +201,9 @@ pub(super) fn refused(view: &View<'_>) -> Found {
     for (number, one) in view.answers.iter().enumerate() {
         if one.grant.is_some() {
             flaws.push(Flaw::new("a refusal", "a token came").of(number));
+        } else if one.answer.success() && !view.ask.what.for_token() {
+            let actual = format!("{}: it was accepted", one.answer.status);
+            flaws.push(Flaw::new("a refusal", actual).of(number));
         } else if refused_at_all(&one.answer).is_none() {
             let answered = one.answer.status;
             let text = format!(

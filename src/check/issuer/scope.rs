@@ -82,6 +82,15 @@ pub(super) fn scope_form(view: &View<'_>) -> Found {
         {
             return flaw("scopes separated by single spaces");
         }
+        let joined = |word: &str| {
+            word.split([',', ';'])
+                .filter(|part| capability(part))
+                .count()
+                > 1
+        };
+        if words.iter().any(|word| joined(word)) {
+            return flaw("scopes separated by single spaces");
+        }
         let distinct: BTreeSet<&str> = words.iter().copied().collect();
         if distinct.len() < words.len() {
             return flaw("each scope once");

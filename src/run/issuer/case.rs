@@ -266,6 +266,19 @@ impl<'a> Asking<'a> {
         account.ok_or_else(|| Stop::Skip("no account asks like that".into()))
     }
 
+    /// An account with another client than that of `account`.
+    fn other(&self, account: &Account) -> Result<&'a Account, Stop> {
+        let own = self.client(account)?.id.expose_secret();
+        let accounts = self.site.plan().issuer.accounts.iter();
+        let other = accounts
+            .filter(|other| other.credentials().is_some())
+            .find(|other| {
+                let client = self.site.users.client(other);
+                client.is_ok_and(|client| client.id.expose_secret() != own)
+            });
+        other.ok_or_else(|| Stop::Skip("there is no second client with another id".into()))
+    }
+
     fn client(&self, account: &Account) -> Result<&'a Registered, Stop> {
         self.site.users.client(account).map_err(Stop::Undecided)
     }
@@ -304,10 +317,7 @@ impl<'a> Asking<'a> {
     async fn request(&mut self, request: Request<'_>) -> Result<Answered, Stop> {
         let redactor = &self.site.shared.redactor;
         let account = match request.proof {
-            Proof::Other => {
-                let other = self.site.plan().issuer.other_client(request.account);
-                other.ok_or_else(|| Stop::Skip("there is no second client".into()))?
-            }
+            Proof::Other => self.other(request.account)?,
             _ => request.account,
         };
         let client = self.client(account)?;
