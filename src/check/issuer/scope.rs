@@ -88,7 +88,8 @@ pub(super) fn scope_form(view: &View<'_>) -> Found {
                 .count()
                 > 1
         };
-        if words.iter().any(|word| joined(word)) {
+        let ends = |word: &str| word.ends_with([',', ';']);
+        if words.iter().any(|word| joined(word) || ends(word)) {
             return flaw("scopes separated by single spaces");
         }
         let distinct: BTreeSet<&str> = words.iter().copied().collect();

@@ -13,7 +13,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-cacheable",
         about: "Replies with tokens do not say that nobody may keep them.",
         clauses: &["ISS-EP-01"],
-        cases: &[],
+        cases: &["issuer.endpoint.uncached"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Token {
@@ -26,7 +26,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-kept-a-minute",
         about: "Replies with tokens may be kept for a minute.",
         clauses: &["ISS-EP-01"],
-        cases: &[],
+        cases: &["issuer.endpoint.uncached"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Token {
@@ -40,7 +40,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-untyped",
         about: "Replies do not say of which type the token is.",
         clauses: &["ISS-EP-01"],
-        cases: &[],
+        cases: &["issuer.endpoint.reply"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 replied(answer, at, |reply| {
@@ -53,7 +53,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-of-other-type",
         about: "Replies give the token the type of JWT.",
         clauses: &["ISS-EP-01"],
-        cases: &[],
+        cases: &["issuer.endpoint.reply"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
                 |answer, at| replied(answer, at, |reply| put(reply, "token_type", json!("JWT")));
@@ -63,7 +63,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-is-html",
         about: "Replies with tokens are said to be HTML.",
         clauses: &["ISS-EP-01"],
-        cases: &[],
+        cases: &["issuer.endpoint.reply"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Token && answer.status.is_success() {
@@ -77,7 +77,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-tells-other-time",
         about: "Replies say that the token is good for an hour, whatever its end.",
         clauses: &["ISS-TOK-10"],
-        cases: &[],
+        cases: &["issuer.token.expires-in"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
                 |answer, at| replied(answer, at, |reply| put(reply, "expires_in", json!(3600)));
@@ -87,7 +87,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-error-is-200",
         about: "Errors of the token endpoint have status 200.",
         clauses: &["ISS-EP-02"],
-        cases: &[],
+        cases: &[
+            "issuer.endpoint.error.grant",
+            "issuer.endpoint.error.scope",
+            "issuer.endpoint.error.foreign-scope",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if refusal(answer, at) {
@@ -100,7 +104,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-error-is-500",
         about: "Errors of the token endpoint have status 500.",
         clauses: &["ISS-EP-02"],
-        cases: &[],
+        cases: &[
+            "issuer.endpoint.error.grant",
+            "issuer.endpoint.error.scope",
+            "issuer.endpoint.error.foreign-scope",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if refusal(answer, at) {
@@ -113,7 +121,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-error-is-html",
         about: "Errors of the token endpoint are pages for people.",
         clauses: &["ISS-EP-02"],
-        cases: &[],
+        cases: &[
+            "issuer.endpoint.error.secret",
+            "issuer.endpoint.error.grant",
+            "issuer.endpoint.error.scope",
+            "issuer.endpoint.error.foreign-scope",
+            "issuer.endpoint.no-client",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if refusal(answer, at) {
@@ -128,7 +142,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-error-has-own-code",
         about: "A client that is not known is told so with a code of the issuer's own.",
         clauses: &["ISS-EP-02"],
-        cases: &[],
+        cases: &["issuer.endpoint.error.secret", "issuer.endpoint.no-client"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| recode(answer, at, "invalid_client", "bad_credentials");
         }),
@@ -137,7 +151,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-error-of-scope-has-own-code",
         about: "A scope that is not known is told so with a code of the issuer's own.",
         clauses: &["ISS-EP-02"],
-        cases: &[],
+        cases: &[
+            "issuer.endpoint.error.scope",
+            "issuer.endpoint.error.foreign-scope",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| recode(answer, at, "invalid_scope", "scope_error");
         }),
@@ -146,7 +163,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-error-of-grant-has-own-code",
         about: "A grant that is not known is told so with a code of the issuer's own.",
         clauses: &["ISS-EP-02"],
-        cases: &[],
+        cases: &["issuer.endpoint.error.grant"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
                 |answer, at| recode(answer, at, "unsupported_grant_type", "unknown_grant");
@@ -156,21 +173,21 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-tokens-by-get",
         about: "The token endpoint gives tokens to GET.",
         clauses: &["ISS-EP-03"],
-        cases: &[],
+        cases: &["issuer.endpoint.get"],
         apply: Apply::Issuer(|rules| rules.gets = true),
     },
     Fault {
         name: "issuer-secrets-in-query",
         about: "The token endpoint takes credentials from the query.",
         clauses: &["ISS-EP-03"],
-        cases: &[],
+        cases: &["issuer.endpoint.query"],
         apply: Apply::Issuer(|rules| rules.reads_query = true),
     },
     Fault {
         name: "issuer-devices-unnamed",
         about: "The metadata have no device authorization endpoint.",
         clauses: &["ISS-EP-04"],
-        cases: &[],
+        cases: &["issuer.endpoint.device.named"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Metadata {
@@ -183,7 +200,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-device-without-user-code",
         about: "Devices get no code for their user.",
         clauses: &["ISS-EP-04"],
-        cases: &[],
+        cases: &["issuer.endpoint.device"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Device {
@@ -196,7 +213,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-device-without-page",
         about: "Devices are told under another name where their user has to go.",
         clauses: &["ISS-EP-04"],
-        cases: &[],
+        cases: &["issuer.endpoint.device"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Device
@@ -212,7 +229,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-device-is-refused",
         about: "Devices that ask before their user has agreed are told to give up.",
         clauses: &["ISS-EP-04"],
-        cases: &[],
+        cases: &["issuer.endpoint.device"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
                 |answer, at| recode(answer, at, "authorization_pending", "invalid_grant");

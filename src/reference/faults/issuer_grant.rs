@@ -17,7 +17,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-untyped",
         about: "The answer to an exchange does not say what was issued.",
         clauses: &["ISS-EX-01"],
-        cases: &[],
+        cases: &["issuer.exchange.narrower"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 replied(answer, at, |reply| {
@@ -30,7 +30,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-narrows-nothing",
         about: "An exchange for less gives all that the subject token has.",
         clauses: &["ISS-EX-01"],
-        cases: &[],
+        cases: &["issuer.exchange.narrower"],
         apply: Apply::Issuer(|rules| {
             rules.exchanged = |held, asked| Granted {
                 audience: asked.audience,
@@ -42,7 +42,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-keeps-audience",
         about: "An exchange does not change the audience.",
         clauses: &["ISS-EX-01", "ISS-TOK-14"],
-        cases: &[],
+        cases: &["issuer.exchange.audience"],
         apply: Apply::Issuer(|rules| {
             rules.exchanged = |held, asked| Granted {
                 audience: held.audience.clone(),
@@ -54,21 +54,21 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-widens-by-prefix",
         about: "An exchange compares the paths of scopes letter by letter.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &["issuer.exchange.wider.sibling"],
         apply: Apply::Issuer(|rules| rules.exchanges = covers_by_prefix),
     },
     Fault {
         name: "issuer-exchange-widens-upwards",
         about: "An exchange gives the directories that lead to the path of the subject token.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &["issuer.exchange.wider.root", "issuer.exchange.wider.parent"],
         apply: Apply::Issuer(|rules| rules.exchanges = covers_above),
     },
     Fault {
         name: "issuer-exchange-widens-operations",
         about: "An exchange gives every operation in the paths of the subject token.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &["issuer.exchange.wider.operation"],
         apply: Apply::Issuer(|rules| rules.exchanges = covers_by_path),
     },
     Fault {
@@ -92,7 +92,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-widens-groups",
         about: "An exchange gives groups that the subject token has not.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &["issuer.exchange.wider.groups"],
         apply: Apply::Issuer(|rules| {
             rules.exchanges =
                 |held, asked| covers(held, asked) || asked.starts_with("wlcg.groups:");
@@ -102,14 +102,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-takes-expired",
         about: "Subject tokens that have expired are exchanged.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &["issuer.exchange.expired"],
         apply: Apply::Issuer(|rules| rules.subject_is_alive = |_, _| true),
     },
     Fault {
         name: "issuer-exchange-takes-tampered",
         about: "Subject tokens are exchanged whatever their signature.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &["issuer.exchange.tampered"],
         apply: Apply::Issuer(|rules| {
             rules.subject_is_genuine = |genuine| genuine != Genuine::UnknownKey
         }),
@@ -118,7 +118,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-takes-any-key",
         about: "Subject tokens with an unknown key are exchanged.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &["issuer.exchange.unknown-key"],
         apply: Apply::Issuer(|rules| {
             rules.subject_is_genuine = |genuine| genuine != Genuine::Wrong
         }),
@@ -127,7 +127,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-takes-foreign",
         about: "Subject tokens of other issuers are exchanged.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &[
+            "issuer.exchange.tampered",
+            "issuer.exchange.unknown-key",
+            "issuer.exchange.foreign",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.subject_is_genuine = |_| true;
             rules.subject_is_own = |_, _| true;
@@ -137,28 +141,32 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-refresh-widens-by-prefix",
         about: "A refresh compares the paths of scopes letter by letter.",
         clauses: &["ISS-REF-01"],
-        cases: &[],
+        cases: &["issuer.refresh.wider.sibling"],
         apply: Apply::Issuer(|rules| rules.refreshes = covers_by_prefix),
     },
     Fault {
         name: "issuer-refresh-widens-upwards",
         about: "A refresh gives the directories that lead to the path of the refresh token.",
         clauses: &["ISS-REF-01"],
-        cases: &[],
+        cases: &["issuer.refresh.wider.root"],
         apply: Apply::Issuer(|rules| rules.refreshes = covers_above),
     },
     Fault {
         name: "issuer-refresh-widens-operations",
         about: "A refresh gives every operation in the paths of the refresh token.",
         clauses: &["ISS-REF-01"],
-        cases: &[],
+        cases: &["issuer.refresh.wider.operation"],
         apply: Apply::Issuer(|rules| rules.refreshes = covers_by_path),
     },
     Fault {
         name: "issuer-refresh-widens",
         about: "A refresh gives whatever is asked for.",
         clauses: &["ISS-REF-01"],
-        cases: &[],
+        cases: &[
+            "issuer.refresh.wider.root",
+            "issuer.refresh.wider.sibling",
+            "issuer.refresh.wider.operation",
+        ],
         apply: Apply::Issuer(|rules| rules.refreshes = |_, _| true),
     },
     Fault {
@@ -172,21 +180,21 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-refresh-narrows-nothing",
         about: "A refresh for less gives all that the refresh token has.",
         clauses: &["ISS-REF-01"],
-        cases: &[],
+        cases: &["issuer.refresh.narrower"],
         apply: Apply::Issuer(|rules| rules.refreshed = |held, _| held.clone()),
     },
     Fault {
         name: "issuer-refresh-for-other-client",
         about: "Refresh tokens work for every client.",
         clauses: &["ISS-REF-02"],
-        cases: &[],
+        cases: &["issuer.refresh.other-client"],
         apply: Apply::Issuer(|rules| rules.bound = |_, _| true),
     },
     Fault {
         name: "issuer-refresh-without-secret",
         about: "Refresh tokens work without authentication of the client.",
         clauses: &["ISS-REF-02"],
-        cases: &[],
+        cases: &["issuer.refresh.no-secret"],
         apply: Apply::Issuer(|rules| {
             rules.admitted = |proven, attempt| {
                 let lax = proven == Proven::Missing && attempt.grant("refresh_token");
@@ -198,7 +206,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-refresh-with-wrong-secret",
         about: "Refresh tokens work with any secret of the client.",
         clauses: &["ISS-REF-02"],
-        cases: &[],
+        cases: &["issuer.refresh.wrong-secret"],
         apply: Apply::Issuer(|rules| {
             rules.admitted = |proven, attempt| {
                 let lax = proven == Proven::Wrong && attempt.grant("refresh_token");
@@ -210,35 +218,35 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-refresh-without-grace",
         about: "A refresh token works no more as soon as another took its place.",
         clauses: &["ISS-REF-03"],
-        cases: &[],
+        cases: &["issuer.refresh.grace"],
         apply: Apply::Issuer(|rules| rules.grace = Duration::ZERO),
     },
     Fault {
         name: "issuer-refresh-lives-years",
         about: "Refresh tokens are good for two years.",
         clauses: &["ISS-REF-04"],
-        cases: &[],
+        cases: &["issuer.refresh.lifetime"],
         apply: Apply::Issuer(|rules| rules.refresh_lifetime = 2 * 365 * 24 * 3600),
     },
     Fault {
         name: "issuer-refresh-lives-hours",
         about: "Refresh tokens are good for twelve hours.",
         clauses: &["ISS-REF-04"],
-        cases: &[],
+        cases: &["issuer.refresh.lifetime"],
         apply: Apply::Issuer(|rules| rules.refresh_lifetime = 12 * 3600),
     },
     Fault {
         name: "issuer-refresh-is-bearer",
         about: "A refresh token is taken where an access token is due.",
         clauses: &["ISS-REF-05"],
-        cases: &[],
+        cases: &["issuer.refresh.bearer"],
         apply: Apply::Issuer(|rules| rules.refresh_is_bearer = true),
     },
     Fault {
         name: "issuer-refresh-is-access",
         about: "A refresh token is an access token with a long life.",
         clauses: &["ISS-REF-05"],
-        cases: &[],
+        cases: &["issuer.refresh.bearer", "issuer.refresh.subject"],
         apply: Apply::Issuer(|rules| {
             rules.refresh_claims = |claims, of| {
                 let scope = format!("openid {}", of.granted.scope.join(" "));
@@ -260,14 +268,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-revokes-nothing",
         about: "Revocation is answered with 200, and the token goes on working.",
         clauses: &["ISS-REV-01"],
-        cases: &[],
+        cases: &["issuer.revocation.refresh"],
         apply: Apply::Issuer(|rules| rules.revokes = false),
     },
     Fault {
         name: "issuer-revocation-unnamed",
         about: "The metadata have no revocation endpoint.",
         clauses: &["ISS-REV-01", "ISS-META-06"],
-        cases: &[],
+        cases: &["issuer.revocation.named"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Metadata
@@ -282,7 +290,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-revocation-refused",
         about: "Tokens that are known cannot be revoked.",
         clauses: &["ISS-REV-01"],
-        cases: &[],
+        cases: &["issuer.revocation.refresh"],
         apply: Apply::Issuer(|rules| {
             rules.revocation = |known| match known {
                 true => Err(OAuthError::new("unsupported_token_type", "not revocable")),
@@ -294,7 +302,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-revocation-needs-token",
         about: "Revocation of a token that nobody knows is an error.",
         clauses: &["ISS-REV-02"],
-        cases: &[],
+        cases: &["issuer.revocation.unknown"],
         apply: Apply::Issuer(|rules| {
             rules.revocation = |known| match known {
                 true => Ok(()),
@@ -306,7 +314,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-revokes-for-anybody",
         about: "Tokens are revoked without authentication of the client.",
         clauses: &["ISS-REV-02"],
-        cases: &[],
+        cases: &[
+            "issuer.revocation.no-client",
+            "issuer.revocation.unknown.no-client",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.admitted = |proven, attempt| {
                 let lax = proven == Proven::Missing && attempt.place == Place::Revocation;
@@ -318,7 +329,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-revokes-for-wrong-secret",
         about: "Tokens are revoked with any secret of the client.",
         clauses: &["ISS-REV-02"],
-        cases: &[],
+        cases: &["issuer.revocation.wrong-secret"],
         apply: Apply::Issuer(|rules| {
             rules.admitted = |proven, attempt| {
                 let lax = proven == Proven::Wrong && attempt.place == Place::Revocation;

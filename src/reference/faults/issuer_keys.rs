@@ -12,7 +12,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-off-curve",
         about: "One of the published keys is no point of its curve.",
         clauses: &["ISS-JWKS-01"],
-        cases: &[],
+        cases: &["issuer.keys.set"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| keys.push(point());
         }),
@@ -21,7 +21,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-padded",
         about: "The RSA key is published in base64 with padding.",
         clauses: &["ISS-JWKS-01"],
-        cases: &[],
+        cases: &["issuer.keys.set"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 if let Some(n) = rsa(keys).and_then(|key| key.get_mut("n")) {
@@ -35,7 +35,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-untyped",
         about: "One of the published keys has no kty.",
         clauses: &["ISS-JWKS-01"],
-        cases: &[],
+        cases: &["issuer.keys.set"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 keys.push(json!({"kid": "spare", "use": "sig", "alg": "RS256"}));
@@ -46,7 +46,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-nameless",
         about: "The RSA key has no kid.",
         clauses: &["ISS-JWKS-02"],
-        cases: &[],
+        cases: &["issuer.keys.ids"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 if let Some(Value::Object(key)) = rsa(keys) {
@@ -59,7 +59,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-of-one-name",
         about: "Both keys have the same kid.",
         clauses: &["ISS-JWKS-02"],
-        cases: &[],
+        cases: &["issuer.keys.ids"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 let name = keys.first().map(|key| key["kid"].clone());
@@ -73,7 +73,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-private",
         about: "The EC key is published with its private part.",
         clauses: &["ISS-JWKS-03"],
-        cases: &[],
+        cases: &["issuer.keys.public"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 // Not the real one: to imitate the fault no secret need be given away.
@@ -87,7 +87,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-primes",
         about: "The RSA key is published with its primes.",
         clauses: &["ISS-JWKS-03"],
-        cases: &[],
+        cases: &["issuer.keys.public"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 if let Some(key) = rsa(keys) {
@@ -102,7 +102,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-symmetric",
         about: "A symmetric key is published beside the others.",
         clauses: &["ISS-JWKS-03"],
-        cases: &[],
+        cases: &["issuer.keys.public"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 keys.push(json!({
@@ -116,7 +116,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-short",
         about: "One of the published keys is for RSA with 1024 bits.",
         clauses: &["ISS-JWKS-04"],
-        cases: &[],
+        cases: &["issuer.keys.strong"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 // Odd, and its highest bit is set.
@@ -131,7 +131,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-exponent",
         about: "The public exponent of the RSA key is 1.",
         clauses: &["ISS-JWKS-04"],
-        cases: &[],
+        cases: &["issuer.keys.strong"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 if let Some(key) = rsa(keys) {
@@ -163,7 +163,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-uncached",
         about: "Nobody may keep the keys.",
         clauses: &["ISS-JWKS-05"],
-        cases: &[],
+        cases: &["issuer.keys.caching"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| kept(answer, at, Some("no-store"));
         }),
@@ -172,7 +172,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-for-a-minute",
         about: "The keys may be kept for a minute.",
         clauses: &["ISS-JWKS-05"],
-        cases: &[],
+        cases: &["issuer.keys.caching"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| kept(answer, at, Some("max-age=60"));
         }),
@@ -181,7 +181,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-for-a-year",
         about: "The keys may be kept for a year.",
         clauses: &["ISS-JWKS-05"],
-        cases: &[],
+        cases: &["issuer.keys.caching"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| kept(answer, at, Some("max-age=31536000"));
         }),
@@ -190,7 +190,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-for-how-long",
         about: "Nothing says how long the keys may be kept.",
         clauses: &["ISS-JWKS-05"],
-        cases: &[],
+        cases: &["issuer.keys.caching"],
         apply: Apply::Issuer(|rules| rules.finish = |answer, at| kept(answer, at, None)),
     },
 ];

@@ -11,7 +11,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-metadata-is-text",
         about: "The metadata are said to be plain text.",
         clauses: &["ISS-META-01"],
-        cases: &[],
+        cases: &["issuer.metadata.published"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Metadata {
@@ -25,7 +25,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-metadata-slash",
         about: "The metadata write the issuer with a slash more, or less, than its tokens.",
         clauses: &["ISS-META-02"],
-        cases: &[],
+        cases: &["issuer.metadata.issuer", "issuer.token.issuer.exact"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| with(it, "issuer", toggled));
         }),
@@ -34,7 +34,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-metadata-http",
         about: "The metadata write the issuer with http.",
         clauses: &["ISS-META-02"],
-        cases: &[],
+        cases: &["issuer.metadata.issuer", "issuer.token.issuer.exact"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| with(it, "issuer", cleartext));
         }),
@@ -43,14 +43,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-slash",
         about: "Tokens write the issuer with a slash more, or less, than the metadata.",
         clauses: &["ISS-META-02"],
-        cases: &[],
+        cases: &["issuer.token.issuer.exact"],
         apply: Apply::Issuer(|rules| rules.claims = |claims, _| with(claims, "iss", toggled)),
     },
     Fault {
         name: "issuer-keys-unnamed",
         about: "The metadata have no jwks_uri.",
         clauses: &["ISS-META-03"],
-        cases: &[],
+        cases: &["issuer.metadata.keys"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| without(it, "jwks_uri"));
         }),
@@ -59,7 +59,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-relative",
         about: "The metadata name the keys by a relative URL.",
         clauses: &["ISS-META-03"],
-        cases: &[],
+        cases: &["issuer.metadata.keys"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| put(it, "jwks_uri", json!("/jwks")));
         }),
@@ -68,7 +68,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-over-http",
         about: "The metadata name the keys by an http URL.",
         clauses: &["ISS-META-03", "ISS-META-04"],
-        cases: &[],
+        cases: &["issuer.metadata.keys", "issuer.metadata.https"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| with(it, "jwks_uri", cleartext));
         }),
@@ -77,7 +77,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-tokens-over-http",
         about: "The metadata name the token endpoint by an http URL.",
         clauses: &["ISS-META-04"],
-        cases: &[],
+        cases: &["issuer.metadata.https"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
                 |answer, at| told(answer, at, |it| with(it, "token_endpoint", cleartext));
@@ -87,7 +87,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-introspection-over-http",
         about: "The metadata name the introspection endpoint by an http URL.",
         clauses: &["ISS-META-04"],
-        cases: &[],
+        cases: &["issuer.metadata.https"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 told(answer, at, |it| {
@@ -107,7 +107,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-other-metadata",
         about: "Where RFC 8414 has the metadata there are some of another time.",
         clauses: &["ISS-META-05"],
-        cases: &[],
+        cases: &[
+            "issuer.metadata.inserted",
+            "issuer.metadata.authorization-server",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::OtherMetadata {
@@ -122,7 +125,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-tokens-unnamed",
         about: "The metadata have no token endpoint.",
         clauses: &["ISS-META-06"],
-        cases: &[],
+        cases: &["issuer.metadata.token-endpoint"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| without(it, "token_endpoint"));
         }),
@@ -131,7 +134,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-introspection-unnamed",
         about: "The metadata have no introspection endpoint.",
         clauses: &["ISS-META-06"],
-        cases: &[],
+        cases: &["issuer.metadata.introspection"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
                 |answer, at| told(answer, at, |it| without(it, "introspection_endpoint"));
@@ -141,7 +144,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-grants-unnamed",
         about: "The metadata do not say which grants there are.",
         clauses: &["ISS-META-06"],
-        cases: &[],
+        cases: &["issuer.metadata.grants"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| without(it, "grant_types_supported"));
         }),
@@ -150,7 +153,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-unnamed",
         about: "The metadata do not list token exchange.",
         clauses: &["ISS-META-06"],
-        cases: &[],
+        cases: &["issuer.metadata.grants"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 told(answer, at, |it| {
@@ -166,7 +169,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scopes-in-one",
         about: "The metadata list all scopes as one text.",
         clauses: &["ISS-META-06"],
-        cases: &[],
+        cases: &["issuer.metadata.scopes"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 told(answer, at, |it| {
@@ -179,7 +182,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-authentication-unnamed",
         about: "The metadata say that clients need not authenticate.",
         clauses: &["ISS-META-06"],
-        cases: &[],
+        cases: &["issuer.metadata.authentication"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 told(answer, at, |it| {
@@ -192,7 +195,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-metadata-alternate",
         about: "Of two replicas one has metadata without the revocation endpoint.",
         clauses: &["ISS-EP-05"],
-        cases: &[],
+        cases: &["issuer.endpoint.alike.metadata"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if second_replica(at) {
@@ -205,7 +208,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-alternate",
         about: "Of two replicas one has only one of the keys.",
         clauses: &["ISS-EP-05"],
-        cases: &[],
+        cases: &["issuer.endpoint.alike.keys"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 let keys = answer.json().and_then(|document| document.get_mut("keys"));

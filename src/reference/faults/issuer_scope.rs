@@ -13,7 +13,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-takes-bare-scope",
         about: "A storage scope without a path is granted.",
         clauses: &["ISS-TOK-13", "ISS-TOK-12"],
-        cases: &[],
+        cases: &["issuer.token.scope.bare"],
         apply: Apply::Issuer(|rules| {
             rules.known =
                 |word| known(word) || (word.starts_with("storage.") && !word.contains(':'));
@@ -23,7 +23,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-takes-empty-path",
         about: "A storage scope with an empty path is granted.",
         clauses: &["ISS-TOK-13", "ISS-TOK-12"],
-        cases: &[],
+        cases: &["issuer.token.scope.empty"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) || storage(word, |path| path.is_empty());
         }),
@@ -32,7 +32,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-takes-relative-path",
         about: "A storage scope with a relative path is granted.",
         clauses: &["ISS-TOK-13", "ISS-TOK-12"],
-        cases: &[],
+        cases: &["issuer.token.scope.relative"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| {
                 known(word) || storage(word, |path| !path.is_empty() && !path.starts_with('/'))
@@ -43,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-takes-dots",
         about: "A storage scope with dot segments in its path is granted.",
         clauses: &["ISS-TOK-13", "ISS-TOK-12"],
-        cases: &[],
+        cases: &["issuer.token.scope.dots"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) || storage(word, |path| path.contains("/../"));
         }),
@@ -52,7 +52,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-takes-double-slashes",
         about: "A storage scope with two slashes in a row is granted.",
         clauses: &["ISS-TOK-13", "ISS-TOK-12"],
-        cases: &[],
+        cases: &["issuer.token.scope.slashes"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) || storage(word, |path| path.contains("//"));
         }),
@@ -61,7 +61,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-takes-escaped-dots",
         about: "A storage scope with escaped dot segments in its path is granted.",
         clauses: &["ISS-TOK-13", "ISS-TOK-12"],
-        cases: &[],
+        cases: &["issuer.token.scope.escaped-dots"],
         apply: Apply::Issuer(|rules| {
             rules.known =
                 |word| known(word) || storage(word, |path| path.to_lowercase().contains("%2e%2e"));
@@ -71,7 +71,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-gives-one-capability",
         about: "Of several capabilities that are asked for only the first is given.",
         clauses: &["ISS-CAP-01"],
-        cases: &[],
+        cases: &["issuer.capability.several", "issuer.capability.same-name"],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, scope| {
                 let mut seen = false;
@@ -89,7 +89,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-gives-one-of-a-name",
         about: "Of several capabilities of one name only the last is given.",
         clauses: &["ISS-CAP-01"],
-        cases: &[],
+        cases: &["issuer.capability.same-name"],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, scope| {
                 let name = |word: &str| word.split_once(':').map(|(name, _)| name.to_owned());
@@ -106,7 +106,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-adds-reading",
         about: "Who asks for a storage capability gets storage.read for everything with it.",
         clauses: &["ISS-CAP-01", "ISS-CAP-02"],
-        cases: &[],
+        cases: &[
+            "issuer.capability.one",
+            "issuer.capability.several",
+            "issuer.capability.same-name",
+            "issuer.capability.nothing-more",
+            "issuer.capability.nothing-more.modify",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, mut scope| {
                 if scope.iter().any(|word| word.starts_with("storage.")) {
@@ -120,7 +126,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-adds-creating",
         about: "Who asks for storage.modify gets storage.create with it.",
         clauses: &["ISS-CAP-01", "ISS-CAP-02"],
-        cases: &[],
+        cases: &[
+            "issuer.capability.several",
+            "issuer.capability.nothing-more.modify",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, mut scope| {
                 let paths = scope
@@ -136,7 +145,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-entitles-by-prefix",
         about: "Who is entitled to a path is entitled to all that begin with the same letters.",
         clauses: &["ISS-CAP-02"],
-        cases: &[],
+        cases: &["issuer.capability.narrow.sibling"],
         apply: Apply::Issuer(|rules| {
             rules.entitled = |held, word| held.iter().any(|held| word.starts_with(held.as_str()));
         }),
@@ -145,7 +154,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-entitles-above",
         about: "Who is entitled to a path is entitled to the directories that lead there.",
         clauses: &["ISS-CAP-02"],
-        cases: &[],
+        cases: &["issuer.capability.narrow.root"],
         apply: Apply::Issuer(|rules| {
             rules.entitled = |held, word| {
                 let above = |held: &String| covers(&[word.to_owned()], held);
@@ -157,14 +166,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-entitles-by-path",
         about: "Who is entitled to a path is entitled to every operation there.",
         clauses: &["ISS-CAP-02"],
-        cases: &[],
+        cases: &["issuer.capability.narrow.operation"],
         apply: Apply::Issuer(|rules| rules.entitled = covers_by_path),
     },
     Fault {
         name: "issuer-entitles-dots",
         about: "Entitlements are compared before dot segments are taken in.",
         clauses: &["ISS-CAP-02", "ISS-TOK-13"],
-        cases: &[],
+        cases: &["issuer.token.scope.dots", "issuer.capability.narrow.dots"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) || storage(word, |path| path.contains("/../"));
             rules.entitled = covers_as_written;
@@ -192,7 +201,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-entitles-capitals",
         about: "Capabilities in capitals are granted to everybody, in small letters.",
         clauses: &["ISS-CAP-02"],
-        cases: &[],
+        cases: &["issuer.capability.narrow.capitals"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(&word.to_lowercase());
             rules.entitled = |held, word| covers(held, word) || word.starts_with("STORAGE.");
@@ -211,7 +220,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-partial-untold",
         about: "What is not due is left out, and the reply does not say so.",
         clauses: &["ISS-CAP-03"],
-        cases: &[],
+        cases: &["issuer.capability.told"],
         apply: Apply::Issuer(|rules| {
             rules.drops_what_is_not_due = true;
             rules.finish = untold;
@@ -244,7 +253,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-narrower-refused",
         about: "A client gets exactly the scopes to which it is entitled, and none below them.",
         clauses: &["ISS-CAP-04"],
-        cases: &[],
+        cases: &["issuer.capability.narrow.below"],
         apply: Apply::Issuer(|rules| {
             rules.entitled = |held, word| held.iter().any(|held| held == word);
         }),
@@ -253,7 +262,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-set-incomplete",
         about: "Of a capability set the last capability is not given.",
         clauses: &["ISS-CAP-05"],
-        cases: &[],
+        cases: &[
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.capability_set = |group, membership, sets| {
                 let mut set = capability_set(group, membership, sets)?;
@@ -266,7 +279,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-set-alone",
         about: "Who asks for a capability set gets nothing else.",
         clauses: &["ISS-CAP-05"],
-        cases: &[],
+        cases: &["issuer.capability.set.beside"],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |asked, mut scope| {
                 if asked
@@ -283,7 +296,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-set-for-anybody",
         about: "Capability sets are given to who is no member of their group.",
         clauses: &["ISS-CAP-06"],
-        cases: &[],
+        cases: &["issuer.capability.set.foreign"],
         apply: Apply::Issuer(|rules| {
             rules.capability_set = |group, membership, sets| match sets.get(group) {
                 Some(set) => Ok(set.clone()),
@@ -297,7 +310,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-set-is-unknown",
         about: "A capability set that is not due is refused as a scope that nobody knows.",
         clauses: &["ISS-CAP-06"],
-        cases: &[],
+        cases: &["issuer.capability.set.foreign"],
         apply: Apply::Issuer(|rules| {
             rules.capability_set = |group, membership, sets| {
                 capability_set(group, membership, sets)
@@ -309,7 +322,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-claims-any-version",
         about: "Tokens claim whatever version of the profile was asked for.",
         clauses: &["ISS-VER-01", "ISS-TOK-03"],
-        cases: &[],
+        cases: &["issuer.token.version.unknown"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) || word.starts_with("wlcg:");
             rules.claims = |claims, of| {
@@ -324,7 +337,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-host-has-no-scope",
         about: "The scope host.auth is not given to anybody.",
         clauses: &["ISS-HOST-01"],
-        cases: &[],
+        cases: &["issuer.token.host"],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, mut scope| {
                 scope.retain(|word| word != "host.auth");
@@ -336,7 +349,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-client-has-other-name",
         about: "A client that acts for itself is another sub.",
         clauses: &["ISS-HOST-01"],
-        cases: &[],
+        cases: &["issuer.token.client"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if of.holder.login.is_none() {

@@ -14,7 +14,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-names-no-key",
         about: "Tokens do not say with which key they are signed.",
         clauses: &["ISS-TOK-01"],
-        cases: &[],
+        cases: &["issuer.token.signed"],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
                 header.kid = None;
@@ -26,7 +26,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-names-other-key",
         about: "Tokens name a key that is not published.",
         clauses: &["ISS-TOK-01"],
-        cases: &[],
+        cases: &["issuer.token.signed"],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
                 header.kid = Some("next".into());
@@ -38,7 +38,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-names-wrong-key",
         about: "Tokens name the other one of the published keys.",
         clauses: &["ISS-TOK-01"],
-        cases: &[],
+        cases: &["issuer.token.signed"],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
                 header.kid = Some(keys.rsa.id.clone());
@@ -50,7 +50,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-symmetric",
         about: "Tokens are signed with HS256.",
         clauses: &["ISS-TOK-01"],
-        cases: &[],
+        cases: &["issuer.token.signed", "issuer.token.algorithm"],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
                 header.alg = Algorithm::HS256;
@@ -63,7 +63,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-half-signed",
         about: "The signature of tokens is that of others.",
         clauses: &["ISS-TOK-01"],
-        cases: &[],
+        cases: &["issuer.token.signed"],
         apply: Apply::Issuer(|rules| {
             rules.sign = |header, claims, keys| {
                 let other = sign(header.clone(), &Map::new(), keys)?;
@@ -78,7 +78,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-without-jti",
         about: "Tokens have no jti.",
         clauses: &["ISS-TOK-02"],
-        cases: &[],
+        cases: &["issuer.token.claims"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 claims.remove("jti");
@@ -89,7 +89,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-without-iat",
         about: "Tokens do not say when they were issued.",
         clauses: &["ISS-TOK-02"],
-        cases: &[],
+        cases: &["issuer.token.claims"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 claims.remove("iat");
@@ -100,7 +100,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-times-are-text",
         about: "Tokens have their end as a text.",
         clauses: &["ISS-TOK-02"],
-        cases: &[],
+        cases: &["issuer.token.claims"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 let end = claims["exp"].to_string();
@@ -112,7 +112,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-without-version",
         about: "Tokens have no wlcg.ver.",
         clauses: &["ISS-TOK-02"],
-        cases: &[],
+        cases: &["issuer.token.claims"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 claims.remove("wlcg.ver");
@@ -123,7 +123,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-version-is-number",
         about: "wlcg.ver is a number.",
         clauses: &["ISS-TOK-02", "ISS-TOK-03"],
-        cases: &[],
+        cases: &["issuer.token.claims", "issuer.token.version"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "wlcg.ver", json!(1.0));
         }),
@@ -132,7 +132,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-version-is-short",
         about: "wlcg.ver is 1.",
         clauses: &["ISS-TOK-03"],
-        cases: &[],
+        cases: &["issuer.token.version"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "wlcg.ver", json!("1"));
         }),
@@ -141,7 +141,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-version-is-that-of-text",
         about: "wlcg.ver is the version of the profile's text.",
         clauses: &["ISS-TOK-03"],
-        cases: &[],
+        cases: &["issuer.token.version"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "wlcg.ver", json!("1.3"));
         }),
@@ -150,7 +150,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-issuer-has-query",
         about: "iss has a query.",
         clauses: &["ISS-TOK-04", "ISS-META-02"],
-        cases: &[],
+        cases: &["issuer.token.issuer", "issuer.token.issuer.exact"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 let url = claims["iss"].as_str().unwrap_or_default();
@@ -163,7 +163,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-issuer-is-http",
         about: "iss is an http URL.",
         clauses: &["ISS-TOK-04", "ISS-META-02"],
-        cases: &[],
+        cases: &["issuer.token.issuer", "issuer.token.issuer.exact"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 let url = claims["iss"].as_str().unwrap_or_default();
@@ -176,7 +176,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-subject-changes",
         about: "Every token has another sub.",
         clauses: &["ISS-TOK-05", "ISS-HOST-01"],
-        cases: &[],
+        cases: &["issuer.token.subject.stable", "issuer.token.client"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "sub", json!(uuid::Uuid::new_v4().to_string()));
         }),
@@ -185,7 +185,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-subject-has-accents",
         about: "sub has letters that are not ASCII.",
         clauses: &["ISS-TOK-05", "ISS-HOST-01"],
-        cases: &[],
+        cases: &[
+            "issuer.token.subject",
+            "issuer.token.subject.stable",
+            "issuer.token.client",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "sub", json!("zo\u{eb}"));
         }),
@@ -194,7 +198,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-subject-is-long",
         about: "sub has more than 255 characters.",
         clauses: &["ISS-TOK-05", "ISS-HOST-01"],
-        cases: &[],
+        cases: &[
+            "issuer.token.subject",
+            "issuer.token.subject.stable",
+            "issuer.token.client",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "sub", json!("s".repeat(256)));
         }),
@@ -203,7 +211,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-subject-is-address",
         about: "The sub of a user is an e-mail address.",
         clauses: &["ISS-TOK-06"],
-        cases: &[],
+        cases: &["issuer.token.subject.user"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| of_user(claims, of, "ada.tester@example.org");
             rules.identity = |claims, of| of_user(claims, of, "ada.tester@example.org");
@@ -213,7 +221,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-subject-is-name",
         about: "The sub of a user is the subject of a certificate.",
         clauses: &["ISS-TOK-06"],
-        cases: &[],
+        cases: &["issuer.token.subject.user"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| of_user(claims, of, "/DC=org/DC=example/CN=Ada Tester");
             rules.identity = |claims, of| of_user(claims, of, "/DC=org/DC=example/CN=Ada Tester");
@@ -223,7 +231,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-id-returns",
         about: "Two tokens in a row have the same jti.",
         clauses: &["ISS-TOK-07"],
-        cases: &[],
+        cases: &["issuer.token.id"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 put(
@@ -238,7 +246,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-id-counts",
         about: "jti is a number that goes up.",
         clauses: &["ISS-TOK-07"],
-        cases: &[],
+        cases: &["issuer.token.id"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "jti", json!(count().to_string()));
         }),
@@ -247,42 +255,42 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-lives-a-week",
         about: "Access tokens are good for a week.",
         clauses: &["ISS-TOK-08"],
-        cases: &[],
+        cases: &["issuer.token.lifetime"],
         apply: Apply::Issuer(|rules| rules.lifetime = 7 * 24 * 3600),
     },
     Fault {
         name: "issuer-token-lives-a-shift",
         about: "Access tokens are good for eight hours.",
         clauses: &["ISS-TOK-08"],
-        cases: &[],
+        cases: &["issuer.token.lifetime"],
         apply: Apply::Issuer(|rules| rules.lifetime = 8 * 3600),
     },
     Fault {
         name: "issuer-token-lives-minutes",
         about: "Access tokens are good for five minutes.",
         clauses: &["ISS-TOK-08"],
-        cases: &[],
+        cases: &["issuer.token.lifetime"],
         apply: Apply::Issuer(|rules| rules.lifetime = 300),
     },
     Fault {
         name: "issuer-token-begins-late",
         about: "Tokens are good from two minutes after they are issued.",
         clauses: &["ISS-TOK-09"],
-        cases: &[],
+        cases: &["issuer.token.not-before"],
         apply: Apply::Issuer(|rules| rules.claims = |claims, _| begins(claims, 120)),
     },
     Fault {
         name: "issuer-token-begins-early",
         about: "Tokens are good from an hour before they are issued.",
         clauses: &["ISS-TOK-09"],
-        cases: &[],
+        cases: &["issuer.token.not-before"],
         apply: Apply::Issuer(|rules| rules.claims = |claims, _| begins(claims, -3600)),
     },
     Fault {
         name: "issuer-token-clock-is-slow",
         about: "All times in tokens are those of ten minutes ago.",
         clauses: &["ISS-TOK-10"],
-        cases: &[],
+        cases: &["issuer.token.issued"],
         apply: Apply::Issuer(|rules| {
             rules.lifetime = 1800;
             rules.claims = |claims, _| {
@@ -297,7 +305,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-ends-before",
         about: "Tokens end five minutes before expires_in says so.",
         clauses: &["ISS-TOK-10"],
-        cases: &[],
+        cases: &["issuer.token.expires-in"],
         apply: Apply::Issuer(|rules| {
             rules.lifetime = 1800;
             rules.claims = |claims, _| {
@@ -310,7 +318,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-is-list",
         about: "scope is an array.",
         clauses: &["ISS-TOK-11"],
-        cases: &[],
+        cases: &["issuer.token.scope.form"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| put(claims, "scope", json!(of.granted.scope));
         }),
@@ -319,7 +327,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-has-commas",
         about: "The words of scope are separated by commas.",
         clauses: &["ISS-TOK-11"],
-        cases: &[],
+        cases: &["issuer.token.scope.form"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| put(claims, "scope", json!(of.granted.scope.join(", ")));
         }),
@@ -328,7 +336,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-doubled",
         about: "The first word of scope stands there twice.",
         clauses: &["ISS-TOK-11"],
-        cases: &[],
+        cases: &["issuer.token.scope.form"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 let first = of.granted.scope.first().cloned().unwrap_or_default();
@@ -341,7 +349,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-spaced",
         about: "The words of scope are separated by two spaces.",
         clauses: &["ISS-TOK-11"],
-        cases: &[],
+        cases: &["issuer.token.scope.form"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| put(claims, "scope", json!(of.granted.scope.join("  ")));
         }),
@@ -350,7 +358,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-loses-paths",
         about: "Storage scopes come out without their paths.",
         clauses: &["ISS-TOK-12", "ISS-CAP-01"],
-        cases: &[],
+        cases: &[
+            "issuer.token.scope.paths",
+            "issuer.capability.one",
+            "issuer.capability.several",
+            "issuer.capability.same-name",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 rewrite(claims, of, |word| {
@@ -363,7 +376,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-doubles-slashes",
         about: "Paths of storage scopes come out with two slashes in front.",
         clauses: &["ISS-TOK-12"],
-        cases: &[],
+        cases: &["issuer.token.scope.paths"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| rewrite(claims, of, |word| word.replacen(":/", "://", 1));
         }),
@@ -372,7 +385,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-is-relative",
         about: "Paths of storage scopes come out without the slash in front.",
         clauses: &["ISS-TOK-12", "ISS-CAP-01"],
-        cases: &[],
+        cases: &[
+            "issuer.token.scope.paths",
+            "issuer.capability.one",
+            "issuer.capability.several",
+            "issuer.capability.same-name",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| rewrite(claims, of, |word| word.replacen(":/", ":", 1));
         }),
@@ -381,7 +399,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-ignored",
         about: "Every token is for everybody.",
         clauses: &["ISS-TOK-14"],
-        cases: &[],
+        cases: &[
+            "issuer.token.audience.one",
+            "issuer.token.audience.two",
+            "issuer.token.audience.resource",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "aud", json!(ANY_AUDIENCE));
         }),
@@ -390,7 +412,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-is-list",
         about: "A single audience comes out as an array.",
         clauses: &["ISS-TOK-14"],
-        cases: &[],
+        cases: &[
+            "issuer.token.audience.one",
+            "issuer.token.audience.any",
+            "issuer.token.audience.resource",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| put(claims, "aud", json!(of.granted.audience.each()));
         }),
@@ -399,7 +425,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-first-only",
         about: "Of several audiences only the first comes out.",
         clauses: &["ISS-TOK-14"],
-        cases: &[],
+        cases: &["issuer.token.audience.two"],
         apply: Apply::Issuer(|rules| {
             rules.claims =
                 |claims, of| put(claims, "aud", json!(of.granted.audience.each().first()));
@@ -409,7 +435,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-joined",
         about: "Several audiences come out as one text.",
         clauses: &["ISS-TOK-14"],
-        cases: &[],
+        cases: &["issuer.token.audience.two"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 put(claims, "aud", json!(of.granted.audience.each().join(" ")));
@@ -420,7 +446,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-without-port",
         about: "Audiences lose their port.",
         clauses: &["ISS-TOK-14"],
-        cases: &[],
+        cases: &[
+            "issuer.token.audience.one",
+            "issuer.token.audience.resource",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if let [one] = of.granted.audience.each()
@@ -436,7 +465,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-missing",
         about: "A token for nobody in particular has no aud.",
         clauses: &["ISS-TOK-15", "ISS-TOK-02"],
-        cases: &[],
+        cases: &["issuer.token.claims", "issuer.token.audience.unasked"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if of.granted.audience.each() == [ANY_AUDIENCE] {
@@ -449,7 +478,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-empty",
         about: "A token for nobody in particular has an empty aud.",
         clauses: &["ISS-TOK-15"],
-        cases: &[],
+        cases: &["issuer.token.audience.unasked"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if of.granted.audience.each() == [ANY_AUDIENCE] {
@@ -462,7 +491,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-without-scope",
         about: "Tokens have no scope.",
         clauses: &["ISS-TOK-16", "ISS-CAP-01"],
-        cases: &[],
+        cases: &[
+            "issuer.token.rights",
+            "issuer.capability.one",
+            "issuer.capability.several",
+            "issuer.capability.same-name",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 claims.remove("scope");
@@ -473,7 +507,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-is-big",
         about: "Tokens have two kilobytes of what nobody asked for.",
         clauses: &["ISS-TOK-17"],
-        cases: &[],
+        cases: &["issuer.token.small"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 let list: Vec<String> = (0..60)

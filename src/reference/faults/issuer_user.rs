@@ -13,7 +13,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-doubled",
         about: "The first group stands there twice.",
         clauses: &["ISS-GRP-01"],
-        cases: &[],
+        cases: &["issuer.groups.form"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 with_groups(claims, |list| list.extend(list.first().cloned()));
@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-without-slash",
         about: "Groups come out without the slash in front.",
         clauses: &["ISS-GRP-01"],
-        cases: &[],
+        cases: &["issuer.groups.form"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 with_groups(claims, |list| {
@@ -39,7 +39,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-are-text",
         about: "Groups come out as one text.",
         clauses: &["ISS-GRP-01"],
-        cases: &[],
+        cases: &["issuer.groups.form"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if claims.contains_key(GROUPS) {
@@ -52,7 +52,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-of-other-vo",
         about: "Groups come with one of another VO.",
         clauses: &["ISS-GRP-02", "ISS-GRP-07"],
-        cases: &[],
+        cases: &["issuer.groups.vo"],
         apply: Apply::Issuer(|rules| {
             rules.claims =
                 |claims, _| with_groups(claims, |list| list.push("/other/users".to_owned()));
@@ -62,7 +62,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-not-in-id-token",
         about: "ID tokens have no groups.",
         clauses: &["ISS-GRP-03"],
-        cases: &[],
+        cases: &["issuer.groups.both"],
         apply: Apply::Issuer(|rules| {
             rules.identity = |claims, _| {
                 claims.remove(GROUPS);
@@ -73,7 +73,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-only-in-id-token",
         about: "Where an ID token is asked for, the access token has no groups.",
         clauses: &["ISS-GRP-03"],
-        cases: &[],
+        cases: &["issuer.groups.both"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if of.granted.scope.iter().any(|word| word == "openid") {
@@ -86,7 +86,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-unasked",
         about: "The default groups come with every token.",
         clauses: &["ISS-GRP-04"],
-        cases: &[],
+        cases: &["issuer.groups.unasked", "issuer.groups.unasked.user"],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let asked = groups(scope, membership)?;
@@ -101,7 +101,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-all-at-once",
         about: "Who asks for groups gets the optional ones as well.",
         clauses: &["ISS-GRP-05"],
-        cases: &[],
+        cases: &["issuer.groups.asked", "issuer.groups.default"],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut asked = groups(scope, membership)?;
@@ -118,7 +118,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-default-only",
         about: "Optional groups are not given to who asks for them.",
         clauses: &["ISS-GRP-05", "ISS-GRP-03"],
-        cases: &[],
+        cases: &["issuer.groups.asked"],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut asked = groups(scope, membership)?;
@@ -131,7 +131,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-sorted",
         about: "Groups come in the order of the alphabet.",
         clauses: &["ISS-GRP-06"],
-        cases: &[],
+        cases: &[
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut asked = groups(scope, membership)?;
@@ -144,7 +149,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-reversed",
         about: "Groups come in the reverse of the order of the request.",
         clauses: &["ISS-GRP-06"],
-        cases: &[],
+        cases: &[
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.default-first",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.default-named",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut asked = groups(scope, membership)?;
@@ -157,7 +169,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-without-default",
         about: "Who asks for an optional group does not get the default ones.",
         clauses: &["ISS-GRP-06"],
-        cases: &[],
+        cases: &[
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut asked = groups(scope, membership)?;
@@ -172,7 +188,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-of-others",
         about: "Every group that is asked for is given.",
         clauses: &["ISS-GRP-07"],
-        cases: &[],
+        cases: &[
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+            "issuer.groups.foreign.capitals",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut all = membership.clone();
@@ -186,7 +209,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-by-prefix",
         about: "Members of a group get every group whose name begins with its name.",
         clauses: &["ISS-GRP-07"],
-        cases: &[],
+        cases: &[
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut all = membership.clone();
@@ -204,7 +232,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-in-any-case",
         about: "The case of a group's name does not count.",
         clauses: &["ISS-GRP-07"],
-        cases: &[],
+        cases: &["issuer.groups.foreign.capitals"],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut all = membership.clone();
@@ -219,7 +247,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-of-others-untold",
         about: "Groups of others are left out, and the reply has them in its scope.",
         clauses: &["ISS-GRP-07"],
-        cases: &[],
+        cases: &[
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let foreign =
@@ -237,7 +271,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-refused-as-scope",
         about: "Groups of others are refused as scopes that nobody knows.",
         clauses: &["ISS-GRP-07"],
-        cases: &[],
+        cases: &[
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 groups(scope, membership)
@@ -249,7 +289,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-assurance-missing",
         about: "Tokens of users say nothing of their assurance.",
         clauses: &["ISS-ASS-01"],
-        cases: &[],
+        cases: &["issuer.token.assurance"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 claims.remove("eduperson_assurance");
@@ -261,7 +301,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-assurance-is-text",
         about: "The assurance in tokens of users is one text.",
         clauses: &["ISS-ASS-01"],
-        cases: &[],
+        cases: &["issuer.token.assurance"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 let first = claims
@@ -277,7 +317,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-identity-for-anybody",
         about: "ID tokens are for the audience of the access token.",
         clauses: &["ISS-IDT-01"],
-        cases: &[],
+        cases: &["issuer.token.identity"],
         apply: Apply::Issuer(|rules| {
             rules.identity = |claims, of| put(claims, "aud", of.granted.audience.to_json());
         }),
@@ -286,7 +326,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-identity-of-another",
         about: "ID tokens have another sub than access tokens.",
         clauses: &["ISS-IDT-01"],
-        cases: &[],
+        cases: &["issuer.token.identity"],
         apply: Apply::Issuer(|rules| {
             rules.identity = |claims, of: Telling| {
                 let subject = format!("{}-{}", of.client, of.holder.subject);
@@ -298,7 +338,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-identity-from-elsewhere",
         about: "ID tokens name the issuer without its port.",
         clauses: &["ISS-IDT-01"],
-        cases: &[],
+        cases: &["issuer.token.identity"],
         apply: Apply::Issuer(|rules| {
             rules.identity = |claims, _| put(claims, "iss", json!("https://localhost/"));
         }),
