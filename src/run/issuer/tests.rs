@@ -49,6 +49,7 @@ fn subject() -> IssuerSubject {
     let set = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect();
     IssuerSubject {
         always: true,
+        profile: None,
         vo: Some("wlcg".into()),
         default_groups: vec!["/wlcg".into()],
         optional_groups: vec!["/wlcg/test".into(), "/wlcg/alpha".into()],
@@ -458,40 +459,4 @@ async fn what_is_not_declared_is_skipped_with_what_to_write() {
         count(&record, Verdict::Fail) + count(&record, Verdict::Error),
         0
     );
-}
-
-/// Prints, for each fault of the issuer, the cases that catch it; `cargo test … -- --ignored --nocapture`.
-#[tokio::test]
-#[ignore = "a table for people"]
-async fn faults_and_what_catches_them() {
-    let mut text = String::new();
-    for fault in reference::faults() {
-        if !fault.of_issuer() {
-            continue;
-        }
-        let lab = lab(vec![fault]).await;
-        let mut selection = all();
-        selection.strict = true;
-        selection.slow = false;
-        let record = judged(&lab.inventory, &selection, Redactor::default()).await;
-        let results = record.results.iter();
-        let of = |verdict| {
-            let results = results
-                .clone()
-                .filter(move |result| result.verdict == verdict);
-            results
-                .map(|result| result.case.to_string())
-                .collect::<Vec<_>>()
-        };
-        let failed = of(Verdict::Fail);
-        text += &format!(
-            "{}\t{}\t{}\t{}\t{}\n",
-            fault.name,
-            fault.clauses.join(","),
-            failed.join(","),
-            of(Verdict::Error).join(","),
-            of(Verdict::Skip).join(","),
-        );
-    }
-    std::fs::write("/tmp/issgen/faults.tsv", text).unwrap();
 }
