@@ -40,7 +40,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-untyped",
         about: "Replies do not say of which type the token is.",
         clauses: &["ISS-EP-01"],
-        cases: &["issuer.endpoint.reply"],
+        cases: &["issuer.endpoint.reply", "issuer.exchange.narrower"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 replied(answer, at, |reply| {
@@ -53,7 +53,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-of-other-type",
         about: "Replies give the token the type of JWT.",
         clauses: &["ISS-EP-01"],
-        cases: &["issuer.endpoint.reply"],
+        cases: &["issuer.endpoint.reply", "issuer.exchange.narrower"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
                 |answer, at| replied(answer, at, |reply| put(reply, "token_type", json!("JWT")));
@@ -63,7 +63,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-reply-is-html",
         about: "Replies with tokens are said to be HTML.",
         clauses: &["ISS-EP-01"],
-        cases: &["issuer.endpoint.reply"],
+        cases: &["issuer.endpoint.reply", "issuer.exchange.narrower"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Token && answer.status.is_success() {
@@ -91,6 +91,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.endpoint.error.grant",
             "issuer.endpoint.error.scope",
             "issuer.endpoint.error.foreign-scope",
+            "issuer.token.version.unknown",
+            "issuer.endpoint.device",
         ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
@@ -108,6 +110,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.endpoint.error.grant",
             "issuer.endpoint.error.scope",
             "issuer.endpoint.error.foreign-scope",
+            "issuer.token.version.unknown",
+            "issuer.endpoint.device",
         ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
@@ -127,6 +131,27 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.endpoint.error.scope",
             "issuer.endpoint.error.foreign-scope",
             "issuer.endpoint.no-client",
+            "issuer.token.version.unknown",
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+            "issuer.capability.told",
+            "issuer.capability.told.unknown",
+            "issuer.capability.set.foreign",
+            "issuer.exchange.tampered",
+            "issuer.exchange.unknown-key",
+            "issuer.exchange.foreign",
+            "issuer.exchange.expired",
+            "issuer.refresh.wider.root",
+            "issuer.refresh.wider.sibling",
+            "issuer.refresh.wider.operation",
+            "issuer.refresh.other-client",
+            "issuer.refresh.no-secret",
+            "issuer.refresh.wrong-secret",
+            "issuer.revocation.refresh",
+            "issuer.endpoint.device",
         ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
@@ -142,7 +167,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-error-has-own-code",
         about: "A client that is not known is told so with a code of the issuer's own.",
         clauses: &["ISS-EP-02"],
-        cases: &["issuer.endpoint.error.secret", "issuer.endpoint.no-client"],
+        cases: &[
+            "issuer.endpoint.error.secret",
+            "issuer.endpoint.no-client",
+            "issuer.refresh.no-secret",
+            "issuer.refresh.wrong-secret",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| recode(answer, at, "invalid_client", "bad_credentials");
         }),
@@ -154,6 +184,11 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "issuer.endpoint.error.scope",
             "issuer.endpoint.error.foreign-scope",
+            "issuer.capability.told",
+            "issuer.capability.told.unknown",
+            "issuer.refresh.wider.root",
+            "issuer.refresh.wider.sibling",
+            "issuer.refresh.wider.operation",
         ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| recode(answer, at, "invalid_scope", "scope_error");
@@ -187,7 +222,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-devices-unnamed",
         about: "The metadata have no device authorization endpoint.",
         clauses: &["ISS-EP-04"],
-        cases: &["issuer.endpoint.device.named"],
+        cases: &[
+            "issuer.endpoint.device.named",
+            "issuer.metadata.inserted",
+            "issuer.metadata.authorization-server",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Metadata {

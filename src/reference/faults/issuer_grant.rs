@@ -180,7 +180,22 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-refresh-narrows-nothing",
         about: "A refresh for less gives all that the refresh token has.",
         clauses: &["ISS-REF-01"],
-        cases: &["issuer.refresh.narrower"],
+        cases: &[
+            "issuer.refresh.narrower",
+            "issuer.groups.asked",
+            "issuer.groups.unasked",
+            "issuer.groups.unasked.user",
+            "issuer.groups.default",
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.default-first",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.default-named",
+            "issuer.groups.order.appended",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+        ],
         apply: Apply::Issuer(|rules| rules.refreshed = |held, _| held.clone()),
     },
     Fault {
@@ -275,7 +290,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-revocation-unnamed",
         about: "The metadata have no revocation endpoint.",
         clauses: &["ISS-REV-01", "ISS-META-06"],
-        cases: &["issuer.revocation.named"],
+        cases: &[
+            "issuer.revocation.named",
+            "issuer.metadata.inserted",
+            "issuer.metadata.authorization-server",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::Metadata

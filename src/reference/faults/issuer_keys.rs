@@ -144,7 +144,15 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-unusual",
         about: "The only key is for RS512.",
         clauses: &["ISS-JWKS-04", "ISS-TOK-01"],
-        cases: &[],
+        cases: &[
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+            "issuer.capability.set.foreign",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
                 keys.retain(|key| key["kty"] == "RSA");

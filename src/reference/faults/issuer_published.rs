@@ -34,7 +34,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-metadata-http",
         about: "The metadata write the issuer with http.",
         clauses: &["ISS-META-02"],
-        cases: &["issuer.metadata.issuer", "issuer.token.issuer.exact"],
+        cases: &[
+            "issuer.metadata.issuer",
+            "issuer.token.issuer.exact",
+            "issuer.metadata.https",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| with(it, "issuer", cleartext));
         }),
@@ -43,7 +47,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-slash",
         about: "Tokens write the issuer with a slash more, or less, than the metadata.",
         clauses: &["ISS-META-02"],
-        cases: &["issuer.token.issuer.exact"],
+        cases: &["issuer.token.issuer.exact", "issuer.exchange.narrower"],
         apply: Apply::Issuer(|rules| rules.claims = |claims, _| with(claims, "iss", toggled)),
     },
     Fault {
@@ -59,7 +63,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-keys-relative",
         about: "The metadata name the keys by a relative URL.",
         clauses: &["ISS-META-03"],
-        cases: &["issuer.metadata.keys"],
+        cases: &["issuer.metadata.keys", "issuer.metadata.https"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| told(answer, at, |it| put(it, "jwks_uri", json!("/jwks")));
         }),
@@ -77,7 +81,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-tokens-over-http",
         about: "The metadata name the token endpoint by an http URL.",
         clauses: &["ISS-META-04"],
-        cases: &["issuer.metadata.https"],
+        cases: &["issuer.metadata.https", "issuer.metadata.token-endpoint"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
                 |answer, at| told(answer, at, |it| with(it, "token_endpoint", cleartext));
@@ -87,7 +91,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-introspection-over-http",
         about: "The metadata name the introspection endpoint by an http URL.",
         clauses: &["ISS-META-04"],
-        cases: &["issuer.metadata.https"],
+        cases: &["issuer.metadata.https", "issuer.metadata.introspection"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 told(answer, at, |it| {

@@ -71,7 +71,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-gives-one-capability",
         about: "Of several capabilities that are asked for only the first is given.",
         clauses: &["ISS-CAP-01"],
-        cases: &["issuer.capability.several", "issuer.capability.same-name"],
+        cases: &[
+            "issuer.capability.several",
+            "issuer.capability.same-name",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, scope| {
                 let mut seen = false;
@@ -89,7 +95,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-gives-one-of-a-name",
         about: "Of several capabilities of one name only the last is given.",
         clauses: &["ISS-CAP-01"],
-        cases: &["issuer.capability.same-name"],
+        cases: &["issuer.capability.same-name", "issuer.refresh.narrower"],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, scope| {
                 let name = |word: &str| word.split_once(':').map(|(name, _)| name.to_owned());
@@ -112,6 +118,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.capability.same-name",
             "issuer.capability.nothing-more",
             "issuer.capability.nothing-more.modify",
+            "issuer.capability.below",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.exchange.narrower",
+            "issuer.refresh.narrower",
         ],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, mut scope| {
@@ -279,7 +290,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-set-alone",
         about: "Who asks for a capability set gets nothing else.",
         clauses: &["ISS-CAP-05"],
-        cases: &["issuer.capability.set.beside"],
+        cases: &["issuer.capability.set.beside", "issuer.refresh.narrower"],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |asked, mut scope| {
                 if asked

@@ -14,7 +14,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-names-no-key",
         about: "Tokens do not say with which key they are signed.",
         clauses: &["ISS-TOK-01"],
-        cases: &["issuer.token.signed"],
+        cases: &[
+            "issuer.token.signed",
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+            "issuer.capability.set.foreign",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
                 header.kid = None;
@@ -26,7 +35,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-names-other-key",
         about: "Tokens name a key that is not published.",
         clauses: &["ISS-TOK-01"],
-        cases: &["issuer.token.signed"],
+        cases: &[
+            "issuer.token.signed",
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+            "issuer.capability.set.foreign",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
                 header.kid = Some("next".into());
@@ -38,7 +56,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-names-wrong-key",
         about: "Tokens name the other one of the published keys.",
         clauses: &["ISS-TOK-01"],
-        cases: &["issuer.token.signed"],
+        cases: &[
+            "issuer.token.signed",
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+            "issuer.capability.set.foreign",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
                 header.kid = Some(keys.rsa.id.clone());
@@ -50,7 +77,17 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-symmetric",
         about: "Tokens are signed with HS256.",
         clauses: &["ISS-TOK-01"],
-        cases: &["issuer.token.signed", "issuer.token.algorithm"],
+        cases: &[
+            "issuer.token.signed",
+            "issuer.token.algorithm",
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+            "issuer.capability.set.foreign",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
                 header.alg = Algorithm::HS256;
@@ -63,7 +100,16 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-half-signed",
         about: "The signature of tokens is that of others.",
         clauses: &["ISS-TOK-01"],
-        cases: &["issuer.token.signed"],
+        cases: &[
+            "issuer.token.signed",
+            "issuer.groups.foreign",
+            "issuer.groups.foreign.beside",
+            "issuer.groups.foreign.vo",
+            "issuer.groups.foreign.prefix",
+            "issuer.groups.foreign.below",
+            "issuer.capability.set.foreign",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.sign = |header, claims, keys| {
                 let other = sign(header.clone(), &Map::new(), keys)?;
@@ -78,7 +124,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-without-jti",
         about: "Tokens have no jti.",
         clauses: &["ISS-TOK-02"],
-        cases: &["issuer.token.claims"],
+        cases: &[
+            "issuer.token.claims",
+            "issuer.token.id",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 claims.remove("jti");
@@ -89,7 +139,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-without-iat",
         about: "Tokens do not say when they were issued.",
         clauses: &["ISS-TOK-02"],
-        cases: &["issuer.token.claims"],
+        cases: &[
+            "issuer.token.claims",
+            "issuer.token.lifetime",
+            "issuer.token.issued",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 claims.remove("iat");
@@ -100,7 +154,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-times-are-text",
         about: "Tokens have their end as a text.",
         clauses: &["ISS-TOK-02"],
-        cases: &["issuer.token.claims"],
+        cases: &[
+            "issuer.token.claims",
+            "issuer.token.lifetime",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 let end = claims["exp"].to_string();
@@ -112,7 +170,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-without-version",
         about: "Tokens have no wlcg.ver.",
         clauses: &["ISS-TOK-02"],
-        cases: &["issuer.token.claims"],
+        cases: &[
+            "issuer.token.claims",
+            "issuer.token.version",
+            "issuer.token.version.any",
+            "issuer.token.version.known",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 claims.remove("wlcg.ver");
@@ -123,7 +186,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-version-is-number",
         about: "wlcg.ver is a number.",
         clauses: &["ISS-TOK-02", "ISS-TOK-03"],
-        cases: &["issuer.token.claims", "issuer.token.version"],
+        cases: &[
+            "issuer.token.claims",
+            "issuer.token.version",
+            "issuer.token.version.any",
+            "issuer.token.version.known",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "wlcg.ver", json!(1.0));
         }),
@@ -132,7 +200,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-version-is-short",
         about: "wlcg.ver is 1.",
         clauses: &["ISS-TOK-03"],
-        cases: &["issuer.token.version"],
+        cases: &[
+            "issuer.token.version",
+            "issuer.token.version.any",
+            "issuer.token.version.known",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "wlcg.ver", json!("1"));
         }),
@@ -150,7 +222,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-issuer-has-query",
         about: "iss has a query.",
         clauses: &["ISS-TOK-04", "ISS-META-02"],
-        cases: &["issuer.token.issuer", "issuer.token.issuer.exact"],
+        cases: &[
+            "issuer.token.issuer",
+            "issuer.token.issuer.exact",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 let url = claims["iss"].as_str().unwrap_or_default();
@@ -163,7 +239,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-issuer-is-http",
         about: "iss is an http URL.",
         clauses: &["ISS-TOK-04", "ISS-META-02"],
-        cases: &["issuer.token.issuer", "issuer.token.issuer.exact"],
+        cases: &[
+            "issuer.token.issuer",
+            "issuer.token.issuer.exact",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 let url = claims["iss"].as_str().unwrap_or_default();
@@ -176,7 +256,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-subject-changes",
         about: "Every token has another sub.",
         clauses: &["ISS-TOK-05", "ISS-HOST-01"],
-        cases: &["issuer.token.subject.stable", "issuer.token.client"],
+        cases: &[
+            "issuer.token.subject.stable",
+            "issuer.token.client",
+            "issuer.token.identity",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "sub", json!(uuid::Uuid::new_v4().to_string()));
         }),
@@ -189,6 +273,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.token.subject",
             "issuer.token.subject.stable",
             "issuer.token.client",
+            "issuer.token.subject.user",
+            "issuer.token.identity",
         ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "sub", json!("zo\u{eb}"));
@@ -202,6 +288,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.token.subject",
             "issuer.token.subject.stable",
             "issuer.token.client",
+            "issuer.token.subject.user",
+            "issuer.token.identity",
         ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "sub", json!("s".repeat(256)));
@@ -231,7 +319,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-token-id-returns",
         about: "Two tokens in a row have the same jti.",
         clauses: &["ISS-TOK-07"],
-        cases: &["issuer.token.id"],
+        cases: &["issuer.token.id", "issuer.token.id.many"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 put(
@@ -318,7 +406,20 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-is-list",
         about: "scope is an array.",
         clauses: &["ISS-TOK-11"],
-        cases: &["issuer.token.scope.form"],
+        cases: &[
+            "issuer.token.scope.form",
+            "issuer.token.host",
+            "issuer.capability.one",
+            "issuer.capability.several",
+            "issuer.capability.same-name",
+            "issuer.capability.nothing-more.modify",
+            "issuer.capability.narrow.below",
+            "issuer.capability.below",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| put(claims, "scope", json!(of.granted.scope));
         }),
@@ -327,7 +428,15 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-has-commas",
         about: "The words of scope are separated by commas.",
         clauses: &["ISS-TOK-11"],
-        cases: &["issuer.token.scope.form"],
+        cases: &[
+            "issuer.token.scope.form",
+            "issuer.token.host",
+            "issuer.capability.several",
+            "issuer.capability.same-name",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| put(claims, "scope", json!(of.granted.scope.join(", ")));
         }),
@@ -363,6 +472,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.capability.one",
             "issuer.capability.several",
             "issuer.capability.same-name",
+            "issuer.capability.nothing-more",
+            "issuer.capability.nothing-more.modify",
+            "issuer.capability.narrow.below",
+            "issuer.capability.below",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+            "issuer.exchange.narrower",
         ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
@@ -376,7 +493,22 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-scope-doubles-slashes",
         about: "Paths of storage scopes come out with two slashes in front.",
         clauses: &["ISS-TOK-12"],
-        cases: &["issuer.token.scope.paths"],
+        cases: &[
+            "issuer.token.scope.paths",
+            "issuer.capability.one",
+            "issuer.capability.several",
+            "issuer.capability.same-name",
+            "issuer.capability.nothing-more",
+            "issuer.capability.nothing-more.modify",
+            "issuer.capability.narrow.below",
+            "issuer.capability.below",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+            "issuer.exchange.narrower",
+            "issuer.exchange.unspecified",
+            "issuer.refresh.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| rewrite(claims, of, |word| word.replacen(":/", "://", 1));
         }),
@@ -390,6 +522,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.capability.one",
             "issuer.capability.several",
             "issuer.capability.same-name",
+            "issuer.capability.nothing-more",
+            "issuer.capability.nothing-more.modify",
+            "issuer.capability.narrow.below",
+            "issuer.capability.below",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+            "issuer.exchange.narrower",
         ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| rewrite(claims, of, |word| word.replacen(":/", ":", 1));
@@ -403,6 +543,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.token.audience.one",
             "issuer.token.audience.two",
             "issuer.token.audience.resource",
+            "issuer.exchange.audience",
         ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| put(claims, "aud", json!(ANY_AUDIENCE));
@@ -416,6 +557,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.token.audience.one",
             "issuer.token.audience.any",
             "issuer.token.audience.resource",
+            "issuer.exchange.audience",
         ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| put(claims, "aud", json!(of.granted.audience.each()));
@@ -449,6 +591,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "issuer.token.audience.one",
             "issuer.token.audience.resource",
+            "issuer.exchange.audience",
         ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
@@ -465,7 +608,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-missing",
         about: "A token for nobody in particular has no aud.",
         clauses: &["ISS-TOK-15", "ISS-TOK-02"],
-        cases: &["issuer.token.claims", "issuer.token.audience.unasked"],
+        cases: &[
+            "issuer.token.claims",
+            "issuer.token.audience.unasked",
+            "issuer.token.audience.any",
+            "issuer.exchange.narrower",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if of.granted.audience.each() == [ANY_AUDIENCE] {
@@ -478,7 +626,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-audience-empty",
         about: "A token for nobody in particular has an empty aud.",
         clauses: &["ISS-TOK-15"],
-        cases: &["issuer.token.audience.unasked"],
+        cases: &["issuer.token.audience.unasked", "issuer.token.audience.any"],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if of.granted.audience.each() == [ANY_AUDIENCE] {
@@ -496,6 +644,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.capability.one",
             "issuer.capability.several",
             "issuer.capability.same-name",
+            "issuer.token.host",
+            "issuer.capability.nothing-more.modify",
+            "issuer.capability.narrow.below",
+            "issuer.capability.below",
+            "issuer.capability.set",
+            "issuer.capability.set.beside",
+            "issuer.capability.set.two",
+            "issuer.exchange.narrower",
         ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {

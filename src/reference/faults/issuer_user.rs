@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::issuer::{OAuthError, Telling, groups};
+use super::super::issuer::{OAuthError, Telling, covers, groups};
 use super::issuer_token::put;
 use super::{Apply, Fault};
 
@@ -13,7 +13,18 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-doubled",
         about: "The first group stands there twice.",
         clauses: &["ISS-GRP-01"],
-        cases: &["issuer.groups.form"],
+        cases: &[
+            "issuer.groups.form",
+            "issuer.groups.both",
+            "issuer.groups.asked",
+            "issuer.groups.default",
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.default-first",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.default-named",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 with_groups(claims, |list| list.extend(list.first().cloned()));
@@ -24,7 +35,19 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-without-slash",
         about: "Groups come out without the slash in front.",
         clauses: &["ISS-GRP-01"],
-        cases: &["issuer.groups.form"],
+        cases: &[
+            "issuer.groups.form",
+            "issuer.groups.vo",
+            "issuer.groups.both",
+            "issuer.groups.asked",
+            "issuer.groups.default",
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.default-first",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.default-named",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, _| {
                 with_groups(claims, |list| {
@@ -39,7 +62,18 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-are-text",
         about: "Groups come out as one text.",
         clauses: &["ISS-GRP-01"],
-        cases: &["issuer.groups.form"],
+        cases: &[
+            "issuer.groups.form",
+            "issuer.groups.both",
+            "issuer.groups.asked",
+            "issuer.groups.default",
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.default-first",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.default-named",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims = |claims, of| {
                 if claims.contains_key(GROUPS) {
@@ -52,7 +86,18 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-of-other-vo",
         about: "Groups come with one of another VO.",
         clauses: &["ISS-GRP-02", "ISS-GRP-07"],
-        cases: &["issuer.groups.vo"],
+        cases: &[
+            "issuer.groups.vo",
+            "issuer.groups.both",
+            "issuer.groups.asked",
+            "issuer.groups.default",
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.default-first",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.default-named",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.claims =
                 |claims, _| with_groups(claims, |list| list.push("/other/users".to_owned()));
@@ -86,7 +131,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-unasked",
         about: "The default groups come with every token.",
         clauses: &["ISS-GRP-04"],
-        cases: &["issuer.groups.unasked", "issuer.groups.unasked.user"],
+        cases: &[
+            "issuer.groups.unasked",
+            "issuer.groups.unasked.user",
+            "issuer.capability.nothing-more",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let asked = groups(scope, membership)?;
@@ -101,7 +150,14 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-all-at-once",
         about: "Who asks for groups gets the optional ones as well.",
         clauses: &["ISS-GRP-05"],
-        cases: &["issuer.groups.asked", "issuer.groups.default"],
+        cases: &[
+            "issuer.groups.asked",
+            "issuer.groups.default",
+            "issuer.groups.order.default-first",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.default-named",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut asked = groups(scope, membership)?;
@@ -118,7 +174,15 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-groups-default-only",
         about: "Optional groups are not given to who asks for them.",
         clauses: &["ISS-GRP-05", "ISS-GRP-03"],
-        cases: &["issuer.groups.asked"],
+        cases: &[
+            "issuer.groups.asked",
+            "issuer.groups.order.request",
+            "issuer.groups.order.other",
+            "issuer.groups.order.default-first",
+            "issuer.groups.order.default-last",
+            "issuer.groups.order.default-named",
+            "issuer.groups.order.appended",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
                 let mut asked = groups(scope, membership)?;
@@ -173,6 +237,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.groups.order.request",
             "issuer.groups.order.other",
             "issuer.groups.order.appended",
+            "issuer.groups.asked",
         ],
         apply: Apply::Issuer(|rules| {
             rules.groups = |scope, membership| {
@@ -195,8 +260,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.groups.foreign.prefix",
             "issuer.groups.foreign.below",
             "issuer.groups.foreign.capitals",
+            "issuer.groups.foreign.dots",
         ],
         apply: Apply::Issuer(|rules| {
+            rules.refreshes = covers_groups;
             rules.groups = |scope, membership| {
                 let mut all = membership.clone();
                 let asked = scope.iter().filter_map(|word| named(word));
@@ -214,8 +281,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.groups.foreign.beside",
             "issuer.groups.foreign.prefix",
             "issuer.groups.foreign.below",
+            "issuer.groups.foreign.dots",
         ],
         apply: Apply::Issuer(|rules| {
+            rules.refreshes = covers_groups;
             rules.groups = |scope, membership| {
                 let mut all = membership.clone();
                 let begins = |group: &&str| {
@@ -234,6 +303,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-GRP-07"],
         cases: &["issuer.groups.foreign.capitals"],
         apply: Apply::Issuer(|rules| {
+            rules.refreshes = covers_groups;
             rules.groups = |scope, membership| {
                 let mut all = membership.clone();
                 let asked = scope.iter().filter_map(|word| named(word));
@@ -255,6 +325,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.groups.foreign.below",
         ],
         apply: Apply::Issuer(|rules| {
+            rules.refreshes = covers_groups;
             rules.groups = |scope, membership| {
                 let foreign =
                     |word: &&String| named(word).is_some_and(|group| !membership.has(group));
@@ -344,6 +415,11 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
 ];
+
+/// What a user has consented to, and every group: whether the user is a member is another question.
+fn covers_groups(held: &[String], word: &str) -> bool {
+    covers(held, word) || named(word).is_some()
+}
 
 fn named(word: &str) -> Option<&str> {
     word.strip_prefix("wlcg.groups:")
