@@ -96,8 +96,7 @@ impl Broker {
     /// The token for `request`: one that is at hand, or a new one.
     ///
     /// # Errors
-    /// [`TokenError::Refused`] when the issuer gives something else; [`TokenError::Unavailable`] when
-    /// it gives nothing.
+    /// A refusal ([`TokenError::refused`]) when the issuer gives something else; anything else when it gives nothing.
     pub async fn token(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
         self.give(request, fit, Age::Kept).await
     }

@@ -75,7 +75,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-widens-by-dots",
         about: "An exchange compares paths before dot segments are taken in.",
         clauses: &["ISS-EX-02", "ISS-TOK-13"],
-        cases: &[],
+        cases: &["issuer.token.scope.dots", "issuer.exchange.wider.dots"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) || storage(word, |path| path.contains("/../"));
             rules.exchanges = covers_as_written;
@@ -85,7 +85,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-exchange-widens-unasked",
         about: "An exchange for nothing in particular gives storage.read for everything.",
         clauses: &["ISS-EX-02"],
-        cases: &[],
+        cases: &["issuer.exchange.unspecified"],
         apply: Apply::Issuer(|rules| rules.exchanged = widened),
     },
     Fault {
@@ -173,7 +173,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-refresh-widens-unasked",
         about: "A refresh for nothing in particular gives storage.read for everything.",
         clauses: &["ISS-REF-01"],
-        cases: &[],
+        cases: &["issuer.refresh.same"],
         apply: Apply::Issuer(|rules| rules.refreshed = widened),
     },
     Fault {

@@ -152,6 +152,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.groups.foreign.below",
             "issuer.capability.set.foreign",
             "issuer.exchange.narrower",
+            "issuer.keys.usual",
+            "issuer.token.algorithm",
         ],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {

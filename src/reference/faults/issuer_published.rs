@@ -104,7 +104,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-without-tls",
         about: "Everything is served without TLS as well.",
         clauses: &["ISS-META-04"],
-        cases: &[],
+        cases: &["issuer.metadata.cleartext", "issuer.keys.cleartext"],
         apply: Apply::Issuer(|rules| rules.cleartext = true),
     },
     Fault {

@@ -194,7 +194,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-entitles-escaped-dots",
         about: "Entitlements are compared before escaped dot segments are taken in.",
         clauses: &["ISS-CAP-02", "ISS-TOK-13"],
-        cases: &[],
+        cases: &[
+            "issuer.token.scope.escaped-dots",
+            "issuer.capability.narrow.escaped-dots",
+        ],
         apply: Apply::Issuer(|rules| {
             rules.known =
                 |word| known(word) || storage(word, |path| path.to_lowercase().contains("/%2e%2e"));
@@ -205,7 +208,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-entitles-by-first",
         about: "Only the first scope is compared with what a client is entitled to.",
         clauses: &["ISS-CAP-02"],
-        cases: &[],
+        cases: &["issuer.capability.narrow.beside"],
         apply: Apply::Issuer(|rules| rules.compares_first_only = true),
     },
     Fault {
@@ -241,7 +244,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-unknown-untold",
         about: "Scopes that nobody knows are left out, and the reply does not say so.",
         clauses: &["ISS-CAP-03"],
-        cases: &[],
+        cases: &["issuer.capability.told.unknown"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) || !word.starts_with("storage.");
             rules.expanded = |_, mut scope| {
@@ -255,7 +258,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-deep-paths-refused",
         about: "Paths with more than three components are refused.",
         clauses: &["ISS-CAP-04"],
-        cases: &[],
+        cases: &["issuer.capability.below"],
         apply: Apply::Issuer(|rules| {
             rules.known = |word| known(word) && word.matches('/').count() <= 3;
         }),
