@@ -24,20 +24,6 @@ pub(super) const SOURCES: [&str; 10] = [
     "token-env",
     "token-file",
 ];
-const ACCOUNT_KEYS: [&str; 12] = [
-    "client-credentials",
-    "refresh-token",
-    "token-exchange",
-    "oidc-agent",
-    "bearer-token-discovery",
-    "mytoken",
-    "vault",
-    "command",
-    "token-env",
-    "token-file",
-    "scopes",
-    "groups",
-];
 const CLIENT_KEYS: [&str; 8] = [
     "id",
     "id-env",
@@ -48,30 +34,6 @@ const CLIENT_KEYS: [&str; 8] = [
     "kid",
     "authentication",
 ];
-const REFRESH_KEYS: [&str; 9] = [
-    "file",
-    "id",
-    "id-env",
-    "id-file",
-    "secret-env",
-    "secret-file",
-    "key-file",
-    "kid",
-    "authentication",
-];
-const EXCHANGE_KEYS: [&str; 10] = [
-    "subject-env",
-    "subject-file",
-    "id",
-    "id-env",
-    "id-file",
-    "secret-env",
-    "secret-file",
-    "key-file",
-    "kid",
-    "authentication",
-];
-
 /// How a client authenticates, as the word says it.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
@@ -113,7 +75,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<A
 
 fn account(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Account> {
     let name = name(d, entry);
-    let fields = entry.fields(d, "an account", &ACCOUNT_KEYS)?;
+    let fields = entry.fields(d, "an account", &with(&[], &SOURCES, &["scopes", "groups"]))?;
     let source = fields
         .one_of(d, &SOURCES, true)
         .and_then(|entry| source(d, entry));
@@ -127,6 +89,15 @@ fn account(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Account> {
         scopes: scopes?,
         groups: groups?,
     })
+}
+
+/// Keys together with those before and after them.
+pub(super) fn with(
+    before: &[&'static str],
+    keys: &[&'static str],
+    after: &[&'static str],
+) -> Vec<&'static str> {
+    [before, keys, after].concat()
 }
 
 /// A text or a list of them.
@@ -146,7 +117,12 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
             client(d, &fields).map(TokenSource::ClientCredentials)
         }
         "refresh-token" => {
-            let fields = mapping(d, entry, "`refresh-token`", &REFRESH_KEYS)?;
+            let fields = mapping(
+                d,
+                entry,
+                "`refresh-token`",
+                &with(&["file"], &CLIENT_KEYS, &[]),
+            )?;
             let file = fields
                 .require(d, "file")
                 .and_then(|entry| secret_file(d, entry));
@@ -156,7 +132,12 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
             })
         }
         "token-exchange" => {
-            let fields = mapping(d, entry, "`token-exchange`", &EXCHANGE_KEYS)?;
+            let fields = mapping(
+                d,
+                entry,
+                "`token-exchange`",
+                &with(&["subject-env", "subject-file"], &CLIENT_KEYS, &[]),
+            )?;
             let subject = fields
                 .one_of(d, &["subject-env", "subject-file"], true)
                 .and_then(|entry| secrets::of(d, entry));

@@ -7,24 +7,8 @@ use super::fields::{Entry, Fields};
 use super::{accounts, limits, paths, secrets, subject};
 use crate::model::{Issuer, IssuerLimits, IssuerSubject, SecretRef, TestKey};
 
-const KEYS: [&str; 16] = [
-    "url",
-    "accounts",
-    "client-credentials",
-    "refresh-token",
-    "token-exchange",
-    "oidc-agent",
-    "bearer-token-discovery",
-    "mytoken",
-    "vault",
-    "command",
-    "token-env",
-    "token-file",
-    "test-key",
-    "ca",
-    "limits",
-    "judge",
-];
+const BEFORE: [&str; 2] = ["url", "accounts"];
+const AFTER: [&str; 4] = ["test-key", "ca", "limits", "judge"];
 
 /// Who issues tokens, and who does it for endpoints that name nobody.
 #[derive(Default)]
@@ -62,7 +46,11 @@ pub(super) fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>) -> Issuers {
 
 fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Issuer> {
     let name = name(d, entry);
-    let fields = entry.fields(d, "an issuer", &KEYS)?;
+    let fields = entry.fields(
+        d,
+        "an issuer",
+        &accounts::with(&BEFORE, &accounts::SOURCES, &AFTER),
+    )?;
     let url = fields
         .require(d, "url")
         .and_then(|entry| issuer_url(d, entry));

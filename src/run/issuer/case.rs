@@ -90,6 +90,20 @@ struct Request<'r> {
     purpose: Purpose,
 }
 
+impl<'r> Request<'r> {
+    /// A form of a client as it is registered.
+    fn post(account: &'r Account, url: &'r str, fields: Vec<Field>) -> Self {
+        Self {
+            method: Method::Post,
+            url,
+            fields,
+            proof: Proof::Good,
+            account,
+            purpose: Purpose::Step,
+        }
+    }
+}
+
 impl<'a> Asking<'a> {
     async fn all(&mut self, asks: &[Ask]) -> Result<(), Stop> {
         for ask in asks {
@@ -438,16 +452,7 @@ impl<'a> Asking<'a> {
             Field::secret("refresh_token", &old, "$REFRESH_TOKEN"),
         ];
         fields.extend(wishes(ask.scope.as_deref(), &ask.audience, &ask.resource));
-        let answered = self
-            .request(Request {
-                method: Method::Post,
-                url,
-                fields,
-                proof: Proof::Good,
-                account,
-                purpose: Purpose::Step,
-            })
-            .await?;
+        let answered = self.request(Request::post(account, url, fields)).await?;
         if let Some(new) = answered
             .grant
             .as_ref()
@@ -488,16 +493,7 @@ impl<'a> Asking<'a> {
         self.site.shared.redactor.add(&subject);
         let mut fields = exchanged(&subject);
         fields.extend(wishes(ask.scope.as_deref(), &ask.audience, &[]));
-        let answered = self
-            .request(Request {
-                method: Method::Post,
-                url,
-                fields,
-                proof: Proof::Good,
-                account,
-                purpose: Purpose::Step,
-            })
-            .await?;
+        let answered = self.request(Request::post(account, url, fields)).await?;
         self.keep(&answered, false);
         Ok(vec![answered])
     }
@@ -531,12 +527,8 @@ impl<'a> Asking<'a> {
             fields.extend(wishes(Some(&scope), &[], &[]));
             let answered = self
                 .request(Request {
-                    method: Method::Post,
-                    url,
-                    fields,
-                    proof: Proof::Good,
-                    account,
                     purpose: Purpose::Arrange,
+                    ..Request::post(account, url, fields)
                 })
                 .await?;
             let Some(grant) = answered.grant else {
@@ -661,16 +653,7 @@ impl<'a> Asking<'a> {
             Field::secret("client_id", &client.id, "$CLIENT_ID"),
             Field::plain("scope", scope),
         ];
-        let answered = self
-            .request(Request {
-                method: Method::Post,
-                url,
-                fields,
-                proof: Proof::Good,
-                account,
-                purpose: Purpose::Step,
-            })
-            .await?;
+        let answered = self.request(Request::post(account, url, fields)).await?;
         let document: Option<serde_json::Value> =
             serde_json::from_slice(&answered.answer.body).ok();
         let code =
@@ -689,16 +672,7 @@ impl<'a> Asking<'a> {
             Field::plain("grant_type", DEVICE),
             Field::secret("device_code", &code, "$DEVICE_CODE"),
         ];
-        let answered = self
-            .request(Request {
-                method: Method::Post,
-                url,
-                fields,
-                proof: Proof::Good,
-                account,
-                purpose: Purpose::Step,
-            })
-            .await?;
+        let answered = self.request(Request::post(account, url, fields)).await?;
         Ok(vec![answered])
     }
 

@@ -101,12 +101,7 @@ impl Running<'_> {
         let Some(request) = &self.site.plan.tape else {
             return Err("nobody gives the observer of tape a token".into());
         };
-        let endpoint = &self.site.plan.endpoint;
-        let token = self
-            .site
-            .shared
-            .token(endpoint, request, Fit::AtLeast)
-            .await;
+        let token = self.token(request, Fit::AtLeast).await;
         token.map_err(|error| error.to_string())
     }
 
@@ -117,12 +112,7 @@ impl Running<'_> {
                 "nobody gives the observer of tape a token".into(),
             ));
         };
-        let endpoint = &self.site.plan.endpoint;
-        let token = self
-            .site
-            .shared
-            .token(endpoint, request, Fit::AtLeast)
-            .await;
+        let token = self.token(request, Fit::AtLeast).await;
         token.map_err(|error| {
             let reason = format!(
                 "the observer of tape, who needs storage.stage:/ and storage.poll:/, has no token: {error}"
