@@ -167,7 +167,7 @@ pub struct RunArgs {
     pub files: Files,
     #[command(flatten)]
     pub target: Target,
-    /// Only the endpoints whose name matches
+    /// Only the endpoints whose name matches; an issuer is `issuer:NAME`
     #[arg(long = "endpoint", value_name = "GLOB", num_args = 1..)]
     pub only: Vec<String>,
     /// Judges the issuers as well: those of the endpoints, or all of the file

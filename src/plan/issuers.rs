@@ -22,8 +22,9 @@ pub(super) fn plans(
         .copied()
         .filter(|case| !case.asks.is_empty())
         .collect();
-    let chosen = selection.endpoints(&inventory.endpoints)?;
-    let on_trial = |issuer: &Issuer| selection.on_trial.contains(&issuer.name);
+    let chosen = selection.endpoints(inventory)?;
+    let on_trial =
+        |issuer: &Issuer| selection.on_trial.contains(&issuer.name) || selection.names(issuer);
     let concerned = |issuer: &Issuer| {
         let asked = alone || selection.issuers || issuer.subject.always;
         let of_endpoints = || {

@@ -45,7 +45,7 @@ pub fn plan(
     started: Timestamp,
 ) -> Result<Plan, SelectionError> {
     let cases: Vec<&Arc<Case>> = material.suites.iter().flat_map(|s| &s.cases).collect();
-    let endpoints = selection.endpoints(&inventory.endpoints)?;
+    let endpoints = selection.endpoints(inventory)?;
     let mut cases = selection.cases(&cases)?;
     // Whoever chooses cases about issuers alone wants issuers judged, and no storage.
     let alone = cases.iter().all(|case| !case.asks.is_empty());

@@ -384,6 +384,19 @@ fn patterns_select_and_must_match() {
 }
 
 #[test]
+fn issuers_are_selected_by_the_name_that_reports_have() {
+    let mut bench = Bench::new(endpoint("se"), issuer(true));
+    let mut select = |pattern: &str| {
+        bench.selection = Selection::new(&[pattern.to_owned()], &[]).unwrap();
+        let plan = bench.plan()?;
+        Ok::<_, SelectionError>(plan.rows().map(|row| row.name).collect::<Vec<_>>())
+    };
+    assert_eq!(select("issuer:iam").unwrap(), ["issuer:iam"]);
+    assert_eq!(select("*").unwrap(), ["se"], "nobody asked for issuers");
+    assert!(select("issuer:nobody").is_err());
+}
+
+#[test]
 fn who_cannot_reach_our_listener_is_not_asked_about_it() {
     let id = "authentication.issuer.foreign.unasked.read";
     let mut bench = Bench::new(endpoint("far"), issuer(true));
