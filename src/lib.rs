@@ -17,7 +17,7 @@
 //! | [`model`] | the nouns; known by all, knows nobody |
 //! | [`config`] | YAML to typed values, with diagnostics; alone names the YAML crate |
 //! | [`plan`] | what a run will do, decided before it starts |
-//! | [`token`] | sources, the broker, minted tokens |
+//! | [`token`] | sources, the broker, minted tokens, what is in a token and whether it is right |
 //! | [`http`] | exchanges with storage elements |
 //! | [`check`] | expectation and answer in, findings out |
 //! | [`run`] | carries a plan out and tears down |

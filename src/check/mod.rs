@@ -2,6 +2,7 @@
 
 mod bearer;
 mod effect;
+pub mod issuer;
 mod macaroon;
 mod offer;
 mod propfind;

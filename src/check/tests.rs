@@ -61,6 +61,7 @@ impl Bench {
                 slow: false,
                 given: Vec::new(),
                 steps: Vec::new(),
+                asks: Vec::new(),
                 at: at.clone(),
             },
             clauses,

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Profile;
 
+use super::issuer::IssuerCommand;
 use super::listen::Address;
+use super::token::TokenCommand;
 
 const AFTER: &str = "\
 Exit codes:
@@ -68,6 +70,12 @@ Examples:
   touchstone serve issuer --dir issuer
   touchstone serve storage --fault create-overwrites")]
     Serve(ServeArgs),
+    /// Looks into tokens, obtains one, or logs a person in
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Makes an issuer of static files, for tests
+    #[command(subcommand)]
+    Issuer(IssuerCommand),
 }
 
 /// Where the configuration is.
@@ -88,13 +96,13 @@ pub struct Files {
 }
 
 /// An endpoint without a file, and tokens for issuers that have no source of their own.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Target {
     /// An endpoint without a file: its https URL with the area as path
     #[arg(long, value_name = "URL", conflicts_with = "endpoints")]
     pub url: Option<String>,
     /// Whose tokens it takes: the issuer's URL as it stands in `iss`
-    #[arg(long, value_name = "URL", requires = "url")]
+    #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,
     /// Client credentials: the client's id
     #[arg(long, value_name = "ID", requires = "client_secret_env")]
@@ -159,9 +167,12 @@ pub struct RunArgs {
     pub files: Files,
     #[command(flatten)]
     pub target: Target,
-    /// Only the endpoints whose name matches
+    /// Only the endpoints whose name matches; an issuer is `issuer:NAME`
     #[arg(long = "endpoint", value_name = "GLOB", num_args = 1..)]
     pub only: Vec<String>,
+    /// Judges the issuers as well: those of the endpoints, or all of the file
+    #[arg(long)]
+    pub issuers: bool,
     /// A name of this machine that every storage element can reach: servers are opened there, for tokens
     /// that point to them, and nobody should connect [default: only for storage on this machine]
     #[arg(long, value_name = "HOST[:PORT]")]
@@ -293,9 +304,12 @@ pub struct ServeIssuerArgs {
     /// Port to listen on [default: any free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
-    /// Where CA, key and client secret are written [default: a temporary directory, removed at the end]
+    /// Where CA, key, client secrets and a refresh token are written [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Misbehave like this; see `touchstone list faults`
+    #[arg(long = "fault", value_name = "NAME")]
+    pub faults: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -319,9 +333,6 @@ pub struct ServeStorageArgs {
     /// Path prefix of the VO
     #[arg(long, value_name = "PATH", default_value = "/wlcg")]
     pub area: String,
-    /// Misbehave like this; see `touchstone list faults`
-    #[arg(long = "fault", value_name = "NAME")]
-    pub faults: Vec<String>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

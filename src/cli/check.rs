@@ -1,11 +1,14 @@
 use std::fmt::Write;
+use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use crate::http::{Caller, Client, client_config};
-use crate::model::{Endpoint, Inventory};
+use crate::model::{Account, Endpoint, Inventory, Issuer, TokenRequest};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::line;
-use crate::token::{Broker, Fit};
+use crate::token::{Broker, Fit, Token, claims};
 
 use super::args::CheckArgs;
 use super::output::{self, Failed};
@@ -35,13 +38,6 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
         }
         return Ok(exit::OK);
     }
-    let names: Vec<_> = inventory
-        .issuers
-        .iter()
-        .map(|issuer| issuer.name.as_str())
-        .collect();
-    let broker = Broker::new(&inventory, &names, redactor)
-        .map_err(|error| Failed::Usage(error.to_string()))?;
     let mut text = String::new();
     let mut fine = true;
     for endpoint in &inventory.endpoints {
@@ -49,9 +45,9 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
         fine &= well;
         let _ = writeln!(text, "endpoint {}: {}", endpoint.name, line(&answer));
     }
-    for (issuer, (well, answer)) in tokens(&inventory, &broker).await {
+    for (well, answer) in tokens(&inventory, redactor).await {
         fine &= well;
-        let _ = writeln!(text, "issuer {issuer}: {}", line(&answer));
+        let _ = writeln!(text, "{}", line(&answer));
     }
     output::result(&text)?;
     Ok(if fine { exit::OK } else { exit::UNDECIDED })
@@ -91,26 +87,99 @@ async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
     }
 }
 
-/// Asks each issuer that an endpoint names for the observer's token.
-async fn tokens(inventory: &Inventory, broker: &Broker) -> Vec<(String, (bool, String))> {
+/// Asks each account of each issuer for the observer's token, and says what came.
+async fn tokens(inventory: &Inventory, redactor: &Redactor) -> Vec<(bool, String)> {
     let mut lines = Vec::new();
     for issuer in &inventory.issuers {
         let request = inventory
             .endpoints
             .iter()
-            .filter_map(|endpoint| plan::observer(inventory, endpoint))
+            .flat_map(|endpoint| {
+                let second = plan::second_observer(inventory, endpoint);
+                plan::observer(inventory, endpoint)
+                    .into_iter()
+                    .chain(second)
+            })
             .find(|request| request.issuer == issuer.name);
-        let line = match request {
-            None if !issuer.abilities().any => {
-                (false, "there is no way to obtain its tokens".to_owned())
+        let accounts: Vec<_> = issuer.accounts.iter().map(Some).collect();
+        let accounts = match (accounts.is_empty(), issuer.test_keys.is_empty()) {
+            (true, true) => {
+                let text = format!(
+                    "issuer {}: there is no way to obtain its tokens",
+                    issuer.name
+                );
+                lines.push((false, text));
+                continue;
             }
-            None => (true, "no endpoint takes its tokens".to_owned()),
-            Some(request) => match broker.token(&request, Fit::AtLeast).await {
-                Ok(token) => (true, format!("gives a token: {}", token.shown.what)),
-                Err(error) => (false, error.to_string()),
-            },
+            (true, false) => vec![None],
+            (false, _) => accounts,
         };
-        lines.push((issuer.name.clone(), line));
+        for account in accounts {
+            let name = account.map_or("test-key", |account| &account.name);
+            let (well, answer) = one_account(issuer, account, request.as_ref(), redactor).await;
+            lines.push((well, format!("issuer {}, {name}: {answer}", issuer.name)));
+        }
     }
     lines
+}
+
+/// What that account alone gives, of what it may ask for; `None` is the issuer's test key.
+async fn one_account(
+    issuer: &Issuer,
+    account: Option<&Account>,
+    request: Option<&TokenRequest>,
+    redactor: &Redactor,
+) -> (bool, String) {
+    let Some(request) = request else {
+        return (true, "no endpoint takes its tokens".into());
+    };
+    let mut request = request.clone();
+    let own = |given: &Option<Vec<String>>| given.clone().unwrap_or_default();
+    if let Some(Account {
+        scopes: Some(scopes),
+        ..
+    }) = account
+    {
+        request.scopes.clone_from(scopes);
+    }
+    request.groups = account
+        .map(|account| own(&account.groups))
+        .unwrap_or_default();
+    let alone = Inventory {
+        issuers: vec![Arc::new(Issuer {
+            accounts: account.cloned().into_iter().collect(),
+            ..issuer.clone()
+        })],
+        endpoints: Vec::new(),
+    };
+    let broker = match Broker::new(&alone, &[issuer.name.as_str()], redactor) {
+        Ok(broker) => broker,
+        Err(error) => return (false, error.to_string()),
+    };
+    match broker.token(&request, Fit::AtLeast).await {
+        Ok(token) => (true, obtained(&token)),
+        Err(error) => (false, error.to_string()),
+    }
+}
+
+/// What is in a token, in a line.
+fn obtained(token: &Token) -> String {
+    let Ok(claims) = claims(&token.secret) else {
+        return format!("gives a token: {}", token.shown.what);
+    };
+    let mut parts = vec![format!(
+        "scope \"{}\"",
+        claims.text("scope").unwrap_or_default()
+    )];
+    for (name, claim) in [("groups", "wlcg.groups"), ("audience", "aud")] {
+        let values: Vec<_> = claims.list(claim).into_iter().collect();
+        if !values.is_empty() {
+            parts.push(format!("{name} {}", values.join(", ")));
+        }
+    }
+    if let Some(expires) = claims.expires() {
+        let left = expires.duration_since(Timestamp::now()).as_secs().max(0);
+        parts.push(format!("for {} min", left / 60));
+    }
+    format!("gives a token: {}", parts.join(", "))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::config::{self, Catalogue, Source};
 use crate::model::{
-    ClientAuthentication, Endpoint, Inventory, Issuer, Limits, SecretRef, TestKey, TokenSource,
-    Traits, Trust,
+    Account, ClientAuthentication, Endpoint, Inventory, Issuer, Limits, OAuthClient, SecretRef,
+    TestKey, TokenSource, Traits, Trust,
 };
 
 use super::args::{Files, Target};
@@ -38,6 +38,11 @@ pub fn inventory(
 ) -> Result<Inventory, Failed> {
     let mut inventory = match &target.url {
         Some(url) => single(url, target)?,
+        None if target.issuer.is_some() => {
+            return Err(Failed::Usage(
+                "--issuer URL needs --url; the issuers of endpoints.yaml stand there".into(),
+            ));
+        }
         None => {
             let source = Source::read(&files.endpoints)?;
             let loaded = config::load_inventory(&source, catalogue)?;
@@ -59,13 +64,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
     if let Some(issuer) = &target.issuer {
         config::check_issuer_url(issuer)
             .map_err(|problem| Failed::Usage(format!("--issuer: {problem}")))?;
-        issuers.push(Arc::new(Issuer {
-            name: "issuer".into(),
-            url: issuer.clone(),
-            source: None,
-            test_keys: Vec::new(),
-            ca: Vec::new(),
-        }));
+        issuers.push(Arc::new(Issuer::bare("issuer", issuer.clone())));
     }
     let endpoint = Endpoint {
         name: url.host_str().unwrap_or("endpoint").to_owned(),
@@ -82,6 +81,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
         second: None,
         limits: Limits::default(),
         tpc_partner: None,
+        fresh_tokens: false,
         redirect_hosts: Vec::new(),
     };
     Ok(Inventory {
@@ -105,8 +105,8 @@ fn apply(target: &Target, inventory: &mut Inventory) -> Result<(), Failed> {
     }
     let trust: Vec<_> = target.ca.iter().cloned().map(Trust::Path).collect();
     for issuer in inventory.issuers.iter_mut().map(Arc::make_mut) {
-        if issuer.source.is_none() && issuer.test_keys.is_empty() {
-            issuer.source.clone_from(&source);
+        if issuer.accounts.is_empty() && issuer.test_keys.is_empty() {
+            issuer.accounts.extend(source.clone().map(Account::only));
             issuer.test_keys.extend(test_key.clone());
         }
         issuer.ca.extend(trust.iter().cloned());
@@ -123,11 +123,10 @@ fn token_source(target: &Target) -> Option<TokenSource> {
         &target.client_secret_env,
         &target.token_env,
     ) {
-        (Some(id), Some(secret), _) => Some(TokenSource::ClientCredentials {
+        (Some(id), Some(secret), _) => Some(TokenSource::ClientCredentials(OAuthClient {
             id: SecretRef::Held(id.clone().into()),
-            secret: SecretRef::Env(secret.clone()),
-            authentication: ClientAuthentication::Basic,
-        }),
+            authentication: ClientAuthentication::Basic(SecretRef::Env(secret.clone())),
+        })),
         (_, _, Some(token)) => Some(TokenSource::Given {
             token: SecretRef::Env(token.clone()),
         }),

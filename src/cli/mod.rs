@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod explain;
 mod inputs;
+mod issuer;
 mod list;
 mod listen;
 mod output;
@@ -14,6 +15,8 @@ mod progress;
 mod prove;
 mod run;
 mod serve;
+mod stage;
+mod token;
 mod write;
 
 use std::process::ExitCode;
@@ -98,5 +101,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Prove(arguments) => prove::main(&arguments, redactor).await,
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
+        Command::Token(command) => token::main(&command, redactor).await,
+        Command::Issuer(command) => issuer::main(&command, redactor),
     }
 }

@@ -63,12 +63,11 @@ impl Progress {
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::RunStarted(started) => {
-                let endpoints = &started.plan.endpoints;
-                for planned in endpoints {
-                    let name = planned.endpoint.name.clone();
-                    self.endpoints.insert(name, Lane::new(planned.cases.len()));
+                let mut cases = 0;
+                for row in started.plan.rows() {
+                    cases += row.cases.len();
+                    self.endpoints.insert(row.name, Lane::new(row.cases.len()));
                 }
-                let cases = endpoints.iter().map(|planned| planned.cases.len()).sum();
                 self.total = Some(self.start(cases));
             }
             Event::EndpointReached { endpoint, .. } => self.show(endpoint),
@@ -112,6 +111,7 @@ impl Progress {
                     total.set_prefix(self.style.yellow("interrupted, cleaning up"));
                 }
             }
+            Event::TokensAsked(_) => {}
             Event::RunFinished { .. } => self.clear(),
         }
     }

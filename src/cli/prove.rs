@@ -15,9 +15,9 @@ use crate::report::{self, File};
 use crate::run::event::Event;
 
 use super::args::{Format, ProveArgs};
-use super::demo::{Role, Stage};
 use super::output::{self, Failed};
 use super::progress::Progress;
+use super::stage::{Cast, Role, Stage};
 use super::{exit, inputs, run};
 
 /// For everything; far beyond what it takes.
@@ -40,6 +40,7 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
     selection.intrusive = true;
     selection.slow = true;
     selection.side = true;
+    selection.on_trial = stage.issuers_on_trial();
     let mut inventory = stage.inventory()?;
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
         endpoint.limits.jobs = arguments.jobs.into();
@@ -94,11 +95,15 @@ fn selected(patterns: &[String]) -> Result<Vec<&'static Fault>, Failed> {
 /// Lets cases run only where they can see something, and slow ones only where they have to fail, and on the
 /// faultless.
 fn hurry(plan: &mut Plan) {
-    for endpoint in &mut plan.endpoints {
-        let Some(fault) = fault(&endpoint.endpoint.name) else {
+    let storages = plan.endpoints.iter_mut();
+    let storages = storages.map(|planned| (&planned.endpoint.name, &mut planned.cases));
+    let issuers = plan.issuers.iter_mut();
+    let issuers = issuers.map(|planned| (&planned.issuer.name, &mut planned.cases));
+    for (name, cases) in storages.chain(issuers) {
+        let Some(fault) = fault(name) else {
             continue;
         };
-        for planned in &mut endpoint.cases {
+        for planned in cases {
             let case = &planned.case;
             if !fault.concerns(case) {
                 planned.action = Action::Skip("it does not use what the fault is about".into());
@@ -114,22 +119,29 @@ fn whole(fault: &Fault) -> bool {
     fault.clauses.is_empty() && fault.cases.is_empty()
 }
 
-/// Everybody has a storage element of their own. Those that are waited for come first.
-fn cast(faults: &[&'static Fault], slow: &[&str]) -> Vec<Role> {
+/// Everybody has a storage element or an issuer of their own. Those that are waited for come first.
+fn cast(faults: &[&'static Fault], slow: &[&str]) -> Cast {
     let waited_for =
         |fault: &&Fault| whole(fault) || slow.iter().any(|case| fault.cases.contains(case));
-    let (first, rest): (Vec<_>, Vec<_>) = faults.iter().copied().partition(waited_for);
-    let faultless = Profile::ALL.map(|version| Role {
-        profile: Some(version),
-        ..Role::new(faultless(version))
-    });
-    let faulty = |faults: Vec<&'static Fault>| {
-        faults.into_iter().map(|fault| Role {
-            faults: vec![fault],
-            ..Role::new(fault.name)
-        })
+    let roles = |faults: Vec<&'static Fault>| {
+        let (first, rest): (Vec<_>, Vec<_>) = faults.into_iter().partition(waited_for);
+        let faultless = Profile::ALL.map(|version| Role {
+            profile: Some(version),
+            ..Role::new(faultless(version))
+        });
+        let faulty = |faults: Vec<&'static Fault>| {
+            faults.into_iter().map(|fault| Role {
+                faults: vec![fault],
+                ..Role::new(fault.name)
+            })
+        };
+        faulty(first).chain(faultless).chain(faulty(rest)).collect()
     };
-    faulty(first).chain(faultless).chain(faulty(rest)).collect()
+    let (issuers, storages) = faults.iter().partition(|fault| fault.of_issuer());
+    Cast {
+        storages: roles(storages),
+        issuers: roles(issuers),
+    }
 }
 
 /// No fault has a dot in its name.
@@ -188,7 +200,8 @@ fn watch(progress: &mut Progress, event: &Event) {
         Event::EndpointReached { .. }
         | Event::EndpointUnreachable { .. }
         | Event::CaseStarted { .. }
-        | Event::EndpointFinished { .. } => {}
+        | Event::EndpointFinished { .. }
+        | Event::TokensAsked(_) => {}
     }
 }
 

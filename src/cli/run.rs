@@ -34,6 +34,8 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
         everywhere: arguments.listen.is_some(),
         side: listen::given_side(arguments)?,
         pairs: arguments.tpc_matrix.then(|| arguments.tpc_pairs.get()),
+        issuers: arguments.issuers,
+        on_trial: Vec::new(),
     };
     judge(
         inventory,
@@ -56,6 +58,10 @@ pub struct Ears {
     pub side: Option<Arc<dyn OtherSide>>,
     /// With `--tpc-matrix`, the most ordered pairs.
     pub pairs: Option<usize>,
+    /// Whether the issuers are judged, whatever the file says.
+    pub issuers: bool,
+    /// Those that are judged in any case.
+    pub on_trial: Vec<String>,
 }
 
 /// Plans, runs, prints and writes: what `run` and `demo` have in common.
@@ -81,6 +87,8 @@ pub async fn judge(
     selection.listen = ears.everywhere;
     selection.side = ears.side.is_some();
     selection.pairs = ears.pairs;
+    selection.issuers = ears.issuers;
+    selection.on_trial = ears.on_trial;
     let plan = plan(&inventory, catalogue, &selection)?;
     let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);
     let mut progress = Progress::stderr(output::style_of_stderr());

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use secrecy::ExposeSecret;
+use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config;
@@ -9,6 +9,10 @@ use crate::reference::{Authority, Issuer, IssuerOptions, Storage, StorageOptions
 use super::args::{ServeArgs, ServeIssuerArgs, ServeStorageArgs, Served};
 use super::output::{self, Failed};
 use super::{demo, exit, write};
+
+/// What the test user has agreed to, for the refresh token that is written down.
+const CONSENT: &str = "openid offline_access wlcg.groups wlcg.groups:/wlcg/test \
+    storage.read:/ storage.create:/ storage.modify:/ storage.stage:/ storage.poll:/";
 
 /// `touchstone serve`
 pub async fn main(arguments: &ServeArgs) -> Result<u8, Failed> {
@@ -19,10 +23,12 @@ pub async fn main(arguments: &ServeArgs) -> Result<u8, Failed> {
 }
 
 async fn issuer(arguments: &ServeIssuerArgs) -> Result<u8, Failed> {
+    let faults = demo::faults(&arguments.faults)?;
     let files = Files::new(arguments.dir.as_deref())?;
     let authority = Authority::new().map_err(did_not_start)?;
     let options = IssuerOptions {
         port: arguments.port,
+        faults,
         ..IssuerOptions::default()
     };
     let issuer = Issuer::start(&authority, options)
@@ -36,7 +42,7 @@ async fn issuer(arguments: &ServeIssuerArgs) -> Result<u8, Failed> {
 }
 
 async fn storage(arguments: &ServeStorageArgs) -> Result<u8, Failed> {
-    let faults = demo::faults(&arguments.faults)?;
+    let faults = demo::faults(&arguments.common.faults)?;
     let files = Files::new(arguments.common.dir.as_deref())?;
     let authority = Authority::new().map_err(did_not_start)?;
     let mut text = files.certificate(&authority)?;
@@ -59,6 +65,7 @@ async fn storage(arguments: &ServeStorageArgs) -> Result<u8, Failed> {
         None => {
             let options = IssuerOptions {
                 port: arguments.issuer_port,
+                faults: faults.clone(),
                 ..IssuerOptions::default()
             };
             own = Issuer::start(&authority, options)
@@ -122,14 +129,32 @@ impl Files {
 
     /// The secrets go to files, and only where they are is printed.
     fn issuer(&self, issuer: &Issuer) -> Result<String, Failed> {
-        let key = self.write("test-key.pem", issuer.test_key_pem().expose_secret())?;
-        let secret = self.write("client-secret", issuer.client_secret().expose_secret())?;
-        Ok(format!(
-            "issuer:         {}\nclient-id:      {}\nclient-secret:  {secret}\ntest-key:       {key}\ntest-key-id:    {}\n",
-            issuer.url(),
-            issuer.client_id(),
-            issuer.test_key_id()
-        ))
+        let key = self.secret("test-key.pem", issuer.test_key_pem())?;
+        let secret = self.secret("client-secret", issuer.client_secret())?;
+        let narrow = self.secret("narrow-client-secret", issuer.narrow_client_secret())?;
+        let token = issuer.refresh_token(CONSENT).map_err(did_not_start)?;
+        let token = self.secret("refresh-token", &token)?;
+        let lines = [
+            ("issuer:", issuer.url()),
+            ("client-id:", issuer.client_id()),
+            ("client-secret:", &secret),
+            ("narrow-id:", issuer.narrow_client_id()),
+            ("narrow-secret:", &narrow),
+            ("test-key:", &key),
+            ("test-key-id:", issuer.test_key_id()),
+            ("user:", issuer.user()),
+            ("refresh-token:", &token),
+            ("devices:", &issuer.verification_url()),
+        ];
+        let line = |(name, value): (&str, &str)| format!("{name:<16}{value}\n");
+        Ok(lines.map(line).concat())
+    }
+
+    /// For nobody else to read.
+    fn secret(&self, name: &str, secret: &SecretString) -> Result<String, Failed> {
+        let path = self.folder.join(name);
+        write::write_secret(&path, secret).map_err(|error| Failed::Undecided(error.to_string()))?;
+        Ok(path.display().to_string())
     }
 
     fn write(&self, name: &str, content: &str) -> Result<String, Failed> {

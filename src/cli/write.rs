@@ -6,6 +6,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::report::{File, FormatError};
 
 /// The link beside the folders of runs that points to the newest.
@@ -65,11 +67,21 @@ pub fn create_folder(path: &Path) -> Result<(), WriteError> {
 /// Writes a file whole or not at all: a reader sees the old content or the new one, even after a
 /// power cut.
 pub fn write_file(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    // As any new file: what the umask leaves of it.
+    write_as(path, content, 0o666)
+}
+
+/// The same for nobody else to read.
+pub fn write_secret(path: &Path, secret: &SecretString) -> Result<(), WriteError> {
+    write_as(path, secret.expose_secret().as_bytes(), 0o600)
+}
+
+fn write_as(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    replace(folder, path, content).map_err(|source| WriteError::File {
+    replace(folder, path, content, mode).map_err(|source| WriteError::File {
         path: path.to_owned(),
         source,
     })
@@ -101,11 +113,10 @@ pub fn point_latest(run: &Path) -> Result<(), WriteError> {
     link(parent, run.file_name(), &path).map_err(|source| WriteError::Latest { path, source })
 }
 
-fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+fn replace(folder: &Path, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .prefix(".touchstone-")
-        // As any new file: what the umask leaves of it.
-        .permissions(Permissions::from_mode(0o666))
+        .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;

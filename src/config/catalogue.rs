@@ -85,6 +85,10 @@ pub fn builtin_suites() -> Vec<Source> {
             "suites/macaroon.yaml",
             include_str!("../../suites/macaroon.yaml"),
         ),
+        (
+            "suites/issuer.yaml",
+            include_str!("../../suites/issuer.yaml"),
+        ),
     ]
     .into_iter()
     .map(builtin)

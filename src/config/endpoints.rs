@@ -28,6 +28,7 @@ const KEYS: &[&str] = &[
     "second",
     "limits",
     "tpc-partner",
+    "fresh-tokens",
     "redirect-hosts",
 ];
 const TRAIT_KEYS: &[&str] = &[
@@ -86,6 +87,9 @@ pub(super) fn read(
     let tpc_partner = fields
         .get("tpc-partner")
         .map(|entry| partner(d, entry, names));
+    let fresh_tokens = fields
+        .get("fresh-tokens")
+        .and_then(|entry| entry.boolean(d));
     let redirect_hosts = redirect_hosts(d, &fields);
     Some(Endpoint {
         name: name?,
@@ -102,6 +106,7 @@ pub(super) fn read(
         second: second?,
         limits: limits?,
         tpc_partner: tpc_partner.flatten(),
+        fresh_tokens: fresh_tokens.unwrap_or_default(),
         redirect_hosts,
     })
 }

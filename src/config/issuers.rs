@@ -4,31 +4,11 @@ use std::sync::Arc;
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
-use super::paths;
-use super::secrets;
-use crate::model::{ClientAuthentication, Issuer, SecretRef, TestKey, TokenSource};
+use super::{accounts, limits, paths, secrets, subject};
+use crate::model::{Issuer, IssuerLimits, IssuerSubject, SecretRef, TestKey};
 
-const KEYS: [&str; 6] = [
-    "url",
-    "client-credentials",
-    "token-env",
-    "token-file",
-    "test-key",
-    "ca",
-];
-const SOURCES: [&str; 3] = ["client-credentials", "token-env", "token-file"];
-const CLIENT_KEYS: [&str; 6] = [
-    "id",
-    "id-env",
-    "id-file",
-    "secret-env",
-    "secret-file",
-    "authentication",
-];
-const AUTHENTICATION: [(&str, ClientAuthentication); 2] = [
-    ("basic", ClientAuthentication::Basic),
-    ("body", ClientAuthentication::Body),
-];
+const BEFORE: [&str; 2] = ["url", "accounts"];
+const AFTER: [&str; 4] = ["test-key", "ca", "limits", "judge"];
 
 /// Who issues tokens, and who does it for endpoints that name nobody.
 #[derive(Default)]
@@ -66,26 +46,36 @@ pub(super) fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>) -> Issuers {
 
 fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Issuer> {
     let name = name(d, entry);
-    let fields = entry.fields(d, "an issuer", &KEYS)?;
+    let fields = entry.fields(
+        d,
+        "an issuer",
+        &accounts::with(&BEFORE, &accounts::SOURCES, &AFTER),
+    )?;
     let url = fields
         .require(d, "url")
         .and_then(|entry| issuer_url(d, entry));
-    let source = match fields.one_of(d, &SOURCES, false) {
-        Some(entry) if entry.name == "client-credentials" => client_credentials(d, entry).map(Some),
-        Some(entry) => secrets::of(d, entry).map(|token| Some(TokenSource::Given { token })),
-        None => Some(None),
-    };
+    let accounts = accounts::read(d, &fields);
     let test_key = match fields.get("test-key") {
         Some(entry) => test_keys(d, entry),
         None => Some(Vec::new()),
     };
     let ca = secrets::trust(d, &fields);
+    let limits = match fields.get("limits") {
+        Some(entry) => limits::of_issuer(d, entry),
+        None => Some(IssuerLimits::default()),
+    };
+    let subject = match fields.get("judge") {
+        Some(entry) => subject::read(d, entry),
+        None => Some(IssuerSubject::default()),
+    };
     Some(Issuer {
         name: name?,
         url: url?,
-        source: source?,
+        accounts: accounts?,
         test_keys: test_key?,
         ca: ca?,
+        limits: limits?,
+        subject: subject?,
     })
 }
 
@@ -135,23 +125,6 @@ pub(super) fn refused<T>(
             None
         }
     }
-}
-
-fn client_credentials(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
-    let fields = entry.fields(d, "`client-credentials`", &CLIENT_KEYS)?;
-    let id = secrets::client_id(d, &fields);
-    let secret = fields
-        .one_of(d, &["secret-env", "secret-file"], true)
-        .and_then(|entry| secrets::of(d, entry));
-    let authentication = match fields.get("authentication") {
-        Some(entry) => entry.word(d, &AUTHENTICATION),
-        None => Some(ClientAuthentication::default()),
-    };
-    Some(TokenSource::ClientCredentials {
-        id: id?,
-        secret: secret?,
-        authentication: authentication?,
-    })
 }
 
 /// One key, or a list of them.
@@ -210,12 +183,6 @@ fn adopt(
     let name = host
         .filter(|host| !all.iter().any(|issuer| issuer.name == *host))
         .unwrap_or_else(|| url.clone());
-    all.push(Arc::new(Issuer {
-        name: name.clone(),
-        url,
-        source: None,
-        test_keys: Vec::new(),
-        ca: Vec::new(),
-    }));
+    all.push(Arc::new(Issuer::bare(name.clone(), url)));
     name
 }

@@ -1,11 +1,11 @@
-//! How gently and how long an endpoint is asked.
+//! How gently and how long endpoints and issuers are asked.
 
 use std::time::Duration;
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
 use super::tree::Kind;
-use crate::model::Limits;
+use crate::model::{IssuerLimits, Limits};
 
 const KEYS: [&str; 9] = [
     "jobs",
@@ -36,6 +36,18 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Limits> 
         case: duration(d, &fields, "case", usual.case),
         endpoint: duration(d, &fields, "endpoint", usual.endpoint),
         body: count(d, &fields, "body", usual.body),
+    })
+}
+
+/// Reads `limits` of an issuer.
+pub(super) fn of_issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<IssuerLimits> {
+    let fields = entry.fields(d, "`limits` of an issuer", &["rate", "answer", "patience"])?;
+    let usual = IssuerLimits::default();
+    let rate = count(d, &fields, "rate", usual.rate as usize);
+    Some(IssuerLimits {
+        rate: u32::try_from(rate).unwrap_or(u32::MAX),
+        answer: duration(d, &fields, "answer", usual.answer),
+        patience: duration(d, &fields, "patience", usual.patience),
     })
 }
 

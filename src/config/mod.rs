@@ -4,6 +4,8 @@
 //! of it (`fields`) and leave what is wrong in one place (`diagnostics`), so that a problem never hides
 //! the next one. Nothing is looked up beside the files themselves: neither secrets nor certificates.
 
+mod accounts;
+mod asks;
 mod catalogue;
 mod clauses;
 mod diagnostics;
@@ -21,6 +23,7 @@ mod problem;
 mod secrets;
 mod source;
 mod steps;
+mod subject;
 mod suites;
 mod tape;
 mod tokens;

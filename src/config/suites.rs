@@ -8,13 +8,13 @@ use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
 use super::macaroons;
 use super::words::suggestion;
-use super::{clauses, objects, steps};
+use super::{asks, clauses, objects, steps};
 use crate::model::{
-    Arrangement, Case, CaseId, Clause, ClauseId, Interface, Place, Side, Step, Suite,
+    Arrangement, Ask, Case, CaseId, Clause, ClauseId, Interface, Place, Side, Step, Suite,
 };
 
 const KEYS: [&str; 3] = ["suite", "about", "cases"];
-const CASE_KEYS: [&str; 12] = [
+const CASE_KEYS: [&str; 13] = [
     "id",
     "title",
     "risk",
@@ -27,6 +27,7 @@ const CASE_KEYS: [&str; 12] = [
     "slow",
     "given",
     "steps",
+    "asks",
 ];
 
 /// What the files before have defined.
@@ -127,17 +128,10 @@ fn case(
         let entry = fields.get(name);
         entry.and_then(|entry| entry.boolean(d)).unwrap_or_default()
     });
-    let given = given(d, &fields);
-    let steps = fields
-        .require(d, "steps")
-        .and_then(|entry| some_items(d, entry))
-        .and_then(|items| {
-            let steps: Vec<Option<(Mark, Step)>> = items
-                .into_iter()
-                .map(|item| Some((item.key, steps::read(d, item)?)))
-                .collect();
-            steps.into_iter().collect::<Option<Vec<_>>>()
-        });
+    let (given, steps, asks) = match fields.get("asks") {
+        Some(entry) => (Some(Vec::new()), Some(Vec::new()), asks(d, &fields, entry)),
+        None => (given(d, &fields), sent(d, &fields), Some(Vec::new())),
+    };
     let (given, steps) = (given?, steps?);
     objects::check(d, &given, &steps);
     for (mark, step) in &steps {
@@ -163,8 +157,31 @@ fn case(
         slow,
         given: given.into_iter().map(|(_, object)| object).collect(),
         steps: steps.into_iter().map(|(_, step)| step).collect(),
+        asks: asks?,
         at: place(d, entry.key),
     })
+}
+
+/// The steps, each with the place that says so.
+fn sent(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<(Mark, Step)>> {
+    let entry = fields.require(d, "steps")?;
+    let steps: Vec<Option<(Mark, Step)>> = some_items(d, entry)?
+        .into_iter()
+        .map(|item| Some((item.key, steps::read(d, item)?)))
+        .collect();
+    steps.into_iter().collect()
+}
+
+/// What is asked of an issuer; nothing is sent to storage then.
+fn asks(d: &mut Diagnostics<'_>, fields: &Fields<'_>, entry: Entry<'_>) -> Option<Vec<Ask>> {
+    for other in ["given", "steps", "issuer-path"] {
+        if let Some(other) = fields.get(other) {
+            let message = format!("`asks` and `{}` exclude each other", other.name);
+            d.error(other.key, message);
+        }
+    }
+    let items = some_items(d, entry)?;
+    asks::read(d, items)
 }
 
 fn case_id(

@@ -1,5 +1,7 @@
 //! What people read when their files are wrong.
 
+mod accounts;
+mod asks;
 mod catalogue;
 mod hostile;
 mod inventory;

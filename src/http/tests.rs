@@ -78,6 +78,7 @@ pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endp
         second: None,
         limits,
         tpc_partner: None,
+        fresh_tokens: false,
         redirect_hosts: Vec::new(),
     }
 }
@@ -93,16 +94,16 @@ fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
 }
 
 pub(super) fn token() -> Token {
-    Token {
-        secret: SecretString::from(SECRET),
-        shown: TokenRef {
+    Token::new(
+        SecretString::from(SECRET),
+        TokenRef {
             what: "a token".into(),
             issuer: "https://iam.example.org/".into(),
             jti: None,
             hash: "000000000000".into(),
             how: String::new(),
         },
-    }
+    )
 }
 
 async fn send(client: &Client, method: Method, url: &str) -> Outcome {

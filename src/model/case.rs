@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaseId, ClauseId, Interface, Method, Presented, Profile, Severity, Template, TokenTemplate,
+    Ask, CaseId, ClauseId, Interface, Method, Presented, Profile, Severity, Template, TokenTemplate,
 };
 
 /// A file and a line in it, for messages that point at the text a user can change.
@@ -60,6 +60,8 @@ pub struct Case {
     pub given: Vec<Arrangement>,
     /// What is sent and expected, in order.
     pub steps: Vec<Step>,
+    /// For a case about an issuer, instead of `given` and `steps`: what is asked, in order.
+    pub asks: Vec<Ask>,
     /// Where it starts in its file.
     pub at: Place,
 }

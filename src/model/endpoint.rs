@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{CaseId, Place, Profile};
+use super::{Account, CaseId, Expresses, Place, Profile};
 
 /// What `endpoints.yaml` says, checked: the storage to judge and the issuers to ask.
 #[derive(Clone, Debug, Default)]
@@ -32,67 +32,99 @@ pub struct Issuer {
     pub name: String,
     /// The identifier, character by character as tokens carry it in `iss`.
     pub url: String,
-    /// Where ordinary tokens come from.
-    pub source: Option<TokenSource>,
+    /// Where ordinary tokens come from; of several, the first one that may ask for what is needed.
+    pub accounts: Vec<Account>,
     /// The keys with which any token can be made, when this is a test issuer of ours; the first one signs
     /// where none is asked for by kind.
     pub test_keys: Vec<TestKey>,
     /// Whom to trust in its TLS beside the system's roots.
     pub ca: Vec<Trust>,
+    /// How gently and how long to ask it.
+    pub limits: IssuerLimits,
+    /// What is known of it where it is judged itself.
+    pub subject: IssuerSubject,
 }
 
 impl Issuer {
+    /// An issuer of which nothing but its URL is known.
+    pub fn bare(name: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            url: url.into(),
+            accounts: Vec::new(),
+            test_keys: Vec::new(),
+            ca: Vec::new(),
+            limits: IssuerLimits::default(),
+            subject: IssuerSubject::default(),
+        }
+    }
+
     /// What tokens can be had from it, before anything was asked.
     pub fn abilities(&self) -> Abilities {
         let forge = !self.test_keys.is_empty();
-        let choose = forge || matches!(self.source, Some(TokenSource::ClientCredentials { .. }));
+        let can = |what: fn(Expresses) -> bool| {
+            forge || self.accounts.iter().any(|a| what(a.source.expresses()))
+        };
         Abilities {
-            any: forge || self.source.is_some(),
-            choose,
+            any: forge || !self.accounts.is_empty(),
+            scopes: can(|source| source.scopes),
+            audience: can(|source| source.audience),
             forge,
         }
     }
 }
 
-/// What a token source can express.
+/// What tokens can be had from an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abilities {
     /// Any token at all.
     pub any: bool,
-    /// Scopes, audience and groups of our choice.
-    pub choose: bool,
+    /// Scopes and groups of our choice.
+    pub scopes: bool,
+    /// An audience of our choice.
+    pub audience: bool,
     /// Claims that no honest issuer would sign.
     pub forge: bool,
 }
 
-/// Where ordinary tokens come from.
-#[derive(Clone, Debug)]
-pub enum TokenSource {
-    /// OAuth client credentials (RFC 6749 section 4.4).
-    ClientCredentials {
-        /// Client id.
-        id: SecretRef,
-        /// Client secret.
-        secret: SecretRef,
-        /// How the two are sent.
-        authentication: ClientAuthentication,
-    },
-    /// A token that somebody else obtained.
-    Given {
-        /// Where it is.
-        token: SecretRef,
-    },
+/// How gently and how long to ask an issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IssuerLimits {
+    /// Token requests per second.
+    pub rate: u32,
+    /// For one request, answer included.
+    pub answer: Duration,
+    /// How long to go on asking one that is busy (429, 503).
+    pub patience: Duration,
 }
 
-/// How a client authenticates (RFC 6749 section 2.3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClientAuthentication {
-    /// In the `Authorization` header.
-    #[default]
-    Basic,
-    /// In the form.
-    Body,
+impl Default for IssuerLimits {
+    fn default() -> Self {
+        Self {
+            rate: 5,
+            answer: Duration::from_secs(20),
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What is known of an issuer where it is judged itself: cases that need what is not said are skipped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IssuerSubject {
+    /// Whether every run judges it, not only one with `--issuers`.
+    pub always: bool,
+    /// The profile version that it declares.
+    pub profile: Option<Profile>,
+    /// The name of its VO, with which all its groups begin.
+    pub vo: Option<String>,
+    /// Groups of the user (or client) that come with every request for groups, in the order of the issuer.
+    pub default_groups: Vec<String>,
+    /// Groups that come on request only.
+    pub optional_groups: Vec<String>,
+    /// A group that exists, and to which the user does not belong.
+    pub foreign_group: Option<String>,
+    /// Capability sets by group, complete: the group's name and its scopes.
+    pub capability_sets: Vec<(String, Vec<String>)>,
 }
 
 /// Where a secret is. Never the YAML text itself.
@@ -155,6 +187,8 @@ pub struct Endpoint {
     pub limits: Limits,
     /// The endpoint from and to which it copies.
     pub tpc_partner: Option<String>,
+    /// Whether each request to it needs a token of its own, since it refuses a `jti` that it has seen.
+    pub fresh_tokens: bool,
     /// Hosts beside its own to which a redirect may take the token, as globs.
     pub redirect_hosts: Vec<String>,
 }

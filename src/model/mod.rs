@@ -1,5 +1,6 @@
 //! The nouns of the field: plain data without I/O, known by every other room.
 
+mod ask;
 mod case;
 mod clause;
 mod endpoint;
@@ -12,12 +13,14 @@ mod plan;
 mod profile;
 mod reading;
 mod record;
+mod source;
 mod tape;
 mod template;
 mod texts;
 mod token;
 mod transfer;
 
+pub use ask::*;
 pub use case::*;
 pub use clause::*;
 pub use endpoint::*;
@@ -30,6 +33,7 @@ pub use plan::*;
 pub use profile::*;
 pub use reading::*;
 pub use record::*;
+pub use source::*;
 pub use tape::*;
 pub use template::*;
 pub use token::*;

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Audience, Case, Clause, Credential, Endpoint, Expect, Interface, KnownFailure, Method, Pairs,
-    Place, Profile, RunId, Tells, TokenRequest, Wire,
+    Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
+    KnownFailure, Method, Pairs, Place, Profile, RunId, Tells, TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -20,6 +20,8 @@ pub struct Plan {
     pub clauses: Arc<[Clause]>,
     /// One for each endpoint, in the order of the inventory.
     pub endpoints: Vec<EndpointPlan>,
+    /// One for each issuer that is judged, in the order of the inventory.
+    pub issuers: Vec<IssuerPlan>,
     /// From and to whom can be copied, in the order of the inventory.
     pub partners: Vec<Arc<PartnerPlan>>,
     /// In a run of all with all, how many of the ordered pairs are tried.
@@ -56,6 +58,67 @@ pub struct EndpointPlan {
     pub cases: Vec<CasePlan>,
 }
 
+/// What the names of issuers begin with in reports. No endpoint is called so: names have no colon.
+pub const ISSUER: &str = "issuer:";
+
+/// What happens at one issuer.
+#[derive(Clone, Debug)]
+pub struct IssuerPlan {
+    /// The issuer.
+    pub issuer: Arc<Issuer>,
+    /// The profile version by which it is judged.
+    pub profile: Profile,
+    /// In the order of the suites.
+    pub cases: Vec<CasePlan>,
+}
+
+impl IssuerPlan {
+    /// Its name in reports.
+    pub fn name(&self) -> String {
+        format!("{ISSUER}{}", self.issuer.name)
+    }
+}
+
+/// An endpoint or issuer, as reports show it.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// Which of the two.
+    pub kind: Kind,
+    /// Its name in reports and events.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// The profile version by which it is judged.
+    pub profile: Profile,
+    /// The software that the file names.
+    pub software: Option<String>,
+    /// Its cases.
+    pub cases: &'a [CasePlan],
+}
+
+impl Plan {
+    /// Everything that is judged, in the order of reports: endpoints, then issuers.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let endpoints = self.endpoints.iter().map(|planned| Row {
+            kind: Kind::Storage,
+            name: planned.endpoint.name.clone(),
+            url: planned.endpoint.area_url(),
+            profile: planned.profile,
+            software: planned.endpoint.software.clone(),
+            cases: &planned.cases,
+        });
+        let issuers = self.issuers.iter().map(|planned| Row {
+            kind: Kind::Issuer,
+            name: planned.name(),
+            url: planned.issuer.url.clone(),
+            profile: planned.profile,
+            software: None,
+            cases: &planned.cases,
+        });
+        endpoints.chain(issuers)
+    }
+}
+
 /// What happens for one case at one endpoint.
 #[derive(Clone, Debug)]
 pub struct CasePlan {
@@ -88,6 +151,8 @@ pub struct Script {
     pub given: Vec<Object>,
     /// What to send and to expect.
     pub steps: Vec<StepPlan>,
+    /// What to ask an issuer, instead.
+    pub asks: Vec<Ask>,
 }
 
 /// An object that is there, or ought to be.

@@ -40,9 +40,23 @@ pub struct RunInfo {
     pub duration_ms: u64,
     /// Whether somebody stopped it.
     pub interrupted: bool,
+    /// How often each issuer was asked for tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<IssuerUse>,
     /// Present where every endpoint copied from and to every other one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<Pairs>,
+}
+
+/// How often an issuer was asked for tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerUse {
+    /// Its name.
+    pub issuer: String,
+    /// Token requests, those included that were repeated because it was busy or a token came to its end.
+    pub requests: usize,
+    /// Distinct combinations of scopes, audience and groups among them.
+    pub distinct: usize,
 }
 
 /// How many of the ordered pairs of endpoints copied from and to one another.
@@ -54,12 +68,33 @@ pub struct Pairs {
     pub of: usize,
 }
 
-/// What was found out about an endpoint as a whole.
+/// What is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A storage element.
+    #[default]
+    Storage,
+    /// An issuer of tokens.
+    Issuer,
+}
+
+impl Kind {
+    /// Whether it is a storage element, as most are.
+    pub fn is_storage(&self) -> bool {
+        *self == Self::Storage
+    }
+}
+
+/// What was found out about an endpoint or issuer as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointRecord {
-    /// Its name.
+    /// Its name; `issuer:NAME` for an issuer.
     pub name: String,
-    /// Its area's URL.
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Kind::is_storage")]
+    pub kind: Kind,
+    /// Its area's URL, or the issuer's.
     pub url: String,
     /// The profile version by which it was judged.
     pub profile: Profile,

@@ -25,6 +25,7 @@ impl Script {
                 .iter()
                 .map(|step| of_step(step, change))
                 .collect(),
+            asks: self.asks.clone(),
         }
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn script(site: &Site<'_>, case: &Case, partner: Option<&str>) -> Scr
         directories,
         given,
         steps: case.steps.iter().map(|step| filler.step(step)).collect(),
+        asks: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod existing;
 mod expand;
+mod issuers;
 mod macaroons;
 mod needs;
 mod pairs;
@@ -44,8 +45,11 @@ pub fn plan(
     started: Timestamp,
 ) -> Result<Plan, SelectionError> {
     let cases: Vec<&Arc<Case>> = material.suites.iter().flat_map(|s| &s.cases).collect();
-    let endpoints = selection.endpoints(&inventory.endpoints)?;
+    let endpoints = selection.endpoints(inventory)?;
     let mut cases = selection.cases(&cases)?;
+    // Whoever chooses cases about issuers alone wants issuers judged, and no storage.
+    let alone = cases.iter().all(|case| !case.asks.is_empty());
+    let endpoints = if alone { Vec::new() } else { endpoints };
     if let Some(seed) = selection.shuffle {
         cases.sort_by_cached_key(|case| shuffled(seed, case));
     }
@@ -55,6 +59,11 @@ pub fn plan(
         cases.retain(|case| pairs::about(case));
         pairs::all(inventory, &endpoints, selection, run.as_str())
     });
+    let issuers = match with_each {
+        Some(_) => Vec::new(),
+        None => issuers::plans(inventory, &cases, selection, alone, material.clauses)?,
+    };
+    cases.retain(|case| case.asks.is_empty());
     let endpoints: Vec<EndpointPlan> = endpoints
         .into_iter()
         .map(|endpoint| {
@@ -101,6 +110,7 @@ pub fn plan(
         strict: selection.strict,
         clauses: Arc::clone(material.clauses),
         endpoints,
+        issuers,
         partners,
         pairs: with_each.map(|(_, counted)| counted),
     })

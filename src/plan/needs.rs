@@ -3,8 +3,8 @@ use std::sync::Arc;
 use url::Host;
 
 use crate::model::{
-    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Endpoint, Interface, Means, Method, Side,
-    Step, Template, TokenTemplate, Variable, altered,
+    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Endpoint, Interface, Means, Method, Profile,
+    Side, Step, Template, TokenTemplate, Variable, altered,
 };
 
 use super::{Selection, Site};
@@ -17,15 +17,24 @@ pub(super) fn lacking(
     selection: &Selection,
 ) -> Option<String> {
     unasked(case, selection)
-        .or_else(|| other_profile(site, case))
-        .or_else(|| too_new(site, case, clauses))
+        .or_else(|| other_time(site.profile, "endpoint", case, clauses))
         .or_else(|| token_source(site, case))
         .or_else(|| traits(site, case))
         .or_else(|| transfers(site, case, selection))
         .or_else(|| unheard(site, case, selection))
 }
 
-fn unasked(case: &Case, selection: &Selection) -> Option<String> {
+/// Why a case is not for what is judged by `profile`; `what` says what it is.
+pub(super) fn other_time(
+    profile: Profile,
+    what: &str,
+    case: &Case,
+    clauses: &[Clause],
+) -> Option<String> {
+    other_profile(profile, what, case).or_else(|| too_new(profile, what, case, clauses))
+}
+
+pub(super) fn unasked(case: &Case, selection: &Selection) -> Option<String> {
     if case.intrusive && !selection.intrusive {
         Some("it could hurt the service; --intrusive runs it".into())
     } else if case.slow && !selection.slow {
@@ -35,10 +44,10 @@ fn unasked(case: &Case, selection: &Selection) -> Option<String> {
     }
 }
 
-fn other_profile(site: &Site<'_>, case: &Case) -> Option<String> {
+fn other_profile(profile: Profile, what: &str, case: &Case) -> Option<String> {
     let (first, last) = case.profiles;
-    let outside = first.is_some_and(|first| site.profile < first)
-        || last.is_some_and(|last| site.profile > last);
+    let outside =
+        first.is_some_and(|first| profile < first) || last.is_some_and(|last| profile > last);
     outside.then(|| {
         let range = match (first, last) {
             (Some(first), Some(last)) => format!("{first} to {last}"),
@@ -46,20 +55,16 @@ fn other_profile(site: &Site<'_>, case: &Case) -> Option<String> {
             (None, Some(last)) => format!("up to {last}"),
             (None, None) => String::new(),
         };
-        format!(
-            "it is about profile {range}; the endpoint is judged by {}",
-            site.profile
-        )
+        format!("it is about profile {range}; the {what} is judged by {profile}")
     })
 }
 
-fn too_new(site: &Site<'_>, case: &Case, clauses: &[Clause]) -> Option<String> {
+fn too_new(profile: Profile, what: &str, case: &Case, clauses: &[Clause]) -> Option<String> {
     let first = case.clauses.first()?;
     let clause = clauses.iter().find(|clause| clause.id == *first)?;
-    let since = clause.since.filter(|since| *since > site.profile)?;
+    let since = clause.since.filter(|since| *since > profile)?;
     Some(format!(
-        "{first} is a rule since profile {since}; the endpoint is judged by {}",
-        site.profile
+        "{first} is a rule since profile {since}; the {what} is judged by {profile}"
     ))
 }
 

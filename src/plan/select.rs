@@ -3,7 +3,7 @@ use std::sync::Arc;
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
 
-use crate::model::{Case, Endpoint, Profile};
+use crate::model::{Case, Endpoint, ISSUER, Inventory, Issuer, Profile};
 
 /// Which part of the inventory and the suites to run, and how to judge.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,10 @@ pub struct Selection {
     pub listen: bool,
     /// Our own other side of transfers has a certificate that storage trusts.
     pub side: bool,
+    /// The names of issuers that are judged whatever else is selected.
+    pub on_trial: Vec<String>,
+    /// The issuers are judged, whatever the file says of them.
+    pub issuers: bool,
     /// Every endpoint copies from and to every other one, in at most so many ordered pairs.
     pub pairs: Option<usize>,
 }
@@ -61,10 +65,32 @@ impl Selection {
 
     pub(super) fn endpoints<'a>(
         &self,
-        all: &'a [Arc<Endpoint>],
+        inventory: &'a Inventory,
     ) -> Result<Vec<&'a Arc<Endpoint>>, SelectionError> {
-        let all: Vec<_> = all.iter().collect();
-        pick("endpoint", &self.endpoints, &all, |endpoint| &endpoint.name)
+        let endpoints = inventory.endpoints.iter();
+        let names = endpoints.clone().map(|endpoint| endpoint.name.clone());
+        let issuers = inventory.issuers.iter();
+        let names: Vec<_> = names
+            .chain(issuers.map(|issuer| format!("{ISSUER}{}", issuer.name)))
+            .collect();
+        let chosen: Vec<_> = names.iter().collect();
+        let chosen = pick("endpoint", &self.endpoints, &chosen, String::as_str)?;
+        Ok(endpoints
+            .filter(|endpoint| chosen.contains(&&endpoint.name))
+            .collect())
+    }
+
+    /// Whether the issuer was chosen by the name that it has in reports.
+    pub(super) fn names(&self, issuer: &Issuer) -> bool {
+        let name = format!("{ISSUER}{}", issuer.name);
+        let about_issuers = |pattern: &&GlobMatcher| pattern.glob().glob().starts_with(ISSUER);
+        let mut patterns = self.endpoints.iter().filter(about_issuers);
+        patterns.any(|pattern| pattern.is_match(&name))
+    }
+
+    /// Whether somebody chose endpoints.
+    pub(super) fn some_endpoints(&self) -> bool {
+        !self.endpoints.is_empty()
     }
 
     pub(super) fn cases<'a>(

@@ -3,8 +3,8 @@ use secrecy::SecretString;
 use super::*;
 use crate::config::{Catalogue, load_catalogue};
 use crate::model::{
-    Alteration, ClientAuthentication, Groups, Issuer, Limits, Object, Place, Script, SecondArea,
-    SecretRef, State, Tape, TestKey, TokenSource, Traits,
+    Account, Alteration, ClientAuthentication, Groups, Issuer, Limits, OAuthClient, Object, Place,
+    Script, SecondArea, SecretRef, State, Tape, TestKey, TokenSource, Traits,
 };
 
 const START: &str = "2026-11-22T07:28:48Z";
@@ -36,6 +36,7 @@ fn endpoint(name: &str) -> Endpoint {
         }),
         limits: Limits::default(),
         tpc_partner: Some(name.into()),
+        fresh_tokens: false,
         redirect_hosts: Vec::new(),
     }
 }
@@ -43,13 +44,10 @@ fn endpoint(name: &str) -> Endpoint {
 fn issuer(test_key: bool) -> Issuer {
     let held = || SecretRef::Held(SecretString::from("x"));
     Issuer {
-        name: "iam".into(),
-        url: "https://iam.example.org/".into(),
-        source: Some(TokenSource::ClientCredentials {
+        accounts: vec![Account::only(TokenSource::ClientCredentials(OAuthClient {
             id: held(),
-            secret: held(),
-            authentication: ClientAuthentication::Basic,
-        }),
+            authentication: ClientAuthentication::Basic(held()),
+        }))],
         test_keys: test_key
             .then(|| TestKey {
                 pem: held(),
@@ -57,7 +55,7 @@ fn issuer(test_key: bool) -> Issuer {
             })
             .into_iter()
             .collect(),
-        ca: Vec::new(),
+        ..Issuer::bare("iam", "https://iam.example.org/")
     }
 }
 
@@ -299,10 +297,11 @@ fn what_a_case_needs_is_inferred() {
 #[test]
 fn without_tokens_everything_is_skipped_with_a_reason() {
     let mut silent = issuer(false);
-    silent.source = None;
+    silent.accounts.clear();
     let bench = Bench::new(endpoint("se"), silent);
     let skipped = bench.skipped();
-    assert_eq!(skipped.len(), bench.catalogue.cases().count());
+    let storage = bench.catalogue.cases().filter(|case| case.asks.is_empty());
+    assert_eq!(skipped.len(), storage.count());
     assert!(
         skipped[0]
             .1
@@ -382,6 +381,19 @@ fn patterns_select_and_must_match() {
         Err(SelectionError::Nothing { what: "case", .. })
     ));
     assert!(Selection::new(&texts(&["[a"]), &[]).is_err());
+}
+
+#[test]
+fn issuers_are_selected_by_the_name_that_reports_have() {
+    let mut bench = Bench::new(endpoint("se"), issuer(true));
+    let mut select = |pattern: &str| {
+        bench.selection = Selection::new(&[pattern.to_owned()], &[]).unwrap();
+        let plan = bench.plan()?;
+        Ok::<_, SelectionError>(plan.rows().map(|row| row.name).collect::<Vec<_>>())
+    };
+    assert_eq!(select("issuer:iam").unwrap(), ["issuer:iam"]);
+    assert_eq!(select("*").unwrap(), ["se"], "nobody asked for issuers");
+    assert!(select("issuer:nobody").is_err());
 }
 
 #[test]

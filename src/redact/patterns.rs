@@ -128,7 +128,14 @@ fn value(text: &[u8], at: usize, last: &mut Range<usize>) -> Option<Range<usize>
             start..last.end
         }
     };
-    (!range.is_empty()).then_some(range)
+    (!range.is_empty() && !variable(&text[range.clone()])).then_some(range)
+}
+
+/// Whether that is the name of a shell variable, as curl lines have it in a secret's place.
+fn variable(value: &[u8]) -> bool {
+    let name = value.strip_prefix(b"$").unwrap_or_default();
+    let legal = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
+    !name.is_empty() && name.len() <= WORD && name.iter().all(legal)
 }
 
 /// Where the quote is closed that was opened behind so many backslashes.

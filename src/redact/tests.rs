@@ -140,6 +140,10 @@ fn what_looks_like_a_credential_is_taken_out() {
             "client_id=me&client_secret=[redacted]&a=b",
         ),
         (
+            "client_secret=$ABC1&subject_token=$abc&id_token=$".into(),
+            "client_secret=[redacted]&subject_token=[redacted]&id_token=[redacted]",
+        ),
+        (
             r#"{"access_token": "ab\"cd", "n": 1}"#.into(),
             r#"{"access_token": "[redacted]", "n": 1}"#,
         ),
@@ -166,6 +170,7 @@ fn what_only_reads_like_one_stays() {
         "Bearer authentication.",
         "curl -H \"Authorization: Bearer $TOKEN\" https://se.example.org/f",
         "authz: permission denied",
+        "grant_type=refresh_token&refresh_token=$REFRESH_TOKEN&scope=a",
         r#"{"token_type": "Bearer", "expires_in": 3600}"#,
         "100% of 3%zz",
     ] {

@@ -1,5 +1,6 @@
 //! One request through the storage element: token, place, right, body, deed, answer.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(super) struct Element {
     pub(super) origins: Vec<String>,
     pub(super) namespace: Mutex<Namespace>,
     pub(super) memory: Mutex<Memory>,
+    /// The `jti` of every token so far, where each is good for one request.
+    pub(super) spent: Option<Mutex<BTreeSet<String>>>,
     /// What was asked, where that is remembered.
     pub(super) requests: Mutex<Vec<String>>,
     pub(super) transfers: Transfers,
@@ -187,6 +190,9 @@ impl Element {
             {
                 return Err(Refusal::InvalidToken("it is meant for another service").into());
             }
+            if bearer.caveats.is_none() && self.seen(&bearer.token_id) {
+                return Err(Refusal::InvalidToken("it was used before").into());
+            }
             bearer
         };
         let target = self
@@ -198,6 +204,14 @@ impl Element {
             method,
             bearer,
             target: target.ok_or(Refusal::InsufficientScope)?,
+        })
+    }
+
+    /// Whether a token was used before, where that matters.
+    fn seen(&self, token_id: &str) -> bool {
+        self.spent.as_ref().is_some_and(|spent| {
+            let mut spent = spent.lock().unwrap_or_else(PoisonError::into_inner);
+            !spent.insert(token_id.to_owned())
         })
     }
 

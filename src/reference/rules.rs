@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -73,17 +74,30 @@ pub(super) struct Rules {
 /// Whose token it is, or why it is nobody's.
 pub(super) type Verified = Result<Bearer, Refusal>;
 
+/// After that a port of the client belongs to another connection.
+const SAME_CONNECTION: Duration = Duration::from_secs(20);
+
 /// What could be kept from earlier requests; the right rules keep nothing but tickets.
 #[derive(Default)]
 pub(super) struct Memory {
     /// The last good bearer.
     pub(super) last: Option<Bearer>,
     /// Who came first over a connection, by the client's end of it.
-    pub(super) connections: BTreeMap<SocketAddr, Bearer>,
+    pub(super) connections: BTreeMap<SocketAddr, (Instant, Bearer)>,
     /// By `jti`, or by connection and text.
     pub(super) tokens: BTreeMap<String, Bearer>,
     /// What was sent on to the pool and has not arrived yet.
     pub(super) tickets: BTreeMap<String, Ticket>,
+}
+
+impl Memory {
+    /// Who came first over the connection from `peer`. A client's port comes back with another connection,
+    /// though not soon.
+    pub(super) fn first_from(&mut self, peer: SocketAddr) -> Option<&Bearer> {
+        let recent = |at: &Instant| at.elapsed() < SAME_CONNECTION;
+        self.connections.retain(|_, (at, _)| recent(at));
+        self.connections.get(&peer).map(|(_, bearer)| bearer)
+    }
 }
 
 /// What the service as a whole does.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::middleware::AddExtension;
 use axum_server::Handle;
 use axum_server::accept::{Accept, NoDelayAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -13,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
 use secrecy::ExposeSecret;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Authority, ReferenceError, ServerCertificate};
@@ -96,10 +99,26 @@ impl Port {
         router: Router,
         callers: Option<Callers>,
     ) -> Result<Server, ReferenceError> {
+        let inner = with_tls(tls);
+        self.serve_accepting(Noting { inner, callers }, router)
+    }
+
+    /// The same to whom `acceptor` takes, which is made of what [`with_tls`] gives.
+    pub(super) fn serve_accepting<A>(
+        self,
+        acceptor: A,
+        router: Router,
+    ) -> Result<Server, ReferenceError>
+    where
+        A: Accept<TcpStream, ConnectedRouter, Service = ConnectedRouter>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        A::Stream: AsyncRead + AsyncWrite + Unpin + Send,
+        A::Future: Send,
+    {
         let port = self.number;
-        // Without it an answer waits 40 ms until the client acknowledges the handshake's last records.
-        let inner = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
-        let acceptor = Noting { inner, callers };
         let handle = Handle::new();
         let server = self
             .listen()?
@@ -116,6 +135,15 @@ impl Port {
         });
         Ok(Server { handle })
     }
+}
+
+/// What serves a single connection.
+pub(super) type ConnectedRouter = AddExtension<Router, ConnectInfo<SocketAddr>>;
+
+/// Takes connections with that TLS.
+pub(super) fn with_tls(tls: RustlsConfig) -> RustlsAcceptor<NoDelayAcceptor> {
+    // Without it an answer waits 40 ms until the client acknowledges the handshake's last records.
+    RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new())
 }
 
 /// Who connected, in order.

@@ -38,6 +38,8 @@ pub struct StorageOptions {
     pub files: Vec<(String, Vec<u8>)>,
     /// What goes to tape.
     pub tape: Option<Tape>,
+    /// Whether each token is good for one request.
+    pub single_use: bool,
     /// Whether it remembers every request.
     pub recorded: bool,
     /// How it carries out third-party copies.
@@ -70,6 +72,7 @@ impl Default for StorageOptions {
             faults: Vec::new(),
             files: Vec::new(),
             tape: None,
+            single_use: false,
             recorded: false,
             transfer: TransferOptions::default(),
         }
@@ -198,6 +201,7 @@ fn element(
         ],
         namespace: Mutex::new(namespace),
         memory: Mutex::default(),
+        spent: options.single_use.then(Mutex::default),
         requests: Mutex::default(),
         transfers,
         tape,

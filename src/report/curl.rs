@@ -16,6 +16,20 @@ const OURS: [&str; 6] = [
     "user-agent",
 ];
 
+/// The beginning of a line that carries a client's id and secret.
+const BASIC: &str = "Authorization: Basic ";
+
+/// What stands in the places of what is secret.
+const VARIABLES: [&str; 7] = [
+    "$TOKEN",
+    "$OTHER",
+    "$CLIENT_ID",
+    "$CLIENT_SECRET",
+    "$REFRESH_TOKEN",
+    "$DEVICE_CODE",
+    "$ASSERTION",
+];
+
 /// Longer bodies are no part of the line; `FILE` stands for them.
 const INLINE: usize = 2000;
 
@@ -51,7 +65,15 @@ pub fn curl(exchange: &Exchange) -> String {
         words.push("-g".into());
     }
     match &exchange.presented {
-        Some(lines) => words.extend(lines.iter().flat_map(|line| ["-H".into(), variable(line)])),
+        Some(lines) => words.extend(
+            lines
+                .iter()
+                .flat_map(|line| match line.strip_prefix(BASIC) {
+                    // curl encodes the two.
+                    Some(pair) => ["-u".into(), variable(pair)],
+                    None => ["-H".into(), variable(line)],
+                }),
+        ),
         None if exchange.token.is_some() => {
             words.extend(["-H".into(), "\"Authorization: Bearer $TOKEN\"".into()]);
         }
@@ -67,6 +89,7 @@ pub fn curl(exchange: &Exchange) -> String {
         words.extend(match body {
             long if long.len() > INLINE => ["--data-binary".into(), "@FILE".into()],
             at if at.starts_with('@') => ["--data-raw".into(), quote(at)],
+            form if exchange.presented.is_some() => ["--data-binary".into(), variable(form)],
             plain => ["--data-binary".into(), quote(plain)],
         });
     }
@@ -113,9 +136,9 @@ fn is(name: &str, lower: &str) -> bool {
     name.eq_ignore_ascii_case(lower)
 }
 
-/// One word for a POSIX shell, in which `$TOKEN` and `$OTHER` are variables and all else is as it is.
+/// One word for a POSIX shell, in which `$TOKEN` and its like are variables and all else is as it is.
 fn variable(text: &str) -> String {
-    if !["$TOKEN", "$OTHER"].iter().any(|name| text.contains(name)) {
+    if !VARIABLES.iter().any(|name| text.contains(name)) {
         return quote(text);
     }
     let escaped = |c: char| match c {
@@ -124,12 +147,8 @@ fn variable(text: &str) -> String {
         other => other.to_string(),
     };
     let plain: String = text.chars().map(escaped).collect();
-    format!(
-        "\"{}\"",
-        plain
-            .replace("\\$TOKEN", "$TOKEN")
-            .replace("\\$OTHER", "$OTHER")
-    )
+    let with = |text: String, name: &&str| text.replace(&format!("\\{name}"), name);
+    format!("\"{}\"", VARIABLES.iter().fold(plain, with))
 }
 
 /// One word for a POSIX shell. No argument can hold NUL, which becomes U+FFFD.
@@ -303,6 +322,18 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         );
         exchange.presented = Some(Vec::new());
         assert!(!curl(&exchange).contains("Bearer"));
+    }
+
+    #[test]
+    fn secrets_of_clients_are_variables() {
+        let mut exchange = sample::exchange("se-alpha", Method::Post, 400);
+        exchange.request_headers = vec![("content-type".into(), "x/form".into())];
+        exchange.presented = Some(vec![
+            "Authorization: Basic $CLIENT_ID:$CLIENT_SECRET".into(),
+        ]);
+        exchange.request_body = Some("refresh_token=$REFRESH_TOKEN&scope=a+$HOME".into());
+        exchange.url = "https://iam.example.org/token".into();
+        insta::assert_snapshot!(curl(&exchange), @r#"curl -i -X POST -u "$CLIENT_ID:$CLIENT_SECRET" -H 'content-type: x/form' --data-binary "refresh_token=$REFRESH_TOKEN&scope=a+\$HOME" https://iam.example.org/token"#);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 
 use crate::model::{
-    Case, CaseId, CasePlan, CaseResult, ClauseId, Plan, Profile, RunRecord, Verdict,
+    Case, CaseId, CasePlan, CaseResult, ClauseId, ISSUER, Plan, Profile, RunRecord, Verdict,
 };
 
 use super::FormatError;
@@ -20,10 +20,10 @@ pub use table::table;
 /// The version of [`Proof`]'s JSON.
 pub const PROOF_SCHEMA: &str = "touchstone/proof/1";
 
-/// A storage element on trial.
+/// A storage element or an issuer on trial.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// Its endpoint in the run; for faults also their name.
+    /// Its endpoint or issuer in the run; for faults also their name.
     pub name: String,
     /// What it does, in a sentence.
     pub about: String,
@@ -149,11 +149,10 @@ impl Proof {
     /// What the run of `plan` shows, in which every trial was an endpoint. `partial` tells that faults
     /// or cases were selected.
     pub fn new(plan: &Plan, record: &RunRecord, trials: &[Trial], partial: bool) -> Self {
-        let cases: Vec<&Case> = plan
-            .endpoints
-            .first()
-            .map(|endpoint| endpoint.cases.iter().map(case).collect())
-            .unwrap_or_default();
+        let of_storage = plan.endpoints.first().map(|endpoint| &endpoint.cases);
+        let of_issuers = plan.issuers.first().map(|issuer| &issuer.cases);
+        let planned = of_storage.into_iter().chain(of_issuers).flatten();
+        let cases: Vec<&Case> = planned.map(case).collect();
         let evidence = Evidence {
             plan,
             record,
@@ -162,7 +161,7 @@ impl Proof {
             results: record
                 .results
                 .iter()
-                .map(|result| ((result.endpoint.as_str(), &result.case), result))
+                .map(|result| ((subject(&result.endpoint), &result.case), result))
                 .collect(),
         };
         let mut proof = Self {
@@ -265,8 +264,8 @@ impl Proof {
         let endpoints = &evidence.record.endpoints;
         let profile = endpoints
             .iter()
-            .find(|endpoint| endpoint.name == trial.name)
-            .map(|endpoint| endpoint.profile)
+            .find(|row| subject(&row.name) == trial.name)
+            .map(|row| row.profile)
             .unwrap_or_default();
         let mut row = FaultlessRow {
             name: trial.name.clone(),
@@ -364,6 +363,11 @@ fn why(result: &CaseResult) -> String {
         ),
         (None, None) => String::new(),
     }
+}
+
+/// The name of a storage element or an issuer on trial. Two may share one: their cases are different.
+fn subject(row: &str) -> &str {
+    row.strip_prefix(ISSUER).unwrap_or(row)
 }
 
 fn case(planned: &CasePlan) -> &Case {

@@ -21,6 +21,7 @@ pub mod record;
 pub mod style;
 pub mod table;
 pub mod text;
+pub mod token;
 
 #[cfg(test)]
 pub(crate) mod sample;

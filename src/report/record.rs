@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{
-    Action, CaseId, CasePlan, CaseResult, EndpointPlan, EndpointRecord, Leftover, RECORD_SCHEMA,
+    Action, CaseId, CasePlan, CaseResult, EndpointRecord, IssuerUse, Leftover, RECORD_SCHEMA,
     RunInfo, RunRecord, Severity, TagRow, Verdict,
 };
 use crate::run::event::{Event, RunStarted};
@@ -15,6 +15,7 @@ pub struct Recorder {
     endpoints: HashMap<String, Seen>,
     begun: HashSet<Key>,
     results: HashMap<Key, CaseResult>,
+    issuers: Vec<IssuerUse>,
     interrupted: bool,
     duration_ms: Option<u64>,
 }
@@ -63,6 +64,7 @@ impl Recorder {
                 seen.leftovers = leftovers;
                 seen.duration_ms = duration_ms;
             }
+            Event::TokensAsked(issuers) => self.issuers = issuers,
             Event::RunInterrupted => self.interrupted = true,
             Event::RunFinished { duration_ms } => self.duration_ms = Some(duration_ms),
         }
@@ -72,21 +74,19 @@ impl Recorder {
     /// run ever started.
     pub fn finish(mut self) -> Option<RunRecord> {
         let RunStarted { plan, version } = self.started.take()?;
-        let mut endpoints = Vec::with_capacity(plan.endpoints.len());
+        let mut endpoints = Vec::with_capacity(plan.rows().count());
         let mut results = Vec::new();
-        for planned in &plan.endpoints {
-            let seen = self
-                .endpoints
-                .remove(&planned.endpoint.name)
-                .unwrap_or_default();
-            for case in &planned.cases {
-                results.push(self.result(planned, case, &seen));
+        for row in plan.rows() {
+            let seen = self.endpoints.remove(&row.name).unwrap_or_default();
+            for case in row.cases {
+                results.push(self.result(&row.name, case, &seen));
             }
             endpoints.push(EndpointRecord {
-                name: planned.endpoint.name.clone(),
-                url: planned.endpoint.area_url(),
-                profile: planned.profile,
-                software: seen.software.or_else(|| planned.endpoint.software.clone()),
+                name: row.name,
+                kind: row.kind,
+                url: row.url,
+                profile: row.profile,
+                software: seen.software.or(row.software),
                 unreachable: seen.unreachable,
                 leftovers: seen.leftovers,
                 duration_ms: seen.duration_ms,
@@ -102,6 +102,7 @@ impl Recorder {
                 started: plan.started,
                 duration_ms: self.duration_ms.or(longest).unwrap_or_default(),
                 interrupted: self.interrupted || self.duration_ms.is_none(),
+                issuers: self.issuers,
                 pairs: plan.pairs,
             },
             statistics: statistics(&endpoints, &results),
@@ -111,12 +112,8 @@ impl Recorder {
     }
 
     /// What came of a case, or why nothing did.
-    fn result(&mut self, planned: &EndpointPlan, case: &CasePlan, seen: &Seen) -> CaseResult {
-        let key = (
-            planned.endpoint.name.clone(),
-            case.case.id.clone(),
-            case.partner.clone(),
-        );
+    fn result(&mut self, row: &str, case: &CasePlan, seen: &Seen) -> CaseResult {
+        let key = (row.to_owned(), case.case.id.clone(), case.partner.clone());
         if let Some(result) = self.results.remove(&key) {
             return result;
         }

@@ -102,6 +102,7 @@ pub(crate) fn plan() -> Plan {
                 slow: false,
                 given: Vec::new(),
                 steps: Vec::new(),
+                asks: Vec::new(),
                 at: at(id, 10),
             }),
             known: known.iter().find(|k| k.case.as_str() == id).cloned(),
@@ -111,6 +112,7 @@ pub(crate) fn plan() -> Plan {
                     directories: Vec::new(),
                     given: Vec::new(),
                     steps: Vec::new(),
+                    asks: Vec::new(),
                 }),
             },
         });
@@ -130,6 +132,7 @@ pub(crate) fn plan() -> Plan {
                 second: None,
                 limits: Limits::default(),
                 tpc_partner: None,
+                fresh_tokens: false,
                 redirect_hosts: Vec::new(),
             }),
             profile: Profile::V1_3,
@@ -141,6 +144,7 @@ pub(crate) fn plan() -> Plan {
         }
     };
     Plan {
+        issuers: Vec::new(),
         partners: Vec::new(),
         pairs: None,
         clauses: std::sync::Arc::from([]),

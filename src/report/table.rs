@@ -99,6 +99,14 @@ fn footnotes(record: &RunRecord) -> Vec<String> {
             ));
         }
     }
+    for usage in &record.run.issuers {
+        notes.push(format!(
+            "Token requests: {} to {}, for {} distinct tokens",
+            usage.requests,
+            line(&usage.issuer),
+            usage.distinct
+        ));
+    }
     let cases =
         |wanted: fn(&CaseResult) -> bool| record.results.iter().filter(|r| wanted(r)).count();
     let left: usize = record

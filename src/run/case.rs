@@ -85,6 +85,7 @@ pub(super) async fn run(
     script: &Script,
     made: &Mutex<Vec<String>>,
 ) -> Outcome {
+    queue_for_tokens(site, script).await;
     let limit = Instant::now() + site.plan.endpoint.limits.case;
     let mut running = Running {
         site,
@@ -114,6 +115,29 @@ pub(super) async fn run(
     Outcome {
         stayed,
         ..running.outcome(stop)
+    }
+}
+
+/// Obtains what the case needs before its clock starts: where many cases wait for one issuer, the wait says
+/// nothing about the storage. What cannot be had, the steps find out.
+async fn queue_for_tokens(site: &Site<'_>, script: &Script) {
+    if site.plan.endpoint.fresh_tokens {
+        return;
+    }
+    let tokens = script.steps.iter().flat_map(|step| {
+        let other = step.wire.as_ref().and_then(|wire| wire.other.token());
+        step.token
+            .token()
+            .into_iter()
+            .chain(other)
+            .chain(&step.control)
+    });
+    let kept = tokens.filter(|request| !request.timed());
+    let obtained = kept.map(|request| site.shared.broker.token(request, Fit::AtLeast));
+    tokio::select! {
+        _ = futures_util::future::join_all(obtained) => {}
+        () = site.shared.cancel.cancelled() => {}
+        () = tokio::time::sleep_until(site.deadline.into()) => {}
     }
 }
 
@@ -258,7 +282,8 @@ impl<'a> Running<'a> {
     }
 
     async fn token(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
-        self.site.shared.broker.token(request, fit).await
+        let endpoint = &self.site.plan.endpoint;
+        self.site.shared.token(endpoint, request, fit).await
     }
 
     async fn arrange(&mut self, script: &Script) -> Result<(), Stop> {

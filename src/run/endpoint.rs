@@ -133,7 +133,13 @@ impl Visit {
             .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
         let second = match &plan.second {
             // Cases that need it find out themselves that it is not to be had.
-            Some(request) => self.shared.broker.token(request, Fit::AtLeast).await.ok(),
+            Some(request) => {
+                let token = self
+                    .shared
+                    .token(&plan.endpoint, request, Fit::AtLeast)
+                    .await;
+                token.ok()
+            }
             None => None,
         };
         let limit = Instant::now() + plan.endpoint.limits.endpoint;
@@ -197,8 +203,7 @@ impl Visit {
             ));
         };
         self.shared
-            .broker
-            .token(request, Fit::AtLeast)
+            .token(&self.plan().endpoint, request, Fit::AtLeast)
             .await
             .map_err(|error| NotReady {
                 verdict: if error.refused() {

@@ -1,6 +1,6 @@
 //! What a run says while it goes on. The live progress and the run record are both made from it.
 
-use crate::model::{CaseId, CaseResult, Leftover, Plan};
+use crate::model::{CaseId, CaseResult, IssuerUse, Leftover, Plan};
 
 /// One thing that happened. Sinks match it without a wildcard arm, so that a new kind of event does
 /// not build until each of them has decided what to do with it.
@@ -42,6 +42,8 @@ pub enum Event {
         /// How long it took.
         duration_ms: u64,
     },
+    /// How often the issuers were asked for tokens; close to the end.
+    TokensAsked(Vec<IssuerUse>),
     /// Somebody stopped the run; teardown goes on.
     RunInterrupted,
     /// The last event.

@@ -6,6 +6,7 @@ mod case;
 mod endpoint;
 pub mod event;
 mod existing;
+mod issuer;
 mod ledger;
 mod listen;
 mod observer;
@@ -20,9 +21,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::model::{Plan, millis};
+use crate::model::{Endpoint, Plan, TokenRequest, millis};
 use crate::redact::Redactor;
-use crate::token::{Broker, Token};
+use crate::token::{Broker, Fit, Token, TokenError};
 
 pub use cancel::{Cancel, Canceller};
 pub use ledger::{Ledger, LedgerError, Remaining};
@@ -108,6 +109,14 @@ pub async fn run(
             endpoint::run(&shared, index).await;
         });
     }
+    for index in 0..plan.issuers.len() {
+        let (shared, room) = (Arc::clone(&shared), Arc::clone(&room));
+        endpoints.spawn(async move {
+            // The semaphore is never closed.
+            let _permit = room.acquire_owned().await;
+            issuer::run(&shared, index).await;
+        });
+    }
     while let Some(ended) = endpoints.join_next().await {
         if let Err(error) = ended {
             tracing::error!("an endpoint's task ended early: {error}");
@@ -117,6 +126,7 @@ pub async fn run(
     if announcer.await.is_err() && shared.cancel.is_cancelled() {
         shared.tell(Event::RunInterrupted);
     }
+    shared.tell(Event::TokensAsked(shared.broker.usage()));
     shared.tell(Event::RunFinished {
         duration_ms: millis(begun.elapsed()),
     });
@@ -146,6 +156,19 @@ struct Shared {
 }
 
 impl Shared {
+    /// A token for `endpoint`; a new one each time where that refuses one that it has seen.
+    async fn token(
+        &self,
+        endpoint: &Endpoint,
+        request: &TokenRequest,
+        fit: Fit,
+    ) -> Result<Token, TokenError> {
+        match endpoint.fresh_tokens {
+            true => self.broker.fresh(request, fit).await,
+            false => self.broker.token(request, fit).await,
+        }
+    }
+
     /// Has it written down that `object` is about to be created. Only then may it be.
     fn will_create(&self, object: &Remaining) -> Result<(), String> {
         match &self.ledger {

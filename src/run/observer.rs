@@ -82,13 +82,14 @@ impl Observer<'_> {
         log: &mut Vec<Exchange>,
     ) -> Result<Answer, String> {
         let url = self.endpoint.url_of(path);
+        let token = self.token.current().await.map_err(|e| e.to_string())?;
         let outgoing = Outgoing {
             method,
             verb: None,
             url: &url,
             headers,
             body,
-            token: Some(self.token),
+            token: Some(&token),
             deadline: self.deadline,
         };
         let Outcome { answer, exchange } = self.client.send(purpose, self.caller, outgoing).await;

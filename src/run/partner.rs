@@ -78,7 +78,7 @@ impl Partner {
         };
         let outcome = client.preflight(endpoint, caller).await;
         outcome.answer.map_err(|failure| failure.reason)?;
-        let token = shared.broker.token(&plan.observer, Fit::AtLeast).await;
+        let token = shared.token(endpoint, &plan.observer, Fit::AtLeast).await;
         Ok(Arc::new(Self {
             plan: Arc::clone(plan),
             client,

@@ -148,16 +148,16 @@ mod tests {
     use crate::model::TokenRef;
 
     fn token(text: &str) -> Token {
-        Token {
-            secret: SecretString::from(text),
-            shown: TokenRef {
+        Token::new(
+            SecretString::from(text),
+            TokenRef {
                 what: String::new(),
                 issuer: String::new(),
                 jti: None,
                 hash: String::new(),
                 how: String::new(),
             },
-        }
+        )
     }
 
     fn wire(present: Option<&[&str]>, query: Option<&str>) -> Wire<Credential<TokenRequest>> {

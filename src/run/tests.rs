@@ -48,14 +48,12 @@ async fn judged_with(
     let ca = vec![Trust::Pem(authority.ca_pem().to_owned())];
     let inventory = Inventory {
         issuers: vec![Arc::new(Issuer {
-            name: "test".into(),
-            url: issuer.url().to_owned(),
-            source: None,
             test_keys: vec![TestKey {
                 pem: SecretRef::Held(issuer.test_key_pem().clone()),
                 kid: None,
             }],
             ca: ca.clone(),
+            ..Issuer::bare("test", issuer.url())
         })],
         endpoints: vec![Arc::new(Endpoint {
             name: "se".into(),
@@ -76,6 +74,7 @@ async fn judged_with(
             second: None,
             limits,
             tpc_partner: None,
+            fresh_tokens: false,
             redirect_hosts: Vec::new(),
         })],
     };

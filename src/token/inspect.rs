@@ -46,7 +46,8 @@ impl Claims {
         Timestamp::from_second(seconds as i64).ok()
     }
 
-    fn list(&self, claim: &str) -> BTreeSet<&str> {
+    /// A claim that is a text or a list of them.
+    pub fn list(&self, claim: &str) -> BTreeSet<&str> {
         match self.0.get(claim) {
             Some(Value::String(one)) => BTreeSet::from([one.as_str()]),
             Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
@@ -141,7 +142,7 @@ fn capabilities<'a>(scopes: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> 
 }
 
 /// Whether the scope `wide` gives all that `narrow` gives.
-fn covers(wide: &str, narrow: &str) -> bool {
+pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     let (Some((wide_name, wide_path)), Some((name, path))) =
         (wide.split_once(':'), narrow.split_once(':'))
     else {

@@ -1,4 +1,4 @@
-//! Signing keys of a test issuer.
+//! Signing keys: of a test issuer, or of a client that authenticates with one.
 
 use std::sync::LazyLock;
 
@@ -88,6 +88,6 @@ impl SigningKey {
     /// The library refuses.
     pub fn sign(&self, message: &str) -> Result<String, String> {
         jsonwebtoken::crypto::sign(message.as_bytes(), &self.private, self.algorithm)
-            .map_err(|error| format!("the test key does not sign: {error}"))
+            .map_err(|error| format!("the key does not sign: {error}"))
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Signature, TokenRequest, altered};
 
+use super::error::Origin;
 use super::forge::{Parts, forge};
 use super::key::SigningKey;
 use super::{Source, TokenError};
@@ -17,16 +18,16 @@ const LIFETIME: i64 = 1200;
 
 /// The signing keys of a test issuer.
 pub(super) struct Mint {
-    name: String,
+    origin: Origin,
     issuer: String,
     keys: Vec<SigningKey>,
 }
 
 impl Mint {
-    /// The issuer `name`, whose identifier is `issuer`; there is at least one key.
-    pub fn new(name: &str, issuer: &str, keys: Vec<SigningKey>) -> Self {
+    /// An issuer whose identifier is `issuer`; there is at least one key.
+    pub fn new(origin: Origin, issuer: &str, keys: Vec<SigningKey>) -> Self {
         Self {
-            name: name.to_owned(),
+            origin,
             issuer: issuer.to_owned(),
             keys,
         }
@@ -96,12 +97,10 @@ impl Source for Mint {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let key = self.key(request.signature);
         let made = key.and_then(|key| forge(self.parts(request, key), request, Some(key)));
-        made.map(SecretString::from)
-            .map_err(|reason| TokenError::Refused {
-                issuer: self.name.clone(),
-                asked: request.to_string(),
-                reason,
-            })
+        made.map(SecretString::from).map_err(|reason| {
+            let help = "give a `test-key` of that kind";
+            self.origin.refused(request, reason, help)
+        })
     }
 
     fn how(&self, request: &TokenRequest) -> String {

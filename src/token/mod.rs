@@ -1,28 +1,47 @@
 //! Where tokens come from and what is known of them.
 //!
 //! A step asks the [`Broker`]; the broker asks a [`Source`] once for each distinct request and looks
-//! into what came. A new kind of source is one file here, and an arm in [`Broker::new`].
+//! into what came. A new kind of source is one file in `source/` and an arm in its `open`.
 
+mod altered;
 mod broker;
-mod client_credentials;
+mod client;
+mod desk;
+mod discovery;
+mod error;
 mod forge;
-mod given;
+mod gate;
 mod inspect;
+pub mod judge;
 mod key;
 mod macaroon;
 mod mint;
+pub mod publish;
+mod registered;
 mod secret;
+mod source;
+mod verify;
 
-use async_trait::async_trait;
+use std::borrow::Cow;
+use std::fmt;
+
 use secrecy::SecretString;
-use thiserror::Error;
 
 use crate::model::{TokenRef, TokenRequest};
 
-pub use broker::{Broker, Fit, IssuerClient};
+pub use altered::{expired, foreign, tampered, unknown_key};
+pub use broker::{Broker, BrokerError, Fit};
+pub use client::IssuerClient;
+pub use discovery::{DiscoveryError, Found, discover};
+pub use error::{Refusal, TokenError};
+pub use gate::Gate;
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
+pub use registered::{Registered, Shows};
 pub use secret::{SecretError, load};
+pub(crate) use source::Kept;
+pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
+pub use verify::{Proof, verify};
 
 #[cfg(test)]
 mod tests;
@@ -34,22 +53,60 @@ pub struct Token {
     pub secret: SecretString,
     /// Its description.
     pub shown: TokenRef,
+    renewal: Option<Box<Renewal>>,
+}
+
+/// Where the next one comes from, for a token that is good once.
+#[derive(Clone)]
+struct Renewal {
+    broker: Broker,
+    request: TokenRequest,
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.request)
+    }
 }
 
 impl Token {
+    /// A token and its description.
+    pub fn new(secret: SecretString, shown: TokenRef) -> Self {
+        Self {
+            secret,
+            shown,
+            renewal: None,
+        }
+    }
+
+    /// The token to use now: itself, or a new one where it is good once.
+    ///
+    /// # Errors
+    /// There is no new one.
+    pub async fn current(&self) -> Result<Cow<'_, Self>, TokenError> {
+        match self.renewal.as_deref() {
+            None => Ok(Cow::Borrowed(self)),
+            Some(Renewal { broker, request }) => {
+                let fresh = Box::pin(broker.fresh(request, Fit::AtLeast));
+                fresh.await.map(Cow::Owned)
+            }
+        }
+    }
+
     /// A text that is presented as if it were a token.
     pub fn of_text(text: &str) -> Self {
         let shown: String = text.chars().take(40).collect();
-        Self {
-            secret: SecretString::from(text),
-            shown: TokenRef {
+        let secret = SecretString::from(text);
+        Self::new(
+            secret,
+            TokenRef {
                 what: format!("no token but the text {shown:?} ({} bytes)", text.len()),
                 issuer: "nobody".into(),
                 jti: None,
                 hash: String::new(),
                 how: "write it as it is".into(),
             },
-        }
+        )
     }
 }
 
@@ -57,31 +114,29 @@ impl Token {
     /// A credential that is good for a server of ours alone, and different in every run.
     pub fn made_up() -> Self {
         let text = format!("made-up-{}", uuid::Uuid::new_v4().simple());
-        Self {
-            secret: SecretString::from(text),
-            shown: TokenRef {
+        Self::new(
+            SecretString::from(text),
+            TokenRef {
                 what: "a credential for touchstone's own other side".into(),
                 issuer: "touchstone".into(),
                 jti: None,
                 hash: String::new(),
                 how: "any word that your own server on the other side knows".into(),
             },
-        }
+        )
     }
 
     /// A macaroon that an endpoint has issued, or what became of it. `what` may hold what others wrote.
     pub fn of_macaroon(secret: SecretString, endpoint: &str, what: &str, how: &str) -> Self {
         let what = what.chars().take(400).flat_map(char::escape_debug);
-        Self {
-            shown: TokenRef {
-                what: what.collect(),
-                issuer: endpoint.to_owned(),
-                jti: None,
-                hash: broker::hash(&secret),
-                how: how.to_owned(),
-            },
-            secret,
-        }
+        let shown = TokenRef {
+            what: what.collect(),
+            issuer: endpoint.to_owned(),
+            jti: None,
+            hash: desk::hash(&secret),
+            how: how.to_owned(),
+        };
+        Self::new(secret, shown)
     }
 }
 
@@ -95,44 +150,4 @@ pub fn rogue_key() -> Result<serde_json::Value, String> {
     let mut jwk = key.jwk.clone();
     jwk["kid"] = key.id.as_str().into();
     Ok(jwk)
-}
-
-/// Something that obtains tokens.
-#[async_trait]
-pub trait Source: Send + Sync {
-    /// Obtains a token, as the issuer gives it; nobody has looked into it yet.
-    async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError>;
-
-    /// How a person obtains such a token: a shell line or a sentence.
-    fn how(&self, request: &TokenRequest) -> String;
-}
-
-/// Why there is no token. The messages hold no secret.
-#[derive(Clone, Debug, Error)]
-pub enum TokenError {
-    /// The issuer does not give such a token: the storage is not to blame, the case does not apply.
-    #[error("the issuer `{issuer}` did not give what the case needs ({asked}): {reason}")]
-    Refused {
-        /// Name of the issuer.
-        issuer: String,
-        /// What was asked for.
-        asked: String,
-        /// What came instead.
-        reason: String,
-    },
-    /// Nothing can be said: the issuer is down, slow or broken.
-    #[error("no token from the issuer `{issuer}`: {reason}")]
-    Unavailable {
-        /// Name of the issuer.
-        issuer: String,
-        /// What happened.
-        reason: String,
-    },
-}
-
-impl TokenError {
-    /// Whether the issuer answered, and the answer was no.
-    pub fn refused(&self) -> bool {
-        matches!(self, Self::Refused { .. })
-    }
 }

@@ -5,8 +5,8 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::model::{
-    ANY_AUDIENCE, Alteration, Audience, ClientAuthentication, Inventory, Issuer, SecretRef,
-    TestKey, TokenSource, Trust,
+    ANY_AUDIENCE, Account, Alteration, Audience, ClientAuthentication, Inventory, Issuer,
+    OAuthClient, SecretRef, TestKey, TokenRequest, TokenSource, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{self, Authority, IssuerOptions};
@@ -31,20 +31,18 @@ impl Bench {
 
     fn issuer(&self) -> Issuer {
         Issuer {
-            name: "iam".into(),
-            url: self.embedded.url().to_owned(),
-            source: Some(self.client(ClientAuthentication::Basic)),
-            test_keys: Vec::new(),
+            accounts: vec![self.client(ClientAuthentication::Basic)],
             ca: vec![Trust::Pem(self.authority.ca_pem().to_owned())],
+            ..Issuer::bare("iam", self.embedded.url())
         }
     }
 
-    fn client(&self, authentication: ClientAuthentication) -> TokenSource {
-        TokenSource::ClientCredentials {
+    fn client(&self, authentication: fn(SecretRef) -> ClientAuthentication) -> Account {
+        let secret = SecretRef::Held(self.embedded.client_secret().clone());
+        Account::only(TokenSource::ClientCredentials(OAuthClient {
             id: SecretRef::Held(self.embedded.client_id().into()),
-            secret: SecretRef::Held(self.embedded.client_secret().clone()),
-            authentication,
-        }
+            authentication: authentication(secret),
+        }))
     }
 
     fn key(&self) -> TestKey {
@@ -53,6 +51,12 @@ impl Bench {
             kid: Some(self.embedded.test_key_id().to_owned()),
         }
     }
+}
+
+fn given(token: SecretString) -> Account {
+    Account::only(TokenSource::Given {
+        token: SecretRef::Held(token),
+    })
 }
 
 fn broker(issuer: Issuer) -> Broker {
@@ -84,7 +88,7 @@ async fn client_credentials_bring_what_was_asked_for() {
     let bench = Bench::new().await;
     for authentication in [ClientAuthentication::Basic, ClientAuthentication::Body] {
         let mut issuer = bench.issuer();
-        issuer.source = Some(bench.client(authentication));
+        issuer.accounts = vec![bench.client(authentication)];
         let mut request = request("storage.read:/a storage.create:/b");
         request.audience = Audience::Many(vec![
             "https://a.example.org".into(),
@@ -150,7 +154,7 @@ async fn a_key_alone_makes_all_tokens() {
     let bench = Bench::new().await;
     for pem in [bench.embedded.test_key_pem(), bench.embedded.rsa_key_pem()] {
         let mut issuer = bench.issuer();
-        issuer.source = None;
+        issuer.accounts.clear();
         issuer.test_keys = vec![TestKey {
             pem: SecretRef::Held(pem.clone()),
             kid: None,
@@ -195,9 +199,7 @@ async fn a_given_token_is_what_it_is() {
         .await
         .unwrap();
     let mut issuer = bench.issuer();
-    issuer.source = Some(TokenSource::Given {
-        token: SecretRef::Held(token.secret),
-    });
+    issuer.accounts = vec![given(token.secret)];
     let broker = broker(issuer);
     broker.token(&wide, Fit::Exact).await.unwrap();
     broker
@@ -212,7 +214,7 @@ async fn a_given_token_is_what_it_is() {
     assert!(
         refused
             .to_string()
-            .ends_with("the token also holds storage.modify:/"),
+            .contains("the token also holds storage.modify:/; its source gives what it has"),
         "{refused}"
     );
 }
@@ -223,21 +225,23 @@ async fn what_goes_wrong_at_the_issuer_is_told() {
     let read = request("storage.read:/");
 
     let mut issuer = bench.issuer();
-    issuer.source = Some(TokenSource::ClientCredentials {
+    issuer.accounts = vec![Account::only(TokenSource::ClientCredentials(OAuthClient {
         id: SecretRef::Held("nobody".into()),
-        secret: SecretRef::Held("wrong".into()),
-        authentication: ClientAuthentication::Basic,
-    });
+        authentication: ClientAuthentication::Basic(SecretRef::Held("wrong".into())),
+    }))];
     let text = message(issuer, &read).await;
     assert!(
-        text.contains("does not know this client (invalid_client)"),
+        text.contains("it answered 401 \"invalid_client\"") && text.contains("check client id"),
         "{text}"
     );
 
     let mut issuer = bench.issuer();
     issuer.url = issuer.url.trim_end_matches('/').to_owned();
     let text = message(issuer, &read).await;
-    assert!(text.contains("agree character by character"), "{text}");
+    assert!(
+        text.contains("it calls itself") && text.contains("character by character"),
+        "{text}"
+    );
 
     let mut issuer = bench.issuer();
     issuer.ca.clear();
@@ -271,13 +275,10 @@ async fn what_goes_wrong_at_the_issuer_is_told() {
 #[test]
 fn missing_secrets_are_found_before_anything_is_sent() {
     let issuer = Issuer {
-        name: "iam".into(),
-        url: "https://iam.example.org/".into(),
-        source: Some(TokenSource::Given {
+        accounts: vec![Account::only(TokenSource::Given {
             token: SecretRef::Env("TOUCHSTONE_NOT_SET".into()),
-        }),
-        test_keys: Vec::new(),
-        ca: Vec::new(),
+        })],
+        ..Issuer::bare("iam", "https://iam.example.org/")
     };
     let inventory = Inventory {
         issuers: vec![Arc::new(issuer)],

@@ -89,7 +89,7 @@ impl Lab {
     /// own an endpoint issues macaroons.
     pub fn endpoints(&self, endpoints: &[(&str, &str)], more: &str) {
         let mut text = format!(
-            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\n  neighbour:\n    url: {}\n    ca: ca.pem\n    test-key:\n      file: neighbour.pem\nendpoints:\n",
+            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 10000}}\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\n  neighbour:\n    url: {}\n    ca: ca.pem\n    test-key:\n      file: neighbour.pem\nendpoints:\n",
             self.issuer.url(),
             self.issuer.client_id(),
             self.issuer.test_key_id(),

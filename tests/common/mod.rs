@@ -4,5 +4,12 @@
     reason = "every test file is a crate of its own and uses a part"
 )]
 
+pub mod agent;
+pub mod issuer;
 pub mod lab;
+pub mod mytoken;
+pub mod signed;
+pub mod site;
+pub mod trouble;
+pub mod vault;
 pub mod xrootd;

@@ -50,6 +50,7 @@ impl Bench {
                 slow: false,
                 given: Vec::new(),
                 steps: Vec::new(),
+                asks: Vec::new(),
                 at: at.clone(),
             },
             clauses: all.iter().map(clause).collect(),

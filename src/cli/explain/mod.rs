@@ -1,3 +1,4 @@
+mod ask;
 mod step;
 mod tape;
 mod token;
@@ -70,6 +71,14 @@ fn explain_case(case: &Case, catalogue: &Catalogue) -> String {
                 Arrangement::Directory(path) => writeln!(text, "  the directory {path}"),
             };
         }
+    }
+    if !case.asks.is_empty() {
+        text.push_str("\nWhat the issuer is asked, and what is right\n");
+        for asked in &case.asks {
+            ask::explain(&mut text, asked);
+        }
+        ask::legend(&mut text);
+        return text;
     }
     text.push_str("\nWhat is sent, and what is right\n");
     for step in &case.steps {
@@ -190,6 +199,7 @@ fn sentence(clause: &Clause) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::AskVariable;
 
     fn explained(id: &str) -> String {
         let catalogue = inputs::catalogue(None).unwrap();
@@ -210,6 +220,14 @@ mod tests {
             for clause in &case.clauses {
                 let clause = catalogue.clauses.iter().find(|c| c.id == *clause).unwrap();
                 assert!(text.contains(&clause.requirement), "{id}");
+            }
+            let words: usize = case.asks.iter().map(|ask| ask.expect.len()).sum();
+            assert_eq!(text.matches("    right     ").count(), words, "{id}");
+            for variable in AskVariable::ALL {
+                let name = format!("{{{}}}", variable.name());
+                let told = text.contains(&format!("  {name} "));
+                let used = !case.asks.is_empty() && text.contains(&name);
+                assert_eq!(used, told && used, "{id}: {name}");
             }
             for word in ["    expected  ", "    proof     ", "    with      "] {
                 assert_eq!(text.matches(word).count(), case.steps.len(), "{id}: {word}");

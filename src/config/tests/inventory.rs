@@ -9,7 +9,7 @@ use crate::model::{ClientAuthentication, Groups, Issuer, Profile, SecretRef, Tok
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| load_catalogue(&[]).unwrap());
 
-fn load(text: &str) -> Result<Loaded, Problems> {
+pub(super) fn load(text: &str) -> Result<Loaded, Problems> {
     let source = Source {
         name: "site/endpoints.yaml".into(),
         text: text.into(),
@@ -17,7 +17,7 @@ fn load(text: &str) -> Result<Loaded, Problems> {
     load_inventory(&source, &CATALOGUE)
 }
 
-fn told(text: &str) -> String {
+pub(super) fn told(text: &str) -> String {
     load(text).unwrap_err().to_string()
 }
 
@@ -27,7 +27,7 @@ fn notes(loaded: &Loaded) -> String {
 }
 
 /// An endpoint that is complete, for more keys behind it.
-const ENDPOINT: &str = "endpoints:
+pub(super) const ENDPOINT: &str = "endpoints:
   se:
     endpoint: https://se.example.org:8443
     paths: {wlcg: /wlcg}
@@ -155,17 +155,15 @@ endpoints:
     assert_eq!(notes(&loaded), "");
     let issuers = &loaded.inventory.issuers;
     assert_eq!(issuers.len(), 3);
-    let Some(TokenSource::ClientCredentials {
-        id,
-        secret,
-        authentication,
-    }) = &issuers[0].source
-    else {
+    let source = |issuer: usize| &issuers[issuer].accounts.first().unwrap().source;
+    let TokenSource::ClientCredentials(client) = source(0) else {
         panic!("client credentials")
     };
-    assert!(matches!(id, SecretRef::Held(id) if id.expose_secret() == "touchstone"));
-    assert!(matches!(secret, SecretRef::Env(name) if name == "WLCG_SECRET"));
-    assert_eq!(*authentication, ClientAuthentication::Body);
+    assert!(matches!(&client.id, SecretRef::Held(id) if id.expose_secret() == "touchstone"));
+    assert!(matches!(
+        &client.authentication,
+        ClientAuthentication::Body(SecretRef::Env(name)) if name == "WLCG_SECRET"
+    ));
     let path = |text: &str| Trust::Path(Path::new(text).into());
     assert_eq!(
         issuers[0].ca,
@@ -173,7 +171,7 @@ endpoints:
     );
     let is_file = |reference: &SecretRef, wanted: &str| matches!(reference, SecretRef::File(file) if file == Path::new(wanted));
     assert!(
-        matches!(&issuers[1].source, Some(TokenSource::Given { token }) if is_file(token, "site/tokens/given"))
+        matches!(source(1), TokenSource::Given { token } if is_file(token, "site/tokens/given"))
     );
     let key = issuers[2].test_keys.first().unwrap();
     assert!(is_file(&key.pem, "site/keys/test.pem"));
@@ -564,7 +562,7 @@ fn files_that_are_no_inventory() {
     site/endpoints.yaml:1:17: an endpoint is a mapping, found text
         1 | endpoints: {se: https://se.example.org}
           |                 ^^^^^^^^^^^^^^^^^^^^^^
-      help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `second`, `limits`, `tpc-partner` and `redirect-hosts`
+      help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `second`, `limits`, `tpc-partner`, `fresh-tokens` and `redirect-hosts`
     ");
     insta::assert_snapshot!(told("endpoints:\n\tse: {}\n"), @"
     site/endpoints.yaml:2:1: this is not YAML: found character that cannot start any token, while scanning for the next token
@@ -659,7 +657,7 @@ fn secrets_are_refused_and_never_shown() {
     site/endpoints.yaml:6:7: a secret (`secret`) does not belong into this file
         6 |       secret: …
           |       ^^^^^^
-      help: secrets come from the environment or from a file of their own: see `secret-env` and `secret-file`
+      help: secrets come from the environment or from a file of their own: see `secret-env`, `secret-file` and `key-file`
     ");
     insta::assert_snapshot!(told(texts[3]), @"
     site/endpoints.yaml:1:1: the file needs the key `endpoints`

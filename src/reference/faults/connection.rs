@@ -1,6 +1,7 @@
 //! Requests that are judged by what came before them.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -107,14 +108,13 @@ pub(super) const FAULTS: &[Fault] = &[
                 let Some(peer) = peer(parts).filter(|_| !plain) else {
                     return bearer;
                 };
-                if matches!(bearer, Err(Refusal::NoToken)) {
-                    let nobody = Bearer::default();
-                    memory.connections.entry(peer).or_insert(nobody);
+                let known = memory.first_from(peer).is_some();
+                if matches!(bearer, Err(Refusal::NoToken)) && !known {
+                    let nobody = (Instant::now(), Bearer::default());
+                    memory.connections.insert(peer, nobody);
                 }
                 match &bearer {
-                    Ok(known) if partial(known) && memory.connections.contains_key(&peer) => {
-                        Err(Refusal::NoToken)
-                    }
+                    Ok(bearer) if partial(bearer) && known => Err(Refusal::NoToken),
                     _ => bearer,
                 }
             }
@@ -170,11 +170,12 @@ fn peer(parts: &Parts) -> Option<SocketAddr> {
 /// The first good bearer of the connection, which may be this one.
 fn first(memory: &mut Memory, parts: &Parts, now: &Result<Bearer, Refusal>) -> Option<Bearer> {
     let peer = peer(parts)?;
-    if let Ok(bearer) = now {
-        let entry = memory.connections.entry(peer);
-        entry.or_insert_with(|| bearer.clone());
+    if let (None, Ok(bearer)) = (memory.first_from(peer), now) {
+        memory
+            .connections
+            .insert(peer, (Instant::now(), bearer.clone()));
     }
-    memory.connections.get(&peer).cloned()
+    memory.first_from(peer).cloned()
 }
 
 /// Whether it may not both read and modify, as the observer may.

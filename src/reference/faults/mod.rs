@@ -1,4 +1,4 @@
-//! Named misbehaviours of the storage element: what the suite has to find.
+//! Named misbehaviours of the storage element and of the issuer: what the suite has to find.
 //!
 //! Each is as small as it can be, and leaves what the runner itself needs intact: tokens that may both
 //! read and modify work, so that objects can be arranged and effects be seen.
@@ -15,6 +15,13 @@ mod effect;
 mod fetching;
 mod group;
 mod isolation;
+mod issuer_endpoint;
+mod issuer_grant;
+mod issuer_keys;
+mod issuer_published;
+mod issuer_scope;
+mod issuer_token;
+mod issuer_user;
 mod macaroon;
 mod membership;
 mod path;
@@ -34,6 +41,7 @@ mod webdav;
 
 use std::sync::LazyLock;
 
+use super::issuer::IssuerRules;
 use super::macaroons::MacaroonRules;
 use super::rules::Rules;
 use super::tape::TapeRules;
@@ -45,7 +53,7 @@ use crate::model::{Case, Credential, Interface, Method};
 pub struct Fault {
     /// Its name, in kebab-case.
     pub name: &'static str,
-    /// What the storage element does, in a sentence.
+    /// What the storage element or the issuer does, in a sentence.
     pub about: &'static str,
     /// The clauses that it violates; none if the whole service is out of order.
     pub clauses: &'static [&'static str],
@@ -60,6 +68,8 @@ pub struct Fault {
 pub(super) enum Apply {
     /// Any.
     Element(fn(&mut Rules)),
+    /// Those of the issuer.
+    Issuer(fn(&mut IssuerRules)),
     /// Those about macaroons.
     Macaroons(fn(&mut MacaroonRules)),
     /// Those about tape.
@@ -105,9 +115,12 @@ impl Fault {
 
     /// Whether `case` uses what the fault is about. No other case can see it.
     pub fn concerns(&self, case: &Case) -> bool {
+        if case.asks.is_empty() == self.of_issuer() {
+            return false;
+        }
         let mut steps = case.steps.iter();
         match self.apply {
-            Apply::Element(_) => true,
+            Apply::Element(_) | Apply::Issuer(_) => true,
             Apply::Macaroons(_) => steps.any(|step| {
                 matches!(step.interface, Interface::Macaroons(_))
                     || matches!(step.token, Credential::Macaroon(_))
@@ -120,9 +133,22 @@ impl Fault {
     pub(super) fn apply(&self, rules: &mut Rules) {
         match self.apply {
             Apply::Element(apply) => apply(rules),
+            Apply::Issuer(_) => {}
             Apply::Macaroons(apply) => apply(&mut rules.macaroons),
             Apply::Tape(apply) => apply(&mut rules.tape),
             Apply::Transfer(apply) => apply(&mut rules.transfer),
+        }
+    }
+
+    /// Whether it is one of the issuer, and none of the storage element.
+    pub fn of_issuer(&self) -> bool {
+        matches!(self.apply, Apply::Issuer(_))
+    }
+
+    /// What it makes of an issuer; nothing if it is one of the storage element.
+    pub(super) fn apply_to_issuer(&self, rules: &mut IssuerRules) {
+        if let Apply::Issuer(apply) = self.apply {
+            apply(rules);
         }
     }
 }
@@ -158,6 +184,13 @@ pub fn faults() -> &'static [Fault] {
             transfer_trust::FAULTS,
             transfer_report::FAULTS,
             service::FAULTS,
+            issuer_published::FAULTS,
+            issuer_keys::FAULTS,
+            issuer_token::FAULTS,
+            issuer_scope::FAULTS,
+            issuer_user::FAULTS,
+            issuer_grant::FAULTS,
+            issuer_endpoint::FAULTS,
         ]
         .concat()
     });

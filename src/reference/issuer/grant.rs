@@ -1,244 +1,290 @@
-//! What a client gets of what it asks for, and the token that says so.
+//! The token endpoint (RFC 6749 section 3.2).
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::super::path::WrittenPath;
-use super::super::scope::COMPUTE;
-use super::request::{OAuthError, TokenRequest};
-use crate::model::{ANY_AUDIENCE, Audience};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 
-/// Between the 15 minutes and 6 hours of profile 3.3.
-const LIFETIME: i64 = 20 * 60;
-/// How far `nbf` lies back, for services whose clock is behind (profile 2.1.1).
-const SKEW: i64 = 60;
+use super::client::Client;
+use super::error::OAuthError;
+use super::form::Form;
+use super::key::Genuine;
+use super::mint::{Holder, Login, REFRESH_TYPE, Telling};
+use super::scope::{self, Bounds, Granted, Membership};
+use super::store::Refresh;
+use super::{Desk, device};
+use crate::model::Audience;
 
-/// The scopes of the profile that it grants, without paths.
-pub(super) const SCOPES: [&str; 13] = [
-    "openid",
-    "offline_access",
-    "wlcg",
-    "wlcg.groups",
-    "storage.read",
-    "storage.create",
-    "storage.modify",
-    "storage.stage",
-    "storage.poll",
-    COMPUTE[0],
-    COMPUTE[1],
-    COMPUTE[2],
-    COMPUTE[3],
-];
+pub(super) const CLIENT_CREDENTIALS: &str = "client_credentials";
+pub(super) const REFRESH: &str = "refresh_token";
+pub(super) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const OFFLINE: &str = "offline_access";
 
-/// The client's groups.
-pub(super) struct Membership {
-    pub(super) default: Vec<String>,
-    pub(super) optional: Vec<String>,
+/// An access token of this issuer.
+pub(super) struct Subject {
+    pub(super) granted: Granted,
+    pub(super) holder: Holder,
+    pub(super) claims: Map<String, Value>,
 }
 
-/// What a token is to say.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Granted {
-    scope: Vec<String>,
-    groups: Vec<String>,
-    audience: Audience<String>,
-}
-
-/// Grants all that is asked for, or nothing.
-pub(super) fn decide(asked: &TokenRequest, membership: &Membership) -> Result<Granted, OAuthError> {
-    let mut scope: Vec<String> = Vec::new();
-    let words = asked.scope.as_deref().unwrap_or_default();
-    for word in words.split(' ').filter(|word| !word.is_empty()) {
-        if !known(word) {
-            return Err(OAuthError::invalid_scope("not a scope of this issuer"));
-        }
-        if !scope.iter().any(|other| other == word) {
-            scope.push(word.to_owned());
-        }
-    }
-    if scope.is_empty() {
-        return Err(OAuthError::invalid_scope("no scope is asked for"));
-    }
-    Ok(Granted {
-        groups: groups(&scope, membership)?,
-        audience: audience(asked.audience.as_deref()),
-        scope,
-    })
-}
-
-fn known(scope: &str) -> bool {
-    match scope.split_once(':') {
-        None => SCOPES.contains(&scope) && !scope.starts_with("storage."),
-        Some(("wlcg", version)) => version == "1.0",
-        // Whether the client is a member is another question.
-        Some(("wlcg.groups", group)) => group.starts_with('/'),
-        Some((name, path)) => {
-            name.starts_with("storage.") && SCOPES.contains(&name) && normalised(path)
-        }
-    }
-}
-
-/// A scope path that needs no interpretation (profile 2.2.1): absolute, escaped, without empty
-/// components and dot segments.
-fn normalised(path: &str) -> bool {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/".contains(&b);
-    path.bytes().all(legal) && !path.contains("//") && WrittenPath::parse(path).is_some()
-}
-
-/// In the order of the request; the default groups stand where plain `wlcg.groups` is, or at the end
-/// (profile 3.1).
-fn groups(scope: &[String], membership: &Membership) -> Result<Vec<String>, OAuthError> {
-    let mut asked = Vec::new();
-    for word in scope {
-        if word == "wlcg.groups" {
-            asked.extend_from_slice(&membership.default);
-        } else if let Some(group) = word.strip_prefix("wlcg.groups:") {
-            let member = membership.default.iter().chain(&membership.optional);
-            if !member.into_iter().any(|known| known == group) {
-                return Err(OAuthError::access_denied("not a member of that group"));
-            }
-            asked.push(group.to_owned());
-        }
-    }
-    if !asked.is_empty() {
-        asked.extend_from_slice(&membership.default);
-    }
-    let mut groups: Vec<String> = Vec::new();
-    for group in asked {
-        if !groups.contains(&group) {
-            groups.push(group);
-        }
-    }
-    Ok(groups)
-}
-
-fn audience(asked: Option<&str>) -> Audience<String> {
-    let mut each: Vec<String> = asked
-        .unwrap_or_default()
-        .split(' ')
-        .filter(|one| !one.is_empty())
-        .map(str::to_owned)
-        .collect();
-    if each.len() > 1 {
-        Audience::Many(each)
-    } else {
-        Audience::One(each.pop().unwrap_or_else(|| ANY_AUDIENCE.to_owned()))
-    }
-}
-
-/// The answer of the token endpoint with a new token in it.
-pub(super) fn sign(
-    granted: &Granted,
-    issuer: &str,
-    client: &str,
-    key_id: &str,
-    key: &EncodingKey,
-) -> Result<Value, OAuthError> {
-    let now = jiff::Timestamp::now().as_second();
-    let scope = granted.scope.join(" ");
-    let mut claims = json!({
-        "wlcg.ver": "1.0",
-        "iss": issuer,
-        "sub": client,
-        "client_id": client,
-        "aud": granted.audience.to_json(),
-        "scope": scope,
-        "jti": uuid::Uuid::new_v4().to_string(),
-        "iat": now,
-        "nbf": now - SKEW,
-        "exp": now + LIFETIME,
-    });
-    if !granted.groups.is_empty() {
-        claims["wlcg.groups"] = json!(granted.groups);
-    }
-    let header = Header {
-        kid: Some(key_id.to_owned()),
-        ..Header::new(Algorithm::ES256)
-    };
-    let token = jsonwebtoken::encode(&header, &claims, key)
-        .map_err(|_| OAuthError::server_error("the token cannot be signed"))?;
-    Ok(json!({
-        "access_token": token,
-        "token_type": "Bearer",
-        "expires_in": LIFETIME,
-        "scope": scope,
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_of_the_profile_are_known() {
-        for scope in [
-            "openid",
-            "wlcg",
-            "wlcg:1.0",
-            "wlcg.groups",
-            "wlcg.groups:/wlcg/test",
-            "compute.cancel",
-            "storage.read:/",
-            "storage.poll:/a/b/",
-            "storage.modify:/a%20b/~(1)",
-        ] {
-            assert!(known(scope), "{scope}");
-        }
-        for scope in [
-            "storage.read",
-            "storage.read:",
-            "storage.read:a",
-            "storage.read:/a/../b",
-            "storage.read:/a//b",
-            "storage.read:/%2e%2e/x",
-            "storage.read:/\u{e9}",
-            "storage.write:/",
-            "STORAGE.READ:/",
-            "compute.read:/x",
-            "wlcg:9.9",
-            "wlcg.groups:x",
-            "storage.read:/a\"b",
-            "openid:/",
-        ] {
-            assert!(!known(scope), "{scope}");
+impl Desk {
+    /// A token, for a client that has authenticated.
+    pub(super) fn grant(&self, client: &Client, form: &Form) -> Result<Value, OAuthError> {
+        match form.need("grant_type", "grant_type is missing")? {
+            CLIENT_CREDENTIALS => self.client_credentials(client, form),
+            REFRESH => self.refreshed(client, form),
+            EXCHANGE => self.exchanged(client, form),
+            device::GRANT => self.polled(client, form),
+            _ => Err(OAuthError::new(
+                "unsupported_grant_type",
+                "no such grant here",
+            )),
         }
     }
 
-    #[test]
-    fn groups_come_in_the_order_of_the_request() {
-        let membership = Membership {
-            default: vec!["/v".into(), "/v/a".into()],
-            optional: vec!["/v/o".into()],
+    fn client_credentials(&self, client: &Client, form: &Form) -> Result<Value, OAuthError> {
+        let words = scope::words(&self.rules, form.get("scope").unwrap_or_default())?;
+        let bounds = Bounds {
+            membership: &client.membership,
+            sets: &self.sets,
+            entitled: client.entitled.as_deref(),
+            held: None,
+            host: true,
         };
-        let groups = |scope: &str| {
-            let scope: Vec<String> = scope.split(' ').map(str::to_owned).collect();
-            groups(&scope, &membership).map_err(|error| error.code)
+        let audience = scope::audience(form.audiences());
+        let granted = scope::decide(&self.rules, words, audience, &bounds)?;
+        self.answer(Telling {
+            granted: &granted,
+            holder: &Holder::service(&client.id),
+            client: &client.id,
+        })
+    }
+
+    /// RFC 6749 section 6.
+    fn refreshed(&self, client: &Client, form: &Form) -> Result<Value, OAuthError> {
+        let token = form.need("refresh_token", "refresh_token is missing")?;
+        let useless = OAuthError::invalid_grant("not a refresh token that works here");
+        let (id, held) = self.known_refresh(token).ok_or(useless)?;
+        if !(self.rules.bound)(&held.client, &client.id) || !held.alive(self.grace()) {
+            return Err(useless);
+        }
+        let granted = self.narrowed(form, &held.granted, &held.holder, self.rules.refreshes)?;
+        let granted = (self.rules.refreshed)(&held.granted, granted);
+        let telling = Telling {
+            granted: &granted,
+            holder: &held.holder,
+            client: &client.id,
         };
-        assert_eq!(groups("openid"), Ok(vec![]));
-        assert_eq!(groups("wlcg.groups").unwrap(), ["/v", "/v/a"]);
-        assert_eq!(groups("wlcg.groups:/v/o").unwrap(), ["/v/o", "/v", "/v/a"]);
-        assert_eq!(groups("wlcg.groups:/v/a").unwrap(), ["/v/a", "/v"]);
-        assert_eq!(
-            groups("wlcg.groups wlcg.groups:/v/o").unwrap(),
-            ["/v", "/v/a", "/v/o"]
-        );
-        for foreign in ["/v/o/../a", "/V", "/v/", "/other"] {
-            assert_eq!(
-                groups(&format!("wlcg.groups:{foreign}")),
-                Err("access_denied")
-            );
+        let mut answer = self.answer(telling)?;
+        if granted.has("openid")
+            && let Some(identity) = self.identity(telling)?
+        {
+            answer["id_token"] = json!(identity);
+        }
+        // The next one has the scope of this one, however little was asked for (RFC 6749 section 6).
+        let whole = Telling {
+            granted: &held.granted,
+            ..telling
+        };
+        answer["refresh_token"] = json!(self.refresh(whole, held.family)?);
+        if let Some(old) = self.store.lock().refresh.get_mut(&id) {
+            old.replaced.get_or_insert_with(std::time::Instant::now);
+        }
+        Ok(answer)
+    }
+
+    /// RFC 8693.
+    fn exchanged(&self, client: &Client, form: &Form) -> Result<Value, OAuthError> {
+        let token = form.need("subject_token", "subject_token is missing")?;
+        if form.need("subject_token_type", "subject_token_type is missing")? != ACCESS_TOKEN {
+            return Err(OAuthError::invalid_request("no such subject_token_type"));
+        }
+        if form
+            .get("requested_token_type")
+            .is_some_and(|kind| kind != ACCESS_TOKEN)
+        {
+            return Err(OAuthError::invalid_request("no such requested_token_type"));
+        }
+        if form.get("actor_token").is_some() {
+            return Err(OAuthError::invalid_request("nobody acts for others here"));
+        }
+        let subject = self.subject(token).ok_or(OAuthError::invalid_request(
+            "the subject token is none that works here",
+        ))?;
+        let covers = self.rules.exchanges;
+        let granted = self.narrowed(form, &subject.granted, &subject.holder, covers)?;
+        let granted = (self.rules.exchanged)(&subject.granted, granted);
+        let telling = Telling {
+            granted: &granted,
+            holder: &subject.holder,
+            client: &client.id,
+        };
+        let mut answer = self.answer(telling)?;
+        answer["issued_token_type"] = json!(ACCESS_TOKEN);
+        // A refresh token is given to who asks for one, whatever the subject token says.
+        if granted.has(OFFLINE) && form.get("scope").is_some() {
+            answer["refresh_token"] = json!(self.refresh(telling, family())?);
+        }
+        Ok(answer)
+    }
+
+    /// The first answer after a login (RFC 8628 section 3.5, OpenID Connect Core 1.0 section 3.1.3.3).
+    pub(super) fn logged_in(
+        &self,
+        client: &str,
+        granted: &Granted,
+        login: Login,
+    ) -> Result<Value, OAuthError> {
+        let holder = Holder {
+            subject: self.user.subject.clone(),
+            login: Some(login),
+        };
+        let telling = Telling {
+            granted,
+            holder: &holder,
+            client,
+        };
+        let mut answer = self.answer(telling)?;
+        if granted.has("openid")
+            && let Some(identity) = self.identity(telling)?
+        {
+            answer["id_token"] = json!(identity);
+        }
+        if granted.has(OFFLINE) {
+            answer["refresh_token"] = json!(self.refresh(telling, family())?);
+        }
+        Ok(answer)
+    }
+
+    /// What the test user may have of a scope.
+    pub(super) fn for_user(&self, form: &Form) -> Result<Granted, OAuthError> {
+        let words = scope::words(&self.rules, form.get("scope").unwrap_or_default())?;
+        let bounds = Bounds {
+            membership: &self.user.membership,
+            sets: &self.sets,
+            entitled: self.user.entitled.as_deref(),
+            held: None,
+            host: false,
+        };
+        let audience = scope::audience(form.audiences());
+        scope::decide(&self.rules, words, audience, &bounds)
+    }
+
+    /// What a token allows, or that part of it which is asked for.
+    fn narrowed(
+        &self,
+        form: &Form,
+        held: &Granted,
+        holder: &Holder,
+        covers: scope::Covers,
+    ) -> Result<Granted, OAuthError> {
+        let audience = match form.audiences() {
+            [] => held.audience.clone(),
+            asked => scope::audience(asked),
+        };
+        let Some(asked) = form.get("scope") else {
+            return Ok(Granted {
+                audience,
+                ..held.clone()
+            });
+        };
+        let bounds = Bounds {
+            membership: self.membership(holder),
+            sets: &self.sets,
+            entitled: None,
+            held: Some((held, covers)),
+            host: true,
+        };
+        let words = scope::words(&self.rules, asked)?;
+        scope::decide(&self.rules, words, audience, &bounds)
+    }
+
+    fn membership(&self, holder: &Holder) -> &Membership {
+        static NONE: Membership = Membership {
+            default: Vec::new(),
+            optional: Vec::new(),
+        };
+        let client = || self.clients.iter().find(|one| one.id == holder.subject);
+        match holder.login {
+            Some(_) => &self.user.membership,
+            None => client().map_or(&NONE, |client| &client.membership),
         }
     }
 
-    #[test]
-    fn audiences_are_taken_as_they_are() {
-        let one = |text: &str| Audience::One(text.to_owned());
-        assert_eq!(audience(None), one(ANY_AUDIENCE));
-        assert_eq!(audience(Some(" ")), one(ANY_AUDIENCE));
-        assert_eq!(audience(Some("https://a:1")), one("https://a:1"));
-        assert_eq!(
-            audience(Some("a b")),
-            Audience::Many(vec!["a".into(), "b".into()])
-        );
+    /// A refresh token that it remembers, with its id.
+    pub(super) fn known_refresh(&self, token: &str) -> Option<(String, Refresh)> {
+        let (_, claims, genuine) = self.keys.read(token)?;
+        let id = claims.get("jti")?.as_str()?;
+        let alive = claims.get("exp")?.as_i64()? > Timestamp::now().as_second();
+        let entry = self.store.lock().refresh.get(id).cloned()?;
+        let genuine = genuine == Genuine::Right;
+        (genuine && alive).then(|| (id.to_owned(), entry))
     }
+
+    /// An access token of this issuer that is good.
+    pub(super) fn subject(&self, token: &str) -> Option<Subject> {
+        let rules = &self.rules;
+        let (header, claims, genuine) = self.keys.read(token)?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        // ID tokens have no scope, and refresh tokens are of another type.
+        let access = header.typ.as_deref() != Some(REFRESH_TYPE);
+        let scope = text("scope")?.split(' ').filter(|word| !word.is_empty());
+        let scope: Vec<String> = scope.map(str::to_owned).collect();
+        let own = (rules.subject_is_own)(text("iss")?, &self.url);
+        let now = Timestamp::now().as_second();
+        let alive = (rules.subject_is_alive)(claims.get("exp")?.as_i64()?, now);
+        let revoked = text("jti").is_none_or(|id| self.store.lock().revoked.get(id).is_some());
+        if !access || !(rules.subject_is_genuine)(genuine) || !own || !alive || revoked {
+            return None;
+        }
+        Some(Subject {
+            granted: Granted {
+                scope,
+                groups: strings(claims.get("wlcg.groups")),
+                audience: match claims.get("aud")? {
+                    Value::String(one) => Audience::One(one.clone()),
+                    many => scope::audience(&strings(Some(many))),
+                },
+            },
+            holder: Holder {
+                subject: text("sub")?.to_owned(),
+                login: (text("sub")? == self.user.subject).then_some(Login {
+                    at: now,
+                    nonce: None,
+                }),
+            },
+            claims,
+        })
+    }
+
+    pub(super) fn grace(&self) -> Duration {
+        self.rules.grace
+    }
+}
+
+impl Granted {
+    fn has(&self, scope: &str) -> bool {
+        self.scope.iter().any(|one| one == scope)
+    }
+}
+
+impl Holder {
+    /// A client that acts for itself (profile 2.2.4).
+    fn service(client: &str) -> Self {
+        Self {
+            subject: client.to_owned(),
+            login: None,
+        }
+    }
+}
+
+pub(super) fn family() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+fn strings(value: Option<&Value>) -> Vec<String> {
+    let list = value.and_then(Value::as_array);
+    let list = list.into_iter().flatten().filter_map(Value::as_str);
+    list.map(str::to_owned).collect()
 }

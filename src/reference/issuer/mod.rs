@@ -1,28 +1,49 @@
-//! The embedded issuer: metadata, keys, and tokens for one client (profile section 3).
+//! The embedded issuer: metadata, keys, and tokens for clients and for a test user (profile sections
+//! 2 to 4).
 
+mod answer;
+mod cleartext;
+mod client;
+mod desk;
+mod device;
+mod error;
+mod form;
 mod grant;
-mod request;
+mod key;
+mod metadata;
+mod mint;
+mod place;
+mod rules;
+mod scope;
+mod service;
+mod store;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode, header};
-use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use secrecy::SecretString;
 
-use self::grant::Membership;
-use super::server::{Port, Server};
-use super::{Authority, ReferenceError};
+use self::client::{Client, ClientKey};
+use self::desk::{Desk, User};
+use self::device::Patience;
+use self::form::Form;
+use self::key::Keys;
+use self::mint::{Holder, Login};
+use self::store::Store;
+use super::server::{self, Port, Server};
+use super::{Authority, Fault, ReferenceError};
 
-const TOKEN: &str = "/token";
-const JWKS: &str = "/jwks";
-const METADATA: &str = "/.well-known/openid-configuration";
-const MAX_FORM: usize = 64 << 10;
+pub(super) use self::answer::{Answer, Content};
+pub(super) use self::client::Proven;
+pub(super) use self::error::OAuthError;
+pub(super) use self::key::Genuine;
+pub(super) use self::mint::{Telling, sign};
+pub(super) use self::rules::{IssuerRules, Occasion, Place};
+pub(super) use self::scope::{
+    Granted, Membership, capability, capability_set, covers, groups, known,
+};
 
 /// How an issuer is to be.
 #[derive(Clone, Debug)]
@@ -31,52 +52,80 @@ pub struct IssuerOptions {
     pub port: u16,
     /// Path of its identifier, `/…` without a trailing slash; empty for none.
     pub path: String,
-    /// The one client.
+    /// The client that is entitled to everything.
     pub client_id: String,
     /// Its secret.
     pub client_secret: SecretString,
-    /// Groups of the client that come with every request for groups.
+    /// Its public key for ES256 or RS256, PEM, if it may authenticate by `private_key_jwt`.
+    pub client_key_pem: Option<String>,
+    /// A second client, without groups.
+    pub narrow_client_id: String,
+    /// Its secret.
+    pub narrow_client_secret: SecretString,
+    /// The scopes to which it is entitled, with whatever is below their paths.
+    pub narrow_scopes: Vec<String>,
+    /// `sub` of the test user.
+    pub user: String,
+    /// The scopes to which the test user is entitled, as above; everything if there are none.
+    pub user_scopes: Option<Vec<String>>,
+    /// Groups of the test user and of the first client that come with every request for groups.
     pub default_groups: Vec<String>,
-    /// Groups of the client that come only when they are asked for by name.
+    /// Groups of them that come only when they are asked for by name.
     pub optional_groups: Vec<String>,
+    /// The capabilities of groups, for `wlcg.capabilityset:<group>` (profile 3.3).
+    pub capability_sets: BTreeMap<String, Vec<String>>,
+    /// How long the user has to approve a device.
+    pub device_lifetime: Duration,
+    /// How often a device may ask; whole seconds.
+    pub device_interval: Duration,
+    /// How it misbehaves.
+    pub faults: Vec<&'static Fault>,
 }
 
 impl Default for IssuerOptions {
-    /// Client `touchstone` with a random secret, member of `/wlcg`, and of `/wlcg/test` on request.
+    /// Client `touchstone` with a random secret, member of `/wlcg`, and on request of `/wlcg/test` and
+    /// `/wlcg/pilot`, like the test user; and client `touchstone-narrow`, which may only read `/a`.
     fn default() -> Self {
+        let secret = || uuid::Uuid::new_v4().simple().to_string().into();
+        let set = ["storage.read:/", "storage.create:/test", "compute.read"];
         Self {
             port: 0,
             path: String::new(),
             client_id: "touchstone".into(),
-            client_secret: uuid::Uuid::new_v4().simple().to_string().into(),
+            client_secret: secret(),
+            client_key_pem: None,
+            narrow_client_id: "touchstone-narrow".into(),
+            narrow_client_secret: secret(),
+            narrow_scopes: vec!["storage.read:/a".into()],
+            user: "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95".into(),
+            user_scopes: None,
             default_groups: vec!["/wlcg".into()],
-            optional_groups: vec!["/wlcg/test".into()],
+            optional_groups: vec!["/wlcg/test".into(), "/wlcg/pilot".into()],
+            capability_sets: [
+                ("/wlcg/test", &set[..]),
+                (
+                    "/wlcg/pilot",
+                    &["storage.read:/pilot", "storage.stage:/pilot"],
+                ),
+                // Nobody here is a member of it.
+                ("/wlcg/production", &["storage.modify:/production"]),
+            ]
+            .map(|(group, set)| {
+                let set = set.iter().map(|&scope| scope.to_owned());
+                (group.to_owned(), set.collect())
+            })
+            .into(),
+            device_lifetime: Duration::from_secs(600),
+            device_interval: Duration::from_secs(5),
+            faults: Vec::new(),
         }
     }
 }
 
-/// The built-in issuer. Its keys are new with every start; it ends when it is dropped.
+/// The built-in issuer. Its key for ES256 is new with every start; it ends when it is dropped.
 pub struct Issuer {
     desk: Arc<Desk>,
     _server: Server,
-}
-
-/// What the handlers need.
-struct Desk {
-    url: String,
-    path: String,
-    client_id: String,
-    client_secret: SecretString,
-    membership: Membership,
-    signing: SigningKey,
-    rsa: SigningKey,
-}
-
-struct SigningKey {
-    pem: SecretString,
-    id: String,
-    public: Jwk,
-    key: EncodingKey,
 }
 
 impl Issuer {
@@ -86,25 +135,67 @@ impl Issuer {
         options: IssuerOptions,
     ) -> Result<Self, ReferenceError> {
         let port = Port::take(options.port)?;
+        let url = match options.path.as_str() {
+            "" => format!("{}/", port.origin()),
+            path => format!("{}{path}", port.origin()),
+        };
+        let mut rules = IssuerRules::default();
+        for fault in &options.faults {
+            fault.apply_to_issuer(&mut rules);
+        }
+        let membership = Membership {
+            default: options.default_groups,
+            optional: options.optional_groups,
+        };
+        let key = options.client_key_pem.as_deref().map(ClientKey::from_pem);
+        let clients = [
+            Client {
+                id: options.client_id,
+                secret: options.client_secret,
+                key: key.transpose()?,
+                entitled: None,
+                membership: membership.clone(),
+            },
+            Client {
+                id: options.narrow_client_id,
+                secret: options.narrow_client_secret,
+                key: None,
+                entitled: Some(options.narrow_scopes),
+                membership: Membership::default(),
+            },
+        ];
         let desk = Arc::new(Desk {
-            url: match options.path.as_str() {
-                "" => format!("{}/", port.origin()),
-                path => format!("{}{path}", port.origin()),
-            },
+            url,
+            keys: Keys::new(&options.path)?,
             path: options.path,
-            client_id: options.client_id,
-            client_secret: options.client_secret,
-            membership: Membership {
-                default: options.default_groups,
-                optional: options.optional_groups,
+            rules,
+            clients,
+            user: User {
+                subject: options.user,
+                membership,
+                entitled: options.user_scopes,
             },
-            signing: SigningKey::new(&PKCS_ECDSA_P256_SHA256, Algorithm::ES256)?,
-            rsa: SigningKey::new(&PKCS_RSA_SHA256, Algorithm::RS256)?,
+            sets: options.capability_sets,
+            patience: Patience {
+                lifetime: options.device_lifetime,
+                interval: options.device_interval,
+            },
+            store: Store::default(),
+            counts: Default::default(),
         });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&desk));
+        let router = Router::new()
+            .fallback(desk::answer)
+            .with_state(Arc::clone(&desk));
+        let server = match desk.rules.cleartext {
+            true => {
+                let tls = server::with_tls(server::tls(authority)?);
+                port.serve_accepting(cleartext::Either(tls), router)?
+            }
+            false => port.serve(authority, router)?,
+        };
         Ok(Self {
             desk,
-            _server: port.serve(authority, router)?,
+            _server: server,
         })
     }
 
@@ -116,153 +207,89 @@ impl Issuer {
 
     /// The client's id.
     pub fn client_id(&self) -> &str {
-        &self.desk.client_id
+        &self.desk.clients[0].id
     }
 
     /// The client's secret.
     pub fn client_secret(&self) -> &SecretString {
-        &self.desk.client_secret
+        &self.desk.clients[0].secret
+    }
+
+    /// The id of the client that is entitled to little.
+    pub fn narrow_client_id(&self) -> &str {
+        &self.desk.clients[1].id
+    }
+
+    /// Its secret.
+    pub fn narrow_client_secret(&self) -> &SecretString {
+        &self.desk.clients[1].secret
+    }
+
+    /// `sub` of the test user.
+    pub fn user(&self) -> &str {
+        &self.desk.user.subject
+    }
+
+    /// Where the test user approves devices.
+    pub fn verification_url(&self) -> String {
+        self.desk.at(place::VERIFICATION)
+    }
+
+    /// A new refresh token of the test user for [`Issuer::client_id`].
+    ///
+    /// `scope` is what the user agreed to, separated by spaces. It is an error to ask for what the
+    /// user may not have.
+    pub fn refresh_token(&self, scope: &str) -> Result<SecretString, ReferenceError> {
+        let refused = |error: OAuthError| {
+            ReferenceError::Option(format!("no refresh token for `{scope}`: {}", error.code))
+        };
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        let form = form.append_pair("scope", scope).finish();
+        let granted = Form::parse(form.as_bytes())
+            .and_then(|form| self.desk.for_user(&form))
+            .map_err(refused)?;
+        let telling = Telling {
+            granted: &granted,
+            holder: &Holder {
+                subject: self.desk.user.subject.clone(),
+                login: Some(Login {
+                    at: jiff::Timestamp::now().as_second(),
+                    nonce: None,
+                }),
+            },
+            client: self.client_id(),
+        };
+        let token = self.desk.refresh(telling, grant::family());
+        token.map(SecretString::from).map_err(refused)
+    }
+
+    /// Approves the device with that code as the test user; `false` if none waits with it.
+    pub fn approve(&self, user_code: &str) -> bool {
+        self.desk.decided(user_code, true)
+    }
+
+    /// The same, but the user says no.
+    pub fn deny(&self, user_code: &str) -> bool {
+        self.desk.decided(user_code, false)
     }
 
     /// The private key with which it signs ES256, PKCS#8 PEM: with it any token can be made.
     pub fn test_key_pem(&self) -> &SecretString {
-        &self.desk.signing.pem
+        &self.desk.keys.signing.pem
     }
 
     /// The `kid` of [`Issuer::test_key_pem`], its RFC 7638 thumbprint.
     pub fn test_key_id(&self) -> &str {
-        &self.desk.signing.id
+        &self.desk.keys.signing.id
     }
 
     /// The private half of the RS256 key that it publishes as well, PKCS#8 PEM.
     pub fn rsa_key_pem(&self) -> &SecretString {
-        &self.desk.rsa.pem
+        &self.desk.keys.rsa.pem
     }
 
     /// The `kid` of [`Issuer::rsa_key_pem`].
     pub fn rsa_key_id(&self) -> &str {
-        &self.desk.rsa.id
+        &self.desk.keys.rsa.id
     }
-}
-
-impl SigningKey {
-    fn new(
-        kind: &'static SignatureAlgorithm,
-        algorithm: Algorithm,
-    ) -> Result<Self, ReferenceError> {
-        let pem = SecretString::from(KeyPair::generate_for(kind)?.serialize_pem());
-        let bytes = pem.expose_secret().as_bytes();
-        let key = match algorithm {
-            Algorithm::RS256 => EncodingKey::from_rsa_pem(bytes)?,
-            _ => EncodingKey::from_ec_pem(bytes)?,
-        };
-        let mut public = Jwk::from_encoding_key(&key, algorithm)?;
-        let id = public.thumbprint(ThumbprintHash::SHA256)?;
-        public.common.key_id = Some(id.clone());
-        public.common.public_key_use = Some(PublicKeyUse::Signature);
-        Ok(Self {
-            pem,
-            id,
-            public,
-            key,
-        })
-    }
-}
-
-async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    // With a path, the metadata are below it (OpenID Connect Discovery 1.0 section 4.1).
-    let asked = parts.uri.path();
-    let asked = asked.strip_prefix(desk.path.as_str()).unwrap_or_default();
-    // libSciTokens asks an issuer whose identifier ends in a slash with two of them.
-    let path = asked.strip_prefix('/').filter(|rest| rest.starts_with('/'));
-    match (path.unwrap_or(asked), &parts.method) {
-        (METADATA, &Method::GET | &Method::HEAD) => published(&desk.metadata()),
-        (JWKS, &Method::GET | &Method::HEAD) => {
-            published(&json!({"keys": [desk.signing.public, desk.rsa.public]}))
-        }
-        (TOKEN, &Method::POST) => desk.token(&parts.headers, body).await,
-        (METADATA | JWKS, _) => refuse_method("GET, HEAD"),
-        (TOKEN, _) => refuse_method("POST"),
-        _ => plain(StatusCode::NOT_FOUND),
-    }
-}
-
-impl Desk {
-    fn metadata(&self) -> Value {
-        let at = |path: &str| format!("{}{}", self.url.trim_end_matches('/'), path);
-        json!({
-            "issuer": self.url,
-            "jwks_uri": at(JWKS),
-            "token_endpoint": at(TOKEN),
-            "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-            "scopes_supported": grant::SCOPES,
-            "response_types_supported": [],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
-        })
-    }
-
-    async fn token(&self, headers: &HeaderMap, body: Body) -> Response<Body> {
-        let answer = match axum::body::to_bytes(body, MAX_FORM).await {
-            Ok(form) => self.grant(headers, &form),
-            Err(_) => Err(request::OAuthError::invalid_request("the form is too long")),
-        };
-        match answer {
-            Ok(token) => uncached(StatusCode::OK, &token),
-            Err(error) => error.into_response(),
-        }
-    }
-
-    fn grant(&self, headers: &HeaderMap, form: &Bytes) -> Result<Value, request::OAuthError> {
-        let asked = request::TokenRequest::read(headers, form)?;
-        asked.authenticate(&self.client_id, &self.client_secret)?;
-        let granted = grant::decide(&asked, &self.membership)?;
-        let key = &self.signing;
-        grant::sign(&granted, &self.url, &self.client_id, &key.id, &key.key)
-    }
-}
-
-/// A document that clients may keep for an hour.
-fn published(document: &Value) -> Response<Body> {
-    document_response(StatusCode::OK, document, "max-age=3600")
-}
-
-/// An answer of the token endpoint (RFC 6749 section 5.1).
-fn uncached(status: StatusCode, document: &Value) -> Response<Body> {
-    document_response(status, document, "no-store")
-}
-
-fn document_response(
-    status: StatusCode,
-    document: &Value,
-    caching: &'static str,
-) -> Response<Body> {
-    let mut response = Response::new(document.to_string().into());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        header::HeaderValue::from_static(caching),
-    );
-    response
-}
-
-fn refuse_method(allowed: &'static str) -> Response<Body> {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
-    response
-        .headers_mut()
-        .insert(header::ALLOW, header::HeaderValue::from_static(allowed));
-    response
-}
-
-fn plain(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
 }

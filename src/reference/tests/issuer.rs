@@ -211,12 +211,22 @@ async fn clients_authenticate_in_one_way() {
         .send()
         .await
         .unwrap();
-    assert_eq!(in_query.status(), 401);
+    assert_eq!(in_query.status(), 400);
     let no_form = world
         .client
         .post(format!("{}token", world.issuer.url()))
         .body("x");
     assert_eq!(no_form.send().await.unwrap().status(), 400);
+    for header in ["Basic ?", "Bearer x", "Basic"] {
+        let request = world
+            .client
+            .post(format!("{}token", world.issuer.url()))
+            .header("authorization", header)
+            .form(&[grant, scope]);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 401, "{header}");
+        assert!(response.headers().contains_key("www-authenticate"));
+    }
 }
 
 #[tokio::test]
@@ -248,4 +258,32 @@ async fn the_storage_element_takes_its_tokens() {
             .status,
         403
     );
+}
+
+#[tokio::test]
+async fn refresh_tokens_give_what_the_user_agreed_to() {
+    let world = World::new().await;
+    let secret = world.issuer.client_secret().expose_secret();
+    let client = Some((world.issuer.client_id(), secret));
+    let token = world
+        .issuer
+        .refresh_token("openid storage.read:/a")
+        .unwrap();
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", token.expose_secret()),
+        ("scope", "storage.read:/a/b"),
+    ];
+    let reply = world.ask(client, &form).await;
+    assert_eq!(reply.status, 200);
+    let access = reply.json()["access_token"].as_str().unwrap().to_owned();
+    let claims: Value = insecure_decode_claims(access).unwrap();
+    assert_eq!(claims["scope"], "storage.read:/a/b");
+    assert_eq!(claims["sub"], world.issuer.user());
+    let next = reply.json()["refresh_token"].as_str().unwrap().to_owned();
+    assert_ne!(next, token.expose_secret());
+    let form = [("grant_type", "refresh_token"), ("refresh_token", &next)];
+    let reply = world.ask(client, &form).await;
+    assert_eq!(reply.json()["scope"], "openid storage.read:/a");
+    assert!(reply.json()["id_token"].is_string());
 }

@@ -3,6 +3,10 @@
 mod faults;
 mod hooks;
 mod issuer;
+mod issuer_devices;
+mod issuer_faults;
+mod issuer_grants;
+mod issuer_lab;
 mod macaroons;
 mod party;
 mod pulling;

@@ -294,7 +294,8 @@ impl Running<'_> {
             None => None,
             Some(capability) => {
                 let request = partner.request(capability, &directory);
-                Some(shared.broker.token(&request, Fit::Exact).await?)
+                let there = &partner.plan.endpoint;
+                Some(shared.token(there, &request, Fit::Exact).await?)
             }
         };
         Ok(Other {

@@ -101,7 +101,7 @@ impl Running<'_> {
         let Some(request) = &self.site.plan.tape else {
             return Err("nobody gives the observer of tape a token".into());
         };
-        let token = self.site.shared.broker.token(request, Fit::AtLeast).await;
+        let token = self.token(request, Fit::AtLeast).await;
         token.map_err(|error| error.to_string())
     }
 
@@ -112,7 +112,7 @@ impl Running<'_> {
                 "nobody gives the observer of tape a token".into(),
             ));
         };
-        let token = self.site.shared.broker.token(request, Fit::AtLeast).await;
+        let token = self.token(request, Fit::AtLeast).await;
         token.map_err(|error| {
             let reason = format!(
                 "the observer of tape, who needs storage.stage:/ and storage.poll:/, has no token: {error}"

@@ -1,0 +1,320 @@
+//! The embedded servers on which `demo` and `prove` play.
+
+use std::sync::Arc;
+
+use crate::model::{
+    Account, ClientAuthentication, Endpoint, Groups, Inventory, Issuer as Issuing, IssuerLimits,
+    IssuerSubject, Limits, OAuthClient, Profile, SecondArea, SecretRef, Tape, TestKey, TokenSource,
+    Traits, Trust,
+};
+use crate::reference::{
+    Area, Authority, Fault, Issuer, IssuerOptions, ReferenceError, Storage, StorageOptions,
+};
+use crate::run::{Listener, OtherSide};
+
+use super::output::Failed;
+use super::{listen, write};
+
+/// Begins like the name of the first one, so that areas compared as strings are found out.
+const SECOND_AREA: &str = "/wlcg2";
+
+/// The name of the other endpoint of transfers.
+const PARTNER: &str = "partner";
+
+/// What the test user of an issuer has consented to, beside the groups.
+const CONSENT: &str = "openid offline_access wlcg wlcg.groups storage.read:/ storage.create:/ storage.modify:/ storage.stage:/ storage.poll:/ compute.read compute.modify compute.create compute.cancel";
+
+/// What of the first area goes to tape.
+fn tape() -> Tape {
+    Tape {
+        path: "/nearline".into(),
+        file: "/nearline/some-file".into(),
+    }
+}
+
+/// Somebody on trial.
+pub struct Role {
+    /// Its name as an endpoint or issuer.
+    pub name: String,
+    /// How it misbehaves.
+    pub faults: Vec<&'static Fault>,
+    /// The version of the profile that it declares.
+    pub profile: Option<Profile>,
+}
+
+impl Role {
+    /// A faultless one.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            faults: Vec::new(),
+            profile: None,
+        }
+    }
+}
+
+/// Who is on trial beside the issuers that every stage has.
+#[derive(Default)]
+pub struct Cast {
+    /// As storage elements.
+    pub storages: Vec<Role>,
+    /// As issuers.
+    pub issuers: Vec<Role>,
+}
+
+/// The embedded servers, up for as long as this lives.
+pub struct Stage {
+    authority: Arc<Authority>,
+    issuer: Issuer,
+    /// The issuer of the second area; its identifier has a path.
+    neighbour: Issuer,
+    storages: Vec<(Role, Storage)>,
+    issuers: Vec<(Role, Issuer)>,
+    /// The other endpoint of transfers; nobody judges it.
+    partner: (Role, Storage),
+    /// Where the refresh tokens of the issuers' test users are kept.
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts the two issuers of every stage, and a server for each role.
+    pub async fn start(cast: Cast) -> Result<Self, Failed> {
+        let folder = tempfile::Builder::new()
+            .prefix("touchstone-stage-")
+            .tempdir()
+            .map_err(|error| Failed::Undecided(format!("no temporary directory: {error}")))?;
+        Self::started(cast, folder).await.map_err(|error| {
+            Failed::Undecided(format!("the embedded servers did not start: {error}"))
+        })
+    }
+
+    async fn started(cast: Cast, folder: tempfile::TempDir) -> Result<Self, ReferenceError> {
+        let authority = Arc::new(Authority::new()?);
+        let issuer = Issuer::start(&authority, IssuerOptions::default()).await?;
+        let neighbour = IssuerOptions {
+            path: "/neighbour".into(),
+            ..IssuerOptions::default()
+        };
+        let neighbour = Issuer::start(&authority, neighbour).await?;
+        let options = |faults: &[&'static Fault]| StorageOptions {
+            issuer: issuer.url().to_owned(),
+            issuer_ca_pem: authority.ca_pem().to_owned(),
+            others: vec![Area {
+                path: SECOND_AREA.into(),
+                issuer: neighbour.url().to_owned(),
+                issuer_ca_pem: authority.ca_pem().to_owned(),
+                groups: Groups::default(),
+            }],
+            tape: Some(tape()),
+            faults: faults.to_vec(),
+            ..StorageOptions::default()
+        };
+        let mut storages = Vec::new();
+        for role in cast.storages {
+            let storage = Storage::start(&authority, options(&role.faults)).await?;
+            storages.push((role, storage));
+        }
+        let mut issuers = Vec::new();
+        for role in cast.issuers {
+            let options = IssuerOptions {
+                path: "/trial".into(),
+                faults: role.faults.clone(),
+                ..IssuerOptions::default()
+            };
+            let issuer = Issuer::start(&authority, options).await?;
+            issuers.push((role, issuer));
+        }
+        let partner = Storage::start(&authority, options(&[])).await?;
+        Ok(Self {
+            authority,
+            issuer,
+            neighbour,
+            storages,
+            issuers,
+            partner: (Role::new(PARTNER), partner),
+            folder,
+        })
+    }
+
+    /// Where everybody is, in a line.
+    pub fn places(&self) -> String {
+        let issuers = self.issuers.iter().map(|(_, issuer)| issuer.url());
+        let issuers = [self.issuer.url(), self.neighbour.url()]
+            .into_iter()
+            .chain(issuers);
+        let storages = self.storages.iter().map(|(_, storage)| storage.url());
+        format!(
+            "issuers {}, storage {}",
+            issuers.collect::<Vec<_>>().join(" and "),
+            storages.collect::<Vec<_>>().join(" and ")
+        )
+    }
+
+    /// Servers to which tokens point, with certificates that everybody on the stage trusts.
+    pub fn listener(&self) -> Result<Arc<dyn Listener>, Failed> {
+        listen::listener(&self.authority, None)
+    }
+
+    /// The names of the endpoints that are judged.
+    pub fn judged(&self) -> Vec<String> {
+        let names = self.storages.iter().map(|(role, _)| role.name.clone());
+        names.collect()
+    }
+
+    /// The names of the issuers that are there to be judged.
+    pub fn issuers_on_trial(&self) -> Vec<String> {
+        let names = self.issuers.iter().map(|(role, _)| role.name.clone());
+        names.collect()
+    }
+
+    /// Our own other side of their transfers.
+    pub fn side(&self) -> Arc<dyn OtherSide> {
+        listen::own_side(&self.authority)
+    }
+
+    /// Who is on the stage, as endpoints in the order of the cast.
+    pub fn inventory(&self) -> Result<Inventory, Failed> {
+        let ca = vec![Trust::Pem(self.authority.ca_pem().to_owned())];
+        let issuer = self.issuing("embedded", &self.issuer, None)?;
+        let neighbour = self.issuing("neighbour", &self.neighbour, None)?;
+        let mut issuers = vec![Arc::new(issuer.clone()), Arc::new(neighbour.clone())];
+        for (role, issuer) in &self.issuers {
+            issuers.push(Arc::new(self.issuing(&role.name, issuer, role.profile)?));
+        }
+        let endpoints = self
+            .storages
+            .iter()
+            .chain([&self.partner])
+            .map(|(role, storage)| {
+                let url = storage.url().parse().map_err(|error| {
+                    Failed::Undecided(format!("{} is no URL: {error}", storage.url()))
+                })?;
+                Ok(Arc::new(Endpoint {
+                    name: role.name.clone(),
+                    description: None,
+                    software: None,
+                    url,
+                    area: "/wlcg".into(),
+                    issuer: Some(issuer.name.clone()),
+                    ca: ca.clone(),
+                    profile: role.profile,
+                    audience: None,
+                    traits: Traits {
+                        groups: Some(Groups::default()),
+                        tape: Some(tape()),
+                        macaroons: true,
+                        ..Traits::default()
+                    },
+                    known_failures: Vec::new(),
+                    second: Some(SecondArea {
+                        path: SECOND_AREA.into(),
+                        issuer: neighbour.name.clone(),
+                    }),
+                    limits: Limits::default(),
+                    tpc_partner: Some(PARTNER.to_owned()),
+                    fresh_tokens: false,
+                    redirect_hosts: Vec::new(),
+                }))
+            })
+            .collect::<Result<_, Failed>>()?;
+        Ok(Inventory { issuers, endpoints })
+    }
+
+    /// What a file would say of the issuer.
+    fn issuing(
+        &self,
+        name: &str,
+        issuer: &Issuer,
+        profile: Option<Profile>,
+    ) -> Result<Issuing, Failed> {
+        let client = |id: &str, secret: &secrecy::SecretString| OAuthClient {
+            id: SecretRef::Held(id.into()),
+            authentication: ClientAuthentication::Basic(SecretRef::Held(secret.clone())),
+        };
+        let own = client(issuer.client_id(), issuer.client_secret());
+        let narrow = client(issuer.narrow_client_id(), issuer.narrow_client_secret());
+        let options = IssuerOptions::default();
+        Ok(Issuing {
+            accounts: vec![
+                Account::only(TokenSource::ClientCredentials(own.clone())),
+                Account {
+                    name: "narrow".into(),
+                    scopes: Some(options.narrow_scopes.clone()),
+                    groups: Some(Vec::new()),
+                    ..Account::only(TokenSource::ClientCredentials(narrow))
+                },
+                Account {
+                    name: "user".into(),
+                    ..Account::only(TokenSource::RefreshToken {
+                        client: own,
+                        file: self.refresh_token(name, issuer)?,
+                    })
+                },
+            ],
+            test_keys: vec![
+                TestKey {
+                    pem: SecretRef::Held(issuer.test_key_pem().clone()),
+                    kid: Some(issuer.test_key_id().to_owned()),
+                },
+                TestKey {
+                    pem: SecretRef::Held(issuer.rsa_key_pem().clone()),
+                    kid: Some(issuer.rsa_key_id().to_owned()),
+                },
+            ],
+            ca: vec![Trust::Pem(self.authority.ca_pem().to_owned())],
+            // It is our own.
+            limits: IssuerLimits {
+                rate: 10_000,
+                ..IssuerLimits::default()
+            },
+            subject: IssuerSubject {
+                always: false,
+                profile,
+                vo: Some("wlcg".into()),
+                default_groups: options.default_groups.clone(),
+                optional_groups: options.optional_groups.clone(),
+                foreign_group: options
+                    .capability_sets
+                    .keys()
+                    .find(|group| !known(&options, group))
+                    .cloned(),
+                capability_sets: sets_of_user(&options).collect(),
+            },
+            ..Issuing::bare(name, issuer.url())
+        })
+    }
+
+    /// Obtains a refresh token of the test user, and keeps it in a file as a login does.
+    fn refresh_token(&self, name: &str, issuer: &Issuer) -> Result<std::path::PathBuf, Failed> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Failed::Undecided(format!("no refresh token of the embedded issuer: {error}"))
+        };
+        let options = IssuerOptions::default();
+        let groups = options
+            .default_groups
+            .iter()
+            .chain(&options.optional_groups);
+        let groups = groups.map(|group| format!("wlcg.groups:{group}"));
+        let sets = sets_of_user(&options);
+        let sets = sets.map(|(group, _)| format!("wlcg.capabilityset:{group}"));
+        let consent = [CONSENT.to_owned()].into_iter().chain(groups).chain(sets);
+        let token = issuer
+            .refresh_token(&consent.collect::<Vec<_>>().join(" "))
+            .map_err(|error| failed(&error))?;
+        let path = self.folder.path().join(name);
+        write::write_secret(&path, &token).map_err(|error| failed(&error))?;
+        Ok(path)
+    }
+}
+
+/// Whether the test user is a member.
+fn known(options: &IssuerOptions, group: &String) -> bool {
+    options.default_groups.contains(group) || options.optional_groups.contains(group)
+}
+
+/// The capability sets of the test user's groups.
+fn sets_of_user(options: &IssuerOptions) -> impl Iterator<Item = (String, Vec<String>)> + '_ {
+    let sets = options.capability_sets.iter();
+    let own = sets.filter(|(group, _)| known(options, group));
+    own.map(|(group, set)| (group.clone(), set.clone()))
+}

@@ -1,0 +1,108 @@
+use std::io::Read;
+use std::path::Path;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::cli::args::Format;
+use crate::cli::exit;
+use crate::cli::output::{self, Failed};
+use crate::model::{IssuerLimits, Trust};
+use crate::redact::Redactor;
+use crate::report::token;
+use crate::token::judge::{Class, Decoded, Kind, decode, judge};
+use crate::token::{IssuerClient, Proof, discover, verify};
+
+use super::InspectArgs;
+
+/// Longer texts are not read to their end: they are no tokens.
+const LARGEST: u64 = 64 * 1024;
+/// A signature that is shorter may be a word of the output.
+const SIGNATURE: usize = 20;
+
+/// `touchstone token inspect`
+pub async fn main(arguments: &InspectArgs, redactor: &Redactor) -> Result<u8, Failed> {
+    let token = read(arguments.file.as_deref())?;
+    redactor.add(&token);
+    let decoded = match decode(&token) {
+        Ok(decoded) => decoded,
+        Err(found) => {
+            output::result(&redactor.text(&match arguments.format {
+                Format::Table => token::unreadable(&found),
+                Format::Json => token::unreadable_json(&found),
+            }))?;
+            return Ok(match found.class {
+                Class::Broken => exit::FAILED,
+                Class::Sealed => exit::UNDECIDED,
+                Class::NoToken => exit::USAGE,
+            });
+        }
+    };
+    if decoded.signature().expose_secret().len() >= SIGNATURE {
+        redactor.add(decoded.signature());
+    }
+    let proof = proof(arguments, &decoded, redactor).await?;
+    let verified = matches!(proof, Proof::Verified { .. });
+    // Tokens count in seconds.
+    let now = Timestamp::now();
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let now = arguments.at.unwrap_or(now);
+    let mut inspection = judge(&decoded, proof, now, arguments.profile);
+    inspection.pass(&|text| redactor.text(text));
+    output::result(&match arguments.format {
+        Format::Table => token::text(&inspection, output::style_of_stdout()),
+        Format::Json => token::json(&inspection),
+    })?;
+    Ok(if !inspection.right() {
+        exit::FAILED
+    } else if arguments.verify && !verified {
+        exit::UNDECIDED
+    } else {
+        exit::OK
+    })
+}
+
+async fn proof(
+    arguments: &InspectArgs,
+    token: &Decoded,
+    redactor: &Redactor,
+) -> Result<Proof, Failed> {
+    let trust: Vec<_> = arguments.ca.iter().cloned().map(Trust::Path).collect();
+    let http = IssuerClient::trusting(&trust, IssuerLimits::default().answer, redactor)
+        .map_err(|error| Failed::Usage(format!("--ca: {error}")))?;
+    if arguments.offline {
+        return Ok(Proof::unknown("--offline asks nobody"));
+    }
+    if matches!(Kind::of(token), Kind::Refresh | Kind::Mytoken) {
+        return Ok(Proof::unknown("only whoever made it has to read it"));
+    }
+    Ok(verify(token, &http).await)
+}
+
+/// The text that may be a token.
+fn read(file: Option<&Path>) -> Result<SecretString, Failed> {
+    let Some(path) = file else {
+        let uid = rustix::process::geteuid().as_raw();
+        let found = discover(&|name| std::env::var_os(name), uid, Path::new("/tmp"))
+            .map_err(|error| Failed::Usage(error.to_string()))?;
+        output::note(&format!("note: this is the token in {}", found.place));
+        for note in found.notes {
+            output::note(&format!("note: {note}"));
+        }
+        return Ok(found.token);
+    };
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin()
+            .lock()
+            .take(LARGEST + 1)
+            .read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failed::Usage(format!("cannot read {}: {error}", path.display())))?;
+    // What is no text is no token either, and is told so.
+    Ok(SecretString::from(
+        String::from_utf8_lossy(&bytes).into_owned(),
+    ))
+}

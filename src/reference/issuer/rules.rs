@@ -1,0 +1,166 @@
+//! The decisions of the issuer, of which a fault replaces one or a few.
+
+use std::time::Duration;
+
+use jsonwebtoken::Header;
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::client::Proven;
+use super::error::OAuthError;
+use super::form::Form;
+use super::key::{Genuine, Keys};
+use super::mint::{self, Telling};
+use super::scope::{self, Covers, Granted, Membership, Sets};
+
+/// Refresh tokens work that long after another took their place (profile 4.3.2).
+const GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::reference) enum Place {
+    /// The metadata below the identifier.
+    Metadata,
+    /// The metadata where RFC 8414 has them.
+    OtherMetadata,
+    Keys,
+    Token,
+    Device,
+    Verification,
+    Revocation,
+    Introspection,
+    UserInfo,
+    Nowhere,
+}
+
+impl Place {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::Nowhere as usize + 1;
+}
+
+/// An answer's surroundings.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::reference) struct Occasion {
+    pub(in crate::reference) place: Place,
+    /// How many requests for the same came before.
+    pub(in crate::reference) count: u64,
+}
+
+/// A client that tries to authenticate.
+pub(in crate::reference) struct Attempt<'a> {
+    pub(in crate::reference) place: Place,
+    pub(in crate::reference) form: &'a Form,
+}
+
+impl Attempt<'_> {
+    /// Whether it asks the token endpoint for that grant.
+    pub(in crate::reference) fn grant(&self, name: &str) -> bool {
+        self.place == Place::Token && self.form.get("grant_type") == Some(name)
+    }
+}
+
+/// The decisions.
+pub(in crate::reference) struct IssuerRules {
+    /// A last look at the answer.
+    pub(in crate::reference) finish: fn(&mut Answer, Occasion),
+    /// A last look at the key set.
+    pub(in crate::reference) published: fn(&mut Vec<Value>, &Keys),
+    /// A last look at the claims of an access token.
+    pub(in crate::reference) claims: fn(&mut Map<String, Value>, Telling),
+    /// A last look at the claims of an ID token.
+    pub(in crate::reference) identity: fn(&mut Map<String, Value>, Telling),
+    /// A last look at the claims of a refresh token.
+    pub(in crate::reference) refresh_claims: fn(&mut Map<String, Value>, Telling),
+    /// Makes a token of its header and claims.
+    pub(in crate::reference) sign: fn(Header, &Map<String, Value>, &Keys) -> Option<String>,
+    /// For how many seconds access tokens are good.
+    pub(in crate::reference) lifetime: i64,
+    /// For how many seconds refresh tokens are good.
+    pub(in crate::reference) refresh_lifetime: i64,
+    /// Whether it is a scope of this issuer.
+    pub(in crate::reference) known: fn(&str) -> bool,
+    /// Whether what a client is entitled to covers a scope.
+    pub(in crate::reference) entitled: Covers,
+    /// Whether what is not due is left out, where the request is to be refused.
+    pub(in crate::reference) drops_what_is_not_due: bool,
+    /// What becomes of the scopes that are asked for, which come first, and their expansion.
+    pub(in crate::reference) expanded: fn(&[String], Vec<String>) -> Vec<String>,
+    /// Whether only the first scope is compared with what somebody is entitled to.
+    pub(in crate::reference) compares_first_only: bool,
+    /// The groups that a scope brings.
+    pub(in crate::reference) groups: fn(&[String], &Membership) -> Result<Vec<String>, OAuthError>,
+    /// The capabilities of a set.
+    pub(in crate::reference) capability_set:
+        fn(&str, &Membership, &Sets) -> Result<Vec<String>, OAuthError>,
+    /// Whether a client with that proof is let in.
+    pub(in crate::reference) admitted: fn(Proven, &Attempt) -> bool,
+    /// Whether the scopes of a subject token cover one that is asked for.
+    pub(in crate::reference) exchanges: Covers,
+    /// What is given for a subject token that allows the first, when the second was asked for.
+    pub(in crate::reference) exchanged: fn(&Granted, Granted) -> Granted,
+    /// Whether a subject token with that signature is taken.
+    pub(in crate::reference) subject_is_genuine: fn(Genuine) -> bool,
+    /// Whether a subject token that ends then, now being now, is good.
+    pub(in crate::reference) subject_is_alive: fn(i64, i64) -> bool,
+    /// Whether a subject token of that issuer, which comes first, is ours.
+    pub(in crate::reference) subject_is_own: fn(&str, &str) -> bool,
+    /// Whether the scopes of a refresh token cover one that is asked for.
+    pub(in crate::reference) refreshes: Covers,
+    /// What is given for a refresh token that allows the first, when the second was asked for.
+    pub(in crate::reference) refreshed: fn(&Granted, Granted) -> Granted,
+    /// Whether a refresh token of the first client works for the second.
+    pub(in crate::reference) bound: fn(&str, &str) -> bool,
+    /// For how long a refresh token works once another took its place.
+    pub(in crate::reference) grace: Duration,
+    /// Whether a refresh token is taken where an access token is due.
+    pub(in crate::reference) refresh_is_bearer: bool,
+    /// Whether revoking has consequences.
+    pub(in crate::reference) revokes: bool,
+    /// What to say of a token to be revoked, known or not.
+    pub(in crate::reference) revocation: fn(bool) -> Result<(), OAuthError>,
+    /// Whether tokens are given to GET.
+    pub(in crate::reference) gets: bool,
+    /// Whether credentials are taken from the query.
+    pub(in crate::reference) reads_query: bool,
+    /// Whether it serves without TLS as well.
+    pub(in crate::reference) cleartext: bool,
+}
+
+impl Default for IssuerRules {
+    /// The right ones.
+    fn default() -> Self {
+        Self {
+            finish: |_, _| {},
+            published: |_, _| {},
+            claims: |_, _| {},
+            identity: |_, _| {},
+            refresh_claims: |_, _| {},
+            sign: mint::sign,
+            lifetime: mint::LIFETIME,
+            refresh_lifetime: mint::REFRESH_LIFETIME,
+            known: scope::known,
+            entitled: scope::covers,
+            drops_what_is_not_due: false,
+            compares_first_only: false,
+            expanded: |_, scope| scope,
+            groups: scope::groups,
+            capability_set: scope::capability_set,
+            admitted: |proven, _| proven == Proven::Right,
+            exchanges: scope::covers,
+            exchanged: |_, asked| asked,
+            subject_is_genuine: |genuine| genuine == Genuine::Right,
+            subject_is_alive: |end, now| now < end,
+            subject_is_own: |issuer, own| issuer == own,
+            refreshes: scope::covers,
+            refreshed: |_, asked| asked,
+            bound: |owner, client| owner == client,
+            grace: GRACE,
+            refresh_is_bearer: false,
+            revokes: true,
+            revocation: |_| Ok(()),
+            gets: false,
+            reads_query: false,
+            cleartext: false,
+        }
+    }
+}

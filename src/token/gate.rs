@@ -1,0 +1,108 @@
+//! How gently an issuer is asked.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// Lets so many requests per second through to one issuer, in the order in which they came, and none while
+/// the issuer asked to be left alone. A second's worth may go at once.
+#[derive(Debug)]
+pub struct Gate {
+    between: Duration,
+    burst: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// When the next request may go.
+    next: Instant,
+    /// Nothing goes before that.
+    closed: Instant,
+}
+
+impl Gate {
+    /// At most `rate` requests per second; at least one.
+    pub fn new(rate: u32) -> Self {
+        let between = Duration::from_secs(1) / rate.max(1);
+        let now = Instant::now();
+        Self {
+            between,
+            burst: Duration::from_secs(1) - between,
+            state: Mutex::new(State {
+                next: now,
+                closed: now,
+            }),
+        }
+    }
+
+    /// Returns when the next request may be sent.
+    pub async fn pass(&self) {
+        loop {
+            let turn = self.reserve(Instant::now());
+            sleep_until(turn).await;
+            if Instant::now() >= self.state().closed {
+                break;
+            }
+        }
+    }
+
+    /// Lets nothing through for so long.
+    pub fn close(&self, pause: Duration) {
+        let mut state = self.state();
+        if let Some(until) = Instant::now().checked_add(pause) {
+            state.closed = state.closed.max(until);
+        }
+    }
+
+    fn reserve(&self, now: Instant) -> Instant {
+        let mut state = self.state();
+        let turn = state
+            .next
+            .max(now.checked_sub(self.burst).unwrap_or(now))
+            .max(state.closed);
+        state.next = turn + self.between;
+        turn
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_s_worth_goes_at_once_and_the_rest_in_its_turn() {
+        let gate = Gate::new(5);
+        let begin = Instant::now() + Duration::from_secs(10);
+        let turns: Vec<_> = (0..12).map(|_| gate.reserve(begin)).collect();
+        assert!(turns[..5].iter().all(|turn| *turn <= begin), "{turns:?}");
+        for (after, turn) in turns[5..].iter().enumerate() {
+            let wait = Duration::from_millis(200) * (after as u32 + 1);
+            assert_eq!(*turn, begin + wait);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_while_it_is_closed() {
+        let gate = Gate::new(1000);
+        let begun = Instant::now();
+        gate.close(Duration::from_millis(150));
+        gate.close(Duration::ZERO);
+        tokio::join!(gate.pass(), gate.pass(), gate.pass());
+        assert!(begun.elapsed() >= Duration::from_millis(150));
+    }
+
+    #[tokio::test]
+    async fn the_rate_is_kept_under_many() {
+        let gate = Gate::new(20);
+        let begun = Instant::now();
+        futures_util::future::join_all((0..40).map(|_| gate.pass())).await;
+        // Twenty at once, twenty more in 50 ms steps.
+        assert!(begun.elapsed() >= Duration::from_millis(999));
+    }
+}

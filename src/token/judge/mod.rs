@@ -1,0 +1,274 @@
+//! What a token says, whether the profile lets it say so, and what it allows. Pure: the clock and the
+//! issuer's keys are the caller's.
+
+mod allows;
+mod claims;
+mod decode;
+mod groups;
+mod header;
+mod kind;
+mod scope;
+mod times;
+mod words;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::model::Profile;
+
+use super::verify::Proof;
+
+pub use decode::{Class, Decoded, Unreadable, decode};
+pub use kind::Kind;
+pub use words::{duration, moment};
+
+#[cfg(test)]
+mod tests;
+
+/// How much a statement weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// A requirement is broken.
+    Must,
+    /// A recommendation is not followed.
+    Should,
+    /// Nothing is wrong, but worth to know.
+    Note,
+}
+
+impl Weight {
+    /// The word for reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Must => "MUST",
+            Self::Should => "SHOULD",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// One remark about a token. Its texts may repeat what the token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The claim, or the part, that it is about.
+    pub about: String,
+    /// The clause of the register; `None` where another specification rules.
+    pub clause: Option<&'static str>,
+    /// How much it weighs.
+    pub weight: Weight,
+    /// What is wrong, or what is.
+    pub wrong: String,
+    /// What follows from it.
+    pub means: String,
+}
+
+/// A member of the header or of the payload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Value,
+    /// The value in words, where it needs some.
+    pub words: Option<String>,
+}
+
+/// Everything that is known of a token without showing it.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// What it is.
+    pub kind: Kind,
+    /// By which version of the profile it was judged.
+    pub profile: Profile,
+    /// For which moment.
+    pub now: Timestamp,
+    /// How many bytes it has.
+    pub bytes: usize,
+    /// The JOSE header, in its order.
+    pub header: Vec<Entry>,
+    /// The payload, in its order.
+    pub claims: Vec<Entry>,
+    /// Whether the signature is the issuer's.
+    pub proof: Proof,
+    /// What is remarked, the gravest first.
+    pub statements: Vec<Statement>,
+    /// What it allows, a phrase each.
+    pub allows: Vec<String>,
+}
+
+impl Inspection {
+    /// Whether no requirement is broken.
+    pub fn right(&self) -> bool {
+        self.count(Weight::Must) == 0
+    }
+
+    /// Passes every text that the token may have had a hand in through `gate`.
+    pub fn pass(&mut self, gate: &dyn Fn(&str) -> String) {
+        for entry in self.header.iter_mut().chain(&mut self.claims) {
+            pass(&entry.name, &mut entry.value, gate);
+            entry.name = gate(&entry.name);
+        }
+        for statement in &mut self.statements {
+            for text in [
+                &mut statement.about,
+                &mut statement.wrong,
+                &mut statement.means,
+            ] {
+                *text = gate(text);
+            }
+        }
+        for phrase in &mut self.allows {
+            *phrase = gate(phrase);
+        }
+        match &mut self.proof {
+            Proof::Verified { kid: text }
+            | Proof::Wrong { reason: text, .. }
+            | Proof::Unknown { reason: text } => *text = gate(text),
+        }
+    }
+
+    /// How many remarks there are of that weight.
+    pub fn count(&self, weight: Weight) -> usize {
+        self.statements
+            .iter()
+            .filter(|statement| statement.weight == weight)
+            .count()
+    }
+}
+
+/// A text passes together with its name, which may be that of a credential.
+fn pass(name: &str, value: &mut Value, gate: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => {
+            let passed = gate(&format!("{name}={text}"));
+            *text = match passed
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('='))
+            {
+                Some(rest) => rest.to_owned(),
+                None => gate(text),
+            };
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| pass(name, item, gate)),
+        Value::Object(members) => {
+            let passed = std::mem::take(members)
+                .into_iter()
+                .map(|(name, mut value)| {
+                    pass(&name, &mut value, gate);
+                    (gate(&name), value)
+                });
+            *members = passed.collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Judges a token that could be decoded, as of `now`.
+pub fn judge(token: &Decoded, proof: Proof, now: Timestamp, profile: Profile) -> Inspection {
+    let kind = Kind::of(token);
+    let mut remarks = Remarks::new(token, now, profile, kind);
+    header::judge(&mut remarks);
+    remarks.proof(&proof);
+    if kind.judged() {
+        claims::judge(&mut remarks);
+        let scopes = scope::judge(&mut remarks);
+        groups::judge(&mut remarks);
+        scope::any(&mut remarks, &scopes);
+    } else {
+        kind::judge(&mut remarks);
+    }
+    let mut statements = remarks.statements;
+    // A stable sort: equals stay in the order of the token's parts.
+    statements.sort_by_key(|statement| statement.weight);
+    Inspection {
+        kind,
+        profile,
+        now,
+        bytes: token.bytes,
+        header: words::entries(&token.header, now),
+        claims: words::entries(&token.payload, now),
+        allows: allows::allows(token, kind, &statements, now, profile),
+        proof,
+        statements,
+    }
+}
+
+/// Statements as they are found, and what they are found in.
+struct Remarks<'a> {
+    token: &'a Decoded,
+    now: Timestamp,
+    profile: Profile,
+    kind: Kind,
+    statements: Vec<Statement>,
+}
+
+impl<'a> Remarks<'a> {
+    fn new(token: &'a Decoded, now: Timestamp, profile: Profile, kind: Kind) -> Self {
+        Self {
+            token,
+            now,
+            profile,
+            kind,
+            statements: Vec::new(),
+        }
+    }
+
+    fn must(
+        &mut self,
+        about: &str,
+        clause: &'static str,
+        wrong: impl Into<String>,
+        means: impl Into<String>,
+    ) {
+        self.add(Weight::Must, about, Some(clause), wrong, means);
+    }
+
+    fn should(
+        &mut self,
+        about: &str,
+        clause: &'static str,
+        wrong: impl Into<String>,
+        means: impl Into<String>,
+    ) {
+        self.add(Weight::Should, about, Some(clause), wrong, means);
+    }
+
+    fn note(
+        &mut self,
+        about: &str,
+        clause: &'static str,
+        wrong: impl Into<String>,
+        means: impl Into<String>,
+    ) {
+        self.add(Weight::Note, about, Some(clause), wrong, means);
+    }
+
+    fn add(
+        &mut self,
+        weight: Weight,
+        about: &str,
+        clause: Option<&'static str>,
+        wrong: impl Into<String>,
+        means: impl Into<String>,
+    ) {
+        self.statements.push(Statement {
+            about: about.to_owned(),
+            clause,
+            weight,
+            wrong: wrong.into(),
+            means: means.into(),
+        });
+    }
+
+    fn proof(&mut self, proof: &Proof) {
+        match proof {
+            Proof::Wrong { clause, reason } => self.must(
+                "signature",
+                clause,
+                reason.clone(),
+                "nobody can know who wrote this token; storage has to refuse it",
+            ),
+            Proof::Verified { .. } | Proof::Unknown { .. } => {}
+        }
+    }
+}

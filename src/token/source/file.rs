@@ -1,0 +1,43 @@
+//! A secret in a file that somebody else writes anew while we run.
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::model::SecretRef;
+use crate::token::load;
+
+/// What the file holds now; `what` says in messages what it has to be. Only a regular file is read, for a
+/// pipe would wait for its writer, and no longer than `deadline`, for file systems may hang.
+pub(super) async fn read(
+    path: &Path,
+    what: &'static str,
+    deadline: Duration,
+) -> Result<SecretString, String> {
+    let owned = path.to_owned();
+    let work = tokio::task::spawn_blocking(move || match std::fs::metadata(&owned) {
+        Ok(metadata) if !metadata.is_file() => Err(format!(
+            "cannot read {}: it is no regular file",
+            owned.display()
+        )),
+        _ => load(&SecretRef::File(owned), what).map_err(|error| error.to_string()),
+    });
+    match tokio::time::timeout(deadline, work).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(_)) => Err(format!(
+            "cannot read {}: the thread for it died",
+            path.display()
+        )),
+        Err(_) => Err(format!(
+            "cannot read {}: it took longer than {}",
+            path.display(),
+            humantime::format_duration(deadline)
+        )),
+    }
+}
+
+/// Whether it can be read again: what comes from a pipe is gone.
+pub(super) fn regular(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}

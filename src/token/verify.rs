@@ -1,0 +1,222 @@
+//! Whether a token was signed by the issuer that it names: its keys are asked for and nothing else.
+
+use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::IssuerClient;
+use super::judge::Decoded;
+
+/// More keys than this nobody publishes.
+const MOST_KEYS: usize = 200;
+
+/// What became of the signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It is the issuer's.
+    Verified {
+        /// The name of the key.
+        kid: String,
+    },
+    /// It is not.
+    Wrong {
+        /// The clause that it breaks.
+        clause: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Proof {
+    /// It was not tried, or could not be.
+    pub fn unknown(reason: impl Into<String>) -> Self {
+        Self::Unknown {
+            reason: reason.into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
+}
+
+/// Fetches the issuer's metadata and keys over https (profile 4.2), and verifies the signature.
+///
+/// The issuer that the token names is asked, and whoever its metadata name for the keys; the token is not sent.
+pub async fn verify(token: &Decoded, http: &IssuerClient) -> Proof {
+    let (algorithm, kid) = match asked(token) {
+        Ok(asked) => asked,
+        Err(proof) => return proof,
+    };
+    match keys(token, http).await {
+        Ok(keys) => check(token, algorithm, kid, &keys),
+        Err(reason) => Proof::Unknown { reason },
+    }
+}
+
+/// Algorithm and key, where the header names ones that can be verified at all.
+fn asked(token: &Decoded) -> Result<(Algorithm, &str), Proof> {
+    let name = token.header("alg").and_then(Value::as_str);
+    let algorithm = name.and_then(|name| name.parse::<Algorithm>().ok());
+    let shared = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+    let Some(algorithm) = algorithm.filter(|algorithm| !shared.contains(algorithm)) else {
+        return Err(Proof::unknown(
+            "its algorithm is none that is verified here with a public key",
+        ));
+    };
+    let kid = token.header("kid").and_then(Value::as_str);
+    match kid.filter(|kid| !kid.is_empty()) {
+        Some(kid) => Ok((algorithm, kid)),
+        None => Err(Proof::unknown("it does not name its key")),
+    }
+}
+
+async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, String> {
+    let issuer = token.text("iss").ok_or("it does not name its issuer")?;
+    let url = Url::parse(issuer)
+        .ok()
+        .filter(|url| url.scheme() == "https" && url.has_host())
+        .ok_or("its issuer is no https URL, and keys come over https alone")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("there is a user name in the URL of its issuer".into());
+    }
+    let below = issuer.trim_end_matches('/');
+    let mut place = format!("{below}/.well-known/openid-configuration");
+    let mut answer = fetch(http, &place).await?;
+    // The other place that the profile knows for issuers with a path (4.2.1).
+    if answer.0 == 404
+        && let path = url.path().trim_end_matches('/')
+        && !path.is_empty()
+    {
+        let origin = url.origin().ascii_serialization();
+        let second = format!("{origin}/.well-known/openid-configuration{path}");
+        let found = fetch(http, &second).await?;
+        if found.0 == 200 {
+            (place, answer) = (second, found);
+        }
+    }
+    let metadata: Metadata = document(&place, answer, "metadata")?;
+    if metadata.issuer != issuer {
+        return Err(format!(
+            "the metadata at {place} are those of `{}`, and the token is of `{issuer}`; the two have to agree character by character (ISS-META-02)",
+            cut(&metadata.issuer)
+        ));
+    }
+    match Url::parse(&metadata.jwks_uri) {
+        Ok(url) if url.scheme() == "https" => {}
+        _ => {
+            return Err(format!(
+                "the metadata at {place} do not name a key set on https (ISS-META-04)"
+            ));
+        }
+    }
+    let answer = fetch(http, &metadata.jwks_uri).await?;
+    let set: KeySet = document(&metadata.jwks_uri, answer, "a key set")?;
+    match set.keys.len() {
+        0..=MOST_KEYS => Ok(set.keys),
+        many => Err(format!("the issuer's key set has {many} keys")),
+    }
+}
+
+async fn fetch(http: &IssuerClient, url: &str) -> Result<(u16, Vec<u8>), String> {
+    let answer = http.get(url).await;
+    answer
+        .map(|answer| (answer.status, answer.body))
+        .map_err(|reason| format!("{}: {reason}", cut(url)))
+}
+
+fn document<T: for<'de> Deserialize<'de>>(
+    url: &str,
+    (status, body): (u16, Vec<u8>),
+    what: &str,
+) -> Result<T, String> {
+    let shown = cut(url);
+    if status != 200 {
+        return Err(format!("{shown} answered {status}"));
+    }
+    serde_json::from_slice(&body).map_err(|_| format!("{shown} did not answer with {what} in JSON"))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(300).collect()
+}
+
+/// Verifies with the one key of that name (profile 4.2): no other is tried.
+fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Proof {
+    let mut named = keys.iter().filter(|key| key["kid"].as_str() == Some(kid));
+    let Some(key) = named.next() else {
+        let names: Vec<_> = keys
+            .iter()
+            .filter_map(|key| key["kid"].as_str())
+            .take(10)
+            .map(cut)
+            .collect();
+        return Proof::Wrong {
+            clause: "JWT-4.2-05",
+            reason: format!(
+                "the issuer publishes no key `{kid}`{}",
+                match names.as_slice() {
+                    [] => String::new(),
+                    names => format!("; its keys are {}", names.join(", ")),
+                }
+            ),
+        };
+    };
+    let Ok(key) = serde_json::from_value::<Jwk>(key.clone()) else {
+        return Proof::unknown(format!(
+            "the issuer's key `{kid}` is of a kind that is not known here"
+        ));
+    };
+    if let Some(usage) = &key.common.public_key_use
+        && *usage != PublicKeyUse::Signature
+    {
+        return Proof::unknown(format!("the issuer's key `{kid}` is not for signatures"));
+    }
+    if let Some(declared) = key.common.key_algorithm
+        && declared != KeyAlgorithm::UNKNOWN_ALGORITHM
+        && declared.to_string() != format!("{algorithm:?}")
+    {
+        return Proof::Wrong {
+            clause: "JWT-4.2-01",
+            reason: format!(
+                "the issuer's key `{kid}` is for {declared}, and the token says {algorithm:?}"
+            ),
+        };
+    }
+    let verified = DecodingKey::from_jwk(&key).and_then(|key| {
+        jsonwebtoken::crypto::verify(
+            token.signature.expose_secret(),
+            token.message.expose_secret().as_bytes(),
+            &key,
+            algorithm,
+        )
+    });
+    match verified {
+        Ok(true) => Proof::Verified { kid: kid.into() },
+        Ok(false) => Proof::Wrong {
+            clause: "JWT-4.2-01",
+            reason: format!("the signature is not that of the issuer's key `{kid}`"),
+        },
+        Err(_) => Proof::Wrong {
+            clause: "JWT-4.2-01",
+            reason: format!(
+                "the signature cannot be one of the issuer's key `{kid}` with {algorithm:?}"
+            ),
+        },
+    }
+}

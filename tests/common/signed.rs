@@ -1,0 +1,33 @@
+//! Tokens that an issuer of ours could have given: what stands behind mytoken and Vault.
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use touchstone::reference::Issuer;
+
+/// Makes a token for a scope and an audience, each a list with spaces.
+pub type Give = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
+
+/// Tokens with the key of `issuer`.
+pub fn signer(issuer: &Issuer) -> Give {
+    let pem = issuer.test_key_pem().expose_secret().as_bytes();
+    let key = EncodingKey::from_ec_pem(pem).expect("a key");
+    let mut header = Header::new(Algorithm::ES256);
+    header.kid = Some(issuer.test_key_id().to_owned());
+    let url = issuer.url().to_owned();
+    Box::new(move |scope, audience| {
+        let now = jiff::Timestamp::now().as_second();
+        let claims = json!({
+            "wlcg.ver": "1.0",
+            "iss": url,
+            "sub": "somebody",
+            "aud": audience,
+            "scope": scope,
+            "jti": uuid::Uuid::new_v4().to_string(),
+            "iat": now,
+            "nbf": now,
+            "exp": now + 1200,
+        });
+        encode(&header, &claims, &key).expect("a token")
+    })
+}
