@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::lab::{Lab, verdicts};
+use common::lab::{Lab, SECRET, expect_no_secret, verdicts};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use touchstone::model::{
@@ -422,4 +422,38 @@ fn two_vos_with_issuers_of_their_own_are_judged_in_one_run() {
         (of("one"), of("other")),
         (BTreeSet::from(["pass"]), BTreeSet::from(["pass"]))
     );
+}
+
+#[test]
+fn check_says_what_each_account_obtains() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("se", storage.url())], "");
+    let text = std::fs::read_to_string(lab.path("endpoints.yaml")).expect("a file");
+    let client = format!(
+        "client-credentials: {{id: {}, secret-env: {SECRET}}}",
+        lab.issuer.client_id()
+    );
+    let single = format!(
+        "    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n",
+        lab.issuer.client_id()
+    );
+    assert!(text.contains(&single), "{text}");
+    let stranger = format!("client-credentials: {{id: nobody, secret-env: {SECRET}}}");
+    let several = format!(
+        "    accounts:\n      reader: {{{client}, scopes: ['storage.read:/']}}\n      member: {{{client}, groups: [/wlcg]}}\n      stranger: {{{stranger}}}\n"
+    );
+    lab.write("endpoints.yaml", &text.replace(&single, &several));
+    let ended = lab.run(&["check", "--connect"]).expect(3);
+    for part in [
+        "issuer lab, reader: gives a token: scope \"storage.read:/\", audience https://wlcg.cern.ch/jwt/v1/any, for ",
+        "issuer lab, member: gives a token: scope \"storage.read:/ storage.modify:/ wlcg.groups:/wlcg\", groups /wlcg, ",
+        "issuer lab, stranger: no token from the issuer `lab` (stranger): asked for scope \"storage.read:/ storage.modify:/\"",
+        "401 \"invalid_client\"",
+        "check client id",
+        "issuer neighbour, test-key: gives a token: ",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
+    }
+    expect_no_secret(&lab, &[("stdout".into(), ended.stdout)]);
 }
