@@ -10,10 +10,6 @@ use super::args::{ServeArgs, ServeIssuerArgs, ServeStorageArgs, Served};
 use super::output::{self, Failed};
 use super::{demo, exit, write};
 
-/// What the test user has agreed to, for the refresh token that is written down.
-const CONSENT: &str = "openid offline_access wlcg.groups wlcg.groups:/wlcg/test \
-    storage.read:/ storage.create:/ storage.modify:/ storage.stage:/ storage.poll:/";
-
 /// `touchstone serve`
 pub async fn main(arguments: &ServeArgs) -> Result<u8, Failed> {
     match &arguments.what {
@@ -132,7 +128,9 @@ impl Files {
         let key = self.secret("test-key.pem", issuer.test_key_pem())?;
         let secret = self.secret("client-secret", issuer.client_secret())?;
         let narrow = self.secret("narrow-client-secret", issuer.narrow_client_secret())?;
-        let token = issuer.refresh_token(CONSENT).map_err(did_not_start)?;
+        let token = issuer
+            .refresh_token(&issuer.consent())
+            .map_err(did_not_start)?;
         let token = self.secret("refresh-token", &token)?;
         let lines = [
             ("issuer:", issuer.url()),

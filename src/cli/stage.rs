@@ -21,9 +21,6 @@ const SECOND_AREA: &str = "/wlcg2";
 /// The name of the other endpoint of transfers.
 const PARTNER: &str = "partner";
 
-/// What the test user of an issuer has consented to, beside the groups.
-const CONSENT: &str = "openid offline_access wlcg wlcg.groups storage.read:/ storage.create:/ storage.modify:/ storage.stage:/ storage.poll:/ compute.read compute.modify compute.create compute.cancel";
-
 /// What of the first area goes to tape.
 fn tape() -> Tape {
     Tape {
@@ -289,17 +286,8 @@ impl Stage {
         let failed = |error: &dyn std::fmt::Display| {
             Failed::Undecided(format!("no refresh token of the embedded issuer: {error}"))
         };
-        let options = IssuerOptions::default();
-        let groups = options
-            .default_groups
-            .iter()
-            .chain(&options.optional_groups);
-        let groups = groups.map(|group| format!("wlcg.groups:{group}"));
-        let sets = sets_of_user(&options);
-        let sets = sets.map(|(group, _)| format!("wlcg.capabilityset:{group}"));
-        let consent = [CONSENT.to_owned()].into_iter().chain(groups).chain(sets);
         let token = issuer
-            .refresh_token(&consent.collect::<Vec<_>>().join(" "))
+            .refresh_token(&issuer.consent())
             .map_err(|error| failed(&error))?;
         let path = self.folder.path().join(name);
         write::write_secret(&path, &token).map_err(|error| failed(&error))?;

@@ -102,7 +102,8 @@ pub(super) fn log(endpoint: &str, caller: Caller<'_>, exchange: &Exchange) {
     );
 }
 
-fn excerpt(text: &str, most: usize) -> String {
+/// The beginning of a text, at most so many characters.
+pub(crate) fn excerpt(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::model::Trust;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
+pub(crate) use exchange::excerpt;
 pub use tls::{TlsError, client_config};
 pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 

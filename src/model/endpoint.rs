@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,6 +137,17 @@ pub enum SecretRef {
     File(PathBuf),
     /// Made by this process.
     Held(SecretString),
+}
+
+impl fmt::Display for SecretRef {
+    /// Where it is, for messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "the environment variable {name}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Held(_) => f.write_str("what was given"),
+        }
+    }
 }
 
 /// The signing key of a test issuer.

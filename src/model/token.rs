@@ -323,6 +323,13 @@ impl TokenRequest {
         }
     }
 
+    /// Its scopes, those that ask for groups among them (profile 3.1).
+    pub fn all_scopes(&self) -> Vec<String> {
+        let groups = self.groups.iter();
+        let groups = groups.map(|group| format!("wlcg.groups:{group}"));
+        self.scopes.iter().cloned().chain(groups).collect()
+    }
+
     /// What has to be at hand to make it.
     pub fn means(&self) -> Means {
         let altered =

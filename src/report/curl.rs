@@ -2,7 +2,7 @@
 
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use crate::model::{Exchange, Hop, Method, TokenRef};
+use crate::model::{Exchange, Hop, Method, TokenRef, shell_word};
 use crate::redact::secret_header;
 
 /// Header fields, in lower case, that curl sets by itself, or that belong to our connection or to
@@ -79,7 +79,7 @@ pub fn curl(exchange: &Exchange) -> String {
         }
         None => {}
     }
-    words.extend(headers(exchange).flat_map(|header| ["-H".into(), quote(&header)]));
+    words.extend(headers(exchange).flat_map(|header| ["-H".into(), shell_word(&header)]));
     if let Some(body) = &exchange.request_body {
         // By itself curl calls every body a form, and takes one that starts with `@` for a file.
         let mut names = exchange.request_headers.iter().map(|(name, _)| name);
@@ -88,14 +88,14 @@ pub fn curl(exchange: &Exchange) -> String {
         }
         words.extend(match body {
             long if long.len() > INLINE => ["--data-binary".into(), "@FILE".into()],
-            at if at.starts_with('@') => ["--data-raw".into(), quote(at)],
+            at if at.starts_with('@') => ["--data-raw".into(), shell_word(at)],
             form if exchange.presented.is_some() => ["--data-binary".into(), variable(form)],
-            plain => ["--data-binary".into(), quote(plain)],
+            plain => ["--data-binary".into(), shell_word(plain)],
         });
     }
     words.push(match exchange.presented {
         Some(_) => variable(&url),
-        None => quote(&url),
+        None => shell_word(&url),
     });
     words.join(" ")
 }
@@ -139,7 +139,7 @@ fn is(name: &str, lower: &str) -> bool {
 /// One word for a POSIX shell, in which `$TOKEN` and its like are variables and all else is as it is.
 fn variable(text: &str) -> String {
     if !VARIABLES.iter().any(|name| text.contains(name)) {
-        return quote(text);
+        return shell_word(text);
     }
     let escaped = |c: char| match c {
         '\0' => "\u{fffd}".to_owned(),
@@ -149,16 +149,6 @@ fn variable(text: &str) -> String {
     let plain: String = text.chars().map(escaped).collect();
     let with = |text: String, name: &&str| text.replace(&format!("\\{name}"), name);
     format!("\"{}\"", VARIABLES.iter().fold(plain, with))
-}
-
-/// One word for a POSIX shell. No argument can hold NUL, which becomes U+FFFD.
-pub(super) fn quote(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    let text = text.replace('\0', "\u{fffd}").replace('\'', r"'\''");
-    format!("'{text}'")
 }
 
 #[cfg(test)]
@@ -235,7 +225,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
         #[test]
         fn a_word_stays_a_word(text in "(?s)(.|'|\\\\|\\$|`|\"){0,20}") {
-            let words = arguments(&format!("curl {}", quote(&text)));
+            let words = arguments(&format!("curl {}", shell_word(&text)));
             proptest::prop_assert_eq!(words, [text.replace('\0', "\u{fffd}")]);
         }
     }

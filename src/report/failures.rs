@@ -1,8 +1,7 @@
 //! What a person needs at the end of a run: every case that did not pass, why, and what to do next.
 
-use crate::model::{CaseResult, EndpointRecord, Leftover, RunRecord, Verdict};
+use crate::model::{CaseResult, EndpointRecord, Leftover, RunRecord, Verdict, shell_word};
 
-use super::curl::quote;
 use super::detail;
 use super::style::Style;
 use super::text::{count, line};
@@ -179,7 +178,7 @@ fn next(record: &RunRecord, style: Style) -> String {
         .or_else(|| results().find(|result| result.verdict == Verdict::Warn));
     if let Some(result) = missed {
         let (endpoint, case) = (line(&result.endpoint), line(result.case.as_str()));
-        let (endpoint, case) = (quote(&endpoint), quote(&case));
+        let (endpoint, case) = (shell_word(&endpoint), shell_word(&case));
         steps.push(format!(
             "touchstone explain {case}\n      says what the case tests and what its failure means in practice"
         ));

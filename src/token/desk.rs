@@ -19,10 +19,8 @@ use super::gate::Gate;
 use super::inspect::{Claims, claims, covers};
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
-use super::{BrokerError, Fit, Refusal, Source, Token, TokenError, load, source};
+use super::{BrokerError, Fit, LIFE, Refusal, Source, Token, TokenError, load, source};
 
-/// A token with less life left is asked for again.
-const REMAINING: Duration = Duration::from_secs(180);
 /// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const NO_KEY: &str = "only a test issuer whose key we hold can make it";
@@ -201,7 +199,7 @@ impl Desk {
         let ages = !request.claims.contains_key("exp");
         if let Some(Ok((_, Some(expires)))) = slot.get()
             && ages
-            && *expires < Timestamp::now() + REMAINING
+            && *expires < Timestamp::now() + Duration::from_secs(LIFE.into())
         {
             *slot = Arc::default();
         }

@@ -69,11 +69,6 @@ impl Mint {
     /// The claims of a good token for `request`.
     fn claims(&self, request: &TokenRequest, now: Timestamp, id: &str) -> Map<String, Value> {
         let now = now.as_second();
-        let group_scopes = request
-            .groups
-            .iter()
-            .map(|group| format!("wlcg.groups:{group}"));
-        let scope: Vec<_> = request.scopes.iter().cloned().chain(group_scopes).collect();
         let mut claims = Map::new();
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         set("wlcg.ver", json!("1.0"));
@@ -84,7 +79,7 @@ impl Mint {
         set("nbf", json!(now));
         set("exp", json!(now + LIFETIME));
         set("jti", json!(id));
-        set("scope", json!(scope.join(" ")));
+        set("scope", json!(request.all_scopes().join(" ")));
         if !request.groups.is_empty() {
             set("wlcg.groups", json!(request.groups));
         }

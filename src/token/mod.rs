@@ -29,6 +29,9 @@ use secrecy::SecretString;
 
 use crate::model::{TokenRef, TokenRequest};
 
+/// A token with fewer seconds of life left is asked for again; sources that can be told are told.
+const LIFE: u32 = 180;
+
 pub use altered::{expired, foreign, tampered, unknown_key};
 pub use broker::{Broker, BrokerError, Fit};
 pub use client::IssuerClient;

@@ -1,4 +1,4 @@
-//! A registered client that shows who it is, for whoever sends its own requests.
+//! A registered client that shows who it is.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -6,17 +6,18 @@ use crate::model::{ClientAuthentication, OAuthClient};
 use crate::redact::Redactor;
 
 use super::key::SigningKey;
-use super::load;
 use super::source::assertion;
+use super::{BrokerError, SecretError, load};
 
 /// A client whose secrets are read.
 pub struct Registered {
     /// Its id.
     pub id: SecretString,
-    proof: Proof,
+    pub(super) proof: Proof,
 }
 
-enum Proof {
+/// With what it shows that.
+pub(super) enum Proof {
     Basic(SecretString),
     Body(SecretString),
     Key(Box<SigningKey>),
@@ -36,25 +37,39 @@ pub enum Shows {
 }
 
 impl Registered {
-    /// Reads the secrets; `redactor` learns them.
+    /// Reads the secrets of a client of `issuer`; `redactor` learns them.
     ///
     /// # Errors
     /// Which of them cannot be read or used.
-    pub fn load(client: &OAuthClient, redactor: &Redactor) -> Result<Self, String> {
-        let read = |secret, what| load(secret, what).map_err(|error| error.to_string());
+    pub fn load(
+        client: &OAuthClient,
+        issuer: &str,
+        redactor: &Redactor,
+    ) -> Result<Self, BrokerError> {
+        let wrong = |error| BrokerError::Secret(issuer.to_owned(), error);
+        let read = |secret, what| load(secret, what).map_err(wrong);
         let id = read(&client.id, "a client id")?;
         let secret = |secret| {
             let key = read(secret, "a client secret")?;
             redactor.add_pair(id.expose_secret(), &key);
-            Ok::<_, String>(key)
+            Ok::<_, BrokerError>(key)
         };
         let proof = match &client.authentication {
             ClientAuthentication::Basic(key) => Proof::Basic(secret(key)?),
             ClientAuthentication::Body(key) => Proof::Body(secret(key)?),
-            ClientAuthentication::PrivateKeyJwt { key, kid } => {
-                let pem = read(key, "the client's private key in PEM")?;
+            ClientAuthentication::PrivateKeyJwt { key: place, kid } => {
+                let what = "the client's private key in PEM";
+                let pem = read(place, what)?;
                 redactor.add(&pem);
-                Proof::Key(Box::new(SigningKey::new(&pem, kid.clone())?))
+                let key = SigningKey::new(&pem, kid.clone()).map_err(|problem| {
+                    let place = place.to_string();
+                    wrong(SecretError::Content {
+                        place,
+                        what,
+                        problem,
+                    })
+                })?;
+                Proof::Key(Box::new(key))
             }
             ClientAuthentication::None => Proof::None,
         };

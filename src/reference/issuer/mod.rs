@@ -45,6 +45,9 @@ pub(super) use self::scope::{
     Granted, Membership, capability, capability_set, covers, groups, known,
 };
 
+/// What every test user may agree to, beside the groups.
+const CONSENT: &str = "openid offline_access wlcg wlcg.groups storage.read:/ storage.create:/ storage.modify:/ storage.stage:/ storage.poll:/ compute.read compute.modify compute.create compute.cancel";
+
 /// How an issuer is to be.
 #[derive(Clone, Debug)]
 pub struct IssuerOptions {
@@ -233,6 +236,19 @@ impl Issuer {
     /// Where the test user approves devices.
     pub fn verification_url(&self) -> String {
         self.desk.at(place::VERIFICATION)
+    }
+
+    /// All that the test user may agree to, separated by spaces.
+    pub fn consent(&self) -> String {
+        let membership = &self.desk.user.membership;
+        let groups = membership.default.iter().chain(&membership.optional);
+        let groups = groups.flat_map(|group| {
+            let set = self.desk.sets.contains_key(group);
+            let set = set.then(|| format!("wlcg.capabilityset:{group}"));
+            [format!("wlcg.groups:{group}")].into_iter().chain(set)
+        });
+        let consent = CONSENT.split(' ').map(str::to_owned).chain(groups);
+        consent.collect::<Vec<_>>().join(" ")
     }
 
     /// A new refresh token of the test user for [`Issuer::client_id`].

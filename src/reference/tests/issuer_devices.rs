@@ -51,7 +51,7 @@ async fn a_device_gets_what_its_user_approves() {
     assert_eq!(error(&lab, &code).await, "authorization_pending");
     let other = poll(&lab, Who::Narrow, &code).await;
     assert_eq!(other.error(), (400, "invalid_grant".into()));
-    assert!(!lab.issuer.approve("XXXX-XXXX"));
+    assert!(!lab.issuer.approve("NONE-SUCH"));
     // People leave out the dash, and the case does not matter.
     assert!(
         lab.issuer

@@ -566,12 +566,8 @@ impl<'a> Asking<'a> {
         fields.extend(wishes(ask.scope.as_deref(), &[], &[]));
         let answered = self
             .request(Request {
-                method: Method::Post,
-                url,
-                fields,
                 proof: ask.proof,
-                account,
-                purpose: Purpose::Step,
+                ..Request::post(account, url, fields)
             })
             .await?;
         self.keep(&answered, false);
@@ -607,12 +603,8 @@ impl<'a> Asking<'a> {
         let fields = vec![token, Field::plain("token_type_hint", "refresh_token")];
         let answered = self
             .request(Request {
-                method: Method::Post,
-                url,
-                fields,
                 proof: ask.proof,
-                account,
-                purpose: Purpose::Step,
+                ..Request::post(account, url, fields)
             })
             .await?;
         Ok(vec![answered])

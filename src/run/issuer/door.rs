@@ -304,10 +304,10 @@ impl Door {
             .headers
             .iter()
             .take(HEADERS)
-            .map(|(name, value)| (name.clone(), excerpt(value, HEADER)))
+            .map(|(name, value)| (name.clone(), http::excerpt(value, HEADER)))
             .collect();
         exchange.response_headers = self.redactor.headers(&kept);
-        exchange.response_body = excerpt(&self.redactor.text(&body), EXCERPT);
+        exchange.response_body = http::excerpt(&self.redactor.text(&body), EXCERPT);
     }
 
     fn body(&self, answer: &Answer) -> String {
@@ -359,11 +359,4 @@ fn encoded(fields: &[Field], value: impl Fn(&Field) -> String) -> String {
         })
         .collect();
     pairs.join("&")
-}
-
-fn excerpt(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }

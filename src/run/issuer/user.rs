@@ -21,7 +21,8 @@ impl Users {
             TokenSource::ClientCredentials(client)
             | TokenSource::RefreshToken { client, .. }
             | TokenSource::TokenExchange { client, .. } => {
-                let loaded = Registered::load(client, redactor);
+                let loaded = Registered::load(client, &issuer.name, redactor);
+                let loaded = loaded.map_err(|error| error.to_string());
                 Some((account.name.clone(), loaded))
             }
             _ => None,

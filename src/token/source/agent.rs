@@ -13,11 +13,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
-use crate::model::TokenRequest;
+use crate::model::{TokenRequest, shell_word};
 use crate::token::error::{Origin, Refusal};
 use crate::token::{BrokerError, TokenError};
 
-use super::{Context, LIFE, Source, denies, join, quote};
+use super::{Context, Source, denies};
+use crate::token::LIFE;
 
 /// Larger than any answer that makes sense.
 const LARGEST: usize = 256 * 1024;
@@ -89,7 +90,7 @@ impl Agent {
             Some(account) => question["account"] = account.as_str().into(),
             None => question["issuer"] = self.issuer.as_str().into(),
         }
-        let scopes = super::scopes(request).join(" ");
+        let scopes = request.all_scopes().join(" ");
         if !scopes.is_empty() {
             question["scope"] = scopes.into();
         }
@@ -236,19 +237,19 @@ impl Agent {
     fn load(&self) -> String {
         format!(
             "oidc-add {}",
-            quote(self.account.as_deref().unwrap_or("ACCOUNT"))
+            shell_word(self.account.as_deref().unwrap_or("ACCOUNT"))
         )
     }
 
     fn line(&self, request: &TokenRequest) -> String {
         let mut words = vec!["oidc-token".to_owned()];
-        words.push(quote(self.account.as_deref().unwrap_or(&self.issuer)));
-        for scope in super::scopes(request) {
-            words.push(format!("-s {}", quote(&scope)));
+        words.push(shell_word(self.account.as_deref().unwrap_or(&self.issuer)));
+        for scope in request.all_scopes() {
+            words.push(format!("-s {}", shell_word(&scope)));
         }
         let audience = request.audience.each().join(" ");
-        words.push(format!("--aud={}", quote(&audience)));
-        join(words)
+        words.push(format!("--aud={}", shell_word(&audience)));
+        words.join(" ")
     }
 }
 

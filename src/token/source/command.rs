@@ -12,13 +12,13 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 use tokio::sync::Semaphore;
 
-use crate::model::TokenRequest;
+use crate::model::{TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::discovery::b64token;
 use crate::token::error::Origin;
 use crate::token::{BrokerError, TokenError};
 
-use super::{Context, Source, join, quote};
+use super::{Context, Source};
 
 /// Larger than any token.
 const LARGEST: usize = 64 * 1024;
@@ -85,7 +85,7 @@ impl Command {
 
     /// The words with what is asked for in the placeholders' places.
     fn words(&self, request: &TokenRequest) -> Vec<String> {
-        let scopes = super::scopes(request).join(" ");
+        let scopes = request.all_scopes().join(" ");
         let audience = request.audience.each().join(" ");
         let values = [
             ("{scopes}", scopes.as_str()),
@@ -184,7 +184,7 @@ impl Command {
                 "the program {name} ended with {}{complaint}",
                 told(ended.status)
             );
-            let help = format!("see what it does: `{}`", join(self.shown(request)));
+            let help = format!("see what it does: `{}`", self.shown(request).join(" "));
             return Err(self.origin.unavailable(request, came, &help));
         }
         token.ok_or_else(|| {
@@ -220,7 +220,10 @@ impl Command {
     }
 
     fn shown(&self, request: &TokenRequest) -> Vec<String> {
-        self.words(request).iter().map(|word| quote(word)).collect()
+        self.words(request)
+            .iter()
+            .map(|word| shell_word(word))
+            .collect()
     }
 }
 
@@ -234,7 +237,7 @@ impl Source for Command {
     }
 
     fn how(&self, request: &TokenRequest) -> String {
-        format!("TOKEN=$({})", join(self.shown(request)))
+        format!("TOKEN=$({})", self.shown(request).join(" "))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{OAuthClient, SecretRef, TokenRequest};
 use crate::redact::Redactor;
 use crate::token::{BrokerError, TokenError, claims, load};
 
-use super::oauth::{Form, TokenEndpoint, looked_up, place, wishes};
+use super::oauth::{Form, TokenEndpoint, looked_up, wishes};
 use super::{Context, Source};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -33,7 +33,7 @@ impl Exchange {
         client: &OAuthClient,
         subject: &SecretRef,
     ) -> Result<Self, BrokerError> {
-        let renew = format!("put a new access token into {}", place(subject));
+        let renew = format!("put a new access token into {}", subject);
         let token = context.secret(subject, WHAT)?;
         context.redactor.add(&token);
         Ok(Self {
@@ -50,7 +50,7 @@ impl Exchange {
         let Some(_) = expired(&subject) else {
             return Ok(subject.clone());
         };
-        let help = format!("put a new access token into {}", place(&self.place));
+        let help = format!("put a new access token into {}", self.place);
         let unavailable = |came: String| {
             let origin = &self.endpoint.origin;
             Err(origin.unavailable(request, came, &help))
@@ -68,7 +68,7 @@ impl Exchange {
             None => Ok(subject.clone()),
             Some(when) => unavailable(format!(
                 "the token that is exchanged, in {}, has expired at {when}",
-                place(&self.place)
+                self.place
             )),
         }
     }

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::model::{SecretRef, TokenRequest};
+use crate::model::{SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::error::Origin;
 use crate::token::{BrokerError, TokenError, claims};
 
-use super::{Context, Source, file, quote};
+use super::{Context, Source, file};
 
 pub(super) struct Given {
     origin: Origin,
@@ -30,7 +30,7 @@ impl Given {
         let (file, how) = match token {
             SecretRef::File(path) => (
                 file::regular(path).then(|| path.clone()),
-                format!("TOKEN=$(cat {})", quote(&path.display().to_string())),
+                format!("TOKEN=$(cat {})", shell_word(&path.display().to_string())),
             ),
             SecretRef::Env(name) => (None, format!("TOKEN=${name}")),
             SecretRef::Held(_) => (None, "it is the token that the run was given".into()),

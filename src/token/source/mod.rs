@@ -29,9 +29,6 @@ pub(super) use assertion::assertion;
 pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
 pub(crate) use keep::Kept;
 
-/// How many seconds a token has to live at least, where the source can be told: what the broker wants of it.
-const LIFE: u32 = 180;
-
 /// Something that obtains tokens. What it can express stands in [`TokenSource::expresses`].
 #[async_trait]
 pub trait Source: Send + Sync {
@@ -116,33 +113,10 @@ pub(super) fn open(
     })
 }
 
-/// The scopes of a request, groups among them (profile 3.1).
-fn scopes(request: &TokenRequest) -> Vec<String> {
-    let groups = request
-        .groups
-        .iter()
-        .map(|group| format!("wlcg.groups:{group}"));
-    request.scopes.iter().cloned().chain(groups).collect()
-}
-
 /// Whether others say that such a token is not given: the codes of RFC 6749 sections 4.1.2.1 and 5.2, and of
 /// RFC 8707 section 2.
 fn denies(text: &str) -> bool {
     ["invalid_scope", "invalid_target", "access_denied"]
         .iter()
         .any(|code| text.contains(code))
-}
-
-/// One word for a shell.
-fn quote(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// A line of words that are quoted already.
-fn join(words: Vec<String>) -> String {
-    words.join(" ")
 }

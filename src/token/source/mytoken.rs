@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
-use crate::model::{MytokenRef, SecretRef, TokenRequest};
+use crate::model::{MytokenRef, SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, Refusal};
 use crate::token::{BrokerError, IssuerClient, TokenError};
 
 use super::keep::{Kept, Trouble};
-use super::{Context, Source, denies, join, quote};
+use super::{Context, Source, denies};
 
 /// A shorter text is no mytoken in any of its forms: transfer codes are (`MinShortTokenLen` of its API).
 const SHORTEST: usize = 32;
@@ -188,7 +188,7 @@ impl User {
             "grant_type": "mytoken",
             "mytoken": mytoken.expose_secret(),
             "oidc_issuer": self.issuer,
-            "scope": super::scopes(request).join(" "),
+            "scope": request.all_scopes().join(" "),
             "audience": request.audience.each().join(" "),
             "comment": "touchstone",
         })
@@ -304,15 +304,18 @@ impl Source for Mytoken {
     fn how(&self, request: &TokenRequest) -> String {
         let mut words = vec!["mytoken AT".to_owned()];
         words.push(match &self.user.place {
-            Place::File(kept) => format!("--MT-file={}", quote(&kept.path().display().to_string())),
+            Place::File(kept) => format!(
+                "--MT-file={}",
+                shell_word(&kept.path().display().to_string())
+            ),
             Place::Environment { name, .. } => format!("--MT-env={name}"),
         });
-        for scope in super::scopes(request) {
-            words.push(format!("-s {}", quote(&scope)));
+        for scope in request.all_scopes() {
+            words.push(format!("-s {}", shell_word(&scope)));
         }
         for audience in request.audience.each() {
-            words.push(format!("--aud={}", quote(audience)));
+            words.push(format!("--aud={}", shell_word(audience)));
         }
-        format!("TOKEN=$({})", join(words))
+        format!("TOKEN=$({})", words.join(" "))
     }
 }

@@ -8,16 +8,16 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::model::{ClientAuthentication, OAuthClient, SecretRef, TokenRequest};
+use crate::model::{OAuthClient, SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, Refusal};
-use crate::token::key::SigningKey;
-use crate::token::{BrokerError, IssuerClient, SecretError, TokenError};
+use crate::token::registered::{Proof, Registered, Shows};
+use crate::token::{BrokerError, IssuerClient, TokenError};
 
-use super::assertion::{JWT_BEARER, assertion};
+use super::Context;
+use super::assertion::JWT_BEARER;
 use super::metadata::{Metadata, NoMetadata, discover};
-use super::{Context, quote};
 
 /// Longer than any token that a server takes in a header.
 const LONGEST_TOKEN: usize = 64 * 1024;
@@ -35,21 +35,12 @@ pub(super) struct TokenEndpoint {
     pub origin: Origin,
     /// The identifier, as configured.
     issuer: String,
-    id: SecretString,
-    proof: Proof,
+    client: Registered,
     http: IssuerClient,
     metadata: OnceCell<Result<Metadata, (String, &'static str)>>,
     redactor: Redactor,
     /// What to do when what is turned into a token does not count any more.
     renew: String,
-}
-
-/// How the client shows who it is.
-enum Proof {
-    Basic(SecretString),
-    Body(SecretString),
-    Key(Box<SigningKey>),
-    None,
 }
 
 /// A good answer of the token endpoint (RFC 6749 section 5.1).
@@ -83,12 +74,10 @@ impl TokenEndpoint {
         client: &OAuthClient,
         renew: String,
     ) -> Result<Self, BrokerError> {
-        let id = context.secret(&client.id, "a client id")?;
         Ok(Self {
             origin: context.origin.clone(),
             issuer: context.issuer.url.clone(),
-            proof: Proof::new(context, &id, &client.authentication)?,
-            id,
+            client: Registered::load(client, &context.issuer.name, context.redactor)?,
             http: context.http()?,
             metadata: OnceCell::new(),
             redactor: context.redactor.clone(),
@@ -120,31 +109,25 @@ impl TokenEndpoint {
         mut form: Form,
         token_endpoint: &Url,
     ) -> Result<Answer, TokenError> {
-        let id = || self.id.expose_secret().to_owned();
-        let basic = match &self.proof {
-            Proof::Basic(secret) => Some((&self.id, secret)),
-            Proof::Body(secret) => {
-                form.push(("client_id", id()));
-                form.push(("client_secret", secret.expose_secret().into()));
-                None
+        let shows = self.client.shows(token_endpoint.as_str(), &self.redactor);
+        let shows = shows.map_err(|reason| {
+            let help = "give another `key-file`";
+            self.origin.unavailable(asked, reason, help)
+        })?;
+        let mut basic = None;
+        let id = || ("client_id", self.client.id.expose_secret().to_owned());
+        match &shows {
+            Shows::Basic(secret) => basic = Some((&self.client.id, secret)),
+            Shows::Body(secret) => {
+                form.extend([id(), ("client_secret", secret.expose_secret().into())]);
             }
-            Proof::Key(key) => {
-                let made = assertion(key, self.id.expose_secret(), token_endpoint.as_str());
-                let made = made.map_err(|reason| {
-                    let help = "give another `key-file`";
-                    self.origin.unavailable(asked, reason, help)
-                })?;
-                self.redactor.add(&made);
-                form.push(("client_id", id()));
-                form.push(("client_assertion_type", JWT_BEARER.into()));
-                form.push(("client_assertion", made.expose_secret().into()));
-                None
-            }
-            Proof::None => {
-                form.push(("client_id", id()));
-                None
-            }
-        };
+            Shows::Assertion(made) => form.extend([
+                id(),
+                ("client_assertion_type", JWT_BEARER.into()),
+                ("client_assertion", made.expose_secret().into()),
+            ]),
+            Shows::Nothing => form.push(id()),
+        }
         let sent = self.http.post_form(url, &form, basic).await;
         sent.map_err(|reason| self.origin.unavailable(asked, reason, UNREACHABLE))
     }
@@ -277,7 +260,7 @@ impl TokenEndpoint {
         let mut words = vec!["curl -s".to_owned()];
         let mut note = "";
         let id = r#"--data-urlencode "client_id=$CLIENT_ID""#;
-        match &self.proof {
+        match &self.client.proof {
             Proof::Basic(_) => words.push(r#"-u "$CLIENT_ID:$CLIENT_SECRET""#.into()),
             Proof::Body(_) => {
                 words.push(id.into());
@@ -296,51 +279,17 @@ impl TokenEndpoint {
         for (name, value) in form {
             words.push(format!(
                 "--data-urlencode {}",
-                quote(&format!("{name}={value}"))
+                shell_word(&format!("{name}={value}"))
             ));
         }
         for (name, expression) in secrets {
             words.push(format!("--data-urlencode \"{name}={expression}\""));
         }
         words.push(match self.metadata.get() {
-            Some(Ok(metadata)) => quote(metadata.token_endpoint.as_str()),
+            Some(Ok(metadata)) => shell_word(metadata.token_endpoint.as_str()),
             _ => "TOKEN-ENDPOINT".into(),
         });
         format!("TOKEN=$({} | jq -r .access_token){note}", words.join(" "))
-    }
-}
-
-impl Proof {
-    fn new(
-        context: &Context<'_>,
-        id: &SecretString,
-        authentication: &ClientAuthentication,
-    ) -> Result<Self, BrokerError> {
-        let secret = |secret| {
-            let key = context.secret(secret, "a client secret")?;
-            context.redactor.add_pair(id.expose_secret(), &key);
-            Ok(key)
-        };
-        Ok(match authentication {
-            ClientAuthentication::Basic(key) => Self::Basic(secret(key)?),
-            ClientAuthentication::Body(key) => Self::Body(secret(key)?),
-            ClientAuthentication::PrivateKeyJwt { key, kid } => {
-                let what = "the client's private key in PEM";
-                let pem = context.secret(key, what)?;
-                context.redactor.add(&pem);
-                let key = SigningKey::new(&pem, kid.clone()).map_err(|problem| {
-                    let place = place(key);
-                    let error = SecretError::Content {
-                        place,
-                        what,
-                        problem,
-                    };
-                    BrokerError::Secret(context.issuer.name.clone(), error)
-                })?;
-                Self::Key(Box::new(key))
-            }
-            ClientAuthentication::None => Self::None,
-        })
     }
 }
 
@@ -352,7 +301,7 @@ impl From<TokenError> for Denied {
 
 /// What a grant asks for beside itself.
 pub(super) fn wishes(request: &TokenRequest) -> impl Iterator<Item = (&'static str, String)> {
-    let scope = ("scope", super::scopes(request).join(" "));
+    let scope = ("scope", request.all_scopes().join(" "));
     let audience = ("audience", request.audience.each().join(" "));
     [scope, audience]
         .into_iter()
@@ -375,20 +324,11 @@ pub(super) fn refused(status: u16, members: &Map<String, Value>) -> Option<OAuth
     })
 }
 
-/// Where a secret is, for messages.
-pub(super) fn place(secret: &SecretRef) -> String {
-    match secret {
-        SecretRef::Env(name) => format!("the environment variable {name}"),
-        SecretRef::File(path) => path.display().to_string(),
-        SecretRef::Held(_) => "what was given".into(),
-    }
-}
-
 /// The shell looks this up.
 pub(super) fn looked_up(secret: &SecretRef) -> String {
     match secret {
         SecretRef::Env(name) => format!("${name}"),
-        SecretRef::File(path) => format!("$(cat {})", quote(&path.display().to_string())),
+        SecretRef::File(path) => format!("$(cat {})", shell_word(&path.display().to_string())),
         SecretRef::Held(_) => "$SECRET".into(),
     }
 }
@@ -410,7 +350,7 @@ fn presentable(token: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Issuer;
+    use crate::model::{ClientAuthentication, Issuer};
 
     fn how(authentication: ClientAuthentication) -> String {
         let redactor = Redactor::default();

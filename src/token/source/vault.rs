@@ -9,13 +9,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use crate::model::TokenRequest;
+use crate::model::{TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, Refusal};
 use crate::token::{BrokerError, IssuerClient, TokenError};
 
-use super::{Context, LIFE, Source, denies, file, join, quote};
+use super::{Context, Source, denies, file};
+use crate::token::LIFE;
 
 pub(super) struct Vault {
     origin: Origin,
@@ -93,7 +94,7 @@ impl Vault {
             .extend(["v1", "secret", "oauth", "sts", &self.issuer])
             .extend(before)
             .push(&format!("{last}:{}", self.role));
-        let scopes = super::scopes(request).join(",");
+        let scopes = request.all_scopes().join(",");
         let mut query = url.query_pairs_mut();
         query.append_pair("minimum_seconds", &LIFE.to_string());
         if !scopes.is_empty() {
@@ -160,15 +161,19 @@ impl Vault {
     /// The words of a shell line that obtains a Vault token.
     fn htgettoken(&self) -> Vec<String> {
         let mut words = vec![
-            format!("htgettoken -a {}", quote(&self.server)),
-            format!("-i {} -r {}", quote(&self.issuer), quote(&self.role)),
+            format!("htgettoken -a {}", shell_word(&self.server)),
+            format!(
+                "-i {} -r {}",
+                shell_word(&self.issuer),
+                shell_word(&self.role)
+            ),
         ];
         if let Some(credkey) = &self.credkey {
-            words.push(format!("--credkey={}", quote(credkey)));
+            words.push(format!("--credkey={}", shell_word(credkey)));
         }
         if self.token != usual_token() {
             let path = self.token.display().to_string();
-            words.push(format!("--vaulttokenfile={}", quote(&path)));
+            words.push(format!("--vaulttokenfile={}", shell_word(&path)));
         }
         words
     }
@@ -221,14 +226,14 @@ impl Source for Vault {
 
     fn how(&self, request: &TokenRequest) -> String {
         let mut words = self.htgettoken();
-        let scopes = super::scopes(request).join(",");
+        let scopes = request.all_scopes().join(",");
         if !scopes.is_empty() {
-            words.push(format!("--scopes={}", quote(&scopes)));
+            words.push(format!("--scopes={}", shell_word(&scopes)));
         }
         let audiences = request.audience.each().join(",");
-        words.push(format!("--audience={}", quote(&audiences)));
+        words.push(format!("--audience={}", shell_word(&audiences)));
         words.push("-q -o /dev/stdout".to_owned());
-        format!("TOKEN=$({})", join(words))
+        format!("TOKEN=$({})", words.join(" "))
     }
 }
 
