@@ -237,15 +237,15 @@ fn conclude(arguments: &ProveArgs, proof: &Proof, record: &RunRecord) -> Result<
 fn files(proof: &Proof, record: &RunRecord) -> Vec<File> {
     vec![
         File {
-            name: "proof.json",
+            name: "proof.json".to_owned(),
             content: proof.json(),
         },
         File {
-            name: "proof.txt",
+            name: "proof.txt".to_owned(),
             content: Ok(matrix::table(proof, Style::Plain)),
         },
         File {
-            name: "run.json",
+            name: "run.json".to_owned(),
             content: report::json::write(record),
         },
     ]

@@ -96,7 +96,7 @@ pub fn write_all(folder: &Path, files: Vec<File>) -> Vec<Result<PathBuf, WriteEr
             let path = folder.join(file.name);
             match file.content {
                 Ok(content) => {
-                    create_folder(folder)?;
+                    create_folder(path.parent().unwrap_or(folder))?;
                     write_file(&path, content.as_bytes())?;
                     Ok(path)
                 }
@@ -145,7 +145,7 @@ mod tests {
 
     fn file(name: &'static str, content: &str) -> File {
         File {
-            name,
+            name: name.to_owned(),
             content: Ok(content.into()),
         }
     }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaseId, ClauseId, Exchange, Finding, KnownFailure, Place, Profile, RunId, Severity, Verdict,
+    CaseId, CasePast, ClauseId, Exchange, Finding, KnownFailure, Past, Place, Profile, RunId,
+    Severity, Verdict,
 };
 
 /// The version of [`RunRecord`]'s JSON.
@@ -23,6 +24,9 @@ pub struct RunRecord {
     pub results: Vec<CaseResult>,
     /// Totals by tag: the severities, then the endpoints.
     pub statistics: Vec<TagRow>,
+    /// What earlier runs found, where a history is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
 }
 
 /// What ran, when and how.
@@ -146,6 +150,9 @@ pub struct CaseResult {
     /// Why it was skipped or could not be decided.
     #[serde(default)]
     pub reason: Option<String>,
+    /// What earlier runs found, where a history is kept and has the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<CasePast>,
     /// Deviations, the gravest first.
     pub findings: Vec<Finding>,
     /// What was sent and what came, in order.

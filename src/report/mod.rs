@@ -4,9 +4,8 @@
 //! is not in the record. It can therefore be made again from a saved record, and tested from a fixed
 //! one. Totals are in the record; no report counts for itself.
 //!
-//! To add one, write one file with a function from the record to text, and call it in [`files()`] if
-//! it belongs to the files that every run leaves. Text that came from a server passes [`text`] on
-//! its way, because it may hold anything.
+//! To add one, write one file with a function from the record to text, and name it in [`FORMATS`]. Text that came
+//! from a server passes [`text`] on its way, because it may hold anything.
 
 use crate::model::RunRecord;
 
@@ -28,11 +27,79 @@ pub(crate) mod sample;
 
 use style::Style;
 
+/// A kind of report.
+#[derive(Debug)]
+pub struct Format {
+    /// What it is called with `--format`.
+    pub name: &'static str,
+    /// For whom it is, in a few words.
+    pub about: &'static str,
+    /// Its file in the folder of a run; for [`Made::Each`], a folder there.
+    pub file: &'static str,
+    /// Whether every run leaves it.
+    pub usual: bool,
+    /// How it is made.
+    pub made: Made,
+}
+
+/// How a report is made from a record.
+#[derive(Clone, Copy, Debug)]
+pub enum Made {
+    /// As one text.
+    One(fn(&RunRecord) -> Result<String, FormatError>),
+    /// As a file for each endpoint; their names are relative to the folder.
+    Each(fn(&RunRecord) -> Vec<File>),
+}
+
+/// Every format, in the order of the documentation.
+pub const FORMATS: &[Format] = &[
+    Format {
+        name: "json",
+        about: "the run record itself: all other formats are made from it",
+        file: "run.json",
+        usual: true,
+        made: Made::One(json::write),
+    },
+    Format {
+        name: "junit",
+        about: "JUnit XML for CI",
+        file: "junit.xml",
+        usual: true,
+        made: Made::One(junit::write),
+    },
+    Format {
+        name: "table",
+        about: "the tables as they are printed",
+        file: "table.txt",
+        usual: true,
+        made: Made::One(|record| Ok(table::write(record, Style::Plain))),
+    },
+];
+
+impl Format {
+    /// Its files, named relative to the folder of the run.
+    pub fn files(&self, record: &RunRecord) -> Vec<File> {
+        match self.made {
+            Made::One(write) => vec![File {
+                name: self.file.to_owned(),
+                content: write(record),
+            }],
+            Made::Each(write) => write(record)
+                .into_iter()
+                .map(|file| File {
+                    name: format!("{}/{}", self.file, file.name),
+                    content: file.content,
+                })
+                .collect(),
+        }
+    }
+}
+
 /// A report that is to become a file.
 #[derive(Debug)]
 pub struct File {
-    /// Its name in the folder of reports.
-    pub name: &'static str,
+    /// Its path below the folder of the run, of harmless characters.
+    pub name: String,
     /// What it holds, or why it could not be made.
     pub content: Result<String, FormatError>,
 }
@@ -56,20 +123,8 @@ impl FormatError {
 
 /// The files that every run leaves. One that cannot be made does not keep the others back.
 pub fn files(record: &RunRecord) -> Vec<File> {
-    vec![
-        File {
-            name: "run.json",
-            content: json::write(record),
-        },
-        File {
-            name: "junit.xml",
-            content: junit::write(record),
-        },
-        File {
-            name: "table.txt",
-            content: Ok(table::write(record, Style::Plain)),
-        },
-    ]
+    let usual = FORMATS.iter().filter(|format| format.usual);
+    usual.flat_map(|format| format.files(record)).collect()
 }
 
 #[cfg(test)]
@@ -79,11 +134,19 @@ mod tests {
     #[test]
     fn every_run_leaves_its_files_without_colour() {
         let files = files(&sample::record());
-        let names: Vec<_> = files.iter().map(|file| file.name).collect();
+        let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["run.json", "junit.xml", "table.txt"]);
         for file in files {
             let content = file.content.unwrap();
             assert!(content.ends_with('\n') && !content.contains('\x1b'));
         }
+    }
+
+    #[test]
+    fn what_earlier_runs_found_is_in_the_record() {
+        let record = sample::with_past();
+        let back = json::read(&json::write(&record).unwrap()).unwrap();
+        assert_eq!(back.past, record.past);
+        assert_eq!(back.results, record.results);
     }
 }

@@ -106,6 +106,7 @@ impl Recorder {
                 pairs: plan.pairs,
             },
             statistics: statistics(&endpoints, &results),
+            past: None,
             endpoints,
             results,
         })
@@ -136,6 +137,7 @@ impl Recorder {
             verdict,
             known: case.known.clone(),
             reason: Some(reason),
+            past: None,
             findings: Vec::new(),
             exchanges: Vec::new(),
             flaky: false,

@@ -16,6 +16,57 @@ pub(crate) fn record() -> RunRecord {
     recorder.finish().unwrap()
 }
 
+/// The same run with a history of three days: `capability.create.no-overwrite` has failed at se-beta since the first
+/// of them, and fails at se-alpha for the first time; se-alpha has new software; se-gamma was never seen before.
+pub(crate) fn with_past() -> RunRecord {
+    let mut record = record();
+    let days = [
+        "2026-11-19T05:00:00Z",
+        "2026-11-20T05:00:00Z",
+        "2026-11-21T05:00:00Z",
+    ]
+    .map(|day| day.parse().unwrap());
+    let point = |endpoint: &str, started| TrendPoint {
+        run: RunId::new(started, 0xabc),
+        started,
+        software: (endpoint == "se-alpha").then(|| "ExampleStore/1.1".into()),
+        pass: 5,
+        warn: 0,
+        fail: usize::from(endpoint == "se-beta"),
+        known: usize::from(endpoint == "se-beta"),
+        error: 0,
+        skip: 2,
+    };
+    let trends = ["se-alpha", "se-beta"].map(|endpoint| Trend {
+        endpoint: endpoint.into(),
+        runs: days.map(|day| point(endpoint, day)).into(),
+    });
+    record.past = Some(Past {
+        previous: RunId::new(days[2], 0xabc),
+        started: days[2],
+        trends: trends.into(),
+    });
+    for result in &mut record.results {
+        let known = result.endpoint == "se-beta" && result.verdict == Verdict::Fail;
+        let before = match result.verdict {
+            Verdict::Skip => Verdict::Skip,
+            Verdict::Fail if known => Verdict::Fail,
+            _ => Verdict::Pass,
+        };
+        result.past = (result.endpoint != "se-gamma").then(|| CasePast {
+            before,
+            known,
+            since: if before == result.verdict {
+                days[0]
+            } else {
+                record.run.started
+            },
+            last_good: (before == Verdict::Pass).then_some(days[2]),
+        });
+    }
+    record
+}
+
 /// The cases of every endpoint: id, title, clause, severity, reason to skip.
 const CASES: [(&str, &str, &str, Severity, Option<&str>); 8] = [
     (
@@ -220,6 +271,7 @@ pub(crate) fn passed(endpoint: &str, case: &CasePlan) -> CaseResult {
         verdict: Verdict::Pass,
         known: case.known.clone(),
         reason: None,
+        past: None,
         findings: Vec::new(),
         exchanges: vec![exchange(endpoint, Method::Get, 200)],
         flaky: false,

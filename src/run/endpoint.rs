@@ -397,6 +397,7 @@ impl Visit {
             verdict: outcome.verdict,
             known: planned.known.clone(),
             reason: outcome.reason,
+            past: None,
             findings: outcome.findings,
             exchanges: outcome.exchanges,
             flaky,

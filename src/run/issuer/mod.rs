@@ -262,6 +262,7 @@ impl Visit {
             verdict: outcome.verdict,
             known: planned.known.clone(),
             reason: outcome.reason.map(|reason| redactor.text(&reason)),
+            past: None,
             findings,
             exchanges: outcome.exchanges,
             flaky: false,

@@ -1,0 +1,145 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{CaseId, RunId, RunRecord, Verdict};
+
+/// What earlier runs found, as far as reports show it. The command line adds it from the history, so that
+/// reports remain functions of the record alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The run before this one, with which [`CasePast::before`] compares.
+    pub previous: RunId,
+    /// When that began.
+    pub started: Timestamp,
+    /// For endpoints of this run, their last runs; an endpoint without any is missing.
+    pub trends: Vec<Trend>,
+}
+
+/// An endpoint's last runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trend {
+    /// Its name.
+    pub endpoint: String,
+    /// Oldest first, this run not among them; at most [`Trend::SHOWN`].
+    pub runs: Vec<TrendPoint>,
+}
+
+impl Trend {
+    /// How many runs a trend has at most.
+    pub const SHOWN: usize = 30;
+}
+
+/// What one run found at one endpoint, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrendPoint {
+    /// The run.
+    pub run: RunId,
+    /// When it began.
+    pub started: Timestamp,
+    /// The software that the endpoint had then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software: Option<String>,
+    /// Cases with [`Verdict::Pass`].
+    pub pass: usize,
+    /// With [`Verdict::Warn`].
+    pub warn: usize,
+    /// With [`Verdict::Fail`], known ones included.
+    pub fail: usize,
+    /// Of `fail`, those that were known.
+    pub known: usize,
+    /// With [`Verdict::Error`].
+    pub error: usize,
+    /// With [`Verdict::Skip`].
+    pub skip: usize,
+}
+
+/// What earlier runs found for one case at one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CasePast {
+    /// What the last run before this one said that had the case.
+    pub before: Verdict,
+    /// Whether that was a known failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
+    /// When the first run began of the unbroken series that has the present verdict: this run's own start if the
+    /// verdict is new.
+    pub since: Timestamp,
+    /// When the last run before this one began in which it passed, with or without warnings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<Timestamp>,
+}
+
+/// A run in brief: all that later runs are compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOutcome {
+    /// The run.
+    pub run: RunId,
+    /// When it began.
+    pub started: Timestamp,
+    /// Its endpoints and issuers, in the order of its record.
+    pub endpoints: Vec<EndpointOutcome>,
+}
+
+/// What a run said of one endpoint or issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointOutcome {
+    /// Its name.
+    pub name: String,
+    /// Its software.
+    pub software: Option<String>,
+    /// One for each case, in the order of the record.
+    pub cases: Vec<CaseOutcome>,
+}
+
+/// What a run said of one case at one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseOutcome {
+    /// The case.
+    pub case: CaseId,
+    /// The endpoint from or to which it copied, where that was prescribed.
+    pub partner: Option<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Whether it is a failure that does not turn the run red, since it is known.
+    pub known: bool,
+}
+
+impl CaseOutcome {
+    /// Whether it turns a run red.
+    pub fn red(&self) -> bool {
+        self.verdict == Verdict::Fail && !self.known
+    }
+}
+
+impl From<&RunRecord> for RunOutcome {
+    fn from(record: &RunRecord) -> Self {
+        let endpoints = record.endpoints.iter().map(|endpoint| EndpointOutcome {
+            name: endpoint.name.clone(),
+            software: endpoint.software.clone(),
+            cases: Vec::new(),
+        });
+        let mut outcome = Self {
+            run: record.run.id.clone(),
+            started: record.run.started,
+            endpoints: endpoints.collect(),
+        };
+        let places: std::collections::HashMap<&str, usize> = record
+            .endpoints
+            .iter()
+            .enumerate()
+            .map(|(place, endpoint)| (endpoint.name.as_str(), place))
+            .collect();
+        for result in &record.results {
+            let place = places.get(result.endpoint.as_str());
+            if let Some(endpoint) = place.and_then(|place| outcome.endpoints.get_mut(*place)) {
+                endpoint.cases.push(CaseOutcome {
+                    case: result.case.clone(),
+                    partner: result.partner.clone(),
+                    verdict: result.verdict,
+                    known: result.verdict == Verdict::Fail && !result.red(),
+                });
+            }
+        }
+        outcome
+    }
+}
