@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Profile;
+use crate::plan::Part;
 
 use super::issuer::IssuerCommand;
 use super::listen::Address;
@@ -43,6 +44,11 @@ pub enum Command {
   touchstone run --url https://se.example.org:8443/wlcg --issuer https://iam.example.org/ \\
       --client-id me --client-secret-env IAM_SECRET")]
     Run(RunArgs),
+    /// Joins the records of the shards of a run into one, as if it had been whole
+    #[command(
+        after_help = "Example:\n  touchstone run --shard 1/2 --report-dir one   # and, elsewhere, 2/2\n  touchstone merge one two"
+    )]
+    Merge(MergeArgs),
     /// Lists cases, endpoints, clauses or faults
     #[command(after_help = "Example:\n  touchstone list cases --format json")]
     List(ListArgs),
@@ -190,8 +196,28 @@ pub struct RunArgs {
     /// With `--tpc-matrix`: at most so many ordered pairs; of more, a sample that is another in every run
     #[arg(long, value_name = "N", default_value = "100", requires = "tpc_matrix")]
     pub tpc_pairs: NonZeroUsize,
+    /// Judges every address of each endpoint's host on its own, in a row `NAME@ADDRESS`
+    #[arg(long)]
+    pub each_address: bool,
+    /// Only part I of N equal parts of the run, counted from 1; `touchstone merge` joins their records
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Part>,
     #[command(flatten)]
     pub judging: Judging,
+}
+
+/// The shards of a run, and where it goes.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The run.json of each shard, or the folder that holds it
+    #[arg(value_name = "SHARD", required = true)]
+    pub shards: Vec<PathBuf>,
+    /// Joins them although shards are missing; their cases are missing then, too
+    #[arg(long)]
+    pub partial: bool,
+    /// Where the reports go [default: reports/<run id>-merged, with reports/latest pointing to it]
+    #[arg(long, value_name = "DIR")]
+    pub report_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

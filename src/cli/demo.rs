@@ -43,6 +43,8 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
         pairs: None,
         issuers: false,
         on_trial: inventory.issuers.iter().map(|i| i.name.clone()).collect(),
+        shard: None,
+        each_address: false,
     };
     let only = stage.judged();
     run::judge(inventory, &catalogue, &only, &judging, ears, redactor).await

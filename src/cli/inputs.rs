@@ -83,6 +83,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
         tpc_partner: None,
         fresh_tokens: false,
         redirect_hosts: Vec::new(),
+        address: None,
     };
     Ok(Inventory {
         issuers,

@@ -1,5 +1,6 @@
 //! The commands, one file each. Only here something is printed, and exit codes are decided.
 
+mod addresses;
 mod args;
 mod check;
 mod clean;
@@ -10,6 +11,7 @@ mod inputs;
 mod issuer;
 mod list;
 mod listen;
+mod merge;
 mod output;
 mod progress;
 mod prove;
@@ -95,6 +97,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
     match command {
         Command::Demo(arguments) => demo::main(&arguments, redactor).await,
         Command::Run(arguments) => run::main(&arguments, redactor).await,
+        Command::Merge(arguments) => merge::main(&arguments),
         Command::List(arguments) => list::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Check(arguments) => check::main(&arguments, redactor).await,

@@ -7,12 +7,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::Catalogue;
-use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Verdict};
-use crate::plan::{self, Material, Selection, SelectionError};
+use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Shard, Verdict};
+use crate::plan::{self, Material, Part, Selection, SelectionError};
 use crate::redact::Redactor;
 use crate::reference::{Authority, ReferenceError};
 use crate::report;
 use crate::report::record::Recorder;
+use crate::report::text::count;
 use crate::run::event::Event;
 use crate::run::{self, Cancel, Canceller, Ledger, Listener, OtherSide, Resources};
 use crate::token::Broker;
@@ -21,7 +22,7 @@ use super::args::{Judging, RunArgs};
 use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
-use super::{exit, inputs, listen, write};
+use super::{addresses, exit, inputs, listen, write};
 
 /// `touchstone run`
 pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -36,6 +37,8 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
         pairs: arguments.tpc_matrix.then(|| arguments.tpc_pairs.get()),
         issuers: arguments.issuers,
         on_trial: Vec::new(),
+        shard: arguments.shard,
+        each_address: arguments.each_address,
     };
     judge(
         inventory,
@@ -62,6 +65,10 @@ pub struct Ears {
     pub issuers: bool,
     /// Those that are judged in any case.
     pub on_trial: Vec<String>,
+    /// Only this part of the run.
+    pub shard: Option<Part>,
+    /// Whether every address of an endpoint is judged on its own.
+    pub each_address: bool,
 }
 
 /// Plans, runs, prints and writes: what `run` and `demo` have in common.
@@ -89,8 +96,16 @@ pub async fn judge(
     selection.pairs = ears.pairs;
     selection.issuers = ears.issuers;
     selection.on_trial = ears.on_trial;
+    selection.shard = ears.shard;
+    if ears.each_address {
+        let chosen = selection.endpoints(&inventory).map_err(selected_nothing)?;
+        selection.addresses = addresses::of(&chosen).await;
+    }
     let plan = plan(&inventory, catalogue, &selection)?;
-    let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);
+    if let Some(shard) = &plan.shard {
+        tell(shard, &plan);
+    }
+    let folder = Folder::new(judging.report_dir.as_deref(), plan.run.as_str());
     let mut progress = Progress::stderr(output::style_of_stderr());
     let mut recorder = Recorder::default();
     let work = Work {
@@ -120,6 +135,26 @@ pub async fn judge(
     finish(ledger);
     // The reports are there even when nobody reads stdout to its end.
     printed.map(|()| code)
+}
+
+/// Says what of the run this shard is.
+fn tell(shard: &Shard, plan: &Plan) {
+    let rows = plan.rows().filter(|row| !row.cases.is_empty());
+    let own: usize = plan.rows().map(|row| row.cases.len()).sum();
+    output::note(&match own {
+        0 => format!(
+            "shard {shard} has nothing to do: the whole run has {} in {}; take fewer shards",
+            count(shard.cases, "case"),
+            count(shard.rows, "row")
+        ),
+        _ => format!(
+            "shard {shard}: {own} of {} in {} of {}, plan {}",
+            count(shard.cases, "case"),
+            rows.count(),
+            count(shard.rows, "row"),
+            shard.plan
+        ),
+    });
 }
 
 /// A selection by patterns.
@@ -274,28 +309,34 @@ pub fn exit_code(interrupted: bool, results: &[CaseResult]) -> u8 {
 }
 
 /// Where a run's reports go.
-struct Folder {
+pub struct Folder {
     path: PathBuf,
     /// Whether `latest` beside it points to it: when nobody chose another folder.
     newest: bool,
 }
 
 impl Folder {
-    fn new(chosen: Option<&Path>, run: &RunId) -> Self {
+    /// The chosen one, or `name` below `reports`.
+    pub fn new(chosen: Option<&Path>, name: &str) -> Self {
         match chosen {
             Some(path) => Self {
                 path: path.to_owned(),
                 newest: false,
             },
             None => Self {
-                path: Path::new("reports").join(run.as_str()),
+                path: Path::new("reports").join(name),
                 newest: true,
             },
         }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes every report, whatever becomes of the others; says whether all were written.
-    fn write(&self, record: &RunRecord) -> bool {
+    pub fn write(&self, record: &RunRecord) -> bool {
         let mut written = write_reports(&self.path, report::files(record));
         if self.newest
             && let Err(error) = write::point_latest(&self.path)
@@ -304,7 +345,9 @@ impl Folder {
             written = false;
         }
         if written {
-            output::note(&format!("reports: {}", self.path.display()));
+            let shard = record.run.shard.as_ref();
+            let whose = shard.map_or_else(String::new, |shard| format!(" of shard {shard}"));
+            output::note(&format!("reports{whose}: {}", self.path.display()));
         }
         written
     }

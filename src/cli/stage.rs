@@ -211,6 +211,7 @@ impl Stage {
                     tpc_partner: Some(PARTNER.to_owned()),
                     fresh_tokens: false,
                     redirect_hosts: Vec::new(),
+                    address: None,
                 }))
             })
             .collect::<Result<_, Failed>>()?;

@@ -108,6 +108,7 @@ pub(super) fn read(
         tpc_partner: tpc_partner.flatten(),
         fresh_tokens: fresh_tokens.unwrap_or_default(),
         redirect_hosts,
+        address: None,
     })
 }
 

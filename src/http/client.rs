@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -105,10 +106,15 @@ impl Client {
     pub fn new(endpoint: &Endpoint, redactor: &Redactor) -> Result<Self, TlsError> {
         let tls = client_config(&endpoint.ca)?;
         let client = |idle| {
-            builder(tls.clone(), endpoint.limits.connect)
-                .pool_max_idle_per_host(idle)
-                .build()
-                .map_err(|error| TlsError::Client(explain(&error)))
+            let builder =
+                builder(tls.clone(), endpoint.limits.connect).pool_max_idle_per_host(idle);
+            match (endpoint.address, endpoint.url.host_str()) {
+                // With port 0 the one of the URL counts.
+                (Some(address), Some(host)) => builder.resolve(host, SocketAddr::new(address, 0)),
+                _ => builder,
+            }
+            .build()
+            .map_err(|error| TlsError::Client(explain(&error)))
         };
         Ok(Self {
             pooled: client(endpoint.limits.jobs)?,

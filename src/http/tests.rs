@@ -80,6 +80,7 @@ pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endp
         tpc_partner: None,
         fresh_tokens: false,
         redirect_hosts: Vec::new(),
+        address: None,
     }
 }
 

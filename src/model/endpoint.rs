@@ -1,3 +1,4 @@
+use core::net::IpAddr;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -203,9 +204,50 @@ pub struct Endpoint {
     pub fresh_tokens: bool,
     /// Hosts beside its own to which a redirect may take the token, as globs.
     pub redirect_hosts: Vec<String>,
+    /// The one address of its host to which connections go, where each address is judged on its own.
+    pub address: Option<IpAddr>,
 }
 
 impl Endpoint {
+    /// The same endpoint at one of its addresses, with a name of its own: `NAME@192.0.2.1`,
+    /// `NAME@[2001:db8::1]`.
+    pub fn at(&self, address: IpAddr) -> Self {
+        let shown = match address {
+            IpAddr::V4(four) => four.to_string(),
+            IpAddr::V6(six) => format!("[{six}]"),
+        };
+        Self {
+            name: format!("{}@{shown}", self.listed_name()),
+            address: Some(address),
+            ..self.clone()
+        }
+    }
+
+    /// The name that the inventory has for it: without an address.
+    pub fn listed_name(&self) -> &str {
+        match self.address {
+            Some(_) => self
+                .name
+                .rsplit_once('@')
+                .map_or(&self.name, |(name, _)| name),
+            None => &self.name,
+        }
+    }
+
+    /// Its name where it becomes a part of a path, so that addresses of one storage do not meet there.
+    pub fn path_name(&self) -> String {
+        format!("{}{}", self.listed_name(), self.address_suffix())
+    }
+
+    /// What keeps its directories apart from those of its other addresses: `.192.0.2.1`, `.2001-db8--1`,
+    /// or nothing.
+    pub fn address_suffix(&self) -> String {
+        let address = self.address.map(|address| address.to_string());
+        address.map_or_else(String::new, |address| {
+            format!(".{}", address.replace(':', "-"))
+        })
+    }
+
     /// Scheme, host and port as an audience is written: no trailing slash, no default port.
     pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()

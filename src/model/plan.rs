@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
-    KnownFailure, Method, Pairs, Place, Profile, RunId, Tells, TokenRequest, Wire,
+    KnownFailure, Method, Pairs, Place, Profile, RunId, Shard, Tells, TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -26,6 +26,8 @@ pub struct Plan {
     pub partners: Vec<Arc<PartnerPlan>>,
     /// In a run of all with all, how many of the ordered pairs are tried.
     pub pairs: Option<Pairs>,
+    /// Where this is what one of several machines does, which part that is.
+    pub shard: Option<Shard>,
 }
 
 /// An endpoint as the other side of a COPY.

@@ -50,6 +50,39 @@ pub struct RunInfo {
     /// Present where every endpoint copied from and to every other one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<Pairs>,
+    /// Present where this is a part of a run that others join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// Which part of a run a record holds. Rows are endpoints and issuers; they and their cases count from 0 in
+/// the order of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which of the parts, from 1.
+    pub index: usize,
+    /// How many parts there are.
+    pub of: usize,
+    /// A digest of the whole plan: shards of different plans are never joined.
+    pub plan: String,
+    /// Rows of the whole plan. Of at least `of`, row k belongs to the shard k mod `of` + 1.
+    pub rows: usize,
+    /// Cases of the whole plan, those of all rows together. Where there are fewer rows than shards, case k
+    /// belongs to the shard k mod `of` + 1, and every shard has all rows.
+    pub cases: usize,
+}
+
+impl Shard {
+    /// Whether single cases were dealt, since there are fewer rows than shards.
+    pub fn by_case(&self) -> bool {
+        self.rows < self.of
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
 }
 
 /// How often an issuer was asked for tokens.
@@ -111,8 +144,25 @@ pub struct EndpointRecord {
     /// What stayed behind, with the reason, beyond what single cases left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<Leftover>,
+    /// Other hosts that answered for it after redirects, the busiest first; at most [`HostSeen::MOST`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostSeen>,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+/// A host to which an endpoint has redirected, and which answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSeen {
+    /// Host and port.
+    pub host: String,
+    /// How many exchanges it took part in.
+    pub exchanges: usize,
+}
+
+impl HostSeen {
+    /// How many hosts of an endpoint are told: a hostile one could make up a new one each time.
+    pub const MOST: usize = 256;
 }
 
 /// An object that could not be removed.

@@ -9,6 +9,7 @@ mod macaroons;
 mod needs;
 mod pairs;
 mod select;
+mod shard;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::model::{
 };
 
 pub use select::{Selection, SelectionError, patterns, pick};
+pub use shard::{Part, SHARDS};
 
 /// The suites and the register that they cite.
 pub struct Material<'a> {
@@ -57,7 +59,12 @@ pub fn plan(
     let with_each = selection.pairs.map(|_| {
         // No other case has anything to do with a second endpoint.
         cases.retain(|case| pairs::about(case));
-        pairs::all(inventory, &endpoints, selection, run.as_str())
+        // Shards are runs of their own, and have to agree on the sample.
+        let seed = match selection.shard {
+            Some(_) => selection.shuffle.unwrap_or_default().to_string(),
+            None => run.to_string(),
+        };
+        pairs::all(inventory, &endpoints, selection, &seed)
     });
     let issuers = match with_each {
         Some(_) => Vec::new(),
@@ -66,7 +73,9 @@ pub fn plan(
     cases.retain(|case| case.asks.is_empty());
     let endpoints: Vec<EndpointPlan> = endpoints
         .into_iter()
+        .flat_map(|endpoint| selection.at_each_address(endpoint))
         .map(|endpoint| {
+            let endpoint = &endpoint;
             let site = Site::new(endpoint, inventory, selection, run);
             let planned = |case: &Arc<Case>, partner: Option<&str>| CasePlan {
                 case: Arc::clone(case),
@@ -77,7 +86,7 @@ pub fn plan(
             let planned = cases.iter().flat_map(|case| match &with_each {
                 Some((pairs, _)) => pairs
                     .iter()
-                    .filter(|(one, _)| *one == endpoint.name)
+                    .filter(|(one, _)| *one == endpoint.listed_name())
                     .map(|(_, other)| planned(case, Some(other)))
                     .collect(),
                 None => {
@@ -104,7 +113,7 @@ pub fn plan(
         true => partners(inventory),
         false => Vec::new(),
     };
-    Ok(Plan {
+    let mut plan = Plan {
         run: run.clone(),
         started,
         strict: selection.strict,
@@ -113,7 +122,12 @@ pub fn plan(
         issuers,
         partners,
         pairs: with_each.map(|(_, counted)| counted),
-    })
+        shard: None,
+    };
+    if let Some(part) = selection.shard {
+        shard::deal(&mut plan, part);
+    }
+    Ok(plan)
 }
 
 /// Every endpoint of the inventory, selected or not, where something can be arranged.
@@ -201,7 +215,7 @@ impl<'a> Site<'a> {
             inventory,
             profile: selection.profile.or(endpoint.profile).unwrap_or_default(),
             run,
-            directory: format!("/{}", run.directory()),
+            directory: format!("/{}{}", run.directory(), endpoint.address_suffix()),
             audience: usual_audience(endpoint),
         }
     }

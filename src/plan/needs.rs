@@ -215,7 +215,7 @@ fn transfers(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<Stri
     }
     let others = |other: &&Arc<Endpoint>| match &endpoint.tpc_partner {
         Some(name) => other.name == *name,
-        None => other.name != endpoint.name,
+        None => other.name != endpoint.listed_name(),
     };
     let mut candidates = site.inventory.endpoints.iter().filter(others);
     if partner && !candidates.any(|other| other.traits.read_only.is_none()) {

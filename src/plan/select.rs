@@ -1,9 +1,13 @@
+use core::net::IpAddr;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
 
 use crate::model::{Case, Endpoint, ISSUER, Inventory, Issuer, Profile};
+
+use super::Part;
 
 /// Which part of the inventory and the suites to run, and how to judge.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +34,11 @@ pub struct Selection {
     pub issuers: bool,
     /// Every endpoint copies from and to every other one, in at most so many ordered pairs.
     pub pairs: Option<usize>,
+    /// The addresses that are judged on their own, by the name of the endpoint whose host they belong to;
+    /// an endpoint that has none here is judged as one.
+    pub addresses: HashMap<String, Vec<IpAddr>>,
+    /// Only one of several parts of all that.
+    pub shard: Option<Part>,
 }
 
 /// Why nothing can be selected.
@@ -63,7 +72,11 @@ impl Selection {
         })
     }
 
-    pub(super) fn endpoints<'a>(
+    /// The endpoints that match, in the order of the inventory.
+    ///
+    /// # Errors
+    /// A pattern without a match.
+    pub fn endpoints<'a>(
         &self,
         inventory: &'a Inventory,
     ) -> Result<Vec<&'a Arc<Endpoint>>, SelectionError> {
@@ -78,6 +91,17 @@ impl Selection {
         Ok(endpoints
             .filter(|endpoint| chosen.contains(&&endpoint.name))
             .collect())
+    }
+
+    /// The endpoint, or one for each of its addresses.
+    pub(super) fn at_each_address(&self, endpoint: &Arc<Endpoint>) -> Vec<Arc<Endpoint>> {
+        match self.addresses.get(&endpoint.name).map(Vec::as_slice) {
+            None | Some([]) => vec![Arc::clone(endpoint)],
+            Some(addresses) => {
+                let at = addresses.iter().map(|address| endpoint.at(*address));
+                at.map(Arc::new).collect()
+            }
+        }
     }
 
     /// Whether the issuer was chosen by the name that it has in reports.

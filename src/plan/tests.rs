@@ -38,6 +38,7 @@ fn endpoint(name: &str) -> Endpoint {
         tpc_partner: Some(name.into()),
         fresh_tokens: false,
         redirect_hosts: Vec::new(),
+        address: None,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod failures;
 pub mod json;
 pub mod junit;
 pub mod matrix;
+pub mod merge;
 pub mod pairs;
 pub mod record;
 pub mod style;

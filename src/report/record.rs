@@ -1,12 +1,17 @@
 //! The run record, folded from the events of a run.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use url::Url;
 
 use crate::model::{
-    Action, CaseId, CasePlan, CaseResult, EndpointRecord, IssuerUse, Leftover, RECORD_SCHEMA,
-    RunInfo, RunRecord, Severity, TagRow, Verdict,
+    Action, CaseId, CasePlan, CaseResult, EndpointRecord, HostSeen, IssuerUse, Leftover,
+    RECORD_SCHEMA, RunInfo, RunRecord, Severity, TagRow, Verdict,
 };
 use crate::run::event::{Event, RunStarted};
+
+use super::text::cap;
 
 /// Takes the events of a run in and makes its record.
 #[derive(Default)]
@@ -78,17 +83,20 @@ impl Recorder {
         let mut results = Vec::new();
         for row in plan.rows() {
             let seen = self.endpoints.remove(&row.name).unwrap_or_default();
+            let first = results.len();
             for case in row.cases {
                 results.push(self.result(&row.name, case, &seen));
             }
+            let own = results.get(first..).unwrap_or_default();
             endpoints.push(EndpointRecord {
                 name: row.name,
                 kind: row.kind,
-                url: row.url,
                 profile: row.profile,
                 software: seen.software.or(row.software),
                 unreachable: seen.unreachable,
                 leftovers: seen.leftovers,
+                hosts: hosts(&row.url, own),
+                url: row.url,
                 duration_ms: seen.duration_ms,
             });
         }
@@ -104,6 +112,7 @@ impl Recorder {
                 interrupted: self.interrupted || self.duration_ms.is_none(),
                 issuers: self.issuers,
                 pairs: plan.pairs,
+                shard: plan.shard.clone(),
             },
             statistics: statistics(&endpoints, &results),
             past: None,
@@ -147,6 +156,48 @@ impl Recorder {
         }
     }
 }
+
+/// Who answered for the endpoint at `url` after it had redirected there, as its results tell.
+pub fn hosts<'a>(url: &str, results: impl IntoIterator<Item = &'a CaseResult>) -> Vec<HostSeen> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let Some(own) = host(url, None) else {
+        return Vec::new();
+    };
+    for exchange in results.into_iter().flat_map(|result| &result.exchanges) {
+        // The other endpoint of a transfer may redirect as well.
+        if exchange.hops.is_empty() || host(&exchange.url, None).as_ref() != Some(&own) {
+            continue;
+        }
+        // Where the last one leads, nobody answered if there is no answer.
+        let answered = exchange.hops.len() - usize::from(exchange.status.is_none());
+        let hops = exchange.hops.iter().take(answered);
+        let there = hops.filter_map(|hop| host(&hop.location, Some(&hop.url)));
+        let there: BTreeSet<_> = there.filter(|host| *host != own).collect();
+        for host in there {
+            // What a hostile one makes up beyond that, nobody misses.
+            if seen.len() < HostSeen::MOST || seen.contains_key(&host) {
+                *seen.entry(host).or_default() += 1;
+            }
+        }
+    }
+    let seen = seen.into_iter();
+    let mut seen: Vec<_> = seen
+        .map(|(host, exchanges)| HostSeen { host, exchanges })
+        .collect();
+    seen.sort_by_key(|seen| Reverse(seen.exchanges));
+    seen
+}
+
+/// Host and port of a URL, which may be relative to another.
+fn host(url: &str, base: Option<&str>) -> Option<String> {
+    let base = base.and_then(|base| Url::parse(base).ok());
+    let url = Url::options().base_url(base.as_ref()).parse(url).ok()?;
+    let port = url.port_or_known_default()?;
+    Some(format!("{}:{port}", cap(url.host_str()?, HOST)))
+}
+
+/// Bytes of a host that are kept: no name of the DNS is longer.
+const HOST: usize = 253;
 
 /// The totals: `critical`, `not-critical`, then each endpoint.
 ///

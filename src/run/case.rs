@@ -682,7 +682,7 @@ impl<'a> Running<'a> {
             return Err("the endpoint is read-only".into());
         }
         let object = Remaining {
-            endpoint: endpoint.name.clone(),
+            endpoint: endpoint.listed_name().to_owned(),
             area: endpoint.area_url(),
             path: path.to_owned(),
         };

@@ -226,7 +226,7 @@ impl Visit {
         let observer = self.looking(ready);
         let result = async {
             let object = Remaining {
-                endpoint: plan.endpoint.name.clone(),
+                endpoint: plan.endpoint.listed_name().to_owned(),
                 area: plan.endpoint.area_url(),
                 path: plan.directory.clone(),
             };

@@ -15,6 +15,7 @@ mod present;
 mod side;
 mod teardown;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -101,10 +102,19 @@ pub async fn run(
     });
     let room = Arc::new(Semaphore::new(ENDPOINTS));
     let mut endpoints = JoinSet::new();
-    for index in 0..plan.endpoints.len() {
+    let mut turns = HashMap::new();
+    for (index, planned) in plan.endpoints.iter().enumerate() {
         let (shared, room) = (Arc::clone(&shared), Arc::clone(&room));
+        let name = planned.endpoint.listed_name();
+        let turn = Arc::clone(
+            turns
+                .entry(name)
+                .or_insert_with(|| Arc::new(Semaphore::new(1))),
+        );
         endpoints.spawn(async move {
-            // The semaphore is never closed.
+            // The addresses of an endpoint take turns: its limits are for all of them together. No semaphore is
+            // ever closed.
+            let _turn = turn.acquire_owned().await;
             let _permit = room.acquire_owned().await;
             endpoint::run(&shared, index).await;
         });

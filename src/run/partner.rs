@@ -41,7 +41,7 @@ impl Partners {
     ) -> Result<Arc<Partner>, String> {
         let fits = |plan: &&Arc<PartnerPlan>| match wanted {
             Some(name) => plan.endpoint.name == name,
-            None => plan.endpoint.name != endpoint.name,
+            None => plan.endpoint.name != endpoint.listed_name(),
         };
         let mut refused = Vec::new();
         for plan in shared.plan.partners.iter().filter(fits) {
@@ -89,7 +89,8 @@ impl Partner {
     /// Where a case that runs at `endpoint` has its objects here: the directory, absolute on the service.
     pub fn directory(&self, shared: &Shared, endpoint: &Endpoint, case: &str) -> String {
         let run = shared.plan.run.directory();
-        format!("{}/{run}.{}.{case}", self.plan.endpoint.area, endpoint.name)
+        let guest = endpoint.path_name();
+        format!("{}/{run}.{guest}.{case}", self.plan.endpoint.area)
     }
 
     /// A token for what is below `directory`.

@@ -86,7 +86,7 @@ impl Cleaner<'_> {
             match self.tree(path, deadline, DEPTH).await {
                 Ok(()) => {
                     if let Some(ledger) = ledger {
-                        ledger.gone(&self.endpoint.name, path);
+                        ledger.gone(self.endpoint.listed_name(), path);
                     }
                 }
                 Err(reason) => stayed.push(Leftover {

@@ -76,6 +76,7 @@ async fn judged_with(
             tpc_partner: None,
             fresh_tokens: false,
             redirect_hosts: Vec::new(),
+            address: None,
         })],
     };
     let catalogue = load_catalogue(&[]).unwrap();

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(super) struct Door {
     pub redirects: RedirectPolicy,
     to: Uri,
     name: ServerName<'static>,
+    /// A host of which one address alone counts.
+    pinned: Option<(String, IpAddr)>,
     /// Tries all addresses of a host, those of both families side by side.
     tcp: TowerToHyperService<HttpConnector>,
     tls: TlsConnector,
@@ -48,7 +50,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(url: &Url) -> Result<Self, TlsError> {
+    fn of(url: &Url, pinned: Option<&(String, IpAddr)>) -> Result<Self, TlsError> {
         let origin = url.origin().ascii_serialization();
         let unusable = || TlsError::Client(format!("{origin} has no host that TLS could name"));
         let name = match url.host().ok_or_else(unusable)? {
@@ -56,9 +58,14 @@ impl Place {
             Host::Ipv4(address) => ServerName::from(IpAddr::from(address)),
             Host::Ipv6(address) => ServerName::from(IpAddr::from(address)),
         };
+        let mut to = origin.clone();
+        if let Some((_, address)) = pinned.filter(|(host, _)| url.host_str() == Some(host)) {
+            let port = url.port_or_known_default().ok_or_else(unusable)?;
+            to = format!("{}://{}", url.scheme(), SocketAddr::new(*address, port));
+        }
         Ok(Self {
             host: origin.split_once("://").ok_or_else(unusable)?.1.to_owned(),
-            to: origin.parse().map_err(|_| unusable())?,
+            to: to.as_str().parse().map_err(|_| unusable())?,
             name,
             origin,
         })
@@ -73,12 +80,14 @@ impl Door {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(endpoint.limits.connect));
+        let host = endpoint.url.host_str().map(str::to_owned);
+        let pinned = host.zip(endpoint.address);
         let Place {
             origin,
             host,
             to,
             name,
-        } = Place::of(&endpoint.url)?;
+        } = Place::of(&endpoint.url, pinned.as_ref())?;
         Ok(Self {
             endpoint: endpoint.name.clone(),
             to,
@@ -89,6 +98,7 @@ impl Door {
             redactor: redactor.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             name,
+            pinned,
             tcp: TowerToHyperService::new(tcp),
             tls: TlsConnector::from(Arc::new(tls)),
         })
@@ -104,7 +114,7 @@ impl Door {
             host,
             to,
             name,
-        } = Place::of(url)?;
+        } = Place::of(url, self.pinned.as_ref())?;
         Ok(Self {
             origin,
             host,
