@@ -148,7 +148,15 @@ fn a_known_failure_is_shown_and_does_not_turn_the_run_red() {
         ended.stdout
     );
     lab.endpoints(&[("se", storage.url())], &known("2020-01-01"));
-    lab.run(&["run", "--case", "capability.*"]).expect(1);
+    let ended = lab.run(&["run", "--case", "capability.*"]).expect(1);
+    let told = "known until 2020-01-01 (GGUS-1): expired; renew the entry at endpoints.yaml:";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    let ended = lab.run(&["check"]).expect(0);
+    assert!(
+        ended.stderr.contains("expired after 2020-01-01"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

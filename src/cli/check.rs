@@ -1,10 +1,11 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use crate::http::{Caller, Client, client_config};
-use crate::model::{Account, Endpoint, Inventory, Issuer, TokenRequest};
+use crate::model::{Account, Endpoint, ISSUER, Inventory, Issuer, TokenRequest};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::line;
@@ -13,6 +14,9 @@ use crate::token::{Broker, Fit, Token, claims};
 use super::args::CheckArgs;
 use super::output::{self, Failed};
 use super::{exit, inputs};
+
+/// Days before its last one on which a known failure is spoken of.
+const SOON: i64 = 14;
 
 /// `touchstone check`
 pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -26,6 +30,9 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
         catalogue.suites.len(),
         catalogue.clauses.len()
     ))?;
+    for note in expiries(&inventory, Timestamp::now()) {
+        output::note(&note);
+    }
     trust(&inventory)?;
     if !arguments.connect {
         for issuer in &inventory.issuers {
@@ -51,6 +58,35 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
     }
     output::result(&text)?;
     Ok(if fine { exit::OK } else { exit::UNDECIDED })
+}
+
+/// Known failures that protect no longer, or soon will not.
+fn expiries(inventory: &Inventory, now: Timestamp) -> Vec<String> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let soon = today.saturating_add(SOON.days());
+    let endpoints = inventory.endpoints.iter();
+    let issuers = inventory.issuers.iter();
+    let all = endpoints
+        .flat_map(|endpoint| {
+            let entries = endpoint.known_failures.iter();
+            entries.map(|entry| (endpoint.name.clone(), entry))
+        })
+        .chain(issuers.flat_map(|issuer| {
+            let entries = issuer.known_failures.iter();
+            entries.map(|entry| (format!("{ISSUER}{}", issuer.name), entry))
+        }));
+    all.filter_map(|(name, entry)| {
+        let last = entry.expires.filter(|last| *last <= soon)?;
+        let what = match entry.expired(today) {
+            true => format!("expired after {last} and protects no longer"),
+            false => format!("expires after {last}"),
+        };
+        Some(format!(
+            "note: {}: the known failure of {} at {name} {what}; renew the entry or remove it",
+            entry.at, entry.case
+        ))
+    })
+    .collect()
 }
 
 /// Whether everybody who is to be trusted can be read.
@@ -182,4 +218,39 @@ fn obtained(token: &Token) -> String {
         parts.push(format!("for {} min", left / 60));
     }
     format!("gives a token: {}", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KnownFailure, Place};
+
+    #[test]
+    fn known_failures_are_spoken_of_when_their_time_ends() {
+        let days = ["2026-01-31", "2026-02-01", "2026-02-15", "2026-02-16", ""];
+        let entry = |(line, day): (usize, &str)| KnownFailure {
+            case: "issuer.discovery.reachable".parse().unwrap(),
+            reason: "being repaired".into(),
+            ticket: None,
+            expires: day.parse().ok(),
+            at: Place {
+                file: "endpoints.yaml".into(),
+                line,
+            },
+        };
+        let issuer = Issuer {
+            known_failures: days.into_iter().enumerate().map(entry).collect(),
+            ..Issuer::bare("one", "https://one.example.org/")
+        };
+        let inventory = Inventory {
+            issuers: vec![Arc::new(issuer)],
+            ..Inventory::default()
+        };
+        let notes = expiries(&inventory, "2026-02-01T12:00:00Z".parse().unwrap());
+        insta::assert_snapshot!(notes.join("\n"), @"
+        note: endpoints.yaml:0: the known failure of issuer.discovery.reachable at issuer:one expired after 2026-01-31 and protects no longer; renew the entry or remove it
+        note: endpoints.yaml:1: the known failure of issuer.discovery.reachable at issuer:one expires after 2026-02-01; renew the entry or remove it
+        note: endpoints.yaml:2: the known failure of issuer.discovery.reachable at issuer:one expires after 2026-02-15; renew the entry or remove it
+        ");
+    }
 }

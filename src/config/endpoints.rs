@@ -1,17 +1,13 @@
 //! The `endpoints` of an inventory.
 
-use std::sync::Arc;
-
-use jiff::civil::Date;
-
 use super::catalogue::Catalogue;
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
-use super::{clauses, existing, limits, nearline, paths, secrets};
-use crate::model::{CaseId, Endpoint, Groups, KnownFailure, Limits, Place, SecondArea, Traits};
+use super::{clauses, existing, known, limits, nearline, paths, secrets};
+use crate::model::{Endpoint, Groups, Limits, SecondArea, Traits};
 
 const KEYS: &[&str] = &[
     "desc",
@@ -41,7 +37,6 @@ const TRAIT_KEYS: &[&str] = &[
     "read-only",
 ];
 const GROUP_KEYS: [&str; 3] = ["member", "privileged", "protected"];
-const FAILURE_KEYS: [&str; 4] = ["case", "reason", "ticket", "expires"];
 
 /// The area that is meant where nothing is said: the reference suite's.
 const USUAL_AREA: &str = "wlcg";
@@ -79,7 +74,7 @@ pub(super) fn read(
     let audience = fields.get("audience").map(|entry| entry.text(d));
     let traits = traits(d, &fields);
     let second = second(d, &fields, issuers);
-    let known_failures = known_failures(d, &fields, catalogue);
+    let known_failures = known::read(d, &fields, known::Of::Endpoint, catalogue);
     let limits = match fields.get("limits") {
         Some(entry) => limits::read(d, entry),
         None => Some(Limits::default()),
@@ -304,95 +299,6 @@ fn group(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str) -> Option<Str
         return None;
     }
     Some(text.to_owned())
-}
-
-fn known_failures(
-    d: &mut Diagnostics<'_>,
-    fields: &Fields<'_>,
-    catalogue: &Catalogue,
-) -> Vec<KnownFailure> {
-    let items = fields
-        .get("known-failures")
-        .and_then(|entry| entry.items(d))
-        .unwrap_or_default();
-    let mut failures: Vec<KnownFailure> = Vec::new();
-    for item in items {
-        let Some(failure) = known_failure(d, item, catalogue) else {
-            continue;
-        };
-        if let Some(first) = failures.iter().find(|first| first.case == failure.case) {
-            d.error(
-                item.key,
-                format!(
-                    "`{}` is known already, on line {}",
-                    failure.case, first.at.line
-                ),
-            );
-        }
-        failures.push(failure);
-    }
-    failures
-}
-
-fn known_failure(
-    d: &mut Diagnostics<'_>,
-    entry: Entry<'_>,
-    catalogue: &Catalogue,
-) -> Option<KnownFailure> {
-    let fields = entry.fields(d, "a known failure", &FAILURE_KEYS)?;
-    let case = fields
-        .require(d, "case")
-        .and_then(|entry| case(d, entry, catalogue));
-    let reason = fields.require(d, "reason").and_then(|entry| entry.text(d));
-    let ticket = fields
-        .get("ticket")
-        .and_then(|entry| match entry.value.kind {
-            Kind::Integer(number) => Some(number.to_string()),
-            _ => entry.text(d).map(ToOwned::to_owned),
-        });
-    let expires = fields.get("expires").and_then(|entry| date(d, entry));
-    Some(KnownFailure {
-        case: case?,
-        reason: reason?.to_owned(),
-        ticket,
-        expires,
-        at: Place {
-            file: Arc::clone(&d.source.name),
-            line: entry.key.at.line,
-        },
-    })
-}
-
-fn case(d: &mut Diagnostics<'_>, entry: Entry<'_>, catalogue: &Catalogue) -> Option<CaseId> {
-    let text = entry.text(d)?;
-    if text.contains(['*', '?', '[']) {
-        d.error(entry.mark(), "a known failure names one case, not several")
-            .help("a pattern would hide failures that nobody knows yet");
-        return None;
-    }
-    let id = text.parse().ok().filter(|id| catalogue.case(id).is_some());
-    if id.is_none() {
-        let draft = d.error(entry.mark(), format!("there is no case `{text}`"));
-        match suggestion(text, catalogue.cases().map(|case| case.id.as_str())) {
-            Some(help) => draft.help(help),
-            None => draft.help("`touchstone list cases` shows them"),
-        };
-    }
-    id
-}
-
-fn date(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Date> {
-    let text = entry.text(d)?;
-    // The length keeps out times of the day, which the parser would drop.
-    let date = text
-        .parse()
-        .ok()
-        .filter(|_| text.len() == "2027-01-31".len());
-    if date.is_none() {
-        d.error(entry.mark(), format!("`{text}` is no day"))
-            .help("write it like 2027-01-31");
-    }
-    date
 }
 
 fn redirect_hosts(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Vec<String> {

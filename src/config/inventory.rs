@@ -51,7 +51,7 @@ pub fn load_inventory(source: &Source, catalogue: &Catalogue) -> Result<Loaded, 
 }
 
 fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>, catalogue: &Catalogue) -> Inventory {
-    let issuers = issuers::read(d, file);
+    let issuers = issuers::read(d, file, catalogue);
     if let Some(entry) = file.get("oidc-agent") {
         d.note(entry.key, "`oidc-agent` is not used")
             .help("name the source of the tokens under `issuers`");

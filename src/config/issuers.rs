@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::catalogue::Catalogue;
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
-use super::{accounts, limits, paths, secrets, subject};
+use super::{accounts, known, limits, paths, secrets, subject};
 use crate::model::{Issuer, IssuerLimits, IssuerSubject, SecretRef, TestKey};
 
 const BEFORE: [&str; 2] = ["url", "accounts"];
-const AFTER: [&str; 4] = ["test-key", "ca", "limits", "judge"];
+const AFTER: [&str; 5] = ["test-key", "ca", "limits", "judge", "known-failures"];
 
 /// Who issues tokens, and who does it for endpoints that name nobody.
 #[derive(Default)]
@@ -22,7 +23,7 @@ pub(super) struct Issuers {
 }
 
 /// Reads `issuers` and `oauth.token.issuer`.
-pub(super) fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>) -> Issuers {
+pub(super) fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>, catalogue: &Catalogue) -> Issuers {
     let mut issuers = Issuers::default();
     for entry in file
         .get("issuers")
@@ -30,7 +31,9 @@ pub(super) fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>) -> Issuers {
         .unwrap_or_default()
     {
         issuers.names.push(entry.name.to_owned());
-        issuers.all.extend(issuer(d, entry).map(Arc::new));
+        issuers
+            .all
+            .extend(issuer(d, entry, catalogue).map(Arc::new));
     }
     if let [only] = issuers.names.as_slice() {
         issuers.default = Some(only.clone());
@@ -44,7 +47,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>) -> Issuers {
     issuers
 }
 
-fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Issuer> {
+fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>, catalogue: &Catalogue) -> Option<Issuer> {
     let name = name(d, entry);
     let fields = entry.fields(
         d,
@@ -68,6 +71,7 @@ fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Issuer> {
         Some(entry) => subject::read(d, entry),
         None => Some(IssuerSubject::default()),
     };
+    let known_failures = known::read(d, &fields, known::Of::Issuer, catalogue);
     Some(Issuer {
         name: name?,
         url: url?,
@@ -76,6 +80,7 @@ fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Issuer> {
         ca: ca?,
         limits: limits?,
         subject: subject?,
+        known_failures,
     })
 }
 

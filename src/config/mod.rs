@@ -14,6 +14,7 @@ mod existing;
 mod fields;
 mod inventory;
 mod issuers;
+mod known;
 mod limits;
 mod macaroons;
 mod nearline;

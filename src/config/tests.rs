@@ -5,6 +5,7 @@ mod asks;
 mod catalogue;
 mod hostile;
 mod inventory;
+mod known;
 mod macaroons;
 mod tape;
 mod transfers;

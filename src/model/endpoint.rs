@@ -45,6 +45,8 @@ pub struct Issuer {
     pub limits: IssuerLimits,
     /// What is known of it where it is judged itself.
     pub subject: IssuerSubject,
+    /// Failures that somebody works on, where it is judged itself.
+    pub known_failures: Vec<KnownFailure>,
 }
 
 impl Issuer {
@@ -58,6 +60,7 @@ impl Issuer {
             ca: Vec::new(),
             limits: IssuerLimits::default(),
             subject: IssuerSubject::default(),
+            known_failures: Vec::new(),
         }
     }
 
@@ -371,6 +374,13 @@ pub struct KnownFailure {
     pub expires: Option<Date>,
     /// The line that says so.
     pub at: Place,
+}
+
+impl KnownFailure {
+    /// Whether its last day is over.
+    pub fn expired(&self, today: Date) -> bool {
+        self.expires.is_some_and(|last| last < today)
+    }
 }
 
 /// How gently and how long to ask an endpoint.

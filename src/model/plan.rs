@@ -130,6 +130,8 @@ pub struct CasePlan {
     pub partner: Option<String>,
     /// The entry that says that its failure is known and not yet expired.
     pub known: Option<KnownFailure>,
+    /// The entry that said so until its last day was over.
+    pub expired: Option<KnownFailure>,
     /// Run it, or the reason why not.
     pub action: Action,
 }

@@ -197,6 +197,9 @@ pub struct CaseResult {
     /// The entry that says that this failure is known.
     #[serde(default)]
     pub known: Option<KnownFailure>,
+    /// The entry that said so until its last day was over: it protects no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<KnownFailure>,
     /// Why it was skipped or could not be decided.
     #[serde(default)]
     pub reason: Option<String>,

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::needs;
+use jiff::civil::Date;
+
 use super::select::{Selection, SelectionError};
+use super::{known_failure, needs};
 use crate::model::{
     Action, Ask, AskVariable, AskWord, Asked, Asker, Case, CasePlan, Clause, ExchangeAsk,
     Inventory, Issuer, IssuerPlan, Profile, Proof, Script, Subject,
@@ -16,6 +18,7 @@ pub(super) fn plans(
     selection: &Selection,
     alone: bool,
     clauses: &[Clause],
+    today: Date,
 ) -> Result<Vec<IssuerPlan>, SelectionError> {
     let cases: Vec<&Arc<Case>> = cases
         .iter()
@@ -45,11 +48,15 @@ pub(super) fn plans(
         profile: judged_by(issuer),
         cases: cases
             .iter()
-            .map(|case| CasePlan {
-                case: Arc::clone(case),
-                partner: None,
-                known: None,
-                action: action(issuer, judged_by(issuer), case, clauses, selection),
+            .map(|case| {
+                let (known, expired) = known_failure(&issuer.known_failures, case, today);
+                CasePlan {
+                    case: Arc::clone(case),
+                    partner: None,
+                    known,
+                    expired,
+                    action: action(issuer, judged_by(issuer), case, clauses, selection),
+                }
             })
             .collect(),
     };

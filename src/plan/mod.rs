@@ -68,7 +68,7 @@ pub fn plan(
     });
     let issuers = match with_each {
         Some(_) => Vec::new(),
-        None => issuers::plans(inventory, &cases, selection, alone, material.clauses)?,
+        None => issuers::plans(inventory, &cases, selection, alone, material.clauses, today)?,
     };
     cases.retain(|case| case.asks.is_empty());
     let endpoints: Vec<EndpointPlan> = endpoints
@@ -77,11 +77,15 @@ pub fn plan(
         .map(|endpoint| {
             let endpoint = &endpoint;
             let site = Site::new(endpoint, inventory, selection, run);
-            let planned = |case: &Arc<Case>, partner: Option<&str>| CasePlan {
-                case: Arc::clone(case),
-                partner: partner.map(ToOwned::to_owned),
-                known: known_failure(endpoint, case, today),
-                action: action(&site, case, partner, material.clauses, selection),
+            let planned = |case: &Arc<Case>, partner: Option<&str>| {
+                let (known, expired) = known_failure(&endpoint.known_failures, case, today);
+                CasePlan {
+                    case: Arc::clone(case),
+                    partner: partner.map(ToOwned::to_owned),
+                    known,
+                    expired,
+                    action: action(&site, case, partner, material.clauses, selection),
+                }
             };
             let planned = cases.iter().flat_map(|case| match &with_each {
                 Some((pairs, _)) => pairs
@@ -240,12 +244,17 @@ fn action(
     fit.map_or_else(Action::Skip, Action::Run)
 }
 
-fn known_failure(endpoint: &Endpoint, case: &Case, today: Date) -> Option<KnownFailure> {
-    endpoint
-        .known_failures
-        .iter()
-        .find(|known| known.case == case.id && known.expires.is_none_or(|last| today <= last))
-        .cloned()
+/// The entry about `case`: the first one holds, the second one did until its last day was over.
+fn known_failure(
+    entries: &[KnownFailure],
+    case: &Case,
+    today: Date,
+) -> (Option<KnownFailure>, Option<KnownFailure>) {
+    let entry = entries.iter().find(|entry| entry.case == case.id).cloned();
+    match entry {
+        Some(entry) if entry.expired(today) => (None, Some(entry)),
+        entry => (entry, None),
+    }
 }
 
 #[cfg(test)]

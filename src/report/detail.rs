@@ -107,6 +107,22 @@ pub(super) fn known(known: &KnownFailure) -> String {
     text
 }
 
+/// That a failure was known and is so no longer, in one line; nothing where it never was.
+pub(super) fn expired(result: &CaseResult) -> Option<String> {
+    let entry = result.expired.as_ref()?;
+    let mut text = "known".to_owned();
+    if let Some(day) = entry.expires {
+        text += &format!(" until {day}");
+    }
+    if let Some(ticket) = &entry.ticket {
+        text += &format!(" ({})", line(ticket));
+    }
+    let at = line(&entry.at.to_string());
+    Some(format!(
+        "{text}: expired; renew the entry at {at} or have it fixed"
+    ))
+}
+
 fn exchange<'a>(result: &'a CaseResult, finding: &Finding) -> Option<&'a Exchange> {
     result.exchanges.get(finding.exchange?)
 }

@@ -69,11 +69,14 @@ fn heading(endpoint: &EndpointRecord, style: Style) -> String {
 }
 
 fn in_full(result: &CaseResult, mark: &str, style: Style) -> String {
+    let expired = detail::expired(result).filter(|_| result.red());
+    let expired = expired.map(|expired| format!("{INDENT}{expired}\n"));
     format!(
-        "  {mark}  {}  {}\n{INDENT}{}\n\n{}\n",
+        "  {mark}  {}  {}\n{INDENT}{}\n{}\n{}\n",
         style.bold(&line(&result.name())),
         result.severity,
         line(&result.title),
+        expired.unwrap_or_default(),
         detail::findings(result, INDENT, style)
     )
 }
@@ -303,6 +306,25 @@ What next
   - touchstone clean
       removes what was left behind
 "#);
+    }
+
+    #[test]
+    fn an_expired_entry_protects_no_longer_and_says_so() {
+        let mut record = sample::record();
+        for result in &mut record.results {
+            let mut entry = result.known.take();
+            if let Some(entry) = &mut entry {
+                entry.expires = Some("2026-01-31".parse().unwrap());
+            }
+            result.expired = entry;
+        }
+        let text = write(&record, Style::Plain);
+        assert!(!text.contains("KNOWN"), "{text}");
+        let told = "known until 2026-01-31 (GGUS-1234): expired; renew the entry at endpoints.yaml:41 or have it fixed";
+        let told: Vec<&str> = text.lines().filter(|line| line.contains(told)).collect();
+        assert_eq!(told.len(), 1, "{text}");
+        let junit = crate::report::junit::write(&record).unwrap();
+        assert_eq!(junit.matches("(GGUS-1234): expired").count(), 2, "{junit}");
     }
 
     #[test]

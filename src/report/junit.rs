@@ -91,12 +91,16 @@ fn case(result: &CaseResult) -> TestCase {
             &attribute(&format!("known failure: {}", detail::known(known))),
         ),
         (Verdict::Fail, None) => {
-            let (kind, message) = summary(result);
+            let (kind, mut message) = summary(result);
+            if let Some(expired) = detail::expired(result) {
+                message += &format!("; {expired}");
+            }
             TestCaseBuilder::failure(&name, time, &attribute(&kind), &attribute(&message))
         }
     };
     if result.verdict == Verdict::Fail {
-        builder.set_trace(&cdata(&found));
+        let expired = detail::expired(result).map(|expired| expired + "\n\n");
+        builder.set_trace(&cdata(&(expired.unwrap_or_default() + &found)));
     }
     if let Some(out) = system_out(result, found) {
         builder.set_system_out(&cdata(&out));

@@ -145,6 +145,7 @@ impl Recorder {
             severity: case.case.severity,
             verdict,
             known: case.known.clone(),
+            expired: case.expired.clone(),
             reason: Some(reason),
             past: None,
             findings: Vec::new(),

@@ -157,6 +157,7 @@ pub(crate) fn plan() -> Plan {
                 at: at(id, 10),
             }),
             known: known.iter().find(|k| k.case.as_str() == id).cloned(),
+            expired: None,
             action: match skip {
                 Some(reason) => Action::Skip(reason.into()),
                 None => Action::Run(Script {
@@ -272,6 +273,7 @@ pub(crate) fn passed(endpoint: &str, case: &CasePlan) -> CaseResult {
         severity: case.case.severity,
         verdict: Verdict::Pass,
         known: case.known.clone(),
+        expired: case.expired.clone(),
         reason: None,
         past: None,
         findings: Vec::new(),

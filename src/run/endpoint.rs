@@ -396,6 +396,7 @@ impl Visit {
             severity: case.severity,
             verdict: outcome.verdict,
             known: planned.known.clone(),
+            expired: planned.expired.clone(),
             reason: outcome.reason,
             past: None,
             findings: outcome.findings,

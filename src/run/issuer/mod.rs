@@ -261,6 +261,7 @@ impl Visit {
             severity: case.severity,
             verdict: outcome.verdict,
             known: planned.known.clone(),
+            expired: planned.expired.clone(),
             reason: outcome.reason.map(|reason| redactor.text(&reason)),
             past: None,
             findings,
