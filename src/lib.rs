@@ -21,6 +21,7 @@
 //! | [`http`] | exchanges with storage elements |
 //! | [`check`] | expectation and answer in, findings out |
 //! | [`run`] | carries a plan out and tears down |
+//! | [`history`] | what earlier runs found, in a file; alone names the database crate |
 //! | [`report`] | the run record in every format |
 //! | [`redact`] | the one place that knows what is secret |
 //! | [`mod@reference`] | the embedded issuer and storage element, their faults, and the servers that we play beside them |
@@ -32,6 +33,7 @@
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod history;
 pub mod http;
 pub mod model;
 pub mod plan;

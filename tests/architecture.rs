@@ -64,6 +64,7 @@ fn the_model_knows_nobody() {
         "crate::check",
         "crate::cli",
         "crate::config",
+        "crate::history",
         "crate::http",
         "crate::plan",
         "crate::redact",
@@ -89,6 +90,7 @@ fn the_pure_rooms_do_not_know_the_network() {
         "rustls",
         "std::net",
         "std::fs",
+        "crate::history",
         "crate::http",
         "crate::cli",
     ];
@@ -102,6 +104,7 @@ fn one_file_knows_the_yaml_crate() {
             "check",
             "cli",
             "config",
+            "history",
             "http",
             "model",
             "plan",
@@ -122,9 +125,31 @@ fn one_file_knows_the_yaml_crate() {
 }
 
 #[test]
+fn one_room_knows_the_database_crate() {
+    let others = [
+        "check",
+        "cli",
+        "config",
+        "http",
+        "model",
+        "plan",
+        "redact",
+        "reference",
+        "report",
+        "run",
+        "token",
+        "redact.rs",
+    ];
+    assert_eq!(mentions(&others, &["rusqlite"]), NOTHING);
+    let strangers = ["tokio", "reqwest", "hyper", "std::net", "crate::cli"];
+    assert_eq!(mentions(&["history"], &strangers), NOTHING);
+    assert_ne!(mentions(&["history"], &["rusqlite"]), NOTHING);
+}
+
+#[test]
 fn the_reference_is_for_commands_and_tests() {
     let rooms = [
-        "check", "config", "http", "model", "plan", "report", "run", "token",
+        "check", "config", "history", "http", "model", "plan", "report", "run", "token",
     ];
     assert_eq!(mentions(&rooms, &["reference::"]), NOTHING);
 }
@@ -133,6 +158,7 @@ fn the_reference_is_for_commands_and_tests() {
 fn diagnostics_are_drawn_where_files_are_read_and_printed() {
     let rooms = [
         "check",
+        "history",
         "http",
         "model",
         "plan",

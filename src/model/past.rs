@@ -5,9 +5,13 @@ use super::{CaseId, RunId, RunRecord, Verdict};
 
 /// What earlier runs found, as far as reports show it. The command line adds it from the history, so that
 /// reports remain functions of the record alone.
+///
+/// Only runs count that began before this one. One that was interrupted is never `previous` and no point of a trend;
+/// what it decided counts for its cases, what it left undecided does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
-    /// The run before this one, with which [`CasePast::before`] compares.
+    /// The last run before this one that had one of its endpoints. [`CasePast::before`] is mostly of this run, and of
+    /// an older one for cases that it did not have.
     pub previous: RunId,
     /// When that began.
     pub started: Timestamp,
@@ -53,16 +57,36 @@ pub struct TrendPoint {
     pub skip: usize,
 }
 
+/// A run in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLine {
+    /// Which, when, and what it found at all endpoints together; without software.
+    pub totals: TrendPoint,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// Version of the tool.
+    pub version: String,
+    /// Whether somebody stopped it.
+    pub interrupted: bool,
+    /// How many endpoints and issuers it judged.
+    pub endpoints: usize,
+}
+
 /// What earlier runs found for one case at one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CasePast {
-    /// What the last run before this one said that had the case.
+    /// What the last run before this one said that had the case; it may be an error or a skip in the midst of a
+    /// series of failures. Whether a failure is new is told by `since`.
     pub before: Verdict,
     /// Whether that was a known failure.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub known: bool,
     /// When the first run began of the unbroken series that has the present verdict: this run's own start if the
     /// verdict is new.
+    ///
+    /// Errors and skips do not break a series of passes, warnings or failures, for an endpoint that was down or in
+    /// downtime was not judged. Skips do not break a series of errors. A known failure and another one are of the
+    /// same series. Runs without the case are stepped over.
     pub since: Timestamp,
     /// When the last run before this one began in which it passed, with or without warnings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,10 +109,16 @@ pub struct RunOutcome {
 pub struct EndpointOutcome {
     /// Its name.
     pub name: String,
-    /// Its software.
+    /// Its software, cut to [`EndpointOutcome::SOFTWARE`] bytes: it is what a server says of itself.
     pub software: Option<String>,
-    /// One for each case, in the order of the record.
+    /// One for each case. In the order of the record if taken from one; from the history, those with each partner
+    /// follow one another.
     pub cases: Vec<CaseOutcome>,
+}
+
+impl EndpointOutcome {
+    /// How many bytes of a software's name are kept.
+    pub const SOFTWARE: usize = 200;
 }
 
 /// What a run said of one case at one endpoint.
@@ -115,7 +145,10 @@ impl From<&RunRecord> for RunOutcome {
     fn from(record: &RunRecord) -> Self {
         let endpoints = record.endpoints.iter().map(|endpoint| EndpointOutcome {
             name: endpoint.name.clone(),
-            software: endpoint.software.clone(),
+            software: endpoint.software.as_deref().map(|software| {
+                let end = software.floor_char_boundary(EndpointOutcome::SOFTWARE);
+                software[..end].to_owned()
+            }),
             cases: Vec::new(),
         });
         let mut outcome = Self {

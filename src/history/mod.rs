@@ -1,0 +1,142 @@
+//! What earlier runs found: each run's verdicts in one SQLite file. The only room that names the database crate.
+//!
+//! A row for each run and endpoint holds a letter for each case; the list of case ids stands once for all rows that
+//! have the same. The file has a rollback journal, not a write-ahead log: the latter needs memory that all processes
+//! share, so that it fails where the folder is on a network file system and two machines write. A second run waits
+//! until the first one has written.
+
+mod error;
+mod layout;
+mod letter;
+mod look;
+mod recall;
+mod record;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Row};
+
+use crate::model::{RunId, TrendPoint};
+
+pub use error::HistoryError;
+pub use look::{CaseHistory, LATEST, PREVIOUS};
+
+use letter::Tally;
+
+/// How long one waits for another that writes.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// An open history.
+#[derive(Debug)]
+pub struct History {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl History {
+    /// Opens a history to write to. One that is missing is made, one of an older version is brought up to date.
+    ///
+    /// # Errors
+    /// What stands there is no history, is damaged, is newer than this program, or cannot be written. It is left as
+    /// it is.
+    pub fn open(path: &Path) -> Result<Self, HistoryError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut history = Self::connect(path, flags)?;
+        layout::prepare(&mut history.connection, path)?;
+        Ok(history)
+    }
+
+    /// Opens a history that is there, to read from it.
+    ///
+    /// # Errors
+    /// As [`History::open`], and where there is none.
+    pub fn read(path: &Path) -> Result<Self, HistoryError> {
+        if let Err(source) = std::fs::metadata(path) {
+            return Err(HistoryError::unreadable(path, source));
+        }
+        let history = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        match layout::version(&history.connection, path)? {
+            layout::NEWEST => Ok(history),
+            0 => Err(HistoryError::Missing(path.to_owned())),
+            _ => Self::open(path),
+        }
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, HistoryError> {
+        // No name of a file is special, not even `:memory:`.
+        let place = Path::new(".").join(path);
+        let connection =
+            Connection::open_with_flags(place, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .map_err(|error| HistoryError::of(path, error))?;
+        let set = || {
+            connection.busy_timeout(PATIENCE)?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            connection.pragma_update(None, "trusted_schema", false)?;
+            connection.pragma_update(None, "cell_size_check", true)
+        };
+        set().map_err(|error| HistoryError::of(path, error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A number that is another one after somebody else has written.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn state(&self) -> Result<i64, HistoryError> {
+        let read = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get(0));
+        read.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> HistoryError {
+        HistoryError::of(&self.path, error)
+    }
+}
+
+/// A row's run, as all queries of rows name it.
+struct Stamp {
+    run: RunId,
+    started: jiff::Timestamp,
+    interrupted: bool,
+}
+
+impl Stamp {
+    /// The columns that [`Stamp::of`] reads, the first of all.
+    const COLUMNS: &str = "run.id, run.started, run.interrupted";
+
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            run: layout::run_id(row, 0)?,
+            started: layout::timestamp(row, 1)?,
+            interrupted: row.get(2)?,
+        })
+    }
+
+    fn point(&self, software: Option<String>, tally: Tally) -> TrendPoint {
+        TrendPoint {
+            run: self.run.clone(),
+            started: self.started,
+            software,
+            pass: tally.pass,
+            warn: tally.warn,
+            fail: tally.fail,
+            known: tally.known,
+            error: tally.error,
+            skip: tally.skip,
+        }
+    }
+}
