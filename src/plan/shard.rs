@@ -116,3 +116,34 @@ fn fingerprint(plan: &Plan) -> String {
     let digits = digest.iter().map(|byte| format!("{byte:02x}"));
     digits.take(8).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_a_number_of_a_number() {
+        let part: Part = "2/4".parse().unwrap();
+        assert_eq!((part.index, part.of), (2, 4));
+        assert_eq!(part.to_string(), "2/4");
+        for (wrong, told) in [
+            ("x", "I/N, for example 1/4"),
+            ("", "I/N"),
+            ("1", "I/N"),
+            ("1/", "I/N"),
+            ("/4", "I/N"),
+            ("+1/4", "I/N"),
+            ("-1/4", "I/N"),
+            ("1/2/3", "I/N"),
+            (" 1/4", "I/N"),
+            ("0/4", "the shards are 1/4 to 4/4"),
+            ("5/4", "the shards are 1/4 to 4/4"),
+            ("1/0", "is 1 to 10000"),
+            ("1/10001", "is 1 to 10000"),
+            ("1/99999999999999999999999", "I/N"),
+        ] {
+            let error = wrong.parse::<Part>().unwrap_err();
+            assert!(error.contains(told), "{wrong}: {error}");
+        }
+    }
+}

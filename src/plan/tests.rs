@@ -7,6 +7,8 @@ use crate::model::{
     Script, SecondArea, SecretRef, State, Tape, TestKey, TokenSource, Traits,
 };
 
+mod fleet;
+
 const START: &str = "2026-11-22T07:28:48Z";
 
 fn endpoint(name: &str) -> Endpoint {

@@ -398,3 +398,6 @@ impl Joined {
         row.duration_ms = row.duration_ms.max(other.duration_ms);
     }
 }
+
+#[cfg(test)]
+mod tests;

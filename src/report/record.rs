@@ -170,7 +170,8 @@ pub fn hosts<'a>(url: &str, results: impl IntoIterator<Item = &'a CaseResult>) -
             continue;
         }
         // Where the last one leads, nobody answered if there is no answer.
-        let answered = exchange.hops.len() - usize::from(exchange.status.is_none());
+        let broken = exchange.status.is_none() || exchange.error.is_some();
+        let answered = exchange.hops.len() - usize::from(broken);
         let hops = exchange.hops.iter().take(answered);
         let there = hops.filter_map(|hop| host(&hop.location, Some(&hop.url)));
         let there: BTreeSet<_> = there.filter(|host| *host != own).collect();
@@ -237,6 +238,7 @@ pub fn statistics(endpoints: &[EndpointRecord], results: &[CaseResult]) -> Vec<T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Exchange, Hop};
     use crate::report::sample;
 
     fn fold(events: impl IntoIterator<Item = Event>) -> Option<RunRecord> {
@@ -345,5 +347,77 @@ mod tests {
     fn no_run_no_record() {
         assert!(fold([]).is_none());
         assert!(fold([Event::RunInterrupted]).is_none());
+    }
+
+    fn exchange(url: &str, hops: &[(&str, &str)], status: Option<u16>) -> Exchange {
+        let record = sample::record();
+        let mut exchanges = record.results.iter().flat_map(|result| &result.exchanges);
+        let hops = hops.iter().map(|(from, to)| Hop {
+            url: (*from).into(),
+            status: 307,
+            location: (*to).into(),
+            token_forwarded: false,
+        });
+        Exchange {
+            url: url.into(),
+            hops: hops.collect(),
+            status,
+            error: None,
+            ..exchanges.next().unwrap().clone()
+        }
+    }
+
+    #[test]
+    fn hosts_behind_a_redirector_are_those_that_answered() {
+        const OWN: &str = "https://se.example.org:8443/f";
+        const ONE: &str = "https://d1.example.org:1095/f?authz=x";
+        const TWO: &str = "https://d2.example.org/f";
+        let mut result = sample::record().results[0].clone();
+        result.exchanges = vec![
+            exchange(OWN, &[], Some(200)),
+            exchange(OWN, &[(OWN, ONE)], Some(200)),
+            exchange(OWN, &[(OWN, ONE), (ONE, TWO)], Some(200)),
+            // Nobody answered at the second.
+            exchange(OWN, &[(OWN, ONE), (ONE, TWO)], None),
+            // Its own host and relative places are no others.
+            exchange(
+                OWN,
+                &[(OWN, "/f/"), (OWN, "https://se.example.org:8443/g")],
+                Some(200),
+            ),
+            // A partner of a transfer has pools of its own.
+            exchange(
+                "https://other.example.org/f",
+                &[("https://other.example.org/f", TWO)],
+                Some(200),
+            ),
+            exchange(
+                OWN,
+                &[(OWN, "http://"), (OWN, "//d2.example.org/\u{202e}")],
+                Some(200),
+            ),
+        ];
+        let seen = hosts("https://se.example.org:8443/wlcg", [&result]);
+        let seen: Vec<_> = seen
+            .iter()
+            .map(|seen| (seen.host.as_str(), seen.exchanges))
+            .collect();
+        assert_eq!(
+            seen,
+            [("d1.example.org:1095", 3), ("d2.example.org:443", 2)]
+        );
+    }
+
+    #[test]
+    fn made_up_hosts_are_capped() {
+        let mut result = sample::record().results[0].clone();
+        let own = "https://se.example.org/";
+        let made_up = (0..1000).map(|n| format!("https://{n}{}.example.org/", "x".repeat(2000)));
+        result.exchanges = made_up
+            .map(|there| exchange(own, &[(own, &there)], Some(200)))
+            .collect();
+        let seen = hosts(own, [&result]);
+        assert_eq!(seen.len(), HostSeen::MOST);
+        assert!(seen.iter().all(|seen| seen.host.len() < 300));
     }
 }

@@ -1,12 +1,15 @@
 //! The "Statistics by Tag" table that operations meetings read, with what it needs said below it.
 
-use crate::model::{CaseResult, RunRecord, TagRow, Verdict};
+use crate::model::{CaseResult, HostSeen, RunRecord, TagRow, Verdict};
 
 use super::style::Style;
 use super::text::line;
 
 /// Titles of the columns behind the tag.
 const TITLES: [&str; 7] = ["Total", "Pass", "Warn", "Fail", "Error", "Skip", "Elapsed"];
+
+/// Hosts behind an endpoint that are named.
+const HOSTS: usize = 8;
 
 /// The table and its footnotes.
 pub fn write(record: &RunRecord, style: Style) -> String {
@@ -99,6 +102,13 @@ fn footnotes(record: &RunRecord) -> Vec<String> {
             ));
         }
     }
+    for endpoint in record.endpoints.iter().filter(|row| !row.hosts.is_empty()) {
+        let name = line(&endpoint.name);
+        notes.push(format!(
+            "Hosts seen: behind {name}: {}",
+            hosts(&endpoint.hosts)
+        ));
+    }
     for usage in &record.run.issuers {
         notes.push(format!(
             "Token requests: {} to {}, for {} distinct tokens",
@@ -138,6 +148,19 @@ fn footnotes(record: &RunRecord) -> Vec<String> {
         }
     }
     notes
+}
+
+/// `one:443 (12), two:443 (3) and 5 more`
+fn hosts(seen: &[HostSeen]) -> String {
+    let shown = seen.iter().take(HOSTS);
+    let shown: Vec<_> = shown
+        .map(|seen| format!("{} ({})", line(&seen.host), seen.exchanges))
+        .collect();
+    let rest = match seen.len().saturating_sub(HOSTS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &rest
 }
 
 #[cfg(test)]
@@ -193,5 +216,27 @@ Objects that could not be removed; `touchstone clean` tries again: 3
         record.endpoints.clear();
         record.statistics.clear();
         assert_eq!(write(&record, Style::Plain).lines().count(), 1);
+    }
+
+    #[test]
+    fn hosts_behind_a_redirector_are_told_up_to_a_number() {
+        let mut record = sample::record();
+        record.endpoints[0].hosts = (0..10)
+            .map(|n| HostSeen {
+                host: format!("d{n}\u{1b}[2J\n.example.org:1095"),
+                exchanges: 10 - n,
+            })
+            .collect();
+        let table = write(&record, Style::Plain);
+        let note = table
+            .lines()
+            .find(|line| line.starts_with("Hosts seen: "))
+            .unwrap();
+        assert!(
+            note.starts_with("Hosts seen: behind se-alpha: d0"),
+            "{note}"
+        );
+        assert!(note.ends_with(":1095 (3) and 2 more"), "{note}");
+        assert!(!table.contains('\u{1b}'));
     }
 }
