@@ -45,7 +45,7 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
         on_trial: inventory.issuers.iter().map(|i| i.name.clone()).collect(),
     };
     let only = stage.judged();
-    run::judge(inventory, &catalogue, &only, &judging, ears, redactor).await
+    run::judge(inventory, &catalogue, &only, &judging, ears, None, redactor).await
 }
 
 /// The faults of those names.

@@ -6,6 +6,7 @@ mod clean;
 mod coverage;
 mod demo;
 mod explain;
+mod history;
 mod inputs;
 mod issuer;
 mod list;
@@ -13,6 +14,7 @@ mod listen;
 mod output;
 mod progress;
 mod prove;
+mod remember;
 mod run;
 mod serve;
 mod stage;
@@ -101,6 +103,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Prove(arguments) => prove::main(&arguments, redactor).await,
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
+        Command::History(arguments) => history::main(&arguments),
         Command::Token(command) => token::main(&command, redactor).await,
         Command::Issuer(command) => issuer::main(&command, redactor),
     }
