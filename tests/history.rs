@@ -8,7 +8,10 @@ use std::path::Path;
 use std::process::Stdio;
 
 use common::lab::{Ended, Lab, read_record};
+use jiff::SignedDuration;
 use serde_json::Value;
+use touchstone::history::History;
+use touchstone::model::{CaseResult, EndpointRecord, RunId, RunRecord, Verdict};
 
 const CASE: &str = "capability.create.no-overwrite";
 /// Few cases, for a run that takes no time.
@@ -248,7 +251,7 @@ fn wrong_questions_are_answered_with_what_to_do() {
     assert!(!lab.path("reports").exists(), "asking makes nothing");
 
     let down = lab.storage(&["down"]);
-    let hostile = "    software: \"<script>alert(1)</script>\"\n";
+    let hostile = "    type: \"<script>alert(1)</script>\"\n";
     lab.endpoints(&[("se-alpha", down.url())], hostile);
     lab.run(&FEW).expect(3);
     let index = fs::read_to_string(lab.path("reports/index.html")).expect("the index");
@@ -276,5 +279,74 @@ fn wrong_questions_are_answered_with_what_to_do() {
         assert!(matches!(ended.code, Some(2 | 3)), "{ended:?}");
         assert!(ended.stderr.contains(expected), "{}", ended.stderr);
         assert_eq!(ended.stdout, "");
+    }
+}
+
+/// Where [`fill`] leaves its history.
+const FILLED: &str = "TOUCHSTONE_FILLED_HISTORY";
+
+#[test]
+#[ignore = "fills the history that benches/history measures"]
+fn fill() {
+    let path = std::env::var_os(FILLED).expect("the path of the file to fill");
+    let mut history = History::open(Path::new(&path)).expect("a history");
+    let mut record = large();
+    let now = record.run.started;
+    for day in 0..365 {
+        record.run.started = now - SignedDuration::from_hours(24 * (364 - day));
+        record.run.id = RunId::new(record.run.started, u32::try_from(day).expect("a day"));
+        for (place, result) in record.results.iter_mut().enumerate() {
+            let place = i64::try_from(place).expect("a place");
+            // Each hundredth case fails for good one day, and others come and go.
+            result.verdict = match (place % 100, (place * 7919 + day * 104_729) % 211) {
+                (0, _) if place % 365 < day => Verdict::Fail,
+                (_, 0) => Verdict::Error,
+                (1..20, _) => Verdict::Skip,
+                _ => Verdict::Pass,
+            };
+        }
+        let begun = std::time::Instant::now();
+        history.recall(&mut record).expect("the past");
+        let recalled = begun.elapsed();
+        history.record(&record, None).expect("it is written");
+        let times = format!(
+            "recalled in {recalled:?}, recorded in {:?}\n",
+            begun.elapsed() - recalled
+        );
+        fs::write(Path::new(&path).with_extension("txt"), times).expect("a file");
+    }
+}
+
+/// A run of 300 cases at 200 endpoints, made of a small real one.
+fn large() -> RunRecord {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("se", storage.url())], "");
+    lab.run(&["run", "--no-history", "--case", CASE]).expect(0);
+    let text = fs::read_to_string(lab.path("reports/latest/run.json")).expect("the record");
+    let small = touchstone::report::json::read(&text).expect("a record");
+    let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
+    let cases: Vec<_> = catalogue.cases().take(300).collect();
+    assert_eq!(cases.len(), 300);
+    let names: Vec<_> = (0..200)
+        .map(|number| format!("se-{number:03}.example.org"))
+        .collect();
+    let endpoint = |name: &String| EndpointRecord {
+        name: name.clone(),
+        ..small.endpoints[0].clone()
+    };
+    let result = |name: &String, case: &touchstone::model::Case| CaseResult {
+        endpoint: name.clone(),
+        case: case.id.clone(),
+        exchanges: Vec::new(),
+        ..small.results[0].clone()
+    };
+    let results = names
+        .iter()
+        .flat_map(|name| cases.iter().map(move |case| result(name, case)));
+    RunRecord {
+        endpoints: names.iter().map(endpoint).collect(),
+        results: results.collect(),
+        ..small.clone()
     }
 }
