@@ -76,6 +76,13 @@ Examples:
   touchstone serve issuer --dir issuer
   touchstone serve storage --fault create-overwrites")]
     Serve(ServeArgs),
+    /// Tells what earlier runs found: of all endpoints together, or since when and how steadily of each case
+    #[command(after_help = "Examples:
+  touchstone history
+  touchstone history --endpoint my-se
+  touchstone history --case 'path.*' --last 90 --format json
+  touchstone history --prune 400d")]
+    History(HistoryArgs),
     /// Looks into tokens, obtains one, or logs a person in
     #[command(subcommand)]
     Token(TokenCommand),
@@ -203,6 +210,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Part>,
     #[command(flatten)]
+    pub remembering: Remembering,
+    #[command(flatten)]
     pub judging: Judging,
 }
 
@@ -218,6 +227,41 @@ pub struct MergeArgs {
     /// Where the reports go [default: reports/<run id>-merged, with reports/latest pointing to it]
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
+}
+
+/// What a run leaves to later ones.
+#[derive(Clone, Debug, Args)]
+pub struct Remembering {
+    /// Compares this run with no other one, and leaves nothing to later ones
+    #[arg(long)]
+    pub no_history: bool,
+    /// The verdicts of all runs [default: reports/history.sqlite; with --report-dir none is kept]
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Forget runs that are older
+    #[arg(long, value_name = "DAYS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub history_days: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The cases of the endpoints whose name matches
+    #[arg(long = "endpoint", value_name = "GLOB", num_args = 1..)]
+    pub endpoints: Vec<String>,
+    /// The cases whose id matches
+    #[arg(long = "case", value_name = "GLOB", num_args = 1..)]
+    pub cases: Vec<String>,
+    /// The verdicts of all runs
+    #[arg(long, value_name = "FILE", default_value = super::remember::HISTORY)]
+    pub history: PathBuf,
+    /// So many runs, of each endpoint where cases are told
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub last: u32,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Forget the runs that began longer ago than this, and tell nothing
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["endpoints", "cases", "last", "format"])]
+    pub prune: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -47,7 +47,7 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
         each_address: false,
     };
     let only = stage.judged();
-    run::judge(inventory, &catalogue, &only, &judging, ears, redactor).await
+    run::judge(inventory, &catalogue, &only, &judging, ears, None, redactor).await
 }
 
 /// The faults of those names.

@@ -7,6 +7,7 @@ mod clean;
 mod coverage;
 mod demo;
 mod explain;
+mod history;
 mod inputs;
 mod issuer;
 mod list;
@@ -15,6 +16,7 @@ mod merge;
 mod output;
 mod progress;
 mod prove;
+mod remember;
 mod run;
 mod serve;
 mod stage;
@@ -104,6 +106,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Prove(arguments) => prove::main(&arguments, redactor).await,
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
+        Command::History(arguments) => history::main(&arguments),
         Command::Token(command) => token::main(&command, redactor).await,
         Command::Issuer(command) => issuer::main(&command, redactor),
     }

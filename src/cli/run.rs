@@ -22,6 +22,7 @@ use super::args::{Judging, RunArgs};
 use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
+use super::remember::Memory;
 use super::{addresses, exit, inputs, listen, write};
 
 /// `touchstone run`
@@ -46,6 +47,7 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
         &arguments.only,
         &arguments.judging,
         ears,
+        Memory::of(&arguments.remembering, arguments.judging.report_dir.is_none()),
         redactor,
     )
     .await
@@ -78,6 +80,7 @@ pub async fn judge(
     only: &[String],
     judging: &Judging,
     ears: Ears,
+    memory: Option<Memory>,
     redactor: &Redactor,
 ) -> Result<u8, Failed> {
     if let Some(jobs) = judging.jobs {
@@ -124,13 +127,19 @@ pub async fn judge(
         })
         .await?;
     drop(progress);
-    let record = recorder.finish().ok_or_else(no_record)?;
+    let mut record = recorder.finish().ok_or_else(no_record)?;
+    if let Some(memory) = &memory {
+        memory.take_in(&mut record);
+    }
     let mut code = exit_code(record.run.interrupted, &record.results);
     let style = output::style_of_stdout();
     let printed = output::result(&report::failures::write(&record, style))
         .and_then(|()| output::result(&report::table::write(&record, style)));
     if !folder.write(&record) && code == exit::OK {
         code = exit::REPORT;
+    }
+    if let Some(memory) = &memory {
+        memory.write_index(&record);
     }
     finish(ledger);
     // The reports are there even when nobody reads stdout to its end.

@@ -468,7 +468,12 @@ fn broken_files_are_refused_and_kept() {
         error.to_string().contains("are not those of its cases"),
         "{error}"
     );
-    other.execute("UPDATE run SET id = 'x' WHERE id = (SELECT max(id) FROM run)", []).unwrap();
+    other
+        .execute(
+            "UPDATE run SET id = 'x' WHERE id = (SELECT max(id) FROM run)",
+            [],
+        )
+        .unwrap();
     assert!(matches!(
         History::read(&path).unwrap().runs(1),
         Err(HistoryError::Damaged { .. })

@@ -12,6 +12,7 @@ use crate::model::RunRecord;
 pub mod curl;
 mod detail;
 pub mod failures;
+pub mod index;
 pub mod json;
 pub mod junit;
 pub mod matrix;
