@@ -20,6 +20,7 @@
 //! | [`token`] | sources, the broker, minted tokens, what is in a token and whether it is right |
 //! | [`http`] | exchanges with storage elements |
 //! | [`check`] | expectation and answer in, findings out |
+//! | [`import`] | what others publish about storage, in our words |
 //! | [`run`] | carries a plan out and tears down |
 //! | [`report`] | the run record in every format |
 //! | [`redact`] | the one place that knows what is secret |
@@ -33,6 +34,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod import;
 pub mod model;
 pub mod plan;
 pub mod redact;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::config::{self, Catalogue, Source};
 use crate::model::{
-    Account, ClientAuthentication, Endpoint, Inventory, Issuer, Limits, OAuthClient, SecretRef,
-    TestKey, TokenSource, Traits, Trust,
+    Account, ClientAuthentication, DowntimeSource, Endpoint, Inventory, Issuer, Limits,
+    OAuthClient, SecretRef, TestKey, TokenSource, Traits, Trust,
 };
 
 use super::args::{Files, Target};
@@ -85,6 +85,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
         redirect_hosts: Vec::new(),
     };
     Ok(Inventory {
+        downtimes: Vec::new(),
         issuers,
         endpoints: vec![Arc::new(endpoint)],
     })
@@ -113,6 +114,11 @@ fn apply(target: &Target, inventory: &mut Inventory) -> Result<(), Failed> {
     }
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
         endpoint.ca.extend(trust.iter().cloned());
+    }
+    for source in &mut inventory.downtimes {
+        if let DowntimeSource::Feed(feed) = source {
+            feed.ca.extend(trust.iter().cloned());
+        }
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ mod check;
 mod clean;
 mod coverage;
 mod demo;
+mod downtimes;
 mod explain;
+mod import;
 mod inputs;
 mod issuer;
 mod list;
@@ -102,6 +104,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
         Command::Token(command) => token::main(&command, redactor).await,
+        Command::Import(arguments) => import::main(&arguments),
         Command::Issuer(command) => issuer::main(&command, redactor),
     }
 }

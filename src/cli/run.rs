@@ -21,7 +21,7 @@ use super::args::{Judging, RunArgs};
 use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
-use super::{exit, inputs, listen, write};
+use super::{downtimes, exit, inputs, listen, write};
 
 /// `touchstone run`
 pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -89,7 +89,10 @@ pub async fn judge(
     selection.pairs = ears.pairs;
     selection.issuers = ears.issuers;
     selection.on_trial = ears.on_trial;
-    let plan = plan(&inventory, catalogue, &selection)?;
+    let (downtimes, notes) = downtimes::all(&inventory).await;
+    selection.downtimes = downtimes;
+    let mut plan = plan(&inventory, catalogue, &selection)?;
+    plan.notes = notes;
     let folder = Folder::new(judging.report_dir.as_deref(), &plan.run);
     let mut progress = Progress::stderr(output::style_of_stderr());
     let mut recorder = Recorder::default();

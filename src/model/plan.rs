@@ -26,6 +26,8 @@ pub struct Plan {
     pub partners: Vec<Arc<PartnerPlan>>,
     /// In a run of all with all, how many of the ordered pairs are tried.
     pub pairs: Option<Pairs>,
+    /// What whoever reads the reports has to know of the run as a whole.
+    pub notes: Vec<String>,
 }
 
 /// An endpoint as the other side of a COPY.
@@ -52,6 +54,8 @@ pub struct EndpointPlan {
     pub second: Option<TokenRequest>,
     /// With which requests to the tape REST API are looked at and taken back.
     pub tape: Option<TokenRequest>,
+    /// Why nothing is sent to it, if somebody has declared a downtime.
+    pub downtime: Option<String>,
     /// The run's directory: the area and `/touchstone-…`.
     pub directory: String,
     /// In the order of the suites.
@@ -92,6 +96,8 @@ pub struct Row<'a> {
     pub profile: Profile,
     /// The software that the file names.
     pub software: Option<String>,
+    /// Why nothing is sent to it, if somebody has declared a downtime.
+    pub downtime: Option<String>,
     /// Its cases.
     pub cases: &'a [CasePlan],
 }
@@ -105,6 +111,7 @@ impl Plan {
             url: planned.endpoint.area_url(),
             profile: planned.profile,
             software: planned.endpoint.software.clone(),
+            downtime: planned.downtime.clone(),
             cases: &planned.cases,
         });
         let issuers = self.issuers.iter().map(|planned| Row {
@@ -113,6 +120,7 @@ impl Plan {
             url: planned.issuer.url.clone(),
             profile: planned.profile,
             software: None,
+            downtime: None,
             cases: &planned.cases,
         });
         endpoints.chain(issuers)

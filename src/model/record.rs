@@ -50,6 +50,9 @@ pub struct RunInfo {
     /// Present where every endpoint copied from and to every other one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<Pairs>,
+    /// What has to be known of the run as a whole, such as lists that could not be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How often an issuer was asked for tokens.
@@ -105,6 +108,9 @@ pub struct EndpointRecord {
     /// The software, as the endpoint's `Server` header or the file names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub software: Option<String>,
+    /// Why nothing was sent to it, if somebody has declared a downtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<String>,
     /// Why nothing could be judged, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreachable: Option<String>,

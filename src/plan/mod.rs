@@ -2,6 +2,7 @@
 //!
 //! Pure: what comes out depends on what goes in alone, the run's name and its start included.
 
+mod downtime;
 mod existing;
 mod expand;
 mod issuers;
@@ -53,11 +54,27 @@ pub fn plan(
     if let Some(seed) = selection.shuffle {
         cases.sort_by_cached_key(|case| shuffled(seed, case));
     }
+    let down = |endpoint: &Endpoint| downtime::of(endpoint, &selection.downtimes, started);
+    // Nobody copies from or to an endpoint that is down.
+    let up: Vec<_> = endpoints
+        .iter()
+        .copied()
+        .filter(|one| down(one).is_none())
+        .collect();
+    let awake = Inventory {
+        endpoints: inventory
+            .endpoints
+            .iter()
+            .filter(|one| down(one).is_none())
+            .cloned()
+            .collect(),
+        ..inventory.clone()
+    };
     let today = started.to_zoned(TimeZone::UTC).date();
     let with_each = selection.pairs.map(|_| {
         // No other case has anything to do with a second endpoint.
         cases.retain(|case| pairs::about(case));
-        pairs::all(inventory, &endpoints, selection, run.as_str())
+        pairs::all(inventory, &up, selection, run.as_str())
     });
     let issuers = match with_each {
         Some(_) => Vec::new(),
@@ -67,7 +84,13 @@ pub fn plan(
     let endpoints: Vec<EndpointPlan> = endpoints
         .into_iter()
         .map(|endpoint| {
-            let site = Site::new(endpoint, inventory, selection, run);
+            let site = Site::new(endpoint, &awake, selection, run);
+            let downtime = down(endpoint);
+            let partner_down = |partner: &str| {
+                let mut all = inventory.endpoints.iter();
+                let reason = down(all.find(|one| one.name == partner)?)?;
+                Some(format!("its partner `{partner}` is {reason}"))
+            };
             let planned = |case: &Arc<Case>, partner: Option<&str>| {
                 let (known, expired) = known_failure(&endpoint.known_failures, case, today);
                 CasePlan {
@@ -75,7 +98,10 @@ pub fn plan(
                     partner: partner.map(ToOwned::to_owned),
                     known,
                     expired,
-                    action: action(&site, case, partner, material.clauses, selection),
+                    action: match downtime.clone().or_else(|| partner_down(partner?)) {
+                        Some(reason) => Action::Skip(reason),
+                        None => action(&site, case, partner, material.clauses, selection),
+                    },
                 }
             };
             let planned = cases.iter().flat_map(|case| match &with_each {
@@ -97,6 +123,7 @@ pub fn plan(
                 tape: tape_observer(inventory, endpoint),
                 directory: format!("{}{}", endpoint.area, site.directory),
                 cases: planned.collect(),
+                downtime: downtime.clone(),
             }
         })
         .collect();
@@ -105,7 +132,7 @@ pub fn plan(
     };
     let mut planned = endpoints.iter().flat_map(|endpoint| &endpoint.cases);
     let partners = match planned.any(with_partner) {
-        true => partners(inventory),
+        true => partners(&awake),
         false => Vec::new(),
     };
     Ok(Plan {
@@ -117,6 +144,7 @@ pub fn plan(
         issuers,
         partners,
         pairs: with_each.map(|(_, counted)| counted),
+        notes: Vec::new(),
     })
 }
 

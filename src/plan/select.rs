@@ -3,7 +3,7 @@ use std::sync::Arc;
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
 
-use crate::model::{Case, Endpoint, ISSUER, Inventory, Issuer, Profile};
+use crate::model::{Case, Downtime, Endpoint, ISSUER, Inventory, Issuer, Profile};
 
 /// Which part of the inventory and the suites to run, and how to judge.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,8 @@ pub struct Selection {
     pub on_trial: Vec<String>,
     /// The issuers are judged, whatever the file says of them.
     pub issuers: bool,
+    /// Endpoints in one of these are left alone.
+    pub downtimes: Vec<Downtime>,
     /// Every endpoint copies from and to every other one, in at most so many ordered pairs.
     pub pairs: Option<usize>,
 }

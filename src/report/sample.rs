@@ -191,6 +191,7 @@ pub(crate) fn plan() -> Plan {
             observer: None,
             second: None,
             tape: None,
+            downtime: None,
             directory: "/touchstone-20261122t072848z-4f2a9c".into(),
             cases: cases.into(),
         }
@@ -199,6 +200,7 @@ pub(crate) fn plan() -> Plan {
         issuers: Vec::new(),
         partners: Vec::new(),
         pairs: None,
+        notes: Vec::new(),
         clauses: std::sync::Arc::from([]),
         run: RunId::new(started, 0x4f_2a9c),
         started,
