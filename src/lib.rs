@@ -20,6 +20,7 @@
 //! | [`token`] | sources, the broker, minted tokens, what is in a token and whether it is right |
 //! | [`http`] | exchanges with storage elements |
 //! | [`check`] | expectation and answer in, findings out |
+//! | [`import`] | what others publish about storage, in our words |
 //! | [`run`] | carries a plan out and tears down |
 //! | [`history`] | what earlier runs found, in a file; alone names the database crate |
 //! | [`report`] | the run record in every format |
@@ -35,6 +36,7 @@ pub mod cli;
 pub mod config;
 pub mod history;
 pub mod http;
+pub mod import;
 pub mod model;
 pub mod plan;
 pub mod redact;

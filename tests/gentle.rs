@@ -85,6 +85,7 @@ impl Counting {
             ..Issuer::bare("counting", self.url.clone())
         };
         let inventory = Inventory {
+            downtimes: Vec::new(),
             issuers: vec![Arc::new(issuer)],
             endpoints: Vec::new(),
         };

@@ -86,6 +86,16 @@ Examples:
     /// Looks into tokens, obtains one, or logs a person in
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Makes an endpoints.yaml of what others publish about storage
+    #[command(after_help = "\
+robot  variables.yaml of the reference suite
+cric   https://wlcg-cric.cern.ch/api/core/service/query/?json&type=SE
+osg    https://topology.opensciencegrid.org/osdf/namespaces
+
+Examples:
+  touchstone import robot variables.yaml -o endpoints.yaml
+  touchstone import cric cric.json -o endpoints.yaml")]
+    Import(ImportArgs),
     /// Makes an issuer of static files, for tests
     #[command(subcommand)]
     Issuer(IssuerCommand),
@@ -335,6 +345,25 @@ pub struct ProveArgs {
     /// Also write proof.json, proof.txt and run.json, which holds every exchange, to this folder
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Whose file it is
+    #[arg(value_enum)]
+    pub from: ImportFrom,
+    /// The file
+    pub file: PathBuf,
+    /// Where the endpoints.yaml goes; a file that is there is not replaced [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ImportFrom {
+    Robot,
+    Cric,
+    Osg,
 }
 
 #[derive(Debug, Args)]

@@ -5,15 +5,15 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::http::{Caller, Client, client_config};
-use crate::model::{Account, Endpoint, ISSUER, Inventory, Issuer, TokenRequest};
+use crate::model::{Account, DowntimeSource, Endpoint, ISSUER, Inventory, Issuer, TokenRequest};
 use crate::plan;
 use crate::redact::Redactor;
-use crate::report::text::line;
+use crate::report::text::{count, line};
 use crate::token::{Broker, Fit, Token, claims};
 
 use super::args::CheckArgs;
 use super::output::{self, Failed};
-use super::{exit, inputs};
+use super::{downtimes, exit, inputs};
 
 /// Days before its last one on which a known failure is spoken of.
 const SOON: i64 = 14;
@@ -30,7 +30,11 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
         catalogue.suites.len(),
         catalogue.clauses.len()
     ))?;
-    for note in expiries(&inventory, Timestamp::now()) {
+    let now = Timestamp::now();
+    for note in expiries(&inventory, now)
+        .into_iter()
+        .chain(over(&inventory, now))
+    {
         output::note(&note);
     }
     trust(&inventory)?;
@@ -55,6 +59,11 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
     for (well, answer) in tokens(&inventory, redactor).await {
         fine &= well;
         let _ = writeln!(text, "{}", line(&answer));
+    }
+    if !inventory.downtimes.is_empty() {
+        let (outages, unknown) = downtimes::all(&inventory).await;
+        fine &= unknown.is_empty();
+        let _ = writeln!(text, "downtimes: {} known", count(outages.len(), "outage"));
     }
     output::result(&text)?;
     Ok(if fine { exit::OK } else { exit::UNDECIDED })
@@ -87,6 +96,26 @@ fn expiries(inventory: &Inventory, now: Timestamp) -> Vec<String> {
         ))
     })
     .collect()
+}
+
+/// Declared downtimes that came to their end.
+fn over(inventory: &Inventory, now: Timestamp) -> Vec<String> {
+    let declared = inventory
+        .downtimes
+        .iter()
+        .filter_map(|source| match source {
+            DowntimeSource::Declared(downtime) => Some(downtime),
+            DowntimeSource::Feed(_) => None,
+        });
+    declared
+        .filter(|downtime| downtime.until <= now)
+        .map(|downtime| {
+            format!(
+                "note: {}: this downtime is over; remove it",
+                downtime.source
+            )
+        })
+        .collect()
 }
 
 /// Whether everybody who is to be trusted can be read.
@@ -182,6 +211,7 @@ async fn one_account(
         .map(|account| own(&account.groups))
         .unwrap_or_default();
     let alone = Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(Issuer {
             accounts: account.cloned().into_iter().collect(),
             ..issuer.clone()
@@ -243,6 +273,7 @@ mod tests {
             ..Issuer::bare("one", "https://one.example.org/")
         };
         let inventory = Inventory {
+            downtimes: Vec::new(),
             issuers: vec![Arc::new(issuer)],
             ..Inventory::default()
         };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::config::{self, Catalogue, Source};
 use crate::model::{
-    Account, ClientAuthentication, Endpoint, Inventory, Issuer, Limits, OAuthClient, SecretRef,
-    TestKey, TokenSource, Traits, Trust,
+    Account, ClientAuthentication, DowntimeSource, Endpoint, Inventory, Issuer, Limits,
+    OAuthClient, SecretRef, TestKey, TokenSource, Traits, Trust,
 };
 
 use super::args::{Files, Target};
@@ -86,6 +86,7 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
         address: None,
     };
     Ok(Inventory {
+        downtimes: Vec::new(),
         issuers,
         endpoints: vec![Arc::new(endpoint)],
     })
@@ -114,6 +115,11 @@ fn apply(target: &Target, inventory: &mut Inventory) -> Result<(), Failed> {
     }
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
         endpoint.ca.extend(trust.iter().cloned());
+    }
+    for source in &mut inventory.downtimes {
+        if let DowntimeSource::Feed(feed) = source {
+            feed.ca.extend(trust.iter().cloned());
+        }
     }
     Ok(())
 }

@@ -6,8 +6,10 @@ mod check;
 mod clean;
 mod coverage;
 mod demo;
+mod downtimes;
 mod explain;
 mod history;
+mod import;
 mod inputs;
 mod issuer;
 mod list;
@@ -108,6 +110,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Serve(arguments) => serve::main(&arguments).await,
         Command::History(arguments) => history::main(&arguments),
         Command::Token(command) => token::main(&command, redactor).await,
+        Command::Import(arguments) => import::main(&arguments),
         Command::Issuer(command) => issuer::main(&command, redactor),
     }
 }

@@ -23,7 +23,7 @@ use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
 use super::remember::Memory;
-use super::{addresses, exit, inputs, listen, write};
+use super::{addresses, downtimes, exit, inputs, listen, write};
 
 /// `touchstone run`
 pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -104,7 +104,10 @@ pub async fn judge(
         let chosen = selection.endpoints(&inventory).map_err(selected_nothing)?;
         selection.addresses = addresses::of(&chosen).await;
     }
-    let plan = plan(&inventory, catalogue, &selection)?;
+    let (downtimes, notes) = downtimes::all(&inventory).await;
+    selection.downtimes = downtimes;
+    let mut plan = plan(&inventory, catalogue, &selection)?;
+    plan.notes = notes;
     if let Some(shard) = &plan.shard {
         tell(shard, &plan);
     }

@@ -215,7 +215,11 @@ impl Stage {
                 }))
             })
             .collect::<Result<_, Failed>>()?;
-        Ok(Inventory { issuers, endpoints })
+        Ok(Inventory {
+            issuers,
+            endpoints,
+            downtimes: Vec::new(),
+        })
     }
 
     /// What a file would say of the issuer.

@@ -7,10 +7,10 @@ use super::problem::{Problem, Problems};
 use super::source::{Source, lines};
 use super::tree::Kind;
 use super::yaml;
-use super::{endpoints, issuers};
+use super::{downtimes, endpoints, issuers};
 use crate::model::Inventory;
 
-const KEYS: [&str; 4] = ["issuers", "endpoints", "oauth", "oidc-agent"];
+const KEYS: [&str; 5] = ["issuers", "endpoints", "downtimes", "oauth", "oidc-agent"];
 
 /// A file that could be read.
 #[derive(Clone, Debug)]
@@ -72,6 +72,7 @@ fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>, catalogue: &Catalogue) -> In
         .and_then(|entry| entry.named(d));
     let endpoints = endpoints.unwrap_or_default();
     let names: Vec<&str> = endpoints.iter().map(|entry| entry.name).collect();
+    let downtimes = downtimes::read(d, file, &names);
     let endpoints = endpoints
         .iter()
         .filter_map(|entry| endpoints::read(d, *entry, &names, &issuers, catalogue))
@@ -80,6 +81,7 @@ fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>, catalogue: &Catalogue) -> In
     Inventory {
         issuers: issuers.all,
         endpoints,
+        downtimes,
     }
 }
 

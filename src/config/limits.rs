@@ -67,7 +67,8 @@ fn duration(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str, usual: Dur
         .unwrap_or(usual)
 }
 
-fn one(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Duration> {
+/// Reads one duration.
+pub(super) fn one(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Duration> {
     if let Kind::Integer(number) = entry.value.kind {
         d.error(entry.mark(), format!("`{}` needs a unit", entry.name))
             .help(format!("write `{number}s` for seconds"));

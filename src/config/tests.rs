@@ -3,6 +3,7 @@
 mod accounts;
 mod asks;
 mod catalogue;
+mod downtimes;
 mod hostile;
 mod inventory;
 mod known;

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Account, CaseId, Expresses, Place, Profile};
+use super::{Account, CaseId, DowntimeSource, Expresses, Place, Profile};
 
 /// What `endpoints.yaml` says, checked: the storage to judge and the issuers to ask.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub struct Inventory {
     pub issuers: Vec<Arc<Issuer>>,
     /// In the order of the file.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// Where it is said when endpoints are not to be judged.
+    pub downtimes: Vec<DowntimeSource>,
 }
 
 impl Inventory {

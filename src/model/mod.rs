@@ -3,6 +3,7 @@
 mod ask;
 mod case;
 mod clause;
+mod downtime;
 mod endpoint;
 mod exchange;
 mod finding;
@@ -25,6 +26,7 @@ mod transfer;
 pub use ask::*;
 pub use case::*;
 pub use clause::*;
+pub use downtime::*;
 pub use endpoint::*;
 pub use exchange::*;
 pub use finding::*;

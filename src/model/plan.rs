@@ -28,6 +28,8 @@ pub struct Plan {
     pub pairs: Option<Pairs>,
     /// Where this is what one of several machines does, which part that is.
     pub shard: Option<Shard>,
+    /// What whoever reads the reports has to know of the run as a whole.
+    pub notes: Vec<String>,
 }
 
 /// An endpoint as the other side of a COPY.
@@ -54,6 +56,8 @@ pub struct EndpointPlan {
     pub second: Option<TokenRequest>,
     /// With which requests to the tape REST API are looked at and taken back.
     pub tape: Option<TokenRequest>,
+    /// Why nothing is sent to it, if somebody has declared a downtime.
+    pub downtime: Option<String>,
     /// The run's directory: the area and `/touchstone-…`.
     pub directory: String,
     /// In the order of the suites.
@@ -94,6 +98,8 @@ pub struct Row<'a> {
     pub profile: Profile,
     /// The software that the file names.
     pub software: Option<String>,
+    /// Why nothing is sent to it, if somebody has declared a downtime.
+    pub downtime: Option<String>,
     /// Its cases.
     pub cases: &'a [CasePlan],
 }
@@ -107,6 +113,7 @@ impl Plan {
             url: planned.endpoint.area_url(),
             profile: planned.profile,
             software: planned.endpoint.software.clone(),
+            downtime: planned.downtime.clone(),
             cases: &planned.cases,
         });
         let issuers = self.issuers.iter().map(|planned| Row {
@@ -115,6 +122,7 @@ impl Plan {
             url: planned.issuer.url.clone(),
             profile: planned.profile,
             software: None,
+            downtime: None,
             cases: &planned.cases,
         });
         endpoints.chain(issuers)

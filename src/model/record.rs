@@ -53,6 +53,9 @@ pub struct RunInfo {
     /// Present where this is a part of a run that others join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
+    /// What has to be known of the run as a whole, such as lists that could not be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Which part of a run a record holds. Rows are endpoints and issuers; they and their cases count from 0 in
@@ -138,6 +141,9 @@ pub struct EndpointRecord {
     /// The software, as the endpoint's `Server` header or the file names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub software: Option<String>,
+    /// Why nothing was sent to it, if somebody has declared a downtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<String>,
     /// Why nothing could be judged, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreachable: Option<String>,

@@ -225,6 +225,7 @@ mod tests {
         always.subject.always = true;
         let asked = Issuer::bare("asked", "https://b.example.org/");
         let inventory = Inventory {
+            downtimes: Vec::new(),
             issuers: vec![Arc::new(always), Arc::new(asked)],
             endpoints: Vec::new(),
         };

@@ -2,6 +2,7 @@
 //!
 //! Pure: what comes out depends on what goes in alone, the run's name and its start included.
 
+mod downtime;
 mod existing;
 mod expand;
 mod issuers;
@@ -55,6 +56,22 @@ pub fn plan(
     if let Some(seed) = selection.shuffle {
         cases.sort_by_cached_key(|case| shuffled(seed, case));
     }
+    let down = |endpoint: &Endpoint| downtime::of(endpoint, &selection.downtimes, started);
+    // Nobody copies from or to an endpoint that is down.
+    let up: Vec<_> = endpoints
+        .iter()
+        .copied()
+        .filter(|one| down(one).is_none())
+        .collect();
+    let awake = Inventory {
+        endpoints: inventory
+            .endpoints
+            .iter()
+            .filter(|one| down(one).is_none())
+            .cloned()
+            .collect(),
+        ..inventory.clone()
+    };
     let today = started.to_zoned(TimeZone::UTC).date();
     let with_each = selection.pairs.map(|_| {
         // No other case has anything to do with a second endpoint.
@@ -64,7 +81,7 @@ pub fn plan(
             Some(_) => selection.shuffle.unwrap_or_default().to_string(),
             None => run.to_string(),
         };
-        pairs::all(inventory, &endpoints, selection, &seed)
+        pairs::all(inventory, &up, selection, &seed)
     });
     let issuers = match with_each {
         Some(_) => Vec::new(),
@@ -76,7 +93,13 @@ pub fn plan(
         .flat_map(|endpoint| selection.at_each_address(endpoint))
         .map(|endpoint| {
             let endpoint = &endpoint;
-            let site = Site::new(endpoint, inventory, selection, run);
+            let site = Site::new(endpoint, &awake, selection, run);
+            let downtime = down(endpoint);
+            let partner_down = |partner: &str| {
+                let mut all = inventory.endpoints.iter();
+                let reason = down(all.find(|one| one.name == partner)?)?;
+                Some(format!("its partner `{partner}` is {reason}"))
+            };
             let planned = |case: &Arc<Case>, partner: Option<&str>| {
                 let (known, expired) = known_failure(&endpoint.known_failures, case, today);
                 CasePlan {
@@ -84,7 +107,10 @@ pub fn plan(
                     partner: partner.map(ToOwned::to_owned),
                     known,
                     expired,
-                    action: action(&site, case, partner, material.clauses, selection),
+                    action: match downtime.clone().or_else(|| partner_down(partner?)) {
+                        Some(reason) => Action::Skip(reason),
+                        None => action(&site, case, partner, material.clauses, selection),
+                    },
                 }
             };
             let planned = cases.iter().flat_map(|case| match &with_each {
@@ -106,6 +132,7 @@ pub fn plan(
                 tape: tape_observer(inventory, endpoint),
                 directory: format!("{}{}", endpoint.area, site.directory),
                 cases: planned.collect(),
+                downtime: downtime.clone(),
             }
         })
         .collect();
@@ -114,7 +141,7 @@ pub fn plan(
     };
     let mut planned = endpoints.iter().flat_map(|endpoint| &endpoint.cases);
     let partners = match planned.any(with_partner) {
-        true => partners(inventory),
+        true => partners(&awake),
         false => Vec::new(),
     };
     let mut plan = Plan {
@@ -127,6 +154,7 @@ pub fn plan(
         partners,
         pairs: with_each.map(|(_, counted)| counted),
         shard: None,
+        notes: Vec::new(),
     };
     if let Some(part) = selection.shard {
         shard::deal(&mut plan, part);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
 
-use crate::model::{Case, Endpoint, ISSUER, Inventory, Issuer, Profile};
+use crate::model::{Case, Downtime, Endpoint, ISSUER, Inventory, Issuer, Profile};
 
 use super::Part;
 
@@ -32,6 +32,8 @@ pub struct Selection {
     pub on_trial: Vec<String>,
     /// The issuers are judged, whatever the file says of them.
     pub issuers: bool,
+    /// Endpoints in one of these are left alone.
+    pub downtimes: Vec<Downtime>,
     /// Every endpoint copies from and to every other one, in at most so many ordered pairs.
     pub pairs: Option<usize>,
     /// The addresses that are judged on their own, by the name of the endpoint whose host they belong to;

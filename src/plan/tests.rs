@@ -3,8 +3,9 @@ use secrecy::SecretString;
 use super::*;
 use crate::config::{Catalogue, load_catalogue};
 use crate::model::{
-    Account, Alteration, ClientAuthentication, Groups, Issuer, Limits, OAuthClient, Object, Place,
-    Script, SecondArea, SecretRef, State, Tape, TestKey, TokenSource, Traits,
+    Account, Affected, Alteration, ClientAuthentication, Downtime, Groups, Issuer, Limits,
+    OAuthClient, Object, Place, Script, SecondArea, SecretRef, State, Tape, TestKey, TokenSource,
+    Traits,
 };
 
 mod fleet;
@@ -82,6 +83,7 @@ impl Bench {
     fn new(endpoint: Endpoint, issuer: Issuer) -> Self {
         Self {
             inventory: Inventory {
+                downtimes: Vec::new(),
                 issuers: vec![
                     Arc::new(Issuer {
                         name: "neighbour".into(),
@@ -487,4 +489,70 @@ fn everybody_copies_with_everybody_or_with_a_sample() {
             .map(|e| e.endpoint.name.clone());
         assert!(seen.insert((owner.collect::<Vec<_>>(), own)));
     }
+}
+
+#[test]
+fn endpoints_in_downtime_are_left_alone() {
+    let mut bench = Bench::new(endpoint("se-one"), issuer(true));
+    for name in ["se-two", "se-three"] {
+        let mut other = endpoint(name);
+        other.url = format!("https://{name}.example.org:8443").parse().unwrap();
+        other.tpc_partner = (name == "se-three").then(|| "se-one".into());
+        bench.inventory.endpoints.push(Arc::new(other));
+    }
+    let host = bench.inventory.endpoints[0]
+        .url
+        .host_str()
+        .unwrap()
+        .to_owned();
+    let downtime = |of, until: &str| Downtime {
+        of,
+        from: "2026-01-01T00:00:00Z".parse().unwrap(),
+        until: until.parse().unwrap(),
+        reason: "new disks".into(),
+        source: "somebody".into(),
+    };
+    bench.selection.downtimes = vec![
+        downtime(Affected::Hosts(vec![host]), "2999-01-01T00:00:00Z"),
+        downtime(
+            Affected::Endpoints(vec!["se-*".into()]),
+            "2026-01-02T00:00:00Z",
+        ),
+    ];
+    let plan = bench.plan().unwrap();
+    let reason = "in downtime until 2999-01-01T00:00Z: new disks (somebody)";
+    let [one, two, three] = plan.endpoints.as_slice() else {
+        panic!("three endpoints")
+    };
+    assert_eq!(one.downtime.as_deref(), Some(reason));
+    let skipped = |case: &CasePlan| matches!(&case.action, Action::Skip(why) if why == reason);
+    assert!(one.cases.iter().all(skipped));
+    assert_eq!(two.downtime, None, "its downtime is over");
+    assert!(
+        two.cases
+            .iter()
+            .any(|case| matches!(case.action, Action::Run(_)))
+    );
+    let partners: Vec<_> = plan
+        .partners
+        .iter()
+        .map(|one| one.endpoint.name.as_str())
+        .collect();
+    assert_eq!(partners, ["se-two", "se-three"]);
+    let with_partner = three.cases.iter().filter(|case| case.partner.is_some());
+    let told = format!("its partner `se-one` is {reason}");
+    let mut cases = 0;
+    for case in with_partner {
+        assert!(
+            matches!(&case.action, Action::Skip(why) if *why == told),
+            "{:?}",
+            case.action
+        );
+        cases += 1;
+    }
+    assert!(cases > 0);
+
+    bench.selection.pairs = Some(100);
+    let plan = bench.plan().unwrap();
+    assert_eq!(plan.pairs.unwrap().of, 2);
 }

@@ -50,7 +50,10 @@ fn section(record: &RunRecord, endpoint: &EndpointRecord, style: Style) -> Optio
         text += &unexpected_pass(result, style);
     }
     text += &groups(of(Verdict::Error), &style.magenta("ERROR"), style);
-    text += &groups(of(Verdict::Skip), &style.dim("SKIP "), style);
+    match &endpoint.downtime {
+        Some(reason) => text += &downtime(reason, of(Verdict::Skip).count(), style),
+        None => text += &groups(of(Verdict::Skip), &style.dim("SKIP "), style),
+    }
     text += &leftovers(&results, endpoint, style);
     (!text.is_empty()).then(|| heading(endpoint, style) + &text)
 }
@@ -144,6 +147,16 @@ fn groups<'a>(results: impl Iterator<Item = &'a CaseResult>, mark: &str, style: 
         text += "\n";
     }
     text
+}
+
+/// One line instead of a skip for each case.
+fn downtime(reason: &str, cases: usize, style: Style) -> String {
+    format!(
+        "  {}  {}\n{INDENT}nothing was sent there; {} not judged\n\n",
+        style.dim("DOWN "),
+        line(reason),
+        count(cases, "case")
+    )
 }
 
 fn leftovers(results: &[&CaseResult], endpoint: &EndpointRecord, style: Style) -> String {
@@ -306,6 +319,37 @@ What next
   - touchstone clean
       removes what was left behind
 "#);
+    }
+
+    #[test]
+    fn a_downtime_is_one_line() {
+        let mut record = sample::record();
+        let reason = "in downtime until 2026-11-23T08:00Z: new\ndisks (GOCDB)";
+        for endpoint in &mut record.endpoints {
+            endpoint.downtime = Some(reason.into());
+        }
+        record.run.notes = vec!["Downtimes of GOCDB are\x1b not known".into()];
+        for result in &mut record.results {
+            result.verdict = Verdict::Skip;
+            result.reason = Some(reason.into());
+            result.findings.clear();
+            result.cleanup.clear();
+            result.known = None;
+        }
+        let text = write(&record, Style::Plain);
+        let told = "DOWN   in downtime until 2026-11-23T08:00Z: new\\ndisks (GOCDB)";
+        assert_eq!(text.matches(told).count(), 3, "{text}");
+        assert!(!text.contains("SKIP"), "{text}");
+        let table = crate::report::table::write(&record, Style::Plain);
+        assert!(table.contains("Every endpoint is in downtime"), "{table}");
+        assert!(
+            table.contains("Downtimes of GOCDB are\\u{1b} not known"),
+            "{table}"
+        );
+        let back = crate::report::json::write(&record).unwrap();
+        let back = crate::report::json::read(&back).unwrap();
+        assert_eq!(back.run.notes, record.run.notes);
+        assert_eq!(back.endpoints, record.endpoints);
     }
 
     #[test]

@@ -66,6 +66,9 @@ fn suite(record: &RunRecord, endpoint: &EndpointRecord) -> TestSuite {
 /// What there is to say of an endpoint beyond its cases.
 fn about(endpoint: &EndpointRecord) -> Option<String> {
     let mut text = leftovers(&endpoint.leftovers);
+    if let Some(reason) = &endpoint.downtime {
+        text += &format!("not judged: {}\n", line(reason));
+    }
     if let Some(reason) = &endpoint.unreachable {
         text += &format!("unreachable: {}\n", line(reason));
     }

@@ -192,6 +192,7 @@ pub(crate) fn plan() -> Plan {
             observer: None,
             second: None,
             tape: None,
+            downtime: None,
             directory: "/touchstone-20261122t072848z-4f2a9c".into(),
             cases: cases.into(),
         }
@@ -201,6 +202,7 @@ pub(crate) fn plan() -> Plan {
         partners: Vec::new(),
         pairs: None,
         shard: None,
+        notes: Vec::new(),
         clauses: std::sync::Arc::from([]),
         run: RunId::new(started, 0x4f_2a9c),
         started,

@@ -1,6 +1,6 @@
 //! The "Statistics by Tag" table that operations meetings read, with what it needs said below it.
 
-use crate::model::{CaseResult, HostSeen, RunRecord, TagRow, Verdict};
+use crate::model::{CaseResult, EndpointRecord, HostSeen, RunRecord, TagRow, Verdict};
 
 use super::style::Style;
 use super::text::line;
@@ -93,7 +93,15 @@ fn footnotes(record: &RunRecord) -> Vec<String> {
     if record.run.interrupted {
         notes.push("Interrupted: cases that did not finish count as errors.".to_owned());
     }
+    notes.extend(record.run.notes.iter().map(|note| line(note)));
     for endpoint in &record.endpoints {
+        if let Some(reason) = &endpoint.downtime {
+            notes.push(format!(
+                "Not judged: {} is {}",
+                line(&endpoint.name),
+                line(reason)
+            ));
+        }
         if let Some(reason) = &endpoint.unreachable {
             notes.push(format!(
                 "Not reached: {} ({})",
@@ -108,6 +116,10 @@ fn footnotes(record: &RunRecord) -> Vec<String> {
             "Hosts seen: behind {name}: {}",
             hosts(&endpoint.hosts)
         ));
+    }
+    let down = |endpoint: &EndpointRecord| endpoint.downtime.is_some();
+    if !record.endpoints.is_empty() && record.endpoints.iter().all(down) {
+        notes.push("Every endpoint is in downtime: nothing was judged.".to_owned());
     }
     for usage in &record.run.issuers {
         notes.push(format!(

@@ -47,6 +47,7 @@ async fn judged_with(
     let storage = Storage::start(&authority, options).await.unwrap();
     let ca = vec![Trust::Pem(authority.ca_pem().to_owned())];
     let inventory = Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(Issuer {
             test_keys: vec![TestKey {
                 pem: SecretRef::Held(issuer.test_key_pem().clone()),

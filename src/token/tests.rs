@@ -61,6 +61,7 @@ fn given(token: SecretString) -> Account {
 
 fn broker(issuer: Issuer) -> Broker {
     let inventory = Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(issuer)],
         endpoints: Vec::new(),
     };
@@ -176,6 +177,7 @@ async fn a_key_alone_makes_all_tokens() {
         kid: None,
     }];
     let inventory = Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(issuer)],
         endpoints: Vec::new(),
     };
@@ -281,6 +283,7 @@ fn missing_secrets_are_found_before_anything_is_sent() {
         ..Issuer::bare("iam", "https://iam.example.org/")
     };
     let inventory = Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(issuer)],
         endpoints: Vec::new(),
     };

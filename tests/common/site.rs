@@ -41,6 +41,7 @@ pub fn broker(lab: &Lab, source: TokenSource) -> Broker {
         ..Issuer::bare("lab", lab.issuer.url())
     };
     let inventory = Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(issuer)],
         endpoints: Vec::new(),
     };

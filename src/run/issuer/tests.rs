@@ -102,6 +102,7 @@ async fn lab(faults: Vec<&'static Fault>) -> Lab {
         ),
     ];
     let inventory = Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(Issuer {
             accounts,
             test_keys: vec![TestKey {
@@ -239,6 +240,7 @@ fn aimed(url: &str, ca: &str) -> Inventory {
         authentication: ClientAuthentication::Basic(SecretRef::Held("canary-secret".into())),
     };
     Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(Issuer {
             accounts: vec![Account::only(TokenSource::ClientCredentials(client))],
             ca: vec![Trust::Pem(ca.to_owned())],
@@ -428,6 +430,7 @@ async fn what_is_not_declared_is_skipped_with_what_to_write() {
     issuer.subject = IssuerSubject::default();
     issuer.accounts.truncate(1);
     let inventory = Inventory {
+        downtimes: Vec::new(),
         issuers: vec![Arc::new(issuer)],
         endpoints: Vec::new(),
     };

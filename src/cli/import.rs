@@ -1,0 +1,102 @@
+//! `touchstone import`
+
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+
+use crate::config::{self, Source};
+use crate::import::{ImportError, Imported, LARGEST, Origin, import};
+use crate::report::text::{count, line};
+
+use super::args::{ImportArgs, ImportFrom};
+use super::output::{self, Failed};
+use super::{exit, inputs};
+
+/// `touchstone import`
+pub fn main(arguments: &ImportArgs) -> Result<u8, Failed> {
+    let origin = match arguments.from {
+        ImportFrom::Robot => Origin::Robot,
+        ImportFrom::Cric => Origin::Cric,
+        ImportFrom::Osg => Origin::Osg,
+    };
+    let source = read(&arguments.file)?;
+    let imported = import(origin, &source).map_err(|error| match error {
+        ImportError::Yaml(problems) => Failed::Problems(problems),
+        other => Failed::Usage(line(&other.to_string())),
+    })?;
+    expect_good(&imported)?;
+    let told = format!(
+        "{} and {} on what was not carried over",
+        count(imported.endpoints, "endpoint"),
+        count(imported.left, "remark")
+    );
+    match &arguments.output {
+        None => {
+            output::result(&imported.text)?;
+            output::note(&told);
+        }
+        Some(path) => {
+            write(path, &imported.text)?;
+            let path = path.display();
+            output::note(&format!(
+                "{path}: {told}; `touchstone check -e {path}` reads it"
+            ));
+        }
+    }
+    Ok(exit::OK)
+}
+
+fn read(path: &Path) -> Result<Source, Failed> {
+    let name = path.display().to_string();
+    let failed = |message: &str| Failed::Usage(format!("{name}: {message}"));
+    let file = match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(failed("there is no such file"));
+        }
+        Err(error) => Err(error),
+        // Reading a pipe or a device might never end.
+        Ok(meta) if !meta.is_file() => return Err(failed("it is no file")),
+        Ok(_) => std::fs::File::open(path),
+    };
+    let mut bytes = Vec::new();
+    file.and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| failed(&format!("it cannot be read: {error}")))?;
+    if bytes.len() > LARGEST {
+        return Err(failed(&format!("it holds more than {} MiB", LARGEST >> 20)));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source {
+            name: name.into(),
+            text: text.into(),
+        }),
+        Err(_) => Err(failed("it is not UTF-8")),
+    }
+}
+
+/// What we have made is what we read ourselves.
+fn expect_good(imported: &Imported) -> Result<(), Failed> {
+    let source = Source {
+        name: "what was made".into(),
+        text: imported.text.as_str().into(),
+    };
+    let catalogue = inputs::catalogue(None)?;
+    config::load_inventory(&source, &catalogue)?;
+    Ok(())
+}
+
+/// A file that is there already may be the work of a day.
+fn write(path: &Path, text: &str) -> Result<(), Failed> {
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| {
+            let path = path.display();
+            match error.kind() {
+                ErrorKind::AlreadyExists => Failed::Usage(format!(
+                    "{path}: it is there already, and is not replaced; name another file with -o"
+                )),
+                _ => Failed::Usage(format!("{path}: it cannot be written: {error}")),
+            }
+        })
+}

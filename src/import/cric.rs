@@ -1,0 +1,196 @@
+//! Storage of WLCG CRIC: `/api/core/service/query/?json&type=SE`, also grouped by site, and whatever else
+//! has the same storage elements inside.
+
+use serde_json::{Map, Value};
+
+use super::file::{Endpoint, File, known_issuer};
+use crate::config::split_area_url;
+
+/// Levels of lists and groups above the storage elements.
+const LEVELS: usize = 4;
+
+pub(super) fn read(root: &Value) -> Result<File, String> {
+    let mut file = File::default();
+    let mut found = 0;
+    walk(root, "storage", LEVELS, &mut |name, storage, protocols| {
+        found += 1;
+        element(&mut file, name, storage, protocols);
+    });
+    if found == 0 {
+        return Err("there is no storage element with `protocols` in it; expected the answer of https://wlcg-cric.cern.ch/api/core/service/query/?json&type=SE".into());
+    }
+    Ok(file)
+}
+
+type Members = Map<String, Value>;
+
+/// Every object that has `protocols`, with its name.
+fn walk(value: &Value, name: &str, levels: usize, take: &mut impl FnMut(&str, &Members, &Members)) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::Object(protocols)) = object.get("protocols") {
+                let name = text(object, "name").unwrap_or(name);
+                take(name, object, protocols);
+            } else if levels > 0 {
+                for (name, value) in object {
+                    walk(value, name, levels - 1, take);
+                }
+            }
+        }
+        Value::Array(items) if levels > 0 => {
+            for item in items {
+                walk(item, name, levels - 1, take);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn element(file: &mut File, name: &str, storage: &Members, protocols: &Members) {
+    let site = text(storage, "rcsite").or_else(|| text(storage, "site"));
+    let what = match site {
+        Some(site) => format!("{name} of {site}"),
+        None => name.to_owned(),
+    };
+    if let Some(state) = inactive(storage) {
+        return file.left(&what, &format!("its state is {state}"));
+    }
+    if let Some(state) = text(storage, "rcsite_state").filter(|state| *state != "ACTIVE") {
+        return file.left(&what, &format!("the state of its site is {state}"));
+    }
+    let mut others = Vec::new();
+    let mut doors = Vec::new();
+    for (key, protocol) in protocols {
+        let Value::Object(protocol) = protocol else {
+            continue;
+        };
+        let url = text(protocol, "endpoint").unwrap_or_default();
+        let rest = url.strip_prefix("davs://").or(url.strip_prefix("https://"));
+        let Some(rest) = rest else {
+            others.push(url.split("://").next().unwrap_or_default());
+            continue;
+        };
+        if let Some(state) = inactive(protocol) {
+            file.left(
+                &format!("{key} of {what}"),
+                &format!("its state is {state}"),
+            );
+            continue;
+        }
+        doors.push((key, protocol, format!("https://{rest}")));
+    }
+    if doors.is_empty() && !others.is_empty() {
+        others.sort_unstable();
+        others.dedup();
+        return file.left(&what, &format!("no https door, only {}", others.join(", ")));
+    }
+    if doors.is_empty() {
+        return file.left(&what, "no https door");
+    }
+    let (issuer, remarks) = issuer(file, name, storage);
+    for (key, protocol, url) in doors {
+        let mut remarks = remarks.clone();
+        let base = text(protocol, "basepath").unwrap_or_default();
+        let whole = match base {
+            "" => url.clone(),
+            base => format!(
+                "{}/{}",
+                url.trim_end_matches('/'),
+                base.trim_start_matches('/')
+            ),
+        };
+        match split_area_url(&whole) {
+            Ok((door, area)) => {
+                if area.is_empty() {
+                    remarks.push("no path of the VO is told: write it instead of `/`".into());
+                }
+                file.endpoint(Endpoint {
+                    name: name.to_owned(),
+                    remarks,
+                    description: site.map(|site| format!("{site}, {key}")),
+                    software: software(storage, protocol),
+                    door: door.origin().ascii_serialization(),
+                    area: if area.is_empty() { "/".into() } else { area },
+                    issuer: issuer.clone(),
+                });
+            }
+            Err(reason) => file.left(&format!("{key} of {what}"), &reason),
+        }
+    }
+}
+
+fn software(storage: &Members, protocol: &Members) -> Option<String> {
+    let name = text(storage, "impl").or_else(|| text(protocol, "impl"))?;
+    let version = text(protocol, "version").or_else(|| text(storage, "version"));
+    Some(match version {
+        Some(version) => format!("{name} {version}"),
+        None => name.to_owned(),
+    })
+}
+
+/// The issuer of the first VO that everybody knows, and what there is to say about the others.
+fn issuer(file: &mut File, name: &str, storage: &Members) -> (Option<String>, Vec<String>) {
+    let mut vos: Vec<String> = Vec::new();
+    for key in ["vos", "vo", "vo_name"] {
+        match storage.get(key) {
+            Some(Value::String(vo)) => vos.push(vo.to_lowercase()),
+            Some(Value::Array(items)) => {
+                let names = items.iter().filter_map(|item| match item {
+                    Value::Object(vo) => text(vo, "name"),
+                    item => item.as_str(),
+                });
+                vos.extend(names.map(str::to_lowercase));
+            }
+            _ => {}
+        }
+    }
+    if let Some(Value::Object(usage)) = storage.get("usage") {
+        vos.extend(usage.keys().map(|vo| vo.to_lowercase()));
+    }
+    let mut remarks = Vec::new();
+    if vos.is_empty() {
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+        vos.extend(
+            words
+                .map(str::to_lowercase)
+                .filter(|word| known_issuer(word).is_some()),
+        );
+        if !vos.is_empty() {
+            remarks.push("no VO is told: this one is guessed from the name".into());
+        }
+    }
+    vos.retain(|vo| !vo.is_empty());
+    vos.sort_unstable();
+    vos.dedup();
+    let Some(known) = vos.iter().find_map(|vo| known_issuer(vo)) else {
+        remarks.push(match vos.is_empty() {
+            true => "no VO is told: name its issuer".into(),
+            false => format!(
+                "the issuer of {} is not known here: name it",
+                vos.join(", ")
+            ),
+        });
+        return (None, remarks);
+    };
+    vos.retain(|vo| vo != known.0);
+    if !vos.is_empty() {
+        remarks.push(format!(
+            "also for {}: an endpoint has one issuer",
+            vos.join(", ")
+        ));
+    }
+    (Some(file.proposed(known)), remarks)
+}
+
+fn inactive(object: &Members) -> Option<&str> {
+    text(object, "state").filter(|state| *state != "ACTIVE")
+}
+
+/// A member that is a text with something in it.
+fn text<'a>(object: &'a Members, name: &str) -> Option<&'a str> {
+    object
+        .get(name)?
+        .as_str()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}

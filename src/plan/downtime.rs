@@ -1,0 +1,35 @@
+//! Which endpoints somebody has said to be down.
+
+use globset::Glob;
+use jiff::Timestamp;
+
+use crate::model::{Affected, Downtime, Endpoint};
+
+/// Why `endpoint` is not judged at `now`, in words.
+pub(super) fn of(endpoint: &Endpoint, downtimes: &[Downtime], now: Timestamp) -> Option<String> {
+    let downtime = downtimes
+        .iter()
+        .filter(|downtime| downtime.from <= now && now < downtime.until)
+        .filter(|downtime| affects(&downtime.of, endpoint))
+        .max_by_key(|downtime| downtime.until)?;
+    Some(format!(
+        "in downtime until {}: {} ({})",
+        downtime.until.strftime("%Y-%m-%dT%H:%MZ"),
+        downtime.reason,
+        downtime.source
+    ))
+}
+
+fn affects(of: &Affected, endpoint: &Endpoint) -> bool {
+    match of {
+        Affected::Hosts(hosts) => {
+            let own = endpoint.url.host_str().unwrap_or_default();
+            let own = own.trim_end_matches('.');
+            hosts.iter().any(|host| host.eq_ignore_ascii_case(own))
+        }
+        Affected::Endpoints(patterns) => patterns.iter().any(|pattern| {
+            let glob = Glob::new(pattern).map(|glob| glob.compile_matcher());
+            glob.is_ok_and(|glob| glob.is_match(&endpoint.name))
+        }),
+    }
+}
