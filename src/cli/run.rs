@@ -18,6 +18,7 @@ use crate::run::{self, Cancel, Canceller, Ledger, Listener, OtherSide, Resources
 use crate::token::Broker;
 
 use super::args::{Judging, RunArgs};
+use super::formats::Output;
 use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
@@ -73,6 +74,7 @@ pub async fn judge(
     ears: Ears,
     redactor: &Redactor,
 ) -> Result<u8, Failed> {
+    let output = Output::of_run(&judging.formats)?;
     if let Some(jobs) = judging.jobs {
         for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
             endpoint.limits.jobs = jobs.into();
@@ -110,16 +112,15 @@ pub async fn judge(
         .await?;
     drop(progress);
     let record = recorder.finish().ok_or_else(no_record)?;
-    let mut code = exit_code(record.run.interrupted, &record.results);
-    let style = output::style_of_stdout();
-    let printed = output::result(&report::failures::write(&record, style))
-        .and_then(|()| output::result(&report::table::write(&record, style)));
-    if !folder.write(&record) && code == exit::OK {
-        code = exit::REPORT;
+    let code = exit_code(record.run.interrupted, &record.results);
+    // The reports are there even when nobody reads stdout to its end.
+    let written = folder.write(&record, &output).await;
+    let code = output.print(&record, code, written);
+    if written {
+        output::note(&format!("reports: {}", folder.path.display()));
     }
     finish(ledger);
-    // The reports are there even when nobody reads stdout to its end.
-    printed.map(|()| code)
+    code
 }
 
 /// A selection by patterns.
@@ -295,16 +296,13 @@ impl Folder {
     }
 
     /// Writes every report, whatever becomes of the others; says whether all were written.
-    fn write(&self, record: &RunRecord) -> bool {
-        let mut written = write_reports(&self.path, report::files(record));
+    async fn write(&self, record: &RunRecord, output: &Output) -> bool {
+        let mut written = output.write(record, Some(&self.path)).await;
         if self.newest
             && let Err(error) = write::point_latest(&self.path)
         {
             output::problem(&error.to_string());
             written = false;
-        }
-        if written {
-            output::note(&format!("reports: {}", self.path.display()));
         }
         written
     }
