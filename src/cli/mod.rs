@@ -91,7 +91,8 @@ pub fn main() -> ExitCode {
         Err(Failed::Problems(problems)) => {
             output::problems(&problems);
             if plugin {
-                return unknown("a file is wrong: `touchstone check` tells where");
+                let told = problems.to_string();
+                return unknown(told.lines().next().unwrap_or_default());
             }
             return ExitCode::from(exit::USAGE);
         }

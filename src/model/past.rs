@@ -1,11 +1,12 @@
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CaseId, RunId, RunRecord, Verdict};
 
 /// What earlier runs found, as far as reports show it. The command line adds it from the history, so that
 /// reports remain functions of the record alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Past {
     /// The run before this one, with which [`CasePast::before`] compares.
     pub previous: RunId,
@@ -16,7 +17,7 @@ pub struct Past {
 }
 
 /// An endpoint's last runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trend {
     /// Its name.
     pub endpoint: String,
@@ -30,7 +31,7 @@ impl Trend {
 }
 
 /// What one run found at one endpoint, in numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrendPoint {
     /// The run.
     pub run: RunId,
@@ -54,7 +55,7 @@ pub struct TrendPoint {
 }
 
 /// What earlier runs found for one case at one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CasePast {
     /// What the last run before this one said that had the case.
     pub before: Verdict,

@@ -312,6 +312,30 @@ mod tests {
     }
 
     #[test]
+    fn a_large_run_stays_readable() {
+        let mut record = sample::record();
+        let (endpoint, result) = (record.endpoints[0].clone(), record.results[3].clone());
+        record.endpoints.clear();
+        record.results.clear();
+        for n in 0..200 {
+            let name = format!("se-of-some-site-{n}.example.org");
+            record.endpoints.push(crate::model::EndpointRecord {
+                name: name.clone(),
+                ..endpoint.clone()
+            });
+            record.results.extend((0..300).map(|case| CaseResult {
+                endpoint: name.clone(),
+                case: format!("capability.read.case-{case}").parse().unwrap(),
+                exchanges: Vec::new(),
+                ..result.clone()
+            }));
+        }
+        let text = write(&record).unwrap();
+        assert!(text.len() < 8 << 20, "{}", text.len());
+        assert_eq!(text.matches("\ntouchstone_case_result{").count(), 60_000);
+    }
+
+    #[test]
     fn no_series_is_there_twice() {
         let mut record = sample::record();
         let one = write(&record).unwrap();
