@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::model::Profile;
 use crate::plan::Part;
 
+use super::formats::{Choice, choice};
 use super::issuer::IssuerCommand;
 use super::listen::Address;
 use super::token::TokenCommand;
@@ -19,6 +20,7 @@ Exit codes:
   3    nothing could be judged, or a part stayed undecided
   4    a report could not be written
   130  interrupted, after teardown
+With the Nagios plugin's line on stdout (--format nagios): 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN and wrong usage.
 
 RUST_LOG=touchstone=debug logs every exchange to stderr; NO_COLOR switches colours off.";
 
@@ -49,7 +51,14 @@ pub enum Command {
         after_help = "Example:\n  touchstone run --shard 1/2 --report-dir one   # and, elsewhere, 2/2\n  touchstone merge one two"
     )]
     Merge(MergeArgs),
-    /// Lists cases, endpoints, clauses or faults
+    /// Makes reports again from the record of a run
+    #[command(after_help = "Examples:
+  touchstone report
+  touchstone report --from reports/20261122t072848z-4f2a9c --format csv
+  touchstone report --from run.json --format nagios
+  touchstone report --from run.json --format junit,badge --report-dir public")]
+    Report(ReportArgs),
+    /// Lists cases, endpoints, clauses, faults or formats of reports
     #[command(after_help = "Example:\n  touchstone list cases --format json")]
     List(ListArgs),
     /// Tells what a case does or a clause says, in plain words
@@ -164,6 +173,10 @@ pub struct Judging {
     /// Where the reports go [default: reports/<run id>, with reports/latest pointing to it]
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
+    /// The reports to make beside run.json, instead of the usual ones; see `touchstone list formats`. Behind `=` a file
+    /// (a folder, where there is a file for each endpoint), or `-` for stdout in place of the tables
+    #[arg(long = "format", value_name = "NAME[=PATH],…", value_delimiter = ',', value_parser = choice)]
+    pub formats: Vec<Choice>,
     /// Judge by this version of the profile, whatever the endpoints declare
     #[arg(long, value_name = "1.0…1.3")]
     pub profile: Option<Profile>,
@@ -237,6 +250,11 @@ pub struct MergeArgs {
     /// Where the reports go [default: reports/<run id>-merged, with reports/latest pointing to it]
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
+    /// The reports to make beside run.json, instead of the usual ones; see `touchstone list formats`
+    #[arg(long = "format", value_name = "NAME[=PATH],…", value_delimiter = ',', value_parser = choice)]
+    pub formats: Vec<Choice>,
+    #[command(flatten)]
+    pub remembering: Remembering,
 }
 
 /// What a run leaves to later ones.
@@ -284,6 +302,20 @@ pub struct DemoArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run.json of a run, or its folder
+    #[arg(long, value_name = "RECORD|FOLDER", default_value = "reports/latest")]
+    pub from: PathBuf,
+    /// The reports to make; see `touchstone list formats`. Behind `=` a file (a folder, where there is a file for each
+    /// endpoint), or `-` for stdout; one alone goes to stdout [default: the tables, to stdout]
+    #[arg(long = "format", value_name = "NAME[=PATH],…", value_delimiter = ',', value_parser = choice)]
+    pub formats: Vec<Choice>,
+    /// Where reports without a path go
+    #[arg(long, value_name = "DIR")]
+    pub report_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct ListArgs {
     #[arg(value_enum)]
     pub what: Listed,
@@ -299,6 +331,7 @@ pub enum Listed {
     Endpoints,
     Clauses,
     Faults,
+    Formats,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

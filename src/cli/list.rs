@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use crate::config::Catalogue;
 use crate::model::Clause;
 use crate::reference;
+use crate::report::{FORMATS, Made};
 
 use super::args::{Files, Format, ListArgs, Listed, Target};
 use super::coverage::Coverage;
@@ -18,6 +19,7 @@ pub fn main(arguments: &ListArgs) -> Result<u8, Failed> {
         Listed::Endpoints => endpoints(&arguments.files, &catalogue)?,
         Listed::Clauses => clauses(&catalogue),
         Listed::Faults => faults(),
+        Listed::Formats => formats(),
     };
     output::result(&match arguments.format {
         Format::Table => listing.table(),
@@ -205,6 +207,38 @@ fn faults() -> Listing {
                 json!({
                     "fault": fault.name, "about": fault.about,
                     "clauses": fault.clauses, "cases": fault.cases,
+                })
+            })
+            .collect(),
+        coverage: None,
+    }
+}
+
+fn formats() -> Listing {
+    let file = |format: &crate::report::Format| match format.made {
+        Made::One(_) => format.file.to_owned(),
+        Made::Each(_) => format!("{}/", format.file),
+    };
+    let when = |usual| if usual { "always" } else { "when named" };
+    Listing {
+        columns: &["FORMAT", "FILE", "MADE", "WHAT IT IS"],
+        rows: FORMATS
+            .iter()
+            .map(|format| {
+                vec![
+                    format.name.to_owned(),
+                    file(format),
+                    when(format.usual).to_owned(),
+                    format.about.to_owned(),
+                ]
+            })
+            .collect(),
+        values: FORMATS
+            .iter()
+            .map(|format| {
+                json!({
+                    "format": format.name, "file": file(format), "usual": format.usual,
+                    "about": format.about,
                 })
             })
             .collect(),

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::RunRecord;
+use crate::report::json;
 use crate::report::merge::{self, Part};
 use crate::report::text::count;
-use crate::report::{failures, json, table};
 
 use super::args::MergeArgs;
-use super::exit;
+use super::formats::Output;
 use super::output::{self, Failed};
-use super::run::{Folder, exit_code};
+use super::remember::Memory;
+use super::run::{Folder, conclude};
 
 /// What a record is called in the folder of a run.
 const RECORD: &str = "run.json";
@@ -18,7 +18,8 @@ const RECORD: &str = "run.json";
 const MOST: u64 = 4 << 30;
 
 /// `touchstone merge`
-pub fn main(arguments: &MergeArgs) -> Result<u8, Failed> {
+pub async fn main(arguments: &MergeArgs) -> Result<u8, Failed> {
+    let output = Output::of_run(&arguments.formats)?;
     let parts = arguments.shards.iter().map(|path| read(path));
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
     let homes = parts.iter().map(|part| Path::new(&part.name).parent());
@@ -44,19 +45,8 @@ pub fn main(arguments: &MergeArgs) -> Result<u8, Failed> {
             taken.display()
         )));
     }
-    conclude(&record, &folder)
-}
-
-/// Prints and writes as a run does.
-fn conclude(record: &RunRecord, folder: &Folder) -> Result<u8, Failed> {
-    let mut code = exit_code(record.run.interrupted, &record.results);
-    let style = output::style_of_stdout();
-    let printed = output::result(&failures::write(record, style))
-        .and_then(|()| output::result(&table::write(record, style)));
-    if !folder.write(record) && code == exit::OK {
-        code = exit::REPORT;
-    }
-    printed.map(|()| code)
+    let memory = Memory::of(&arguments.remembering, arguments.report_dir.is_none());
+    conclude(record, &folder, &output, memory.as_ref()).await
 }
 
 /// The record at `path`, or in the folder there.

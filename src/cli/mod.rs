@@ -8,6 +8,7 @@ mod coverage;
 mod demo;
 mod downtimes;
 mod explain;
+mod formats;
 mod history;
 mod import;
 mod inputs;
@@ -19,6 +20,7 @@ mod output;
 mod progress;
 mod prove;
 mod remember;
+mod report;
 mod run;
 mod serve;
 mod stage;
@@ -46,15 +48,23 @@ pub mod exit {
     pub const REPORT: u8 = 4;
     /// Stopped by a signal, after teardown.
     pub const INTERRUPTED: u8 = 130;
+    /// As a Nagios plugin: nothing can be said.
+    pub const PLUGIN_UNKNOWN: u8 = 3;
 }
 
 /// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {
+    let plugin = formats::plugin(std::env::args_os());
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors; a closed pipe is nobody's business.
             let _ = error.print();
+            if plugin && error.use_stderr() {
+                let told = error.to_string();
+                let first = told.lines().next().unwrap_or_default();
+                return unknown(first.trim_start_matches("error: "));
+            }
             let code = if error.use_stderr() {
                 exit::USAGE
             } else {
@@ -79,31 +89,41 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(dispatch(arguments.command, &redactor));
     // A name lookup that hangs must not keep the process alive.
     runtime.shutdown_background();
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(Failed::BrokenPipe) => ExitCode::from(exit::OK),
-        Err(Failed::Usage(message)) => {
-            output::problem(&redactor.text(&message));
-            ExitCode::from(exit::USAGE)
-        }
+    let (code, message) = match result {
+        Ok(code) => return ExitCode::from(code),
+        Err(Failed::BrokenPipe) => return ExitCode::from(exit::OK),
+        Err(Failed::Usage(message)) => (exit::USAGE, redactor.text(&message)),
+        Err(Failed::Undecided(message)) => (exit::UNDECIDED, redactor.text(&message)),
         Err(Failed::Problems(problems)) => {
             output::problems(&problems);
-            ExitCode::from(exit::USAGE)
+            if plugin {
+                let told = problems.to_string();
+                return unknown(told.lines().next().unwrap_or_default());
+            }
+            return ExitCode::from(exit::USAGE);
         }
-        Err(Failed::Undecided(message)) => {
-            output::problem(&redactor.text(&message));
-            ExitCode::from(exit::UNDECIDED)
-        }
+    };
+    output::problem(&message);
+    if plugin {
+        return unknown(&message);
     }
+    ExitCode::from(code)
+}
+
+/// Ends as a Nagios plugin that could not do its work: who runs it reads stdout.
+fn unknown(reason: &str) -> ExitCode {
+    let _ = output::result(&crate::report::nagios::unknown(reason));
+    ExitCode::from(exit::PLUGIN_UNKNOWN)
 }
 
 async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Result<u8, Failed> {
     match command {
         Command::Demo(arguments) => demo::main(&arguments, redactor).await,
         Command::Run(arguments) => run::main(&arguments, redactor).await,
-        Command::Merge(arguments) => merge::main(&arguments),
+        Command::Merge(arguments) => merge::main(&arguments).await,
         Command::List(arguments) => list::main(&arguments),
         Command::Explain(arguments) => explain::main(&arguments),
+        Command::Report(arguments) => report::main(&arguments).await,
         Command::Check(arguments) => check::main(&arguments, redactor).await,
         Command::Prove(arguments) => prove::main(&arguments, redactor).await,
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,

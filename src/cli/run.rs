@@ -19,6 +19,7 @@ use crate::run::{self, Cancel, Canceller, Ledger, Listener, OtherSide, Resources
 use crate::token::Broker;
 
 use super::args::{Judging, RunArgs};
+use super::formats::Output;
 use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
@@ -47,7 +48,10 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
         &arguments.only,
         &arguments.judging,
         ears,
-        Memory::of(&arguments.remembering, arguments.judging.report_dir.is_none()),
+        Memory::of(
+            &arguments.remembering,
+            arguments.judging.report_dir.is_none(),
+        ),
         redactor,
     )
     .await
@@ -83,6 +87,7 @@ pub async fn judge(
     memory: Option<Memory>,
     redactor: &Redactor,
 ) -> Result<u8, Failed> {
+    let output = Output::of_run(&judging.formats)?;
     if let Some(jobs) = judging.jobs {
         for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
             endpoint.limits.jobs = jobs.into();
@@ -130,23 +135,35 @@ pub async fn judge(
         })
         .await?;
     drop(progress);
-    let mut record = recorder.finish().ok_or_else(no_record)?;
-    if let Some(memory) = &memory {
+    let record = recorder.finish().ok_or_else(no_record)?;
+    let code = conclude(record, &folder, &output, memory.as_ref()).await;
+    finish(ledger);
+    code
+}
+
+/// Remembers, writes and prints what a run found: its exit code.
+pub async fn conclude(
+    mut record: RunRecord,
+    folder: &Folder,
+    output: &Output,
+    memory: Option<&Memory>,
+) -> Result<u8, Failed> {
+    if let Some(memory) = memory {
         memory.take_in(&mut record);
     }
-    let mut code = exit_code(record.run.interrupted, &record.results);
-    let style = output::style_of_stdout();
-    let printed = output::result(&report::failures::write(&record, style))
-        .and_then(|()| output::result(&report::table::write(&record, style)));
-    if !folder.write(&record) && code == exit::OK {
-        code = exit::REPORT;
-    }
-    if let Some(memory) = &memory {
+    let code = exit_code(record.run.interrupted, &record.results);
+    // The reports are there even when nobody reads stdout to its end.
+    let written = folder.write(&record, output).await;
+    if let Some(memory) = memory {
         memory.write_index(&record);
     }
-    finish(ledger);
-    // The reports are there even when nobody reads stdout to its end.
-    printed.map(|()| code)
+    let printed = output.print(&record, code, written);
+    if written {
+        let shard = record.run.shard.as_ref();
+        let whose = shard.map_or_else(String::new, |shard| format!(" of shard {shard}"));
+        output::note(&format!("reports{whose}: {}", folder.path.display()));
+    }
+    printed
 }
 
 /// Says what of the run this shard is.
@@ -348,18 +365,13 @@ impl Folder {
     }
 
     /// Writes every report, whatever becomes of the others; says whether all were written.
-    pub fn write(&self, record: &RunRecord) -> bool {
-        let mut written = write_reports(&self.path, report::files(record));
+    async fn write(&self, record: &RunRecord, output: &Output) -> bool {
+        let mut written = output.write(record, Some(&self.path)).await;
         if self.newest
             && let Err(error) = write::point_latest(&self.path)
         {
             output::problem(&error.to_string());
             written = false;
-        }
-        if written {
-            let shard = record.run.shard.as_ref();
-            let whose = shard.map_or_else(String::new, |shard| format!(" of shard {shard}"));
-            output::note(&format!("reports{whose}: {}", self.path.display()));
         }
         written
     }

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What every directory that a run makes on a storage element starts with.
@@ -12,7 +13,9 @@ use serde::{Deserialize, Serialize};
 pub const MARKER: &str = "touchstone-";
 
 /// Permanent name of a case: `suite.words.more-words`, lower case, never a number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct CaseId(String);
 
@@ -49,7 +52,9 @@ impl fmt::Display for CaseId {
 }
 
 /// Permanent name of one normative statement, such as `JWT-2.2.1-04`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct ClauseId(String);
 
@@ -83,7 +88,9 @@ impl fmt::Display for ClauseId {
 ///
 /// Lower case and free of characters that need escaping, because it becomes a directory name on
 /// storage elements.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct RunId(String);
 

@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CaseId, RunId, RunRecord, Verdict};
@@ -8,7 +9,7 @@ use super::{CaseId, RunId, RunRecord, Verdict};
 ///
 /// Only runs count that began before this one. One that was interrupted is never `previous` and no point of a trend;
 /// what it decided counts for its cases, what it left undecided does not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Past {
     /// The last run before this one that had one of its endpoints. [`CasePast::before`] is mostly of this run, and of
     /// an older one for cases that it did not have.
@@ -20,7 +21,7 @@ pub struct Past {
 }
 
 /// An endpoint's last runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trend {
     /// Its name.
     pub endpoint: String,
@@ -34,7 +35,7 @@ impl Trend {
 }
 
 /// What one run found at one endpoint, in numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrendPoint {
     /// The run.
     pub run: RunId,
@@ -73,7 +74,7 @@ pub struct RunLine {
 }
 
 /// What earlier runs found for one case at one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CasePast {
     /// What the last run before this one said that had the case; it may be an error or a skip in the midst of a
     /// series of failures. Whether a failure is new is told by `since`.

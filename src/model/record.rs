@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,9 +13,10 @@ use super::{
 pub const RECORD_SCHEMA: &str = "touchstone/run/1";
 
 /// Everything that a run found. Every report is a function of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     /// [`RECORD_SCHEMA`].
+    #[schemars(extend("const" = RECORD_SCHEMA))]
     pub schema: String,
     /// What ran, when and how.
     pub run: RunInfo,
@@ -30,7 +32,7 @@ pub struct RunRecord {
 }
 
 /// What ran, when and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunInfo {
     /// The run's name.
     pub id: RunId,
@@ -60,7 +62,7 @@ pub struct RunInfo {
 
 /// Which part of a run a record holds. Rows are endpoints and issuers; they and their cases count from 0 in
 /// the order of the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shard {
     /// Which of the parts, from 1.
     pub index: usize,
@@ -89,7 +91,7 @@ impl std::fmt::Display for Shard {
 }
 
 /// How often an issuer was asked for tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IssuerUse {
     /// Its name.
     pub issuer: String,
@@ -100,7 +102,7 @@ pub struct IssuerUse {
 }
 
 /// How many of the ordered pairs of endpoints copied from and to one another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pairs {
     /// These were tried.
     pub tried: usize,
@@ -109,7 +111,7 @@ pub struct Pairs {
 }
 
 /// What is judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A storage element.
@@ -127,7 +129,7 @@ impl Kind {
 }
 
 /// What was found out about an endpoint or issuer as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointRecord {
     /// Its name; `issuer:NAME` for an issuer.
     pub name: String,
@@ -158,7 +160,7 @@ pub struct EndpointRecord {
 }
 
 /// A host to which an endpoint has redirected, and which answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostSeen {
     /// Host and port.
     pub host: String,
@@ -172,7 +174,7 @@ impl HostSeen {
 }
 
 /// An object that could not be removed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Leftover {
     /// Its URL.
     pub url: String,
@@ -181,7 +183,7 @@ pub struct Leftover {
 }
 
 /// What one case found at one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseResult {
     /// Name of the endpoint.
     pub endpoint: String,
@@ -249,7 +251,7 @@ impl CaseResult {
 }
 
 /// A row of the "Statistics by Tag" table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TagRow {
     /// `critical`, `not-critical` or the name of an endpoint.
     pub tag: String,

@@ -29,7 +29,7 @@ fn affects(of: &Affected, endpoint: &Endpoint) -> bool {
         }
         Affected::Endpoints(patterns) => patterns.iter().any(|pattern| {
             let glob = Glob::new(pattern).map(|glob| glob.compile_matcher());
-            glob.is_ok_and(|glob| glob.is_match(&endpoint.name))
+            glob.is_ok_and(|glob| glob.is_match(endpoint.listed_name()))
         }),
     }
 }

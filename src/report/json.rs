@@ -1,6 +1,10 @@
 //! The run record as JSON, and back.
 
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::model::{RECORD_SCHEMA, RunRecord};
 
@@ -12,6 +16,23 @@ pub fn write(record: &RunRecord) -> Result<String, FormatError> {
     serde_json::to_string_pretty(record)
         .map(|json| json + "\n")
         .map_err(|error| FormatError::new("JSON", error))
+}
+
+/// The JSON Schema of the record (draft 2020-12). Members that it does not name are allowed: later versions may add some.
+pub fn schema() -> String {
+    let plain = |schema: &mut Schema| {
+        // What links in our documentation leads nowhere here.
+        if let Some(Value::String(text)) = schema.get_mut("description") {
+            let unlinked = text.replace("[`", "`").replace("`]", "`");
+            let paragraphs = unlinked.split("\n\n").map(|part| part.replace('\n', " "));
+            *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+        }
+    };
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(plain));
+    let schema = settings
+        .into_generator()
+        .into_root_schema_for::<RunRecord>();
+    format!("{:#}\n", schema.as_value())
 }
 
 /// Why a text is no run record. To be printed behind the name of the file.
@@ -102,6 +123,38 @@ mod tests {
         assert_eq!(failed["findings"][0]["level"], "MUST NOT");
         assert_eq!(failed["findings"][0]["basis"], "stated");
         assert_eq!(failed["findings"][1]["basis"], "derived");
+    }
+
+    #[test]
+    fn its_schema_describes_it_and_nothing_broken() {
+        let schema = serde_json::from_str(&schema()).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        for record in [sample::record(), sample::with_past()] {
+            let record: Value = serde_json::from_str(&write(&record).unwrap()).unwrap();
+            let errors: Vec<_> = schema.iter_errors(&record).map(|e| e.to_string()).collect();
+            assert_eq!(errors, [""; 0]);
+            let changed = |change: fn(&mut Value)| {
+                let mut record = record.clone();
+                change(&mut record);
+                schema.is_valid(&record)
+            };
+            assert!(changed(|record| record["results"][0]["later"] = 1.into()));
+            assert!(!changed(
+                |record| record["schema"] = "touchstone/run/2".into()
+            ));
+            assert!(!changed(
+                |record| record["results"][0]["verdict"] = "perhaps".into()
+            ));
+            assert!(!changed(
+                |record| record["run"]["duration_ms"] = "1 s".into()
+            ));
+            assert!(!changed(
+                |record| _ = record["results"][2]["findings"][0]["clause"].take()
+            ));
+            assert!(!changed(
+                |record| _ = record.as_object_mut().unwrap().remove("endpoints")
+            ));
+        }
     }
 
     #[test]

@@ -302,10 +302,17 @@ fn info(parts: &[(Shard, Part)]) -> Option<RunInfo> {
             None => issuers.push(usage.clone()),
         }
     }
+    let mut notes: Vec<String> = Vec::new();
+    for note in runs().flat_map(|run| &run.notes) {
+        if !notes.contains(note) {
+            notes.push(note.clone());
+        }
+    }
     Some(RunInfo {
         duration_ms: millis(lasted.unsigned_abs()),
         interrupted: runs().any(|run| run.interrupted),
         issuers,
+        notes,
         shard: None,
         ..earliest.clone()
     })

@@ -9,15 +9,21 @@
 
 use crate::model::RunRecord;
 
+pub mod badge;
+pub mod csv;
 pub mod curl;
 mod detail;
 pub mod failures;
+pub mod health;
 pub mod index;
 pub mod json;
 pub mod junit;
 pub mod matrix;
 pub mod merge;
+pub mod monit;
+pub mod nagios;
 pub mod pairs;
+pub mod prometheus;
 pub mod record;
 pub mod style;
 pub mod table;
@@ -75,6 +81,48 @@ pub const FORMATS: &[Format] = &[
         file: "table.txt",
         usual: true,
         made: Made::One(|record| Ok(table::write(record, Style::Plain))),
+    },
+    Format {
+        name: "csv",
+        about: "a row for each result, for spreadsheets",
+        file: "results.csv",
+        usual: false,
+        made: Made::One(csv::write),
+    },
+    Format {
+        name: "prometheus",
+        about: "gauges for the textfile collector of Prometheus' node exporter",
+        file: "touchstone.prom",
+        usual: false,
+        made: Made::One(prometheus::write),
+    },
+    Format {
+        name: "nagios",
+        about: "the output of a Nagios plugin; without a path to stdout, with Nagios' exit code",
+        file: "nagios.txt",
+        usual: false,
+        made: Made::One(nagios::write),
+    },
+    Format {
+        name: "nagios-passive",
+        about: "a passive check result for each endpoint, for Nagios' command file",
+        file: "nagios-passive.txt",
+        usual: false,
+        made: Made::One(nagios::passive),
+    },
+    Format {
+        name: "monit",
+        about: "an array of flat JSON objects, for MONIT",
+        file: "monit.json",
+        usual: false,
+        made: Made::One(monit::write),
+    },
+    Format {
+        name: "badge",
+        about: "a picture for each endpoint, for web pages",
+        file: "badges",
+        usual: false,
+        made: Made::Each(badge::write),
     },
 ];
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use sha2::{Digest as _, Sha256};
+
 /// Text for XML attributes: characters that no XML document may hold become U+FFFD (XML 1.0
 /// section 2.2).
 pub fn xml(text: &str) -> String {
@@ -49,6 +51,31 @@ pub fn cap(text: &str, bytes: usize) -> Cow<'_, str> {
     let kept = text.floor_char_boundary(bytes);
     let start = text.get(..kept).unwrap_or_default();
     Cow::Owned(format!("{start}… ({} more bytes)", text.len() - kept))
+}
+
+/// How many bytes of a name [`file_name`] keeps.
+const FILE_NAME: usize = 80;
+
+/// The name of a file that belongs to an endpoint, without its extension: another one for each endpoint, of letters,
+/// digits, `.`, `-`, `_` and `~` only, and neither hidden nor the name of a folder. A name of such characters, `~`
+/// excepted, stays as it is; any other gets a part of its SHA-256 after a `~`.
+pub fn file_name(name: &str) -> String {
+    let harmless = |(place, c): (usize, char)| {
+        c.is_ascii_alphanumeric() || c == '_' || place > 0 && matches!(c, '.' | '-')
+    };
+    if !name.is_empty() && name.len() <= FILE_NAME && name.char_indices().all(harmless) {
+        return name.to_owned();
+    }
+    let mut file = String::with_capacity(FILE_NAME + 13);
+    for (place, c) in name.char_indices().take(FILE_NAME) {
+        file.push(if harmless((place, c)) { c } else { '_' });
+    }
+    // Shells take a `~` at the start for somebody's home.
+    file.push_str(if file.is_empty() { "_~" } else { "~" });
+    for byte in Sha256::digest(name).iter().take(6) {
+        _ = write!(file, "{byte:02x}");
+    }
+    file
 }
 
 /// `1 case`, `2 cases`.
@@ -111,7 +138,36 @@ mod tests {
         assert_eq!(cdata("x]]>y"), "x]]]]><![CDATA[>y");
     }
 
+    #[test]
+    fn files_of_endpoints_are_harmless_and_apart() {
+        assert_eq!(file_name("se-CERN_1.example"), "se-CERN_1.example");
+        assert_eq!(file_name("issuer:lab"), "issuer_lab~7b7e6f083d39");
+        assert_eq!(file_name("../../etc/passwd").find(['/', '\\']), None);
+        let names = [
+            "", ".", "..", "-rf", "a/b", "a\\b", "a_b", "a b", "a\0b", "A", "a", "ä",
+        ];
+        let mut files: Vec<_> = names.into_iter().map(file_name).collect();
+        files.push(file_name(&file_name("a/b")));
+        files.push(file_name(&"x".repeat(4000)));
+        files.push(file_name(&"x".repeat(4001)));
+        files.sort();
+        let all = files.len();
+        files.dedup();
+        assert_eq!(files.len(), all);
+        for file in files {
+            assert!(!file.starts_with(['.', '-', '~']), "{file}");
+            assert!(file.len() < 100);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_name_leaves_its_folder(name in "(?s).{0,120}") {
+            let file = file_name(&name);
+            prop_assert!(!file.is_empty() && !file.starts_with(['.', '-', '~']));
+            prop_assert!(file.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-~".contains(&b)));
+        }
+
         #[test]
         fn cdata_comes_back(text in "(?s)(.|\\]|>|<|&){0,60}") {
             let document = format!("<a><![CDATA[{}]]></a>", cdata(&text));
