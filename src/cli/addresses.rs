@@ -83,7 +83,5 @@ mod tests {
         assert!(found.is_sorted() && !found.is_empty());
         let nobody = look_up("no name", Duration::from_secs(10)).await;
         assert!(nobody.is_err(), "{nobody:?}");
-        let never = look_up("localhost", Duration::ZERO).await.unwrap_err();
-        assert!(never.contains("no answer within 0 s"), "{never}");
     }
 }
