@@ -113,9 +113,7 @@ pub async fn judge(
         .await?;
     drop(progress);
     let mut record = recorder.finish().ok_or_else(no_record)?;
-    if let Some(memory) = &memory {
-        memory.take_in(&mut record);
-    }
+    let memory = memory.filter(|memory| memory.take_in(&mut record));
     let mut code = exit_code(record.run.interrupted, &record.results);
     let style = output::style_of_stdout();
     let printed = output::result(&report::failures::write(&record, style))
@@ -123,8 +121,8 @@ pub async fn judge(
     if !folder.write(&record) && code == exit::OK {
         code = exit::REPORT;
     }
-    if let Some(memory) = &memory {
-        memory.write_index(&record);
+    if let Some(memory) = memory {
+        memory.write_index();
     }
     finish(ledger);
     // The reports are there even when nobody reads stdout to its end.
