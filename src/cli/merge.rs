@@ -46,7 +46,7 @@ pub async fn main(arguments: &MergeArgs) -> Result<u8, Failed> {
         )));
     }
     let memory = Memory::of(&arguments.remembering, arguments.report_dir.is_none());
-    conclude(record, &folder, &output, memory.as_ref()).await
+    conclude(record, &folder, &output, memory).await
 }
 
 /// The record at `path`, or in the folder there.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 
 use crate::history::{History, HistoryError};
-use crate::model::{RunId, RunRecord, Trend};
+use crate::model::{RunRecord, Trend};
 use crate::report::index::{self, Row};
 
 use super::args::Remembering;
@@ -48,16 +48,18 @@ impl Memory {
         })
     }
 
-    /// Fills in what earlier runs found, and takes the run in.
-    pub fn take_in(&self, record: &mut RunRecord) {
+    /// Fills in what earlier runs found, and takes the run in; says whether it did.
+    pub fn take_in(&self, record: &mut RunRecord) -> bool {
         if !worth_remembering(record) {
-            return;
+            return false;
         }
-        if let Err(error) = self.try_take_in(record) {
+        let taken = self.try_take_in(record);
+        if let Err(error) = &taken {
             output::problem(&format!(
                 "{error}. Later runs will not know of this one; its own reports are as usual"
             ));
         }
+        taken.is_ok()
     }
 
     fn try_take_in(&self, record: &mut RunRecord) -> Result<(), Box<dyn std::error::Error>> {
@@ -78,12 +80,9 @@ impl Memory {
     }
 
     /// Writes the index of all runs, once the reports of this one are there.
-    pub fn write_index(&self, record: &RunRecord) {
+    pub fn write_index(&self) {
         let Some(folder) = &self.index else { return };
-        if !worth_remembering(record) {
-            return;
-        }
-        if let Err(error) = write_index(&self.file, folder, &record.run.id) {
+        if let Err(error) = write_index(&self.file, folder) {
             output::problem(&error.to_string());
         }
     }
@@ -95,13 +94,11 @@ fn worth_remembering(record: &RunRecord) -> bool {
 }
 
 /// Writes the page. While another run is recorded, which may have written it with less, it is written again.
-fn write_index(file: &Path, folder: &Path, run: &RunId) -> Result<(), Box<dyn std::error::Error>> {
+fn write_index(file: &Path, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let history = History::read(file)?;
     for _ in 0..ATTEMPTS {
         let state = history.state()?;
-        let Some(page) = index_page(&history, folder, run)? else {
-            return Ok(());
-        };
+        let page = index_page(&history, folder)?;
         write::write_file(&folder.join(index::FILE), page.as_bytes())?;
         if history.state()? == state {
             break;
@@ -110,17 +107,9 @@ fn write_index(file: &Path, folder: &Path, run: &RunId) -> Result<(), Box<dyn st
     Ok(())
 }
 
-/// The page; `None` where the run could not be recorded, which has been told.
-fn index_page(
-    history: &History,
-    folder: &Path,
-    run: &RunId,
-) -> Result<Option<String>, Box<dyn std::error::Error>> {
-    let runs = history.runs(index::RUNS)?;
-    if !runs.iter().any(|line| line.totals.run == *run) {
-        return Ok(None);
-    }
-    let rows: Vec<_> = runs
+fn index_page(history: &History, folder: &Path) -> Result<String, Box<dyn std::error::Error>> {
+    let rows: Vec<_> = history
+        .runs(index::RUNS)?
         .into_iter()
         .map(|run| {
             let place = folder.join(run.totals.run.as_str());
@@ -131,7 +120,7 @@ fn index_page(
             }
         })
         .collect();
-    Ok(Some(index::write(&rows, &trends(history, &rows)?)?))
+    Ok(index::write(&rows, &trends(history, &rows)?)?)
 }
 
 /// The trends of the endpoints that one of the last runs had.

@@ -136,7 +136,7 @@ pub async fn judge(
         .await?;
     drop(progress);
     let record = recorder.finish().ok_or_else(no_record)?;
-    let code = conclude(record, &folder, &output, memory.as_ref()).await;
+    let code = conclude(record, &folder, &output, memory).await;
     finish(ledger);
     code
 }
@@ -146,16 +146,14 @@ pub async fn conclude(
     mut record: RunRecord,
     folder: &Folder,
     output: &Output,
-    memory: Option<&Memory>,
+    memory: Option<Memory>,
 ) -> Result<u8, Failed> {
-    if let Some(memory) = memory {
-        memory.take_in(&mut record);
-    }
+    let memory = memory.filter(|memory| memory.take_in(&mut record));
     let code = exit_code(record.run.interrupted, &record.results);
     // The reports are there even when nobody reads stdout to its end.
     let written = folder.write(&record, output).await;
     if let Some(memory) = memory {
-        memory.write_index(&record);
+        memory.write_index();
     }
     let printed = output.print(&record, code, written);
     if written {

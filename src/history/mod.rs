@@ -60,10 +60,12 @@ impl History {
             return Err(HistoryError::unreadable(path, source));
         }
         let history = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        match layout::version(&history.connection, path)? {
-            layout::NEWEST => Ok(history),
-            0 => Err(HistoryError::Missing(path.to_owned())),
-            _ => Self::open(path),
+        match layout::version(&history.connection, path) {
+            Ok(layout::NEWEST) => Ok(history),
+            Ok(0) => Err(HistoryError::Missing(path.to_owned())),
+            // Of an older version, or with the journal of a run that was killed: only who may write can put it right.
+            Ok(_) | Err(HistoryError::Unusable { .. }) => Self::open(path),
+            Err(error) => Err(error),
         }
     }
 

@@ -528,3 +528,30 @@ fn an_empty_file_becomes_a_history() {
     history.record(&run(0), None).unwrap();
     assert_eq!(History::read(&path).unwrap().runs(9).unwrap().len(), 1);
 }
+
+#[test]
+fn a_run_that_was_killed_while_it_wrote_is_undone() {
+    let (folder, mut history) = begun();
+    history.record(&run(0), None).unwrap();
+    let writer = rusqlite::Connection::open(history.path()).unwrap();
+    // With hardly any cache it writes to the file before it has finished.
+    writer
+        .execute_batch("PRAGMA cache_size = 1; BEGIN IMMEDIATE")
+        .unwrap();
+    for number in 0..20 {
+        writer
+            .execute(
+                "UPDATE result SET software = ?1 || hex(zeroblob(2000))",
+                [number],
+            )
+            .unwrap();
+    }
+    let killed = folder.path().join("killed.sqlite");
+    fs::copy(history.path(), &killed).unwrap();
+    let journal = |path: &Path| path.with_extension("sqlite-journal");
+    fs::copy(journal(history.path()), journal(&killed)).unwrap();
+    writer.execute_batch("ROLLBACK").unwrap();
+    let outcome = History::read(&killed).unwrap().outcome(LATEST).unwrap();
+    assert_eq!(outcome, RunOutcome::from(&run(0)));
+    assert!(!journal(&killed).exists());
+}

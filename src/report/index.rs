@@ -262,7 +262,7 @@ mod tests {
             "<a href=\"20261121t050000z-000abc/report.html\"",
             "<a href=\"20261121t050000z-000abc/run.json\"",
             ">20261119t050000z-000abc (interrupted)</th>",
-            ">removed</td>",
+            ">not here</td>",
             "00:01:01",
             "2026-11-21 05:00",
             "<th scope=\"row\">se-beta</th>",
