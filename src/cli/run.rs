@@ -241,6 +241,7 @@ impl Work<'_> {
             .plan
             .endpoints
             .iter()
+            .filter(|endpoint| endpoint.downtime.is_none())
             .flat_map(|endpoint| endpoint.endpoint.issuers())
             .collect();
         let partners = self.plan.partners.iter();

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::file::{Endpoint, File, known_issuer};
+use super::{LISTED, short, text};
 use crate::config::split_area_url;
 
 /// Levels of lists and groups above the storage elements.
@@ -25,12 +26,11 @@ pub(super) fn read(root: &Value) -> Result<File, String> {
 type Members = Map<String, Value>;
 
 /// Every object that has `protocols`, with its name.
-fn walk(value: &Value, name: &str, levels: usize, take: &mut impl FnMut(&str, &Members, &Members)) {
+fn walk(value: &Value, name: &str, levels: usize, take: &mut impl FnMut(&str, &Value, &Members)) {
     match value {
         Value::Object(object) => {
             if let Some(Value::Object(protocols)) = object.get("protocols") {
-                let name = text(object, "name").unwrap_or(name);
-                take(name, object, protocols);
+                take(text(value, "name").unwrap_or(short(name)), value, protocols);
             } else if levels > 0 {
                 for (name, value) in object {
                     walk(value, name, levels - 1, take);
@@ -46,7 +46,7 @@ fn walk(value: &Value, name: &str, levels: usize, take: &mut impl FnMut(&str, &M
     }
 }
 
-fn element(file: &mut File, name: &str, storage: &Members, protocols: &Members) {
+fn element(file: &mut File, name: &str, storage: &Value, protocols: &Members) {
     let site = text(storage, "rcsite").or_else(|| text(storage, "site"));
     let what = match site {
         Some(site) => format!("{name} of {site}"),
@@ -61,9 +61,7 @@ fn element(file: &mut File, name: &str, storage: &Members, protocols: &Members) 
     let mut others = Vec::new();
     let mut doors = Vec::new();
     for (key, protocol) in protocols {
-        let Value::Object(protocol) = protocol else {
-            continue;
-        };
+        let key = short(key);
         let url = text(protocol, "endpoint").unwrap_or_default();
         let rest = url.strip_prefix("davs://").or(url.strip_prefix("https://"));
         let Some(rest) = rest else {
@@ -82,6 +80,7 @@ fn element(file: &mut File, name: &str, storage: &Members, protocols: &Members) 
     if doors.is_empty() && !others.is_empty() {
         others.sort_unstable();
         others.dedup();
+        others.truncate(LISTED);
         return file.left(&what, &format!("no https door, only {}", others.join(", ")));
     }
     if doors.is_empty() {
@@ -119,7 +118,7 @@ fn element(file: &mut File, name: &str, storage: &Members, protocols: &Members) 
     }
 }
 
-fn software(storage: &Members, protocol: &Members) -> Option<String> {
+fn software(storage: &Value, protocol: &Value) -> Option<String> {
     let name = text(storage, "impl").or_else(|| text(protocol, "impl"))?;
     let version = text(protocol, "version").or_else(|| text(storage, "version"));
     Some(match version {
@@ -129,15 +128,15 @@ fn software(storage: &Members, protocol: &Members) -> Option<String> {
 }
 
 /// The issuer of the first VO that everybody knows, and what there is to say about the others.
-fn issuer(file: &mut File, name: &str, storage: &Members) -> (Option<String>, Vec<String>) {
+fn issuer(file: &mut File, name: &str, storage: &Value) -> (Option<String>, Vec<String>) {
     let mut vos: Vec<String> = Vec::new();
     for key in ["vos", "vo", "vo_name"] {
         match storage.get(key) {
-            Some(Value::String(vo)) => vos.push(vo.to_lowercase()),
+            Some(Value::String(vo)) => vos.push(short(vo).to_lowercase()),
             Some(Value::Array(items)) => {
                 let names = items.iter().filter_map(|item| match item {
-                    Value::Object(vo) => text(vo, "name"),
-                    item => item.as_str(),
+                    Value::Object(_) => text(item, "name"),
+                    item => item.as_str().map(short),
                 });
                 vos.extend(names.map(str::to_lowercase));
             }
@@ -145,7 +144,7 @@ fn issuer(file: &mut File, name: &str, storage: &Members) -> (Option<String>, Ve
         }
     }
     if let Some(Value::Object(usage)) = storage.get("usage") {
-        vos.extend(usage.keys().map(|vo| vo.to_lowercase()));
+        vos.extend(usage.keys().map(|vo| short(vo).to_lowercase()));
     }
     let mut remarks = Vec::new();
     if vos.is_empty() {
@@ -165,10 +164,7 @@ fn issuer(file: &mut File, name: &str, storage: &Members) -> (Option<String>, Ve
     let Some(known) = vos.iter().find_map(|vo| known_issuer(vo)) else {
         remarks.push(match vos.is_empty() {
             true => "no VO is told: name its issuer".into(),
-            false => format!(
-                "the issuer of {} is not known here: name it",
-                vos.join(", ")
-            ),
+            false => format!("the issuer of {} is not known here: name it", listed(&vos)),
         });
         return (None, remarks);
     };
@@ -176,21 +172,18 @@ fn issuer(file: &mut File, name: &str, storage: &Members) -> (Option<String>, Ve
     if !vos.is_empty() {
         remarks.push(format!(
             "also for {}: an endpoint has one issuer",
-            vos.join(", ")
+            listed(&vos)
         ));
     }
     (Some(file.proposed(known)), remarks)
 }
 
-fn inactive(object: &Members) -> Option<&str> {
-    text(object, "state").filter(|state| *state != "ACTIVE")
+/// The first few.
+fn listed(names: &[String]) -> String {
+    let first = names.iter().take(LISTED).map(String::as_str);
+    first.collect::<Vec<_>>().join(", ")
 }
 
-/// A member that is a text with something in it.
-fn text<'a>(object: &'a Members, name: &str) -> Option<&'a str> {
-    object
-        .get(name)?
-        .as_str()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
+fn inactive(object: &Value) -> Option<&str> {
+    text(object, "state").filter(|state| *state != "ACTIVE")
 }

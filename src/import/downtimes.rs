@@ -177,8 +177,7 @@ pub fn plain_host(host: &str) -> String {
 /// How deep tags stand in one another, at most; comments and the like count as well.
 fn depth(text: &str) -> usize {
     let (mut open, mut most) = (0_usize, 0);
-    let mut bytes = text.as_bytes().windows(2);
-    while let Some(pair) = bytes.next() {
+    for pair in text.as_bytes().windows(2) {
         match pair {
             b"</" | b"/>" => open = open.saturating_sub(1),
             [b'<', b'?' | b'!'] => {}

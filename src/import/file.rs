@@ -1,10 +1,12 @@
 //! An `endpoints.yaml` in the making.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Imported, Origin, one_line};
 
+/// More endpoints and remarks than our own file can hold.
+const ENTRIES: usize = 10_000;
 /// Characters of a text that are carried over.
 const MOST: usize = 200;
 /// An issuer that nobody has: such names never resolve (RFC 2606 section 2).
@@ -31,6 +33,27 @@ pub(super) struct File {
     pub notes: Vec<String>,
     entries: Vec<Entry>,
     issuers: Vec<Issuer>,
+    issuer_names: Names,
+    /// Whether more was found than can be written.
+    pub overfull: bool,
+}
+
+/// Names that are taken, and the last number behind each.
+#[derive(Default)]
+struct Names(BTreeMap<String, u32>);
+
+impl Names {
+    /// The name, or with a number behind it.
+    fn take(&mut self, name: &str) -> String {
+        let mut free = name.to_owned();
+        while self.0.contains_key(&free) {
+            let last = self.0.entry(name.to_owned()).or_insert(1);
+            *last += 1;
+            free = format!("{name}-{last}");
+        }
+        self.0.insert(free.clone(), 1);
+        free
+    }
 }
 
 enum Entry {
@@ -65,11 +88,19 @@ pub(super) struct Endpoint {
 
 impl File {
     pub fn endpoint(&mut self, endpoint: Endpoint) {
-        self.entries.push(Entry::Endpoint(endpoint));
+        self.push(Entry::Endpoint(endpoint));
     }
 
     pub fn left(&mut self, what: &str, reason: &str) {
-        self.entries.push(Entry::Left(format!("{what}: {reason}")));
+        let text = one_line(&format!("{what}: {reason}"), 2 * MOST);
+        self.push(Entry::Left(text));
+    }
+
+    fn push(&mut self, entry: Entry) {
+        match self.entries.len() < ENTRIES {
+            true => self.entries.push(entry),
+            false => self.overfull = true,
+        }
     }
 
     /// An issuer that the file names; its name here.
@@ -86,8 +117,10 @@ impl File {
         if let Some(known) = self.issuers.iter().find(|issuer| issuer.url == url) {
             return known.name.clone();
         }
-        let taken = |name: &str| self.issuers.iter().any(|issuer| issuer.name == name);
-        let name = unique(&legal(name), taken);
+        if self.overfull {
+            return NOBODY.0.to_owned();
+        }
+        let name = self.issuer_names.take(&legal(name));
         self.issuers.push(Issuer {
             name: name.clone(),
             url: url.to_owned(),
@@ -99,7 +132,7 @@ impl File {
     /// What was not carried over as a whole.
     pub fn remarks(&self) -> impl Iterator<Item = String> {
         self.entries.iter().filter_map(|entry| match entry {
-            Entry::Left(text) => Some(one_line(text, 2 * MOST)),
+            Entry::Left(text) => Some(text.clone()),
             Entry::Endpoint(_) => None,
         })
     }
@@ -123,7 +156,10 @@ impl File {
             comment(&mut text, "", note);
         }
         let mut body = String::from("\nendpoints:\n");
-        let mut names = BTreeSet::from(["critical".to_owned(), "not-critical".to_owned()]);
+        let mut names = Names::default();
+        // Rows of the table.
+        names.take("critical");
+        names.take("not-critical");
         let (mut endpoints, mut left, mut nameless) = (0, 0, false);
         for entry in &self.entries {
             match entry {
@@ -190,16 +226,15 @@ impl File {
     }
 
     /// Writes an endpoint; says how many remarks it has.
-    fn one(&self, text: &mut String, endpoint: &Endpoint, names: &mut BTreeSet<String>) -> usize {
+    fn one(&self, text: &mut String, endpoint: &Endpoint, names: &mut Names) -> usize {
         let mut remarks = endpoint.remarks.clone();
         let plain = legal(&endpoint.name);
-        let name = unique(&plain, |name| names.contains(name));
+        let name = names.take(&plain);
         if plain != endpoint.name {
             remarks.push(format!("called `{}` there", endpoint.name));
         } else if name != plain {
             remarks.push(format!("the name `{plain}` is taken already"));
         }
-        names.insert(name.clone());
         for remark in &remarks {
             comment(text, "  ", remark);
         }
@@ -249,16 +284,6 @@ fn legal(name: &str) -> String {
         "" => "unnamed".to_owned(),
         name => name.to_owned(),
     }
-}
-
-fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    if !taken(name) {
-        return name.to_owned();
-    }
-    let mut numbered = (2_u32..).map(|number| format!("{name}-{number}"));
-    numbered
-        .find(|name| !taken(name))
-        .unwrap_or_else(|| name.to_owned())
 }
 
 /// A text as YAML has it, in quotes unless nothing in it could be taken for something else.

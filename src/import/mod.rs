@@ -6,10 +6,17 @@ mod file;
 mod osdf;
 mod robot;
 
+use serde_json::Value;
+
 use crate::config::{Problems, Source};
 
 /// The most that a file of CRIC or OSG may hold, in bytes.
 pub const LARGEST: usize = 64 << 20;
+
+/// Bytes of a single text that are looked at.
+const LONGEST: usize = 1000;
+/// Names that are listed in a remark.
+const LISTED: usize = 20;
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +98,12 @@ pub fn import(origin: Origin, source: &Source) -> Result<Imported, ImportError> 
         Origin::Cric => cric::read(&json(source)?).map_err(useless)?,
         Origin::Osg => osdf::read(&json(source)?).map_err(useless)?,
     };
+    if made.overfull {
+        return Err(useless(
+            "there is more in it than a file of ours can hold; ask the registry for a part of it"
+                .into(),
+        ));
+    }
     let file = source.name.rsplit('/').next().unwrap_or_default();
     let imported = made.write(origin, file);
     if imported.endpoints == 0 {
@@ -110,7 +123,7 @@ pub fn import(origin: Origin, source: &Source) -> Result<Imported, ImportError> 
     Ok(imported)
 }
 
-fn json(source: &Source) -> Result<serde_json::Value, ImportError> {
+fn json(source: &Source) -> Result<Value, ImportError> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     serde_json::from_str(text).map_err(|error| {
         let place = format!(" at line {} column {}", error.line(), error.column());
@@ -121,6 +134,18 @@ fn json(source: &Source) -> Result<serde_json::Value, ImportError> {
             message: error.to_string().replace(&place, ""),
         }
     })
+}
+
+/// A member that is a text with something in it, and not endlessly much.
+fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    let text = object.get(name)?.as_str()?.trim();
+    (1..=LONGEST).contains(&text.len()).then_some(text)
+}
+
+/// The beginning of a name.
+fn short(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(LONGEST))
+        .unwrap_or_default()
 }
 
 /// The text in one line, without control characters, cut at so many characters.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::file::{Endpoint, File};
+use super::{LISTED, LONGEST, text};
 use crate::config::{check_issuer_url, split_area_url};
 
 pub(super) fn read(root: &Value) -> Result<File, String> {
@@ -84,7 +85,7 @@ fn issuer<'a>(
     let all = namespace.get("scitokens").and_then(Value::as_array);
     if let Some(all) = all.filter(|all| all.len() > 1) {
         let others = all.iter().skip(1).filter_map(|one| text(one, "issuer"));
-        let others: Vec<&str> = others.collect();
+        let others: Vec<&str> = others.take(LISTED).collect();
         remarks.push(format!(
             "also for {}: an endpoint has one issuer",
             others.join(", ")
@@ -98,10 +99,8 @@ fn issuer<'a>(
         Some(Value::Array(all)) => all.first().and_then(Value::as_str),
         other => other.and_then(Value::as_str),
     };
-    (
-        text(first, "issuer"),
-        base.filter(|base| base.starts_with('/')),
-    )
+    let base = base.filter(|base| base.starts_with('/') && base.len() <= LONGEST);
+    (text(first, "issuer"), base)
 }
 
 /// Names and https URLs, without a path, of where the data are.
@@ -131,12 +130,4 @@ fn https(text: &str) -> Option<String> {
         Some(_) => None,
         None => Some(format!("https://{text}")),
     }
-}
-
-fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
-    object
-        .get(name)?
-        .as_str()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
 }

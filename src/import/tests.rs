@@ -50,10 +50,10 @@ fn the_file_of_the_reference_suite() {
       se-storm:
         desc: "Local #1: \"StoRM\" \\ instance"
         type: StoRM
-        endpoint: "https://storm.example.org:8443"
+        endpoint: https://storm.example.org:8443
         paths: { wlcg: /wlcg }
         issuer: wlcg.example.org
-      # `password` of it (line 26) was not carried over: a secret stands in the environment or in a file of its own.
+      # `password` of the endpoint (line 26) was not carried over: a secret stands in the environment or in a file of its own.
       se-eos:
         type: EOS
         endpoint: https://eospps.example.org
@@ -62,10 +62,10 @@ fn the_file_of_the_reference_suite() {
       # called `se xrootd` there
       se-xrootd:
         desc: "- a list? yes no: it is text"
-        endpoint: "https://ceph.example.org:1094"
+        endpoint: https://ceph.example.org:1094
         paths: { wlcg: "/dteam:other" }
         issuer: wlcg.example.org
-      # `critical` is there more than once, or is a row of the table
+      # the name `critical` is taken already
       critical-2:
         endpoint: https://critical.example.org
         paths: { wlcg: / }
@@ -102,7 +102,7 @@ fn storage_of_cric() {
       EXAMPLE_SE:
         desc: "EXAMPLE-T2, EXAMPLE_SE-WEBDAV"
         type: "dCache 11.2.1"
-        endpoint: "https://webdav.example.org:2880"
+        endpoint: https://webdav.example.org:2880
         paths: { wlcg: /pnfs/example.org/data/atlas }
         issuer: atlas
       # Left out: EXAMPLE_SRM of EXAMPLE-T2: no https door, only root, srm
@@ -111,12 +111,12 @@ fn storage_of_cric() {
       OTHER_SE_CMS:
         desc: "OTHER-T2, one"
         type: XRootD
-        endpoint: "https://one.example.edu:1094"
+        endpoint: https://one.example.edu:1094
         paths: { wlcg: /store }
         issuer: cms
       # no VO is told: this one is guessed from the name
       # no path of the VO is told: write it instead of `/`
-      # `OTHER_SE_CMS` is there more than once, or is a row of the table
+      # the name `OTHER_SE_CMS` is taken already
       OTHER_SE_CMS-2:
         desc: "OTHER-T2, two"
         type: XRootD
@@ -126,7 +126,7 @@ fn storage_of_cric() {
       # Left out: one of STRANGE_SE: `..` in a path is rewritten before it is sent; cases about dot segments need the byte-exact client
       # the issuer of belle is not known here: name it
       STRANGE_SE:
-        endpoint: "https://strange.example.org:444"
+        endpoint: https://strange.example.org:444
         paths: { wlcg: /belle }
         issuer: to-be-named
     "#);
@@ -155,15 +155,15 @@ fn namespaces_of_the_osdf() {
       # the namespace is /science/protected; scopes count from /science
       EXAMPLE_ORIGIN-science:
         desc: "OSDF origin EXAMPLE_ORIGIN, namespace /science/protected"
-        endpoint: "https://origin1.example.edu:1095"
+        endpoint: https://origin1.example.edu:1095
         paths: { wlcg: /science }
         issuer: issuer.example.edu-science
       # also for https://second.example.edu: an endpoint has one issuer
       # the namespace is /science/protected; scopes count from /science
-      # `EXAMPLE_ORIGIN-science` is there more than once, or is a row of the table
+      # the name `EXAMPLE_ORIGIN-science` is taken already
       EXAMPLE_ORIGIN-science-2:
         desc: "OSDF origin EXAMPLE_ORIGIN, namespace /science/protected"
-        endpoint: "https://origin2.example.edu:8443"
+        endpoint: https://origin2.example.edu:8443
         paths: { wlcg: /science }
         issuer: issuer.example.edu-science
       # Left out: namespace /open: it is read without a token, and nowhere written
@@ -171,7 +171,7 @@ fn namespaces_of_the_osdf() {
       # no issuer of its tokens is told: name it
       write.example.edu-unsaid:
         desc: "OSDF origin write.example.edu, namespace /unsaid"
-        endpoint: "https://write.example.edu:8443"
+        endpoint: https://write.example.edu:8443
         paths: { wlcg: /unsaid }
         issuer: to-be-named
     "#);
@@ -217,7 +217,7 @@ fn other_files_are_refused_with_a_reason() {
     .map(told)
     .into();
     insta::assert_snapshot!(reasons.join("\n"), @"
-    file:1:0: this is not JSON: EOF while parsing a value; save the answer of the registry as it came
+    file:1:1: this is not JSON: EOF while parsing a value; save the answer of the registry as it came
     file:3:1: this is not JSON: trailing comma; save the answer of the registry as it came
     file:1:128: this is not JSON: recursion limit exceeded; save the answer of the registry as it came
     file:1:1: this is not JSON: expected value; save the answer of the registry as it came
@@ -229,6 +229,49 @@ fn other_files_are_refused_with_a_reason() {
     file: it has no key `endpoints`; expected the file variables.yaml of the reference suite
     file: no storage element with an https door in it
     ");
+}
+
+#[test]
+fn endless_files_come_to_an_end() {
+    let long = "x".repeat(100_000);
+    let many: Vec<_> = (0..30_000)
+        .map(|number| {
+            serde_json::json!({
+                "name": "same", "rcsite": long.get(..900), "vos": [number.to_string()],
+                "protocols": {"a": {"endpoint": "davs://se.example.org"}},
+            })
+        })
+        .collect();
+    let told = |storage: serde_json::Value| {
+        import(Origin::Cric, &source("file", &storage.to_string()))
+            .unwrap_err()
+            .to_string()
+    };
+    let all = told(many[..8_000].into());
+    assert!(
+        all.contains("8000 endpoints make a file larger than 1024 KiB"),
+        "{all}"
+    );
+    let all = told(many.into());
+    assert!(
+        all.contains("more in it than a file of ours can hold"),
+        "{all}"
+    );
+
+    let mut protocols = serde_json::Map::new();
+    for number in 0..500 {
+        let key = format!("{number}{long}");
+        protocols.insert(
+            key,
+            serde_json::json!({"endpoint": "davs://se.example.org"}),
+        );
+    }
+    let vos: Vec<String> = (0..5_000).map(|number| format!("vo{number}")).collect();
+    let storage =
+        serde_json::json!({long.clone(): {"protocols": protocols, "vos": vos, "impl": long}});
+    let imported = import(Origin::Cric, &source("file", &storage.to_string())).unwrap();
+    assert_eq!(imported.endpoints, 500);
+    assert!(imported.text.len() < 500_000, "{}", imported.text.len());
 }
 
 proptest! {

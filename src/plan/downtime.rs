@@ -1,15 +1,29 @@
 //! Which endpoints somebody has said to be down.
 
+use std::collections::HashMap;
+
 use globset::Glob;
 use jiff::Timestamp;
 
-use crate::model::{Affected, Downtime, Endpoint};
+use crate::model::{Affected, Downtime, Endpoint, Inventory};
 
-/// Why `endpoint` is not judged at `now`, in words.
-pub(super) fn of(endpoint: &Endpoint, downtimes: &[Downtime], now: Timestamp) -> Option<String> {
+/// Why endpoints are not judged at `now`, in words, by name.
+pub(super) fn all(
+    inventory: &Inventory,
+    downtimes: &[Downtime],
+    now: Timestamp,
+) -> HashMap<String, String> {
+    let going_on = |one: &&Downtime| one.from <= now && now < one.until;
+    let going_on: Vec<&Downtime> = downtimes.iter().filter(going_on).collect();
+    let endpoints = inventory.endpoints.iter();
+    endpoints
+        .filter_map(|endpoint| Some((endpoint.name.clone(), of(endpoint, &going_on)?)))
+        .collect()
+}
+
+fn of(endpoint: &Endpoint, downtimes: &[&Downtime]) -> Option<String> {
     let downtime = downtimes
         .iter()
-        .filter(|downtime| downtime.from <= now && now < downtime.until)
         .filter(|downtime| affects(&downtime.of, endpoint))
         .max_by_key(|downtime| downtime.until)?;
     Some(format!(

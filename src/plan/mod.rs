@@ -56,18 +56,15 @@ pub fn plan(
     if let Some(seed) = selection.shuffle {
         cases.sort_by_cached_key(|case| shuffled(seed, case));
     }
-    let down = |endpoint: &Endpoint| downtime::of(endpoint, &selection.downtimes, started);
+    let down = downtime::all(inventory, &selection.downtimes, started);
+    let is_up = |endpoint: &Arc<Endpoint>| !down.contains_key(&endpoint.name);
     // Nobody copies from or to an endpoint that is down.
-    let up: Vec<_> = endpoints
-        .iter()
-        .copied()
-        .filter(|one| down(one).is_none())
-        .collect();
+    let up: Vec<_> = endpoints.iter().copied().filter(|one| is_up(one)).collect();
     let awake = Inventory {
         endpoints: inventory
             .endpoints
             .iter()
-            .filter(|one| down(one).is_none())
+            .filter(|one| is_up(one))
             .cloned()
             .collect(),
         ..inventory.clone()
@@ -94,10 +91,9 @@ pub fn plan(
         .map(|endpoint| {
             let endpoint = &endpoint;
             let site = Site::new(endpoint, &awake, selection, run);
-            let downtime = down(endpoint);
+            let downtime = down.get(&endpoint.name).cloned();
             let partner_down = |partner: &str| {
-                let mut all = inventory.endpoints.iter();
-                let reason = down(all.find(|one| one.name == partner)?)?;
+                let reason = down.get(partner)?;
                 Some(format!("its partner `{partner}` is {reason}"))
             };
             let planned = |case: &Arc<Case>, partner: Option<&str>| {
