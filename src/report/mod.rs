@@ -16,6 +16,7 @@ mod detail;
 pub mod failures;
 pub mod health;
 pub mod index;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod matrix;
@@ -74,6 +75,13 @@ pub const FORMATS: &[Format] = &[
         file: "junit.xml",
         usual: true,
         made: Made::One(junit::write),
+    },
+    Format {
+        name: "html",
+        about: "a page for browsers: summary, matrix to filter and to open, failures",
+        file: "report.html",
+        usual: true,
+        made: Made::One(html::write),
     },
     Format {
         name: "table",
@@ -185,7 +193,7 @@ mod tests {
     fn every_run_leaves_its_files_without_colour() {
         let files = files(&sample::record());
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-        assert_eq!(names, ["run.json", "junit.xml", "table.txt"]);
+        assert_eq!(names, ["run.json", "junit.xml", "report.html", "table.txt"]);
         for file in files {
             let content = file.content.unwrap();
             assert!(content.ends_with('\n') && !content.contains('\x1b'));
