@@ -60,6 +60,15 @@ Examples:
   touchstone prove
   touchstone prove --fault 'create-*' --case 'capability.create.*' --format json")]
     Prove(ProveArgs),
+    /// Tells what changed between two runs; exits with 1 if there are new failures
+    #[command(after_help = "\
+A run is its run.json, or a folder that holds one. Exits with 1 if a case fails that did not fail before, with 2 if one
+of the two cannot be read, else with 0. The first line of the text can be the subject of a mail.
+
+Examples:
+  touchstone diff reports/20261121t050000z-000abc reports/latest
+  touchstone diff old/run.json new/run.json --format markdown")]
+    Diff(DiffArgs),
     /// Removes from storage what interrupted runs left behind
     #[command(after_help = "Examples:
   touchstone clean
@@ -265,6 +274,26 @@ pub struct ProveArgs {
     /// Also write proof.json, proof.txt and run.json, which holds every exchange, to this folder
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The run before
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// The run that is told about
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: DiffFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum DiffFormat {
+    #[default]
+    Text,
+    Markdown,
+    Json,
 }
 
 #[derive(Debug, Args)]

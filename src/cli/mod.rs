@@ -5,6 +5,7 @@ mod check;
 mod clean;
 mod coverage;
 mod demo;
+mod diff;
 mod explain;
 mod inputs;
 mod issuer;
@@ -99,6 +100,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Check(arguments) => check::main(&arguments, redactor).await,
         Command::Prove(arguments) => prove::main(&arguments, redactor).await,
+        Command::Diff(arguments) => diff::main(&arguments),
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
         Command::Token(command) => token::main(&command, redactor).await,

@@ -9,12 +9,16 @@
 
 use crate::model::RunRecord;
 
+pub mod brief;
 pub mod curl;
 mod detail;
+pub mod diff;
 pub mod failures;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod matrix;
+pub mod news;
 pub mod pairs;
 pub mod record;
 pub mod style;
@@ -73,6 +77,13 @@ pub const FORMATS: &[Format] = &[
         file: "table.txt",
         usual: true,
         made: Made::One(|record| Ok(table::write(record, Style::Plain))),
+    },
+    Format {
+        name: "markdown",
+        about: "a summary on one screen, for minutes and chats",
+        file: "summary.md",
+        usual: true,
+        made: Made::One(|record| Ok(markdown::write(record))),
     },
 ];
 
@@ -135,7 +146,7 @@ mod tests {
     fn every_run_leaves_its_files_without_colour() {
         let files = files(&sample::record());
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-        assert_eq!(names, ["run.json", "junit.xml", "table.txt"]);
+        assert_eq!(names, ["run.json", "junit.xml", "table.txt", "summary.md"]);
         for file in files {
             let content = file.content.unwrap();
             assert!(content.ends_with('\n') && !content.contains('\x1b'));
