@@ -14,6 +14,7 @@ pub mod curl;
 mod detail;
 pub mod diff;
 pub mod failures;
+pub mod hints;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -24,6 +25,7 @@ pub mod record;
 pub mod style;
 pub mod table;
 pub mod text;
+pub mod ticket;
 pub mod token;
 
 #[cfg(test)]
@@ -84,6 +86,20 @@ pub const FORMATS: &[Format] = &[
         file: "summary.md",
         usual: true,
         made: Made::One(|record| Ok(markdown::write(record))),
+    },
+    Format {
+        name: "ticket",
+        about: "a text for the helpdesk for each endpoint, about what is new since the last run",
+        file: "tickets",
+        usual: true,
+        made: Made::Each(ticket::news),
+    },
+    Format {
+        name: "tickets-all",
+        about: "the same about everything that fails, new or not",
+        file: "tickets-all",
+        usual: false,
+        made: Made::Each(ticket::all),
     },
 ];
 
@@ -146,7 +162,16 @@ mod tests {
     fn every_run_leaves_its_files_without_colour() {
         let files = files(&sample::record());
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-        assert_eq!(names, ["run.json", "junit.xml", "table.txt", "summary.md"]);
+        assert_eq!(
+            names,
+            [
+                "run.json",
+                "junit.xml",
+                "table.txt",
+                "summary.md",
+                "tickets/se-alpha.txt"
+            ]
+        );
         for file in files {
             let content = file.content.unwrap();
             assert!(content.ends_with('\n') && !content.contains('\x1b'));

@@ -51,6 +51,23 @@ pub fn cap(text: &str, bytes: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{start}… ({} more bytes)", text.len() - kept))
 }
 
+/// A name for a file, of harmless characters.
+pub fn file_name(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .take(100)
+        .map(|c| match c {
+            'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '_' | '-' => c,
+            _ => '_',
+        })
+        .collect();
+    match name.trim_start_matches(['.', '-']) {
+        "" => "_".into(),
+        rest if rest.len() == name.len() => name,
+        rest => format!("_{rest}"),
+    }
+}
+
 /// `1 case`, `2 cases`.
 pub fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -100,6 +117,22 @@ mod tests {
         assert_eq!(cap("äöü", 6), "äöü");
         assert_eq!(cap("äöü", 3), "ä… (4 more bytes)");
         assert!(line(&"x".repeat(1 << 20)).len() < LINE + 40);
+    }
+
+    #[test]
+    fn file_names_lead_nowhere_else() {
+        for (name, file) in [
+            ("se-alpha.example_1", "se-alpha.example_1"),
+            ("issuer:wlcg", "issuer_wlcg"),
+            ("..", "_"),
+            ("", "_"),
+            ("../../etc/passwd", "__.._etc_passwd"),
+            ("-rf", "_rf"),
+            ("a\0b\n\u{202e}ü", "a_b___"),
+        ] {
+            assert_eq!(file_name(name), file, "{name:?}");
+        }
+        assert_eq!(file_name(&"x".repeat(4000)).len(), 100);
     }
 
     #[test]

@@ -38,12 +38,80 @@ fn compared() -> Comparison {
 
 #[test]
 fn the_mail_reads_well() {
-    insta::assert_snapshot!(text(&compared(), Style::Plain), @"");
+    insta::assert_snapshot!(text(&compared(), Style::Plain), @"
+    touchstone: 1 new failure, 1 fixed, 0 still failing, 6 new errors (run 20261122t072848z-4f2a9c vs 20261121t050000z-000abc)
+
+    se-alpha  https://se-alpha.example.org:8443/wlcg
+
+      software: ExampleStore/1.2, before ExampleStore/1.1
+      NEW    capability.create.no-overwrite  critical  (passed before)
+             JWT-2.2.1-04 MUST NOT  storage.create never replaces a file.
+             expected 401 or 403, and nothing changed; actual 201
+             touchstone explain capability.create.no-overwrite
+             touchstone run --endpoint se-alpha --case capability.create.no-overwrite
+      WARN   1 case with new warnings: audience.any
+      FIXED  1 case fixed: path.sibling-prefix.read
+      ERROR  1 case still undecided (the control failed: 500): audience.foreign.read
+      GONE   1 case no longer judged (the endpoint does not authorise groups): group.member.read
+
+    se-beta  https://se-beta.example.org:8443/wlcg
+
+      KNOWN  1 case failing, newly listed as known: capability.create.no-overwrite
+
+    se-gamma  https://se-gamma.example.org:8443/wlcg
+
+      new: the run before did not have it
+      not reached: connection refused
+      ERROR  6 cases newly undecided (unreachable: connection refused): audience.any, audience.foreign.read, capability.create.no-overwrite, capability.read.get, capability.read.missing, path.sibling-prefix.read
+
+    se-delta
+
+      gone: only the run before had it
+      GONE   6 cases no longer judged
+
+    Totals: 1 new failure, 1 fixed, 0 still failing, 6 new errors, 1 still undecided, 1 with new warnings, 1 newly listed as known, 7 no longer judged, 1 new endpoint, 1 missing endpoint, 1 changed software version
+
+    What next
+
+      - tickets/ beside the new run's run.json has a text for the helpdesk for each endpoint with new failures
+      - touchstone check --connect tests network and tokens: an error says nothing about compliance
+      - Tickets about what is fixed can be closed
+    ");
 }
 
 #[test]
 fn the_minutes_read_well() {
-    insta::assert_snapshot!(markdown(&compared()), @"");
+    insta::assert_snapshot!(markdown(&compared()), @"
+    ### touchstone: 1 new failure, 1 fixed, 0 still failing, 6 new errors
+
+    Run `20261122t072848z-4f2a9c` of 2026-11-22 07:28 UTC against `20261121t050000z-000abc` of 2026-11-21 05:00 UTC.
+
+    **`se-alpha`**
+
+    - software: ExampleStore/1.2, before ExampleStore/1.1
+    - **new failure** `capability.create.no-overwrite`: `JWT-2.2.1-04` MUST NOT storage.create never replaces a file. Expected `401 or 403, and nothing changed`; actual `201` (passed before)
+    - 1 case with new warnings: `audience.any`
+    - 1 case fixed: `path.sibling-prefix.read`
+    - 1 case still undecided (`the control failed: 500`): `audience.foreign.read`
+    - 1 case no longer judged (`the endpoint does not authorise groups`): `group.member.read`
+
+    **`se-beta`**
+
+    - 1 case failing, newly listed as known: `capability.create.no-overwrite`
+
+    **`se-gamma`**
+
+    - new: the run before did not have it
+    - not reached: connection refused
+    - 6 cases newly undecided (`unreachable: connection refused`): `audience.any`, `audience.foreign.read`, `capability.create.no-overwrite`, `capability.read.get`, `capability.read.missing`, `path.sibling-prefix.read`
+
+    **`se-delta`**
+
+    - gone: only the run before had it
+    - 6 cases no longer judged
+
+    Totals: 1 new failure, 1 fixed, 0 still failing, 6 new errors, 1 still undecided, 1 with new warnings, 1 newly listed as known, 7 no longer judged, 1 new endpoint, 1 missing endpoint, 1 changed software version
+    ");
 }
 
 #[test]
@@ -51,7 +119,21 @@ fn machines_read_the_same() {
     let value: serde_json::Value = serde_json::from_str(&json(&compared()).unwrap()).unwrap();
     assert_eq!(value["schema"], DIFF_SCHEMA);
     assert_eq!(value["same"], false);
-    insta::assert_json_snapshot!(value["totals"], @"");
+    insta::assert_json_snapshot!(value["totals"], @r#"
+    {
+      "fixed": 1,
+      "gone_endpoints": 1,
+      "new_endpoints": 1,
+      "new_errors": 6,
+      "new_failures": 1,
+      "new_software": 1,
+      "not_judged": 7,
+      "now_known": 1,
+      "still_failing": 0,
+      "still_undecided": 1,
+      "worsened": 1
+    }
+    "#);
     assert_eq!(value["endpoints"][0]["cases"][0]["kind"], "new-failure");
     assert_eq!(value["endpoints"][0]["cases"][0]["before"], "pass");
     assert_eq!(

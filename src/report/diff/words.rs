@@ -266,7 +266,9 @@ fn before(change: &CaseChange) -> String {
         }
         Some(Verdict::Error) => "was undecided before".into(),
         Some(Verdict::Skip) => "was skipped before".into(),
-        Some(verdict) => format!("was {verdict} before"),
+        Some(Verdict::Pass) => "passed before".into(),
+        Some(Verdict::Warn) => "passed with warnings before".into(),
+        Some(Verdict::Fail) => "failed before".into(),
     }
 }
 
@@ -292,11 +294,11 @@ fn group(
     let reason = reason.map(|reason| format!(" ({})", quote(&shown(reason))));
     let (what, reason) = match kind {
         Kind::NewFailure => ("new failures", None),
-        Kind::Worsened => ("missed only recommendations, and passed before", None),
+        Kind::Worsened => ("with new warnings", None),
         Kind::Fixed => ("fixed", None),
         Kind::StillFailing => ("still failing", None),
-        Kind::NowKnown => ("failing, and listed as known", None),
-        Kind::NewError => ("undecided, and decided before", reason),
+        Kind::NowKnown => ("failing, newly listed as known", None),
+        Kind::NewError => ("newly undecided", reason),
         Kind::StillUndecided => ("still undecided", reason),
         Kind::NotJudged => ("no longer judged", reason),
     };
