@@ -14,7 +14,16 @@ const HOSTILE: &str = "</script><script>window.broken=1</script><img src=x onerr
 
 /// The suites and cases of a report as large as the catalogue.
 const SUITES: [&str; 10] = [
-    "authentication", "audience", "capability", "path", "group", "connection", "webdav", "digest", "tpc", "tape",
+    "authentication",
+    "audience",
+    "capability",
+    "path",
+    "group",
+    "connection",
+    "webdav",
+    "digest",
+    "tpc",
+    "tape",
 ];
 
 fn endpoint(index: usize, text: &str) -> Value {
@@ -87,7 +96,9 @@ fn result(plan: &Plan, endpoint: usize, case: usize) -> Value {
     let letters = |mut number: usize| {
         let mut word = String::new();
         for _ in 0..3 {
-            word.push(char::from(b'a' + u8::try_from(number % 26).expect("a letter")));
+            word.push(char::from(
+                b'a' + u8::try_from(number % 26).expect("a letter"),
+            ));
             number /= 26;
         }
         word
@@ -95,7 +106,11 @@ fn result(plan: &Plan, endpoint: usize, case: usize) -> Value {
     let id = format!("{suite}.{}.{}", letters(case), words[case % words.len()]);
     let known = (endpoint + case) % 11 == 0 && verdict == "fail" || (endpoint, case) == (1, 3);
     let finding = |level: &str, basis: &str| {
-        let server = if plan.different { format!(" {endpoint} {case} {}", "different ".repeat(40)) } else { String::new() };
+        let server = if plan.different {
+            format!(" {endpoint} {case} {}", "different ".repeat(40))
+        } else {
+            String::new()
+        };
         json!({"clause": format!("JWT-2.{}.1-{case:02}", case % 9), "level": level, "basis": basis,
             "requirement": "A server refuses what the token does not allow.",
             "expected": "401 or 403, and nothing changed", "actual": format!("201{text}{server}"),
@@ -106,7 +121,11 @@ fn result(plan: &Plan, endpoint: usize, case: usize) -> Value {
         "warn" => json!([finding("SHOULD", "derived")]),
         _ => json!([]),
     };
-    let before = if (endpoint + case) % 5 == 0 { "pass" } else { verdict };
+    let before = if (endpoint + case) % 5 == 0 {
+        "pass"
+    } else {
+        verdict
+    };
     json!({
         "endpoint": format!("se-{endpoint:03}.example.org"), "suite": suite, "case": id,
         "title": format!("A token of kind {case} does what it may, and nothing else"),
@@ -146,7 +165,9 @@ fn trends(plan: &Plan) -> Value {
 }
 
 fn record(plan: &Plan) -> RunRecord {
-    let endpoints: Vec<Value> = (0..plan.endpoints).map(|index| endpoint(index, plan.text)).collect();
+    let endpoints: Vec<Value> = (0..plan.endpoints)
+        .map(|index| endpoint(index, plan.text))
+        .collect();
     let results: Vec<Value> = (0..plan.endpoints)
         .flat_map(|endpoint| (0..plan.cases).map(move |case| (endpoint, case)))
         .map(|(endpoint, case)| result(plan, endpoint, case))
@@ -211,28 +232,58 @@ fn browse(script: &str, page: &Path) {
 #[test]
 fn a_reader_filters_opens_and_links() {
     driver();
-    let plan = Plan { endpoints: 4, cases: 40, text: "", verdict: usual, different: false, body: 200 };
+    let plan = Plan {
+        endpoints: 4,
+        cases: 40,
+        text: "",
+        verdict: usual,
+        different: false,
+        body: 200,
+    };
     browse("reader.mjs", &page("small", &plan));
 }
 
 #[test]
 fn servers_run_nothing_in_the_page() {
     driver();
-    let verdict = |endpoint: usize, case: usize| ["fail", "warn", "error", "skip", "pass"][(endpoint + case) % 5];
-    let plan = Plan { endpoints: 3, cases: 12, text: HOSTILE, verdict, different: false, body: 2_000 };
+    let verdict = |endpoint: usize, case: usize| {
+        ["fail", "warn", "error", "skip", "pass"][(endpoint + case) % 5]
+    };
+    let plan = Plan {
+        endpoints: 3,
+        cases: 12,
+        text: HOSTILE,
+        verdict,
+        different: false,
+        body: 2_000,
+    };
     browse("hostile.mjs", &page("hostile", &plan));
 }
 
 #[test]
 fn two_hundred_endpoints_open_at_once() {
     driver();
-    let plan = Plan { endpoints: 200, cases: 300, text: "", verdict: usual, different: false, body: 400 };
+    let plan = Plan {
+        endpoints: 200,
+        cases: 300,
+        text: "",
+        verdict: usual,
+        different: false,
+        body: 400,
+    };
     browse("large.mjs", &page("large", &plan));
 }
 
 #[test]
 fn a_fleet_that_fails_everything_stays_small() {
     driver();
-    let plan = Plan { endpoints: 200, cases: 300, text: "<&\"\u{7}", verdict: |_, _| "fail", different: true, body: 600 };
+    let plan = Plan {
+        endpoints: 200,
+        cases: 300,
+        text: "<&\"\u{7}",
+        verdict: |_, _| "fail",
+        different: true,
+        body: 600,
+    };
     browse("large.mjs", &page("disaster", &plan));
 }

@@ -75,6 +75,15 @@ Examples:
   touchstone prove
   touchstone prove --fault 'create-*' --case 'capability.create.*' --format json")]
     Prove(ProveArgs),
+    /// Tells what changed between two runs; exits with 1 if there are new failures
+    #[command(after_help = "\
+A run is its run.json, or a folder that holds one. Exits with 1 if a case fails that did not fail before, with 2 if one
+of the two cannot be read, else with 0. The first line of the text can be the subject of a mail.
+
+Examples:
+  touchstone diff reports/20261121t050000z-000abc reports/latest
+  touchstone diff old/run.json new/run.json --format markdown")]
+    Diff(DiffArgs),
     /// Removes from storage what interrupted runs left behind
     #[command(after_help = "Examples:
   touchstone clean
@@ -397,6 +406,30 @@ pub enum ImportFrom {
     Robot,
     Cric,
     Osg,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The run before: its run.json, the folder of that, or of the history a run id (its start is enough), `previous`
+    /// or `latest`
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// The run that is told about, in the same ways
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// The verdicts of all runs
+    #[arg(long, value_name = "FILE", default_value = super::remember::HISTORY)]
+    pub history: PathBuf,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: DiffFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum DiffFormat {
+    #[default]
+    Text,
+    Markdown,
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -46,7 +46,6 @@ pub fn main(arguments: &HistoryArgs) -> Result<u8, Failed> {
 ///
 /// # Errors
 /// There is no such history or no such run, in a sentence that says what to do.
-#[allow(dead_code, reason = "`diff` is about to use it")]
 pub fn outcome(history_file: &Path, name: &str) -> Result<RunOutcome, Failed> {
     History::read(history_file)
         .and_then(|history| history.outcome(name))

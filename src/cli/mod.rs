@@ -6,6 +6,7 @@ mod check;
 mod clean;
 mod coverage;
 mod demo;
+mod diff;
 mod downtimes;
 mod explain;
 mod formats;
@@ -126,6 +127,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Report(arguments) => report::main(&arguments).await,
         Command::Check(arguments) => check::main(&arguments, redactor).await,
         Command::Prove(arguments) => prove::main(&arguments, redactor).await,
+        Command::Diff(arguments) => diff::main(&arguments),
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
         Command::History(arguments) => history::main(&arguments),

@@ -8,6 +8,7 @@ use crate::model::{Action, CaseResult, Plan, Profile, RunRecord, Verdict};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::reference::{Fault, fault, faults};
+use crate::report::json;
 use crate::report::matrix::{self, Proof, Subject, Trial};
 use crate::report::record::Recorder;
 use crate::report::style::Style;
@@ -245,7 +246,7 @@ fn files(proof: &Proof, record: &RunRecord) -> Vec<File> {
             content: Ok(matrix::table(proof, Style::Plain)),
         },
         File {
-            name: "run.json".to_owned(),
+            name: json::FILE.to_owned(),
             content: report::json::write(record),
         },
     ]

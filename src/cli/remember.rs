@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use crate::history::{History, HistoryError};
 use crate::model::{RunRecord, Trend};
 use crate::report::index::{self, Row};
+use crate::report::json;
 
 use super::args::Remembering;
 use super::{output, write};
@@ -115,7 +116,7 @@ fn index_page(history: &History, folder: &Path) -> Result<String, Box<dyn std::e
             let place = folder.join(run.totals.run.as_str());
             Row {
                 page: place.join("report.html").is_file(),
-                record: place.join("run.json").is_file(),
+                record: place.join(json::FILE).is_file(),
                 run,
             }
         })

@@ -3,15 +3,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::RunRecord;
-use crate::report::json;
+use crate::report::json::{self, FILE as RECORD};
 
 use super::args::ReportArgs;
 use super::exit;
 use super::formats::Output;
 use super::output::{self, Failed};
 
-/// The name of a record in the folder of its run.
-const RECORD: &str = "run.json";
 /// No record is read that has more bytes.
 const LARGEST: u64 = 2 << 30;
 
@@ -29,10 +27,7 @@ pub async fn main(arguments: &ReportArgs) -> Result<u8, Failed> {
 
 /// The record in a file, or in the folder of its run.
 pub fn read(path: &Path) -> Result<RunRecord, Failed> {
-    let path = match path.is_dir() {
-        true => path.join(RECORD),
-        false => path.to_owned(),
-    };
+    let path = place(path);
     let text = text(&path)?;
     json::read(&text).map_err(|error| {
         Failed::Usage(format!(
@@ -40,6 +35,14 @@ pub fn read(path: &Path) -> Result<RunRecord, Failed> {
             path.display()
         ))
     })
+}
+
+/// Where a record is that is named by itself or by its folder.
+pub fn place(path: &Path) -> PathBuf {
+    match path.is_dir() {
+        true => path.join(RECORD),
+        false => path.to_owned(),
+    }
 }
 
 fn text(path: &PathBuf) -> Result<String, Failed> {

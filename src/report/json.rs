@@ -11,6 +11,9 @@ use crate::model::{RECORD_SCHEMA, RunRecord};
 use super::FormatError;
 use super::text::line;
 
+/// What the record is called in the folder of its run.
+pub const FILE: &str = "run.json";
+
 /// The record as pretty JSON; its fields stand in the order of the type.
 pub fn write(record: &RunRecord) -> Result<String, FormatError> {
     serde_json::to_string_pretty(record)

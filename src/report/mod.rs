@@ -10,25 +10,31 @@
 use crate::model::RunRecord;
 
 pub mod badge;
+pub mod brief;
 pub mod csv;
 pub mod curl;
 mod detail;
+pub mod diff;
 pub mod failures;
 pub mod health;
-pub mod index;
+pub mod hints;
 pub mod html;
+pub mod index;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod matrix;
 pub mod merge;
 pub mod monit;
 pub mod nagios;
+pub mod news;
 pub mod pairs;
 pub mod prometheus;
 pub mod record;
 pub mod style;
 pub mod table;
 pub mod text;
+pub mod ticket;
 pub mod token;
 
 #[cfg(test)]
@@ -65,7 +71,7 @@ pub const FORMATS: &[Format] = &[
     Format {
         name: "json",
         about: "the run record itself: all other formats are made from it",
-        file: "run.json",
+        file: json::FILE,
         usual: true,
         made: Made::One(json::write),
     },
@@ -89,6 +95,27 @@ pub const FORMATS: &[Format] = &[
         file: "table.txt",
         usual: true,
         made: Made::One(|record| Ok(table::write(record, Style::Plain))),
+    },
+    Format {
+        name: "markdown",
+        about: "a summary on one screen, for minutes and chats",
+        file: "summary.md",
+        usual: true,
+        made: Made::One(|record| Ok(markdown::write(record))),
+    },
+    Format {
+        name: "ticket",
+        about: "a text for the helpdesk for each endpoint, about what is new since the last run",
+        file: "tickets",
+        usual: true,
+        made: Made::Each(ticket::news),
+    },
+    Format {
+        name: "tickets-all",
+        about: "the same about everything that fails, new or not",
+        file: "tickets-all",
+        usual: false,
+        made: Made::Each(ticket::all),
     },
     Format {
         name: "csv",
@@ -193,7 +220,17 @@ mod tests {
     fn every_run_leaves_its_files_without_colour() {
         let files = files(&sample::record());
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-        assert_eq!(names, ["run.json", "junit.xml", "report.html", "table.txt"]);
+        assert_eq!(
+            names,
+            [
+                "run.json",
+                "junit.xml",
+                "report.html",
+                "table.txt",
+                "summary.md",
+                "tickets/se-alpha.txt"
+            ]
+        );
         for file in files {
             let content = file.content.unwrap();
             assert!(content.ends_with('\n') && !content.contains('\x1b'));

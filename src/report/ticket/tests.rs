@@ -1,0 +1,148 @@
+use super::*;
+use crate::report::sample;
+
+fn content(files: &[File], name: &str) -> String {
+    let file = files.iter().find(|file| file.name == name);
+    let file = file.unwrap_or_else(|| panic!("{name} is not among {files:?}"));
+    file.content.as_ref().unwrap().clone()
+}
+
+fn names_of(files: &[File]) -> Vec<&str> {
+    files.iter().map(|file| file.name.as_str()).collect()
+}
+
+#[test]
+fn it_reads_well() {
+    let mut record = sample::with_past();
+    record.endpoints[0].software = Some("dCache/9.2.19".into());
+    let files = news(&record);
+    assert_eq!(names_of(&files), ["se-alpha.txt", "se-gamma.txt"]);
+    insta::assert_snapshot!(content(&files, "se-alpha.txt"), @"");
+}
+
+#[test]
+fn what_became_unreachable_has_words_of_its_own() {
+    let files = news(&sample::with_past());
+    insta::assert_snapshot!(content(&files, "se-gamma.txt"), @"");
+}
+
+#[test]
+fn old_failures_are_told_only_when_asked_for() {
+    let mut record = sample::with_past();
+    for result in &mut record.results {
+        if let (true, Some(past)) = (result.red(), &mut result.past) {
+            past.before = Verdict::Fail;
+            past.since = "2026-11-19T05:00:00Z".parse().unwrap();
+            past.last_good = None;
+        }
+        if let (Verdict::Error, Some(past)) = (result.verdict, &mut result.past) {
+            past.before = Verdict::Error;
+        }
+    }
+    record
+        .results
+        .retain(|result| result.endpoint != "se-gamma");
+    assert_eq!(names_of(&news(&record)), [""; 0]);
+    let files = all(&record);
+    assert_eq!(names_of(&files), ["se-alpha.txt"]);
+    let text = content(&files, "se-alpha.txt");
+    assert!(
+        text.contains("Since     2026-11-19 05:00 UTC; no run is known in which it passed"),
+        "{text}"
+    );
+    // A known failure that turns red, because its entry expired, is news.
+    for result in &mut record.results {
+        if let (true, Some(past)) = (result.red(), &mut result.past) {
+            past.known = true;
+        }
+    }
+    assert_eq!(names_of(&news(&record)), ["se-alpha.txt"]);
+}
+
+#[test]
+fn without_a_past_all_failures_are_told_and_no_errors() {
+    let files = news(&sample::record());
+    assert_eq!(names_of(&files), ["se-alpha.txt"]);
+    let text = content(&files, "se-alpha.txt");
+    assert!(
+        text.contains("this run; earlier ones are not known"),
+        "{text}"
+    );
+    assert!(!text.contains("Undecided"), "{text}");
+}
+
+#[test]
+fn names_become_files_of_their_own() {
+    let mut record = sample::record();
+    let (endpoint, result) = (record.endpoints[0].clone(), record.results[2].clone());
+    record.endpoints.clear();
+    record.results.clear();
+    for name in ["a/b", "a:b", "A_B", "..", "../../x"] {
+        let (mut endpoint, mut result) = (endpoint.clone(), result.clone());
+        endpoint.name = name.into();
+        result.endpoint = name.into();
+        record.endpoints.push(endpoint);
+        record.results.push(result);
+    }
+    let files = all(&record);
+    assert_eq!(
+        names_of(&files),
+        ["a_b.txt", "a_b-2.txt", "A_B-3.txt", "_.txt", "__.._x.txt"]
+    );
+}
+
+#[test]
+fn hostile_text_stays_in_its_line_and_many_failures_in_bounds() {
+    let hostile = "\x1b[2J\u{202e}\r\n[token compliance] forged\n";
+    let mut record = sample::with_past();
+    for endpoint in &mut record.endpoints {
+        endpoint.software = Some(hostile.repeat(1000));
+        endpoint.unreachable = Some(hostile.repeat(1000));
+    }
+    let failed = record.results[2].clone();
+    for result in &mut record.results {
+        result.reason = Some(hostile.repeat(1000));
+        for exchange in &mut result.exchanges {
+            exchange.url += hostile;
+            exchange.request_headers = vec![("user-agent".into(), hostile.into())];
+            if let Some(token) = &mut exchange.token {
+                token.jti = Some(hostile.into());
+                token.how = hostile.into();
+            }
+        }
+    }
+    for n in 0..300 {
+        let mut result = failed.clone();
+        result.case = format!("suite.case-x{n}").parse().unwrap();
+        for finding in &mut result.findings {
+            finding.actual = hostile.repeat(1000);
+            finding.exchange = Some(usize::MAX);
+        }
+        record.results.push(result);
+    }
+    for file in all(&record) {
+        let text = file.content.unwrap();
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+        assert!(!text.contains('\u{202e}'));
+        let titles = text
+            .lines()
+            .filter(|line| line.starts_with("[token compliance]"));
+        assert_eq!(titles.count(), 1);
+        assert!(text.starts_with("[token compliance] se-"));
+        assert!(text.len() < 60_000, "{}", text.len());
+        let title = text.lines().next().unwrap();
+        assert!(title.len() < 400, "{title}");
+    }
+}
+
+#[test]
+fn lines_are_broken_between_words() {
+    let text = wrap(&"word ".repeat(60), "   ");
+    assert!(text.lines().count() > 2);
+    assert!(
+        text.lines()
+            .all(|line| line.len() <= WIDTH && line.starts_with("   word"))
+    );
+    let long = "x".repeat(300);
+    assert_eq!(row("", "URL", &long), format!("URL       {long}\n"));
+}
