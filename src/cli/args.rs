@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Profile;
 
+use super::generate::GenerateCommand;
 use super::issuer::IssuerCommand;
 use super::listen::Address;
 use super::token::TokenCommand;
@@ -76,6 +77,9 @@ Examples:
     /// Makes an issuer of static files, for tests
     #[command(subcommand)]
     Issuer(IssuerCommand),
+    /// Prints shell completions and schemas, and writes manual pages
+    #[command(subcommand)]
+    Generate(GenerateCommand),
 }
 
 /// Where the configuration is.

@@ -6,6 +6,7 @@ mod clean;
 mod coverage;
 mod demo;
 mod explain;
+mod generate;
 mod inputs;
 mod issuer;
 mod list;
@@ -102,6 +103,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::Clean(arguments) => clean::main(&arguments, redactor).await,
         Command::Serve(arguments) => serve::main(&arguments).await,
         Command::Token(command) => token::main(&command, redactor).await,
+        Command::Generate(command) => generate::main(&command),
         Command::Issuer(command) => issuer::main(&command, redactor),
     }
 }

@@ -10,7 +10,7 @@ use super::yaml;
 use super::{endpoints, issuers};
 use crate::model::Inventory;
 
-const KEYS: [&str; 4] = ["issuers", "endpoints", "oauth", "oidc-agent"];
+pub(super) const KEYS: [&str; 4] = ["issuers", "endpoints", "oauth", "oidc-agent"];
 
 /// A file that could be read.
 #[derive(Clone, Debug)]
