@@ -8,7 +8,6 @@ use clap_complete::Shell;
 use super::args::Arguments;
 use super::exit;
 use super::output::{self, Failed};
-use super::write::{create_folder, write_file};
 use crate::config::{endpoints_schema, suite_schema};
 
 /// What can be generated.
@@ -85,10 +84,16 @@ fn completions(shell: Shell) -> Vec<u8> {
 fn man(folder: &Path) -> Result<(), Failed> {
     let mut command = Arguments::command().disable_help_subcommand(true);
     command.build();
-    let fail = |error: &dyn std::fmt::Display| Failed::Undecided(error.to_string());
-    create_folder(folder).map_err(|error| fail(&error))?;
-    for (name, page) in pages(command).map_err(|error| fail(&error))? {
-        write_file(&folder.join(name), &page).map_err(|error| fail(&error))?;
+    let told = |path: &Path, error: std::io::Error| {
+        Failed::Undecided(format!(
+            "cannot write {}: {error}; check its permissions, or name another folder",
+            path.display()
+        ))
+    };
+    std::fs::create_dir_all(folder).map_err(|error| told(folder, error))?;
+    for (name, page) in pages(command).map_err(|error| told(folder, error))? {
+        let path = folder.join(name);
+        std::fs::write(&path, page).map_err(|error| told(&path, error))?;
     }
     Ok(())
 }
