@@ -250,22 +250,3 @@ fn a_command_file_is_written_into() {
     let kind = std::fs::metadata(&path).expect("the pipe").file_type();
     assert!(!kind.is_file(), "it is still a pipe");
 }
-
-#[test]
-fn the_published_schema_is_that_of_the_records() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas/run.schema.json");
-    let published = std::fs::read_to_string(&path).unwrap_or_default();
-    let schema = json::schema();
-    if published != schema {
-        let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("run.schema.json");
-        std::fs::write(&new, &schema).expect("a temporary file");
-        let mut lines = published.lines().zip(schema.lines());
-        let differ = lines.position(|(old, new)| old != new);
-        panic!(
-            "docs/schemas/run.schema.json is old from line {} on: \
-             touchstone generate schema run > docs/schemas/run.schema.json (or copy {})",
-            differ.unwrap_or_default() + 1,
-            new.display()
-        );
-    }
-}

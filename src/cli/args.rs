@@ -8,6 +8,7 @@ use crate::model::Profile;
 use crate::plan::Part;
 
 use super::formats::{Choice, choice};
+use super::generate::GenerateCommand;
 use super::issuer::IssuerCommand;
 use super::listen::Address;
 use super::token::TokenCommand;
@@ -117,6 +118,9 @@ Examples:
     /// Makes an issuer of static files, for tests
     #[command(subcommand)]
     Issuer(IssuerCommand),
+    /// Prints shell completions and schemas, and writes manual pages
+    #[command(subcommand)]
+    Generate(GenerateCommand),
 }
 
 /// Where the configuration is.

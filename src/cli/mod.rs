@@ -10,6 +10,7 @@ mod diff;
 mod downtimes;
 mod explain;
 mod formats;
+mod generate;
 mod history;
 mod import;
 mod inputs;
@@ -133,6 +134,7 @@ async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Resul
         Command::History(arguments) => history::main(&arguments),
         Command::Token(command) => token::main(&command, redactor).await,
         Command::Import(arguments) => import::main(&arguments),
+        Command::Generate(command) => generate::main(&command),
         Command::Issuer(command) => issuer::main(&command, redactor),
     }
 }

@@ -24,7 +24,7 @@ pub(super) const SOURCES: [&str; 10] = [
     "token-env",
     "token-file",
 ];
-const CLIENT_KEYS: [&str; 8] = [
+pub(super) const CLIENT_KEYS: [&str; 8] = [
     "id",
     "id-env",
     "id-file",
@@ -34,16 +34,24 @@ const CLIENT_KEYS: [&str; 8] = [
     "kid",
     "authentication",
 ];
+/// The keys of an account beside its source.
+pub(super) const ACCOUNT_KEYS: [&str; 2] = ["scopes", "groups"];
+pub(super) const REFRESH_KEYS: [&str; 1] = ["file"];
+pub(super) const EXCHANGE_KEYS: [&str; 2] = ["subject-env", "subject-file"];
+pub(super) const AGENT_KEYS: [&str; 2] = ["account", "socket"];
+pub(super) const MYTOKEN_KEYS: [&str; 3] = ["server", "mytoken-env", "mytoken-file"];
+pub(super) const VAULT_KEYS: [&str; 5] = ["server", "issuer", "role", "credkey", "token-file"];
+
 /// How a client authenticates, as the word says it.
 #[derive(Clone, Copy, PartialEq)]
-enum Way {
+pub(super) enum Way {
     Basic,
     Body,
     PrivateKeyJwt,
     None,
 }
 
-const WAYS: [(&str, Way); 4] = [
+pub(super) const WAYS: [(&str, Way); 4] = [
     ("basic", Way::Basic),
     ("body", Way::Body),
     ("private-key-jwt", Way::PrivateKeyJwt),
@@ -75,7 +83,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<A
 
 fn account(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Account> {
     let name = name(d, entry);
-    let fields = entry.fields(d, "an account", &with(&[], &SOURCES, &["scopes", "groups"]))?;
+    let fields = entry.fields(d, "an account", &with(&[], &SOURCES, &ACCOUNT_KEYS))?;
     let source = fields
         .one_of(d, &SOURCES, true)
         .and_then(|entry| source(d, entry));
@@ -121,7 +129,7 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
                 d,
                 entry,
                 "`refresh-token`",
-                &with(&["file"], &CLIENT_KEYS, &[]),
+                &with(&REFRESH_KEYS, &CLIENT_KEYS, &[]),
             )?;
             let file = fields
                 .require(d, "file")
@@ -136,10 +144,10 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
                 d,
                 entry,
                 "`token-exchange`",
-                &with(&["subject-env", "subject-file"], &CLIENT_KEYS, &[]),
+                &with(&EXCHANGE_KEYS, &CLIENT_KEYS, &[]),
             )?;
             let subject = fields
-                .one_of(d, &["subject-env", "subject-file"], true)
+                .one_of(d, &EXCHANGE_KEYS, true)
                 .and_then(|entry| secrets::of(d, entry));
             Some(TokenSource::TokenExchange {
                 client: client(d, &fields)?,
@@ -147,7 +155,7 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
             })
         }
         "oidc-agent" => {
-            let fields = mapping(d, entry, "`oidc-agent`", &["account", "socket"])?;
+            let fields = mapping(d, entry, "`oidc-agent`", &AGENT_KEYS)?;
             let account = fields.get("account").map(|entry| entry.text(d));
             let socket = fields.get("socket").map(|entry| secrets::file(d, entry));
             Some(TokenSource::OidcAgent {
@@ -169,12 +177,7 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
             None
         }
         "mytoken" => {
-            let fields = mapping(
-                d,
-                entry,
-                "`mytoken`",
-                &["server", "mytoken-env", "mytoken-file"],
-            )?;
+            let fields = mapping(d, entry, "`mytoken`", &MYTOKEN_KEYS)?;
             let server = fields.require(d, "server").and_then(|entry| url(d, entry));
             let mytoken = fields
                 .one_of(d, &["mytoken-env", "mytoken-file"], true)
@@ -203,8 +206,7 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
 }
 
 fn vault(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
-    let keys = ["server", "issuer", "role", "credkey", "token-file"];
-    let fields = mapping(d, entry, "`vault`", &keys)?;
+    let fields = mapping(d, entry, "`vault`", &VAULT_KEYS)?;
     let server = fields.require(d, "server").and_then(|entry| url(d, entry));
     let issuer = fields
         .require(d, "issuer")

@@ -10,40 +10,46 @@ use crate::model::{
     RevokeAsk, Revoked, Spare, Subject, TokenAsk,
 };
 
-const KINDS: [&str; 8] = [
+pub(super) const KINDS: [&str; 8] = [
     "metadata", "keys", "token", "exchange", "refresh", "revoke", "userinfo", "device",
 ];
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "metadata", "keys", "token", "exchange", "refresh", "revoke", "userinfo", "device", "poll",
     "expect", "optional",
 ];
-const TOKEN_KEYS: [&str; 8] = [
+pub(super) const TOKEN_KEYS: [&str; 8] = [
     "scope", "audience", "resource", "by", "proof", "grant", "method", "times",
 ];
+pub(super) const AGAIN_KEYS: [&str; 1] = ["again"];
+pub(super) const EXCHANGE_KEYS: [&str; 3] = ["subject", "scope", "audience"];
+pub(super) const REFRESH_KEYS: [&str; 3] = ["token", "scope", "proof"];
+pub(super) const REVOKE_KEYS: [&str; 2] = ["token", "proof"];
+/// How a token is asked for, and whether that is a GET.
+pub(super) const WAYS: [(&str, bool); 2] = [("post", false), ("get", true)];
 /// More than any issuer has to answer for one case.
-const TIMES: usize = 200;
+pub(super) const TIMES: usize = 200;
 
-const PUBLISHED: [(&str, Published); 5] = [
+pub(super) const PUBLISHED: [(&str, Published); 5] = [
     ("published", Published::Shared),
     ("again", Published::Again(1)),
     ("inserted", Published::Inserted),
     ("oauth-authorization-server", Published::Authorization),
     ("cleartext", Published::Cleartext),
 ];
-const ASKERS: [(&str, Asker); 4] = [
+pub(super) const ASKERS: [(&str, Asker); 4] = [
     ("client", Asker::Client),
     ("narrow", Asker::Narrow),
     ("user", Asker::User),
     ("member", Asker::Member),
 ];
-const PROOFS: [(&str, Proof); 5] = [
+pub(super) const PROOFS: [(&str, Proof); 5] = [
     ("good", Proof::Good),
     ("wrong-secret", Proof::WrongSecret),
     ("none", Proof::None),
     ("in-query", Proof::InQuery),
     ("other", Proof::Other),
 ];
-const SUBJECTS: [(&str, Subject); 6] = [
+pub(super) const SUBJECTS: [(&str, Subject); 6] = [
     ("last", Subject::Last),
     ("tampered", Subject::Tampered),
     ("unknown-key", Subject::UnknownKey),
@@ -51,12 +57,12 @@ const SUBJECTS: [(&str, Subject); 6] = [
     ("expired", Subject::Expired),
     ("refresh-token", Subject::RefreshToken),
 ];
-const SPARES: [(&str, Spare); 2] = [("last", Spare::Last), ("old", Spare::Old)];
-const REVOKED: [(&str, Revoked); 2] = [
+pub(super) const SPARES: [(&str, Spare); 2] = [("last", Spare::Last), ("old", Spare::Old)];
+pub(super) const REVOKED: [(&str, Revoked); 2] = [
     ("refresh-token", Revoked::Refresh),
     ("unknown", Revoked::Unknown),
 ];
-const BEARERS: [(&str, Bearer); 2] = [
+pub(super) const BEARERS: [(&str, Bearer); 2] = [
     ("access-token", Bearer::Access),
     ("refresh-token", Bearer::Refresh),
 ];
@@ -97,7 +103,7 @@ fn asked(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<Asked> {
         "keys" => published(d, kind).map(Asked::Keys),
         "token" => token(d, kind).map(Asked::Token),
         "exchange" => {
-            let fields = kind.fields(d, "`exchange`", &["subject", "scope", "audience"])?;
+            let fields = kind.fields(d, "`exchange`", &EXCHANGE_KEYS)?;
             let subject = fields.require(d, "subject");
             Some(Asked::Exchange(ExchangeAsk {
                 subject: subject.and_then(|entry| entry.word(d, &SUBJECTS))?,
@@ -106,7 +112,7 @@ fn asked(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<Asked> {
             }))
         }
         "refresh" => {
-            let fields = kind.fields(d, "`refresh`", &["token", "scope", "proof"])?;
+            let fields = kind.fields(d, "`refresh`", &REFRESH_KEYS)?;
             let token = fields.get("token").map(|entry| entry.word(d, &SPARES));
             Some(Asked::Refresh(RefreshAsk {
                 token: given(token)?,
@@ -115,7 +121,7 @@ fn asked(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<Asked> {
             }))
         }
         "revoke" => {
-            let fields = kind.fields(d, "`revoke`", &["token", "proof"])?;
+            let fields = kind.fields(d, "`revoke`", &REVOKE_KEYS)?;
             let token = fields.require(d, "token");
             Some(Asked::Revoke(RevokeAsk {
                 token: token.and_then(|entry| entry.word(d, &REVOKED))?,
@@ -136,7 +142,7 @@ fn published(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<Published> {
     if !matches!(kind.value.kind, Kind::Map(_)) {
         return kind.word(d, &PUBLISHED);
     }
-    let fields = kind.fields(d, "what is published", &["again"])?;
+    let fields = kind.fields(d, "what is published", &AGAIN_KEYS)?;
     let entry = fields.require(d, "again")?;
     times(d, entry).map(Published::Again)
 }
@@ -153,9 +159,7 @@ fn token(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<TokenAsk> {
     }
     let fields = kind.fields(d, "`token`", &TOKEN_KEYS)?;
     let by = fields.get("by").map(|entry| entry.word(d, &ASKERS));
-    let get = fields
-        .get("method")
-        .map(|entry| entry.word(d, &[("post", false), ("get", true)]));
+    let get = fields.get("method").map(|entry| entry.word(d, &WAYS));
     let count = fields.get("times").map(|entry| times(d, entry));
     Some(TokenAsk {
         by: given(by)?,

@@ -8,7 +8,8 @@ use super::fields::Entry;
 use super::tree::Kind;
 use crate::model::{Basis, Clause, ClauseId, Level, Place, Profile, Severity};
 
-const KEYS: [&str; 8] = [
+pub(super) const FILE_KEYS: [&str; 1] = ["clauses"];
+pub(super) const KEYS: [&str; 8] = [
     "id",
     "source",
     "since",
@@ -19,13 +20,13 @@ const KEYS: [&str; 8] = [
     "untestable",
 ];
 
-const BASES: [(&str, Basis); 3] = [
+pub(super) const BASES: [(&str, Basis); 3] = [
     ("stated", Basis::Stated),
     ("rfc", Basis::Rfc),
     ("derived", Basis::Derived),
 ];
 
-const LEVELS: [(&str, Level); 5] = [
+pub(super) const LEVELS: [(&str, Level); 5] = [
     ("MUST", Level::Must),
     ("MUST NOT", Level::MustNot),
     ("SHOULD", Level::Should),
@@ -45,7 +46,7 @@ pub(super) fn read(
     seen: &mut BTreeMap<ClauseId, Place>,
 ) -> Vec<Clause> {
     let clauses = root
-        .fields(d, "a register of clauses", &["clauses"])
+        .fields(d, "a register of clauses", &FILE_KEYS)
         .and_then(|fields| fields.require(d, "clauses"))
         .and_then(|list| list.items(d));
     clauses

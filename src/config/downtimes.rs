@@ -14,7 +14,7 @@ use super::words::suggestion;
 use super::{limits, secrets};
 use crate::model::{Affected, Downtime, DowntimeFeed, DowntimeSource, FeedKind, FeedPlace, Place};
 
-const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 8] = [
     "gocdb", "osg", "ca", "answer", "endpoint", "from", "until", "reason",
 ];
 const FEEDS: [(&str, FeedKind); 2] = [("gocdb", FeedKind::Gocdb), ("osg", FeedKind::Osg)];

@@ -9,7 +9,7 @@ use super::words::{listed, suggestion};
 use super::{clauses, existing, known, limits, nearline, paths, secrets};
 use crate::model::{Endpoint, Groups, Limits, SecondArea, Traits};
 
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "desc",
     "type",
     "endpoint",
@@ -27,7 +27,7 @@ const KEYS: &[&str] = &[
     "fresh-tokens",
     "redirect-hosts",
 ];
-const TRAIT_KEYS: &[&str] = &[
+pub(super) const TRAIT_KEYS: &[&str] = &[
     "directories",
     "any-audience",
     "groups",
@@ -36,13 +36,14 @@ const TRAIT_KEYS: &[&str] = &[
     "macaroons",
     "read-only",
 ];
-const GROUP_KEYS: [&str; 3] = ["member", "privileged", "protected"];
+pub(super) const GROUP_KEYS: [&str; 3] = ["member", "privileged", "protected"];
+pub(super) const SECOND_KEYS: [&str; 2] = ["path", "issuer"];
 
 /// The area that is meant where nothing is said: the reference suite's.
 const USUAL_AREA: &str = "wlcg";
 
 /// Rows of the table that are no endpoints.
-const TAGS: [&str; 2] = ["critical", "not-critical"];
+pub(super) const TAGS: [&str; 2] = ["critical", "not-critical"];
 
 /// Reads one endpoint.
 pub(super) fn read(
@@ -207,7 +208,7 @@ fn second(
     let Some(entry) = fields.get("second") else {
         return Some(None);
     };
-    let fields = entry.fields(d, "`second`", &["path", "issuer"])?;
+    let fields = entry.fields(d, "`second`", &SECOND_KEYS)?;
     let path = fields.require(d, "path").and_then(|entry| {
         let text = entry.text(d)?;
         refused(d, entry, paths::area(text))

@@ -8,7 +8,7 @@ use super::tree::Kind;
 use super::words::listed;
 use crate::model::Existing;
 
-const KEYS: [&str; 2] = ["file", "checksum"];
+pub(super) const KEYS: [&str; 2] = ["file", "checksum"];
 
 /// Reads `false`, or the file with its checksum.
 pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Option<Existing>> {

@@ -10,7 +10,7 @@ use super::yaml;
 use super::{downtimes, endpoints, issuers};
 use crate::model::Inventory;
 
-const KEYS: [&str; 5] = ["issuers", "endpoints", "downtimes", "oauth", "oidc-agent"];
+pub(super) const KEYS: [&str; 5] = ["issuers", "endpoints", "downtimes", "oauth", "oidc-agent"];
 
 /// A file that could be read.
 #[derive(Clone, Debug)]

@@ -8,8 +8,11 @@ use super::fields::{Entry, Fields};
 use super::{accounts, known, limits, paths, secrets, subject};
 use crate::model::{Issuer, IssuerLimits, IssuerSubject, SecretRef, TestKey};
 
-const BEFORE: [&str; 2] = ["url", "accounts"];
-const AFTER: [&str; 5] = ["test-key", "ca", "limits", "judge", "known-failures"];
+pub(super) const BEFORE: [&str; 2] = ["url", "accounts"];
+pub(super) const AFTER: [&str; 5] = ["test-key", "ca", "limits", "judge", "known-failures"];
+pub(super) const OAUTH_KEYS: [&str; 1] = ["token"];
+pub(super) const OAUTH_TOKEN_KEYS: [&str; 1] = ["issuer"];
+pub(super) const TEST_KEY_KEYS: [&str; 2] = ["file", "kid"];
 
 /// Who issues tokens, and who does it for endpoints that name nobody.
 #[derive(Default)]
@@ -143,7 +146,7 @@ fn test_keys(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Vec<TestKey>> 
 }
 
 fn test_key(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TestKey> {
-    let fields = entry.fields(d, "`test-key`", &["file", "kid"])?;
+    let fields = entry.fields(d, "`test-key`", &TEST_KEY_KEYS)?;
     let pem = fields
         .require(d, "file")
         .and_then(|entry| secrets::file(d, entry));
@@ -159,10 +162,10 @@ fn test_key(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TestKey> {
 
 /// `oauth.token.issuer`, as the reference suite's file has it.
 fn reference_issuer<'n>(d: &mut Diagnostics<'_>, file: &Fields<'n>) -> Option<(Entry<'n>, String)> {
-    let oauth = file.get("oauth")?.fields(d, "`oauth`", &["token"])?;
+    let oauth = file.get("oauth")?.fields(d, "`oauth`", &OAUTH_KEYS)?;
     let token = oauth
         .get("token")?
-        .fields(d, "`oauth.token`", &["issuer"])?;
+        .fields(d, "`oauth.token`", &OAUTH_TOKEN_KEYS)?;
     let entry = token.get("issuer")?;
     Some((entry, issuer_url(d, entry)?))
 }

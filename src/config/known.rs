@@ -11,7 +11,7 @@ use super::tree::Kind;
 use super::words::suggestion;
 use crate::model::{CaseId, KnownFailure, Place};
 
-const KEYS: [&str; 4] = ["case", "reason", "ticket", "expires"];
+pub(super) const KEYS: [&str; 4] = ["case", "reason", "ticket", "expires"];
 
 /// Whose failures they are.
 #[derive(Clone, Copy, PartialEq, Eq)]

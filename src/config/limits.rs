@@ -7,7 +7,7 @@ use super::fields::{Entry, Fields};
 use super::tree::Kind;
 use crate::model::{IssuerLimits, Limits};
 
-const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 9] = [
     "jobs",
     "preflight",
     "connect",
@@ -18,6 +18,8 @@ const KEYS: [&str; 9] = [
     "endpoint",
     "body",
 ];
+
+pub(super) const ISSUER_KEYS: [&str; 3] = ["rate", "answer", "patience"];
 
 /// Longer than any run, and short enough for every clock.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -41,7 +43,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Limits> 
 
 /// Reads `limits` of an issuer.
 pub(super) fn of_issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<IssuerLimits> {
-    let fields = entry.fields(d, "`limits` of an issuer", &["rate", "answer", "patience"])?;
+    let fields = entry.fields(d, "`limits` of an issuer", &ISSUER_KEYS)?;
     let usual = IssuerLimits::default();
     let rate = count(d, &fields, "rate", usual.rate as usize);
     Some(IssuerLimits {

@@ -11,7 +11,10 @@ use crate::model::{
 
 /// The keys of a step that only a request for a macaroon has.
 pub(super) const KEYS: [&str; 4] = ["activities", "validity", "caveats", "flavour"];
-const PRESENTED: [&str; 3] = ["macaroon", "add", "tamper"];
+pub(super) const PRESENTED: [&str; 3] = ["macaroon", "add", "tamper"];
+pub(super) const FLAVOURS: [(&str, Flavour); 2] =
+    [("native", Flavour::Native), ("oauth", Flavour::Oauth)];
+pub(super) const WHICH: [(&str, ()); 1] = [("last", ())];
 /// What suites ask for where they do not say.
 const VALIDITY: &str = "PT10M";
 
@@ -26,7 +29,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Macar
         None => Some(VALIDITY.to_owned()),
     };
     let flavour = match fields.get("flavour") {
-        Some(entry) => entry.word(d, &[("native", Flavour::Native), ("oauth", Flavour::Oauth)]),
+        Some(entry) => entry.word(d, &FLAVOURS),
         None => Some(Flavour::Native),
     };
     let oauth = flavour == Some(Flavour::Oauth);
@@ -85,7 +88,7 @@ pub(super) fn presented(
     let fields = entry.fields(d, "a macaroon", &PRESENTED)?;
     let which = fields
         .require(d, "macaroon")
-        .and_then(|entry| entry.word(d, &[("last", ())]));
+        .and_then(|entry| entry.word(d, &WHICH));
     let add = fields.get("add").map(|entry| each(d, entry, caveat));
     let tamper = fields.get("tamper").map(|entry| {
         let words = Tampering::ALL.map(|tampering| (tampering.as_str(), tampering));

@@ -7,7 +7,7 @@ use super::paths;
 use super::tree::Kind;
 use crate::model::Tape;
 
-const KEYS: [&str; 2] = ["path", "file"];
+pub(super) const KEYS: [&str; 2] = ["path", "file"];
 const HELP: &str = "write `tape: {path: /nearline, file: /nearline/some-file}`, both below the area: a directory where the cases may write and whose files go to tape, and a file that is on tape already";
 
 /// Reads `false`, or the path and the file.

@@ -30,11 +30,11 @@ const METHODS: &[(&str, Method)] = &[
     ("tape", Method::Post),
     ("macaroon", Method::Post),
 ];
-const METHOD_KEYS: &[&str] = &[
+pub(super) const METHOD_KEYS: &[&str] = &[
     "get", "head", "put", "delete", "mkcol", "propfind", "move", "copy", "options", "pull", "push",
     "tape", "macaroon",
 ];
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "get",
     "head",
     "put",
@@ -103,6 +103,9 @@ const WIRE_KEYS: [&str; 8] = [
     "cut",
     "chunked",
 ];
+
+pub(super) const DIGESTS: [&str; 5] = ["adler32", "sha-256", "none", "repr-adler", "repr-sha-256"];
+pub(super) const CHALLENGES: [&str; 2] = ["bearer", "invalid_token"];
 
 /// What a PUT without a `body` writes.
 const BODY: &str = "new";
@@ -323,13 +326,7 @@ fn header_line(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
 fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
     let digest = match fields.get("digest") {
         Some(entry) => {
-            let words = [
-                ("adler32", "adler32"),
-                ("sha-256", "sha-256"),
-                ("none", "none"),
-                ("repr-adler", "repr-adler"),
-                ("repr-sha-256", "repr-sha-256"),
-            ];
+            let words = DIGESTS.map(|word| (word, word));
             Some(entry.word(d, &words)?.to_owned())
         }
         None => None,
@@ -342,7 +339,7 @@ fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
     }
     let challenge = match fields.get("challenge") {
         Some(entry) => {
-            let words = [("bearer", "bearer"), ("invalid_token", "invalid_token")];
+            let words = CHALLENGES.map(|word| (word, word));
             Some(entry.word(d, &words)?.to_owned())
         }
         None => None,

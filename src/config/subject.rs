@@ -7,7 +7,7 @@ use super::fields::Entry;
 use super::tree::Kind;
 use crate::model::IssuerSubject;
 
-const KEYS: [&str; 7] = [
+pub(super) const KEYS: [&str; 7] = [
     "always",
     "profile",
     "vo",

@@ -13,8 +13,8 @@ use crate::model::{
     Arrangement, Ask, Case, CaseId, Clause, ClauseId, Interface, Place, Side, Step, Suite,
 };
 
-const KEYS: [&str; 3] = ["suite", "about", "cases"];
-const CASE_KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 3] = ["suite", "about", "cases"];
+pub(super) const CASE_KEYS: [&str; 13] = [
     "id",
     "title",
     "risk",
@@ -29,6 +29,8 @@ const CASE_KEYS: [&str; 13] = [
     "steps",
     "asks",
 ];
+
+pub(super) const GIVEN_KEYS: [&str; 2] = ["file", "directory"];
 
 /// What the files before have defined.
 #[derive(Default)]
@@ -262,8 +264,8 @@ fn given(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<(Mark, Arra
     let objects: Vec<Option<(Mark, Arrangement)>> = some_items(d, entry)?
         .into_iter()
         .map(|item| {
-            let object = item.fields(d, "an object", &["file", "directory"])?;
-            let entry = object.one_of(d, &["file", "directory"], true)?;
+            let object = item.fields(d, "an object", &GIVEN_KEYS)?;
+            let entry = object.one_of(d, &GIVEN_KEYS, true)?;
             let path = steps::path(d, entry)?;
             let arrangement = match entry.name {
                 "file" => Arrangement::File(path),

@@ -14,8 +14,12 @@ const OWN: [&str; 8] = [
 const SHARED: [&str; 8] = [
     "tape", "content", "headers", "wait", "token", "expect", "control", "alike",
 ];
+pub(super) const REQUESTS: [(&str, TapeRequest); 2] = [
+    ("last", TapeRequest::Last),
+    ("unknown", TapeRequest::Unknown),
+];
 /// More than any service has to take in one call.
-const FURTHER: usize = 20_000;
+pub(super) const FURTHER: usize = 20_000;
 /// The file that is on tape already, as a path.
 const NEARLINE: &str = "{nearline}";
 
@@ -72,13 +76,7 @@ pub(super) fn read(
         .map(|entry| tokens::json(d, entry, entry.value));
     let request = match fields.get("request") {
         None => Some(TapeRequest::Last),
-        Some(entry) => entry.word(
-            d,
-            &[
-                ("last", TapeRequest::Last),
-                ("unknown", TapeRequest::Unknown),
-            ],
-        ),
+        Some(entry) => entry.word(d, &REQUESTS),
     };
     let [whole, settled, problem] = ["whole", "settled", "problem"].map(|key| {
         let entry = fields.get(key);

@@ -13,7 +13,7 @@ use crate::model::{
     Alteration, Audience, Credential, Signature, Template, TemplateError, TokenTemplate,
 };
 
-const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 9] = [
     "scope",
     "audience",
     "groups",
@@ -26,7 +26,10 @@ const KEYS: [&str; 9] = [
 ];
 
 /// The word for a request without a token.
-const NONE: &str = "none";
+pub(super) const NONE: &str = "none";
+
+/// Whose token it is, and whether that is the second issuer.
+pub(super) const ISSUERS: [(&str, bool); 2] = [("own", false), ("second", true)];
 
 /// Claims that are times, in seconds from now.
 const TIMES: [&str; 4] = ["exp", "iat", "nbf", "auth_time"];
@@ -77,7 +80,7 @@ fn mapping(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential<Token
         None => Some(Signature::Good),
     };
     let second = match fields.get("issuer") {
-        Some(entry) => entry.word(d, &[("own", false), ("second", true)]),
+        Some(entry) => entry.word(d, &ISSUERS),
         None => Some(false),
     };
     Some(Credential::Token(TokenTemplate {

@@ -16,6 +16,19 @@ pub(super) const KEYS: [&str; 8] = [
     "hang-up",
     "redirecting",
 ];
+/// Other sides that are not ours.
+pub(super) const OTHER_SIDES: [(&str, Side); 3] = [
+    ("partner", Side::Partner),
+    ("both", Side::Both),
+    ("nobody", Side::Nobody),
+];
+pub(super) const THERE: [(&str, There); 4] = [
+    ("nothing", There::Nothing),
+    ("read", There::Read),
+    ("create", There::Create),
+    ("modify", There::Modify),
+];
+pub(super) const REPORTED: [(&str, u8); 3] = [("markers", 0), ("connections", 1), ("early", 2)];
 
 /// Reads what a `pull` or `push` step says of the other side.
 pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Transfer> {
@@ -67,12 +80,7 @@ fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> O
         return Some(Side::Ours(Part::Good));
     };
     let parts = Part::ALL.map(|(word, part)| (word, Side::Ours(part)));
-    let others = [
-        ("partner", Side::Partner),
-        ("both", Side::Both),
-        ("nobody", Side::Nobody),
-    ];
-    let all: Vec<_> = others.into_iter().chain(parts).collect();
+    let all: Vec<_> = OTHER_SIDES.into_iter().chain(parts).collect();
     let words: Vec<_> = all
         .iter()
         .enumerate()
@@ -100,15 +108,7 @@ fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> O
 
 fn there(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> Option<There> {
     match fields.get("there") {
-        Some(entry) => entry.word(
-            d,
-            &[
-                ("nothing", There::Nothing),
-                ("read", There::Read),
-                ("create", There::Create),
-                ("modify", There::Modify),
-            ],
-        ),
+        Some(entry) => entry.word(d, &THERE),
         None => Some(match direction {
             Direction::Pull => There::Read,
             Direction::Push => There::Create,
@@ -147,7 +147,7 @@ fn report(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<ReportDemand> 
         return Some(demand);
     };
     for entry in entry.items(d)? {
-        match entry.word(d, &[("markers", 0), ("connections", 1), ("early", 2)])? {
+        match entry.word(d, &REPORTED)? {
             0 => demand.markers = true,
             1 => demand.connections = true,
             _ => demand.early = true,

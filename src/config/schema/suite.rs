@@ -1,0 +1,451 @@
+//! Suites, and registers of clauses.
+
+use serde_json::{Value, json};
+
+use super::super::{asks, clauses, macaroons, steps, suites, tape, tokens, transfers};
+use super::shape::{
+    also, any_text, count, count_to, either, file, flag, like, list, listed, mapping, named,
+    one_of, some, text, word,
+};
+use crate::model::{AskWord, Expect, Part, Profile, Signature, Tampering, TapeOperation};
+
+/// As `model::CaseId` has it.
+const CASE_ID: &str = r"^[a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]*[a-z0-9])?)+$";
+const SUITE_NAME: &str = "^[a-z](?:[a-z0-9-]*[a-z0-9])?$";
+const CLAUSE_ID: &str = r"^(?=.*-)[A-Z0-9.-]{1,40}$";
+const HEADER: &str = "^[A-Za-z0-9-]+$";
+const VERB: &str = "^[A-Za-z0-9-]+$";
+const BODY: &str = "^[a-z0-9-]*$";
+
+pub(super) fn schema() -> Value {
+    let whole = json!({
+        "description": "Cases, or a register of the clauses that they cite.",
+        "type": "object",
+        "if": {"required": ["clauses"]},
+        "then": register(),
+        "else": suite(),
+    });
+    file("A suite of touchstone", whole)
+}
+
+/// A version of the profile, with or without quotes.
+pub(super) fn profile(about: &str) -> Value {
+    let mut versions: Vec<Value> = Vec::new();
+    for profile in Profile::ALL {
+        let version = profile.to_string();
+        versions.extend(version.parse::<f64>().ok().map(Value::from));
+        versions.push(version.into());
+    }
+    json!({"description": about, "enum": versions})
+}
+
+fn register() -> Value {
+    mapping(
+        "A register of clauses.",
+        &clauses::FILE_KEYS,
+        &clauses::FILE_KEYS,
+        |_| Some(list("The clauses.", clause())),
+    )
+}
+
+fn clause() -> Value {
+    let needed = ["id", "source", "basis", "level", "severity", "requirement"];
+    mapping("One normative statement.", &clauses::KEYS, &needed, |key| {
+        Some(match key {
+            "id" => like("Its permanent id, such as JWT-2.2.1-04.", CLAUSE_ID),
+            "source" => text("Where it stands."),
+            "since" => profile("The version of the profile that has it first."),
+            "basis" => listed("Whether it is stated so, or follows.", &clauses::BASES),
+            "level" => listed("How much it demands.", &clauses::LEVELS),
+            "severity" => listed("What its failure means.", &clauses::SEVERITIES),
+            "requirement" => text("What it demands, in a sentence."),
+            "untestable" => text("Why no case can judge it."),
+            _ => return None,
+        })
+    })
+}
+
+fn suite() -> Value {
+    mapping("A suite of cases.", &suites::KEYS, &suites::KEYS, |key| {
+        Some(match key {
+            "suite" => like(
+                "Its name, with which the ids of its cases start.",
+                SUITE_NAME,
+            ),
+            "about" => text("What its cases are about."),
+            "cases" => some("The cases.", case()),
+            _ => return None,
+        })
+    })
+}
+
+fn case() -> Value {
+    let needed = ["id", "title", "risk", "clauses", "severity"];
+    let case = mapping("One test.", &suites::CASE_KEYS, &needed, |key| {
+        Some(match key {
+            "id" => {
+                let mut id = like(
+                    "Its permanent id: the suite's name and further words with dots between them.",
+                    CASE_ID,
+                );
+                id["maxLength"] = json!(80);
+                id
+            }
+            "title" => text("What it shows."),
+            "risk" => text("What may happen where it fails."),
+            "clauses" => {
+                let mut ids = some(
+                    "The clauses that it judges; `touchstone list clauses` shows them.",
+                    like("The id of a clause.", CLAUSE_ID),
+                );
+                ids["uniqueItems"] = json!(true);
+                ids
+            }
+            "severity" => listed("What its failure means.", &clauses::SEVERITIES),
+            "since" => profile("The first version of the profile by which it is judged."),
+            "until" => profile("The last version of the profile by which it is judged."),
+            "intrusive" => flag("It could hurt a service, and runs only with --intrusive."),
+            "issuer-path" => flag("It needs an issuer with a path in its URL."),
+            "slow" => flag("It takes long, and runs only with --slow."),
+            "given" => some("What is there before the steps.", given()),
+            "steps" => some("The requests to storage, in order.", step()),
+            "asks" => some("The requests to an issuer, in order.", ask()),
+            _ => return None,
+        })
+    });
+    let asks = json!({"required": ["asks"], "not": {"anyOf": [
+        {"required": ["given"]}, {"required": ["steps"]}, {"required": ["issuer-path"]},
+    ]}});
+    let steps = json!({"required": ["steps"], "not": {"required": ["asks"]}});
+    also(case, json!({"oneOf": [asks, steps]}))
+}
+
+fn given() -> Value {
+    let given = mapping("An object.", &suites::GIVEN_KEYS, &[], |key| {
+        Some(match key {
+            "file" => path("A file, by its path below the directory of the case."),
+            "directory" => path("A directory, by its path below the directory of the case."),
+            _ => return None,
+        })
+    });
+    one_of(given, &suites::GIVEN_KEYS)
+}
+
+/// A path below the directory of the case.
+fn path(about: &str) -> Value {
+    like(about, r"^[^/\s]\S*$")
+}
+
+fn step() -> Value {
+    let step = mapping(
+        "One request, and what has to come of it.",
+        steps::KEYS,
+        &["token", "expect"],
+        |key| {
+            request(key)
+                .or_else(|| outcome(key))
+                .or_else(|| special(key))
+        },
+    );
+    let refusals = Expect::ALL.into_iter().filter(|word| word.refusal());
+    let refusals: Vec<_> = refusals.map(Expect::as_str).collect();
+    let refused = json!({"properties": {"expect": {"enum": refusals}}, "required": ["expect"]});
+    let step = one_of(step, steps::METHOD_KEYS);
+    also(
+        step,
+        json!({
+            "if": refused,
+            "then": {"required": ["control"]},
+            "else": {"not": {"required": ["control"]}},
+        }),
+    )
+}
+
+/// What is sent.
+fn request(key: &str) -> Option<Value> {
+    Some(match key {
+        "get" | "head" | "delete" | "propfind" | "options" => path(&format!(
+            "{} of this path, below the directory of the case.",
+            key.to_uppercase()
+        )),
+        "put" => path("PUT of a file to this path, below the directory of the case."),
+        "mkcol" => path("MKCOL: a new directory at this path, below the directory of the case."),
+        "move" | "copy" => path("The path of what is moved or copied; `to` is where."),
+        "pull" => path("COPY from another server to this path."),
+        "push" => path("COPY of this path to another server."),
+        "tape" => word(
+            "A call of the tape REST API.",
+            TapeOperation::ALL.map(TapeOperation::as_str),
+        ),
+        "macaroon" => path("A request for a macaroon for this path."),
+        "to" => path("Where it is moved or copied to."),
+        "body" => like(
+            "A lower-case word from which the content is made; default: new.",
+            BODY,
+        ),
+        "content" => any_text("The content, byte by byte, in place of a usual one."),
+        "verb" => like("Another method, such as PATCH.", VERB),
+        "headers" => named("Further headers.", Some(HEADER), any_text("The value.")),
+        "as" => text("The target of the request as it is sent, byte by byte."),
+        "present" => list(
+            "The header lines with the credential, for which `{token}` stands.",
+            like("A line of a header.", "^[^:]+:"),
+        ),
+        "query" => text("The query of the request, where `{token}` stands for the credential."),
+        "other" => credential("A second credential, for which `{other}` stands.", false),
+        "expect-continue" => flag("The body waits for 100 Continue."),
+        "kept" => flag("The request goes over the connection of the step before."),
+        "cut" => count("The connection is closed after so many bytes of the body."),
+        "chunked" => flag("The body is sent in chunks, without its length."),
+        "wait" => count("Seconds to wait before the request."),
+        "optional" => flag("What the step finds is a recommendation."),
+        "redirected" => flag("It goes to where the step before was redirected to."),
+        "token" => credential("The credential: a scope, `none`, or a mapping.", true),
+        _ => return None,
+    })
+}
+
+/// What has to come of it.
+fn outcome(key: &str) -> Option<Value> {
+    Some(match key {
+        "expect" => word(
+            "What is right; `touchstone explain` tells what each word means.",
+            Expect::ALL.map(Expect::as_str),
+        ),
+        "digest" => word("The digest that the answer has.", steps::DIGESTS),
+        "members" => list("What the listing holds.", text("A name.")),
+        "challenge" => word("What WWW-Authenticate says.", steps::CHALLENGES),
+        "alike" => flag("The answer is like that of the step before."),
+        "control" => credential(
+            "The token with which the very same request succeeds.",
+            false,
+        ),
+        _ => return None,
+    })
+}
+
+/// What only third-party copies, calls of the tape REST API and requests for macaroons have.
+fn special(key: &str) -> Option<Value> {
+    Some(match key {
+        "side" => word(
+            "Who is at the other side of the copy.",
+            transfers::OTHER_SIDES
+                .iter()
+                .map(|(word, _)| *word)
+                .chain(Part::ALL.map(|(word, _)| word)),
+        ),
+        "url" => text("The URL of the other side; the case is `intrusive` then."),
+        "there" => listed(
+            "What the token for the other side allows there.",
+            &transfers::THERE,
+        ),
+        "heard" => named(
+            "Headers that the other side hears: `present`, `credential`, or the value.",
+            None,
+            text("What is heard."),
+        ),
+        "unheard" => named(
+            "Headers that the other side does not hear, with the value.",
+            None,
+            text("What is not heard."),
+        ),
+        "report" => list(
+            "What the report of the copy has.",
+            listed("A property.", &transfers::REPORTED),
+        ),
+        "hang-up" => flag("The client hangs up while the copy stands still."),
+        "redirecting" => flag("The other side redirects first."),
+        "files" => list(
+            "The files that the call is about.",
+            text("A path, or `{nearline}`."),
+        ),
+        "except" => list(
+            "Those of them that are refused.",
+            text("A path, or `{nearline}`."),
+        ),
+        "whole" => flag("The call is refused as a whole."),
+        "further" => count_to("So many further paths.", tape::FURTHER),
+        "json" => json!({"description": "What is sent instead of the usual body."}),
+        "request" => listed(
+            "Which request the call is about; default: last.",
+            &tape::REQUESTS,
+        ),
+        "settled" => flag("The poll goes on until every file has come to an end."),
+        "problem" => flag("The refusal is told as a problem (RFC 9457)."),
+        "activities" => list(
+            "What the macaroon allows.",
+            like("An activity, such as DOWNLOAD.", "^[A-Z_]+$"),
+        ),
+        "validity" => any_text("How long it is good, such as PT10M."),
+        "caveats" => list(
+            "Further caveats.",
+            any_text("A caveat; a path is `{area}{dir}/…`."),
+        ),
+        "flavour" => listed(
+            "How it is asked for; default: native.",
+            &macaroons::FLAVOURS,
+        ),
+        _ => return None,
+    })
+}
+
+/// Nothing, a scope, or a mapping; `macaroon` says whether it can be one.
+fn credential(about: &str, macaroon: bool) -> Value {
+    let scope = text("Scopes with single spaces between them; `none` for no token.");
+    let mut ways = vec![scope, token()];
+    if macaroon {
+        ways.push(presented());
+    }
+    either(about, ways)
+}
+
+fn token() -> Value {
+    let alterations = |about: &str| json!({"description": about, "type": "object"});
+    mapping("A token.", &tokens::KEYS, &[], |key| {
+        Some(match key {
+            "scope" => text("Scopes with single spaces between them."),
+            "audience" => either(
+                "Whom it is for.",
+                vec![
+                    text("One audience."),
+                    some("Several.", text("One of them.")),
+                ],
+            ),
+            "groups" => list("Its groups.", like("A group, or a variable.", "^[/{]")),
+            "claims" => alterations(
+                "Claims that differ: `null` removes one; a number is in seconds from now for times.",
+            ),
+            "header" => alterations("Parts of its header that differ."),
+            "repeated" => alterations("Claims that stand in the payload once more."),
+            "signature" => word(
+                "How it is signed; default: good.",
+                Signature::ALL.map(Signature::as_str),
+            ),
+            "issuer" => listed("Whose it is; default: own.", &tokens::ISSUERS),
+            "text" => any_text("This text in place of a token."),
+            _ => return None,
+        })
+    })
+}
+
+fn presented() -> Value {
+    mapping(
+        "The macaroon of an earlier step.",
+        &macaroons::PRESENTED,
+        &["macaroon"],
+        |key| {
+            Some(match key {
+                "macaroon" => listed("Which.", &macaroons::WHICH),
+                "add" => list("Caveats that the client adds.", any_text("A caveat.")),
+                "tamper" => word(
+                    "What is wrong with it.",
+                    Tampering::ALL.map(Tampering::as_str),
+                ),
+                _ => return None,
+            })
+        },
+    )
+}
+
+fn ask() -> Value {
+    let ask = mapping(
+        "A request to an issuer, and what is right of its answer.",
+        &asks::KEYS,
+        &["expect"],
+        |key| {
+            Some(match key {
+                "metadata" => published("The metadata, at this place."),
+                "keys" => published("The key set, at this place."),
+                "token" => either(
+                    "A token: the scope alone, or everything.",
+                    vec![text("The scope."), asked_token()],
+                ),
+                "exchange" => mapping(
+                    "A token exchange.",
+                    &asks::EXCHANGE_KEYS,
+                    &["subject"],
+                    |key| {
+                        Some(match key {
+                            "subject" => listed("What is exchanged.", &asks::SUBJECTS),
+                            _ => return asked(key),
+                        })
+                    },
+                ),
+                "refresh" => mapping(
+                    "A refresh token is used.",
+                    &asks::REFRESH_KEYS,
+                    &[],
+                    |key| {
+                        Some(match key {
+                            "token" => listed("Which; default: last.", &asks::SPARES),
+                            _ => return asked(key),
+                        })
+                    },
+                ),
+                "revoke" => mapping("A revocation.", &asks::REVOKE_KEYS, &["token"], |key| {
+                    Some(match key {
+                        "token" => listed("What is revoked.", &asks::REVOKED),
+                        _ => return asked(key),
+                    })
+                }),
+                "userinfo" => listed("The userinfo endpoint, with this token.", &asks::BEARERS),
+                "device" => text("A device authorization for this scope."),
+                "poll" => flag("The token endpoint is polled for the device."),
+                "expect" => {
+                    let words = AskWord::ALL.iter().map(|word| word.as_str());
+                    let mut words = some(
+                        "What is right of the answer.",
+                        word("A word for it.", words),
+                    );
+                    words["uniqueItems"] = json!(true);
+                    words
+                }
+                "optional" => flag("What is found is a recommendation."),
+                _ => return None,
+            })
+        },
+    );
+    let kinds = asks::KINDS.iter().map(|kind| json!({"required": [kind]}));
+    let alone = json!({"oneOf": kinds.collect::<Vec<_>>()});
+    also(ask, json!({"anyOf": [{"required": ["poll"]}, alone]}))
+}
+
+fn published(about: &str) -> Value {
+    let again = mapping(
+        "Asked for so often.",
+        &asks::AGAIN_KEYS,
+        &asks::AGAIN_KEYS,
+        |_| Some(count_to("How often.", asks::TIMES)),
+    );
+    either(about, vec![listed("The place.", &asks::PUBLISHED), again])
+}
+
+fn asked_token() -> Value {
+    mapping("A token.", &asks::TOKEN_KEYS, &[], |key| {
+        Some(match key {
+            "resource" => one_or_several("The resources that it is for (RFC 8707)."),
+            "by" => listed("Who asks; default: client.", &asks::ASKERS),
+            "grant" => text("The type of grant."),
+            "method" => listed("The method; default: post.", &asks::WAYS),
+            "times" => count_to("How often.", asks::TIMES),
+            _ => return asked(key),
+        })
+    })
+}
+
+/// Keys that several asks have.
+fn asked(key: &str) -> Option<Value> {
+    Some(match key {
+        "scope" => text("The scope that is asked for."),
+        "audience" => one_or_several("The audiences that are asked for."),
+        "proof" => listed(
+            "How the client proves who it is; default: good.",
+            &asks::PROOFS,
+        ),
+        _ => return None,
+    })
+}
+
+fn one_or_several(about: &str) -> Value {
+    super::shape::one_or_more(about, text("One of them."))
+}
