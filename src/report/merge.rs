@@ -54,21 +54,17 @@ pub enum MergeError {
     },
     /// Shards of two runs.
     #[error(
-        "{name}: its plan is {plan} ({shard}), and that of {other} is {other_plan} ({other_shard}); shards can be joined that ran with the same version, endpoints, cases and options"
+        "{name}: its plan is {plan}, and that of {other} is {other_plan}; shards can be joined that ran with the same version, endpoints, cases and options"
     )]
     Plans {
         /// The file.
         name: String,
-        /// Its plan.
+        /// Its plan, and which shard of it.
         plan: String,
-        /// Its place.
-        shard: String,
         /// The first file.
         other: String,
-        /// The plan of that.
+        /// The same of that.
         other_plan: String,
-        /// The place of that.
-        other_shard: String,
     },
     /// The same twice.
     #[error("{name}: it is shard {shard}, and so is {other}; leave one of them out")]
@@ -155,6 +151,7 @@ pub fn merge(parts: Vec<Part>, partial: bool) -> Result<Merged, MergeError> {
 
 /// The shards in their order, with what they say of the whole.
 fn sorted(parts: Vec<Part>) -> Result<(Shard, Vec<(Shard, Part)>), MergeError> {
+    let plan = |shard: &Shard| format!("{} ({shard})", line(&shard.plan));
     let mut sorted: Vec<(Shard, Part)> = Vec::with_capacity(parts.len());
     for part in parts {
         let Some(shard) = part.record.run.shard.clone() else {
@@ -166,11 +163,9 @@ fn sorted(parts: Vec<Part>) -> Result<(Shard, Vec<(Shard, Part)>), MergeError> {
             if !of_one {
                 return Err(MergeError::Plans {
                     name: part.name,
-                    plan: line(&shard.plan),
-                    shard: shard.to_string(),
+                    plan: plan(&shard),
                     other: other.name.clone(),
-                    other_plan: line(&first.plan),
-                    other_shard: first.to_string(),
+                    other_plan: plan(first),
                 });
             }
         }

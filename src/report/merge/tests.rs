@@ -184,9 +184,12 @@ fn missing_shards_are_listed_or_left_out() {
     assert!(told.contains("21/90, and 69 more"), "{told}");
 }
 
+/// Into how many shards, what is changed in the first one, and what is told.
+type Change = (usize, fn(&mut RunRecord), &'static str);
+
 #[test]
 fn records_that_were_changed_are_refused() {
-    let changes: [(usize, fn(&mut RunRecord), &str); 8] = [
+    let changes: [Change; 8] = [
         (
             4,
             |record| {
