@@ -1,10 +1,11 @@
 //! What earlier runs found for the cases of a run.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rusqlite::OptionalExtension;
 
-use crate::model::{Past, RunRecord, Trend};
+use crate::model::{CaseId, Past, RunRecord, Trend, TrendPoint};
 
 use super::look::{Lists, Part};
 use super::track::Track;
@@ -93,14 +94,14 @@ impl History {
         let mut places_of: HashMap<(i64, Option<&str>), Vec<Option<usize>>> = HashMap::new();
         for part in parts {
             let partner = part.partner.as_deref();
-            let key = (part.cases, partner);
-            if !places_of.contains_key(&key) {
-                let ids = lists.get(self, part.cases)?;
-                let place =
-                    |id: &crate::model::CaseId| places.get(&(id.as_str(), partner)).copied();
-                places_of.insert(key, ids.iter().map(place).collect());
-            }
-            let places = places_of.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let places = match places_of.entry((part.cases, partner)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let ids = lists.get(self, part.cases)?;
+                    let place = |id: &CaseId| places.get(&(id.as_str(), partner)).copied();
+                    new.insert(ids.iter().map(place).collect())
+                }
+            };
             for (place, found) in places.iter().zip(self.found(part, places.len())?) {
                 if let Some(track) = place.and_then(|place| tracks.get_mut(place))
                     && !part.untold(found)
@@ -114,7 +115,7 @@ impl History {
 }
 
 /// The last runs that came to their end, oldest first.
-fn trend(parts: &[Part]) -> Vec<crate::model::TrendPoint> {
+fn trend(parts: &[Part]) -> Vec<TrendPoint> {
     let mut points = super::look::points(parts);
     points.truncate(Trend::SHOWN);
     points.reverse();
