@@ -74,7 +74,7 @@ struct Ticket<'a> {
 impl Ticket<'_> {
     /// `None` where there is nothing to tell.
     fn write(&self) -> Option<String> {
-        if self.failures.is_empty() && self.errors.is_empty() {
+        if self.failures.is_empty() && !self.out_of_order() {
             return None;
         }
         let mut text = format!("[token compliance] {}\n\n", self.title());
@@ -105,14 +105,23 @@ impl Ticket<'_> {
         Some(text)
     }
 
+    /// Whether the endpoint itself, and not our issuer or we, became unable to be judged.
+    fn out_of_order(&self) -> bool {
+        let judged = self.record.results.iter().filter(|result| {
+            result.endpoint == self.endpoint.name && result.verdict != Verdict::Skip
+        });
+        let answered = self.errors.iter().filter(|r| !r.exchanges.is_empty());
+        match &self.endpoint.unreachable {
+            Some(_) => !self.errors.is_empty(),
+            None => 2 * answered.count() > judged.count(),
+        }
+    }
+
     fn title(&self) -> String {
         let name = line(&cap(&self.endpoint.name, 100));
         match (self.failures.len(), &self.endpoint.unreachable) {
             (0, Some(_)) => format!("{name}: not reachable"),
-            (0, None) => format!(
-                "{name}: {} cannot be judged any more",
-                count(self.errors.len(), "case")
-            ),
+            (0, None) => format!("{name}: {} undecided", count(self.errors.len(), "case")),
             (number, _) => {
                 let ids = names(&self.failures, IN_TITLE);
                 format!("{name}: {} ({ids})", count(number, "MUST failure"))
@@ -126,17 +135,26 @@ impl Ticket<'_> {
             false => "token issuer",
         };
         if self.failures.is_empty() {
+            let before = match self.errors.iter().any(|result| result.past.is_some()) {
+                true => ", and could in the run before",
+                false => "",
+            };
+            let how = match &self.endpoint.unreachable {
+                Some(_) => "could not judge",
+                None => "could hardly judge",
+            };
             return format!(
-                "touchstone, which judges how WLCG services treat tokens, could not judge this {what}, and could in \
-                 the run before. That says nothing about its compliance: please look whether the service is well."
+                "touchstone, which judges how WLCG services treat tokens, {how} this {what}{before}. That says nothing \
+                 about its compliance: please look whether the service is well."
             );
         }
-        let news = match (&self.record.past, self.others.is_empty()) {
-            (Some(_), true) => " They are new since the run before.",
-            _ => "",
+        let new = |result: &&CaseResult| news::new_failure(self.record, result);
+        let news = match self.failures.iter().all(new) {
+            true => ", new since the run before",
+            false => "",
         };
         format!(
-            "touchstone, which judges how WLCG services treat tokens, found {} at this {what}.{news}",
+            "touchstone, which judges how WLCG services treat tokens, found {} at this {what}{news}.",
             count(self.failures.len(), "missed requirement")
         )
     }

@@ -17,13 +17,71 @@ fn it_reads_well() {
     record.endpoints[0].software = Some("dCache/9.2.19".into());
     let files = news(&record);
     assert_eq!(names_of(&files), ["se-alpha.txt", "se-gamma.txt"]);
-    insta::assert_snapshot!(content(&files, "se-alpha.txt"), @"");
+    insta::assert_snapshot!(content(&files, "se-alpha.txt"), @r#"
+    [token compliance] se-alpha: 1 MUST failure (capability.create.no-overwrite)
+
+    touchstone, which judges how WLCG services treat tokens, found 1 missed requirement at this storage
+    element, new since the run before.
+
+    Endpoint  se-alpha
+    URL       https://se-alpha.example.org:8443/wlcg
+    Software  dCache/9.2.19
+    Profile   WLCG Common JWT Profile 1.3
+    Time      2026-11-22 07:28 UTC (run 20261122t072848z-4f2a9c)
+
+    1. capability.create.no-overwrite (critical)
+       storage.create never replaces a file
+       Since     this run; passed in the run before; it last passed in the run of 2026-11-21 05:00 UTC
+       Clause    JWT-2.2.1-04 MUST NOT: storage.create never replaces a file.
+       Request   PUT https://se-alpha.example.org:8443/wlcg/touchstone-x/f
+       Expected  401 or 403, and nothing changed
+       Got       201
+       Again     curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se-alpha.example.org:8443/wlcg/touchstone-x/f
+       Token     scope "storage.create:/", audience https://wlcg.cern.ch/jwt/v1/any, issued by
+                 https://issuer.example.org/: oidc-token --scope storage.create:/ wlcg
+       Logged    2026-11-22T07:28:50Z, jti 7c1f, User-Agent touchstone/0.1.0 (run; case)
+       Clause    JWT-2.2.1-04 SHOULD (derived): storage.create never replaces a file.
+       Expected  the file as it was
+       Got       the file has the new content
+       Rerun     touchstone run --endpoint se-alpha --case capability.create.no-overwrite
+
+    Undecided since this run, 1 case: audience.foreign.read.
+    Reason    the control failed: 500
+
+    Where to look in dCache
+    Log       the .access file of the WebDAV door's domain: it has `sub` and `jti` of the token with
+              each request
+    Settings  for capability.*: `-prefix` and `-authz-id` of `gplazma.oidc.provider!NAME`, and the
+              permissions of the user that it maps to
+    Manual    https://www.dcache.org/manuals/Book-9.2/config-gplazma.shtml#oidc
+
+    The curl lines work with such a token in $TOKEN; if curl does not trust the endpoint, add --capath
+    /etc/grid-security/certificates. `touchstone explain capability.create.no-overwrite` tells what that
+    case does and what its failure means in practice.
+    "#);
 }
 
 #[test]
 fn what_became_unreachable_has_words_of_its_own() {
     let files = news(&sample::with_past());
-    insta::assert_snapshot!(content(&files, "se-gamma.txt"), @"");
+    insta::assert_snapshot!(content(&files, "se-gamma.txt"), @"
+    [token compliance] se-gamma: not reachable
+
+    touchstone, which judges how WLCG services treat tokens, could not judge this storage element. That
+    says nothing about its compliance: please look whether the service is well.
+
+    Endpoint  se-gamma
+    URL       https://se-gamma.example.org:8443/wlcg
+    Software  OtherStore
+    Profile   WLCG Common JWT Profile 1.3
+    Time      2026-11-22 07:28 UTC (run 20261122t072848z-4f2a9c)
+    Reason    connection refused
+
+    Undecided since this run, 6 cases: audience.any, audience.foreign.read,
+    capability.create.no-overwrite, capability.read.get, capability.read.missing,
+    path.sibling-prefix.read.
+    Reason    unreachable: connection refused
+    ");
 }
 
 #[test]
@@ -145,4 +203,24 @@ fn lines_are_broken_between_words() {
     );
     let long = "x".repeat(300);
     assert_eq!(row("", "URL", &long), format!("URL       {long}\n"));
+}
+
+#[test]
+fn an_issuer_that_gives_nothing_is_no_ticket_for_the_storage() {
+    let mut record = sample::with_past();
+    let of_beta = |r: &&mut CaseResult| r.endpoint == "se-beta" && r.verdict == Verdict::Pass;
+    for result in record.results.iter_mut().filter(of_beta) {
+        result.verdict = Verdict::Error;
+        result.reason = Some("no token".into());
+        result.exchanges.clear();
+    }
+    assert_eq!(names_of(&news(&record)), ["se-alpha.txt", "se-gamma.txt"]);
+    let of_beta = |r: &&mut CaseResult| r.endpoint == "se-beta" && r.verdict == Verdict::Error;
+    for result in record.results.iter_mut().filter(of_beta) {
+        result.exchanges = vec![sample::exchange("se-beta", crate::model::Method::Get, 500)];
+    }
+    let text = content(&news(&record), "se-beta.txt");
+    let title = text.lines().next().unwrap();
+    assert_eq!(title, "[token compliance] se-beta: 5 cases undecided");
+    assert!(text.contains("could in the run before"), "{text}");
 }
