@@ -1,10 +1,11 @@
 //! What is new in a run, by the past that is in its record.
 
-use crate::model::{CaseResult, RunRecord, Verdict};
+use crate::model::{CasePast, CaseResult, RunRecord, Verdict};
 
-/// Whether it is red, and was not so in the last run that had the case. Where that is not known, nothing is new.
+/// Whether it is red, and was not so before: undecided runs in between do not count. Where nothing is known of earlier
+/// runs, nothing is new.
 pub fn new_failure(record: &RunRecord, result: &CaseResult) -> bool {
-    let red_before = |past: &crate::model::CasePast| past.before == Verdict::Fail && !past.known;
+    let red_before = |past: &CasePast| past.since < record.run.started && !past.known;
     record.past.is_some() && result.red() && !result.past.as_ref().is_some_and(red_before)
 }
 
