@@ -167,7 +167,7 @@ fn what_cannot_be_read_ends_with_2_and_says_what_to_do() {
     std::fs::write(path.join("cut.json"), "{\"schema\": \"touch").expect("a file");
     std::fs::create_dir(path.join("empty")).expect("a folder");
     for (argument, said) in [
-        ("nowhere", "cannot read nowhere: No such file"),
+        ("nowhere", "as a run of the history: there is no history"),
         ("empty", "cannot read empty/run.json: No such file"),
         (
             "foreign.json",

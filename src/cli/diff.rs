@@ -42,7 +42,15 @@ fn outcome(argument: &Path, history: &Path) -> Result<(RunOutcome, Option<Detail
     let path = place(argument);
     let name = argument.to_str().filter(|name| !name.contains('/'));
     if let Some(name) = name.filter(|_| !path.exists()) {
-        let outcome = super::history::outcome(history, name)?;
+        let unknown = |why: &str| {
+            Failed::Usage(format!(
+                "{name} is no run.json and no folder that holds one; as a run of the history: {why}"
+            ))
+        };
+        let outcome = super::history::outcome(history, name).map_err(|error| match error {
+            Failed::Usage(why) => unknown(&why),
+            error => error,
+        })?;
         return Ok((outcome, None));
     }
     match read(&path) {

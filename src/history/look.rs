@@ -182,6 +182,8 @@ impl History {
         let width = columns.len();
         let mut lists = Lists::default();
         let mut places: HashMap<(CaseId, Option<&str>), usize> = HashMap::new();
+        // Most runs have the same list of cases: looked up once for each list.
+        let mut by_list: HashMap<(i64, Option<&str>), Vec<Option<usize>>> = HashMap::new();
         let mut followed: Vec<(CaseHistory, Track, Vec<u8>)> = Vec::new();
         let mut column = 0;
         let mut run = None;
@@ -194,19 +196,26 @@ impl History {
             }
             let partner = part.partner.as_deref();
             let ids = lists.get(self, part.cases)?;
-            for (id, found) in ids.iter().zip(self.found(part, ids.len())?) {
+            let of_list = by_list
+                .entry((part.cases, partner))
+                .or_insert_with(|| vec![None; ids.len()]);
+            let cells = ids.iter().zip(of_list);
+            for ((id, place), found) in cells.zip(self.found(part, ids.len())?) {
                 if part.untold(found) {
                     continue;
                 }
                 let started = part.stamp.started;
-                let known_place = places.get(&(id.clone(), partner)).copied();
-                let entry = match known_place.and_then(|place| followed.get_mut(place)) {
+                if place.is_none() {
+                    *place = places.get(&(id.clone(), partner)).copied();
+                }
+                let entry = match place.and_then(|place| followed.get_mut(place)) {
                     Some(entry) => {
                         entry.1.back(found, started);
                         entry
                     }
                     None if column < width => {
                         places.insert((id.clone(), partner), followed.len());
+                        *place = Some(followed.len());
                         let case = CaseHistory {
                             endpoint: endpoint.to_owned(),
                             case: id.clone(),

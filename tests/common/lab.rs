@@ -125,17 +125,25 @@ impl Lab {
         Ended::of(&mut self.touchstone(arguments))
     }
 
-    /// What a run has said and left: both streams, and every file of its reports.
+    /// What a run has said and left: both streams, and every file of the reports, the history among them.
     pub fn texts(&self, ended: Ended) -> Vec<(String, String)> {
         let mut texts = vec![
             ("stdout".to_owned(), ended.stdout),
             ("stderr".to_owned(), ended.stderr),
         ];
-        for entry in std::fs::read_dir(self.path("reports/latest")).expect("reports") {
-            let path = entry.expect("an entry").path();
-            let bytes = std::fs::read(&path).expect("a report");
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            texts.push((path.display().to_string(), text));
+        let mut folders = vec![self.path("reports")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("reports") {
+                let entry = entry.expect("an entry");
+                let (path, kind) = (entry.path(), entry.file_type().expect("its kind"));
+                if kind.is_dir() {
+                    folders.push(path);
+                } else if kind.is_file() {
+                    let bytes = std::fs::read(&path).expect("a report");
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    texts.push((path.display().to_string(), text));
+                }
+            }
         }
         texts
     }
