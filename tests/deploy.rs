@@ -75,7 +75,7 @@ impl Daily {
                 "case $1 in
                 run) n=$(ls reports 2>/dev/null | wc -l); mkdir -p reports/run-$n
                      [ {run} -eq 2 ] || ln -sfn run-$n reports/latest; echo the table; exit {run} ;;
-                diff) echo \"changes from $2 to $3\"; exit {diff} ;;
+                diff) echo \"touchstone: changes from $2 to $3 (run b vs a)\"; exit {diff} ;;
                 esac"
             ),
         );
@@ -124,7 +124,7 @@ fn the_daily_script_mails_the_table_first_and_then_what_changed() {
     daily.run(&[TO, QUIET]);
     let mail = daily.mail().expect("a mail");
     for text in [
-        "Subject: [touchstone] new failures\n",
+        "Subject: [touchstone] changes from previous to latest\n",
         "changes from previous to latest",
     ] {
         assert!(mail.contains(text), "{text}: {mail}");
@@ -140,7 +140,7 @@ fn the_daily_script_is_quiet_only_when_nothing_got_worse() {
     assert_eq!(daily.run(&[TO, QUIET]).status.code(), Some(0));
     assert_eq!(daily.mail(), None);
     daily.run(&[TO]);
-    assert!(daily.mail().expect("a mail").contains("no new failures"));
+    assert!(daily.mail().expect("a mail").contains("changes from previous"));
 }
 
 #[test]

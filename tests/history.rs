@@ -4,11 +4,13 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use common::lab::{Ended, Lab, read_record};
+use common::lab::{Ended, Lab, SECRET, read_record};
 use jiff::SignedDuration;
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use touchstone::history::History;
 use touchstone::model::{CaseResult, EndpointRecord, RunId, RunRecord, Verdict};
@@ -96,6 +98,50 @@ fn a_run_is_told_what_the_one_before_found() {
     assert_eq!(ended.stdout, "0 runs forgotten\n");
     lab.run(&["history", "--prune", "1ns"]).expect(0);
     assert_eq!(runs(&lab), Vec::<Value>::new());
+}
+
+#[test]
+fn the_daily_mail_tells_what_changed_since_yesterday() {
+    let lab = Lab::new();
+    let (good, bad) = (lab.storage(&[]), lab.storage(&["create-overwrites"]));
+    let sendmail = lab.path("sendmail");
+    lab.write("sendmail", "#!/bin/sh\ncat >mail\n");
+    fs::set_permissions(&sendmail, fs::Permissions::from_mode(0o755)).expect("permissions");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let daily = |storage: &str, code: i32| {
+        lab.endpoints(&[("se", storage)], "");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/touchstone-daily");
+        let output = Command::new(script)
+            .current_dir(lab.folder.path())
+            .env("PATH", format!("{}:{path}", lab.folder.path().display()))
+            .env("TOUCHSTONE", env!("CARGO_BIN_EXE_touchstone"))
+            .env("TOUCHSTONE_ARGUMENTS", FEW[1..].join(" "))
+            .env("TOUCHSTONE_MAIL_TO", "operations@example.org")
+            .env(SECRET, lab.issuer.client_secret().expose_secret())
+            .output()
+            .expect("the script starts");
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        fs::read_to_string(lab.path("mail")).expect("a mail")
+    };
+    let first = daily(good.url(), 0);
+    assert!(first.contains("Subject: [touchstone] first run"), "{first}");
+    assert!(first.contains("Statistics by Tag"), "{first}");
+    let second = daily(bad.url(), 1);
+    assert!(
+        second.contains("Subject: [touchstone] 3 new failures, 0 fixed, 0 still failing\n"),
+        "{second}"
+    );
+    // The clause comes from the record of the run, the comparison from the history.
+    for text in [CASE, "JWT-2.2.1-04", "touchstone explain"] {
+        assert!(second.contains(text), "{text}: {second}");
+    }
+    let third = daily(bad.url(), 1);
+    assert!(
+        third.contains("Subject: [touchstone] 0 new failures, 0 fixed, 3 still failing\n"),
+        "{third}"
+    );
+    let fourth = daily(good.url(), 0);
+    assert!(fourth.contains("0 new failures, 3 fixed"), "{fourth}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub fn main(arguments: &DiffArgs) -> Result<u8, Failed> {
 fn outcome(argument: &Path, history: &Path) -> Result<(RunOutcome, Option<Details>), Failed> {
     let path = place(argument);
     let name = argument.to_str().filter(|name| !name.contains('/'));
-    if let Some(name) = name.filter(|_| !path.exists()) {
+    if let Some(name) = name.filter(|_| !argument.exists()) {
         let unknown = |why: &str| {
             Failed::Usage(format!(
                 "{name} is no run.json and no folder that holds one; as a run of the history: {why}"
