@@ -50,7 +50,11 @@ impl Changes {
         let before = |result: &CaseResult| result.past.as_ref().map(|past| past.before);
         let good = |result: &CaseResult| matches!(result.verdict, Verdict::Pass | Verdict::Warn);
         let kind = |class, title, wanted: &dyn Fn(&CaseResult) -> bool| {
-            let mut found: Vec<_> = record.results.iter().filter(|result| wanted(result)).collect();
+            let mut found: Vec<_> = record
+                .results
+                .iter()
+                .filter(|result| wanted(result))
+                .collect();
             found.sort_by_key(|result| mark::rank(result));
             let named = found.iter().take(NAMED).map(|result| Named {
                 endpoint: line(&result.endpoint),
@@ -87,7 +91,9 @@ impl Changes {
             .iter()
             .filter_map(|endpoint| {
                 let now = endpoint.software.as_deref()?;
-                let before = last.get(endpoint.name.as_str()).filter(|before| **before != now)?;
+                let before = last
+                    .get(endpoint.name.as_str())
+                    .filter(|before| **before != now)?;
                 Some(Software {
                     endpoint: line(&endpoint.name),
                     before: line(&cap(before, SHORT)),

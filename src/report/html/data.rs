@@ -150,7 +150,10 @@ pub(super) fn write(record: &RunRecord, grid: &Grid) -> Result<Data, FormatError
     let endpoints = record.endpoints.iter().map(|endpoint| {
         Endpoint(
             strings.add(short(&endpoint.name)),
-            endpoint.software.as_ref().map(|text| strings.add(short(text))),
+            endpoint
+                .software
+                .as_ref()
+                .map(|text| strings.add(short(text))),
             strings.add(line(&endpoint.url)),
         )
     });
@@ -162,7 +165,11 @@ pub(super) fn write(record: &RunRecord, grid: &Grid) -> Result<Data, FormatError
             strings.add(line(&result.suite)),
             strings.add(line(&result.title)),
             result.severity == crate::model::Severity::Critical,
-            result.clauses.iter().map(|id| strings.add(line(id.as_str()))).collect(),
+            result
+                .clauses
+                .iter()
+                .map(|id| strings.add(line(id.as_str())))
+                .collect(),
             cells.into_iter().collect(),
         )
     });
@@ -258,7 +265,9 @@ impl Details {
                 (strings.add(detail::known(known)), at)
             }),
             result.flaky,
-            findings.map(|finding| deviation(strings, finding)).collect(),
+            findings
+                .map(|finding| deviation(strings, finding))
+                .collect(),
             result
                 .cleanup
                 .iter()
@@ -343,7 +352,11 @@ impl Details {
             logged += &format!(", jti {}", line(jti));
         }
         let hop = |hop: &crate::model::Hop| {
-            let token = if hop.token_forwarded { ", with the token" } else { "" };
+            let token = if hop.token_forwarded {
+                ", with the token"
+            } else {
+                ""
+            };
             format!("{} to {}{token}", hop.status, short(&hop.location))
         };
         let tokens = [&exchange.token, &exchange.other].into_iter().flatten();
@@ -358,17 +371,32 @@ impl Details {
             strings.add(format!("{:.0}", exchange.started)),
             exchange.duration_ms,
             fields(strings, &exchange.request_headers),
-            exchange.request_body.as_ref().map(|text| strings.add(body(text))),
+            exchange
+                .request_body
+                .as_ref()
+                .map(|text| strings.add(body(text))),
             exchange.token.as_ref().map(|token| {
-                strings.add(format!("{}, sha256 {}", line(&token.what), line(&token.hash)))
+                strings.add(format!(
+                    "{}, sha256 {}",
+                    line(&token.what),
+                    line(&token.hash)
+                ))
             }),
-            exchange.hops.iter().take(FIELDS).map(|at| strings.add(hop(at))).collect(),
+            exchange
+                .hops
+                .iter()
+                .take(FIELDS)
+                .map(|at| strings.add(hop(at)))
+                .collect(),
             fields(strings, &exchange.response_headers),
-            (!exchange.response_body.is_empty()).then(|| strings.add(body(&exchange.response_body))),
+            (!exchange.response_body.is_empty())
+                .then(|| strings.add(body(&exchange.response_body))),
             exchange.response_bytes,
             judged.then(|| strings.add(terminal(&curl(exchange)))),
             match judged {
-                true => tokens.map(|token| strings.add(line(&obtain(token)))).collect(),
+                true => tokens
+                    .map(|token| strings.add(line(&obtain(token))))
+                    .collect(),
                 false => Vec::new(),
             },
             strings.add(logged),

@@ -98,7 +98,9 @@ fn case(group: &[&CaseResult], room: &mut usize) -> Option<Case> {
         title: line(&first.title),
         severity: first.severity,
         clause: finding.map(detail::clause).unwrap_or_default(),
-        requirement: finding.map(|finding| line(&finding.requirement)).unwrap_or_default(),
+        requirement: finding
+            .map(|finding| line(&finding.requirement))
+            .unwrap_or_default(),
         count: group.len(),
         more: group.len() - at.len(),
         at,
@@ -111,9 +113,16 @@ fn place(result: &CaseResult) -> At {
     At {
         endpoint: line(&result.endpoint),
         new: mark::newly_red(result),
-        since: result.past.as_ref().map(|past| format!("{:.0}", past.since)),
-        expected: finding.map(|finding| text(&finding.expected)).unwrap_or_default(),
-        actual: finding.map(|finding| text(&finding.actual)).unwrap_or_default(),
+        since: result
+            .past
+            .as_ref()
+            .map(|past| format!("{:.0}", past.since)),
+        expected: finding
+            .map(|finding| text(&finding.expected))
+            .unwrap_or_default(),
+        actual: finding
+            .map(|finding| text(&finding.actual))
+            .unwrap_or_default(),
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) fn symbol(letter: char) -> char {
 /// Whether the verdict, or whether it counts, differs from the run before.
 pub(super) fn changed(result: &CaseResult) -> bool {
     result.past.as_ref().is_some_and(|past| {
-        past.before != result.verdict || result.verdict == Verdict::Fail && past.known == result.red()
+        past.before != result.verdict
+            || result.verdict == Verdict::Fail && past.known == result.red()
     })
 }
 

@@ -21,7 +21,11 @@ pub(super) struct Sheet {
 /// All cases for so many endpoints at a time as fit on a page.
 pub(super) fn sheets(record: &RunRecord, grid: &Grid) -> Vec<Sheet> {
     let cells = grid.cells(record, ' ', |result| mark::symbol(mark::letter(result)));
-    let names: Vec<String> = grid.rows.iter().map(|result| line(&result.name())).collect();
+    let names: Vec<String> = grid
+        .rows
+        .iter()
+        .map(|result| line(&result.name()))
+        .collect();
     let longest = names.iter().map(|name| name.chars().count()).max();
     let name = longest.unwrap_or_default().min(NAME);
     let all = record.endpoints.len();
@@ -39,7 +43,11 @@ pub(super) fn sheets(record: &RunRecord, grid: &Grid) -> Vec<Sheet> {
             text += cells.trim_end();
             text += "\n";
         }
-        Sheet { from: from + 1, to, text }
+        Sheet {
+            from: from + 1,
+            to,
+            text,
+        }
     };
     starts.map(sheet).collect()
 }

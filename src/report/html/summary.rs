@@ -84,9 +84,8 @@ pub(super) fn endpoints(record: &RunRecord) -> Vec<Endpoint> {
         .map(|row| (row.tag.as_str(), row))
         .collect();
     let past = record.past.iter().flat_map(|past| &past.trends);
-    let trends: HashMap<&str, &Trend> = past
-        .map(|trend| (trend.endpoint.as_str(), trend))
-        .collect();
+    let trends: HashMap<&str, &Trend> =
+        past.map(|trend| (trend.endpoint.as_str(), trend)).collect();
     let none = TagRow::default();
     let one = |(index, endpoint): (usize, &crate::model::EndpointRecord)| {
         let row = rows.get(endpoint.name.as_str()).copied().unwrap_or(&none);
@@ -94,7 +93,11 @@ pub(super) fn endpoints(record: &RunRecord) -> Vec<Endpoint> {
             number: index + 1,
             name: line(&endpoint.name),
             url: line(&endpoint.url),
-            software: endpoint.software.as_ref().map(|text| short(text)).unwrap_or_default(),
+            software: endpoint
+                .software
+                .as_ref()
+                .map(|text| short(text))
+                .unwrap_or_default(),
             profile: endpoint.profile.to_string(),
             unreachable: endpoint.unreachable.as_ref().map(|text| short(text)),
             left: endpoint.leftovers.len(),
@@ -102,7 +105,9 @@ pub(super) fn endpoints(record: &RunRecord) -> Vec<Endpoint> {
             bar: bar(row),
             bar_text: words(row),
             elapsed: elapsed(row.elapsed_ms),
-            trend: trends.get(endpoint.name.as_str()).map(|trend| spark(trend, row)),
+            trend: trends
+                .get(endpoint.name.as_str())
+                .map(|trend| spark(trend, row)),
         }
     };
     record.endpoints.iter().enumerate().map(one).collect()
@@ -137,7 +142,11 @@ fn bar(row: &TagRow) -> Vec<Part> {
         let from = place(sum);
         sum += count;
         if count > 0 {
-            parts.push(Part { class, from, to: place(sum) });
+            parts.push(Part {
+                class,
+                from,
+                to: place(sum),
+            });
         }
     }
     parts
@@ -180,7 +189,9 @@ fn spark(trend: &Trend, now: &TagRow) -> Spark {
         }
     }
     let told = points.iter().rev().take(5).rev();
-    let told: Vec<String> = told.map(|(fails, errors)| format!("{fails}+{errors}")).collect();
+    let told: Vec<String> = told
+        .map(|(fails, errors)| format!("{fails}+{errors}"))
+        .collect();
     Spark {
         width: points.len() * STEP,
         fail,
