@@ -3,7 +3,7 @@ import { accessible, browse, check, count, equal, focused, open, picture } from 
 
 await browse(async (page) => {
   await open(page);
-  const numbers = async () => (await count(page)).match(/[\d,]+/g).map((text) => Number(text.replace(",", "")));
+  const numbers = async () => (await count(page)).match(/\d+(?:,\d+)*/g).map((text) => Number(text.replace(",", "")));
   const [all, total, cases, , endpoints] = await numbers();
   equal([all, total, cases, endpoints], [160, 160, 40, 4], "all results are there");
   await picture(page, "small");
@@ -25,7 +25,7 @@ await browse(async (page) => {
   check(fails > 0 && fails < 160, "some failures");
   await page.click('#verdict [data-kind="f"]');
   equal((await numbers())[0], fails, "one verdict");
-  await page.click('#verdict [data-kind="e"]');
+  await page.click('#verdict [data-kind="w"]');
   check((await numbers())[0] > fails, "two verdicts");
   await page.click("text=Clear");
   for (const [text, expected] of [["otherstore", 40], ["JWT-2.3.1-12", 4], ["kind 39", 4], ["authentication.baa", 4], ["se-001 path.", 4]]) {
@@ -37,7 +37,7 @@ await browse(async (page) => {
   await accessible(page, "no match");
   await page.click("#clear");
   equal((await numbers())[0], 160, "cleared");
-  equal(new URL(page.url()).hash, "#", "a clean address");
+  equal(new URL(page.url()).hash, "", "a clean address");
 
   // A click opens, Escape closes and gives the focus back.
   const failing = "#body .cell.f";

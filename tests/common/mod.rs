@@ -5,6 +5,7 @@
 )]
 
 pub mod agent;
+pub mod fleet;
 pub mod issuer;
 pub mod lab;
 pub mod mytoken;

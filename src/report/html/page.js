@@ -165,10 +165,10 @@
     wide = shownColumns.length <= 8;
     grid.className = wide ? "wide" : "tall";
     const room = grid.clientWidth || document.documentElement.clientWidth - 50;
-    cellWidth = wide ? 118 : ROW;
+    cellWidth = wide ? 148 : ROW;
     const longest = Math.max(20, ...shownRows.map((row) => cases[row].name.length));
     nameWidth = wide
-      ? Math.max(260, Math.min(900, room - shownColumns.length * cellWidth - 2))
+      ? Math.max(260, Math.min(760, room - shownColumns.length * cellWidth - 2))
       : Math.min(longest * 7.3 + 24, room * 0.45, 420);
     const headHeight = wide ? 30 : 150;
     const width = nameWidth + shownColumns.length * cellWidth;
