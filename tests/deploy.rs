@@ -140,7 +140,12 @@ fn the_daily_script_is_quiet_only_when_nothing_got_worse() {
     assert_eq!(daily.run(&[TO, QUIET]).status.code(), Some(0));
     assert_eq!(daily.mail(), None);
     daily.run(&[TO]);
-    assert!(daily.mail().expect("a mail").contains("changes from previous"));
+    assert!(
+        daily
+            .mail()
+            .expect("a mail")
+            .contains("changes from previous")
+    );
 }
 
 #[test]

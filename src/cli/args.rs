@@ -46,7 +46,7 @@ pub enum Command {
       --issuer https://localhost:9000/ --test-issuer-key key.pem
   touchstone run --url https://se.example.org:8443/wlcg --issuer https://iam.example.org/ \\
       --client-id me --client-secret-env IAM_SECRET")]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Joins the records of the shards of a run into one, as if it had been whole
     #[command(
         after_help = "Example:\n  touchstone run --shard 1/2 --report-dir one   # and, elsewhere, 2/2\n  touchstone merge one two"

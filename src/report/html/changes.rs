@@ -1,8 +1,7 @@
 //! What is different from the run before.
 
-use std::collections::HashMap;
-
-use crate::model::{CaseResult, RunRecord, Verdict};
+use crate::model::{CaseResult, RunRecord};
+use crate::report::news;
 use crate::report::text::{cap, line};
 
 use super::mark;
@@ -47,8 +46,6 @@ impl Changes {
     /// `None` where the record knows of no run before.
     pub(super) fn new(record: &RunRecord) -> Option<Self> {
         let past = record.past.as_ref()?;
-        let before = |result: &CaseResult| result.past.as_ref().map(|past| past.before);
-        let good = |result: &CaseResult| matches!(result.verdict, Verdict::Pass | Verdict::Warn);
         let kind = |class, title, wanted: &dyn Fn(&CaseResult) -> bool| {
             let mut found: Vec<_> = record
                 .results
@@ -70,35 +67,19 @@ impl Changes {
             }
         };
         let kinds = vec![
-            kind("f", "new failures", &mark::newly_red),
+            kind("f", "new failures", &|result| {
+                news::new_failure(record, result)
+            }),
             kind("e", "newly undecided", &|result| {
-                result.verdict == Verdict::Error && mark::changed(result)
+                news::new_error(record, result)
             }),
-            kind("p", "fixed", &|result| {
-                good(result) && before(result) == Some(Verdict::Fail)
-            }),
+            kind("p", "fixed", &news::fixed),
         ];
-        let last: HashMap<&str, &str> = past
-            .trends
-            .iter()
-            .filter_map(|trend| {
-                let software = trend.runs.last()?.software.as_deref()?;
-                Some((trend.endpoint.as_str(), software))
-            })
-            .collect();
-        let mut software: Vec<Software> = record
-            .endpoints
-            .iter()
-            .filter_map(|endpoint| {
-                let now = endpoint.software.as_deref()?;
-                let before = last
-                    .get(endpoint.name.as_str())
-                    .filter(|before| **before != now)?;
-                Some(Software {
-                    endpoint: line(&endpoint.name),
-                    before: line(&cap(before, SHORT)),
-                    now: line(&cap(now, SHORT)),
-                })
+        let mut software: Vec<Software> = news::new_software(record)
+            .map(|(endpoint, before, now)| Software {
+                endpoint: line(endpoint),
+                before: line(&cap(before, SHORT)),
+                now: line(&cap(now, SHORT)),
             })
             .collect();
         let more_software = software.len().saturating_sub(NAMED);
