@@ -83,7 +83,7 @@ pub fn usual(endpoint: usize, case: usize) -> &'static str {
         3 => "error",
         4..=7 => "warn",
         8..=13 => "skip",
-        _ if case == 17 && endpoint % 3 == 0 => "fail",
+        _ if case == 17 && endpoint.is_multiple_of(3) => "fail",
         _ => "pass",
     }
 }
@@ -104,7 +104,8 @@ fn result(plan: &Plan, endpoint: usize, case: usize) -> Value {
         word
     };
     let id = format!("{suite}.{}.{}", letters(case), words[case % words.len()]);
-    let known = (endpoint + case) % 11 == 0 && verdict == "fail" || (endpoint, case) == (1, 3);
+    let known =
+        (endpoint + case).is_multiple_of(11) && verdict == "fail" || (endpoint, case) == (1, 3);
     let finding = |level: &str, basis: &str| {
         let server = if plan.different {
             format!(" {endpoint} {case} {}", "different ".repeat(40))
@@ -121,7 +122,7 @@ fn result(plan: &Plan, endpoint: usize, case: usize) -> Value {
         "warn" => json!([finding("SHOULD", "derived")]),
         _ => json!([]),
     };
-    let before = if (endpoint + case) % 5 == 0 {
+    let before = if (endpoint + case).is_multiple_of(5) {
         "pass"
     } else {
         verdict
@@ -130,7 +131,7 @@ fn result(plan: &Plan, endpoint: usize, case: usize) -> Value {
         "endpoint": format!("se-{endpoint:03}.example.org"), "suite": suite, "case": id,
         "title": format!("A token of kind {case} does what it may, and nothing else"),
         "clauses": [format!("JWT-2.{}.1-{case:02}", case % 9)],
-        "severity": if case % 3 == 0 { "not-critical" } else { "critical" },
+        "severity": if case.is_multiple_of(3) { "not-critical" } else { "critical" },
         "verdict": verdict,
         "known": known.then(|| json!({"case": id, "reason": format!("fixed in the next release{text}"),
             "ticket": "GGUS-1234", "expires": "2027-01-31", "at": {"file": "endpoints.yaml", "line": 12}})),
@@ -154,7 +155,7 @@ fn trends(plan: &Plan) -> Value {
         json!({"run": format!("202611{day:02}t050000z-000abc"), "started": format!("2026-11-{day:02}T05:00:00Z"),
             "software": if day < 9 { format!("ExampleStore/1.1{}", plan.text) } else { format!("ExampleStore/1.2{}", plan.text) },
             "pass": plan.cases - 10, "warn": 1, "fail": (endpoint * day) % 7, "known": (endpoint * day) % 7 / 3,
-            "error": usize::from((endpoint + day) % 4 == 0), "skip": 2})
+            "error": usize::from((endpoint + day).is_multiple_of(4)), "skip": 2})
     };
     let trend = |endpoint: usize| {
         let runs: Vec<Value> = (1..22).map(|day| point(endpoint, day)).collect();
