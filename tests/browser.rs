@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -52,7 +53,9 @@ fn browse(script: &str, page: &Path) {
         "{script}: {said}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    print!("{said}");
+    std::io::stdout()
+        .write_all(&output.stdout)
+        .expect("what it measured is told");
 }
 
 #[test]

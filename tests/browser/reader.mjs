@@ -53,7 +53,7 @@ await browse(async (page) => {
   await picture(page, "panel");
   await accessible(page, "panel");
   await page.click("#panel .copy");
-  check(["Copied", "Selected"].includes(await page.textContent("#panel .copy")), "it says that it was copied");
+  await page.waitForFunction(() => ["Copied", "Selected"].includes(document.querySelector("#panel .copy").textContent));
   const linked = new URL(page.url()).hash;
   await page.keyboard.press("Escape");
   check(!(await page.isVisible("#panel")), "Escape closes");
