@@ -162,9 +162,9 @@ impl Site {
 }
 
 fn reproduced(texts: &[(String, String)], line: &str) {
-    let text = texts.iter().find(|(name, _)| name.ends_with("run.json"));
-    let (_, text) = text.expect("a run record");
-    assert!(text.contains(line), "{line} is not in run.json");
+    let mut records = texts.iter().filter(|(name, _)| name.ends_with("run.json"));
+    let told = records.any(|(_, text)| text.contains(line));
+    assert!(told, "{line} is not in any run.json");
 }
 
 #[test]

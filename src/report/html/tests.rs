@@ -127,8 +127,14 @@ fn it_reads_well() {
     Since the run before 20261121t050000z-000abc, 2026-11-21T05:00:00Z
     1 new failures
     se-alpha · capability.create.no-overwrite storage.create never replaces a file
-    1 newly undecided
+    7 newly undecided
     se-alpha · audience.foreign.read A token for another service does not read
+    se-gamma · audience.any The audience that means everybody is accepted
+    se-gamma · audience.foreign.read A token for another service does not read
+    se-gamma · capability.create.no-overwrite storage.create never replaces a file
+    se-gamma · capability.read.get storage.read reads a file
+    se-gamma · capability.read.missing A missing file is reported as missing to storage.read
+    se-gamma · path.sibling-prefix.read A scope for /foo does not read below /foobar
     1 other software
     se-alpha: ExampleStore/1.1 → ExampleStore/1.2
     Endpoints
