@@ -194,6 +194,9 @@ impl Ticket<'_> {
         let mut text = format!("{number}. {} ({})\n", line(&result.name()), result.severity);
         text += &wrap(&line(&result.title), indent);
         text += &row(indent, "Since", &self.since(result));
+        if let Some(expired) = detail::expired(result) {
+            text += &row(indent, "Known", &expired);
+        }
         let mut shown: Vec<usize> = Vec::new();
         for finding in &result.findings {
             text += &row(

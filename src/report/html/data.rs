@@ -258,8 +258,11 @@ impl Details {
         let length = self.strings.all.len();
         let strings = &mut self.strings;
         let findings = result.findings.iter().take(FINDINGS);
+        let reason = result.reason.as_deref().map(line);
         let found = Found(
-            result.reason.as_ref().map(|text| strings.add(line(text))),
+            detail::expired(result)
+                .or(reason)
+                .map(|text| strings.add(text)),
             result.known.as_ref().map(|known| {
                 let at = strings.add(line(&known.at.to_string()));
                 (strings.add(detail::known(known)), at)

@@ -344,3 +344,10 @@ fn odd_records_have_a_page() {
     record.statistics.clear();
     assert!(write(&record).unwrap().ends_with("</html>\n"));
 }
+
+#[test]
+fn an_expired_known_failure_says_so() {
+    let record = sample::expired();
+    let html = write(&record).unwrap();
+    assert!(html.contains("known until 2026-11-01 (GGUS-1234): expired; renew the entry at"));
+}

@@ -230,3 +230,10 @@ fn an_issuer_that_gives_nothing_is_no_ticket_for_the_storage() {
     assert_eq!(title, "[token compliance] se-beta: 5 cases undecided");
     assert!(text.contains("could in the run before"), "{text}");
 }
+
+#[test]
+fn an_expired_known_failure_says_so() {
+    let files = all(&sample::expired());
+    let text = files[0].content.as_ref().unwrap();
+    assert!(text.contains("known until 2026-11-01"), "{text}");
+}
