@@ -1,7 +1,7 @@
 //! The run as one page that asks nobody for anything: no font, no picture, no script from elsewhere.
 //!
 //! What a person without JavaScript or with paper needs is in the page as it is: totals, changes, failures, the
-//! matrix in letters. The matrix to click in is drawn by a script from one block of JSON ([`data`]), which has a
+//! matrix in letters. The matrix to click in is drawn by a script from one block of JSON (`data`), which has a
 //! budget: a page stays below five megabytes however much went wrong, and says what it left out. Text from servers
 //! is made visible by [`super::text`] and then escaped by the template, or by JSON; the script never makes markup of it.
 
