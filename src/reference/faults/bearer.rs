@@ -622,7 +622,8 @@ fn visitor(
             ..last.clone()
         }),
         (Ok(bearer), _) => {
-            memory.last = Some(bearer.clone());
+            // The first one is the observer's; later ones may be for another service, or of another area.
+            memory.last.get_or_insert_with(|| bearer.clone());
             Ok(bearer)
         }
         (refused, _) => refused,
