@@ -206,14 +206,14 @@ impl Output {
         let mut written = true;
         if let Some(folder) = folder {
             for format in &self.folder {
-                written &= told(write::write_all(folder, format.files(record)));
+                written &= write::reports(folder, format.files(record));
             }
         }
         for (format, path) in &self.paths {
             written &= match format.made {
-                Made::Each(files) => told(write::write_all(path, files(record))),
+                Made::Each(files) => write::reports(path, files(record)),
                 Made::One(_) if is_pipe(path) => to_pipe(format, path, record).await,
-                Made::One(make) => told(write::write_all(
+                Made::One(make) => write::reports(
                     path.parent().unwrap_or(Path::new("")),
                     vec![File {
                         name: (path.file_name().unwrap_or_default())
@@ -221,7 +221,7 @@ impl Output {
                             .into_owned(),
                         content: make(record),
                     }],
-                )),
+                ),
             };
         }
         written
@@ -260,16 +260,6 @@ impl Output {
             }
         }
     }
-}
-
-/// Tells what could not be written; says whether all was.
-fn told(results: Vec<Result<PathBuf, write::WriteError>>) -> bool {
-    let mut written = true;
-    for error in results.into_iter().filter_map(Result::err) {
-        output::problem(&error.to_string());
-        written = false;
-    }
-    written
 }
 
 /// Why a report cannot go there, as far as that can be seen before it is made.

@@ -19,7 +19,7 @@ use super::args::{Format, ProveArgs};
 use super::output::{self, Failed};
 use super::progress::Progress;
 use super::stage::{Cast, Role, Stage};
-use super::{exit, inputs, run};
+use super::{exit, inputs, run, write};
 
 /// For everything; far beyond what it takes.
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -222,7 +222,7 @@ fn conclude(arguments: &ProveArgs, proof: &Proof, record: &RunRecord) -> Result<
     });
     let mut written = true;
     if let Some(folder) = &arguments.report_dir {
-        written = run::write_reports(folder, files(proof, record));
+        written = write::reports(folder, files(proof, record));
         if written {
             output::note(&format!("reports: {}", folder.display()));
         }

@@ -11,7 +11,6 @@ use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Shard, Verdict
 use crate::plan::{self, Material, Part, Selection, SelectionError};
 use crate::redact::Redactor;
 use crate::reference::{Authority, ReferenceError};
-use crate::report;
 use crate::report::record::Recorder;
 use crate::report::text::count;
 use crate::run::event::Event;
@@ -374,18 +373,6 @@ impl Folder {
         }
         written
     }
-}
-
-/// Writes the files, whatever becomes of single ones; says whether all were written.
-pub fn write_reports(folder: &Path, files: Vec<report::File>) -> bool {
-    let mut written = true;
-    for result in write::write_all(folder, files) {
-        if let Err(error) = result {
-            output::problem(&error.to_string());
-            written = false;
-        }
-    }
-    written
 }
 
 fn finish(ledger: Option<Ledger>) {

@@ -10,6 +10,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::report::{File, FormatError};
 
+use super::output;
+
 /// The link beside the folders of runs that points to the newest.
 const LATEST: &str = "latest";
 
@@ -104,6 +106,18 @@ pub fn write_all(folder: &Path, files: Vec<File>) -> Vec<Result<PathBuf, WriteEr
             }
         })
         .collect()
+}
+
+/// The same, tells what could not be written, and says whether all were.
+pub fn reports(folder: &Path, files: Vec<File>) -> bool {
+    let mut written = true;
+    for result in write_all(folder, files) {
+        if let Err(error) = result {
+            output::problem(&error.to_string());
+            written = false;
+        }
+    }
+    written
 }
 
 /// Lets `latest`, beside the folder of a run, point to it.

@@ -206,19 +206,16 @@ impl FormatError {
     }
 }
 
-/// The files that every run leaves. One that cannot be made does not keep the others back.
-pub fn files(record: &RunRecord) -> Vec<File> {
-    let usual = FORMATS.iter().filter(|format| format.usual);
-    usual.flat_map(|format| format.files(record)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_run_leaves_its_files_without_colour() {
-        let files = files(&sample::record());
+        let usual = FORMATS.iter().filter(|format| format.usual);
+        let files: Vec<_> = usual
+            .flat_map(|format| format.files(&sample::record()))
+            .collect();
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(
             names,

@@ -52,7 +52,7 @@ impl Changes {
                 .iter()
                 .filter(|result| wanted(result))
                 .collect();
-            found.sort_by_key(|result| mark::rank(result));
+            found.sort_by_key(|result| mark::rank(record, result));
             let named = found.iter().take(NAMED).map(|result| Named {
                 endpoint: line(&result.endpoint),
                 case: line(&result.name()),

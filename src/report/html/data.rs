@@ -158,7 +158,7 @@ pub(super) fn write(record: &RunRecord, grid: &Grid) -> Result<Data, FormatError
         )
     });
     let endpoints = endpoints.collect();
-    let cells = grid.cells(record, '.', mark::letter);
+    let cells = grid.cells(record, '.', |result| mark::letter(record, result));
     let rows = grid.rows.iter().zip(cells).map(|(result, cells)| {
         Row(
             strings.add(line(&result.name())),
@@ -221,7 +221,7 @@ impl Details {
             .filter_map(|(result, place)| Some((result, (*place)?)))
             .filter(|(result, _)| result.verdict != Verdict::Pass || result.unexpected_pass())
             .collect();
-        order.sort_by_key(|(result, _)| mark::rank(result));
+        order.sort_by_key(|(result, _)| mark::rank(record, result));
         let mut shown = Vec::new();
         for (result, place) in &order {
             if !self.found(result, *place)? {

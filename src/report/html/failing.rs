@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::model::{CaseResult, RunRecord, Severity};
-use crate::report::detail;
 use crate::report::text::{cap, line};
+use crate::report::{detail, news};
 
 use super::mark;
 
@@ -54,10 +54,10 @@ impl Failing {
             }
         }
         for group in &mut groups {
-            group.sort_by_key(|result| mark::rank(result));
+            group.sort_by_key(|result| mark::rank(record, result));
         }
         groups.sort_by_key(|group| {
-            let gravest = group.first().map(|result| mark::rank(result));
+            let gravest = group.first().map(|result| mark::rank(record, result));
             (gravest, std::cmp::Reverse(group.len()))
         });
         let total = groups.iter().map(Vec::len).sum();
@@ -65,7 +65,7 @@ impl Failing {
         let mut cases = Vec::new();
         let mut told = 0;
         for group in &groups {
-            let Some(case) = case(group, &mut room) else {
+            let Some(case) = case(record, group, &mut room) else {
                 break;
             };
             told += group.len();
@@ -79,11 +79,11 @@ impl Failing {
     }
 }
 
-fn case(group: &[&CaseResult], room: &mut usize) -> Option<Case> {
+fn case(record: &RunRecord, group: &[&CaseResult], room: &mut usize) -> Option<Case> {
     let first = group.first()?;
     let mut at = Vec::new();
     for result in group.iter().take(SHOWN) {
-        let one = place(result);
+        let one = place(record, result);
         let size = 200 + weight(&one.expected) + weight(&one.actual) + weight(&one.endpoint);
         match room.checked_sub(size) {
             Some(left) => *room = left,
@@ -107,12 +107,12 @@ fn case(group: &[&CaseResult], room: &mut usize) -> Option<Case> {
     })
 }
 
-fn place(result: &CaseResult) -> At {
+fn place(record: &RunRecord, result: &CaseResult) -> At {
     let finding = result.findings.first();
     let text = |text: &str| line(&cap(text.trim(), SHORT));
     At {
         endpoint: line(&result.endpoint),
-        new: mark::newly_red(result),
+        new: news::new_failure(record, result),
         since: result
             .past
             .as_ref()

@@ -1,10 +1,11 @@
 //! What a cell of the matrix says.
 
-use crate::model::{CaseResult, Severity, Verdict};
+use crate::model::{CaseResult, RunRecord, Severity, Verdict};
+use crate::report::news::new_failure;
 
 /// The letter of a result in the data: `p`ass, `w`arn, `f`ail, `k`nown failure, unexpected pass `x`, `e`rror,
-/// `s`kip; a capital where the run before this one said otherwise.
-pub(super) fn letter(result: &CaseResult) -> char {
+/// `s`kip; a capital where the run before this one said otherwise, and for a new failure.
+pub(super) fn letter(record: &RunRecord, result: &CaseResult) -> char {
     let letter = match result.verdict {
         _ if result.unexpected_pass() => 'x',
         Verdict::Pass => 'p',
@@ -14,7 +15,11 @@ pub(super) fn letter(result: &CaseResult) -> char {
         Verdict::Error => 'e',
         Verdict::Skip => 's',
     };
-    if changed(result) {
+    let changed = match result.red() {
+        true => new_failure(record, result),
+        false => changed(result),
+    };
+    if changed {
         letter.to_ascii_uppercase()
     } else {
         letter
@@ -33,27 +38,21 @@ pub(super) fn symbol(letter: char) -> char {
     }
 }
 
-/// Whether the verdict, or whether it counts, differs from the run before.
-pub(super) fn changed(result: &CaseResult) -> bool {
+/// Whether the verdict of one that is not red, or whether it counted, differs from the run before.
+fn changed(result: &CaseResult) -> bool {
     result.past.as_ref().is_some_and(|past| {
-        past.before != result.verdict
-            || result.verdict == Verdict::Fail && past.known == result.red()
+        past.before != result.verdict || result.verdict == Verdict::Fail && !past.known
     })
 }
 
-/// Whether it turns the run red and did not before.
-pub(super) fn newly_red(result: &CaseResult) -> bool {
-    result.red() && changed(result)
-}
-
 /// The gravest first.
-pub(super) fn rank(result: &CaseResult) -> u8 {
+pub(super) fn rank(record: &RunRecord, result: &CaseResult) -> u8 {
     let grave = match result.severity {
         Severity::Critical => 0,
         Severity::NotCritical => 1,
     };
     match result.verdict {
-        Verdict::Fail if newly_red(result) => grave,
+        Verdict::Fail if new_failure(record, result) => grave,
         Verdict::Fail if result.red() => 2 + grave,
         Verdict::Error => 4,
         _ if result.unexpected_pass() => 5,

@@ -20,7 +20,9 @@ pub(super) struct Sheet {
 
 /// All cases for so many endpoints at a time as fit on a page.
 pub(super) fn sheets(record: &RunRecord, grid: &Grid) -> Vec<Sheet> {
-    let cells = grid.cells(record, ' ', |result| mark::symbol(mark::letter(result)));
+    let cells = grid.cells(record, ' ', |result| {
+        mark::symbol(mark::letter(record, result))
+    });
     let names: Vec<String> = grid
         .rows
         .iter()

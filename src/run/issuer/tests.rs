@@ -380,7 +380,8 @@ async fn credentials_follow_no_redirect_and_appear_nowhere() {
     assert_eq!(of(&record, "issuer.token.signed").verdict, Verdict::Error);
     assert_eq!(of(&record, "issuer.keys.set").verdict, Verdict::Fail);
     let mut written = format!("{record:?}");
-    for file in crate::report::files(&record) {
+    let formats = crate::report::FORMATS.iter();
+    for file in formats.flat_map(|format| format.files(&record)) {
         written += &file.content.unwrap();
     }
     written += &crate::report::failures::write(&record, crate::report::style::Style::Plain);
