@@ -180,7 +180,7 @@ pub struct Judging {
     /// Only the cases whose id matches
     #[arg(long = "case", value_name = "GLOB", num_args = 1..)]
     pub cases: Vec<String>,
-    /// Cases at the same time per endpoint [default: 8, or the endpoint's own limit]
+    /// Cases at the same time per endpoint [default: 48, or the endpoint's own limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
     /// Where the reports go [default: reports/<run id>, with reports/latest pointing to it]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::http::{Caller, Client, client_config};
+use crate::http::{Caller, Client, Manners, client_config};
 use crate::model::{Account, DowntimeSource, Endpoint, ISSUER, Inventory, Issuer, TokenRequest};
 use crate::plan;
 use crate::redact::Redactor;
@@ -132,7 +132,8 @@ fn trust(inventory: &Inventory) -> Result<(), Failed> {
 }
 
 async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
-    let client = match Client::new(endpoint, redactor) {
+    let manners = Arc::new(Manners::new(&endpoint.limits));
+    let client = match Client::new(endpoint, &manners, redactor) {
         Ok(client) => client,
         Err(error) => return (false, error.to_string()),
     };

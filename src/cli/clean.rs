@@ -1,10 +1,11 @@
 use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::http::{Caller, Client};
+use crate::http::{Caller, Client, Manners};
 use crate::model::{Endpoint, Inventory, Leftover, RunId};
 use crate::plan;
 use crate::redact::Redactor;
@@ -214,7 +215,9 @@ impl Sweeper<'_> {
         if endpoint.traits.read_only.is_some() {
             return Err("the endpoint is declared read-only, so nothing is removed there".into());
         }
-        let client = Client::new(endpoint, self.redactor).map_err(|error| error.to_string())?;
+        let manners = Arc::new(Manners::new(&endpoint.limits));
+        let client = Client::new(endpoint, &manners, self.redactor);
+        let client = client.map_err(|error| error.to_string())?;
         let request = plan::observer(self.inventory, endpoint)
             .ok_or("there is no way to obtain a token for it")?;
         let token = self

@@ -18,7 +18,7 @@ use crate::run::event::Event;
 use super::args::{Format, ProveArgs};
 use super::output::{self, Failed};
 use super::progress::Progress;
-use super::stage::{Cast, Role, Stage};
+use super::stage::{Cast, PARTNER, Role, Stage};
 use super::{exit, inputs, run, write};
 
 /// For everything; far beyond what it takes.
@@ -44,7 +44,10 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
     selection.on_trial = stage.issuers_on_trial();
     let mut inventory = stage.inventory()?;
     for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
-        endpoint.limits.jobs = arguments.jobs.into();
+        // All others share the partner.
+        if endpoint.name != PARTNER {
+            endpoint.limits.jobs = arguments.jobs.into();
+        }
         let hurried = |fault: &Fault| !fault.cases.iter().any(|case| slow.contains(case));
         if fault(&endpoint.name).is_some_and(hurried) {
             endpoint.limits.transfer = SILENCE;

@@ -19,7 +19,8 @@ use super::{listen, write};
 const SECOND_AREA: &str = "/wlcg2";
 
 /// The name of the other endpoint of transfers.
-const PARTNER: &str = "partner";
+/// The storage element with which all others exchange files.
+pub const PARTNER: &str = "partner";
 
 /// What of the first area goes to tape.
 fn tape() -> Tape {
@@ -207,7 +208,11 @@ impl Stage {
                         path: SECOND_AREA.into(),
                         issuer: neighbour.name.clone(),
                     }),
-                    limits: Limits::default(),
+                    // It is our own: nobody else waits for it.
+                    limits: Limits {
+                        rate: u32::MAX,
+                        ..Limits::default()
+                    },
                     tpc_partner: Some(PARTNER.to_owned()),
                     fresh_tokens: false,
                     redirect_hosts: Vec::new(),

@@ -121,14 +121,7 @@ pub fn load_catalogue(extra: &[Source]) -> Result<Catalogue, Problems> {
 
 /// Reads registers and suites; registers first, since suites refer to them.
 pub(super) fn load(sources: &[Source]) -> Result<Catalogue, Problems> {
-    let mut files: Vec<(Diagnostics<'_>, Option<Node>)> = sources
-        .iter()
-        .map(|source| {
-            let mut d = Diagnostics::new(source);
-            let root = yaml::parse(&mut d);
-            (d, root)
-        })
-        .collect();
+    let mut files = parsed(sources);
     let mut known = suites::Known::default();
     let mut clause_ids = BTreeMap::new();
     for (d, root) in &mut files {
@@ -154,6 +147,25 @@ pub(super) fn load(sources: &[Source]) -> Result<Catalogue, Problems> {
     Problems::none_of(problems).map(|()| Catalogue {
         clauses: known.clauses,
         suites,
+    })
+}
+
+/// Reads all sources side by side: most of what a command takes to start is this.
+fn parsed(sources: &[Source]) -> Vec<(Diagnostics<'_>, Option<Node>)> {
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = sources
+            .iter()
+            .map(|source| {
+                scope.spawn(|| {
+                    let mut d = Diagnostics::new(source);
+                    let root = yaml::parse(&mut d);
+                    (d, root)
+                })
+            })
+            .collect();
+        let read = readers.into_iter().map(|reader| reader.join());
+        read.map(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 

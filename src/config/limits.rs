@@ -7,8 +7,9 @@ use super::fields::{Entry, Fields};
 use super::tree::Kind;
 use crate::model::{IssuerLimits, Limits};
 
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "jobs",
+    "rate",
     "preflight",
     "connect",
     "first-byte",
@@ -30,6 +31,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Limits> 
     let usual = Limits::default();
     Some(Limits {
         jobs: count(d, &fields, "jobs", usual.jobs),
+        rate: rate(d, &fields, usual.rate),
         preflight: duration(d, &fields, "preflight", usual.preflight),
         connect: duration(d, &fields, "connect", usual.connect),
         first_byte: duration(d, &fields, "first-byte", usual.first_byte),
@@ -45,9 +47,8 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Limits> 
 pub(super) fn of_issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<IssuerLimits> {
     let fields = entry.fields(d, "`limits` of an issuer", &ISSUER_KEYS)?;
     let usual = IssuerLimits::default();
-    let rate = count(d, &fields, "rate", usual.rate as usize);
     Some(IssuerLimits {
-        rate: u32::try_from(rate).unwrap_or(u32::MAX),
+        rate: rate(d, &fields, usual.rate),
         answer: duration(d, &fields, "answer", usual.answer),
         patience: duration(d, &fields, "patience", usual.patience),
     })
@@ -60,6 +61,11 @@ fn count(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str, usual: usize)
         .get(name)
         .and_then(|entry| entry.count(d))
         .unwrap_or(usual)
+}
+
+fn rate(d: &mut Diagnostics<'_>, fields: &Fields<'_>, usual: u32) -> u32 {
+    let rate = count(d, fields, "rate", usual as usize);
+    u32::try_from(rate).unwrap_or(u32::MAX)
 }
 
 fn duration(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str, usual: Duration) -> Duration {

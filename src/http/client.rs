@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -11,7 +12,7 @@ use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::redirect::{HOPS, RedirectPolicy, Step};
-use super::{TlsError, answer, builder, client_config, exchange, explain};
+use super::{Manners, TlsError, answer, builder, client_config, exchange, explain};
 
 /// Exchanges with one endpoint.
 pub struct Client {
@@ -22,6 +23,7 @@ pub struct Client {
     endpoint: String,
     redirects: RedirectPolicy,
     limits: Limits,
+    manners: Arc<Manners>,
     /// Whether nothing that could write may leave.
     read_only: bool,
     redactor: Redactor,
@@ -99,11 +101,15 @@ impl Caller<'_> {
 }
 
 impl Client {
-    /// A client for `endpoint`.
+    /// A client for `endpoint`, which keeps to the manners that it has in common with others.
     ///
     /// # Errors
     /// Whom to trust cannot be read.
-    pub fn new(endpoint: &Endpoint, redactor: &Redactor) -> Result<Self, TlsError> {
+    pub fn new(
+        endpoint: &Endpoint,
+        manners: &Arc<Manners>,
+        redactor: &Redactor,
+    ) -> Result<Self, TlsError> {
         let tls = client_config(&endpoint.ca)?;
         let client = |idle| {
             let builder =
@@ -122,6 +128,7 @@ impl Client {
             endpoint: endpoint.name.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             limits: endpoint.limits.clone(),
+            manners: Arc::clone(manners),
             read_only: endpoint.traits.read_only.is_some(),
             redactor: redactor.clone(),
         })
@@ -156,6 +163,7 @@ impl Client {
         caller: Caller<'_>,
         outgoing: Outgoing<'_>,
     ) -> Outcome {
+        let _turn = self.manners.turn().await;
         let begun = Instant::now();
         let sent = exchange::Sent {
             method: outgoing.method,

@@ -4,6 +4,8 @@
 mod answer;
 mod client;
 mod exchange;
+mod gate;
+mod manners;
 mod redirect;
 mod tls;
 mod wire;
@@ -15,6 +17,8 @@ use crate::model::Trust;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub(crate) use exchange::excerpt;
+pub use gate::Gate;
+pub use manners::Manners;
 pub use tls::{TlsError, client_config};
 pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 

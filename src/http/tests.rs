@@ -84,6 +84,10 @@ pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endp
     }
 }
 
+pub(super) fn manners() -> Arc<Manners> {
+    Arc::new(Manners::new(&Limits::default()))
+}
+
 pub(super) fn redactor() -> Redactor {
     let redactor = Redactor::default();
     redactor.add(&SecretString::from(SECRET));
@@ -91,7 +95,7 @@ pub(super) fn redactor() -> Redactor {
 }
 
 fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
-    Client::new(&endpoint(authority, port, limits), &redactor()).unwrap()
+    Client::new(&endpoint(authority, port, limits), &manners(), &redactor()).unwrap()
 }
 
 pub(super) fn token() -> Token {
@@ -341,8 +345,8 @@ async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
         path: "/d/f".into(),
         adler32: 1,
     });
-    let client = Client::new(&endpoint, &redactor()).unwrap();
-    let wire = Wire::new(&endpoint, &redactor()).unwrap();
+    let client = Client::new(&endpoint, &manners(), &redactor()).unwrap();
+    let wire = Wire::new(&endpoint, &manners(), &redactor()).unwrap();
     let override_header = [("X-HTTP-Method-Override".to_owned(), "PUT".to_owned())];
     let caller = Caller {
         run: "r",

@@ -389,8 +389,10 @@ impl KnownFailure {
 /// How gently and how long to ask an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Cases at the same time.
+    /// Cases, and requests, at the same time.
     pub jobs: usize,
+    /// Requests per second; a second's worth may go at once.
+    pub rate: u32,
     /// For the whole preflight, answer included.
     pub preflight: Duration,
     /// Until TCP and TLS stand.
@@ -413,7 +415,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            jobs: 8,
+            jobs: 48,
+            rate: 1000,
             preflight: Duration::from_secs(10),
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(30),

@@ -5,10 +5,11 @@ mod macaroon;
 mod tape;
 mod transfer;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::timeout_at;
 
@@ -135,7 +136,7 @@ async fn queue_for_tokens(site: &Site<'_>, script: &Script) {
     let kept = tokens.filter(|request| !request.timed());
     let obtained = kept.map(|request| site.shared.broker.token(request, Fit::AtLeast));
     tokio::select! {
-        _ = futures_util::future::join_all(obtained) => {}
+        _ = join_all(obtained) => {}
         () = site.shared.cancel.cancelled() => {}
         () = tokio::time::sleep_until(site.deadline.into()) => {}
     }
@@ -292,21 +293,14 @@ impl<'a> Running<'a> {
                 "what the case needs could not be arranged: {reason}"
             ))
         };
-        for directory in &script.directories {
-            self.make(directory, &State::Directory)
-                .await
-                .map_err(failed)?;
+        let directories = script.directories.iter();
+        let directories = directories.map(|path| (path.as_str(), &State::Directory));
+        let given = || script.given.iter().map(|o| (o.path.as_str(), &o.state));
+        for level in levels(directories.chain(given())) {
+            self.make(&level).await.map_err(failed)?;
         }
-        for object in &script.given {
-            self.make(&object.path, &object.state)
-                .await
-                .map_err(failed)?;
-        }
-        for object in &script.given {
-            let seen = self
-                .look(Purpose::Arrange, &object.path, &object.state)
-                .await
-                .map_err(failed)?;
+        let seen = self.look(Purpose::Arrange, given()).await.map_err(failed)?;
+        for (object, seen) in script.given.iter().zip(seen) {
             if !seen.is(&object.state) {
                 let found = seen.describe(&object.state);
                 return Err(failed(format!(
@@ -319,29 +313,43 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    async fn make(&mut self, path: &str, state: &State) -> Result<(), String> {
+    /// Makes objects side by side; their parents are there.
+    async fn make(&mut self, objects: &[(&str, &State)]) -> Result<(), String> {
         self.go_on()?;
-        self.will_create(path)?;
-        let mut log = Vec::new();
-        let result = self.observer(path).make(path, state, &mut log).await;
-        self.exchanges.append(&mut log);
-        result
+        for (path, _) in objects {
+            self.will_create(path)?;
+        }
+        let made = objects.iter().map(async |(path, state)| {
+            let mut log = Vec::new();
+            let result = self.observer(path).make(path, state, &mut log).await;
+            (result, log)
+        });
+        let made = join_all(made).await;
+        self.all(made).map(drop)
     }
 
-    async fn look(
+    /// Looks at objects side by side; what is there, in their order.
+    async fn look<'s>(
         &mut self,
         purpose: Purpose,
-        path: &str,
-        expected: &State,
-    ) -> Result<check::Observed, String> {
+        objects: impl Iterator<Item = (&'s str, &'s State)>,
+    ) -> Result<Vec<check::Observed>, String> {
         self.go_on()?;
-        let mut log = Vec::new();
-        let result = self
-            .observer(path)
-            .look(purpose, path, expected, &mut log)
-            .await;
-        self.exchanges.append(&mut log);
-        result
+        let seen = objects.map(async |(path, state)| {
+            let mut log = Vec::new();
+            let observer = self.observer(path);
+            let result = observer.look(purpose, path, state, &mut log).await;
+            (result, log)
+        });
+        let seen = join_all(seen).await;
+        self.all(seen)
+    }
+
+    /// Records what was exchanged side by side, as if it had been one after another.
+    fn all<T>(&mut self, ended: Vec<(Result<T, String>, Vec<Exchange>)>) -> Result<Vec<T>, String> {
+        let (results, logs): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
+        self.exchanges.extend(logs.into_iter().flatten());
+        results.into_iter().collect()
     }
 
     /// One step, and who connected to us because of it.
@@ -729,6 +737,22 @@ impl<'a> Site<'a> {
     fn observer_of(&self, path: &str) -> &'a Token {
         observer_of(&self.plan.endpoint, path, self.observer, self.second)
     }
+}
+
+/// Objects in groups, those nearest to the root first: a group needs nothing but the groups before it.
+fn levels<'s>(
+    objects: impl Iterator<Item = (&'s str, &'s State)>,
+) -> impl Iterator<Item = Vec<(&'s str, &'s State)>> {
+    let mut levels: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+    for object in objects {
+        levels.entry(depth(object.0)).or_default().push(object);
+    }
+    levels.into_values()
+}
+
+/// How far below the root `path` is.
+pub(super) fn depth(path: &str) -> usize {
+    path.trim_end_matches('/').matches('/').count()
 }
 
 /// The second area's observer for what lies there, otherwise the own one.

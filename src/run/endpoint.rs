@@ -129,7 +129,8 @@ impl Visit {
         let plan = self.plan();
         let client = self.preflight().await.map_err(|problem| (problem, None))?;
         let observer = self.observer().await.map_err(|problem| (problem, None))?;
-        let wire = Wire::new(&plan.endpoint, &self.shared.redactor)
+        let manners = self.shared.manners.at(&plan.endpoint);
+        let wire = Wire::new(&plan.endpoint, &manners, &self.shared.redactor)
             .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
         let second = match &plan.second {
             // Cases that need it find out themselves that it is not to be had.
@@ -180,7 +181,8 @@ impl Visit {
             });
             NotReady::error(format!("unreachable: {reason}"), exchanges)
         };
-        let client = Client::new(endpoint, &self.shared.redactor)
+        let manners = self.shared.manners.at(endpoint);
+        let client = Client::new(endpoint, &manners, &self.shared.redactor)
             .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
         let outcome = client.preflight(endpoint, self.caller("preflight")).await;
         if let Err(failure) = outcome.answer {
@@ -276,7 +278,9 @@ impl Visit {
 
     /// All cases, at most `jobs` at the same time, each torn down as soon as it is judged.
     async fn cases(&self, scripts: &[(usize, &Script)], ready: &Arc<Ready>) {
-        let jobs = self.plan().endpoint.limits.jobs.max(1);
+        let limits = &self.plan().endpoint.limits;
+        // More of them than requests in a second would only wait for each other, while their time runs.
+        let jobs = limits.jobs.min(limits.rate as usize).max(1);
         let mut running = JoinSet::new();
         let mut begun: HashMap<Id, Begun> = HashMap::new();
         let mut waiting = scripts.iter();

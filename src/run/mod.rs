@@ -9,6 +9,7 @@ mod existing;
 mod issuer;
 mod ledger;
 mod listen;
+mod manners;
 mod observer;
 mod partner;
 mod present;
@@ -33,6 +34,7 @@ pub use side::{OtherSide, Play, Scene};
 pub use teardown::{Cleaner, deletable};
 
 use event::{Event, RunStarted};
+use manners::Everywhere;
 use partner::Partners;
 
 /// Endpoints at the same time, so that a large fleet does not run out of sockets.
@@ -84,6 +86,7 @@ pub async fn run(
         listener,
         side,
         partners: Partners::default(),
+        manners: Everywhere::default(),
         made_up,
         cancel: cancel.clone(),
         deadline: begun + deadline,
@@ -158,6 +161,7 @@ struct Shared {
     listener: Option<Arc<dyn Listener>>,
     side: Option<Arc<dyn OtherSide>>,
     partners: Partners,
+    manners: Everywhere,
     /// The credential for our own other side.
     made_up: Token,
     cancel: Cancel,

@@ -71,7 +71,9 @@ impl Partners {
 impl Partner {
     async fn find(shared: &Shared, plan: &Arc<PartnerPlan>) -> Result<Arc<Self>, String> {
         let endpoint = &plan.endpoint;
-        let client = Client::new(endpoint, &shared.redactor).map_err(|error| error.to_string())?;
+        let manners = shared.manners.at(endpoint);
+        let client = Client::new(endpoint, &manners, &shared.redactor);
+        let client = client.map_err(|error| error.to_string())?;
         let caller = Caller {
             run: shared.plan.run.as_str(),
             case: "partner",

@@ -1,7 +1,9 @@
 //! Removes what a run made, and nothing else.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::check::properties;
@@ -9,7 +11,7 @@ use crate::http::{Caller, Client};
 use crate::model::{Endpoint, Leftover, Method, Purpose, RunId};
 use crate::token::Token;
 
-use super::case::observer_of;
+use super::case::{depth, observer_of};
 use super::ledger::Ledger;
 use super::observer::Observer;
 
@@ -74,26 +76,36 @@ pub fn deletable(path: &str) -> bool {
 }
 
 impl Cleaner<'_> {
-    /// Removes `paths`, the last first, each with what is below it; says what stayed.
+    /// Removes `paths`, the deepest first and those of one depth side by side, each with what is below it; says
+    /// what stayed.
     pub async fn remove<'p>(
         &self,
-        paths: impl DoubleEndedIterator<Item = &'p str>,
+        paths: impl Iterator<Item = &'p str>,
         ledger: Option<&Ledger>,
     ) -> Vec<Leftover> {
         let deadline = Instant::now() + PATIENCE;
+        let mut levels: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for path in paths {
+            levels.entry(depth(path)).or_default().push(path);
+        }
         let mut stayed = Vec::new();
-        for path in paths.rev() {
-            match self.tree(path, deadline, DEPTH).await {
-                Ok(()) => {
-                    if let Some(ledger) = ledger {
-                        ledger.gone(self.endpoint.listed_name(), path);
-                    }
-                }
-                Err(reason) => stayed.push(Leftover {
-                    url: self.endpoint.url_of(path),
-                    reason,
-                }),
-            }
+        for level in levels.into_values().rev() {
+            let removed =
+                level
+                    .iter()
+                    .map(async |path| match self.tree(path, deadline, DEPTH).await {
+                        Ok(()) => {
+                            if let Some(ledger) = ledger {
+                                ledger.gone(self.endpoint.listed_name(), path);
+                            }
+                            None
+                        }
+                        Err(reason) => Some(Leftover {
+                            url: self.endpoint.url_of(path),
+                            reason,
+                        }),
+                    });
+            stayed.extend(join_all(removed).await.into_iter().flatten());
         }
         stayed
     }

@@ -7,8 +7,8 @@ use crate::redact::Redactor;
 
 use super::desk::{Age, Desk};
 use super::error::Origin;
-use super::gate::Gate;
 use super::{Renewal, SecretError, Token, TokenError};
+use crate::http::Gate;
 
 /// How close a token has to be to what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

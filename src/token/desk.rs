@@ -15,11 +15,11 @@ use crate::redact::Redactor;
 
 use super::error::Origin;
 use super::forge::{Parts, forge};
-use super::gate::Gate;
 use super::inspect::{Claims, claims, covers};
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
 use super::{BrokerError, Fit, LIFE, Refusal, Source, Token, TokenError, load, source};
+use crate::http::Gate;
 
 /// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

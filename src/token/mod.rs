@@ -10,7 +10,6 @@ mod desk;
 mod discovery;
 mod error;
 mod forge;
-mod gate;
 mod inspect;
 pub mod judge;
 mod key;
@@ -32,12 +31,12 @@ use crate::model::{TokenRef, TokenRequest};
 /// A token with fewer seconds of life left is asked for again; sources that can be told are told.
 const LIFE: u32 = 180;
 
+pub use crate::http::Gate;
 pub use altered::{expired, foreign, tampered, unknown_key};
 pub use broker::{Broker, BrokerError, Fit};
 pub use client::IssuerClient;
 pub use discovery::{DiscoveryError, Found, discover};
 pub use error::{Refusal, TokenError};
-pub use gate::Gate;
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use registered::{Registered, Shows};

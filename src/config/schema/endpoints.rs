@@ -481,7 +481,10 @@ fn endpoint_limits() -> Value {
         &[],
         |key| {
             Some(match key {
-                "jobs" => count("Cases at the same time; default: 8."),
+                "jobs" => count("Cases, and requests, at the same time; default: 48."),
+                "rate" => {
+                    count("Requests per second; a second's worth may go at once; default: 1000.")
+                }
                 "preflight" => duration("To find out whether it is there."),
                 "connect" => duration("To open a connection."),
                 "first-byte" => duration("Until an answer begins."),

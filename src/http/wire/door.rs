@@ -13,7 +13,7 @@ use url::{Host, Url};
 
 use crate::http::client::Failure;
 use crate::http::redirect::RedirectPolicy;
-use crate::http::{TlsError, cause, client_config};
+use crate::http::{Manners, TlsError, cause, client_config};
 use crate::model::{Endpoint, Limits};
 use crate::redact::Redactor;
 
@@ -28,6 +28,7 @@ pub(super) struct Door {
     /// For the `Host` header.
     pub host: String,
     pub limits: Limits,
+    pub manners: Arc<Manners>,
     /// Whether nothing that could write may leave.
     pub read_only: bool,
     pub redactor: Redactor,
@@ -73,7 +74,11 @@ impl Place {
 }
 
 impl Door {
-    pub fn new(endpoint: &Endpoint, redactor: &Redactor) -> Result<Self, TlsError> {
+    pub fn new(
+        endpoint: &Endpoint,
+        manners: &Arc<Manners>,
+        redactor: &Redactor,
+    ) -> Result<Self, TlsError> {
         let mut tls = client_config(&endpoint.ca)?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let mut tcp = HttpConnector::new();
@@ -94,6 +99,7 @@ impl Door {
             origin,
             host,
             limits: endpoint.limits.clone(),
+            manners: Arc::clone(manners),
             read_only: endpoint.traits.read_only.is_some(),
             redactor: redactor.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),

@@ -24,7 +24,7 @@ use crate::token::Token;
 
 use super::client::{Caller, Failure, guard};
 use super::redirect::{HOPS, Step};
-use super::{TlsError, answer, exchange};
+use super::{Manners, TlsError, answer, exchange};
 
 use door::Door;
 use link::{Link, Said};
@@ -85,12 +85,16 @@ pub struct Connection {
 }
 
 impl Wire {
-    /// A client for `endpoint`.
+    /// A client for `endpoint`, which keeps to the manners that it has in common with others.
     ///
     /// # Errors
     /// Whom to trust cannot be read, or the endpoint's host is no name for TLS.
-    pub fn new(endpoint: &Endpoint, redactor: &Redactor) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(Door::new(endpoint, redactor)?)))
+    pub fn new(
+        endpoint: &Endpoint,
+        manners: &Arc<Manners>,
+        redactor: &Redactor,
+    ) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(Door::new(endpoint, manners, redactor)?)))
     }
 
     /// Sends a request over a connection of its own.
@@ -137,6 +141,7 @@ impl Wire {
                 target: &target,
                 ..raw
             };
+            self.0.manners.long().await;
             let mut outcome = connection
                 .send_within(purpose, caller, raw, &limits, hang_up)
                 .await;
@@ -234,6 +239,8 @@ impl Connection {
         caller: Caller<'_>,
         raw: RawRequest<'_>,
     ) -> WireOutcome {
+        let manners = Arc::clone(&self.door.manners);
+        let _turn = manners.turn().await;
         let limits = self.door.limits.clone();
         self.send_within(purpose, caller, raw, &limits, None).await
     }

@@ -15,13 +15,13 @@ impl Running<'_> {
         answer: &Answer,
     ) -> Result<bool, Stop> {
         let mut changed = false;
-        for (path, expected) in self.expected(step, expect, answer.status) {
-            let seen = self
-                .look(Purpose::Effect, &path, &expected)
-                .await
-                .map_err(|reason| {
-                    Stop::Undecided(format!("the effect cannot be seen: {reason}"))
-                })?;
+        let expected = self.expected(step, expect, answer.status);
+        let objects = expected.iter().map(|(path, state)| (path.as_str(), state));
+        let seen = self
+            .look(Purpose::Effect, objects)
+            .await
+            .map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
+        for ((path, expected), seen) in expected.into_iter().zip(seen) {
             let finding = check::effect(judge, &path, &expected, &seen, answer.status)
                 .map(|finding| check::remains(judge, expect, answer, &seen, finding));
             changed |= expect.harmless() && finding.is_some();

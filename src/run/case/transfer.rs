@@ -371,8 +371,9 @@ impl Running<'_> {
         let until = (Instant::now() + SETTLING.min(quick)).min(self.deadline);
         let known = self.known(&step.path).clone();
         while Instant::now() < until {
-            match self.look(Purpose::Effect, &step.path, &known).await {
-                Ok(seen) if !seen.is(&known) => tokio::time::sleep(LOOK_AGAIN).await,
+            let one = std::iter::once((step.path.as_str(), &known));
+            match self.look(Purpose::Effect, one).await.as_deref() {
+                Ok([seen]) if !seen.is(&known) => tokio::time::sleep(LOOK_AGAIN).await,
                 _ => return,
             }
         }

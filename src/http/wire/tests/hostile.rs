@@ -192,7 +192,7 @@ async fn a_connection_that_does_not_come_about_is_told() {
         connect: Duration::from_millis(200),
         ..Limits::default()
     };
-    let mute = Wire::new(&endpoint(&authority, port, limits), &redactor()).unwrap();
+    let mute = Wire::new(&endpoint(&authority, port, limits), &manners(), &redactor()).unwrap();
     assert_eq!(
         mute.connection().await.err().unwrap().to_string(),
         "no connection in time"
@@ -200,7 +200,7 @@ async fn a_connection_that_does_not_come_about_is_told() {
     drop(listener);
 
     let nobody = endpoint(&authority, port, Limits::default());
-    let nobody = Wire::new(&nobody, &redactor()).unwrap();
+    let nobody = Wire::new(&nobody, &manners(), &redactor()).unwrap();
     let outcome = send(&nobody, put("/f", b"x")).await;
     assert!(
         failure(&outcome).starts_with("no connection: "),
@@ -214,7 +214,7 @@ async fn a_connection_that_does_not_come_about_is_told() {
 
     let server = says("").await;
     let stranger = endpoint(&authority, server.port, Limits::default());
-    let stranger = Wire::new(&stranger, &redactor()).unwrap();
+    let stranger = Wire::new(&stranger, &manners(), &redactor()).unwrap();
     let reason = stranger.connection().await.err().unwrap().to_string();
     assert!(reason.contains("certificate"), "{reason}");
 }

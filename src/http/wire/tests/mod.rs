@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Connection, RawRequest, Wire, WireOutcome};
 use crate::http::Caller;
-use crate::http::tests::{SECRET, endpoint, redactor, token};
+use crate::http::tests::{SECRET, endpoint, manners, redactor, token};
 use crate::model::{Limits, Method, Purpose};
 
 use server::Server;
@@ -21,7 +21,7 @@ const CALLER: Caller<'_> = Caller {
 
 fn wire(server: &Server, limits: Limits) -> Wire {
     let endpoint = endpoint(&server.authority, server.port, limits);
-    Wire::new(&endpoint, &redactor()).unwrap()
+    Wire::new(&endpoint, &manners(), &redactor()).unwrap()
 }
 
 fn raw<'a>(method: Method, target: &'a str) -> RawRequest<'a> {

@@ -1,12 +1,12 @@
-//! How gently an issuer is asked.
+//! How many requests per second go somewhere.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Lets so many requests per second through to one issuer, in the order in which they came, and none while
-/// the issuer asked to be left alone. A second's worth may go at once.
+/// Lets so many requests per second through to one service, in the order in which they came, and none while
+/// the service asked to be left alone. A second's worth may go at once.
 #[derive(Debug)]
 pub struct Gate {
     between: Duration,
