@@ -37,3 +37,108 @@ impl Manners {
         turn
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::time::{Duration, Instant};
+
+    use axum::Router;
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::http::tests::{endpoint, redactor, start};
+    use crate::http::{Caller, Client, Outgoing, RawRequest, Wire};
+    use crate::model::{Method, Purpose};
+    use crate::reference::Authority;
+
+    const CALLER: Caller<'_> = Caller {
+        run: "r",
+        case: "c",
+    };
+
+    #[derive(Default)]
+    struct Counted {
+        now: AtomicUsize,
+        most: AtomicUsize,
+        all: AtomicUsize,
+    }
+
+    /// Sends so many requests at once through both clients of an endpoint; says how many it saw at the same
+    /// time, and how long they took.
+    async fn flood(limits: Limits, requests: usize) -> (usize, Duration) {
+        let authority = Authority::new().unwrap();
+        let counted = Arc::new(Counted::default());
+        let counting = Arc::clone(&counted);
+        let app = Router::new().fallback(async move || {
+            let now = counting.now.fetch_add(1, SeqCst) + 1;
+            counting.most.fetch_max(now, SeqCst);
+            counting.all.fetch_add(1, SeqCst);
+            // Long enough for whoever does not wait for its turn to be seen.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            counting.now.fetch_sub(1, SeqCst);
+        });
+        let server = start(&authority, app).await;
+        let endpoint = endpoint(&authority, server.port, limits);
+        let manners = Arc::new(Manners::new(&endpoint.limits));
+        let client = Client::new(&endpoint, &manners, &redactor()).unwrap();
+        let wire = Wire::new(&endpoint, &manners, &redactor()).unwrap();
+        let url = endpoint.url_of("/f");
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_secs(60);
+        let plain = (0..requests / 2).map(async |_| {
+            let outgoing = Outgoing {
+                method: Method::Get,
+                verb: None,
+                url: &url,
+                headers: &[],
+                body: None,
+                token: None,
+                deadline,
+            };
+            let sent = client.send(Purpose::Step, CALLER, outgoing).await;
+            sent.answer.unwrap();
+        });
+        let exact = (0..requests / 2).map(async |_| {
+            let raw = RawRequest {
+                method: Method::Get,
+                verb: "GET",
+                target: "/f",
+                headers: &[],
+                body: None,
+                tokens: &[],
+                expect_continue: false,
+                chunked: false,
+                cut_body_at: None,
+                deadline,
+            };
+            let sent = wire.send(Purpose::Step, CALLER, raw).await;
+            sent.answer.unwrap();
+        });
+        tokio::join!(join_all(plain), join_all(exact));
+        assert_eq!(counted.all.load(SeqCst), requests);
+        (counted.most.load(SeqCst), begun.elapsed())
+    }
+
+    #[tokio::test]
+    async fn no_more_requests_than_jobs_are_under_way() {
+        let limits = Limits {
+            jobs: 3,
+            ..Limits::default()
+        };
+        let (most, _) = flood(limits, 40).await;
+        assert_eq!(most, 3);
+    }
+
+    #[tokio::test]
+    async fn no_more_requests_than_the_rate_go_out_in_a_second() {
+        let limits = Limits {
+            rate: 20,
+            ..Limits::default()
+        };
+        // Twenty at once, twenty more in steps of 50 ms.
+        let (_, took) = flood(limits, 40).await;
+        assert!(took >= Duration::from_millis(999), "{took:?}");
+    }
+}

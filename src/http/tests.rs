@@ -22,12 +22,18 @@ pub(super) const SECRET: &str = "very-secret-token-of-this-test";
 type Seen = Arc<Mutex<Vec<Option<String>>>>;
 
 struct Server {
-    handle: Handle<SocketAddr>,
+    _running: Running,
     port: u16,
     seen: Seen,
 }
 
-impl Drop for Server {
+/// A server until it is dropped.
+pub(super) struct Running {
+    handle: Handle<SocketAddr>,
+    pub port: u16,
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         self.handle.shutdown();
     }
@@ -44,6 +50,17 @@ async fn serve(authority: &Authority, answer: fn(&Request) -> Response<Body>) ->
         let response = answer(&request);
         async move { response }
     });
+    let running = start(authority, app).await;
+    let port = running.port;
+    Server {
+        _running: running,
+        port,
+        seen,
+    }
+}
+
+/// Serves `app` with a certificate of `authority` for localhost.
+pub(super) async fn start(authority: &Authority, app: Router) -> Running {
     let certificate = authority.certificate().unwrap();
     let config = RustlsConfig::from_pem(
         certificate.certificate_pem.into_bytes(),
@@ -59,7 +76,7 @@ async fn serve(authority: &Authority, answer: fn(&Request) -> Response<Body>) ->
         .unwrap()
         .handle(handle.clone());
     tokio::spawn(server.serve(app.into_make_service()));
-    Server { handle, port, seen }
+    Running { handle, port }
 }
 
 pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endpoint {

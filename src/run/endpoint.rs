@@ -1,5 +1,6 @@
 //! One endpoint: is it there, who observes, the cases side by side, teardown.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -95,6 +96,11 @@ impl Visit {
         if scripts.is_empty() {
             return Vec::new();
         }
+        // Those that only wait begin first, or the run waits for them at its end.
+        scripts.sort_by_key(|(_, script)| {
+            let waits = script.steps.iter().map(|step| step.wait);
+            Reverse(waits.sum::<u64>())
+        });
         let made = Mutex::default();
         let ready = match self.prepare(&made).await {
             Ok(ready) => {
