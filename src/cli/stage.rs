@@ -18,8 +18,7 @@ use super::{listen, write};
 /// Begins like the name of the first one, so that areas compared as strings are found out.
 const SECOND_AREA: &str = "/wlcg2";
 
-/// The name of the other endpoint of transfers.
-/// The storage element with which all others exchange files.
+/// The name of the storage element with which all others exchange files.
 pub const PARTNER: &str = "partner";
 
 /// What of the first area goes to tape.
