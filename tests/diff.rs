@@ -25,7 +25,7 @@ fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
         reason: None,
         past: None,
         findings: Vec::new(),
-        exchanges: Vec::new(),
+        exchanges: Vec::new().into(),
         flaky: false,
         cleanup: Vec::new(),
         at: Place {
@@ -209,7 +209,7 @@ fn a_large_record_is_read_without_its_exchanges() {
         started: large.run.started,
         duration_ms: 1,
     };
-    large.results[0].exchanges = vec![exchange; 20];
+    large.results[0].exchanges = vec![exchange; 20].into();
     save(folder.path(), "large", &large);
     let (code, stdout, stderr) = diff(folder.path(), &["new", "large"]);
     assert_eq!(code, Some(0), "{stderr}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::check;
-use crate::model::{Action, CaseResult, Plan, Profile, RunRecord, Verdict};
+use crate::model::{Action, CaseResult, Exchanges, Plan, Profile, RunRecord, Verdict};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::reference::{Fault, fault, faults};
@@ -212,7 +212,7 @@ fn watch(progress: &mut Progress, event: &Event) {
 /// Exchanges are most of a record, and the matrix needs none.
 fn without_exchanges(mut event: Event) -> Event {
     if let Event::CaseFinished(result) = &mut event {
-        result.exchanges = Vec::new();
+        result.exchanges = Exchanges::default();
     }
     event
 }

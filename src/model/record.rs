@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaseId, CasePast, ClauseId, Exchange, Finding, KnownFailure, Past, Place, Profile, RunId,
+    CaseId, CasePast, ClauseId, Exchanges, Finding, KnownFailure, Past, Place, Profile, RunId,
     Severity, Verdict,
 };
 
@@ -217,7 +217,7 @@ pub struct CaseResult {
     /// Deviations, the gravest first.
     pub findings: Vec<Finding>,
     /// What was sent and what came, in order.
-    pub exchanges: Vec<Exchange>,
+    pub exchanges: Exchanges,
     /// Whether a request was sent again after a transport error.
     #[serde(default)]
     pub flaky: bool,

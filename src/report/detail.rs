@@ -30,7 +30,7 @@ pub(super) fn findings(result: &CaseResult, indent: &str, style: Style) -> Strin
         let exchange = exchange(result, finding).filter(|_| !shown.contains(&finding.exchange));
         if let Some(exchange) = exchange {
             shown.push(finding.exchange);
-            text += &again(exchange, indent, style);
+            text += &again(&exchange, indent, style);
         }
     }
     text
@@ -123,7 +123,7 @@ pub(super) fn expired(result: &CaseResult) -> Option<String> {
     ))
 }
 
-fn exchange<'a>(result: &'a CaseResult, finding: &Finding) -> Option<&'a Exchange> {
+fn exchange(result: &CaseResult, finding: &Finding) -> Option<Exchange> {
     result.exchanges.get(finding.exchange?)
 }
 

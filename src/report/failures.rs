@@ -142,7 +142,7 @@ fn groups<'a>(results: impl Iterator<Item = &'a CaseResult>, mark: &str, style: 
             .iter()
             .find(|result| result.verdict == Verdict::Error);
         if let Some(exchange) = undecided.and_then(|result| result.exchanges.last()) {
-            text += &detail::again(exchange, INDENT, style);
+            text += &detail::again(&exchange, INDENT, style);
         }
         text += "\n";
     }
@@ -395,9 +395,9 @@ What next
             for left in &mut result.cleanup {
                 left.reason = hostile.into();
             }
-            for exchange in &mut result.exchanges {
+            result.exchanges.change(|exchange| {
                 exchange.url += hostile;
-            }
+            });
         }
         record.endpoints[0].software = Some(hostile.into());
         let text = write(&record, Style::Plain);

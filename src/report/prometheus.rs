@@ -326,7 +326,7 @@ mod tests {
             record.results.extend((0..300).map(|case| CaseResult {
                 endpoint: name.clone(),
                 case: format!("capability.read.case-{case}").parse().unwrap(),
-                exchanges: Vec::new(),
+                exchanges: crate::model::Exchanges::default(),
                 ..result.clone()
             }));
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use url::Url;
 
 use crate::model::{
-    Action, CaseId, CasePlan, CaseResult, EndpointRecord, HostSeen, IssuerUse, Leftover,
+    Action, CaseId, CasePlan, CaseResult, EndpointRecord, Exchanges, HostSeen, IssuerUse, Leftover,
     RECORD_SCHEMA, RunInfo, RunRecord, Severity, TagRow, Verdict,
 };
 use crate::run::event::{Event, RunStarted};
@@ -151,7 +151,7 @@ impl Recorder {
             reason: Some(reason),
             past: None,
             findings: Vec::new(),
-            exchanges: Vec::new(),
+            exchanges: Exchanges::default(),
             flaky: false,
             cleanup: Vec::new(),
             at: case.case.at.clone(),
@@ -365,7 +365,7 @@ mod tests {
             hops: hops.collect(),
             status,
             error: None,
-            ..exchanges.next().unwrap().clone()
+            ..exchanges.next().unwrap()
         }
     }
 
@@ -398,7 +398,8 @@ mod tests {
                 &[(OWN, "http://"), (OWN, "//d2.example.org/\u{202e}")],
                 Some(200),
             ),
-        ];
+        ]
+        .into();
         let seen = hosts("https://se.example.org:8443/wlcg", [&result]);
         let seen: Vec<_> = seen
             .iter()
@@ -417,7 +418,8 @@ mod tests {
         let made_up = (0..1000).map(|n| format!("https://{n}{}.example.org/", "x".repeat(2000)));
         result.exchanges = made_up
             .map(|there| exchange(own, &[(own, &there)], Some(200)))
-            .collect();
+            .collect::<Vec<_>>()
+            .into();
         let seen = hosts(own, [&result]);
         assert_eq!(seen.len(), HostSeen::MOST);
         assert!(seen.iter().all(|seen| seen.host.len() < 300));

@@ -290,7 +290,7 @@ pub(crate) fn passed(endpoint: &str, case: &CasePlan) -> CaseResult {
         reason: None,
         past: None,
         findings: Vec::new(),
-        exchanges: vec![exchange(endpoint, Method::Get, 200)],
+        exchanges: vec![exchange(endpoint, Method::Get, 200)].into(),
         flaky: false,
         cleanup: Vec::new(),
         at: case.case.at.clone(),
@@ -303,21 +303,22 @@ fn happen(result: &mut CaseResult, case: &CasePlan) {
     if let Action::Skip(reason) = &case.action {
         result.verdict = Verdict::Skip;
         result.reason = Some(reason.clone());
-        result.exchanges.clear();
+        result.exchanges = Exchanges::default();
         return;
     }
     match (endpoint.as_str(), case.case.id.as_str()) {
         ("se-gamma", _) => {
             result.verdict = Verdict::Error;
             result.reason = Some("unreachable: connection refused".into());
-            result.exchanges.clear();
+            result.exchanges = Exchanges::default();
         }
         (_, "capability.create.no-overwrite") => {
             result.verdict = Verdict::Fail;
             result.exchanges = vec![
                 exchange(&endpoint, Method::Put, 201),
                 exchange(&endpoint, Method::Get, 200),
-            ];
+            ]
+            .into();
             result.findings = vec![
                 finding(
                     result,
@@ -347,7 +348,8 @@ fn happen(result: &mut CaseResult, case: &CasePlan) {
                 let mut control = exchange(&endpoint, Method::Get, 500);
                 control.purpose = Purpose::Control;
                 control
-            }];
+            }]
+            .into();
         }
         _ => {}
     }

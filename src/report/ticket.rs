@@ -205,7 +205,7 @@ impl Ticket<'_> {
                 &format!("{}: {}", detail::clause(finding), finding.requirement),
             );
             let exchange = exchange(result, finding).filter(|(at, _)| !shown.contains(at));
-            if let Some((_, exchange)) = exchange {
+            if let Some((_, exchange)) = &exchange {
                 let request = format!("{} {}", exchange.sent_method(), exchange.url);
                 text += &row(indent, "Request", &request);
             }
@@ -213,7 +213,7 @@ impl Ticket<'_> {
             text += &row(indent, "Got", &finding.actual);
             if let Some((at, exchange)) = exchange {
                 shown.push(at);
-                text += &reproduce(exchange, indent);
+                text += &reproduce(&exchange, indent);
             }
         }
         text + &unbroken(indent, "Rerun", &self.rerun(result))
@@ -275,7 +275,7 @@ impl Ticket<'_> {
             .iter()
             .find_map(|result| result.exchanges.last());
         if let Some(exchange) = last.filter(|_| self.failures.is_empty()) {
-            text += &reproduce(exchange, "");
+            text += &reproduce(&exchange, "");
         }
         text
     }
@@ -336,7 +336,7 @@ fn reproduce(exchange: &Exchange, indent: &str) -> String {
     text + &row(indent, "Logged", &logged)
 }
 
-fn exchange<'a>(result: &'a CaseResult, finding: &Finding) -> Option<(usize, &'a Exchange)> {
+fn exchange(result: &CaseResult, finding: &Finding) -> Option<(usize, Exchange)> {
     let at = finding.exchange?;
     Some((at, result.exchanges.get(at)?))
 }

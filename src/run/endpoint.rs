@@ -410,7 +410,7 @@ impl Visit {
             reason: outcome.reason,
             past: None,
             findings: outcome.findings,
-            exchanges: outcome.exchanges,
+            exchanges: outcome.exchanges.into(),
             flaky,
             cleanup: Vec::new(),
             at: case.at.clone(),

@@ -317,11 +317,12 @@ impl Details {
         let mut spent = 0;
         let named = |index: &usize| result.findings.iter().any(|f| f.exchange == Some(*index));
         // Those that show what was found go first, and then the last ones, which decided.
-        let mut order: Vec<usize> = (0..result.exchanges.len()).collect();
+        let exchanges = result.exchanges.list();
+        let mut order: Vec<usize> = (0..exchanges.len()).collect();
         order.sort_by_key(|index| (!named(index), std::cmp::Reverse(*index)));
         let mut sent = Vec::new();
         for index in order.into_iter().take(EXCHANGES) {
-            let Some(exchange) = result.exchanges.get(index) else {
+            let Some(exchange) = exchanges.get(index) else {
                 continue;
             };
             let kept = self.strings.all.len();
@@ -341,7 +342,7 @@ impl Details {
         self.spent += spent;
         sent.sort_by_key(|sent| sent.0);
         if let Some(detail) = self.details.get_mut(index) {
-            detail.7 = result.exchanges.len() - sent.len();
+            detail.7 = exchanges.len() - sent.len();
             detail.6 = Some(sent);
         }
         Ok(true)

@@ -64,7 +64,7 @@ fn poisoned(hostile: &str) -> RunRecord {
             finding.expected = hostile.into();
             finding.actual = hostile.into();
         }
-        for exchange in &mut result.exchanges {
+        result.exchanges.change(|exchange| {
             exchange.url = hostile.into();
             exchange.error = Some(hostile.into());
             exchange.request_body = Some(hostile.into());
@@ -76,7 +76,7 @@ fn poisoned(hostile: &str) -> RunRecord {
                 token.issuer = hostile.into();
                 token.jti = Some(hostile.into());
             }
-        }
+        });
         for left in &mut result.cleanup {
             left.url = hostile.into();
         }
@@ -314,9 +314,9 @@ fn the_gravest_stay_when_there_is_no_room() {
         for finding in &mut result.findings {
             finding.actual = format!("{index} {}", "x".repeat(900));
         }
-        for exchange in &mut result.exchanges {
+        result.exchanges.change(|exchange| {
             exchange.response_body = format!("{index} {}", "y".repeat(5_000));
-        }
+        });
         record.results.push(result);
     }
     record.statistics = crate::report::record::statistics(&record.endpoints, &record.results);

@@ -68,12 +68,12 @@ fn poisoned(hostile: &str) -> RunRecord {
             finding.expected = hostile.into();
             finding.actual = hostile.into();
         }
-        for exchange in &mut result.exchanges {
+        result.exchanges.change(|exchange| {
             exchange.response_body = hostile.into();
             exchange.response_headers = vec![(hostile.into(), hostile.into())];
             exchange.request_body = Some(hostile.into());
             exchange.error = Some(hostile.into());
-        }
+        });
         for left in &mut result.cleanup {
             left.url = hostile.into();
         }

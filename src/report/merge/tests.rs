@@ -95,18 +95,20 @@ fn rows_that_shards_share_are_joined() {
     for part in &mut parts {
         let mut results = part.record.results.iter_mut();
         let results = results.find(|r| !r.exchanges.is_empty() && own.contains(&r.endpoint));
-        let Some(exchange) = results.and_then(|result| result.exchanges.first_mut()) else {
+        let Some(result) = results else {
             continue;
         };
-        exchange.url = own.clone();
-        exchange.status = Some(200);
-        exchange.error = None;
-        exchange.hops = vec![Hop {
-            url: own.clone(),
-            status: 307,
-            location: "https://d1.example.org/".into(),
-            token_forwarded: false,
-        }];
+        result.exchanges.change(|exchange| {
+            exchange.url = own.clone();
+            exchange.status = Some(200);
+            exchange.error = None;
+            exchange.hops = vec![Hop {
+                url: own.clone(),
+                status: 307,
+                location: "https://d1.example.org/".into(),
+                token_forwarded: false,
+            }];
+        });
     }
     let record = merge(parts, false).unwrap().record;
     let [first, _, third] = &record.endpoints[..] else {

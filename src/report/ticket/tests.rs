@@ -166,14 +166,14 @@ fn hostile_text_stays_in_its_line_and_many_failures_in_bounds() {
     let failed = record.results[2].clone();
     for result in &mut record.results {
         result.reason = Some(hostile.repeat(1000));
-        for exchange in &mut result.exchanges {
+        result.exchanges.change(|exchange| {
             exchange.url += hostile;
             exchange.request_headers = vec![("user-agent".into(), hostile.into())];
             if let Some(token) = &mut exchange.token {
                 token.jti = Some(hostile.into());
                 token.how = hostile.into();
             }
-        }
+        });
     }
     for n in 0..300 {
         let mut result = failed.clone();
@@ -218,12 +218,12 @@ fn an_issuer_that_gives_nothing_is_no_ticket_for_the_storage() {
     for result in record.results.iter_mut().filter(of_beta) {
         result.verdict = Verdict::Error;
         result.reason = Some("no token".into());
-        result.exchanges.clear();
+        result.exchanges = crate::model::Exchanges::default();
     }
     assert_eq!(names_of(&news(&record)), ["se-alpha.txt", "se-gamma.txt"]);
     let of_beta = |r: &&mut CaseResult| r.endpoint == "se-beta" && r.verdict == Verdict::Error;
     for result in record.results.iter_mut().filter(of_beta) {
-        result.exchanges = vec![sample::exchange("se-beta", crate::model::Method::Get, 500)];
+        result.exchanges = vec![sample::exchange("se-beta", crate::model::Method::Get, 500)].into();
     }
     let text = content(&news(&record), "se-beta.txt");
     let title = text.lines().next().unwrap();

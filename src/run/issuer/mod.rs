@@ -265,7 +265,7 @@ impl Visit {
             reason: outcome.reason.map(|reason| redactor.text(&reason)),
             past: None,
             findings,
-            exchanges: outcome.exchanges,
+            exchanges: outcome.exchanges.into(),
             flaky: false,
             cleanup: Vec::new(),
             at: case.at.clone(),
