@@ -14,6 +14,8 @@ use crate::report::text::terminal;
 pub enum Failed {
     /// Whoever read the output has had enough.
     BrokenPipe,
+    /// A signal came before there was anything to tear down.
+    Interrupted,
     /// Wrong usage or configuration, in a sentence.
     Usage(String),
     /// Wrong files, each with its place.
@@ -115,6 +117,8 @@ pub fn log_to_stderr(redactor: &Redactor) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(style_of_stderr() == Style::Colour)
+        // It would panic where stderr is gone.
+        .log_internal_errors(false)
         .with_writer(move || RedactingWriter::new(std::io::stderr(), redactor.clone()))
         .try_init();
 }
