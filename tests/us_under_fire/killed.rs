@@ -1,0 +1,108 @@
+//! `kill -9`, and ledgers that are not whole.
+
+use std::fs;
+use std::thread;
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use super::fire::{BUSY, Dice, FEW, Fire, LONG, Process, ledgers};
+
+const LANES: u64 = 4;
+const ROUNDS: usize = 25;
+
+#[test]
+fn clean_finishes_a_hundred_runs_that_were_killed_at_random_moments() {
+    let seed = Dice::seed();
+    let found: usize = thread::scope(|scope| {
+        let lanes = (0..LANES).map(|lane| scope.spawn(move || lane_of_kills(seed + lane)));
+        let lanes: Vec<_> = lanes.collect();
+        lanes
+            .into_iter()
+            .map(|lane| lane.join().expect("a lane"))
+            .sum()
+    });
+    assert!(found > 25, "only {found} had left something, seed {seed}");
+}
+
+/// Says how many had left something on the storage.
+fn lane_of_kills(seed: u64) -> usize {
+    let fire = Fire::new();
+    let mut dice = Dice::new(seed);
+    let begun = Instant::now();
+    let mut whole = fire.run(&BUSY, &["--report-dir", "out"]);
+    fire.ended(&mut whole, "whole").expect(0, &[]);
+    let whole = begun.elapsed();
+    let mut found = 0;
+    for _ in 0..ROUNDS {
+        let moment = dice.moment(whole);
+        let mut command = fire.run(&BUSY, &["--report-dir", "out"]);
+        let process = Process::start(&mut command, &fire.lab.path("killed"));
+        thread::sleep(moment);
+        process.signal(Signal::KILL);
+        process.wait(LONG);
+        let what = format!("seed {seed}, after {moment:?} of {whole:?}");
+        let reports = fire.lab.path("out");
+        let named = ledgers(&reports)
+            .iter()
+            .any(|name| name.starts_with("ledger-"));
+        let left = fire.left();
+        assert!(
+            left.is_empty() || named,
+            "no ledger tells of {left:?}: {what}"
+        );
+        // Where nothing was left, there is nothing to show.
+        if !named {
+            continue;
+        }
+        found += usize::from(!left.is_empty());
+        let mut clean = fire.lab.touchstone(&["clean", "--report-dir", "out"]);
+        let ended = fire.ended(&mut clean, "clean");
+        let ended = ended.expect(0, &[]);
+        assert!(
+            ended.stdout.contains("nothing is left behind\n"),
+            "{what}: {ended}"
+        );
+        fire.expect_nothing_left(&reports, &what);
+    }
+    found
+}
+
+#[test]
+fn a_ledger_that_is_cut_or_spoilt_still_serves() {
+    let fire = Fire::new();
+    let reports = fire.lab.path("out");
+    let mut command = fire.run(&FEW, &["--report-dir", "out", "--jobs", "1"]);
+    let process = fire.busy(&mut command, "killed");
+    process.signal(Signal::KILL);
+    process.wait(LONG);
+    let name = &ledgers(&reports)[0];
+    let path = reports.join(name);
+    let whole = fs::read(&path).expect("the ledger");
+    let spoilt = [
+        whole.as_slice(),
+        b"\xff\xfe\0garbage\n{\"create\": {}}\n",
+        br#"{"create":{"endpoint":"se","area":"https://elsewh"#,
+    ];
+    fs::write(&path, spoilt.concat()).expect("a file");
+    for (name, content) in [
+        ("ledger-20261122t072848z-00000a.jsonl", ""),
+        ("ledger-20261122t072848z-00000b.jsonl", "\0\0\0\0"),
+    ] {
+        fs::write(reports.join(name), content).expect("a file");
+    }
+    let foreign = reports.join("ledger-notes.jsonl");
+    fs::write(&foreign, "not ours\n").expect("a file");
+    let mut clean = fire.lab.touchstone(&["clean", "--report-dir", "out"]);
+    let parts = [
+        "3 lines could not be read",
+        "it does not begin with the name of a run",
+    ];
+    fire.ended(&mut clean, "clean").expect(3, &parts);
+    assert_eq!(fire.left(), [""; 0]);
+    assert_eq!(
+        ledgers(&reports),
+        ["ledger-notes.jsonl"],
+        "what is no ledger stays"
+    );
+}
