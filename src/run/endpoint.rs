@@ -10,6 +10,7 @@ use crate::check::Observed;
 use crate::http::{Caller, Client, Wire};
 use crate::model::{
     Action, CaseResult, EndpointPlan, Exchange, Leftover, Purpose, Script, State, Verdict, millis,
+    remedy,
 };
 use crate::token::{Fit, Token};
 
@@ -127,8 +128,15 @@ impl Visit {
     /// Preflight, the observer's token, the run's directory.
     async fn prepare(&self, made: &Mutex<Vec<String>>) -> Result<Ready, (NotReady, Option<Ready>)> {
         let plan = self.plan();
-        let client = self.preflight().await.map_err(|problem| (problem, None))?;
-        let observer = self.observer().await.map_err(|problem| (problem, None))?;
+        let first = async { Ok((self.preflight().await?, self.observer().await?)) };
+        let (client, observer) = tokio::select! {
+            ready = first => ready,
+            // Nothing is there yet, and nobody waits for silent storage or a silent issuer.
+            () = self.shared.cancel.cancelled() => {
+                Err(NotReady::error(INTERRUPTED.into(), Vec::new()))
+            }
+        }
+        .map_err(|problem| (problem, None))?;
         let wire = Wire::new(&plan.endpoint, &self.shared.redactor)
             .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
         let second = match &plan.second {
@@ -173,7 +181,7 @@ impl Visit {
     async fn preflight(&self) -> Result<Client, NotReady> {
         let endpoint = &self.plan().endpoint;
         let unreachable = |reason: String, exchanges: Vec<Exchange>| {
-            let reason = self.shared.redactor.text(&reason);
+            let reason = told(&self.shared.redactor.text(&reason));
             self.shared.tell(Event::EndpointUnreachable {
                 endpoint: endpoint.name.clone(),
                 reason: reason.clone(),
@@ -397,7 +405,7 @@ impl Visit {
             verdict: outcome.verdict,
             known: planned.known.clone(),
             expired: planned.expired.clone(),
-            reason: outcome.reason,
+            reason: outcome.reason.map(|reason| told(&reason)),
             past: None,
             findings: outcome.findings,
             exchanges: outcome.exchanges,
@@ -424,10 +432,21 @@ struct Begun {
     made: Arc<Mutex<Vec<String>>>,
 }
 
+const INTERRUPTED: &str = "interrupted before it began";
+
+/// With what helps, once.
+fn told(reason: &str) -> String {
+    let help = remedy(reason);
+    match reason.contains(help) {
+        true => reason.to_owned(),
+        false => format!("{reason}{help}"),
+    }
+}
+
 fn interrupted() -> Outcome {
     Outcome {
         verdict: Verdict::Error,
-        reason: Some("interrupted before it began".into()),
+        reason: Some(INTERRUPTED.into()),
         findings: Vec::new(),
         exchanges: Vec::new(),
         stayed: Vec::new(),

@@ -99,7 +99,7 @@ fn reports_that_find_no_room_are_told_one_by_one_and_the_others_written() {
         .iter()
         .map(|name| format!("{name}=full/{name}.x"))
         .collect();
-    let named = format!("{},json,tickets=full/tickets", named.join(","));
+    let named = format!("{},json,ticket=full/tickets", named.join(","));
     let more = [
         "--report-dir",
         "out",
