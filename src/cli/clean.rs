@@ -10,7 +10,7 @@ use crate::model::{Endpoint, Inventory, Leftover, RunId};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::{count, line};
-use crate::run::{Account, Cleaner, Ledger, Remaining};
+use crate::run::{Account, BEGUN, Cleaner, Ledger, Remaining};
 use crate::token::{Broker, Fit, Token};
 
 use super::args::CleanArgs;
@@ -35,6 +35,7 @@ pub async fn main(arguments: &CleanArgs, redactor: &Redactor) -> Result<u8, Fail
     };
     let mut tidy = true;
     let mut living = Vec::new();
+    remove_unborn(&arguments.report_dir);
     for path in ledgers(&arguments.report_dir) {
         match hold(&path) {
             Hold::Free(_held) => tidy &= sweeper.ledger(&path).await?,
@@ -68,6 +69,24 @@ pub async fn main(arguments: &CleanArgs, redactor: &Redactor) -> Result<u8, Fail
 
 /// The ledgers of runs whose reports are in `folder` or directly below it.
 fn ledgers(folder: &Path) -> Vec<PathBuf> {
+    files(folder, |name| {
+        name.strip_prefix("ledger-")
+            .is_some_and(|rest| rest.ends_with(".jsonl"))
+    })
+}
+
+/// Removes ledgers that got no name, because their runs were killed before they could create anything.
+fn remove_unborn(folder: &Path) {
+    for path in files(folder, |name| name.starts_with(BEGUN)) {
+        if matches!(hold(&path), Hold::Free(_)) {
+            // Another time, then.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The files in `folder` or directly below it whose names are `wanted`.
+fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let entries = |folder: &Path| -> Vec<PathBuf> {
         let read = std::fs::read_dir(folder).into_iter().flatten().flatten();
         // `latest` points to one of the others.
@@ -75,20 +94,16 @@ fn ledgers(folder: &Path) -> Vec<PathBuf> {
             .map(|entry| entry.path())
             .collect()
     };
-    let is_ledger = |path: &PathBuf| {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        name.strip_prefix("ledger-")
-            .is_some_and(|rest| rest.ends_with(".jsonl"))
+    let named = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(&wanted)
     };
     let top = entries(folder);
     let below = top
         .iter()
         .filter(|path| path.is_dir())
         .flat_map(|path| entries(path));
-    let mut found: Vec<_> = top.iter().cloned().chain(below).filter(is_ledger).collect();
+    let mut found: Vec<_> = top.iter().cloned().chain(below).filter(named).collect();
     found.sort();
     found
 }

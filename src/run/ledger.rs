@@ -12,6 +12,9 @@ use thiserror::Error;
 
 use crate::model::RunId;
 
+/// How the names of files begin that are not yet ledgers.
+pub const BEGUN: &str = ".ledger-";
+
 /// An append-only file of JSON lines, and what is not yet removed.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -86,7 +89,7 @@ impl Ledger {
             _ => Path::new("."),
         };
         let begun = tempfile::Builder::new()
-            .prefix(".ledger-")
+            .prefix(BEGUN)
             .append(true)
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)

@@ -37,8 +37,8 @@ fn lane_of_signals(seed: u64) -> usize {
     let fire = Fire::new();
     let mut dice = Dice::new(seed);
     let begun = Instant::now();
-    let whole = fire.run(&BUSY, &["--report-dir", "whole"]);
-    fire.ended(&mut { whole }, "whole").expect(0, &[]);
+    let mut command = fire.run(&BUSY, &["--report-dir", "whole", "--format", "json"]);
+    fire.ended(&mut command, "whole").expect(0, &[]);
     let whole = begun.elapsed();
     let mut interrupted = 0;
     for round in 0..ROUNDS {
@@ -46,7 +46,7 @@ fn lane_of_signals(seed: u64) -> usize {
         let moment = dice.moment(whole);
         let name = format!("round-{round}");
         let reports = fire.lab.path(&name);
-        let mut command = fire.run(&BUSY, &["--report-dir", &name]);
+        let mut command = fire.run(&BUSY, &["--report-dir", &name, "--format", "json"]);
         let process = Process::start(&mut command, &reports);
         thread::sleep(moment);
         process.signal(signal);
