@@ -1,5 +1,6 @@
 use std::fmt::Write;
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use crate::http::{Caller, Client, Manners};
 use crate::model::{Endpoint, Inventory, Leftover, RunId};
 use crate::plan;
 use crate::redact::Redactor;
-use crate::report::text::line;
-use crate::run::{Cleaner, Ledger, Remaining};
+use crate::report::text::{count, line};
+use crate::run::{Account, BEGUN, Cleaner, Ledger, Remaining};
 use crate::token::{Broker, Fit, Token};
 
 use super::args::CleanArgs;
@@ -34,24 +35,59 @@ pub async fn main(arguments: &CleanArgs, redactor: &Redactor) -> Result<u8, Fail
         redactor,
     };
     let mut tidy = true;
+    let mut living = Vec::new();
+    remove_unborn(&arguments.report_dir);
     for path in ledgers(&arguments.report_dir) {
-        tidy &= sweeper.ledger(&path).await?;
+        match hold(&path) {
+            Hold::Free(_held) => tidy &= sweeper.ledger(&path).await?,
+            Hold::Gone => {}
+            Hold::Taken => {
+                output::note(&format!(
+                    "{}: its run is still going on, or somebody cleans up after it; it is left alone",
+                    path.display()
+                ));
+                living.extend(run_of(&path));
+            }
+        }
     }
     if let Some(age) = arguments.older_than {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         let before = Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN);
         for endpoint in &inventory.endpoints {
-            tidy &= sweeper.endpoint(endpoint, before).await?;
+            tidy &= sweeper.endpoint(endpoint, before, &living).await?;
         }
     }
     if tidy {
-        output::result("nothing is left behind\n")?;
+        let but = match living.len() {
+            0 => String::new(),
+            1 => " but by the run that goes on".to_owned(),
+            number => format!(" but by the {number} runs that go on"),
+        };
+        output::result(&format!("nothing is left behind{but}\n"))?;
     }
     Ok(if tidy { exit::OK } else { exit::UNDECIDED })
 }
 
 /// The ledgers of runs whose reports are in `folder` or directly below it.
 fn ledgers(folder: &Path) -> Vec<PathBuf> {
+    files(folder, |name| {
+        name.strip_prefix("ledger-")
+            .is_some_and(|rest| rest.ends_with(".jsonl"))
+    })
+}
+
+/// Removes ledgers that got no name, because their runs were killed before they could create anything.
+fn remove_unborn(folder: &Path) {
+    for path in files(folder, |name| name.starts_with(BEGUN)) {
+        if matches!(hold(&path), Hold::Free(_)) {
+            // Another time, then.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The files in `folder` or directly below it whose names are `wanted`.
+fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let entries = |folder: &Path| -> Vec<PathBuf> {
         let read = std::fs::read_dir(folder).into_iter().flatten().flatten();
         // `latest` points to one of the others.
@@ -59,20 +95,16 @@ fn ledgers(folder: &Path) -> Vec<PathBuf> {
             .map(|entry| entry.path())
             .collect()
     };
-    let is_ledger = |path: &PathBuf| {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        name.strip_prefix("ledger-")
-            .is_some_and(|rest| rest.ends_with(".jsonl"))
+    let named = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(&wanted)
     };
     let top = entries(folder);
     let below = top
         .iter()
         .filter(|path| path.is_dir())
         .flat_map(|path| entries(path));
-    let mut found: Vec<_> = top.iter().cloned().chain(below).filter(is_ledger).collect();
+    let mut found: Vec<_> = top.iter().cloned().chain(below).filter(named).collect();
     found.sort();
     found
 }
@@ -87,19 +119,24 @@ impl Sweeper<'_> {
     /// Finishes what the run that wrote the ledger could not; says whether nothing is left.
     async fn ledger(&self, path: &Path) -> Result<bool, Failed> {
         let shown = path.display();
-        if in_use(path) {
-            output::note(&format!(
-                "{shown}: the run is still going on and left alone"
-            ));
-            return Ok(true);
-        }
-        let (run, left) = match Ledger::read(path) {
-            Ok(content) => content,
+        let account = match Ledger::read(path) {
+            Ok(account) => account,
             Err(error) => {
                 output::problem(&error.to_string());
                 return Ok(false);
             }
         };
+        let Account {
+            run,
+            left,
+            unreadable,
+        } = account;
+        if unreadable > 0 {
+            output::note(&format!(
+                "{shown}: {} could not be read; what they would name was not created",
+                count(unreadable, "line")
+            ));
+        }
         let mut tidy = true;
         let mut areas: Vec<_> = left
             .iter()
@@ -125,7 +162,7 @@ impl Sweeper<'_> {
                 .filter(of_area)
                 .map(|object| object.path.as_str())
                 .collect();
-            tidy &= self.remove(endpoint, &run, &paths).await?;
+            tidy &= self.remove(endpoint, run.as_ref(), &paths).await?;
         }
         if tidy && let Err(error) = std::fs::remove_file(path) {
             output::problem(&format!("cannot remove {shown}: {error}"));
@@ -134,8 +171,13 @@ impl Sweeper<'_> {
         Ok(tidy)
     }
 
-    /// Looks on the storage itself for the directories of runs that began before `before`.
-    async fn endpoint(&self, endpoint: &Endpoint, before: Timestamp) -> Result<bool, Failed> {
+    /// Looks on the storage itself for the directories of runs that began before `before`, but for the living ones.
+    async fn endpoint(
+        &self,
+        endpoint: &Endpoint,
+        before: Timestamp,
+        living: &[RunId],
+    ) -> Result<bool, Failed> {
         if endpoint.traits.read_only.is_some() {
             return Ok(true);
         }
@@ -177,6 +219,7 @@ impl Sweeper<'_> {
             };
             let old: Vec<_> = marked
                 .into_iter()
+                .filter(|(run, _)| !living.contains(run))
                 .filter(|(run, _)| run.started().is_some_and(|started| started < before))
                 .map(|(_, path)| path)
                 .collect();
@@ -189,7 +232,7 @@ impl Sweeper<'_> {
     async fn remove(
         &self,
         endpoint: &Endpoint,
-        run: &RunId,
+        run: Option<&RunId>,
         paths: &[&str],
     ) -> Result<bool, Failed> {
         let (client, token, second) = match self.access(endpoint).await {
@@ -197,7 +240,7 @@ impl Sweeper<'_> {
             Err(reason) => return Ok(untidy(endpoint, &reason)),
         };
         let caller = Caller {
-            run: run.as_str(),
+            run: run.map_or("clean", RunId::as_str),
             case: "clean",
         };
         let cleaner = Cleaner {
@@ -233,12 +276,32 @@ impl Sweeper<'_> {
     }
 }
 
-/// Whether a run holds the ledger. One that cannot be opened is not held; reading it tells why.
-fn in_use(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else {
-        return false;
-    };
-    matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
+/// Who has a ledger.
+enum Hold {
+    /// We, for as long as the file lives, or nobody can: reading it tells why.
+    Free(Option<File>),
+    /// Its run, or another `clean`.
+    Taken,
+    /// Nobody: its run has ended meanwhile.
+    Gone,
+}
+
+fn hold(path: &Path) -> Hold {
+    match File::open(path) {
+        Ok(file) if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) => Hold::Taken,
+        // It was removed before it was locked.
+        Ok(_) if !path.exists() => Hold::Gone,
+        Ok(file) => Hold::Free(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Hold::Gone,
+        Err(_) => Hold::Free(None),
+    }
+}
+
+/// The run whose ledger has that name.
+fn run_of(path: &Path) -> Option<RunId> {
+    let name = path.file_name()?.to_str()?;
+    let run = name.strip_prefix("ledger-")?.strip_suffix(".jsonl")?;
+    run.parse().ok()
 }
 
 fn untidy(endpoint: &Endpoint, reason: &str) -> bool {

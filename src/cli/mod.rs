@@ -19,6 +19,7 @@ mod list;
 mod listen;
 mod merge;
 mod output;
+mod process;
 mod progress;
 mod prove;
 mod remember;
@@ -26,6 +27,7 @@ mod report;
 mod run;
 mod serve;
 mod stage;
+mod stop;
 mod token;
 mod write;
 
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
     let redactor = crate::redact::Redactor::default();
     output::log_to_stderr(&redactor);
     output::redact_panics(&redactor);
+    process::raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -88,12 +91,19 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::UNDECIDED);
         }
     };
-    let result = runtime.block_on(dispatch(arguments.command, &redactor));
+    let result = runtime.block_on(async {
+        process::survive_large_files();
+        dispatch(arguments.command, &redactor).await
+    });
     // A name lookup that hangs must not keep the process alive.
     runtime.shutdown_background();
     let (code, message) = match result {
         Ok(code) => return ExitCode::from(code),
         Err(Failed::BrokenPipe) => return ExitCode::from(exit::OK),
+        Err(Failed::Interrupted) => (
+            exit::INTERRUPTED,
+            "interrupted before anything was sent to storage".to_owned(),
+        ),
         Err(Failed::Usage(message)) => (exit::USAGE, redactor.text(&message)),
         Err(Failed::Undecided(message)) => (exit::UNDECIDED, redactor.text(&message)),
         Err(Failed::Problems(problems)) => {

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Problems;
+use crate::model::remedy;
 use crate::redact::{RedactingWriter, Redactor};
 use crate::report::style::Style;
 use crate::report::text::terminal;
@@ -14,6 +15,8 @@ use crate::report::text::terminal;
 pub enum Failed {
     /// Whoever read the output has had enough.
     BrokenPipe,
+    /// A signal came before there was anything to tear down.
+    Interrupted,
     /// Wrong usage or configuration, in a sentence.
     Usage(String),
     /// Wrong files, each with its place.
@@ -48,7 +51,7 @@ pub fn result(text: &str) -> Result<(), Failed> {
 
 /// Tells what went wrong.
 pub fn problem(text: &str) {
-    say(&format!("error: {}\n", terminal(text)));
+    say(&format!("error: {}{}\n", terminal(text), remedy(text)));
 }
 
 /// Tells something on the side.
@@ -104,8 +107,12 @@ fn say(text: &str) {
 pub fn redact_panics(redactor: &Redactor) {
     let redactor = redactor.clone();
     std::panic::set_hook(Box::new(move |panic| {
-        say(&format!("{}\n", redactor.text(&panic.to_string())));
+        say(&panicked(&redactor, panic));
     }));
+}
+
+fn panicked(redactor: &Redactor, panic: &impl std::fmt::Display) -> String {
+    format!("{}\n", terminal(&redactor.text(&panic.to_string())))
 }
 
 /// Sends the log to stderr, through the redactor, whatever crate a line comes from.
@@ -115,6 +122,26 @@ pub fn log_to_stderr(redactor: &Redactor) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(style_of_stderr() == Style::Colour)
+        // It would panic where stderr is gone.
+        .log_internal_errors(false)
         .with_writer(move || RedactingWriter::new(std::io::stderr(), redactor.clone()))
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_no_secret() {
+        let redactor = Redactor::default();
+        redactor.add(&"correct horse battery".to_owned().into());
+        let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ";
+        let panic =
+            format!("panicked at src/x.rs:1:2:\ncorrect horse battery, Bearer {token}\u{1b}[2J");
+        let told = panicked(&redactor, &panic);
+        assert!(told.starts_with("panicked at src/x.rs:1:2:"), "{told}");
+        assert!(!told.contains("horse") && !told.contains("eyJ"), "{told}");
+        assert!(!told.contains('\u{1b}'), "{told}");
+    }
 }

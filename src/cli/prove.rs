@@ -19,6 +19,7 @@ use super::args::{Format, ProveArgs};
 use super::output::{self, Failed};
 use super::progress::Progress;
 use super::stage::{Cast, PARTNER, Role, Stage};
+use super::stop::Stop;
 use super::{exit, inputs, run, write};
 
 /// For everything; far beyond what it takes.
@@ -68,7 +69,7 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
         redactor,
     };
     let keep = arguments.report_dir.is_some();
-    work.carry_out(|event| {
+    work.carry_out(&Stop::listen(), |event| {
         watch(&mut progress, &event);
         recorder.take(if keep {
             event

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::Catalogue;
@@ -11,10 +10,11 @@ use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Shard, Verdict
 use crate::plan::{self, Material, Part, Selection, SelectionError};
 use crate::redact::Redactor;
 use crate::reference::{Authority, ReferenceError};
+use crate::report::json;
 use crate::report::record::Recorder;
 use crate::report::text::count;
 use crate::run::event::Event;
-use crate::run::{self, Cancel, Canceller, Ledger, Listener, OtherSide, Resources};
+use crate::run::{self, Ledger, Listener, OtherSide, Resources};
 use crate::token::Broker;
 
 use super::args::{Judging, RunArgs};
@@ -23,6 +23,7 @@ use super::listen::listener;
 use super::output::{self, Failed};
 use super::progress::Progress;
 use super::remember::Memory;
+use super::stop::Stop;
 use super::{addresses, downtimes, exit, inputs, listen, write};
 
 /// `touchstone run`
@@ -86,6 +87,7 @@ pub async fn judge(
     memory: Option<Memory>,
     redactor: &Redactor,
 ) -> Result<u8, Failed> {
+    let stop = Stop::listen();
     let output = Output::of_run(&judging.formats)?;
     if let Some(jobs) = judging.jobs {
         for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
@@ -106,9 +108,9 @@ pub async fn judge(
     selection.shard = ears.shard;
     if ears.each_address {
         let chosen = selection.endpoints(&inventory).map_err(selected_nothing)?;
-        selection.addresses = addresses::of(&chosen).await;
+        selection.addresses = unless_stopped(&stop, addresses::of(&chosen)).await?;
     }
-    let (downtimes, notes) = downtimes::all(&inventory).await;
+    let (downtimes, notes) = unless_stopped(&stop, downtimes::all(&inventory)).await?;
     selection.downtimes = downtimes;
     let mut plan = plan(&inventory, catalogue, &selection)?;
     plan.notes = notes;
@@ -128,16 +130,29 @@ pub async fn judge(
         redactor,
     };
     let ledger = work
-        .carry_out(|event| {
+        .carry_out(&stop, |event| {
             progress.take(&event);
             recorder.take(event);
         })
         .await?;
+    stop.over();
     drop(progress);
+    let left = ledger.and_then(close);
     let record = recorder.finish().ok_or_else(no_record)?;
     let code = conclude(record, &folder, &output, memory).await;
-    finish(ledger);
+    if let Some(left) = left {
+        output::note(&left);
+    }
     code
+}
+
+/// What `work` comes to, unless a signal comes first.
+async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Result<T, Failed> {
+    let cancel = stop.cancel();
+    tokio::select! {
+        done = work => Ok(done),
+        () = cancel.cancelled() => Err(Failed::Interrupted),
+    }
 }
 
 /// Remembers, writes and prints what a run found: its exit code.
@@ -154,7 +169,18 @@ pub async fn conclude(
     if let Some(memory) = memory {
         memory.write_index();
     }
-    let printed = output.print(&record, code, written);
+    if !written && !folder.has_record_of(&record) {
+        write::keep_record(&record);
+    }
+    let printed = match output.print(&record, code, written) {
+        // Whoever reads stdout may have enough of it; what was found is no other for that.
+        Err(Failed::BrokenPipe) => Ok(code),
+        Err(Failed::Undecided(message)) => {
+            output::problem(&message);
+            Ok(if code == exit::OK { exit::REPORT } else { code })
+        }
+        printed => printed,
+    };
     if written {
         let shard = record.run.shard.as_ref();
         let whose = shard.map_or_else(String::new, |shard| format!(" of shard {shard}"));
@@ -234,8 +260,12 @@ pub struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Does it, and hands `sink` every event. Signals end it early. The ledger says what is left.
-    pub async fn carry_out(self, mut sink: impl FnMut(Event)) -> Result<Option<Ledger>, Failed> {
+    /// Does it, and hands `sink` every event. `stop` ends it early. The ledger says what is left.
+    pub async fn carry_out(
+        self,
+        stop: &Stop,
+        mut sink: impl FnMut(Event),
+    ) -> Result<Option<Ledger>, Failed> {
         let issuers: Vec<_> = self
             .plan
             .endpoints
@@ -250,12 +280,13 @@ impl Work<'_> {
         let broker = Broker::new(self.inventory, &issuers, self.redactor)
             .map_err(|error| Failed::Usage(error.to_string()))?
             .also(self.inventory, &also);
+        if stop.cancel().is_cancelled() {
+            return Err(Failed::Interrupted);
+        }
         let ledger = match self.folder {
             Some(folder) => Some(ledger(folder, &self.plan.run)?),
             None => None,
         };
-        let (canceller, cancel) = Cancel::new();
-        let signals = tokio::spawn(on_signals(canceller));
         let (sender, mut events) = mpsc::unbounded_channel();
         let resources = Resources {
             broker,
@@ -263,16 +294,14 @@ impl Work<'_> {
             ledger,
             listener: Some(self.listener),
             side: self.side,
-            cancel,
+            cancel: stop.cancel(),
             deadline: self.deadline,
         };
         let running = tokio::spawn(run::run(self.plan, resources, sender));
         while let Some(event) = events.recv().await {
             sink(event);
         }
-        let ledger = running.await;
-        signals.abort();
-        Ok(ledger.ok().flatten())
+        Ok(running.await.ok().flatten())
     }
 }
 
@@ -285,36 +314,6 @@ fn ledger(folder: &Path, run: &RunId) -> Result<Ledger, Failed> {
 /// The run broke off before its first event.
 pub fn no_record() -> Failed {
     Failed::Undecided("the run ended without a record".into())
-}
-
-/// The first signal stops the run and lets it tear down; the second one ends it at once.
-async fn on_signals(canceller: Canceller) {
-    let kinds = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ];
-    let (sender, mut heard) = mpsc::unbounded_channel();
-    for kind in kinds {
-        let Ok(mut stream) = signal(kind) else {
-            continue;
-        };
-        let sender = sender.clone();
-        tokio::spawn(
-            async move { while stream.recv().await.is_some() && sender.send(()).is_ok() {} },
-        );
-    }
-    if heard.recv().await.is_some() {
-        output::note(
-            "stopping: running cases end, and what they made is removed; once more to stop at once",
-        );
-        canceller.cancel();
-    }
-    if heard.recv().await.is_some() {
-        output::note("stopped; `touchstone clean` removes what is left on storage");
-        #[expect(clippy::exit, reason = "somebody asked twice")]
-        std::process::exit(exit::INTERRUPTED.into());
-    }
 }
 
 /// What results mean for whoever waits for the exit code.
@@ -362,8 +361,16 @@ impl Folder {
         &self.path
     }
 
+    /// Whether the record of that run is there.
+    fn has_record_of(&self, record: &RunRecord) -> bool {
+        std::fs::read_to_string(self.path.join(json::FILE))
+            .is_ok_and(|text| text.contains(record.run.id.as_str()))
+    }
+
     /// Writes every report, whatever becomes of the others; says whether all were written.
     async fn write(&self, record: &RunRecord, output: &Output) -> bool {
+        // Of two runs with one folder, the later one's reports are there, and not some of each.
+        let _turn = write::turn(&self.path).await;
         let mut written = output.write(record, Some(&self.path)).await;
         if self.newest
             && let Err(error) = write::point_latest(&self.path)
@@ -375,13 +382,13 @@ impl Folder {
     }
 }
 
-fn finish(ledger: Option<Ledger>) {
-    let Some(ledger) = ledger else { return };
+/// Removes the ledger if nothing is left on storage, and says otherwise what is to be done.
+fn close(ledger: Ledger) -> Option<String> {
     let left = ledger.left().len();
     let path = ledger.path().display().to_string();
-    if !ledger.close() && left > 0 {
-        output::note(&format!(
+    (!ledger.close() && left > 0).then(|| {
+        format!(
             "{left} objects could not be removed from storage; `touchstone clean` tries again (ledger: {path})"
-        ));
-    }
+        )
+    })
 }

@@ -5,12 +5,19 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::report::{File, FormatError};
+use crate::model::RunRecord;
+use crate::report::{File, FormatError, json};
 
 use super::output;
+
+/// How long a run waits for another one that writes its reports into the same folder.
+const TURN: Duration = Duration::from_secs(10);
+/// Between two looks whether it has.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The link beside the folders of runs that points to the newest.
 const LATEST: &str = "latest";
@@ -118,6 +125,43 @@ pub fn reports(folder: &Path, files: Vec<File>) -> bool {
         }
     }
     written
+}
+
+/// Waits until no other run writes its reports into `folder`, for a while; they stay away for as long as the file lives.
+pub async fn turn(folder: &Path) -> Option<fs::File> {
+    create_folder(folder).ok()?;
+    let folder = fs::File::open(folder).ok()?;
+    let waiting = async {
+        while matches!(folder.try_lock(), Err(fs::TryLockError::WouldBlock)) {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::time::timeout(TURN, waiting).await.ok()?;
+    Some(folder)
+}
+
+/// Puts the record of a run somewhere else when its folder does not take it, and tells where.
+pub fn keep_record(record: &RunRecord) {
+    let kept = || {
+        let content = json::write(record).map_err(io::Error::other)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(&format!("touchstone-{}-", record.run.id))
+            .suffix(".json")
+            .tempfile()?;
+        file.write_all(content.as_bytes())?;
+        let (_, path) = file.keep()?;
+        io::Result::Ok(path)
+    };
+    match kept() {
+        Ok(path) => output::note(&format!(
+            "the run record is kept in {}; `touchstone report --from` that file makes all reports",
+            path.display()
+        )),
+        Err(error) => output::problem(&format!(
+            "the run record cannot be kept in {} either: {error}; what is printed is all that is left of the run",
+            std::env::temp_dir().display()
+        )),
+    }
 }
 
 /// Lets `latest`, beside the folder of a run, point to it.

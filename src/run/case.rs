@@ -764,7 +764,7 @@ pub(super) fn observer_of<'t>(
 ) -> &'t Token {
     let there = endpoint.second.as_ref().is_some_and(|area| {
         path.strip_prefix(area.path.as_str())
-            .is_some_and(|rest| rest.starts_with('/'))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });
     second.filter(|_| there).unwrap_or(own)
 }

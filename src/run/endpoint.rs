@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinSet};
 
 use crate::check::Observed;
 use crate::http::{Caller, Client, Wire};
 use crate::model::{
     Action, CaseResult, EndpointPlan, Exchange, Leftover, Purpose, Script, State, Verdict, millis,
+    remedy,
 };
 use crate::token::{Fit, Token};
 
@@ -21,6 +23,9 @@ use super::existing;
 use super::ledger::Remaining;
 use super::observer::Observer;
 use super::teardown::Cleaner;
+
+/// What servers usually grant when they compare times, and more than an answer takes.
+const CLOCKS: SignedDuration = SignedDuration::from_secs(60);
 
 /// Runs everything that the plan has for the endpoint with that index.
 pub(super) async fn run(shared: &Arc<Shared>, index: usize) {
@@ -52,6 +57,8 @@ struct Ready {
     existing: Option<(String, Vec<u8>)>,
     tape: TapeDoor,
     deadline: Instant,
+    /// That its clock and ours differ, in words.
+    clocks: Option<String>,
 }
 
 /// Why nothing can be judged.
@@ -133,8 +140,15 @@ impl Visit {
     /// Preflight, the observer's token, the run's directory.
     async fn prepare(&self, made: &Mutex<Vec<String>>) -> Result<Ready, (NotReady, Option<Ready>)> {
         let plan = self.plan();
-        let client = self.preflight().await.map_err(|problem| (problem, None))?;
-        let observer = self.observer().await.map_err(|problem| (problem, None))?;
+        let first = async { Ok((self.preflight().await?, self.observer().await?)) };
+        let ((client, clocks), observer) = tokio::select! {
+            ready = first => ready,
+            // Nothing is there yet, and nobody waits for silent storage or a silent issuer.
+            () = self.shared.cancel.cancelled() => {
+                Err(NotReady::error(INTERRUPTED.into(), Vec::new()))
+            }
+        }
+        .map_err(|problem| (problem, None))?;
         let manners = self.shared.manners.at(&plan.endpoint);
         let wire = Wire::new(&plan.endpoint, &manners, &self.shared.redactor)
             .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
@@ -158,6 +172,7 @@ impl Visit {
             existing: None,
             tape: TapeDoor::default(),
             deadline: limit.min(self.shared.deadline),
+            clocks,
         };
         if let Some(existing) = &plan.endpoint.traits.read_only {
             return match existing::read(&self.looking(&ready), existing).await {
@@ -176,11 +191,12 @@ impl Visit {
         Ok(ready)
     }
 
-    /// Finds out once whether the endpoint is there, so that it is not found out by every case.
-    async fn preflight(&self) -> Result<Client, NotReady> {
+    /// Finds out once whether the endpoint is there, so that it is not found out by every case, and whether its clock
+    /// is ours.
+    async fn preflight(&self) -> Result<(Client, Option<String>), NotReady> {
         let endpoint = &self.plan().endpoint;
         let unreachable = |reason: String, exchanges: Vec<Exchange>| {
-            let reason = self.shared.redactor.text(&reason);
+            let reason = told(&self.shared.redactor.text(&reason));
             self.shared.tell(Event::EndpointUnreachable {
                 endpoint: endpoint.name.clone(),
                 reason: reason.clone(),
@@ -200,7 +216,9 @@ impl Visit {
             endpoint: endpoint.name.clone(),
             software: server.map(|(_, value)| value.clone()),
         });
-        Ok(client)
+        let date = headers.iter().find(|(name, _)| name == "date");
+        let clocks = date.and_then(|(_, date)| disagreement(date, outcome.exchange.started));
+        Ok((client, clocks))
     }
 
     async fn observer(&self) -> Result<Token, NotReady> {
@@ -361,6 +379,12 @@ impl Visit {
         let mut stayed = self.remove(ready, &start.made, &name).await;
         stayed.extend(outcome.stayed.iter().cloned());
         let mut result = self.result(start.index, outcome);
+        if let Some(clocks) = &ready.clocks
+            && matches!(result.verdict, Verdict::Fail | Verdict::Error)
+        {
+            let reason = result.reason.take().map(|reason| format!("{reason}; "));
+            result.reason = Some(reason.unwrap_or_default() + clocks);
+        }
         result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
         self.shared.tell(Event::CaseFinished(Box::new(result)));
@@ -407,7 +431,7 @@ impl Visit {
             verdict: outcome.verdict,
             known: planned.known.clone(),
             expired: planned.expired.clone(),
-            reason: outcome.reason,
+            reason: outcome.reason.map(|reason| told(&reason)),
             past: None,
             findings: outcome.findings,
             exchanges: outcome.exchanges.into(),
@@ -434,10 +458,33 @@ struct Begun {
     made: Arc<Mutex<Vec<String>>>,
 }
 
+/// What is wrong with a clock that says `date` at `now`, where it is so wrong that tokens are not understood.
+fn disagreement(date: &str, now: Timestamp) -> Option<String> {
+    let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    let apart = date.duration_since(now).abs();
+    (apart > CLOCKS).then(|| {
+        format!(
+            "the clocks of the endpoint and of this machine are {} s apart, so that they do not agree when a token is valid; see which of them is wrong",
+            apart.as_secs()
+        )
+    })
+}
+
+const INTERRUPTED: &str = "interrupted before it began";
+
+/// With what helps, once.
+fn told(reason: &str) -> String {
+    let help = remedy(reason);
+    match reason.contains(help) {
+        true => reason.to_owned(),
+        false => format!("{reason}{help}"),
+    }
+}
+
 fn interrupted() -> Outcome {
     Outcome {
         verdict: Verdict::Error,
-        reason: Some("interrupted before it began".into()),
+        reason: Some(INTERRUPTED.into()),
         findings: Vec::new(),
         exchanges: Vec::new(),
         stayed: Vec::new(),

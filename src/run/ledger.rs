@@ -1,8 +1,9 @@
 //! What a run may have created, written down before it is sent, so that even a killed run can be
 //! cleaned up after.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::model::RunId;
+
+/// How the names of files begin that are not yet ledgers.
+pub const BEGUN: &str = ".ledger-";
 
 /// An append-only file of JSON lines, and what is not yet removed.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Inner {
     file: File,
+    /// Whether the last line may be there in part.
+    torn: bool,
     left: Vec<Remaining>,
 }
 
@@ -37,6 +43,17 @@ pub struct Remaining {
     pub path: String,
 }
 
+/// What a ledger says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The run that wrote it; `None` if it ended before it could create anything.
+    pub run: Option<RunId>,
+    /// What is not yet removed, in the order in which it was created.
+    pub left: Vec<Remaining>,
+    /// How many lines could not be read.
+    pub unreadable: usize,
+}
+
 /// A line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -48,7 +65,9 @@ enum Line {
 
 /// Why there is no ledger. Nothing may be created then.
 #[derive(Debug, Error)]
-#[error("the ledger {path}: {source}; nothing is created on storage without it")]
+#[error(
+    "the ledger {path}: {source}; nothing is created on storage without it, so check the permissions and the free space of its folder, or choose another with --report-dir"
+)]
 pub struct LedgerError {
     path: PathBuf,
     source: std::io::Error,
@@ -64,52 +83,78 @@ impl Ledger {
             path: path.to_owned(),
             source,
         };
-        let file = OpenOptions::new()
+        // Whoever finds it under its name finds it locked, and with the name of its run.
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let begun = tempfile::Builder::new()
+            .prefix(BEGUN)
             .append(true)
-            .create_new(true)
-            .open(path)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
             .map_err(failed)?;
         // Held for as long as the run lives: `clean` leaves the ledger of a living run alone.
-        file.lock().map_err(failed)?;
-        let ledger = Self {
+        begun.as_file().lock().map_err(failed)?;
+        let mut text = text(&Line::Run(run.clone())).map_err(failed)?;
+        text.push('\n');
+        begun.as_file().write_all(text.as_bytes()).map_err(failed)?;
+        begun.as_file().sync_data().map_err(failed)?;
+        let file = begun
+            .persist_noclobber(path)
+            .map_err(|error| failed(error.error))?;
+        Ok(Self {
             run: run.clone(),
             path: Arc::from(path),
             inner: Arc::new(Mutex::new(Inner {
                 file,
+                torn: false,
                 left: Vec::new(),
             })),
-        };
-        ledger.append(&Line::Run(run.clone()), true)?;
-        Ok(ledger)
+        })
     }
 
-    /// Reads what the run that wrote `path` left behind, in the order in which it was created.
+    /// Reads what the run that wrote `path` left behind.
     ///
-    /// A line that was cut off, as a power cut leaves it, ends the file.
+    /// Lines that cannot be read are left out: a line that was cut off stands for nothing, because what it would name
+    /// is created only after the whole line is there.
     ///
     /// # Errors
     /// The file cannot be read or is no ledger.
-    pub fn read(path: &Path) -> Result<(RunId, Vec<Remaining>), LedgerError> {
+    pub fn read(path: &Path) -> Result<Account, LedgerError> {
         let failed = |source| LedgerError {
             path: path.to_owned(),
             source,
         };
-        let odd = |text: &str| failed(std::io::Error::other(text.to_owned()));
-        let mut run = None;
-        let mut left: Vec<Remaining> = Vec::new();
-        for line in BufReader::new(File::open(path).map_err(failed)?).lines() {
-            let line = line.map_err(failed)?;
-            match serde_json::from_str(&line) {
-                Ok(Line::Run(id)) => run = Some(id),
-                Ok(Line::Create(object)) => left.push(object),
+        let content = std::fs::read(path).map_err(failed)?;
+        let mut lines = content.split(|byte| *byte == b'\n');
+        let first = lines.next().unwrap_or_default();
+        let mut account = match serde_json::from_slice(first) {
+            Ok(Line::Run(run)) => Account {
+                run: Some(run),
+                ..Account::default()
+            },
+            // The power failed before anything was created.
+            _ if content.iter().all(|byte| matches!(byte, 0 | b'\n')) => {
+                return Ok(Account::default());
+            }
+            _ => {
+                let odd = "it does not begin with the name of a run";
+                return Err(failed(std::io::Error::other(odd)));
+            }
+        };
+        for line in lines.filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(Line::Create(object)) => account.left.push(object),
                 Ok(Line::Gone { endpoint, path }) => {
-                    left.retain(|object| object.endpoint != endpoint || object.path != path);
+                    let other =
+                        |object: &Remaining| object.endpoint != endpoint || object.path != path;
+                    account.left.retain(other);
                 }
-                Err(_) if run.is_some() => break,
-                Err(_) => return Err(odd("it does not begin with the name of a run")),
+                Ok(Line::Run(_)) | Err(_) => account.unreadable += 1,
             }
         }
-        run.map(|run| (run, left)).ok_or_else(|| odd("it is empty"))
+        Ok(account)
     }
 
     /// Writes down that `object` is about to be created. Only then may it be.
@@ -164,10 +209,13 @@ impl Ledger {
             path: self.path.to_path_buf(),
             source,
         };
-        let mut text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
-        text.push('\n');
+        let text = text(line).map_err(failed)?;
         let mut inner = self.inner();
-        inner.file.write_all(text.as_bytes()).map_err(failed)?;
+        // What a full disk has left of a line does not spoil the next one.
+        let begin = if inner.torn { "\n" } else { "" };
+        let written = inner.file.write_all(format!("{begin}{text}\n").as_bytes());
+        inner.torn = written.is_err();
+        written.map_err(failed)?;
         if to_disk {
             inner.file.sync_data().map_err(failed)?;
         }
@@ -177,6 +225,10 @@ impl Ledger {
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn text(line: &Line) -> std::io::Result<String> {
+    serde_json::to_string(line).map_err(std::io::Error::other)
 }
 
 #[cfg(test)]
@@ -202,15 +254,18 @@ mod tests {
         }
         ledger.gone("se", "/a/f");
         let left = vec![object("/a"), object("/a/g")];
-        assert_eq!(Ledger::read(&path).unwrap(), (run.clone(), left.clone()));
+        let account = Ledger::read(&path).unwrap();
+        assert_eq!(
+            (account.run, account.left),
+            (Some(run.clone()), left.clone())
+        );
+        assert_eq!(account.unreadable, 0);
         assert_eq!(ledger.left(), left);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 9]).unwrap();
-        assert_eq!(
-            Ledger::read(&path).unwrap().1.len(),
-            3,
-            "a cut line is not believed"
-        );
+        let cut = Ledger::read(&path).unwrap();
+        assert_eq!(cut.left.len(), 3, "a cut line is not believed");
+        assert_eq!(cut.unreadable, 1);
         assert!(!ledger.clone().close());
         for name in ["/a", "/a/g"] {
             ledger.gone("se", name);
@@ -220,10 +275,29 @@ mod tests {
     }
 
     #[test]
+    fn garbage_between_lines_hides_none_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let run: RunId = "20261122t072848z-4f2a9c".parse().unwrap();
+        let ledger = Ledger::create(&path, &run).unwrap();
+        ledger.will_create(&object("/a")).unwrap();
+        let garbage = b"{\"create\":{\"endpo\n\xff\xfe\0\n\n";
+        ledger.inner().file.write_all(garbage).unwrap();
+        ledger.will_create(&object("/b")).unwrap();
+        let account = Ledger::read(&path).unwrap();
+        assert_eq!(account.left, [object("/a"), object("/b")]);
+        assert_eq!(account.unreadable, 2);
+        for text in ["", "\n", "\0\0\0"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(Ledger::read(&path).unwrap(), Account::default());
+        }
+    }
+
+    #[test]
     fn other_files_are_no_ledgers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
-        for text in ["", "hello\n", "{\"create\": 1}\n"] {
+        for text in ["hello\n", "{\"create\": 1}\n", "\0\0x"] {
             std::fs::write(&path, text).unwrap();
             assert!(Ledger::read(&path).is_err(), "{text}");
         }

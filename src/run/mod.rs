@@ -28,7 +28,7 @@ use crate::redact::Redactor;
 use crate::token::{Broker, Fit, Token, TokenError};
 
 pub use cancel::{Cancel, Canceller};
-pub use ledger::{Ledger, LedgerError, Remaining};
+pub use ledger::{Account, BEGUN, Ledger, LedgerError, Remaining};
 pub use listen::{Ear, Listener};
 pub use side::{OtherSide, Play, Scene};
 pub use teardown::{Cleaner, deletable};

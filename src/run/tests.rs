@@ -141,6 +141,12 @@ async fn a_panic_is_the_error_of_its_case_and_is_torn_down() {
             "{}: {:?}",
             result.case, result.reason
         );
+        let told = result.reason.as_deref().unwrap_or_default();
+        assert_eq!(
+            told.contains("touchstone itself failed in this case"),
+            expected == Verdict::Error,
+            "{told}"
+        );
     }
     assert_eq!(left, EMPTY);
     assert!(tidy, "the ledger is empty");

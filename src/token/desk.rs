@@ -310,7 +310,8 @@ impl Desk {
             .is_none_or(|expires| expires <= Timestamp::now())
         {
             let came = "the token has expired".to_owned();
-            return Err(self.refused(
+            // Somebody's clock is wrong, or a file is old: that is no reason to leave cases out in silence.
+            return Err(self.origin.unavailable(
                 request,
                 came,
                 "get a new one, and see whether the clocks agree",

@@ -1,0 +1,307 @@
+//! A laboratory whose storage is looked at, and processes that are ended before their time.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use touchstone::model::Groups;
+use touchstone::reference::{Area, Storage, StorageOptions};
+
+use crate::common::lab::{Lab, read_record};
+
+/// Cases that write, move, copy and transfer.
+pub const BUSY: [&str; 4] = [
+    "capability.create.*",
+    "webdav.move*",
+    "webdav.copy*",
+    "tpc.pair.*",
+];
+/// A few of them.
+pub const FEW: [&str; 1] = ["capability.create.*"];
+/// For what has to come to an end; far beyond every limit of the lab.
+pub const LONG: Duration = Duration::from_secs(120);
+
+/// Two storage elements, which remember their requests, and what is in them from the start.
+pub struct Fire {
+    pub lab: Lab,
+    pub storages: [Storage; 2],
+    before: [Vec<String>; 2],
+}
+
+impl Fire {
+    pub fn new() -> Self {
+        let lab = Lab::new();
+        let storages = [storage(&lab), storage(&lab)];
+        let urls = [("se", storages[0].url()), ("partner", storages[1].url())];
+        lab.endpoints(&urls, "");
+        let before = [storages[0].paths(), storages[1].paths()];
+        Self {
+            lab,
+            storages,
+            before,
+        }
+    }
+
+    /// `touchstone run` of these cases at the first storage element.
+    pub fn run(&self, cases: &[&str], more: &[&str]) -> Command {
+        self.lab.touchstone(&arguments(cases, more))
+    }
+
+    /// The same, begun by another program such as `sh -c`, which finds it in its arguments.
+    pub fn run_by(&self, program: &[&str], cases: &[&str], more: &[&str]) -> Command {
+        let inner = self.run(cases, more);
+        let mut command = Command::new(program[0]);
+        command
+            .args(&program[1..])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(self.lab.folder.path());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
+    /// How many objects there are that were not there from the start.
+    pub fn left(&self) -> Vec<String> {
+        let left = self.storages.iter().zip(&self.before);
+        left.flat_map(|(storage, before)| {
+            let paths = storage.paths().into_iter();
+            paths.filter(|path| !before.contains(path))
+        })
+        .collect()
+    }
+
+    /// Fails if anything is on the storage that was not there from the start, or a ledger in the folder.
+    pub fn expect_nothing_left(&self, reports: &Path, what: &str) {
+        assert_eq!(self.left(), [""; 0], "left on the storage: {what}");
+        assert_eq!(ledgers(reports), [""; 0], "left in the folder: {what}");
+    }
+
+    /// How many requests the storage elements have seen.
+    pub fn requests(&self) -> usize {
+        self.storages.iter().map(|one| one.requests().len()).sum()
+    }
+
+    /// Runs it to its end with its streams in files.
+    pub fn ended(&self, command: &mut Command, name: &str) -> Fallen {
+        Process::start(command, &self.lab.path(name)).wait(LONG)
+    }
+
+    /// Begins a run, and waits until it has made something.
+    pub fn busy(&self, command: &mut Command, name: &str) -> Process {
+        let mut process = Process::start(command, &self.lab.path(name));
+        process.until(|| !self.left().is_empty());
+        process
+    }
+}
+
+fn arguments<'a>(cases: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["run", "--endpoint", "se"];
+    for case in cases {
+        arguments.extend(["--case", case]);
+    }
+    arguments.extend(more);
+    arguments
+}
+
+fn storage(lab: &Lab) -> Storage {
+    let options = StorageOptions {
+        issuer: lab.issuer.url().to_owned(),
+        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
+        others: vec![Area {
+            path: "/wlcg2".into(),
+            issuer: lab.neighbour.url().to_owned(),
+            issuer_ca_pem: lab.authority.ca_pem().to_owned(),
+            groups: Groups::default(),
+        }],
+        recorded: true,
+        ..StorageOptions::default()
+    };
+    lab.runtime
+        .block_on(Storage::start(&lab.authority, options))
+        .expect("a storage element")
+}
+
+/// The files in `reports` and the folders below it that are, or were to be, ledgers.
+pub fn ledgers(reports: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(reports).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(ledgers(&entry.path())),
+            _ if name.contains("ledger-") => found.push(name),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A process whose streams go to files, ended when it is dropped.
+pub struct Process {
+    child: Child,
+    streams: [PathBuf; 2],
+}
+
+impl Process {
+    pub fn start(command: &mut Command, place: &Path) -> Self {
+        let streams = ["out", "err"].map(|end| place.with_extension(end));
+        let [out, err] = streams
+            .each_ref()
+            .map(|path| File::create(path).expect("a file"));
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .expect("the binary runs");
+        Self { child, streams }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        // It may have ended, and stays a zombie until it is waited for.
+        kill_process(Pid::from_child(&self.child), signal).expect("a signal");
+    }
+
+    pub fn told(&self) -> String {
+        text(&self.streams[1])
+    }
+
+    /// Waits until `there`, and fails when the process ends before.
+    pub fn until(&mut self, there: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !there() {
+            let ended = self.child.try_wait().expect("its state");
+            assert!(ended.is_none(), "it has ended: {ended:?}\n{}", self.told());
+            assert!(begun.elapsed() < LONG, "it never came: {}", self.told());
+            sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub fn wait(mut self, limit: Duration) -> Fallen {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                break status;
+            }
+            assert!(
+                begun.elapsed() < limit,
+                "it does not end within {limit:?}: {}",
+                self.told()
+            );
+            sleep(Duration::from_millis(3));
+        };
+        Fallen {
+            code: status.code(),
+            signal: status.signal(),
+            stdout: text(&self.streams[0]),
+            stderr: text(&self.streams[1]),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub struct Fallen {
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Fallen {
+    /// Fails with both streams unless it ended with `code`, said all of `parts`, and did not panic.
+    pub fn expect(self, code: i32, parts: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} is missing: {self}");
+        }
+        assert!(!self.stderr.contains("panicked"), "{self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Fallen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            code,
+            signal,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "code {code:?}, signal {signal:?}\nstdout:\n{stdout}\nstderr:\n{stderr}"
+        )
+    }
+}
+
+fn text(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The reasons of the cases that are not passed.
+pub fn reasons(record: &Value) -> Vec<String> {
+    let results = record["results"].as_array().expect("results").iter();
+    let open = results.filter(|result| result["verdict"] != "pass");
+    open.map(|result| {
+        format!(
+            "{} {}: {}",
+            result["verdict"].as_str().unwrap_or_default(),
+            result["case"].as_str().unwrap_or_default(),
+            result["reason"].as_str().unwrap_or_default()
+        )
+    })
+    .collect()
+}
+
+/// The record in a folder of reports.
+pub fn record(reports: &Path) -> Value {
+    read_record(&reports.join("run.json"))
+}
+
+/// Numbers without order (xorshift64*), the same for the same seed.
+pub struct Dice(u64);
+
+impl Dice {
+    /// `TOUCHSTONE_TEST_SEED` or the time; whoever fails prints it.
+    pub fn seed() -> u64 {
+        let told = std::env::var("TOUCHSTONE_TEST_SEED").ok();
+        told.and_then(|seed| seed.parse().ok())
+            .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 16)
+    }
+
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Below `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % limit
+    }
+
+    /// A moment in the course of something that takes `whole`.
+    pub fn moment(&mut self, whole: Duration) -> Duration {
+        let thousandth = u32::try_from(self.below(1000)).expect("it is small");
+        whole * (50 + thousandth * 9 / 10) / 1000
+    }
+}
