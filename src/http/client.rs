@@ -1,8 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
-use secrecy::ExposeSecret;
+use reqwest::header::AUTHORIZATION;
 use tokio::time::timeout;
 use url::Url;
 
@@ -11,6 +10,7 @@ use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::redirect::{HOPS, RedirectPolicy, Step};
+use super::secret::secret_value;
 use super::{TlsError, answer, builder, client_config, exchange, explain};
 
 /// Exchanges with one endpoint.
@@ -303,10 +303,8 @@ impl Client {
             request = request.header(name, value);
         }
         if let Some(token) = token {
-            let text = format!("Bearer {}", token.secret.expose_secret());
-            let mut value = HeaderValue::try_from(text)
-                .map_err(|_| "the token has characters that no header can carry".to_owned())?;
-            value.set_sensitive(true);
+            let value = secret_value("Bearer ", &token.secret)
+                .ok_or("the token has characters that no header can carry")?;
             request = request.header(AUTHORIZATION, value);
         }
         if let Some(body) = outgoing.body {

@@ -5,6 +5,7 @@ mod answer;
 mod client;
 mod exchange;
 mod redirect;
+mod secret;
 mod tls;
 mod wire;
 
@@ -15,6 +16,8 @@ use crate::model::Trust;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub(crate) use exchange::excerpt;
+pub use redirect::{RedirectPolicy, Step};
+pub(crate) use secret::secret_value;
 pub use tls::{TlsError, client_config};
 pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 

@@ -22,6 +22,8 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Inner {
     file: File,
+    /// Whether the last line was not written to its end.
+    torn: bool,
     left: Vec<Remaining>,
 }
 
@@ -76,6 +78,7 @@ impl Ledger {
             path: Arc::from(path),
             inner: Arc::new(Mutex::new(Inner {
                 file,
+                torn: false,
                 left: Vec::new(),
             })),
         };
@@ -85,7 +88,8 @@ impl Ledger {
 
     /// Reads what the run that wrote `path` left behind, in the order in which it was created.
     ///
-    /// A line that was cut off, as a power cut leaves it, ends the file.
+    /// Lines that cannot be read, as a power cut or a full disk leaves them, are passed over: each of the
+    /// others counts for itself.
     ///
     /// # Errors
     /// The file cannot be read or is no ledger.
@@ -97,15 +101,15 @@ impl Ledger {
         let odd = |text: &str| failed(std::io::Error::other(text.to_owned()));
         let mut run = None;
         let mut left: Vec<Remaining> = Vec::new();
-        for line in BufReader::new(File::open(path).map_err(failed)?).lines() {
+        for line in BufReader::new(File::open(path).map_err(failed)?).split(b'\n') {
             let line = line.map_err(failed)?;
-            match serde_json::from_str(&line) {
+            match serde_json::from_slice(&line) {
                 Ok(Line::Run(id)) => run = Some(id),
                 Ok(Line::Create(object)) => left.push(object),
                 Ok(Line::Gone { endpoint, path }) => {
                     left.retain(|object| object.endpoint != endpoint || object.path != path);
                 }
-                Err(_) if run.is_some() => break,
+                Err(_) if run.is_some() => {}
                 Err(_) => return Err(odd("it does not begin with the name of a run")),
             }
         }
@@ -167,7 +171,12 @@ impl Ledger {
         let mut text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
         text.push('\n');
         let mut inner = self.inner();
+        if inner.torn {
+            text.insert(0, '\n');
+        }
+        inner.torn = true;
         inner.file.write_all(text.as_bytes()).map_err(failed)?;
+        inner.torn = false;
         if to_disk {
             inner.file.sync_data().map_err(failed)?;
         }
@@ -217,6 +226,21 @@ mod tests {
         }
         assert!(ledger.close());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let run: RunId = "20261122t072848z-4f2a9c".parse().unwrap();
+        let ledger = Ledger::create(&path, &run).unwrap();
+        ledger.will_create(&object("/a")).unwrap();
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"create\":{\"endp\n\xff\xfe\0\0\n\n[1]\n")
+            .unwrap();
+        ledger.will_create(&object("/a/f")).unwrap();
+        let left = vec![object("/a"), object("/a/f")];
+        assert_eq!(Ledger::read(&path).unwrap(), (run, left));
     }
 
     #[test]
