@@ -56,7 +56,7 @@ impl RedirectPolicy {
         if to.scheme() != "https" {
             return Step::Refuse(format!(
                 "it redirects to {}:, and tokens and data go over https only",
-                to.scheme()
+                to.scheme().get(..20).unwrap_or(to.scheme())
             ));
         }
         if to.set_username("").and(to.set_password(None)).is_err() {

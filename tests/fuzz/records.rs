@@ -48,7 +48,7 @@ fn records() {
         seeds: Vec::new(),
         words: WORDS,
         grammar: "\\{\"schema\":\"touchstone/run/[0-9]{1,3}\"(,\"[a-z]{1,9}\":(\\[\\]|\\{\\}|null|[0-9]{1,20}|\"[a-z]{0,9}\")){0,9}\\}",
-        inputs: 250,
+        inputs: 120,
         longest: 48 << 10,
     };
     let folder = tempfile::tempdir().expect("a folder");

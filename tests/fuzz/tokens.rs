@@ -49,7 +49,7 @@ fn inspect() {
         seeds: Vec::new(),
         words: WORDS,
         grammar: TOKEN,
-        inputs: 2_000,
+        inputs: 1_200,
         longest: 70 << 10,
     };
     target.fuzz(|input| {
@@ -116,7 +116,7 @@ fn macaroons() {
         seeds: Vec::new(),
         words: WORDS,
         grammar: "(MDAx[A-Za-z0-9_-]{0,80}|AgE[A-Za-z0-9+/]{0,40}|\\{\"v\":2,\"i\":\"[a-z]{0,9}\"\\})={0,2}",
-        inputs: 3_000,
+        inputs: 2_000,
         longest: 40 << 10,
     };
     target.fuzz(|input| {
@@ -266,7 +266,7 @@ fn redaction() {
             "password: ",
         ],
         grammar: "([a-z]{0,8}[ =:&?%\"'\\\\][A-Za-z0-9%]{0,12}){0,12}",
-        inputs: 4_000,
+        inputs: 2_000,
         longest: 8 << 10,
     };
     let redactor = Redactor::default();
