@@ -386,7 +386,7 @@ fn large() -> RunRecord {
     let result = |name: &String, case: &touchstone::model::Case| CaseResult {
         endpoint: name.clone(),
         case: case.id.clone(),
-        exchanges: Vec::new(),
+        exchanges: Vec::new().into(),
         ..small.results[0].clone()
     };
     let results = names

@@ -2,9 +2,13 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::model::tangled;
+
 const DAV: &str = "DAV:";
 /// More members than any directory of ours has.
 const MEMBERS: usize = 10_000;
+/// Characters of the parser's complaint that are shown.
+const TOLD: usize = 160;
 
 /// One member of a multi-status answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +27,11 @@ pub struct Properties {
 /// Says what is wrong with the body: not UTF-8, not XML, no multistatus, too many members.
 pub fn properties(body: &[u8]) -> Result<Vec<Properties>, String> {
     let text = std::str::from_utf8(body).map_err(|_| "a body that is not UTF-8".to_owned())?;
+    if let Some(why) = tangled(text) {
+        return Err(format!("XML that nobody should parse: {why}"));
+    }
     let document = roxmltree::Document::parse(text)
-        .map_err(|error| format!("a body that is not well-formed XML ({error})"))?;
+        .map_err(|error| format!("a body that is not well-formed XML ({})", short(&error)))?;
     let root = document.root_element();
     if !root.has_tag_name((DAV, "multistatus")) {
         return Err("XML without a DAV: multistatus".into());
@@ -38,6 +45,15 @@ pub fn properties(body: &[u8]) -> Result<Vec<Properties>, String> {
         return Err(format!("more than {MEMBERS} members"));
     }
     Ok(responses.into_iter().map(member).collect())
+}
+
+/// What the parser says, which repeats names of the body.
+fn short(error: &roxmltree::Error) -> String {
+    let text = error.to_string();
+    text.chars()
+        .take(TOLD)
+        .flat_map(char::escape_debug)
+        .collect()
 }
 
 fn member(response: roxmltree::Node<'_, '_>) -> Properties {

@@ -4,6 +4,7 @@ mod addresses;
 mod args;
 mod check;
 mod clean;
+mod core;
 mod coverage;
 mod demo;
 mod diff;
@@ -58,6 +59,7 @@ pub mod exit {
 
 /// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {
+    core::none();
     let plugin = formats::plugin(std::env::args_os());
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -130,7 +130,45 @@ pub fn log_to_stderr(redactor: &Redactor) {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use secrecy::SecretString;
+
     use super::*;
+
+    const WORD: &str = "TOUCHSTONE_TEST_PANIC";
+
+    /// For the process that the other test starts: a hook is for all threads.
+    #[test]
+    #[ignore = "it panics, as the other test asks"]
+    fn a_panic_with_a_token() {
+        let Ok(token) = std::env::var(WORD) else {
+            return;
+        };
+        let redactor = Redactor::default();
+        redact_panics(&redactor);
+        redactor.add(&SecretString::from(token.as_str()));
+        let odd: Result<(), String> = Err(format!("Bearer {token} at https://se/?authz={token}"));
+        odd.unwrap();
+    }
+
+    #[test]
+    fn no_panic_shows_a_token() {
+        let token = uuid::Uuid::new_v4().to_string();
+        let ended = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "cli::output::tests::a_panic_with_a_token"])
+            .args(["--ignored", "--nocapture"])
+            .env(WORD, &token)
+            .env("RUST_BACKTRACE", "full")
+            .output()
+            .unwrap();
+        assert!(!ended.status.success());
+        let told = [ended.stdout, ended.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert!(told.contains("panicked at src/cli/output.rs"), "{told}");
+        assert!(told.contains("[redacted]"), "{told}");
+        assert!(!told.contains(&token), "{told}");
+    }
 
     #[test]
     fn a_panic_tells_no_secret() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::problem::{Excerpt, Problem, Spot, Weight};
 use super::source::{Source, lines};
 use super::tree::{Node, Position};
+use crate::model::steering;
 
 /// More problems than anybody reads.
 const MOST: usize = 200;
@@ -236,7 +237,7 @@ fn tame(message: &str) -> String {
     let mut tame: String = message
         .chars()
         .take(SENTENCE)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if steering(c) { '\u{fffd}' } else { c })
         .collect();
     if message.chars().nth(SENTENCE).is_some() {
         tame.push('…');
@@ -295,7 +296,7 @@ fn excerpt(
             .take(end.saturating_sub(first))
             .map(|c| match c {
                 '\t' => '→',
-                c if c.is_control() => '\u{fffd}',
+                c if steering(c) => '\u{fffd}',
                 c => c,
             }),
     );

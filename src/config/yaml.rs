@@ -112,15 +112,37 @@ fn printable(text: &str, diagnostics: &mut Diagnostics<'_>) -> bool {
     good
 }
 
+/// The place in the text, or its end: what is missing there is missed on a line that does not exist.
+fn within(text: &str, line: usize, column: usize) -> Position {
+    let lines = lines(text);
+    let last = lines.get(line.max(1) - 1).or(lines.last());
+    let end = last.map_or(0, |line| line.chars().count()) + 1;
+    let column = if line > lines.len() {
+        end
+    } else {
+        column.min(end)
+    };
+    Position {
+        line: line.clamp(1, lines.len().max(1)),
+        column: column.max(1),
+    }
+}
+
 /// Says in words what the crate found.
 fn complain(error: &serde_yaml::Error, text: &str, diagnostics: &mut Diagnostics<'_>) {
     let told = error.to_string();
     let mark = error.location().map(|location| Mark {
-        at: Position {
-            line: location.line(),
-            column: location.column(),
-        },
+        at: within(text, location.line(), location.column()),
         chars: 1,
+    });
+    let mark = mark.or_else(|| {
+        let second = |line: &&str| line.starts_with("---") || line.starts_with("...");
+        let several = told.contains("more than one document");
+        let index = lines(text).iter().rposition(second).filter(|_| several)?;
+        Some(Mark {
+            at: within(text, index + 1, 1),
+            chars: 3,
+        })
     });
     let here = mark.and_then(|mark| {
         let line = lines(text).get(mark.at.line - 1).copied()?;
@@ -144,8 +166,9 @@ fn complain(error: &serde_yaml::Error, text: &str, diagnostics: &mut Diagnostics
             Some("remove the tag"),
         )
     } else {
-        let place =
-            mark.map(|Mark { at, .. }| format!(" at line {} column {}", at.line, at.column));
+        let place = error
+            .location()
+            .map(|at| format!(" at line {} column {}", at.line(), at.column()));
         let sentence = told.replacen(place.as_deref().unwrap_or_default(), "", 1);
         let help = match here {
             Some('\t') => Some("this is a tab; YAML is indented with spaces"),

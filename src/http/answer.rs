@@ -72,3 +72,44 @@ pub(super) fn left(deadline: Instant) -> Duration {
 pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn come(pieces: &[Vec<u8>], cap: usize) -> Answer {
+        let limits = Limits {
+            body: cap,
+            ..Limits::default()
+        };
+        let body = stream::iter(pieces.iter().map(Ok::<_, Infallible>));
+        let deadline = Instant::now() + limits.idle;
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time();
+        let reading = read(Answer::default(), body, &limits, deadline, |_| {
+            String::new()
+        });
+        runtime.build().unwrap().block_on(reading).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn a_body_is_the_same_wherever_it_was_split(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 0..12),
+            cap in 1_usize..120,
+        ) {
+            let whole = pieces.concat();
+            let (split, once) = (come(&pieces, cap), come(std::slice::from_ref(&whole), cap));
+            prop_assert_eq!(&split.body, &whole[..whole.len().min(cap)]);
+            prop_assert_eq!(split.truncated, whole.len() > cap);
+            prop_assert_eq!((&split.body, split.truncated), (&once.body, once.truncated));
+        }
+    }
+}

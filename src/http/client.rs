@@ -2,8 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
-use secrecy::ExposeSecret;
+use reqwest::header::AUTHORIZATION;
 use tokio::time::timeout;
 use url::Url;
 
@@ -12,6 +11,7 @@ use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::redirect::{HOPS, RedirectPolicy, Step};
+use super::secret::secret_value;
 use super::{Manners, TlsError, answer, builder, client_config, exchange, explain};
 
 /// Exchanges with one endpoint.
@@ -311,10 +311,8 @@ impl Client {
             request = request.header(name, value);
         }
         if let Some(token) = token {
-            let text = format!("Bearer {}", token.secret.expose_secret());
-            let mut value = HeaderValue::try_from(text)
-                .map_err(|_| "the token has characters that no header can carry".to_owned())?;
-            value.set_sensitive(true);
+            let value = secret_value("Bearer ", &token.secret)
+                .ok_or("the token has characters that no header can carry")?;
             request = request.header(AUTHORIZATION, value);
         }
         if let Some(body) = outgoing.body {

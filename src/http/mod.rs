@@ -7,6 +7,7 @@ mod exchange;
 mod gate;
 mod manners;
 mod redirect;
+mod secret;
 mod tls;
 mod wire;
 
@@ -19,6 +20,8 @@ pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub(crate) use exchange::excerpt;
 pub use gate::Gate;
 pub use manners::Manners;
+pub use redirect::{RedirectPolicy, Step};
+pub(crate) use secret::secret_value;
 pub use tls::{TlsError, client_config};
 pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 

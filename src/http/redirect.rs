@@ -9,21 +9,27 @@ pub(super) const HOPS: usize = 5;
 /// An endpoint's policy: the token goes to the endpoint's own host, on any port, and to the hosts
 /// that the configuration names; never over plain http.
 #[derive(Clone, Debug)]
-pub(super) struct RedirectPolicy {
+pub struct RedirectPolicy {
     own: String,
     also: GlobSet,
 }
 
 /// What to do with a redirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// Go there, with or without the token.
-    Follow { to: Url, token: bool },
-    /// Do not.
+    Follow {
+        /// Without user and password: what a server wrote there would become a credential of the request.
+        to: Url,
+        /// Whether the token goes along.
+        token: bool,
+    },
+    /// Do not, for this reason.
     Refuse(String),
 }
 
 impl RedirectPolicy {
+    /// The policy of the endpoint at `own`, with globs of further hosts; what is no glob is passed over.
     pub fn new(own: &Url, also: &[String]) -> Self {
         let mut builder = GlobSetBuilder::new();
         for glob in also.iter().filter_map(|text| Glob::new(text).ok()) {
@@ -43,15 +49,18 @@ impl RedirectPolicy {
 
     /// Judges the `Location` that `from` answered with.
     pub fn step(&self, from: &Url, location: &str) -> Step {
-        let to = match from.join(location) {
+        let mut to = match from.join(location) {
             Ok(to) => to,
             Err(error) => return Step::Refuse(format!("its Location is no URL: {error}")),
         };
         if to.scheme() != "https" {
             return Step::Refuse(format!(
                 "it redirects to {}:, and tokens and data go over https only",
-                to.scheme()
+                to.scheme().get(..20).unwrap_or(to.scheme())
             ));
+        }
+        if to.set_username("").and(to.set_password(None)).is_err() {
+            return Step::Refuse("its Location has no host".into());
         }
         let allowed = self.trusts(&to);
         let carried = to.query_pairs().any(|(name, _)| name == "authz");
@@ -99,6 +108,10 @@ mod tests {
         assert_eq!(step("/x"), follow("https://se.example.org:8443/x", true));
         assert_eq!(
             step("https://se.example.org:1095/x"),
+            follow("https://se.example.org:1095/x", true)
+        );
+        assert_eq!(
+            step("https://user:password@se.example.org:1095/x"),
             follow("https://se.example.org:1095/x", true)
         );
         assert_eq!(

@@ -7,7 +7,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use url::Url;
 
 use super::one_line;
-use crate::model::{Affected, Downtime, FeedKind};
+use crate::model::{Affected, Downtime, FeedKind, tangled};
 
 /// Larger than any list of downtimes, in bytes.
 pub const LARGEST: usize = 10 << 20;
@@ -15,8 +15,6 @@ pub const LARGEST: usize = 10 << 20;
 const NODES: u32 = 1_000_000;
 /// More downtimes than there are sites in the world.
 const ENTRIES: usize = 100_000;
-/// Elements inside one another.
-const DEPTH: usize = 200;
 /// Characters of a description that are kept.
 const DESCRIPTION: usize = 300;
 
@@ -37,8 +35,8 @@ pub fn read(kind: FeedKind, text: &str) -> Result<Published, String> {
     if text.len() > LARGEST {
         return Err(format!("it is larger than {} MiB", LARGEST >> 20));
     }
-    if depth(text) > DEPTH {
-        return Err("its elements stand too deep in one another".into());
+    if let Some(why) = tangled(text) {
+        return Err(why.into());
     }
     let options = ParsingOptions {
         allow_dtd: false,
@@ -46,8 +44,12 @@ pub fn read(kind: FeedKind, text: &str) -> Result<Published, String> {
         ..ParsingOptions::default()
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let document = Document::parse_with_options(text, options)
-        .map_err(|error| format!("it is not well-formed XML ({error})"))?;
+    let document = Document::parse_with_options(text, options).map_err(|error| {
+        format!(
+            "it is not well-formed XML ({})",
+            one_line(&error.to_string(), DESCRIPTION)
+        )
+    })?;
     let root = document.root_element();
     let (expected, name, entry): (_, _, fn(Node<'_, '_>) -> Entry) = match kind {
         FeedKind::Gocdb => ("results", "DOWNTIME", gocdb),
@@ -172,21 +174,6 @@ fn child<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
 /// A host as URLs have it.
 pub fn plain_host(host: &str) -> String {
     host.trim().trim_end_matches('.').to_ascii_lowercase()
-}
-
-/// How deep tags stand in one another, at most; comments and the like count as well.
-fn depth(text: &str) -> usize {
-    let (mut open, mut most) = (0_usize, 0);
-    for pair in text.as_bytes().windows(2) {
-        match pair {
-            b"</" | b"/>" => open = open.saturating_sub(1),
-            [b'<', b'?' | b'!'] => {}
-            [b'<', _] => open += 1,
-            _ => {}
-        }
-        most = most.max(open);
-    }
-    most
 }
 
 #[cfg(test)]

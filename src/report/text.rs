@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::model::steering;
+
 /// Text for XML attributes: characters that no XML document may hold become U+FFFD (XML 1.0
 /// section 2.2).
 pub fn xml(text: &str) -> String {
@@ -88,23 +90,6 @@ fn xml_legal(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
         // Legal but discouraged; terminals act on them.
         && !matches!(c, '\u{7f}'..='\u{9f}')
-}
-
-/// Control characters, bidirectional controls, and characters that cannot be seen.
-fn steering(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]

@@ -81,9 +81,8 @@ impl IssuerClient {
         header: &str,
         secret: &SecretString,
     ) -> Result<Answer, String> {
-        let mut value = reqwest::header::HeaderValue::from_str(secret.expose_secret())
-            .map_err(|_| format!("what is to stand in {header} cannot stand in a header"))?;
-        value.set_sensitive(true);
+        let value = http::secret_value("", secret)
+            .ok_or_else(|| format!("what is to stand in {header} cannot stand in a header"))?;
         self.send(self.http.get(url.clone()).header(header, value))
             .await
     }

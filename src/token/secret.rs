@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::model::SecretRef;
 
@@ -46,7 +47,10 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
         SecretRef::Held(secret) => return Ok(secret.clone()),
         SecretRef::Env(name) => {
             let text = std::env::var(name).map_err(|_| SecretError::Unset(name.clone(), what))?;
-            (format!("the environment variable {name}"), text)
+            (
+                format!("the environment variable {name}"),
+                Zeroizing::new(text),
+            )
         }
         SecretRef::File(path) => {
             let failed = |source| SecretError::File {
@@ -55,7 +59,8 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
                 source,
             };
             let file = std::fs::File::open(path).map_err(failed)?;
-            let mut text = String::new();
+            // It never grows: what it left behind would not be overwritten.
+            let mut text = Zeroizing::new(String::with_capacity(LARGEST as usize + 1));
             file.take(LARGEST + 1)
                 .read_to_string(&mut text)
                 .map_err(failed)?;
