@@ -34,16 +34,19 @@ fn a_reader_who_has_enough_changes_no_verdict() {
     // The reader is gone before anything is written, and the code is that of the run.
     let script = r#"{ "$0" "$@"; echo $? >code; } | true"#;
     let sh = ["bash", "-c", script];
-    let url = fire.lab.storage(&["create-overwrites"]);
-    fire.lab.endpoints(&[("se", url.url())], "");
+    let storage = fire.lab.storage(&["create-overwrites"]);
+    fire.lab.endpoints(&[("se", storage.url())], "");
     let mut command = fire.run_by(&sh, &FEW, &["--report-dir", "pipe"]);
     let ended = fire
         .ended(&mut command, "pipe")
         .expect(0, &["reports: pipe"]);
     let code = std::fs::read_to_string(fire.lab.path("code")).expect("a code");
     assert_eq!(code.trim(), "1", "{ended}");
-    let fallen = format!("{:?}", url.paths());
-    assert!(!fallen.contains("touchstone-"), "{fallen}");
+    let left = storage.paths();
+    assert!(
+        !left.iter().any(|path| path.contains("touchstone-")),
+        "{left:?}"
+    );
 }
 
 #[test]
@@ -63,7 +66,6 @@ fn a_stdout_without_room_is_told_and_the_reports_are_there() {
 #[test]
 fn odd_surroundings_change_nothing() {
     let fire = Fire::new();
-    let secret = std::env::vars_os();
     let mut bare = fire.run(&FEW, &["--report-dir", "out/bare"]);
     let kept = bare.get_envs().find(|(name, _)| *name == SECRET);
     let kept = kept
@@ -71,7 +73,6 @@ fn odd_surroundings_change_nothing() {
         .expect("the secret")
         .to_owned();
     bare.env_clear().env(SECRET, &kept);
-    drop(secret);
     fire.ended(&mut bare, "bare").expect(0, &[]);
     let mut odd = fire.run(&FEW, &["--report-dir", "out/odd"]);
     odd.env_remove("HOME")
