@@ -179,7 +179,12 @@ impl<'s> Diagnostics<'s> {
             .partition(|problem| problem.weight == Weight::Error)
     }
 
-    fn spot(&self, lines: &[&str], mark: Mark, draft: &Draft) -> Spot {
+    fn spot(&self, lines: &[&str], mut mark: Mark, draft: &Draft) -> Spot {
+        // What is missed at the end is missed behind the last line.
+        if mark.at.line > lines.len() {
+            mark.at.line = lines.len().max(1);
+            mark.at.column = lines.last().map_or(0, |line| line.chars().count()) + 1;
+        }
         let line = lines.get(mark.at.line - 1).copied().unwrap_or_default();
         let rest: String = line.chars().skip(mark.at.column - 1).collect();
         let whole = extent(&rest, mark.chars);

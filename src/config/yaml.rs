@@ -138,8 +138,9 @@ fn complain(error: &serde_yaml::Error, text: &str, diagnostics: &mut Diagnostics
     let mark = mark.or_else(|| {
         let second = |line: &&str| line.starts_with("---") || line.starts_with("...");
         let several = told.contains("more than one document");
-        let index = lines(text).iter().rposition(second).filter(|_| several)?;
-        Some(Mark {
+        // Without such a line a text at the beginning is a document of its own.
+        let index = lines(text).iter().rposition(second).unwrap_or_default();
+        several.then(|| Mark {
             at: within(text, index + 1, 1),
             chars: 3,
         })
@@ -158,7 +159,7 @@ fn complain(error: &serde_yaml::Error, text: &str, diagnostics: &mut Diagnostics
     } else if told.contains("more than one document") {
         (
             "there is more than one document in the file".to_owned(),
-            Some("remove the lines `---`"),
+            Some("remove the lines `---`, and text before the first key"),
         )
     } else if told.contains("invalid value") || told.contains("invalid type") {
         (

@@ -224,7 +224,7 @@ fn other_files_are_refused_with_a_reason() {
     file: there is no storage element with `protocols` in it; expected the answer of https://wlcg-cric.cern.ch/api/core/service/query/?json&type=SE
     file: no storage element with an https door in it; first: X: no https door, only root
     file: it has no list `namespaces`; expected the answer of https://topology.opensciencegrid.org/osdf/namespaces
-    file:2:1: this is not YAML: did not find expected ',' or '}', while parsing a flow mapping at line 1 column 17
+    file:1:26: this is not YAML: did not find expected ',' or '}', while parsing a flow mapping at line 1 column 17
       help: close the bracket
     file: it has no key `endpoints`; expected the file variables.yaml of the reference suite
     file: no storage element with an https door in it

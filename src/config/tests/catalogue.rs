@@ -629,8 +629,10 @@ fn files_that_are_no_suites() {
       help: this is a tab; YAML is indented with spaces
     ");
     insta::assert_snapshot!(told("suite: own\n---\nsuite: two\n"), @"
-    own.yaml: there is more than one document in the file
-      help: remove the lines `---`
+    own.yaml:2:1: there is more than one document in the file
+        2 | ---
+          | ^^^
+      help: remove the lines `---`, and text before the first key
     ");
     insta::assert_snapshot!(told("suite: own\nabout: a: b\n"), @"
     own.yaml:2:9: this is not YAML: mapping values are not allowed in this context

@@ -134,13 +134,14 @@ fn numbers(row: &TagRow) -> Vec<Number> {
 /// The numbers as parts of a bar; rounded, so that the parts join.
 fn bar(row: &TagRow) -> Vec<Part> {
     let numbers = numbers(row);
-    let all: usize = numbers.iter().map(|number| number.count).sum();
-    let mut sum = 0;
+    // The numbers of a record that others made may be any.
+    let all: u128 = numbers.iter().map(|number| number.count as u128).sum();
+    let mut sum: u128 = 0;
     let mut parts = Vec::new();
     for Number { class, count, .. } in numbers {
-        let place = |sum: usize| (sum * 1000).checked_div(all).unwrap_or_default();
+        let place = |sum: u128| (sum * 1000).checked_div(all).unwrap_or_default() as usize;
         let from = place(sum);
-        sum += count;
+        sum += count as u128;
         if count > 0 {
             parts.push(Part {
                 class,
