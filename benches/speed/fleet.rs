@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What every endpoint is asked.
 const CASES: [&str; 20] = [
-    "audience.own-url",
+    "audience.any",
     "audience.foreign.read",
     "audience.foreign.write",
     "capability.none.read",

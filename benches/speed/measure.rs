@@ -2,21 +2,45 @@
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tempfile::TempDir;
 
-/// The release build.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_touchstone");
+/// Names another build to be measured.
+const OTHER: &str = "TOUCHSTONE_MEASURED";
+
+/// What is measured: the build that belongs to this benchmark, unless the environment names another one.
+pub fn binary() -> PathBuf {
+    let other = std::env::var_os(OTHER).map(PathBuf::from);
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_touchstone").into())
+}
+
+/// This process serves thousands of connections; what is measured keeps the limit that users have.
+static DESCRIPTORS: OnceLock<Option<u64>> = OnceLock::new();
+
+/// Lets this process open as many files as it ever may.
+pub fn raise_descriptors() {
+    DESCRIPTORS.get_or_init(|| {
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        setrlimit(Resource::Nofile, raised).ok().and(limit.current)
+    });
+}
 
 /// Runs the words behind it with the streams in files. Prints the process id; then wall clock, exit code, and what
 /// `times` says of the children. A shell knows processor time to the millisecond, /proc only to ten.
 const SHELL: &str = r#"
+ulimit -S -n "$MEASURED_DESCRIPTORS"
 begun=$EPOCHREALTIME
 "$@" >"$MEASURED_STDOUT" 2>"$MEASURED_STDERR" </dev/null &
 echo $!
@@ -63,6 +87,9 @@ pub fn measure(command: &Command) -> Cost {
         };
     }
     shell.env("LC_ALL", "C");
+    let descriptors = DESCRIPTORS.get().copied().flatten();
+    let descriptors = descriptors.map_or_else(|| "unlimited".into(), |limit| limit.to_string());
+    shell.env("MEASURED_DESCRIPTORS", descriptors);
     shell.env("MEASURED_STDOUT", &stdout);
     shell.env("MEASURED_STDERR", &stderr);
     let mut child = shell.stdout(Stdio::piped()).spawn().expect("bash runs");

@@ -14,7 +14,7 @@ use touchstone::reference::{Area, Authority, Issuer, IssuerOptions, Storage, Sto
 use crate::common::delay::Relay;
 use crate::common::lab::SECRET;
 use crate::common::xrootd::{Xrootd, XrootdOptions};
-use crate::measure::BINARY;
+use crate::measure::binary;
 
 /// Whence the tokens of a run come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ impl Place {
 
     /// `touchstone run`, with the reports in `reports`.
     pub fn run(&self, cases: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(binary());
         command.args(["run", "--report-dir", "reports"]);
         if !cases.is_empty() {
             command.arg("--case").args(cases);

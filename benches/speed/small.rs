@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::common::delay::Relay;
-use crate::measure::{BINARY, measure as cost};
+use crate::measure::{binary, measure as cost};
 use crate::say;
 use crate::table::{Page, milliseconds, seconds};
 
@@ -16,7 +16,7 @@ const STARTS: usize = 20;
 
 pub fn prove(page: &mut Page, quick: bool) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.arg("prove").current_dir(folder.path());
     if quick {
         command.args(["--fault", "create-*", "--case", "capability.create.*"]);
@@ -59,7 +59,7 @@ pub fn measure(page: &mut Page, quick: bool) {
         .collect();
     starts.sort();
     let middle = starts[starts.len() / 2];
-    let bytes = fs::metadata(BINARY).map_or(0, |file| file.len());
+    let bytes = fs::metadata(binary()).map_or(0, |file| file.len());
     let megabytes = f64::from(u32::try_from(bytes / 1024).unwrap_or(u32::MAX)) * 1.024e-3;
     let rows = [
         vec!["start (list cases)".into(), milliseconds(middle)],
@@ -81,7 +81,7 @@ pub fn measure(page: &mut Page, quick: bool) {
 }
 
 fn start() -> Duration {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.args(["list", "cases"]);
     let begun = Instant::now();
     let output = command.output().expect("the binary runs");
