@@ -28,6 +28,7 @@ const WHOLE_REQUEST: Duration = Duration::from_secs(10);
 pub(super) struct Port {
     socket: TcpSocket,
     number: u16,
+    public: u16,
 }
 
 /// A running server; ends when dropped, with every connection.
@@ -49,7 +50,19 @@ impl Port {
         socket.set_reuseaddr(port != 0).map_err(refused)?;
         socket.bind((address, port).into()).map_err(refused)?;
         let number = socket.local_addr().map_err(refused)?.port();
-        Ok(Self { socket, number })
+        Ok(Self {
+            socket,
+            number,
+            public: number,
+        })
+    }
+
+    /// The server is known by another port, that of a relay in front of it; 0 is its own.
+    pub(super) fn known_as(self, public: u16) -> Self {
+        match public {
+            0 => self,
+            public => Self { public, ..self },
+        }
     }
 
     pub(super) fn number(&self) -> u16 {
@@ -58,7 +71,7 @@ impl Port {
 
     /// Scheme, host and port under which the server is known, without a trailing slash.
     pub(super) fn origin(&self) -> String {
-        format!("https://localhost:{}", self.number)
+        format!("https://localhost:{}", self.public)
     }
 
     /// Listens and serves `router` with a new certificate of `authority`.

@@ -22,6 +22,8 @@ use crate::model::{Groups, Tape};
 pub struct StorageOptions {
     /// Port on 127.0.0.1; 0 is any free one.
     pub port: u16,
+    /// Port by which clients know it, where a relay stands in front of it; 0 is its own.
+    pub public_port: u16,
     /// Path of the area, `/…`; made at the start, with the protected directory in it.
     pub area: String,
     /// Whose tokens count there, character by character as in `iss`.
@@ -64,6 +66,7 @@ impl Default for StorageOptions {
     fn default() -> Self {
         Self {
             port: 0,
+            public_port: 0,
             area: "/wlcg".into(),
             issuer: String::new(),
             issuer_ca_pem: String::new(),
@@ -82,6 +85,7 @@ impl Default for StorageOptions {
 /// The built-in storage element. What it stores is in memory, and gone when it is dropped.
 pub struct Storage {
     url: String,
+    port: u16,
     element: Arc<Element>,
     _running: Running,
 }
@@ -101,7 +105,8 @@ impl Storage {
         authority: &Authority,
         options: StorageOptions,
     ) -> Result<Self, ReferenceError> {
-        let port = Port::take(options.port)?;
+        let port = Port::take(options.port)?.known_as(options.public_port);
+        let number = port.number();
         let url = port.origin();
         let element = Arc::new(element(&options, &port, authority)?);
         let running = if element.rules.service == Service::Down {
@@ -120,6 +125,7 @@ impl Storage {
         };
         Ok(Self {
             url,
+            port: number,
             element,
             _running: running,
         })
@@ -128,6 +134,11 @@ impl Storage {
     /// Scheme, host and port, `https://localhost:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The port on 127.0.0.1 on which it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Every request so far, where they are remembered: method, path and names of the headers.

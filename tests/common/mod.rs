@@ -5,6 +5,7 @@
 )]
 
 pub mod agent;
+pub mod delay;
 pub mod fleet;
 pub mod issuer;
 pub mod lab;

@@ -237,6 +237,26 @@ impl Xrootd {
         }
     }
 
+    /// Takes tokens for `origin` as well, by which clients know it when a relay stands in front of it; the
+    /// server restarts for that.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come back.
+    pub fn also_known_as(&mut self, origin: &str) {
+        let file = self.folder.path().join("scitokens.cfg");
+        let text = fs::read_to_string(&file).expect("its configuration");
+        let own = self.url();
+        fs::write(&file, text.replacen(&own, &format!("{own},{origin}"), 1))
+            .expect("its configuration");
+        self.restart();
+    }
+
+    /// The port on which it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Whether the server is still run.
     pub fn alive(&mut self) -> bool {
         matches!(self.supervisor.try_wait(), Ok(None))

@@ -53,6 +53,8 @@ const CONSENT: &str = "openid offline_access wlcg wlcg.groups storage.read:/ sto
 pub struct IssuerOptions {
     /// Port on 127.0.0.1; 0 is any free one.
     pub port: u16,
+    /// Port by which clients know it, where a relay stands in front of it; 0 is its own.
+    pub public_port: u16,
     /// Path of its identifier, `/…` without a trailing slash; empty for none.
     pub path: String,
     /// The client that is entitled to everything.
@@ -93,6 +95,7 @@ impl Default for IssuerOptions {
         let set = ["storage.read:/", "storage.create:/test", "compute.read"];
         Self {
             port: 0,
+            public_port: 0,
             path: String::new(),
             client_id: "touchstone".into(),
             client_secret: secret(),
@@ -128,6 +131,7 @@ impl Default for IssuerOptions {
 /// The built-in issuer. Its key for ES256 is new with every start; it ends when it is dropped.
 pub struct Issuer {
     desk: Arc<Desk>,
+    port: u16,
     _server: Server,
 }
 
@@ -137,7 +141,8 @@ impl Issuer {
         authority: &Authority,
         options: IssuerOptions,
     ) -> Result<Self, ReferenceError> {
-        let port = Port::take(options.port)?;
+        let port = Port::take(options.port)?.known_as(options.public_port);
+        let number = port.number();
         let url = match options.path.as_str() {
             "" => format!("{}/", port.origin()),
             path => format!("{}{path}", port.origin()),
@@ -198,8 +203,14 @@ impl Issuer {
         };
         Ok(Self {
             desk,
+            port: number,
             _server: server,
         })
+    }
+
+    /// The port on 127.0.0.1 on which it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The issuer's identifier, `https://localhost:PORT/` or `https://localhost:PORT/PATH`, exactly as
