@@ -12,7 +12,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use touchstone::check::{Ending, ending, localities, markers, properties, read_progress, tape_api};
 use touchstone::config::{Source, load_catalogue, load_inventory};
-use touchstone::http::{Caller, Client, Outgoing, RawRequest, RedirectPolicy, Step, Wire};
+use touchstone::http::{
+    Caller, Client, Manners, Outgoing, RawRequest, RedirectPolicy, Step, Wire,
+};
 use touchstone::model::{Answer, Method, Purpose, TokenRef};
 use touchstone::redact::Redactor;
 use touchstone::reference::Authority;
@@ -303,8 +305,9 @@ fn wire() {
         how: String::new(),
     };
     let token = Token::new(secret, shown);
-    let client = Client::new(endpoint, &redactor).expect("a client");
-    let wire = Wire::new(endpoint, &redactor).expect("a client");
+    let manners = Arc::new(Manners::new(&endpoint.limits));
+    let client = Client::new(endpoint, &manners, &redactor).expect("a client");
+    let wire = Wire::new(endpoint, &manners, &redactor).expect("a client");
     let caller = Caller {
         run: "r",
         case: "c",

@@ -174,7 +174,8 @@ fn ledgers() {
         std::fs::write(&path, bytes).expect("a ledger");
         match Ledger::read(&path) {
             Err(error) => error.to_string().replace(&path.display().to_string(), ""),
-            Ok((_, left)) => {
+            Ok(account) => {
+                let left = account.left;
                 assert!(left.iter().any(|one| one.path == OURS), "{left:?}");
                 for one in &left {
                     if deletable(&one.path) {
