@@ -33,6 +33,44 @@ pub fn terminal(text: &str) -> String {
     shown
 }
 
+/// Text for a terminal that is coloured: as [`terminal`], but colours stay.
+pub fn coloured(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("\x1b[") {
+        let (before, sequence) = rest.split_at(start);
+        shown.push_str(&terminal(before));
+        let inner = sequence.get(2..).unwrap_or_default();
+        let numbers = inner.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        let (kept, after) = match numbers.strip_prefix('m') {
+            Some(after) => sequence.split_at(sequence.len() - after.len()),
+            None => ("\\u{1b}[", inner),
+        };
+        shown.push_str(kept);
+        rest = after;
+    }
+    shown + &terminal(rest)
+}
+
+/// JSON in which what would steer a terminal is escaped: outside of strings it has none (RFC 8259 section 7).
+pub fn json(document: String) -> String {
+    if !document.chars().any(|c| c != '\n' && steering(c)) {
+        return document;
+    }
+    let mut shown = String::with_capacity(document.len());
+    let mut units = [0; 2];
+    for c in document.chars() {
+        if c == '\n' || !steering(c) {
+            shown.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut units) {
+            _ = write!(shown, "\\u{unit:04x}");
+        }
+    }
+    shown
+}
+
 /// Text for one line of a terminal: as [`terminal`], line ends shown as `\n`, and no more
 /// than [`LINE`] bytes of it.
 pub fn line(text: &str) -> String {
@@ -120,6 +158,25 @@ mod tests {
         );
         assert_eq!(line(" a\r\nb\n"), "a\\nb");
         assert_eq!(terminal("Köln, 東京"), "Köln, 東京");
+    }
+
+    #[test]
+    fn colours_stay_and_nothing_else_of_what_steers() {
+        assert_eq!(
+            coloured("\x1b[1;31mred\x1b[0m\x1b[2J\x1b]52;c;eA\x07\u{9b}5m\n\x1b[31"),
+            "\x1b[1;31mred\x1b[0m\\u{1b}[2J\\u{1b}]52;c;eA\\u{7}\\u{9b}5m\n\\u{1b}[31"
+        );
+    }
+
+    #[test]
+    fn json_stays_the_same_document() {
+        let document = serde_json::json!({"a\u{202e}": "b\u{9b}\u{7f}\u{e0041}\u{2028}ä\n"});
+        let text = json(serde_json::to_string_pretty(&document).unwrap());
+        assert!(!text.chars().any(|c| c != '\n' && steering(c)), "{text}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            document
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
@@ -19,6 +19,7 @@ use super::gate::Gate;
 use super::inspect::{Claims, claims, covers};
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
+use super::rest::Rest;
 use super::{BrokerError, Fit, LIFE, Refusal, Source, Token, TokenError, load, source};
 
 /// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
@@ -38,7 +39,7 @@ pub(super) enum Age {
 pub(super) struct Desk {
     issuer: Arc<Issuer>,
     origin: Origin,
-    accounts: Vec<(Account, Box<dyn Source>)>,
+    accounts: Vec<(Account, Box<dyn Source>, Rest)>,
     mint: Option<Mint>,
     pub gate: Arc<Gate>,
     /// What its sources were asked for.
@@ -48,6 +49,7 @@ pub(super) struct Desk {
     kept: Mutex<HashMap<TokenRequest, Arc<Slot>>>,
 }
 
+/// A token, and when it is time for the next one.
 type Slot = OnceCell<Result<(Token, Option<Timestamp>), TokenError>>;
 
 impl Desk {
@@ -55,7 +57,8 @@ impl Desk {
         let secret = |error| BrokerError::Secret(issuer.name.clone(), error);
         let mut accounts = Vec::new();
         for account in &issuer.accounts {
-            accounts.push((account.clone(), source::open(issuer, account, redactor)?));
+            let source = source::open(issuer, account, redactor)?;
+            accounts.push((account.clone(), source, Rest::default()));
         }
         let mut keys = Vec::new();
         for key in &issuer.test_keys {
@@ -70,7 +73,7 @@ impl Desk {
         }
         let origin = |source| Origin::new(&issuer.name, source, redactor);
         let mint = (!keys.is_empty()).then(|| Mint::new(origin("test-key"), &issuer.url, keys));
-        let mut kinds: Vec<_> = accounts.iter().map(|(a, _)| a.name.as_str()).collect();
+        let mut kinds: Vec<_> = accounts.iter().map(|(a, ..)| a.name.as_str()).collect();
         if kinds.is_empty() {
             kinds.push(mint.as_ref().map_or("no source", |_| "test-key"));
         }
@@ -94,8 +97,8 @@ impl Desk {
         }
         let mut wide: Option<(SecretString, String, bool)> = None;
         let mut error = None;
-        for (account, source) in self.accounts.iter().filter(|(a, _)| may_ask(a, request)) {
-            match self.ask(account, source.as_ref(), request).await {
+        for (account, source, rest) in self.accounts.iter().filter(|(a, ..)| may_ask(a, request)) {
+            match self.ask(account, source.as_ref(), rest, request).await {
                 Ok(token) => {
                     let read = claims(&token);
                     let exact = |claims: &Claims| claims.differs(request).is_none();
@@ -123,16 +126,33 @@ impl Desk {
         }
     }
 
-    /// Asks a source in its turn, and again while it is busy.
+    /// Asks a source, unless it is to be left alone.
     async fn ask(
         &self,
         account: &Account,
         source: &dyn Source,
+        rest: &Rest,
         request: &TokenRequest,
     ) -> Result<SecretString, TokenError> {
         if !account.source.remote() {
             return source.obtain(request).await;
         }
+        let came = self.patiently(source, rest, request).await;
+        if let Ok(came) = &came {
+            rest.note(came.as_ref().err(), self.issuer.limits.patience);
+        }
+        came.unwrap_or_else(Err)
+    }
+
+    /// Asks a source in its turn, and again while it is busy; the outer error says that it was not asked.
+    async fn patiently(
+        &self,
+        source: &dyn Source,
+        rest: &Rest,
+        request: &TokenRequest,
+    ) -> Result<Result<SecretString, TokenError>, TokenError> {
+        let alone = || rest.instead(request).map_or(Ok(()), Err);
+        alone()?;
         lock(&self.asked).insert(request.clone());
         let patience = self.issuer.limits.patience;
         let begun = Instant::now();
@@ -140,14 +160,15 @@ impl Desk {
         let mut times = 0;
         loop {
             self.gate.pass().await;
+            alone()?;
             self.requests.fetch_add(1, Ordering::Relaxed);
             times += 1;
             let mut error = match source.obtain(request).await {
                 Err(error) => error,
-                token => return token,
+                token => return Ok(token),
             };
             let Refusal::Busy(after) = error.kind else {
-                return Err(error);
+                return Ok(Err(error));
             };
             let wait = after.unwrap_or_default().max(pause);
             if begun.elapsed().saturating_add(wait) > patience {
@@ -157,7 +178,7 @@ impl Desk {
                 error
                     .came
                     .push_str(&format!("{told} (asked {times} times)"));
-                return Err(error);
+                return Ok(Err(error));
             }
             tracing::info!(issuer = self.issuer.name, ?wait, "busy");
             self.gate.close(wait);
@@ -195,12 +216,15 @@ impl Desk {
     fn slot(&self, request: &TokenRequest) -> Arc<Slot> {
         let mut kept = lock(&self.kept);
         let slot = kept.entry(request.clone()).or_default();
-        // What is said about its end is what is tested, and a failure stays the same for the whole run.
+        // What is said about its end is what is tested.
         let ages = !request.claims.contains_key("exp");
-        if let Some(Ok((_, Some(expires)))) = slot.get()
-            && ages
-            && *expires < Timestamp::now() + Duration::from_secs(LIFE.into())
-        {
+        let over = match slot.get() {
+            Some(Ok((_, Some(renew)))) => ages && *renew < Timestamp::now(),
+            // An answer stays the same for the whole run; who did not answer may be back.
+            Some(Err(error)) => error.kind == Refusal::General,
+            Some(Ok((_, None))) | None => false,
+        };
+        if over {
             *slot = Arc::default();
         }
         Arc::clone(slot)
@@ -248,8 +272,13 @@ impl Desk {
             hash: hash(&secret),
             how,
         };
-        let expires = claims.and_then(|claims| claims.expires());
-        Ok((Token::new(secret, shown), expires))
+        // Of a short life, half: otherwise a new one would be asked for at each use.
+        let renew = claims.and_then(|claims| claims.expires()).map(|expires| {
+            let left = expires.duration_since(Timestamp::now());
+            let before = SignedDuration::from_secs(LIFE.into()).min(left / 2);
+            expires.checked_sub(before).unwrap_or(expires)
+        });
+        Ok((Token::new(secret, shown), renew))
     }
 
     /// A good token, taken apart and put together otherwise.
