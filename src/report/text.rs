@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// Text for XML attributes: characters that no XML document may hold become U+FFFD (XML 1.0
-/// section 2.2).
+/// Text for XML attributes: characters that no XML document may hold (XML 1.0 section 2.2), and those that would steer
+/// a terminal, become U+FFFD.
 pub fn xml(text: &str) -> String {
     text.chars()
         .map(|c| if xml_legal(c) { c } else { '\u{fffd}' })
@@ -15,7 +15,8 @@ pub fn xml(text: &str) -> String {
 
 /// Text for the inside of a CDATA section, which it cannot end: `]]>` is divided between two.
 pub fn cdata(text: &str) -> String {
-    xml(text).replace("]]>", "]]]]><![CDATA[>")
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+    xml(&lines).replace("]]>", "]]]]><![CDATA[>")
 }
 
 /// Text for a terminal: what would move the cursor, change colours or reverse the direction is
@@ -125,7 +126,7 @@ pub fn count(number: usize, noun: &str) -> String {
 fn xml_legal(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
         // Legal but discouraged; terminals act on them.
-        && !matches!(c, '\u{7f}'..='\u{9f}')
+        && (matches!(c, '\t' | '\n' | '\r') || !steering(c))
 }
 
 /// Control characters, bidirectional controls, and characters that cannot be seen.

@@ -24,6 +24,8 @@ use super::{BrokerError, Fit, LIFE, Refusal, Source, Token, TokenError, load, so
 
 /// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// With less life a token may end on its way, and its refusal would be blamed on the storage.
+const LEAST: SignedDuration = SignedDuration::from_secs(5);
 const NO_KEY: &str = "only a test issuer whose key we hold can make it";
 const GIVE_KEY: &str = "give its `test-key`, if it is one";
 const ASK_ISSUER: &str = "ask whoever runs the issuer for these rights, or leave such cases out";
@@ -275,7 +277,9 @@ impl Desk {
         // Of a short life, half: otherwise a new one would be asked for at each use.
         let renew = claims.and_then(|claims| claims.expires()).map(|expires| {
             let left = expires.duration_since(Timestamp::now());
-            let before = SignedDuration::from_secs(LIFE.into()).min(left / 2);
+            let before = SignedDuration::from_secs(LIFE.into())
+                .min(left / 2)
+                .max(LEAST);
             expires.checked_sub(before).unwrap_or(expires)
         });
         Ok((Token::new(secret, shown), renew))
@@ -334,11 +338,17 @@ impl Desk {
                 "write the issuer's URL character by character as its tokens have it in `iss`";
             return Err(self.refused(request, came, help));
         }
-        if claims
-            .expires()
-            .is_none_or(|expires| expires <= Timestamp::now())
-        {
-            let came = "the token has expired".to_owned();
+        let left = claims.expires().map_or(SignedDuration::ZERO, |expires| {
+            expires.duration_since(Timestamp::now())
+        });
+        if left <= LEAST {
+            let came = match left.as_secs() {
+                1.. => format!(
+                    "the token has {} s of life left, too few to be used",
+                    left.as_secs()
+                ),
+                _ => "the token has expired".to_owned(),
+            };
             return Err(self.refused(
                 request,
                 came,
