@@ -204,9 +204,9 @@ fn trouble_in_the_middle_is_told_and_what_was_made_goes_away() {
         (Trouble::Stranger, "character by character"),
     ];
     std::thread::scope(|scope| {
-        for half in rows.chunks(8) {
+        for part in rows.chunks(4) {
             scope.spawn(move || {
-                half.iter()
+                part.iter()
                     .for_each(|(trouble, part)| in_the_middle(*trouble, part))
             });
         }
