@@ -14,12 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 mod forms;
 mod layer;
 mod patterns;
-mod writer;
 
 use forms::Known;
 use layer::Layer;
-
-pub use writer::RedactingWriter;
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "[redacted]";

@@ -8,13 +8,14 @@ use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::lab::{Lab, SECRET};
 use secrecy::{ExposeSecret, SecretString};
 use touchstone::check::issuer::grant;
 use touchstone::config::{Source, load_catalogue, load_inventory};
-use touchstone::http::{Caller, Client, Outgoing, RawRequest, Wire};
+use touchstone::http::{Caller, Client, Manners, Outgoing, RawRequest, Wire};
 use touchstone::model::{
     Answer, Audience, Method, Purpose, SecretRef, Signature, TokenRef, TokenRequest,
 };
@@ -210,8 +211,9 @@ fn what_was_sent_is_gone_when_dropped() {
         let secret = SecretString::from(text.as_str());
         redactor.add(&secret);
         let token = Token::new(secret, shown());
-        let client = Client::new(endpoint, &redactor).expect("a client");
-        let wire = Wire::new(endpoint, &redactor).expect("a client");
+        let manners = Arc::new(Manners::new(&endpoint.limits));
+        let client = Client::new(endpoint, &manners, &redactor).expect("a client");
+        let wire = Wire::new(endpoint, &manners, &redactor).expect("a client");
         let caller = Caller {
             run: "r",
             case: "c",

@@ -36,17 +36,17 @@ pub fn repeat(place: &Place, record: &RunRecord) -> Serial {
     let begun = Instant::now();
     for result in &record.results {
         // A test has its own tokens and uses each for as many requests as it likes.
-        let mut tokens: BTreeMap<&str, String> = BTreeMap::new();
+        let mut tokens: BTreeMap<String, String> = BTreeMap::new();
         for exchange in &result.exchanges {
-            let how = exchange.token.as_ref().map(|token| token.how.as_str());
+            let how = exchange.token.as_ref().map(|token| token.how.clone());
             let token = how.map(|how| {
-                let token = tokens.entry(how).or_insert_with(|| {
+                let token = tokens.entry(how.clone()).or_insert_with(|| {
                     serial.tokens += 1;
-                    curl.token(&here(how))
+                    curl.token(&here(&how))
                 });
                 token.clone()
             });
-            let status = curl.send(exchange, token.as_deref(), &here);
+            let status = curl.send(&exchange, token.as_deref(), &here);
             serial.requests += 1;
             serial.same += usize::from(status == exchange.status);
         }
@@ -60,7 +60,7 @@ fn directories(curl: &Curl<'_>, record: &RunRecord, ours: &str, here: &dyn Fn(&s
     let exchanges = || record.results.iter().flat_map(|result| &result.exchanges);
     let observer = exchanges()
         .filter(|exchange| exchange.purpose == touchstone::model::Purpose::Arrange)
-        .find_map(|exchange| exchange.token.as_ref());
+        .find_map(|exchange| exchange.token);
     let token = observer.map(|token| curl.token(&token.how));
     let roots = exchanges().filter_map(|exchange| {
         let end = exchange.url.find(ours)? + ours.len();

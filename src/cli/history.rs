@@ -26,7 +26,7 @@ pub fn main(arguments: &HistoryArgs) -> Result<u8, Failed> {
         let runs = history.runs(last).map_err(failed)?;
         match arguments.format {
             Format::Table => run_table(&runs),
-            Format::Json => format!("{:#}\n", json!(runs)),
+            Format::Json => crate::report::text::json(format!("{:#}\n", json!(runs))),
         }
     } else {
         let cases = cases(&history, arguments, last)?;
@@ -34,7 +34,7 @@ pub fn main(arguments: &HistoryArgs) -> Result<u8, Failed> {
             Format::Table => case_table(&cases, output::style_of_stdout()),
             Format::Json => {
                 let values: Vec<_> = cases.iter().map(case_json).collect();
-                format!("{:#}\n", Value::from(values))
+                crate::report::text::json(format!("{:#}\n", Value::from(values)))
             }
         }
     };

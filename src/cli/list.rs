@@ -23,7 +23,7 @@ pub fn main(arguments: &ListArgs) -> Result<u8, Failed> {
     };
     output::result(&match arguments.format {
         Format::Table => listing.table(),
-        Format::Json => format!("{:#}\n", listing.json()),
+        Format::Json => crate::report::text::json(format!("{:#}\n", listing.json())),
     })?;
     Ok(exit::OK)
 }

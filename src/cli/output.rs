@@ -6,9 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Problems;
 use crate::model::remedy;
-use crate::redact::{RedactingWriter, Redactor};
+use crate::redact::Redactor;
 use crate::report::style::Style;
-use crate::report::text::terminal;
+use crate::report::text::{coloured, terminal};
 
 /// Why a command ends before it has a result of its own.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub fn note(text: &str) {
 /// Shows wrong places in files.
 pub fn problems(problems: &Problems) {
     if style_of_stderr() == Style::Plain {
-        say(&format!("{problems}\n"));
+        say(&format!("{}\n", terminal(&problems.to_string())));
         return;
     }
     let handler = miette::GraphicalReportHandler::new();
@@ -76,7 +76,7 @@ pub fn problems(problems: &Problems) {
         }
         drawn.push('\n');
     }
-    say(&drawn);
+    say(&coloured(&drawn));
 }
 
 /// Whether results are coloured.
@@ -118,14 +118,44 @@ fn panicked(redactor: &Redactor, panic: &impl std::fmt::Display) -> String {
 /// Sends the log to stderr, through the redactor, whatever crate a line comes from.
 pub fn log_to_stderr(redactor: &Redactor) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let style = style_of_stderr();
     let redactor = redactor.clone();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(style_of_stderr() == Style::Colour)
+        .with_ansi(style == Style::Colour)
         // It would panic where stderr is gone.
         .log_internal_errors(false)
-        .with_writer(move || RedactingWriter::new(std::io::stderr(), redactor.clone()))
+        .with_writer(move || Log {
+            inner: std::io::stderr(),
+            redactor: redactor.clone(),
+            style,
+        })
         .try_init();
+}
+
+/// One line for each event, whatever texts of others it holds. An event comes in one piece.
+struct Log<W: Write> {
+    inner: W,
+    redactor: Redactor,
+    style: Style,
+}
+
+impl<W: Write> Write for Log<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let event = self.redactor.text(text.strip_suffix('\n').unwrap_or(&text));
+        let shown = match self.style {
+            Style::Colour => coloured(&event),
+            Style::Plain => terminal(&event),
+        };
+        let line = format!("{}\n", shown.replace('\n', "\\n"));
+        self.inner.write_all(line.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 #[cfg(test)]

@@ -202,7 +202,7 @@ pub fn compare(old: &RunOutcome, new: &RunOutcome, details: &Details) -> Compari
 /// For machines.
 pub fn json(comparison: &Comparison) -> Result<String, FormatError> {
     serde_json::to_string_pretty(comparison)
-        .map(|json| json + "\n")
+        .map(|json| super::text::json(json) + "\n")
         .map_err(|error| FormatError::new("JSON", error))
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::model::{RECORD_SCHEMA, RunRecord};
 
 use super::FormatError;
-use super::text::line;
+use super::text::{self, line};
 
 /// What the record is called in the folder of its run.
 pub const FILE: &str = "run.json";
@@ -17,7 +17,7 @@ pub const FILE: &str = "run.json";
 /// The record as pretty JSON; its fields stand in the order of the type.
 pub fn write(record: &RunRecord) -> Result<String, FormatError> {
     serde_json::to_string_pretty(record)
-        .map(|json| json + "\n")
+        .map(|json| text::json(json) + "\n")
         .map_err(|error| FormatError::new("JSON", error))
 }
 

@@ -208,7 +208,7 @@ impl Proof {
     /// None that is known; serde may have one.
     pub fn json(&self) -> Result<String, FormatError> {
         serde_json::to_string_pretty(self)
-            .map(|json| json + "\n")
+            .map(|json| super::text::json(json) + "\n")
             .map_err(|error| FormatError::new("JSON", error))
     }
 

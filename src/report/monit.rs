@@ -71,7 +71,7 @@ pub fn write(record: &RunRecord) -> Result<String, FormatError> {
     let rows = rows(record);
     let documents: Vec<_> = rows.iter().flat_map(|row| documents(record, row)).collect();
     serde_json::to_string_pretty(&documents)
-        .map(|json| json + "\n")
+        .map(|json| super::text::json(json) + "\n")
         .map_err(|error| FormatError::new("JSON for MONIT", error))
 }
 

@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::steering;
 
-/// Text for XML attributes: characters that no XML document may hold become U+FFFD (XML 1.0
-/// section 2.2).
+/// Text for XML attributes: characters that no XML document may hold (XML 1.0 section 2.2), and those that would steer
+/// a terminal, become U+FFFD.
 pub fn xml(text: &str) -> String {
     text.chars()
         .map(|c| if xml_legal(c) { c } else { '\u{fffd}' })
@@ -17,7 +17,8 @@ pub fn xml(text: &str) -> String {
 
 /// Text for the inside of a CDATA section, which it cannot end: `]]>` is divided between two.
 pub fn cdata(text: &str) -> String {
-    xml(text).replace("]]>", "]]]]><![CDATA[>")
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+    xml(&lines).replace("]]>", "]]]]><![CDATA[>")
 }
 
 /// Text for a terminal: what would move the cursor, change colours or reverse the direction is
@@ -30,6 +31,44 @@ pub fn terminal(text: &str) -> String {
             '\t' => shown.push_str("    "),
             _ if steering(c) => _ = write!(shown, "{}", c.escape_unicode()),
             _ => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Text for a terminal that is coloured: as [`terminal`], but colours stay.
+pub fn coloured(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("\x1b[") {
+        let (before, sequence) = rest.split_at(start);
+        shown.push_str(&terminal(before));
+        let inner = sequence.get(2..).unwrap_or_default();
+        let numbers = inner.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        let (kept, after) = match numbers.strip_prefix('m') {
+            Some(after) => sequence.split_at(sequence.len() - after.len()),
+            None => ("\\u{1b}[", inner),
+        };
+        shown.push_str(kept);
+        rest = after;
+    }
+    shown + &terminal(rest)
+}
+
+/// JSON in which what would steer a terminal is escaped: outside of strings it has none (RFC 8259 section 7).
+pub fn json(document: String) -> String {
+    if !document.chars().any(|c| c != '\n' && steering(c)) {
+        return document;
+    }
+    let mut shown = String::with_capacity(document.len());
+    let mut units = [0; 2];
+    for c in document.chars() {
+        if c == '\n' || !steering(c) {
+            shown.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut units) {
+            _ = write!(shown, "\\u{unit:04x}");
         }
     }
     shown
@@ -89,7 +128,7 @@ pub fn count(number: usize, noun: &str) -> String {
 fn xml_legal(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
         // Legal but discouraged; terminals act on them.
-        && !matches!(c, '\u{7f}'..='\u{9f}')
+        && (matches!(c, '\t' | '\n' | '\r') || !steering(c))
 }
 
 #[cfg(test)]
@@ -105,6 +144,25 @@ mod tests {
         );
         assert_eq!(line(" a\r\nb\n"), "a\\nb");
         assert_eq!(terminal("Köln, 東京"), "Köln, 東京");
+    }
+
+    #[test]
+    fn colours_stay_and_nothing_else_of_what_steers() {
+        assert_eq!(
+            coloured("\x1b[1;31mred\x1b[0m\x1b[2J\x1b]52;c;eA\x07\u{9b}5m\n\x1b[31"),
+            "\x1b[1;31mred\x1b[0m\\u{1b}[2J\\u{1b}]52;c;eA\\u{7}\\u{9b}5m\n\\u{1b}[31"
+        );
+    }
+
+    #[test]
+    fn json_stays_the_same_document() {
+        let document = serde_json::json!({"a\u{202e}": "b\u{9b}\u{7f}\u{e0041}\u{2028}ä\n"});
+        let text = json(serde_json::to_string_pretty(&document).unwrap());
+        assert!(!text.chars().any(|c| c != '\n' && steering(c)), "{text}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            document
+        );
     }
 
     #[test]

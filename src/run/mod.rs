@@ -177,9 +177,10 @@ impl Shared {
         request: &TokenRequest,
         fit: Fit,
     ) -> Result<Token, TokenError> {
-        match endpoint.fresh_tokens {
-            true => self.broker.fresh(request, fit).await,
-            false => self.broker.token(request, fit).await,
+        match (endpoint.fresh_tokens, fit) {
+            (true, _) => self.broker.fresh(request, fit).await,
+            (false, Fit::AtLeast) => self.broker.lasting(request, fit).await,
+            (false, Fit::Exact) => self.broker.token(request, fit).await,
         }
     }
 

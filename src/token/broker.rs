@@ -107,12 +107,26 @@ impl Broker {
     /// # Errors
     /// As [`Broker::token`].
     pub async fn fresh(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
-        let mut token = self.give(request, fit, Age::New).await?;
+        let token = self.give(request, fit, Age::New).await?;
+        Ok(self.renewed(token, request, Age::New))
+    }
+
+    /// As [`Broker::token`], and [`Token::current`] replaces it when its time is nearly over.
+    ///
+    /// # Errors
+    /// As [`Broker::token`].
+    pub async fn lasting(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
+        let token = self.give(request, fit, Age::Kept).await?;
+        Ok(self.renewed(token, request, Age::Kept))
+    }
+
+    fn renewed(&self, mut token: Token, request: &TokenRequest, age: Age) -> Token {
         token.renewal = Some(Box::new(Renewal {
             broker: self.clone(),
             request: request.clone(),
+            age,
         }));
-        Ok(token)
+        token
     }
 
     /// Through which everything goes that is sent to that issuer.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
@@ -18,11 +18,14 @@ use super::forge::{Parts, forge};
 use super::inspect::{Claims, claims, covers};
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
+use super::rest::Rest;
 use super::{BrokerError, Fit, LIFE, Refusal, Source, Token, TokenError, load, source};
 use crate::http::Gate;
 
 /// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// With less life a token may end on its way, and its refusal would be blamed on the storage.
+const LEAST: SignedDuration = SignedDuration::from_secs(5);
 const NO_KEY: &str = "only a test issuer whose key we hold can make it";
 const GIVE_KEY: &str = "give its `test-key`, if it is one";
 const ASK_ISSUER: &str = "ask whoever runs the issuer for these rights, or leave such cases out";
@@ -38,7 +41,7 @@ pub(super) enum Age {
 pub(super) struct Desk {
     issuer: Arc<Issuer>,
     origin: Origin,
-    accounts: Vec<(Account, Box<dyn Source>)>,
+    accounts: Vec<(Account, Box<dyn Source>, Rest)>,
     mint: Option<Mint>,
     pub gate: Arc<Gate>,
     /// What its sources were asked for.
@@ -48,6 +51,7 @@ pub(super) struct Desk {
     kept: Mutex<HashMap<TokenRequest, Arc<Slot>>>,
 }
 
+/// A token, and when it is time for the next one.
 type Slot = OnceCell<Result<(Token, Option<Timestamp>), TokenError>>;
 
 impl Desk {
@@ -55,7 +59,8 @@ impl Desk {
         let secret = |error| BrokerError::Secret(issuer.name.clone(), error);
         let mut accounts = Vec::new();
         for account in &issuer.accounts {
-            accounts.push((account.clone(), source::open(issuer, account, redactor)?));
+            let source = source::open(issuer, account, redactor)?;
+            accounts.push((account.clone(), source, Rest::default()));
         }
         let mut keys = Vec::new();
         for key in &issuer.test_keys {
@@ -70,7 +75,7 @@ impl Desk {
         }
         let origin = |source| Origin::new(&issuer.name, source, redactor);
         let mint = (!keys.is_empty()).then(|| Mint::new(origin("test-key"), &issuer.url, keys));
-        let mut kinds: Vec<_> = accounts.iter().map(|(a, _)| a.name.as_str()).collect();
+        let mut kinds: Vec<_> = accounts.iter().map(|(a, ..)| a.name.as_str()).collect();
         if kinds.is_empty() {
             kinds.push(mint.as_ref().map_or("no source", |_| "test-key"));
         }
@@ -94,8 +99,8 @@ impl Desk {
         }
         let mut wide: Option<(SecretString, String, bool)> = None;
         let mut error = None;
-        for (account, source) in self.accounts.iter().filter(|(a, _)| may_ask(a, request)) {
-            match self.ask(account, source.as_ref(), request).await {
+        for (account, source, rest) in self.accounts.iter().filter(|(a, ..)| may_ask(a, request)) {
+            match self.ask(account, source.as_ref(), rest, request).await {
                 Ok(token) => {
                     let read = claims(&token);
                     let exact = |claims: &Claims| claims.differs(request).is_none();
@@ -123,16 +128,33 @@ impl Desk {
         }
     }
 
-    /// Asks a source in its turn, and again while it is busy.
+    /// Asks a source, unless it is to be left alone.
     async fn ask(
         &self,
         account: &Account,
         source: &dyn Source,
+        rest: &Rest,
         request: &TokenRequest,
     ) -> Result<SecretString, TokenError> {
         if !account.source.remote() {
             return source.obtain(request).await;
         }
+        let came = self.patiently(source, rest, request).await;
+        if let Ok(came) = &came {
+            rest.note(came.as_ref().err(), self.issuer.limits.patience);
+        }
+        came.unwrap_or_else(Err)
+    }
+
+    /// Asks a source in its turn, and again while it is busy; the outer error says that it was not asked.
+    async fn patiently(
+        &self,
+        source: &dyn Source,
+        rest: &Rest,
+        request: &TokenRequest,
+    ) -> Result<Result<SecretString, TokenError>, TokenError> {
+        let alone = || rest.instead(request).map_or(Ok(()), Err);
+        alone()?;
         lock(&self.asked).insert(request.clone());
         let patience = self.issuer.limits.patience;
         let begun = Instant::now();
@@ -140,14 +162,15 @@ impl Desk {
         let mut times = 0;
         loop {
             self.gate.pass().await;
+            alone()?;
             self.requests.fetch_add(1, Ordering::Relaxed);
             times += 1;
             let mut error = match source.obtain(request).await {
                 Err(error) => error,
-                token => return token,
+                token => return Ok(token),
             };
             let Refusal::Busy(after) = error.kind else {
-                return Err(error);
+                return Ok(Err(error));
             };
             let wait = after.unwrap_or_default().max(pause);
             if begun.elapsed().saturating_add(wait) > patience {
@@ -157,7 +180,7 @@ impl Desk {
                 error
                     .came
                     .push_str(&format!("{told} (asked {times} times)"));
-                return Err(error);
+                return Ok(Err(error));
             }
             tracing::info!(issuer = self.issuer.name, ?wait, "busy");
             self.gate.close(wait);
@@ -195,12 +218,15 @@ impl Desk {
     fn slot(&self, request: &TokenRequest) -> Arc<Slot> {
         let mut kept = lock(&self.kept);
         let slot = kept.entry(request.clone()).or_default();
-        // What is said about its end is what is tested, and a failure stays the same for the whole run.
+        // What is said about its end is what is tested.
         let ages = !request.claims.contains_key("exp");
-        if let Some(Ok((_, Some(expires)))) = slot.get()
-            && ages
-            && *expires < Timestamp::now() + Duration::from_secs(LIFE.into())
-        {
+        let over = match slot.get() {
+            Some(Ok((_, Some(renew)))) => ages && *renew < Timestamp::now(),
+            // An answer stays the same for the whole run; who did not answer may be back.
+            Some(Err(error)) => error.kind == Refusal::General,
+            Some(Ok((_, None))) | None => false,
+        };
+        if over {
             *slot = Arc::default();
         }
         Arc::clone(slot)
@@ -248,8 +274,15 @@ impl Desk {
             hash: hash(&secret),
             how,
         };
-        let expires = claims.and_then(|claims| claims.expires());
-        Ok((Token::new(secret, shown), expires))
+        // Of a short life, half: otherwise a new one would be asked for at each use.
+        let renew = claims.and_then(|claims| claims.expires()).map(|expires| {
+            let left = expires.duration_since(Timestamp::now());
+            let before = SignedDuration::from_secs(LIFE.into())
+                .min(left / 2)
+                .max(LEAST);
+            expires.checked_sub(before).unwrap_or(expires)
+        });
+        Ok((Token::new(secret, shown), renew))
     }
 
     /// A good token, taken apart and put together otherwise.
@@ -305,12 +338,18 @@ impl Desk {
                 "write the issuer's URL character by character as its tokens have it in `iss`";
             return Err(self.refused(request, came, help));
         }
-        if claims
-            .expires()
-            .is_none_or(|expires| expires <= Timestamp::now())
-        {
-            let came = "the token has expired".to_owned();
-            // Somebody's clock is wrong, or a file is old: that is no reason to leave cases out in silence.
+        let left = claims.expires().map_or(SignedDuration::ZERO, |expires| {
+            expires.duration_since(Timestamp::now())
+        });
+        if left <= LEAST {
+            let came = match left.as_secs() {
+                1.. => format!(
+                    "the token has {} s of life left, too few to be used",
+                    left.as_secs()
+                ),
+                _ => "the token has expired".to_owned(),
+            };
+            // A clock is wrong, or a file is old: that is no reason to leave cases out in silence.
             return Err(self.origin.unavailable(
                 request,
                 came,

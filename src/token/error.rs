@@ -33,6 +33,8 @@ pub enum Refusal {
     Refused,
     /// Nothing can be said: the issuer is down, slow or broken.
     Unavailable,
+    /// The same, whatever is asked for: nobody answers, or the account is not accepted.
+    General,
     /// The issuer asks to come again later, and perhaps when.
     Busy(Option<Duration>),
 }
@@ -53,7 +55,9 @@ impl TokenError {
         } = self;
         let begin = match self.kind {
             Refusal::Refused => format!("the issuer {issuer} did not give what is needed"),
-            Refusal::Unavailable | Refusal::Busy(_) => format!("no token from the issuer {issuer}"),
+            Refusal::Unavailable | Refusal::General | Refusal::Busy(_) => {
+                format!("no token from the issuer {issuer}")
+            }
         };
         format!("{begin}: asked for {asked}; {came}; {help}")
     }
@@ -88,6 +92,11 @@ impl Origin {
         help: &str,
     ) -> TokenError {
         self.error(Refusal::Unavailable, asked, came, help)
+    }
+
+    /// The same for whatever else may be asked for.
+    pub fn general(&self, asked: &(impl Display + ?Sized), came: String, help: &str) -> TokenError {
+        self.error(Refusal::General, asked, came, help)
     }
 
     pub fn error(

@@ -17,6 +17,7 @@ mod macaroon;
 mod mint;
 pub mod publish;
 mod registered;
+mod rest;
 mod secret;
 mod source;
 mod verify;
@@ -27,6 +28,7 @@ use std::fmt;
 use secrecy::SecretString;
 
 use crate::model::{TokenRef, TokenRequest};
+use desk::Age;
 
 /// A token with fewer seconds of life left is asked for again; sources that can be told are told.
 const LIFE: u32 = 180;
@@ -58,11 +60,12 @@ pub struct Token {
     renewal: Option<Box<Renewal>>,
 }
 
-/// Where the next one comes from, for a token that is good once.
+/// Where the next one comes from, for a token that is good once, or has to last.
 #[derive(Clone)]
 struct Renewal {
     broker: Broker,
     request: TokenRequest,
+    age: Age,
 }
 
 impl fmt::Debug for Renewal {
@@ -81,17 +84,32 @@ impl Token {
         }
     }
 
-    /// The token to use now: itself, or a new one where it is good once.
+    /// The token to use now: itself, or a new one where it is good once or nearly over. One that is nearly over stays in
+    /// use where no other can be had: the storage says when it is too old.
     ///
     /// # Errors
-    /// There is no new one.
+    /// It is good once, and there is no new one.
     pub async fn current(&self) -> Result<Cow<'_, Self>, TokenError> {
         match self.renewal.as_deref() {
             None => Ok(Cow::Borrowed(self)),
-            Some(Renewal { broker, request }) => {
-                let fresh = Box::pin(broker.fresh(request, Fit::AtLeast));
-                fresh.await.map(Cow::Owned)
-            }
+            Some(Renewal {
+                broker,
+                request,
+                age: Age::New,
+            }) => Box::pin(broker.fresh(request, Fit::AtLeast))
+                .await
+                .map(Cow::Owned),
+            Some(Renewal {
+                broker,
+                request,
+                age: Age::Kept,
+            }) => match Box::pin(broker.token(request, Fit::AtLeast)).await {
+                Ok(token) => Ok(Cow::Owned(token)),
+                Err(error) => {
+                    tracing::info!("the token at hand stays in use: {error}");
+                    Ok(Cow::Borrowed(self))
+                }
+            },
         }
     }
 

@@ -12,9 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use touchstone::check::{Ending, ending, localities, markers, properties, read_progress, tape_api};
 use touchstone::config::{Source, load_catalogue, load_inventory};
-use touchstone::http::{
-    Caller, Client, Manners, Outgoing, RawRequest, RedirectPolicy, Step, Wire,
-};
+use touchstone::http::{Caller, Client, Manners, Outgoing, RawRequest, RedirectPolicy, Step, Wire};
 use touchstone::model::{Answer, Method, Purpose, TokenRef};
 use touchstone::redact::Redactor;
 use touchstone::reference::Authority;

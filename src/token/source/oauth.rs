@@ -129,7 +129,7 @@ impl TokenEndpoint {
             Shows::Nothing => form.push(id()),
         }
         let sent = self.http.post_form(url, &form, basic).await;
-        sent.map_err(|reason| self.origin.unavailable(asked, reason, UNREACHABLE))
+        sent.map_err(|reason| self.origin.general(asked, reason, UNREACHABLE))
     }
 
     /// Asked once: an issuer that is down is found out once, not for each token.
@@ -144,7 +144,7 @@ impl TokenEndpoint {
         let found = self.metadata.get_or_try_init(once).await?;
         found
             .as_ref()
-            .map_err(|(came, help)| self.origin.unavailable(asked, came.clone(), help))
+            .map_err(|(came, help)| self.origin.general(asked, came.clone(), help))
     }
 
     fn busy(&self, asked: Asked<'_>, came: String, pause: Option<Duration>) -> TokenError {
@@ -238,12 +238,12 @@ impl TokenEndpoint {
             _ if refusal.status >= 500 => {
                 origin.unavailable(asked, came, "tell whoever runs the issuer")
             }
-            "invalid_client" | "unauthorized_client" => origin.unavailable(
+            "invalid_client" | "unauthorized_client" => origin.general(
                 asked,
                 came,
                 "check client id, secret or key, `authentication`, and that the client may use this grant",
             ),
-            "invalid_grant" | "expired_token" => origin.unavailable(asked, came, &self.renew),
+            "invalid_grant" | "expired_token" => origin.general(asked, came, &self.renew),
             "unsupported_grant_type" => {
                 origin.unavailable(asked, came, "use another source of tokens")
             }
