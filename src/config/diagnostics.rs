@@ -149,6 +149,9 @@ impl<'s> Diagnostics<'s> {
 
     /// Everything found, in the order of the lines: errors, and notes.
     pub fn finish(self) -> (Vec<Problem>, Vec<Problem>) {
+        if self.drafts.is_empty() {
+            return Default::default();
+        }
         let lines = lines(self.source.body());
         let mut drafts: Vec<&Draft> = self.drafts.iter().collect();
         drafts.sort_by_key(|draft| draft.mark.map(|mark| mark.at));

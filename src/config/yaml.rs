@@ -97,6 +97,9 @@ fn printable(text: &str, diagnostics: &mut Diagnostics<'_>) -> bool {
     let wrong = |c: char| {
         (c.is_control() && c != '\t') || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
+    if !text.chars().any(|c| wrong(c) && !matches!(c, '\n' | '\r')) {
+        return true;
+    }
     let mut good = true;
     for (index, line) in lines(text).into_iter().enumerate() {
         if let Some((column, c)) = line.chars().enumerate().find(|(_, c)| wrong(*c)) {
