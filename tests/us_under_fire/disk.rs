@@ -71,7 +71,7 @@ fn without_a_ledger_nothing_is_sent() {
 #[test]
 fn a_disk_that_fills_up_stops_new_objects_and_not_the_teardown() {
     let fire = Fire::new();
-    let ended = on_disk(&fire, "size=8k", "true", &["--report-dir", "full"]);
+    let ended = on_disk(&fire, "size=4k", "true", &["--report-dir", "full"]);
     let parts = [
         "cannot write full/run.json",
         "No space left",
