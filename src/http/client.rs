@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::header::AUTHORIZATION;
 use tokio::time::timeout;
@@ -155,6 +155,11 @@ impl Client {
         self.send(Purpose::Preflight, caller, outgoing).await
     }
 
+    /// Leaves the endpoint alone for so long: no request of anybody begins.
+    pub fn rest(&self, pause: Duration) {
+        self.manners.rest(pause);
+    }
+
     /// Sends a request and follows its redirects. A transport error before any answer is tried once
     /// more and counted; an answer is never asked for again.
     pub async fn send(
@@ -163,7 +168,7 @@ impl Client {
         caller: Caller<'_>,
         outgoing: Outgoing<'_>,
     ) -> Outcome {
-        let _turn = self.manners.turn().await;
+        let _turn = self.manners.turn(outgoing.deadline).await;
         let begun = Instant::now();
         let sent = exchange::Sent {
             method: outgoing.method,

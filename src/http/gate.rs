@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 /// Lets so many requests per second through to one service, in the order in which they came, and none while
@@ -71,9 +72,33 @@ impl Gate {
     }
 }
 
+/// How long `Retry-After` asks to wait: seconds, or the time until a date (RFC 9110 section 10.2.3).
+pub(crate) fn pause(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(text)
+        .ok()?;
+    let left = date.duration_since(Timestamp::now());
+    Some(Duration::try_from(left).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_are_seconds_or_dates() {
+        assert_eq!(pause(" 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(pause("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
+        let far = pause("Fri, 31 Dec 2999 23:59:59 GMT").unwrap();
+        assert!(far > Duration::from_secs(900 * 365 * 24 * 3600), "{far:?}");
+        assert_eq!(pause("-1"), None);
+        assert_eq!(pause("soon"), None);
+    }
 
     #[test]
     fn a_second_s_worth_goes_at_once_and_the_rest_in_its_turn() {

@@ -1,6 +1,9 @@
 //! How gently a storage element is asked.
 
+use std::time::{Duration, Instant};
+
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout_at;
 
 use crate::model::Limits;
 
@@ -25,16 +28,24 @@ impl Manners {
 
     /// Returns when a request may be sent that takes as long as it takes: a COPY between servers. How many of
     /// them there are at the same time, cases bound.
-    pub(super) async fn long(&self) {
-        self.gate.pass().await;
+    pub(super) async fn long(&self, deadline: Instant) {
+        // Whose time is over finds out when it is sent.
+        let _ = timeout_at(deadline.into(), self.gate.pass()).await;
     }
 
-    /// Returns when a request may be sent, which lasts as long as what is returned. `None` never comes: the
-    /// semaphore is not closed.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        let turn = self.room.acquire().await.ok();
-        self.gate.pass().await;
-        turn
+    /// Sends nothing for so long, as the service asked.
+    pub(super) fn rest(&self, pause: Duration) {
+        self.gate.close(pause);
+    }
+
+    /// Returns when a request may be sent, which lasts as long as what is returned; `None` when its time is over.
+    pub(super) async fn turn(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+        let turn = async {
+            let turn = self.room.acquire().await.ok();
+            self.gate.pass().await;
+            turn
+        };
+        timeout_at(deadline.into(), turn).await.ok().flatten()
     }
 }
 
@@ -42,7 +53,6 @@ impl Manners {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-    use std::time::{Duration, Instant};
 
     use axum::Router;
     use futures_util::future::join_all;

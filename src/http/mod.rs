@@ -19,6 +19,7 @@ use crate::model::Trust;
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub(crate) use exchange::excerpt;
 pub use gate::Gate;
+pub(crate) use gate::pause;
 pub use manners::Manners;
 pub use redirect::{RedirectPolicy, Step};
 pub(crate) use secret::secret_value;

@@ -1,11 +1,16 @@
 //! The all-powerful look at an endpoint: arranges objects and sees what is really there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::check::{Observed, properties};
-use crate::http::{Caller, Client, Outcome, Outgoing};
+use crate::http::{self, Caller, Client, Outcome, Outgoing};
 use crate::model::{Answer, Endpoint, Exchange, Method, Purpose, State};
 use crate::token::Token;
+
+/// For a service that is busy, all pauses of a request together.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Before it is asked again if it does not say when; also where it says at once.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Acts on one endpoint with the observer's token.
 pub(super) struct Observer<'a> {
@@ -83,6 +88,7 @@ impl Observer<'_> {
     ) -> Result<Answer, String> {
         let url = self.endpoint.url_of(path);
         let token = self.token.current().await.map_err(|e| e.to_string())?;
+        let begun = Instant::now();
         let outgoing = Outgoing {
             method,
             verb: None,
@@ -92,8 +98,31 @@ impl Observer<'_> {
             token: Some(&token),
             deadline: self.deadline,
         };
-        let Outcome { answer, exchange } = self.client.send(purpose, self.caller, outgoing).await;
-        log.push(exchange);
-        answer.map_err(|failure| format!("{method} {path}: {failure}"))
+        loop {
+            let sent = self.client.send(purpose, self.caller, outgoing);
+            let Outcome { answer, exchange } = sent.await;
+            log.push(exchange);
+            let answer = answer.map_err(|failure| format!("{method} {path}: {failure}"))?;
+            // Nothing is judged by this answer: whoever is asked to come later does.
+            let Some(pause) = later(&answer) else {
+                return Ok(answer);
+            };
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if pause > PATIENCE.saturating_sub(begun.elapsed()).min(left) {
+                return Ok(answer);
+            }
+            self.client.rest(pause);
+        }
+    }
+}
+
+/// How long the service asks to be left alone (RFC 6585 section 4, RFC 9110 section 15.6.4).
+fn later(answer: &Answer) -> Option<Duration> {
+    let told = answer.header("retry-after").and_then(http::pause);
+    match answer.status {
+        429 => Some(told.unwrap_or(PAUSE).max(PAUSE)),
+        // Without a time it is no more than another error.
+        503 => told.map(|told| told.max(PAUSE)),
+        _ => None,
     }
 }

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -127,7 +126,7 @@ impl IssuerClient {
                 status: response.status().as_u16(),
                 content_type: header("content-type"),
                 location: header("location"),
-                retry_after: header("retry-after").and_then(|text| pause(&text)),
+                retry_after: header("retry-after").and_then(|text| http::pause(&text)),
                 body: Vec::new(),
             };
             while let Some(piece) = response
@@ -149,34 +148,5 @@ impl IssuerClient {
                 humantime::format_duration(self.deadline)
             )),
         }
-    }
-}
-
-/// Seconds, or the time until a date.
-fn pause(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new()
-        .relaxed_weekday(true)
-        .parse_timestamp(text)
-        .ok()?;
-    let left = date.duration_since(Timestamp::now());
-    Some(Duration::try_from(left).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_are_seconds_or_dates() {
-        assert_eq!(pause(" 120 "), Some(Duration::from_secs(120)));
-        assert_eq!(pause("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
-        let far = pause("Fri, 31 Dec 2999 23:59:59 GMT").unwrap();
-        assert!(far > Duration::from_secs(900 * 365 * 24 * 3600), "{far:?}");
-        assert_eq!(pause("-1"), None);
-        assert_eq!(pause("soon"), None);
     }
 }

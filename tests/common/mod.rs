@@ -9,6 +9,7 @@ pub mod delay;
 pub mod fleet;
 pub mod issuer;
 pub mod lab;
+pub mod middle;
 pub mod mytoken;
 pub mod signed;
 pub mod site;

@@ -141,7 +141,7 @@ impl Wire {
                 target: &target,
                 ..raw
             };
-            self.0.manners.long().await;
+            self.0.manners.long(raw.deadline).await;
             let mut outcome = connection
                 .send_within(purpose, caller, raw, &limits, hang_up)
                 .await;
@@ -240,7 +240,7 @@ impl Connection {
         raw: RawRequest<'_>,
     ) -> WireOutcome {
         let manners = Arc::clone(&self.door.manners);
-        let _turn = manners.turn().await;
+        let _turn = manners.turn(raw.deadline).await;
         let limits = self.door.limits.clone();
         self.send_within(purpose, caller, raw, &limits, None).await
     }

@@ -126,8 +126,7 @@ impl Door {
             outcome.exchange.attempts = attempts;
             let pause = match &outcome.answer {
                 Ok(answer) if matches!(answer.status, 429 | 503) => {
-                    let told = answer.header("retry-after").map(str::trim);
-                    let told = told.and_then(|text| text.parse().ok().map(Duration::from_secs));
+                    let told = answer.header("retry-after").and_then(http::pause);
                     told.unwrap_or(Duration::from_secs(1))
                 }
                 _ => return outcome,

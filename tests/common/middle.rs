@@ -1,0 +1,150 @@
+//! Somebody between touchstone and good storage, who answers some requests himself.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum_server::tls_rustls::RustlsConfig;
+use secrecy::ExposeSecret;
+use touchstone::http::client_config;
+use touchstone::model::Trust;
+use touchstone::reference::Storage;
+
+use super::lab::Lab;
+
+/// A request as the one in the middle sees it.
+pub struct Asked {
+    pub method: String,
+    /// Path on the service.
+    pub path: String,
+    /// How often the same was asked before.
+    pub before: usize,
+}
+
+type Answering = dyn Fn(&Asked) -> Option<Response<Body>> + Send + Sync;
+
+/// Stands in front of storage for as long as it lives.
+pub struct Middle {
+    url: String,
+    handle: axum_server::Handle<SocketAddr>,
+    asked: Arc<Mutex<HashMap<(String, String), usize>>>,
+}
+
+impl Middle {
+    /// What `answer` does not answer goes to `storage`.
+    pub fn start(
+        lab: &Lab,
+        storage: &Storage,
+        answer: impl Fn(&Asked) -> Option<Response<Body>> + Send + Sync + 'static,
+    ) -> Self {
+        let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(client_config(&trust).expect("TLS"))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        let asked: Arc<Mutex<HashMap<_, usize>>> = Arc::default();
+        let answer: Arc<Answering> = Arc::new(answer);
+        let origin = storage.url().to_owned();
+        let seen = Arc::clone(&asked);
+        let app = Router::new().fallback(move |request: Request| {
+            let (answer, client, origin) = (Arc::clone(&answer), client.clone(), origin.clone());
+            let request_now = {
+                let key = (
+                    request.method().to_string(),
+                    request.uri().path().to_owned(),
+                );
+                let mut seen = seen.lock().expect("a lock");
+                let before = seen.entry(key.clone()).or_default();
+                *before += 1;
+                Asked {
+                    method: key.0,
+                    path: key.1,
+                    before: *before - 1,
+                }
+            };
+            async move {
+                match answer(&request_now) {
+                    Some(response) => response,
+                    None => forward(&client, &origin, request).await,
+                }
+            }
+        });
+        let certificate = lab.authority.certificate().expect("a certificate");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("a socket");
+        let port = listener.local_addr().expect("an address").port();
+        let handle = axum_server::Handle::new();
+        lab.runtime.block_on(async {
+            let config = RustlsConfig::from_pem(
+                certificate.certificate_pem.into_bytes(),
+                certificate.key_pem.expose_secret().as_bytes().to_vec(),
+            );
+            let config = config.await.expect("TLS");
+            let server = axum_server::from_tcp_rustls(listener, config).expect("a server");
+            tokio::spawn(server.handle(handle.clone()).serve(app.into_make_service()));
+        });
+        Self {
+            url: format!("https://localhost:{port}"),
+            handle,
+            asked,
+        }
+    }
+
+    /// Its URL, without a path.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How many requests with that method came.
+    pub fn count(&self, method: &str) -> usize {
+        let asked = self.asked.lock().expect("a lock");
+        let of_method = asked.iter().filter(|((seen, _), _)| seen == method);
+        of_method.map(|(_, count)| count).sum()
+    }
+}
+
+impl Drop for Middle {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+async fn forward(client: &reqwest::Client, origin: &str, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.expect("a body");
+    let url = format!("{origin}{}", head.uri);
+    let sent = client
+        .request(head.method, url)
+        .headers(passed(&head.headers));
+    let answer = sent.body(body).send().await.expect("the storage answers");
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = passed(answer.headers());
+    *response.body_mut() = Body::from(answer.bytes().await.expect("a body"));
+    response
+}
+
+/// Without those that are for one connection only.
+fn passed(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = headers.clone();
+    for own in ["host", "connection", "content-length", "transfer-encoding"] {
+        headers.remove(own);
+    }
+    headers
+}
+
+/// An answer without a body.
+pub fn answer(status: u16, headers: &[(&'static str, &str)]) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    for (name, value) in headers {
+        let value = value.parse().expect("a value");
+        response.headers_mut().insert(*name, value);
+    }
+    response
+}
