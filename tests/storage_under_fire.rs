@@ -2,12 +2,14 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Response;
 use common::lab::{Ended, Lab, outcomes};
 use common::middle::{Asked, Middle, answer};
+use common::wild::{Act, End, Wild};
 use touchstone::reference::Storage;
 
 /// What came of a run, with how long it took.
@@ -145,4 +147,266 @@ fn storage_that_is_always_busy_is_undecided_and_not_waited_for() {
     }
     assert!(came.took < Duration::from_secs(30), "{:?}", came.took);
     came.expect_nothing_left();
+}
+
+/// Where an exchange can be broken, and how.
+fn troubles() -> Vec<(&'static str, Act)> {
+    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    let say = |text: &str, end| Act::Say(text.as_bytes().to_vec(), end);
+    let second = Duration::from_millis(300);
+    vec![
+        ("reset before the answer", say("", End::Reset)),
+        ("closed before the answer", say("", End::Close)),
+        ("reset in the status line", say("HTTP/1.1 2", End::Reset)),
+        (
+            "reset in the headers",
+            say("HTTP/1.1 200 OK\r\nContent-Le", End::Reset),
+        ),
+        ("reset in the body", say(&(head(100) + "begin"), End::Reset)),
+        ("truncated body", say(&(head(100) + "begin"), End::Close)),
+        (
+            "chunks without end",
+            say(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n",
+                End::Close,
+            ),
+        ),
+        ("silence", say("", End::Hang)),
+        (
+            "one byte of the head at a time",
+            say("HTTP/1.1 200 OK\r\nX: ", End::Again(b"x".to_vec(), second)),
+        ),
+        (
+            "one byte of the body at a time",
+            say(&head(100_000), End::Again(b"x".to_vec(), second)),
+        ),
+        (
+            "an endless body",
+            say(
+                &head(1 << 40),
+                End::Again(vec![b'x'; 1 << 16], Duration::ZERO),
+            ),
+        ),
+        (
+            "endless headers",
+            say(
+                "HTTP/1.1 200 OK\r\n",
+                End::Again(b"X-A: b\r\n".repeat(512), Duration::ZERO),
+            ),
+        ),
+        (
+            "informational answers without end",
+            say(
+                "",
+                End::Again(
+                    b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(64),
+                    Duration::ZERO,
+                ),
+            ),
+        ),
+        (
+            "garbage",
+            say("SSH-2.0-OpenSSH_9.2\r\n\0\x01\x02", End::Close),
+        ),
+        (
+            "HTTP/2",
+            Act::Say(
+                b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64".to_vec(),
+                End::Close,
+            ),
+        ),
+        (
+            "two lengths",
+            say(
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nbegin12",
+                End::Close,
+            ),
+        ),
+        (
+            "a negative length",
+            say("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", End::Close),
+        ),
+        ("a bomb", Act::Say(bomb(), End::Close)),
+    ]
+}
+
+/// What unpacks to a gigabyte: no client of ours unpacks anything.
+fn bomb() -> Vec<u8> {
+    let zeros =
+        b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xed\xc1\x01\x0d\0\0\0\xc2\xa0\xf7Om\x0e7\xa0".repeat(500);
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        zeros.len()
+    );
+    [head.into_bytes(), zeros].concat()
+}
+
+/// A row: what is broken how at which exchange, and the storage behind it.
+struct Row {
+    name: String,
+    storage: Storage,
+    before: Vec<String>,
+    wild: Wild,
+}
+
+/// Those that are an answer, if an odd one: its status and the beginning of its body count.
+const ANSWERS: [&str; 2] = ["an endless body", "a bomb"];
+
+/// Breaks every exchange of that method about the case's file but the first `spared`, in each of these ways.
+fn broken(
+    lab: &Lab,
+    method: &'static str,
+    spared: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Row> {
+    let rows = troubles().into_iter().filter(|(name, _)| wanted(name));
+    rows.map(|(name, act)| {
+        let storage = lab.storage(&[]);
+        let seen = AtomicUsize::new(0);
+        let wild = Wild::start(lab, &storage, move |asked, path| {
+            let hit = asked == method && (method == "OPTIONS" || path.ends_with("/f"));
+            match hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
+                true => act.clone(),
+                false => Act::Pass,
+            }
+        });
+        Row {
+            name: name.replace([' ', '/'], "-").to_lowercase(),
+            before: storage.paths(),
+            storage,
+            wild,
+        }
+    })
+    .collect()
+}
+
+/// Runs the case at all rows in one run; each outcome with its trouble, and how long all took.
+fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, String)>, Duration) {
+    let mut text = String::new();
+    for row in rows {
+        lab.endpoints(
+            &[(&row.name, row.wild.url())],
+            &format!(
+                "    audience: {}\n    limits: {{preflight: 3s, connect: 2s, first-byte: 2s, idle: 1s, case: 8s, body: 65536}}\n",
+                row.storage.url()
+            ),
+        );
+        let one = std::fs::read_to_string(lab.path("endpoints.yaml")).expect("the file");
+        let (head, entry) = one.split_once("endpoints:\n").expect("endpoints");
+        if text.is_empty() {
+            text = format!("{head}endpoints:\n");
+        }
+        text.push_str(entry);
+    }
+    lab.write("endpoints.yaml", &text);
+    let begun = Instant::now();
+    let ended = lab.run(&[&["run", "--case", CASE], more].concat());
+    let took = begun.elapsed();
+    let record = lab.record();
+    let found = rows.iter().map(|row| {
+        let mut results = record["results"].as_array().expect("results").iter();
+        let result = results.find(|result| result["endpoint"] == row.name.as_str());
+        let result = result.expect("a result");
+        let part = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
+        let outcome = format!("{} {}", part("verdict"), part("reason"));
+        (
+            format!("{} ({} times)", row.name, row.wild.broken()),
+            outcome,
+        )
+    });
+    let found = found.collect();
+    (ended, found, took)
+}
+
+/// Whatever breaks for good, the case is undecided in time, says why, and leaves nothing.
+fn undecided(method: &'static str, spared: usize, part: &str, wanted: impl Fn(&str) -> bool) {
+    const OVER: &str = "the time for this case is over";
+    let lab = Lab::new();
+    let rows = broken(&lab, method, spared, wanted);
+    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        assert!(row.wild.broken() > 0, "{trouble}: {outcome}");
+        assert!(outcome.starts_with("error "), "{trouble}: {outcome}");
+        let told = outcome.contains(part) || outcome.contains(OVER);
+        assert!(told, "{trouble}: {outcome}");
+        assert!(outcome.len() < 600, "{trouble}: {outcome}");
+        assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
+    }
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+#[test]
+fn a_broken_preflight_is_an_endpoint_that_is_not_there() {
+    let lab = Lab::new();
+    let rows = broken(&lab, "OPTIONS", 0, |_| true);
+    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        // Whatever can be read as an answer says that somebody is there.
+        let fine = outcome.starts_with("error unreachable: ") || outcome.starts_with("pass");
+        assert!(fine, "{trouble}: {outcome}");
+        assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
+    }
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+#[test]
+fn a_broken_arrangement_decides_nothing() {
+    undecided("PUT", 0, "could not be arranged", |_| true);
+}
+
+#[test]
+fn a_broken_step_decides_nothing() {
+    undecided("PUT", 1, "PUT ", |name| !ANSWERS.contains(&name));
+}
+
+#[test]
+fn a_broken_control_decides_nothing() {
+    undecided("PUT", 2, "the control", |_| true);
+}
+
+#[test]
+fn a_broken_look_at_the_effect_decides_nothing() {
+    undecided("GET", 1, "the effect cannot be seen", |name| {
+        !ANSWERS.contains(&name)
+    });
+}
+
+#[test]
+fn a_broken_teardown_changes_no_verdict_and_is_told() {
+    let lab = Lab::new();
+    let few = ["reset before the answer", "silence", "garbage", "a bomb"];
+    let rows = broken(&lab, "DELETE", 0, |name| few.contains(&name));
+    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    let record = lab.record();
+    let results = record["results"].as_array().expect("results");
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        assert!(outcome.starts_with("pass"), "{trouble}: {outcome}");
+        let result = results.iter().find(|r| r["endpoint"] == row.name.as_str());
+        let told = result.expect("a result")["cleanup"].to_string();
+        let stayed = row.storage.paths() != row.before;
+        // A success that was made up is believed by nobody: the directory does not go, and that is told.
+        assert_eq!(stayed, told.contains(CASE), "{trouble}: {told}");
+    }
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("`touchstone clean`"), "{ended:?}");
+    let names = std::fs::read_dir(lab.path("reports/latest")).expect("reports");
+    let mut names = names.map(|entry| entry.expect("an entry").file_name());
+    assert!(names.any(|name| name.to_string_lossy().starts_with("ledger-")));
+    assert!(took < Duration::from_secs(120), "{took:?}");
+}
+
+#[test]
+fn an_odd_answer_to_a_step_counts_as_what_it_says() {
+    let lab = Lab::new();
+    let rows = broken(&lab, "PUT", 1, |name| ANSWERS.contains(&name));
+    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        // 200 to a write that has to be refused.
+        assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");
+        assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
+    }
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }

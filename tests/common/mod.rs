@@ -15,4 +15,5 @@ pub mod signed;
 pub mod site;
 pub mod trouble;
 pub mod vault;
+pub mod wild;
 pub mod xrootd;

@@ -1,0 +1,177 @@
+//! Somebody between touchstone and good storage, who breaks single exchanges byte by byte.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use touchstone::http::client_config;
+use touchstone::model::Trust;
+use touchstone::reference::Storage;
+
+use super::lab::Lab;
+
+/// What becomes of a connection.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// It goes to the storage.
+    Pass,
+    /// These bytes come instead of an answer, and then this.
+    Say(Vec<u8>, End),
+}
+
+/// How an answer ends.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// Orderly, as far as TCP and TLS can tell.
+    Close,
+    /// With a reset of the connection.
+    Reset,
+    /// Never: nothing more comes.
+    Hang,
+    /// Never: these bytes come again and again, with such a pause between them.
+    Again(Vec<u8>, Duration),
+}
+
+type Acting = dyn Fn(&str, &str) -> Act + Send + Sync;
+
+/// Stands in front of storage for as long as it lives.
+pub struct Wild {
+    url: String,
+    task: JoinHandle<()>,
+    broken: Arc<AtomicUsize>,
+}
+
+impl Wild {
+    /// `act` decides by method and path. Each connection carries one request.
+    pub fn start(
+        lab: &Lab,
+        storage: &Storage,
+        act: impl Fn(&str, &str) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let certificate = lab.authority.certificate().expect("a certificate");
+        let chain = CertificateDer::pem_slice_iter(certificate.certificate_pem.as_bytes());
+        let key = certificate.key_pem.expose_secret().as_bytes();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(
+                chain.collect::<Result<_, _>>().expect("a chain"),
+                PrivateKeyDer::from_pem_slice(key).expect("a key"),
+            )
+            .expect("a server");
+        let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
+        let shared = Arc::new(Shared {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            connector: TlsConnector::from(Arc::new(client_config(&trust).expect("TLS"))),
+            storage: SocketAddr::from(([127, 0, 0, 1], storage.port())),
+            act: Box::new(act),
+            broken: Arc::default(),
+        });
+        let listener = lab
+            .runtime
+            .block_on(TcpListener::bind("127.0.0.1:0"))
+            .expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let broken = Arc::clone(&shared.broken);
+        let task = lab.runtime.spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let shared = Arc::clone(&shared);
+                // Whoever hangs up in the middle is no concern of ours.
+                tokio::spawn(async move { shared.serve(tcp).await.ok() });
+            }
+        });
+        Self {
+            url: format!("https://localhost:{port}"),
+            task,
+            broken,
+        }
+    }
+
+    /// Its URL, without a path.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How many exchanges were broken.
+    pub fn broken(&self) -> usize {
+        self.broken.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Wild {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Shared {
+    acceptor: TlsAcceptor,
+    connector: TlsConnector,
+    storage: SocketAddr,
+    act: Box<Acting>,
+    broken: Arc<AtomicUsize>,
+}
+
+impl Shared {
+    async fn serve(&self, tcp: TcpStream) -> std::io::Result<()> {
+        let mut client = self.acceptor.accept(tcp).await?;
+        let mut request = Vec::new();
+        while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+            if client.read_buf(&mut request).await? == 0 {
+                return Ok(());
+            }
+        }
+        let line = String::from_utf8_lossy(&request).into_owned();
+        let mut words = line.split_whitespace();
+        let method = words.next().unwrap_or_default();
+        let path = words.next().unwrap_or_default();
+        match (self.act)(method, path) {
+            Act::Pass => {
+                let tcp = TcpStream::connect(self.storage).await?;
+                let name = ServerName::try_from("localhost").expect("a name");
+                let mut storage = self.connector.connect(name, tcp).await?;
+                storage.write_all(&alone(&request)).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut storage).await?;
+            }
+            Act::Say(bytes, end) => {
+                self.broken.fetch_add(1, Ordering::SeqCst);
+                client.write_all(&bytes).await?;
+                client.flush().await?;
+                match end {
+                    End::Close => client.shutdown().await?,
+                    End::Reset => client.get_ref().0.set_zero_linger()?,
+                    // Until the other side has enough.
+                    End::Hang => while client.read_buf(&mut request).await? > 0 {},
+                    End::Again(piece, pause) => loop {
+                        client.write_all(&piece).await?;
+                        client.flush().await?;
+                        tokio::time::sleep(pause).await;
+                    },
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The request as the only one of its connection.
+fn alone(request: &[u8]) -> Vec<u8> {
+    let end = request
+        .windows(2)
+        .position(|end| end == b"\r\n")
+        .expect("a request line")
+        + 2;
+    let (line, rest) = request.split_at(end);
+    [line, b"Connection: close\r\n", rest].concat()
+}
