@@ -5,6 +5,7 @@
 //! chance. `TOUCHSTONE_FUZZ=100000` tries so many for each target, `TOUCHSTONE_FUZZ_SEED=7` tries others. What
 //! fails is written to the corpus, and from then on tried each time.
 
+mod common;
 #[path = "fuzz/engine.rs"]
 mod engine;
 #[path = "fuzz/files.rs"]

@@ -330,14 +330,10 @@ async fn the_account_is_asked_that_may_ask() {
 
 /// A storage element that refuses every token that it has seen.
 fn single_use(lab: &Lab) -> Storage {
-    let options = StorageOptions {
-        issuer: lab.issuer.url().to_owned(),
-        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
+    lab.start(StorageOptions {
         single_use: true,
-        ..StorageOptions::default()
-    };
-    let started = Storage::start(&lab.authority, options);
-    lab.runtime.block_on(started).expect("a storage element")
+        ..lab.trusting(lab.issuer.url())
+    })
 }
 
 #[test]
@@ -396,13 +392,7 @@ fn a_whole_run_asks_once_for_each_distinct_token_and_says_so() {
 fn two_vos_with_issuers_of_their_own_are_judged_in_one_run() {
     let lab = Lab::new();
     let one = lab.storage(&[]);
-    let options = StorageOptions {
-        issuer: lab.neighbour.url().to_owned(),
-        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-        ..StorageOptions::default()
-    };
-    let started = Storage::start(&lab.authority, options);
-    let other = lab.runtime.block_on(started).expect("a storage element");
+    let other = lab.start(lab.trusting(lab.neighbour.url()));
     lab.endpoints(&[("one", one.url())], "");
     let mut text = std::fs::read_to_string(lab.path("endpoints.yaml")).expect("a file");
     text.push_str(&format!(

@@ -10,7 +10,7 @@ use common::lab::{Ended, Lab, SECRET, expect_no_secret};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use touchstone::reference::{Storage, StorageOptions};
+use touchstone::reference::Storage;
 
 /// Cases with a few distinct tokens, which make objects.
 const FEW: [&str; 2] = ["capability.read.*", "capability.create.*"];
@@ -117,15 +117,7 @@ impl Site {
             )),
             _ => None,
         });
-        let options = StorageOptions {
-            issuer: server.url(),
-            issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-            ..StorageOptions::default()
-        };
-        let storage = lab
-            .runtime
-            .block_on(Storage::start(&lab.authority, options))
-            .expect("a storage element");
+        let storage = lab.start(lab.trusting(&server.url()));
         Self {
             lab,
             server,

@@ -8,19 +8,16 @@ use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::lab::{Lab, SECRET};
-use secrecy::{ExposeSecret, SecretString};
+use common::sending::Sender;
+use secrecy::ExposeSecret;
 use touchstone::check::issuer::grant;
 use touchstone::config::{Source, load_catalogue, load_inventory};
-use touchstone::http::{Caller, Client, Manners, Outgoing, RawRequest, Wire};
-use touchstone::model::{
-    Answer, Audience, Method, Purpose, SecretRef, Signature, TokenRef, TokenRequest,
-};
+use touchstone::model::{Answer, Audience, Method, SecretRef, Signature, TokenRef, TokenRequest};
 use touchstone::redact::Redactor;
 use touchstone::token::{Broker, Fit, Token, load, tampered};
 
@@ -203,53 +200,13 @@ fn what_was_sent_is_gone_when_dropped() {
         "    limits: {connect: 1s}\n",
     );
     let source = Source::read(&lab.path("endpoints.yaml")).expect("a file");
-    let loaded =
-        load_inventory(&source, &load_catalogue(&[]).expect("suites")).expect("an inventory");
-    let endpoint = &loaded.inventory.endpoints[0];
     drop(port);
     let needle = {
         let text = canary();
-        let redactor = Redactor::default();
-        let secret = SecretString::from(text.as_str());
-        redactor.add(&secret);
-        let token = Token::new(secret, shown());
-        let manners = Arc::new(Manners::new(&endpoint.limits));
-        let client = Client::new(endpoint, &manners, &redactor).expect("a client");
-        let wire = Wire::new(endpoint, &manners, &redactor).expect("a client");
-        let caller = Caller {
-            run: "r",
-            case: "c",
-        };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let url = format!("{}/f", endpoint.area_url());
-        let outgoing = Outgoing {
-            method: Method::Put,
-            verb: None,
-            url: &url,
-            headers: &[],
-            body: Some(b"x"),
-            token: Some(&token),
-            deadline,
-        };
-        let headers = [("Authorization".to_owned(), format!("Bearer {text}"))];
-        let raw = RawRequest {
-            method: Method::Get,
-            verb: "GET",
-            target: "/f",
-            headers: &headers,
-            body: None,
-            tokens: &[&token],
-            expect_continue: false,
-            chunked: false,
-            cut_body_at: None,
-            deadline,
-        };
-        within(async {
-            let sent = client.send(Purpose::Step, caller, outgoing).await;
-            assert!(sent.answer.is_err());
-            let sent = wire.send(Purpose::Step, caller, raw).await;
-            assert!(sent.answer.is_err());
-        });
+        let sender = Sender::new(&source, &text);
+        for (answer, _) in within(sender.send(Method::Put, Some(b"x"))) {
+            assert!(answer.is_err());
+        }
         Needle::of(&text, 8)
     };
     needle.expect_gone("a token that was sent");

@@ -14,7 +14,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use touchstone::reference::{Issuer, IssuerOptions, Storage, StorageOptions};
+use touchstone::reference::{Issuer, IssuerOptions, Storage};
 
 /// A server whose token endpoint gives what `came` says.
 fn answers(server: &ScriptedIssuer, came: Came) {
@@ -113,15 +113,7 @@ impl Site {
             .runtime
             .block_on(Issuer::start(&lab.authority, options))
             .expect("an issuer");
-        let options = StorageOptions {
-            issuer: issuer.url().to_owned(),
-            issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-            ..StorageOptions::default()
-        };
-        let storage = lab
-            .runtime
-            .block_on(Storage::start(&lab.authority, options))
-            .expect("a storage element");
+        let storage = lab.start(lab.trusting(issuer.url()));
         Self { issuer, storage }
     }
 
@@ -296,15 +288,7 @@ fn grant(
 fn two_processes_use_no_refresh_token_twice() {
     let lab = Lab::new();
     let strict = Strict::new(&lab);
-    let options = StorageOptions {
-        issuer: strict.server.url(),
-        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-        ..StorageOptions::default()
-    };
-    let storage = lab
-        .runtime
-        .block_on(Storage::start(&lab.authority, options))
-        .expect("a storage element");
+    let storage = lab.start(lab.trusting(&strict.server.url()));
     lab.write("refresh", "refresh-token-number-0");
     let yaml = "    refresh-token: {file: refresh, id: me, authentication: none}\n";
     write(&lab, &strict.server.url(), storage.url(), yaml);

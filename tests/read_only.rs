@@ -6,8 +6,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::lab::{Lab, verdicts};
-use touchstone::model::{Groups, Tape};
-use touchstone::reference::{Area, Storage, StorageOptions, fault};
+use touchstone::model::Tape;
+use touchstone::reference::{Storage, StorageOptions, fault};
 
 const FILE: &str = "/wlcg/production/run7/raw.dat";
 const CONTENT: &[u8] = b"An existing file of a few dozen bytes, with spaces and a line end.\n";
@@ -23,15 +23,7 @@ fn endpoints(lab: &Lab, storage: &Storage, checksum: u32, more: &str) {
 }
 
 fn storage(lab: &Lab, faults: &[&str]) -> Storage {
-    let options = StorageOptions {
-        issuer: lab.issuer.url().to_owned(),
-        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-        others: vec![Area {
-            path: "/wlcg2".into(),
-            issuer: lab.neighbour.url().to_owned(),
-            issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-            groups: Groups::default(),
-        }],
+    lab.start(StorageOptions {
         faults: faults.iter().filter_map(|name| fault(name)).collect(),
         files: vec![(FILE.into(), CONTENT.to_vec())],
         tape: Some(Tape {
@@ -39,10 +31,8 @@ fn storage(lab: &Lab, faults: &[&str]) -> Storage {
             file: "/nearline/some-file".into(),
         }),
         recorded: true,
-        ..StorageOptions::default()
-    };
-    let started = Storage::start(&lab.authority, options);
-    lab.runtime.block_on(started).expect("a storage element")
+        ..lab.two_areas()
+    })
 }
 
 #[test]

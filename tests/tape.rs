@@ -9,19 +9,15 @@ use touchstone::reference::{Storage, StorageOptions, fault};
 const TRAITS: &str = "    traits:\n      tape: {path: /nearline, file: /nearline/some-file}\n";
 
 fn storage(lab: &Lab, faults: &[&str]) -> Storage {
-    let options = StorageOptions {
-        issuer: lab.issuer.url().to_owned(),
-        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
+    lab.start(StorageOptions {
         tape: Some(Tape {
             path: "/nearline".into(),
             file: "/nearline/some-file".into(),
         }),
         faults: faults.iter().filter_map(|name| fault(name)).collect(),
         recorded: true,
-        ..StorageOptions::default()
-    };
-    let started = Storage::start(&lab.authority, options);
-    lab.runtime.block_on(started).expect("a storage element")
+        ..lab.trusting(lab.issuer.url())
+    })
 }
 
 #[test]

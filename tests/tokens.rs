@@ -20,7 +20,6 @@ use common::lab::{Ended, Lab, expect_no_secret, verdicts};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use touchstone::model::Profile;
-use touchstone::reference::{Storage, StorageOptions};
 use touchstone::report::style::Style;
 use touchstone::report::token::text;
 use touchstone::token::Proof;
@@ -564,15 +563,7 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
     let published = std::fs::read_to_string(public.join("jwks")).expect("keys");
     assert!(!published.contains("\"d\""), "{published}");
 
-    let options = StorageOptions {
-        issuer: url.clone(),
-        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-        ..StorageOptions::default()
-    };
-    let storage = lab
-        .runtime
-        .block_on(Storage::start(&lab.authority, options))
-        .expect("a storage element");
+    let storage = lab.start(lab.trusting(&url));
     // As it is printed, and what it lacks of the laboratory.
     let at = ended
         .stdout

@@ -66,18 +66,14 @@ fn watch(child: &mut Child, begun: Instant) -> u64 {
 }
 
 fn storage(lab: &Lab) -> Storage {
-    let options = StorageOptions {
-        issuer: lab.issuer.url().to_owned(),
-        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
+    lab.start(StorageOptions {
         transfer: TransferOptions {
             idle: PATIENCE * 2,
             total: PATIENCE * 2,
             ..TransferOptions::default()
         },
-        ..StorageOptions::default()
-    };
-    let starting = Storage::start(&lab.authority, options);
-    lab.runtime.block_on(starting).expect("a storage element")
+        ..lab.trusting(lab.issuer.url())
+    })
 }
 
 #[test]

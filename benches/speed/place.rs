@@ -9,10 +9,10 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use touchstone::reference::{Area, Authority, Issuer, IssuerOptions, Storage, StorageOptions};
+use touchstone::reference::{Authority, Issuer, IssuerOptions, Storage, StorageOptions};
 
 use crate::common::delay::Relay;
-use crate::common::lab::SECRET;
+use crate::common::lab::{SECRET, two_areas};
 use crate::common::xrootd::{Xrootd, XrootdOptions};
 use crate::measure::binary;
 
@@ -88,19 +88,10 @@ impl Place {
     /// Starts a reference storage element, and tells its URL. `counted` ones remember their requests.
     pub fn storage(&mut self, counted: bool) -> String {
         let relay = self.relay();
-        let ca = self.authority.ca_pem().to_owned();
         let options = StorageOptions {
             public_port: relay.as_ref().map_or(0, Relay::port),
-            issuer: self.issuer.url().to_owned(),
-            issuer_ca_pem: ca.clone(),
-            others: vec![Area {
-                path: "/wlcg2".into(),
-                issuer: self.neighbour.url().to_owned(),
-                issuer_ca_pem: ca,
-                groups: Default::default(),
-            }],
             recorded: counted,
-            ..StorageOptions::default()
+            ..two_areas(&self.authority, &self.issuer, &self.neighbour)
         };
         let started = Storage::start(&self.authority, options);
         let storage = self.runtime.block_on(started).expect("a storage element");

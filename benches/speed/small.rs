@@ -7,50 +7,65 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::common::delay::Relay;
-use crate::measure::{binary, measure as cost};
+use crate::measure::{Counts, binary, measure as cost};
 use crate::say;
-use crate::table::{Page, milliseconds, seconds};
+use crate::table::{Page, each, milliseconds, seconds};
 
 /// Starts, of which the middle one counts.
 const STARTS: usize = 20;
 
+/// What a proof may take on two cores.
+const PROOF: Duration = Duration::from_secs(120);
+
+/// The demo and the proof, by what a case costs in each.
 pub fn prove(page: &mut Page, quick: bool) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut command = Command::new(binary());
-    command.arg("prove").current_dir(folder.path());
-    if quick {
-        command.args(["--fault", "create-*", "--case", "capability.create.*"]);
-    }
-    let cost = cost(&command);
-    let faults = cost.stdout.lines().find_map(faults);
-    let row = vec![
-        faults.map_or_else(|| "?".into(), |count| count.to_string()),
-        seconds(cost.wall),
-        seconds(cost.cpu),
-        faults.map_or_else(String::new, |count| {
-            format!("{:.1}", f64::from(count) / cost.wall.as_secs_f64())
-        }),
-        format!("{:.0} MB", cost.memory),
-        cost.code.to_string(),
+    let run = |subcommand: &str, more: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args([subcommand, "--report-dir", subcommand]);
+        if quick {
+            command.args(["--case", "capability.create.*"]).args(more);
+        }
+        let cost = cost(command.current_dir(folder.path()));
+        let record = folder.path().join(subcommand).join("run.json");
+        (Counts::read(&record).ran(), cost)
+    };
+    let ran = [
+        ("demo", run("demo", &[])),
+        ("prove", run("prove", &["--fault", "create-*"])),
     ];
+    let rows = ran.each_ref().map(|(name, (cases, cost))| {
+        vec![
+            (*name).to_owned(),
+            cases.to_string(),
+            seconds(cost.wall),
+            seconds(cost.cpu),
+            milliseconds(each(cost.wall, *cases)),
+            format!("{:.0} MB", cost.memory),
+            cost.code.to_string(),
+        ]
+    });
     let header = [
-        "faults",
+        "",
+        "cases that ran",
         "wall",
         "CPU",
-        "faults per second",
+        "a case",
         "memory",
         "exit code",
     ];
-    page.table("prove", &header, &[row]);
-}
-
-/// `775 faults, …`
-fn faults(line: &str) -> Option<u32> {
-    let mut words = line.split_whitespace();
-    let pairs = words.clone().zip(words.by_ref().skip(1));
-    pairs
-        .filter(|(_, word)| word.trim_end_matches([',', ':', ';', '.']) == "faults")
-        .find_map(|(number, _)| number.parse().ok())
+    page.table("Demo and proof", &header, &rows);
+    let [(_, (shown, demo)), (_, (proven, proof))] = &ran;
+    page.note(&format!(
+        "A case of the proof takes {:.2} of what it takes in the demo.",
+        each(proof.wall, *proven).div_duration_f64(each(demo.wall, *shown))
+    ));
+    page.target(
+        "prove",
+        &seconds(PROOF),
+        seconds(proof.wall),
+        proof.wall < PROOF,
+    );
 }
 
 pub fn measure(page: &mut Page, quick: bool) {

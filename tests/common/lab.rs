@@ -68,18 +68,23 @@ impl Lab {
             .iter()
             .map(|name| fault(name).expect("a fault of that name"))
             .collect();
-        let options = StorageOptions {
-            issuer: self.issuer.url().to_owned(),
-            issuer_ca_pem: self.authority.ca_pem().to_owned(),
-            others: vec![Area {
-                path: "/wlcg2".into(),
-                issuer: self.neighbour.url().to_owned(),
-                issuer_ca_pem: self.authority.ca_pem().to_owned(),
-                groups: Groups::default(),
-            }],
+        self.start(StorageOptions {
             faults,
-            ..StorageOptions::default()
-        };
+            ..self.two_areas()
+        })
+    }
+
+    /// The options of a storage element whose two areas trust the lab's issuers.
+    pub fn two_areas(&self) -> StorageOptions {
+        two_areas(&self.authority, &self.issuer, &self.neighbour)
+    }
+
+    /// The options of a storage element that trusts one issuer.
+    pub fn trusting(&self, issuer: &str) -> StorageOptions {
+        trusting(&self.authority, issuer)
+    }
+
+    pub fn start(&self, options: StorageOptions) -> Storage {
         self.runtime
             .block_on(Storage::start(&self.authority, options))
             .expect("a storage element")
@@ -151,6 +156,27 @@ impl Lab {
     /// The newest run record.
     pub fn record(&self) -> Value {
         read_record(&self.path("reports/latest/run.json"))
+    }
+}
+
+fn trusting(authority: &Authority, issuer: &str) -> StorageOptions {
+    StorageOptions {
+        issuer: issuer.to_owned(),
+        issuer_ca_pem: authority.ca_pem().to_owned(),
+        ..StorageOptions::default()
+    }
+}
+
+/// The options of a storage element for /wlcg of one issuer and /wlcg2 of another.
+pub fn two_areas(authority: &Authority, issuer: &Issuer, neighbour: &Issuer) -> StorageOptions {
+    StorageOptions {
+        others: vec![Area {
+            path: "/wlcg2".into(),
+            issuer: neighbour.url().to_owned(),
+            issuer_ca_pem: authority.ca_pem().to_owned(),
+            groups: Groups::default(),
+        }],
+        ..trusting(authority, issuer.url())
     }
 }
 

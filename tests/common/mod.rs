@@ -11,6 +11,7 @@ pub mod issuer;
 pub mod lab;
 pub mod middle;
 pub mod mytoken;
+pub mod sending;
 pub mod signed;
 pub mod site;
 pub mod trouble;

@@ -1,24 +1,22 @@
 //! What storage elements answer.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use touchstone::check::{Ending, ending, localities, markers, properties, read_progress, tape_api};
-use touchstone::config::{Source, load_catalogue, load_inventory};
-use touchstone::http::{Caller, Client, Manners, Outgoing, RawRequest, RedirectPolicy, Step, Wire};
-use touchstone::model::{Answer, Method, Purpose, TokenRef};
-use touchstone::redact::Redactor;
+use touchstone::config::Source;
+use touchstone::http::{RedirectPolicy, Step};
+use touchstone::model::{Answer, Method};
 use touchstone::reference::Authority;
-use touchstone::token::Token;
 use url::Url;
 
+use crate::common::sending::Sender;
 use crate::engine::Target;
 
 fn answer(status: u16, body: &[u8]) -> Answer {
@@ -288,28 +286,7 @@ fn wire() {
         name: "endpoints.yaml".into(),
         text: text.into(),
     };
-    let catalogue = load_catalogue(&[]).expect("the suites");
-    let loaded =
-        load_inventory(&source, &catalogue).unwrap_or_else(|problems| panic!("{problems}"));
-    let endpoint = &loaded.inventory.endpoints[0];
-    let redactor = Redactor::default();
-    let secret = SecretString::from(TOKEN);
-    redactor.add(&secret);
-    let shown = TokenRef {
-        what: "a token".into(),
-        issuer: "https://i.example.org/".into(),
-        jti: None,
-        hash: String::new(),
-        how: String::new(),
-    };
-    let token = Token::new(secret, shown);
-    let manners = Arc::new(Manners::new(&endpoint.limits));
-    let client = Client::new(endpoint, &manners, &redactor).expect("a client");
-    let wire = Wire::new(endpoint, &manners, &redactor).expect("a client");
-    let caller = Caller {
-        run: "r",
-        case: "c",
-    };
+    let sender = Sender::new(&source, TOKEN);
     let target = Target {
         name: "wire",
         seeds: Vec::new(),
@@ -341,37 +318,8 @@ fn wire() {
     };
     target.fuzz(|input| {
         *said.lock().expect("the word") = input.to_vec();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let url = format!("https://localhost:{port}/a/f");
-        let outgoing = Outgoing {
-            method: Method::Get,
-            verb: None,
-            url: &url,
-            headers: &[],
-            body: None,
-            token: Some(&token),
-            deadline,
-        };
-        let ordinary = runtime.block_on(client.send(Purpose::Step, caller, outgoing));
-        let headers = [("Authorization".to_owned(), format!("Bearer {TOKEN}"))];
-        let raw = RawRequest {
-            method: Method::Get,
-            verb: "GET",
-            target: "/a/f",
-            headers: &headers,
-            body: None,
-            tokens: &[&token],
-            expect_continue: false,
-            chunked: false,
-            cut_body_at: None,
-            deadline,
-        };
-        let exact = runtime.block_on(wire.send(Purpose::Step, caller, raw));
         let mut told = String::new();
-        for (ended, exchange) in [
-            (ordinary.answer, ordinary.exchange),
-            (exact.answer, exact.exchange),
-        ] {
+        for (ended, exchange) in runtime.block_on(sender.send(Method::Get, None)) {
             let recorded = serde_json::to_string(&exchange).expect("JSON");
             assert!(!recorded.contains(TOKEN), "{recorded}");
             match ended {

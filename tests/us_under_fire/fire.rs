@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use touchstone::model::Groups;
-use touchstone::reference::{Area, Storage, StorageOptions};
+use touchstone::reference::{Storage, StorageOptions};
 
 use crate::common::lab::{Lab, read_record};
 
@@ -114,21 +113,10 @@ fn arguments<'a>(cases: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn storage(lab: &Lab) -> Storage {
-    let options = StorageOptions {
-        issuer: lab.issuer.url().to_owned(),
-        issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-        others: vec![Area {
-            path: "/wlcg2".into(),
-            issuer: lab.neighbour.url().to_owned(),
-            issuer_ca_pem: lab.authority.ca_pem().to_owned(),
-            groups: Groups::default(),
-        }],
+    lab.start(StorageOptions {
         recorded: true,
-        ..StorageOptions::default()
-    };
-    lab.runtime
-        .block_on(Storage::start(&lab.authority, options))
-        .expect("a storage element")
+        ..lab.two_areas()
+    })
 }
 
 /// The files in `reports` and the folders below it that are, or were to be, ledgers.
