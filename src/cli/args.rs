@@ -208,6 +208,9 @@ pub struct Judging {
     /// For the whole run; teardown comes after it
     #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = duration)]
     pub deadline: Duration,
+    /// Draws where the time went, for https://ui.perfetto.dev or chrome://tracing, and prints the critical path
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

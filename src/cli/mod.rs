@@ -30,14 +30,19 @@ mod serve;
 mod stage;
 mod stop;
 mod token;
+mod trace;
 mod write;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing::Instrument as _;
 
 use args::{Arguments, Command};
 use output::Failed;
+use trace::Trace;
+
+use crate::trace::stretch;
 
 /// What the process says with its exit code.
 pub mod exit {
@@ -80,7 +85,8 @@ pub fn main() -> ExitCode {
         }
     };
     let redactor = crate::redact::Redactor::default();
-    output::log_to_stderr(&redactor);
+    let trace = Trace::of(&arguments.command);
+    output::log_to_stderr(&redactor, trace.as_ref().map(Trace::collector));
     output::redact_panics(&redactor);
     process::raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -95,11 +101,15 @@ pub fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         process::survive_large_files();
-        dispatch(arguments.command, &redactor).await
+        let work = dispatch(arguments.command, &redactor);
+        work.instrument(stretch!("run")).await
     });
     // A name lookup that hangs must not keep the process alive.
     runtime.shutdown_background();
+    // However the run ended, its trace is whole.
+    let drawn = trace.is_none_or(|trace| trace.write(&redactor));
     let (code, message) = match result {
+        Ok(exit::OK) if !drawn => return ExitCode::from(exit::REPORT),
         Ok(code) => return ExitCode::from(code),
         Err(Failed::BrokenPipe) => return ExitCode::from(exit::OK),
         Err(Failed::Interrupted) => (

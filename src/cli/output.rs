@@ -2,13 +2,16 @@
 
 use std::io::{IsTerminal, Write};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::Problems;
 use crate::model::remedy;
 use crate::redact::Redactor;
 use crate::report::style::Style;
 use crate::report::text::{coloured, terminal};
+use crate::trace::{self, Collector};
 
 /// Why a command ends before it has a result of its own.
 #[derive(Debug)]
@@ -115,13 +118,13 @@ fn panicked(redactor: &Redactor, panic: &impl std::fmt::Display) -> String {
     format!("{}\n", terminal(&redactor.text(&panic.to_string())))
 }
 
-/// Sends the log to stderr, through the redactor, whatever crate a line comes from.
-pub fn log_to_stderr(redactor: &Redactor) {
+/// Sends the log to stderr, through the redactor, whatever crate a line comes from; and stretches of time to whoever
+/// collects them.
+pub fn log_to_stderr(redactor: &Redactor, stretches: Option<&Collector>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let style = style_of_stderr();
     let redactor = redactor.clone();
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt::layer()
         .with_ansi(style == Style::Colour)
         // It would panic where stderr is gone.
         .log_internal_errors(false)
@@ -130,6 +133,11 @@ pub fn log_to_stderr(redactor: &Redactor) {
             redactor: redactor.clone(),
             style,
         })
+        .with_filter(trace::only(false))
+        .with_filter(filter);
+    let _ = tracing_subscriber::registry()
+        .with(log)
+        .with(stretches.map(Collector::layer))
         .try_init();
 }
 

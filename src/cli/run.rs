@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use crate::config::Catalogue;
 use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Shard, Verdict};
@@ -16,6 +17,7 @@ use crate::report::text::count;
 use crate::run::event::Event;
 use crate::run::{self, Ledger, Listener, OtherSide, Resources};
 use crate::token::Broker;
+use crate::trace::stretch;
 
 use super::args::{Judging, RunArgs};
 use super::formats::Output;
@@ -165,7 +167,8 @@ pub async fn conclude(
     let memory = memory.filter(|memory| memory.take_in(&mut record));
     let code = exit_code(record.run.interrupted, &record.results);
     // The reports are there even when nobody reads stdout to its end.
-    let written = folder.write(&record, output).await;
+    let writing = folder.write(&record, output);
+    let written = writing.instrument(stretch!("reports")).await;
     if let Some(memory) = memory {
         memory.write_index();
     }
@@ -297,7 +300,8 @@ impl Work<'_> {
             cancel: stop.cancel(),
             deadline: self.deadline,
         };
-        let running = tokio::spawn(run::run(self.plan, resources, sender));
+        let running = run::run(self.plan, resources, sender);
+        let running = tokio::spawn(running.in_current_span());
         while let Some(event) = events.recv().await {
             sink(event);
         }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::AUTHORIZATION;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
@@ -168,6 +169,14 @@ impl Client {
         caller: Caller<'_>,
         outgoing: Outgoing<'_>,
     ) -> Outcome {
+        let stretch = exchange::stretch(purpose, outgoing.method, outgoing.url);
+        let outcome = self.sent(purpose, caller, outgoing);
+        let outcome = outcome.instrument(stretch.clone()).await;
+        exchange::ended(&stretch, &outcome.exchange);
+        outcome
+    }
+
+    async fn sent(&self, purpose: Purpose, caller: Caller<'_>, outgoing: Outgoing<'_>) -> Outcome {
         let _turn = self.manners.turn(outgoing.deadline).await;
         let begun = Instant::now();
         let sent = exchange::Sent {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::model::{Answer, Exchange, Method, Purpose, TokenRef, millis};
 use crate::redact::Redactor;
@@ -84,6 +86,34 @@ pub(super) fn end(
             exchange.response_body = excerpt(&redactor.text(&body), EXCERPT);
         }
         Err(failure) => exchange.error = Some(redactor.text(&failure.reason)),
+    }
+}
+
+/// What a trace calls a request to `target`, a URL or its end: without the query, which may hold a token.
+pub(crate) fn named(method: Method, target: &str) -> String {
+    let target = target.split_once("://").map_or(target, |(_, rest)| {
+        rest.find('/').map_or("/", |path| &rest[path..])
+    });
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    format!("{method} {path}")
+}
+
+/// A request in a trace.
+pub(super) fn stretch(purpose: Purpose, method: Method, target: &str) -> Span {
+    crate::trace::stretch!(
+        "exchange",
+        name = named(method, target),
+        purpose = purpose.as_str(),
+        status = Empty,
+        attempts = Empty
+    )
+}
+
+/// How it ended.
+pub(super) fn ended(stretch: &Span, exchange: &Exchange) {
+    stretch.record("attempts", exchange.attempts);
+    if let Some(status) = exchange.status {
+        stretch.record("status", status);
     }
 }
 

@@ -4,10 +4,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 
 use crate::model::Limits;
+use crate::trace::stretch;
 
 use super::Gate;
+
+/// What a trace calls waiting for it.
+const TURN: &str = "for a request's turn";
 
 /// Keeps to an endpoint's `jobs` and `rate`: so many requests at the same time, and so many in a second. All
 /// clients of an endpoint share it.
@@ -30,7 +35,8 @@ impl Manners {
     /// them there are at the same time, cases bound.
     pub(super) async fn long(&self, deadline: Instant) {
         // Whose time is over finds out when it is sent.
-        let _ = timeout_at(deadline.into(), self.gate.pass()).await;
+        let turn = timeout_at(deadline.into(), self.gate.pass());
+        let _ = turn.instrument(stretch!("queue", name = TURN)).await;
     }
 
     /// Sends nothing for so long, as the service asked.
@@ -45,7 +51,9 @@ impl Manners {
             self.gate.pass().await;
             turn
         };
-        timeout_at(deadline.into(), turn).await.ok().flatten()
+        let turn = timeout_at(deadline.into(), turn);
+        let turn = turn.instrument(stretch!("queue", name = TURN)).await;
+        turn.ok().flatten()
     }
 }
 

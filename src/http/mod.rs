@@ -14,10 +14,14 @@ mod wire;
 use std::error::Error;
 use std::time::Duration;
 
+use tower::util::MapFutureLayer;
+use tracing::Instrument;
+
 use crate::model::Trust;
+use crate::trace::stretch;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
-pub(crate) use exchange::excerpt;
+pub(crate) use exchange::{excerpt, named};
 pub use gate::Gate;
 pub(crate) use gate::pause;
 pub use manners::Manners;
@@ -50,6 +54,10 @@ fn builder(tls: rustls::ClientConfig, connect: Duration) -> reqwest::ClientBuild
         // As curl writes them: some servers still compare header names letter by letter.
         .http1_title_case_headers()
         .connect_timeout(connect)
+        .connector_layer(MapFutureLayer::new(|connecting| {
+            let stretch = stretch!("connect");
+            Instrument::instrument(connecting, stretch)
+        }))
         .user_agent(concat!("touchstone/", env!("CARGO_PKG_VERSION")))
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 
 use crate::check::{self, Judge, Ruling};
 use crate::http;
@@ -21,6 +22,7 @@ use crate::model::{
     Leftover, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
 };
 use crate::token::{Fit, Token, TokenError};
+use crate::trace::stretch;
 
 use macaroon::{Held, Presenting};
 
@@ -86,7 +88,9 @@ pub(super) async fn run(
     script: &Script,
     made: &Mutex<Vec<String>>,
 ) -> Outcome {
-    queue_for_tokens(site, script).await;
+    queue_for_tokens(site, script)
+        .instrument(stretch!("tokens"))
+        .await;
     let limit = Instant::now() + site.plan.endpoint.limits.case;
     let mut running = Running {
         site,
@@ -200,7 +204,7 @@ impl<'a> Running<'a> {
 
     async fn script(&mut self, script: &Script) -> Result<(), Stop> {
         let (mut credentials, timed) = self.credentials(script).await?;
-        self.arrange(script).await?;
+        self.arrange(script).instrument(stretch!("arrange")).await?;
         if timed {
             (credentials, _) = self.credentials(script).await?;
         }
@@ -211,7 +215,8 @@ impl<'a> Running<'a> {
             "asked for"
         );
         for (step, credentials) in script.steps.iter().zip(&credentials) {
-            self.step(step, credentials).await?;
+            let stretch = stretch!("step", name = %step.method, at = %step.at);
+            self.step(step, credentials).instrument(stretch).await?;
         }
         Ok(())
     }
@@ -219,6 +224,11 @@ impl<'a> Running<'a> {
     /// The tokens of all steps, and whether some of them say something about the time. Steps with the
     /// same request have the same token.
     async fn credentials(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {
+        let obtaining = self.obtained(script);
+        obtaining.instrument(stretch!("tokens")).await
+    }
+
+    async fn obtained(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {
         let mut timed = HashMap::new();
         let mut credentials = Vec::new();
         for step in &script.steps {
@@ -542,7 +552,8 @@ impl<'a> Running<'a> {
                 .extend(check::read(judge, step, expect, &known, &answer));
         }
         if step.method.writes() && expect != Expect::Any && (granted || expect.harmless()) {
-            opened |= self.effects(judge, step, expect, &answer).await?;
+            let effects = self.effects(judge, step, expect, &answer);
+            opened |= effects.instrument(stretch!("effects")).await?;
         }
         Ok(opened)
     }
@@ -677,10 +688,13 @@ impl<'a> Running<'a> {
 
     async fn wait(&self, duration: Duration) -> Result<(), String> {
         let until = Instant::now() + duration;
-        tokio::select! {
-            () = tokio::time::sleep_until(until.min(self.deadline).into()) => {}
-            () = self.site.shared.cancel.cancelled() => {}
-        }
+        let waiting = async {
+            tokio::select! {
+                () = tokio::time::sleep_until(until.min(self.deadline).into()) => {}
+                () = self.site.shared.cancel.cancelled() => {}
+            }
+        };
+        waiting.instrument(stretch!("pause")).await;
         self.go_on()
     }
 

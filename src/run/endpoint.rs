@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinSet};
+use tracing::Instrument as _;
 
 use crate::check::Observed;
 use crate::http::{Caller, Client, Wire};
@@ -15,6 +16,7 @@ use crate::model::{
     remedy,
 };
 use crate::token::{Fit, Token};
+use crate::trace::stretch;
 
 use super::Shared;
 use super::case::{self, Outcome, Site, TapeDoor};
@@ -140,7 +142,11 @@ impl Visit {
     /// Preflight, the observer's token, the run's directory.
     async fn prepare(&self, made: &Mutex<Vec<String>>) -> Result<Ready, (NotReady, Option<Ready>)> {
         let plan = self.plan();
-        let first = async { Ok((self.preflight().await?, self.observer().await?)) };
+        let first = async {
+            let reached = self.preflight().instrument(stretch!("preflight")).await?;
+            let observer = self.observer().instrument(stretch!("tokens")).await?;
+            Ok((reached, observer))
+        };
         let ((client, clocks), observer) = tokio::select! {
             ready = first => ready,
             // Nothing is there yet, and nobody waits for silent storage or a silent issuer.
@@ -158,8 +164,8 @@ impl Visit {
                 let token = self
                     .shared
                     .token(&plan.endpoint, request, Fit::AtLeast)
-                    .await;
-                token.ok()
+                    .instrument(stretch!("tokens"));
+                token.await.ok()
             }
             None => None,
         };
@@ -175,7 +181,9 @@ impl Visit {
             clocks,
         };
         if let Some(existing) = &plan.endpoint.traits.read_only {
-            return match existing::read(&self.looking(&ready), existing).await {
+            let looking = self.looking(&ready);
+            let found = existing::read(&looking, existing).instrument(stretch!("arrange"));
+            return match found.await {
                 Ok(found) => {
                     ready.existing = Some(found);
                     Ok(ready)
@@ -184,7 +192,10 @@ impl Visit {
             };
         }
         if plan.endpoint.traits.directories
-            && let Err(problem) = self.root(&ready, made).await
+            && let Err(problem) = self
+                .root(&ready, made)
+                .instrument(stretch!("arrange"))
+                .await
         {
             return Err((problem, Some(ready)));
         }
@@ -305,6 +316,7 @@ impl Visit {
         let limits = &self.plan().endpoint.limits;
         // More of them than requests in a second would only wait for each other, while their time runs.
         let jobs = limits.jobs.min(limits.rate as usize).max(1);
+        let ready_at = Instant::now();
         let mut running = JoinSet::new();
         let mut begun: HashMap<Id, Begun> = HashMap::new();
         let mut waiting = scripts.iter();
@@ -321,10 +333,15 @@ impl Visit {
                     at: Instant::now(),
                     made: Arc::default(),
                 };
+                let stretch = stretch!(
+                    "case",
+                    name = %self.plan().cases[*index].case.id,
+                    waited_ms = start.at.duration_since(ready_at).as_millis()
+                );
                 let task = self
                     .clone()
                     .case(start.clone(), (*script).clone(), Arc::clone(ready));
-                begun.insert(running.spawn(task).id(), start);
+                begun.insert(running.spawn(task.instrument(stretch)).id(), start);
             }
             let Some(ended) = running.join_next_with_id().await else {
                 return;
@@ -404,6 +421,7 @@ impl Visit {
         };
         cleaner
             .remove(made.iter().map(String::as_str), Some(ledger))
+            .instrument(stretch!("teardown"))
             .await
     }
 

@@ -22,10 +22,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::model::{Endpoint, Plan, TokenRequest, millis};
 use crate::redact::Redactor;
 use crate::token::{Broker, Fit, Token, TokenError};
+use crate::trace::stretch;
 
 pub use cancel::{Cancel, Canceller};
 pub use ledger::{Account, BEGUN, Ledger, LedgerError, Remaining};
@@ -39,6 +41,8 @@ use partner::Partners;
 
 /// Endpoints at the same time, so that a large fleet does not run out of sockets.
 const ENDPOINTS: usize = 32;
+/// What a trace calls waiting for that.
+const ENTRY: &str = "for other endpoints";
 
 /// Everything that a run needs beside its plan.
 pub struct Resources {
@@ -114,21 +118,26 @@ pub async fn run(
                 .entry(name)
                 .or_insert_with(|| Arc::new(Semaphore::new(1))),
         );
-        endpoints.spawn(async move {
+        let stretch = stretch!("endpoint", name = %planned.endpoint.name);
+        let work = async move {
             // The addresses of an endpoint take turns: its limits are for all of them together. No semaphore is
             // ever closed.
-            let _turn = turn.acquire_owned().await;
-            let _permit = room.acquire_owned().await;
+            let entry = async { (turn.acquire_owned().await, room.acquire_owned().await) };
+            let _entry = entry.instrument(stretch!("queue", name = ENTRY)).await;
             endpoint::run(&shared, index).await;
-        });
+        };
+        endpoints.spawn(work.instrument(stretch));
     }
     for index in 0..plan.issuers.len() {
         let (shared, room) = (Arc::clone(&shared), Arc::clone(&room));
-        endpoints.spawn(async move {
+        let stretch = stretch!("issuer", name = %plan.issuers[index].issuer.name);
+        let work = async move {
             // The semaphore is never closed.
-            let _permit = room.acquire_owned().await;
+            let entry = room.acquire_owned();
+            let _entry = entry.instrument(stretch!("queue", name = ENTRY)).await;
             issuer::run(&shared, index).await;
-        });
+        };
+        endpoints.spawn(work.instrument(stretch));
     }
     while let Some(ended) = endpoints.join_next().await {
         if let Err(error) = ended {

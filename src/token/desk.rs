@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
+use tracing::Instrument as _;
 
 use crate::model::{Account, Issuer, IssuerUse, Means, Signature, TokenRef, TokenRequest};
 use crate::redact::Redactor;
@@ -21,6 +22,7 @@ use super::mint::{Mint, alterations};
 use super::rest::Rest;
 use super::{BrokerError, Fit, LIFE, Refusal, Source, Token, TokenError, load, source};
 use crate::http::Gate;
+use crate::trace::stretch;
 
 /// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -161,11 +163,13 @@ impl Desk {
         let mut pause = FIRST_PAUSE;
         let mut times = 0;
         loop {
-            self.gate.pass().await;
+            let turn = stretch!("queue", name = "for the issuer's rate");
+            self.gate.pass().instrument(turn).await;
             alone()?;
             self.requests.fetch_add(1, Ordering::Relaxed);
             times += 1;
-            let mut error = match source.obtain(request).await {
+            let asking = stretch!("token", name = %self.issuer.name, asked = %request);
+            let mut error = match source.obtain(request).instrument(asking).await {
                 Err(error) => error,
                 token => return Ok(token),
             };

@@ -107,6 +107,8 @@ fn reports_that_find_no_room_are_told_one_by_one_and_the_others_written() {
         &named,
         "--history",
         "full/history",
+        "--trace",
+        "full/trace.json",
     ];
     let ended = on_disk(&fire, "size=16k", FILL, &more);
     let mut parts: Vec<_> = formats
@@ -114,6 +116,8 @@ fn reports_that_find_no_room_are_told_one_by_one_and_the_others_written() {
         .map(|name| format!("cannot write full/{name}.x: "))
         .collect();
     parts.push("Later runs will not know of this one".into());
+    parts.push("cannot write the trace full/trace.json: No space left on device".into());
+    parts.push("choose another file with --trace".into());
     let parts: Vec<_> = parts.iter().map(String::as_str).collect();
     let ended = ended.expect(4, &parts);
     assert!(

@@ -9,6 +9,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tracing::Instrument as _;
 use url::{Host, Url};
 
 use crate::http::client::Failure;
@@ -16,6 +17,7 @@ use crate::http::redirect::RedirectPolicy;
 use crate::http::{Manners, TlsError, cause, client_config};
 use crate::model::{Endpoint, Limits};
 use crate::redact::Redactor;
+use crate::trace::stretch;
 
 use super::link::Link;
 
@@ -138,6 +140,7 @@ impl Door {
             let tls = self.tls.connect(self.name.clone(), tcp).await;
             Link::new(tls.map_err(|error| cause(&error))?).await
         };
+        let opening = opening.instrument(stretch!("connect"));
         match timeout(self.limits.connect.min(most), opening).await {
             Err(_) => Err(self.failure("no connection in time".into(), false)),
             Ok(Err(reason)) => Err(self.failure(format!("no connection: {reason}"), true)),

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
@@ -141,10 +142,15 @@ impl Wire {
                 target: &target,
                 ..raw
             };
-            self.0.manners.long(raw.deadline).await;
-            let mut outcome = connection
-                .send_within(purpose, caller, raw, &limits, hang_up)
-                .await;
+            let stretch = exchange::stretch(purpose, raw.method, raw.target);
+            let sent = async {
+                self.0.manners.long(raw.deadline).await;
+                connection
+                    .send_within(purpose, caller, raw, &limits, hang_up)
+                    .await
+            };
+            let mut outcome = sent.instrument(stretch.clone()).await;
+            exchange::ended(&stretch, &outcome.exchange);
             connection.close().await;
             let first = url.get_or_insert_with(|| outcome.exchange.url.clone());
             outcome.exchange.url.clone_from(first);
@@ -239,10 +245,16 @@ impl Connection {
         caller: Caller<'_>,
         raw: RawRequest<'_>,
     ) -> WireOutcome {
-        let manners = Arc::clone(&self.door.manners);
-        let _turn = manners.turn(raw.deadline).await;
-        let limits = self.door.limits.clone();
-        self.send_within(purpose, caller, raw, &limits, None).await
+        let stretch = exchange::stretch(purpose, raw.method, raw.target);
+        let sent = async {
+            let manners = Arc::clone(&self.door.manners);
+            let _turn = manners.turn(raw.deadline).await;
+            let limits = self.door.limits.clone();
+            self.send_within(purpose, caller, raw, &limits, None).await
+        };
+        let outcome = sent.instrument(stretch.clone()).await;
+        exchange::ended(&stretch, &outcome.exchange);
+        outcome
     }
 
     async fn send_within(

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::http;
 use crate::model::{Answer, Exchange, Issuer, Method, Purpose, millis};
 use crate::redact::Redactor;
 use crate::token::Gate;
+use crate::trace::stretch;
 
 /// Larger than any answer of an issuer that makes sense.
 const LARGEST: usize = 256 * 1024;
@@ -141,14 +143,23 @@ impl Door {
     }
 
     async fn once(&self, outgoing: &Outgoing<'_>) -> Outcome {
-        let passed = tokio::time::timeout_at(outgoing.deadline.into(), self.gate.pass()).await;
+        let turn = tokio::time::timeout_at(outgoing.deadline.into(), self.gate.pass());
+        let passed = turn
+            .instrument(stretch!("queue", name = "for a request's turn"))
+            .await;
         let begun = Instant::now();
         let mut exchange = self.record(outgoing);
         let left = outgoing.deadline.saturating_duration_since(begun);
         let limit = self.answer.min(left);
         let result = match passed {
             Err(_) => Err("the case took too long".to_owned()),
-            Ok(()) => match tokio::time::timeout(limit, self.exchange(outgoing)).await {
+            Ok(()) => match tokio::time::timeout(limit, self.exchange(outgoing))
+                .instrument(stretch!(
+                    "request",
+                    name = http::named(outgoing.method, outgoing.url)
+                ))
+                .await
+            {
                 Ok(result) => result,
                 Err(_) => Err(format!(
                     "no whole answer within {}",

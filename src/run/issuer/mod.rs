@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::task::{Id, JoinSet};
+use tracing::Instrument as _;
 
 use crate::model::{
     Action, Answer, CaseResult, Exchange, IssuerPlan, Method, Purpose, Verdict, millis,
 };
 use crate::token::Gate;
+use crate::trace::stretch;
 
 use super::Shared;
 use super::case::Outcome;
@@ -207,8 +209,9 @@ impl Visit {
                     self.finish(*index, ended(Verdict::Error, reason), Duration::ZERO);
                     continue;
                 }
+                let stretch = stretch!("case", name = %self.plan().cases[*index].case.id);
                 let task = self.clone().case(*index, Arc::clone(site));
-                let id = running.spawn(task).id();
+                let id = running.spawn(task.instrument(stretch)).id();
                 begun.insert(id, (*index, Instant::now()));
             }
             let Some(ended_task) = running.join_next_with_id().await else {
