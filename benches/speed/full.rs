@@ -40,11 +40,11 @@ pub fn measure(page: &mut Page, round_trip: Option<Duration>, quick: bool) {
         let gently = usize::from(software == Software::Xrootd);
         for (how, tokens) in &ways[..=gently] {
             let tokens = *tokens;
-            let near = run(software, round_trip, tokens, cases);
+            let near = run(software, round_trip, tokens, cases, &[]);
             // Without a delay nothing stands between that could count, so that it runs again behind relays.
             let counted = match (round_trip, tokens) {
                 (Some(_), _) | (None, Tokens::Asked { .. }) => None,
-                _ => Some(run(software, Some(Duration::ZERO), tokens, cases)),
+                _ => Some(run(software, Some(Duration::ZERO), tokens, cases, &[])),
             };
             let connections = counted.as_ref().unwrap_or(&near).connections;
             let count = |number: usize| match number {
@@ -94,6 +94,12 @@ pub fn measure(page: &mut Page, round_trip: Option<Duration>, quick: bool) {
         "to issuer",
     ];
     page.table(&format!("All cases, one endpoint, {far}"), &header, &rows);
+    // Drawing it costs something: another run.
+    let trace = ["--trace", "trace.json"];
+    let drawn = run(Software::Reference, round_trip, Tokens::Made, cases, &trace);
+    let told = drawn.cost.stderr;
+    let path = told.find("critical path").unwrap_or(told.len());
+    page.verbatim("Reference SE, key of a test issuer:", &told[path..]);
 }
 
 struct Ran {
@@ -103,14 +109,20 @@ struct Ran {
     connections: (usize, usize),
 }
 
-fn run(software: Software, round_trip: Option<Duration>, tokens: Tokens, cases: &[&str]) -> Ran {
+fn run(
+    software: Software,
+    round_trip: Option<Duration>,
+    tokens: Tokens,
+    cases: &[&str],
+    more: &[&str],
+) -> Ran {
     let mut place = Place::new(round_trip);
     let url = match software {
         Software::Reference => place.storage(false),
         Software::Xrootd => place.xrootd(),
     };
     place.endpoints(&[("se".to_owned(), url)], tokens);
-    let cost = cost(&place.run(cases));
+    let cost = cost(place.run(cases).args(more));
     let ended = [0, 1, 3].contains(&cost.code);
     assert!(ended, "exit code {}: {}", cost.code, cost.stderr);
     Ran {

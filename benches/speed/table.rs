@@ -21,6 +21,15 @@ impl Page {
         say(&format!("{text}\n"));
     }
 
+    /// What a program has printed, as it is.
+    pub fn verbatim(&self, title: &str, text: &str) {
+        say(&format!("{title}\n"));
+        for line in text.lines() {
+            say(&format!("    {line}"));
+        }
+        say("");
+    }
+
     /// A table; all columns but the first are numbers.
     pub fn table(&self, title: &str, header: &[&str], rows: &[Vec<String>]) {
         say(&match self.markdown {

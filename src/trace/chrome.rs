@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::critical::whose;
-use super::{Path, Stretch};
+use super::{Path, Stretch, waiting};
 
 /// The row of the critical path, and of what belongs to no endpoint.
 const OWN: usize = 0;
@@ -44,8 +44,7 @@ pub fn chrome(stretches: &[Stretch], path: &Path) -> Result<String, serde_json::
     let mut events = vec![named(OWN, "touchstone")];
     events.push(thread(OWN, 0, "critical path"));
     for leg in &path.legs {
-        let stretch = &stretches[leg.stretch];
-        let mut drawn = event(stretch, leg.begin, leg.end, OWN, 0);
+        let mut drawn = event(stretches, leg.stretch, (leg.begin, leg.end), OWN, 0);
         drawn.args.insert("of", whose(stretches, leg.stretch));
         events.push(drawn);
     }
@@ -72,18 +71,20 @@ pub fn chrome(stretches: &[Stretch], path: &Path) -> Result<String, serde_json::
         place[index] = lane;
         // The first thread of the first process is the path.
         let tid = if process == OWN { lane + 1 } else { lane };
-        events.push(event(stretch, stretch.begin, stretch.end, process, tid));
+        let time = (stretch.begin, stretch.end);
+        events.push(event(stretches, index, time, process, tid));
     }
     serde_json::to_string(&Document { unit: "ms", events })
 }
 
 fn event<'a>(
-    stretch: &'a Stretch,
-    begin: Duration,
-    end: Duration,
+    stretches: &'a [Stretch],
+    index: usize,
+    (begin, end): (Duration, Duration),
     pid: usize,
     tid: usize,
 ) -> Event<'a> {
+    let stretch = &stretches[index];
     let mut args: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in &stretch.fields {
         args.insert(name, value.clone());
@@ -93,7 +94,7 @@ fn event<'a>(
     }
     Event {
         name: stretch.label(),
-        cat: stretch.waiting().as_str(),
+        cat: waiting(stretches, index).as_str(),
         ph: "X",
         ts: begin.as_micros(),
         dur: Some(end.as_micros().saturating_sub(begin.as_micros())),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Stretch, Waiting};
+use super::{Stretch, Waiting, waiting};
 
 /// Lines of the text; what is more is told in one.
 const LINES: usize = 12;
@@ -100,7 +100,7 @@ impl Path {
             if let Some(line) = lines.last_mut() {
                 let took = leg.end.saturating_sub(leg.begin);
                 line.took += took;
-                *line.on.entry(stretches[leg.stretch].waiting()).or_default() += took;
+                *line.on.entry(waiting(stretches, leg.stretch)).or_default() += took;
             }
         }
         let mut text = format!("critical path, {}:\n", seconds(total(&lines)));

@@ -78,22 +78,24 @@ impl Stretch {
         self.end.saturating_sub(self.begin)
     }
 
-    /// On whom it waits.
-    pub fn waiting(&self) -> Waiting {
-        match self.kind {
-            "exchange" | "connect" => Waiting::Storage,
-            "tokens" | "token" | "request" => Waiting::Issuer,
-            "queue" => Waiting::Queue,
-            "pause" => Waiting::Pause,
-            _ => Waiting::Own,
-        }
-    }
-
     /// What it is called where its parent is not seen.
     pub fn label(&self) -> String {
         match self.name.is_empty() {
             true => self.kind.to_owned(),
             false => format!("{} {}", self.kind, self.name),
         }
+    }
+}
+
+/// On whom a stretch waits; a connection is opened for the sake of what it is within.
+fn waiting(stretches: &[Stretch], index: usize) -> Waiting {
+    let stretch = &stretches[index];
+    match (stretch.kind, stretch.parent) {
+        ("connect", Some(parent)) => waiting(stretches, parent),
+        ("exchange", _) => Waiting::Storage,
+        ("tokens" | "token" | "request", _) => Waiting::Issuer,
+        ("queue", _) => Waiting::Queue,
+        ("pause", _) => Waiting::Pause,
+        _ => Waiting::Own,
     }
 }
