@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::xrootd;
 use crate::measure::{Cost, Counts, measure as cost};
 use crate::place::{Place, Tokens};
-use crate::table::{Page, each, milliseconds, seconds};
+use crate::table::{Page, TRACE, each, milliseconds, seconds};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Software {
@@ -95,11 +95,8 @@ pub fn measure(page: &mut Page, round_trip: Option<Duration>, quick: bool) {
     ];
     page.table(&format!("All cases, one endpoint, {far}"), &header, &rows);
     // Drawing it costs something: another run.
-    let trace = ["--trace", "trace.json"];
-    let drawn = run(Software::Reference, round_trip, Tokens::Made, cases, &trace);
-    let told = drawn.cost.stderr;
-    let path = told.find("critical path").unwrap_or(told.len());
-    page.verbatim("Reference SE, key of a test issuer:", &told[path..]);
+    let drawn = run(Software::Reference, round_trip, Tokens::Made, cases, &TRACE);
+    page.critical_path("reference SE, key of a test issuer", &drawn.cost.stderr);
 }
 
 struct Ran {

@@ -10,7 +10,7 @@ use crate::common::xrootd;
 use crate::measure::{Cost, Counts, measure as cost};
 use crate::place::{Place, Tokens};
 use crate::serial;
-use crate::table::{Page, seconds};
+use crate::table::{Page, TRACE, seconds};
 
 /// In the order of the reference suite's tests.
 const CASES: [&str; 32] = [
@@ -109,6 +109,9 @@ pub fn measure(page: &mut Page, round_trip: Option<Duration>, quick: bool) {
         serial.same,
         serial.requests
     ));
+    // The file still gives the key of the test issuer.
+    let drawn = cost(place.run(cases).args(TRACE));
+    page.critical_path("key of a test issuer", &drawn.stderr);
     let least = if round_trip.is_some() { 20.0 } else { 40.0 };
     for (name, cost) in [
         ("5 tokens per second", &polite),

@@ -2,6 +2,9 @@
 
 use crate::say;
 
+/// Arguments of a run whose critical path is to be told.
+pub const TRACE: [&str; 2] = ["--trace", "trace.json"];
+
 /// What is printed, section by section, and which targets were reached.
 pub struct Page {
     markdown: bool,
@@ -21,10 +24,11 @@ impl Page {
         say(&format!("{text}\n"));
     }
 
-    /// What a program has printed, as it is.
-    pub fn verbatim(&self, title: &str, text: &str) {
-        say(&format!("{title}\n"));
-        for line in text.lines() {
+    /// What a run with [`TRACE`] has told of its critical path on stderr.
+    pub fn critical_path(&self, of: &str, stderr: &str) {
+        let path = stderr.find("critical path").unwrap_or(stderr.len());
+        say(&format!("{of}:\n"));
+        for line in stderr[path..].lines() {
             say(&format!("    {line}"));
         }
         say("");

@@ -136,7 +136,7 @@ impl Output {
                 Some(to) => output.add(choice.format, to.clone())?,
                 None if name == NAGIOS => output.add(choice.format, To::Stdout)?,
                 None if folder => output.add_to_folder(choice.format),
-                None if choices.len() == 1 && matches!(choice.format.made, Made::One(_)) => {
+                None if choices.len() == 1 && choice.format.single() => {
                     output.add(choice.format, To::Stdout)?;
                 }
                 None => {
@@ -206,13 +206,19 @@ impl Output {
         let mut written = true;
         if let Some(folder) = folder {
             for format in &self.folder {
-                written &= write::reports(folder, format.files(record));
+                written &= match format.made {
+                    Made::Streamed(stream) => {
+                        write::streamed(&folder.join(format.file), record, stream)
+                    }
+                    Made::One(_) | Made::Each(_) => write::reports(folder, format.files(record)),
+                };
             }
         }
         for (format, path) in &self.paths {
             written &= match format.made {
                 Made::Each(files) => write::reports(path, files(record)),
-                Made::One(_) if is_pipe(path) => to_pipe(format, path, record).await,
+                _ if is_pipe(path) => to_pipe(format, path, record).await,
+                Made::Streamed(stream) => write::streamed(path, record, stream),
                 Made::One(make) => write::reports(
                     path.parent().unwrap_or(Path::new("")),
                     vec![File {
@@ -239,12 +245,11 @@ impl Output {
             output::result(&report::failures::write(record, style))?;
             output::result(&report::table::write(record, style))?;
         }
-        let Some((format, Made::One(make))) = self.stdout.map(|format| (format, format.made))
-        else {
+        let Some(format) = self.stdout else {
             return Ok(code);
         };
         let health = nagios::health(record);
-        match make(record) {
+        match format.text(record) {
             Ok(text) if self.plugin() && !written && health == report::health::Health::Ok => {
                 let reason = "a report could not be written, see stderr; otherwise ";
                 output::result(&format!("UNKNOWN - {reason}{text}"))?;
@@ -271,18 +276,18 @@ fn unfit(format: &Format, path: &Path) -> Option<String> {
             "{shown} is no folder, and there is a file for each endpoint"
         )),
         (Made::Each(_), _) => None,
-        (Made::One(_), None) if path.file_name().is_none() || ends_as_folder(path) => {
+        (_, None) if path.file_name().is_none() || ends_as_folder(path) => {
             Some(format!("{shown} names no file"))
         }
-        (Made::One(_), Some(kind)) if kind.is_dir() => Some(format!(
+        (_, Some(kind)) if kind.is_dir() => Some(format!(
             "{shown} is a folder; name a file, for instance {}",
             path.join(format.file).display()
         )),
-        (Made::One(_), Some(kind)) if !kind.is_file() && !kind.is_fifo() => Some(format!(
+        (_, Some(kind)) if !kind.is_file() && !kind.is_fifo() => Some(format!(
             "{shown} is neither a file nor a pipe; for stdout give `{}=-`",
             format.name
         )),
-        (Made::One(_), _) => None,
+        _ => None,
     }
 }
 

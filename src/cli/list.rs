@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::config::Catalogue;
 use crate::model::Clause;
 use crate::reference;
-use crate::report::{FORMATS, Made};
+use crate::report::FORMATS;
 
 use super::args::{Files, Format, ListArgs, Listed, Target};
 use super::coverage::Coverage;
@@ -215,9 +215,9 @@ fn faults() -> Listing {
 }
 
 fn formats() -> Listing {
-    let file = |format: &crate::report::Format| match format.made {
-        Made::One(_) => format.file.to_owned(),
-        Made::Each(_) => format!("{}/", format.file),
+    let file = |format: &crate::report::Format| match format.single() {
+        true => format.file.to_owned(),
+        false => format!("{}/", format.file),
     };
     let when = |usual| if usual { "always" } else { "when named" };
     Listing {

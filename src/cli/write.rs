@@ -2,15 +2,16 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tempfile::NamedTempFile;
 
 use crate::model::RunRecord;
-use crate::report::{File, FormatError, json};
+use crate::report::{File, FormatError, Stream, json};
 
 use super::output;
 
@@ -18,6 +19,9 @@ use super::output;
 const TURN: Duration = Duration::from_secs(10);
 /// Between two looks whether it has.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Bytes that are written at a time.
+const BUFFER: usize = 256 << 10;
 
 /// The link beside the folders of runs that points to the newest.
 const LATEST: &str = "latest";
@@ -85,15 +89,32 @@ pub fn write_secret(path: &Path, secret: &SecretString) -> Result<(), WriteError
     write_as(path, secret.expose_secret().as_bytes(), 0o600)
 }
 
+/// Writes a report piece by piece, into a folder that is made if it is missing.
+pub fn write_stream(path: &Path, record: &RunRecord, stream: Stream) -> Result<(), WriteError> {
+    create_folder(folder_of(path))?;
+    write_with(path, 0o666, |to| stream(record, to))
+}
+
 fn write_as(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    replace(folder, path, content, mode).map_err(|source| WriteError::File {
+    write_with(path, mode, |to| to.write_all(content))
+}
+
+fn write_with(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    replace(folder_of(path), path, mode, fill).map_err(|source| WriteError::File {
         path: path.to_owned(),
         source,
     })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Writes each of the files into `folder`, which is made if it is missing. One that fails does not
@@ -127,6 +148,15 @@ pub fn reports(folder: &Path, files: Vec<File>) -> bool {
     written
 }
 
+/// Writes a report piece by piece, tells if that fails, and says whether it is there.
+pub fn streamed(path: &Path, record: &RunRecord, stream: Stream) -> bool {
+    let written = write_stream(path, record, stream);
+    if let Err(error) = &written {
+        output::problem(&error.to_string());
+    }
+    written.is_ok()
+}
+
 /// Waits until no other run writes its reports into `folder`, for a while; they stay away for as long as the file lives.
 pub async fn turn(folder: &Path) -> Option<fs::File> {
     create_folder(folder).ok()?;
@@ -143,12 +173,11 @@ pub async fn turn(folder: &Path) -> Option<fs::File> {
 /// Puts the record of a run somewhere else when its folder does not take it, and tells where.
 pub fn keep_record(record: &RunRecord) {
     let kept = || {
-        let content = json::write(record).map_err(io::Error::other)?;
         let mut file = tempfile::Builder::new()
             .prefix(&format!("touchstone-{}-", record.run.id))
             .suffix(".json")
             .tempfile()?;
-        file.write_all(content.as_bytes())?;
+        fill(&mut file, |to| json::stream(record, to))?;
         let (_, path) = file.keep()?;
         io::Result::Ok(path)
     };
@@ -171,16 +200,30 @@ pub fn point_latest(run: &Path) -> Result<(), WriteError> {
     link(parent, run.file_name(), &path).map_err(|source| WriteError::Latest { path, source })
 }
 
-fn replace(folder: &Path, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+fn replace(
+    folder: &Path,
+    path: &Path,
+    mode: u32,
+    content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .prefix(".touchstone-")
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder)?;
-    file.write_all(content)?;
+    fill(&mut file, content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     // Without this the new name may be gone after a power cut.
     fs::File::open(folder)?.sync_all()
+}
+
+fn fill(
+    file: &mut NamedTempFile,
+    content: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(BUFFER, file);
+    content(&mut file)?;
+    file.flush()
 }
 
 fn link(parent: &Path, target: Option<&OsStr>, path: &Path) -> io::Result<()> {

@@ -1,24 +1,102 @@
 //! The run record as JSON, and back.
 
+use std::io;
+
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize as _};
+use serde_json::ser::{Formatter, PrettyFormatter};
+use serde_json::{Serializer, Value};
 
-use crate::model::{RECORD_SCHEMA, RunRecord};
+use crate::model::{RECORD_SCHEMA, RunRecord, steering};
 
 use super::FormatError;
-use super::text::{self, line};
+use super::text::line;
 
 /// What the record is called in the folder of its run.
 pub const FILE: &str = "run.json";
 
 /// The record as pretty JSON; its fields stand in the order of the type.
 pub fn write(record: &RunRecord) -> Result<String, FormatError> {
-    serde_json::to_string_pretty(record)
-        .map(|json| text::json(json) + "\n")
-        .map_err(|error| FormatError::new("JSON", error))
+    let mut json = Vec::new();
+    stream(record, &mut json).map_err(|error| FormatError::new("JSON", error))?;
+    String::from_utf8(json).map_err(|error| FormatError::new("JSON", error))
+}
+
+/// The same, piece by piece: that of a fleet is much larger than what is kept in memory for it.
+///
+/// # Errors
+/// Those of `to`.
+pub fn stream(record: &RunRecord, mut to: &mut dyn io::Write) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(&mut to, Harmless(PrettyFormatter::new()));
+    record.serialize(&mut serializer)?;
+    to.write_all(b"\n")
+}
+
+/// Escapes what would steer a terminal; outside of strings JSON has none (RFC 8259 section 7).
+struct Harmless<'a>(PrettyFormatter<'a>);
+
+impl Formatter for Harmless<'_> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, steers)) = rest.char_indices().find(|&(_, c)| steering(c)) {
+            to.write_all(&rest.as_bytes()[..at])?;
+            for unit in steers.encode_utf16(&mut [0; 2]) {
+                write!(to, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + steers.len_utf8()..];
+        }
+        to.write_all(rest.as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.begin_array(to)
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_array(to)
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_array_value(to, first)
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_array_value(to)
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.begin_object(to)
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_object(to)
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_object_key(to, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(to)
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_object_value(to)
+    }
 }
 
 /// The JSON Schema of the record (draft 2020-12). Members that it does not name are allowed: later versions may add some.

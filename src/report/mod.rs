@@ -7,6 +7,8 @@
 //! To add one, write one file with a function from the record to text, and name it in [`FORMATS`]. Text that came
 //! from a server passes [`text`] on its way, because it may hold anything.
 
+use std::io;
+
 use crate::model::RunRecord;
 
 pub mod badge;
@@ -62,9 +64,14 @@ pub struct Format {
 pub enum Made {
     /// As one text.
     One(fn(&RunRecord) -> Result<String, FormatError>),
+    /// As one text, piece by piece, for it may be larger than the record in memory.
+    Streamed(Stream),
     /// As a file for each endpoint; their names are relative to the folder.
     Each(fn(&RunRecord) -> Vec<File>),
 }
+
+/// Writes a report.
+pub type Stream = fn(&RunRecord, &mut dyn io::Write) -> io::Result<()>;
 
 /// Every format, in the order of the documentation.
 pub const FORMATS: &[Format] = &[
@@ -73,7 +80,7 @@ pub const FORMATS: &[Format] = &[
         about: "the run record itself: all other formats are made from it",
         file: json::FILE,
         usual: true,
-        made: Made::One(json::write),
+        made: Made::Streamed(json::stream),
     },
     Format {
         name: "junit",
@@ -165,10 +172,6 @@ impl Format {
     /// Its files, named relative to the folder of the run.
     pub fn files(&self, record: &RunRecord) -> Vec<File> {
         match self.made {
-            Made::One(write) => vec![File {
-                name: self.file.to_owned(),
-                content: write(record),
-            }],
             Made::Each(write) => write(record)
                 .into_iter()
                 .map(|file| File {
@@ -176,6 +179,34 @@ impl Format {
                     content: file.content,
                 })
                 .collect(),
+            Made::One(_) | Made::Streamed(_) => vec![File {
+                name: self.file.to_owned(),
+                content: self.text(record),
+            }],
+        }
+    }
+
+    /// Whether it is one file.
+    pub fn single(&self) -> bool {
+        !matches!(self.made, Made::Each(_))
+    }
+
+    /// The text of one that is a single file.
+    ///
+    /// # Errors
+    /// The format cannot express the run, or makes several files.
+    pub fn text(&self, record: &RunRecord) -> Result<String, FormatError> {
+        match self.made {
+            Made::One(write) => write(record),
+            Made::Streamed(write) => {
+                let mut text = Vec::new();
+                write(record, &mut text)
+                    .map_err(|error| FormatError::new(self.name, error))
+                    .and_then(|()| {
+                        String::from_utf8(text).map_err(|error| FormatError::new(self.name, error))
+                    })
+            }
+            Made::Each(_) => Err(FormatError::new(self.name, "it makes several files")),
         }
     }
 }

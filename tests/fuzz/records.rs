@@ -74,7 +74,7 @@ fn records() {
         comes_back(&record);
         for format in FORMATS {
             let texts = match format.made {
-                Made::One(make) => vec![make(&record)],
+                Made::One(_) | Made::Streamed(_) => vec![format.text(&record)],
                 Made::Each(make) => {
                     let files = make(&record);
                     for file in &files {
