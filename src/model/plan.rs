@@ -16,6 +16,8 @@ pub struct Plan {
     pub started: Timestamp,
     /// Whether recommendations count as requirements.
     pub strict: bool,
+    /// Whether the cases begin in the order in which they stand, instead of the longest first.
+    pub ordered: bool,
     /// The register of clauses that findings cite.
     pub clauses: Arc<[Clause]>,
     /// One for each endpoint, in the order of the inventory.

@@ -144,6 +144,7 @@ pub fn plan(
         run: run.clone(),
         started,
         strict: selection.strict,
+        ordered: selection.shuffle.is_some(),
         clauses: Arc::clone(material.clauses),
         endpoints,
         issuers,

@@ -218,6 +218,7 @@ pub(crate) fn plan() -> Plan {
         run: RunId::new(started, 0x4f_2a9c),
         started,
         strict: false,
+        ordered: false,
         endpoints: ["se-alpha", "se-beta", "se-gamma"].map(endpoint).into(),
     }
 }

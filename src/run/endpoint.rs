@@ -105,11 +105,10 @@ impl Visit {
         if scripts.is_empty() {
             return Vec::new();
         }
-        // Those that only wait begin first, or the run waits for them at its end.
-        scripts.sort_by_key(|(_, script)| {
-            let waits = script.steps.iter().map(|step| step.wait);
-            Reverse(waits.sum::<u64>())
-        });
+        // Those that take longest begin first, or the run waits for them at its end.
+        if !self.shared.plan.ordered {
+            scripts.sort_by_key(|(_, script)| Reverse(length(script)));
+        }
         let made = Mutex::default();
         let ready = match self.prepare(&made).await {
             Ok(ready) => {
@@ -466,6 +465,22 @@ impl Visit {
             case,
         }
     }
+}
+
+/// How long a case takes in comparison with others: the seconds that it lets pass, then the requests that go out one
+/// after another.
+fn length(script: &Script) -> (u64, usize) {
+    let waits = script.steps.iter().map(|step| step.wait);
+    let requests = script.steps.iter().map(|step| {
+        let effects = usize::from(step.method.writes());
+        let control = if step.control.is_some() {
+            1 + effects
+        } else {
+            0
+        };
+        1 + effects + control
+    });
+    (waits.sum(), requests.sum())
 }
 
 /// A case that was begun, and what it may have made.
