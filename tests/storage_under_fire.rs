@@ -282,23 +282,17 @@ fn broken(
 
 /// Runs the case at all rows in one run; each outcome with its trouble, and how long all took.
 fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, String)>, Duration) {
-    let mut text = String::new();
-    for row in rows {
-        lab.endpoints(
-            &[(&row.name, row.wild.url())],
-            &format!(
-                "    audience: {}\n    limits: {{preflight: 3s, connect: 2s, first-byte: 2s, idle: 1s, case: 8s, body: 65536}}\n",
-                row.storage.url()
-            ),
-        );
-        let one = std::fs::read_to_string(lab.path("endpoints.yaml")).expect("the file");
-        let (head, entry) = one.split_once("endpoints:\n").expect("endpoints");
-        if text.is_empty() {
-            text = format!("{head}endpoints:\n");
-        }
-        text.push_str(entry);
-    }
-    lab.write("endpoints.yaml", &text);
+    let lines = rows.iter().map(|row| {
+        format!(
+            "    audience: {}\n    limits: {{preflight: 3s, connect: 2s, first-byte: 2s, idle: 1s, case: 8s, body: 65536}}\n",
+            row.storage.url()
+        )
+    });
+    let lines: Vec<_> = lines.collect();
+    let rows_with_lines = rows.iter().zip(&lines);
+    let endpoints =
+        rows_with_lines.map(|(row, lines)| (row.name.as_str(), row.wild.url(), lines.as_str()));
+    lab.each_endpoint(&endpoints.collect::<Vec<_>>());
     let begun = Instant::now();
     let ended = lab.run(&[&["run", "--case", CASE], more].concat());
     let took = begun.elapsed();

@@ -129,6 +129,9 @@ pub(super) fn ruled(
         500.. if expect.refusal() || expect == Expect::Any => {
             Ruling::Broken(judge.of("RFC6750-18", expected, actual))
         }
+        301 | 302 | 303 | 307 | 308 if answer.header("location").is_none() => {
+            Ruling::Undecided(format!("{actual} without saying where to (Location)"))
+        }
         429 | 100..200 | 300..400 => Ruling::Undecided(actual),
         _ => Ruling::Broken(match (expect, word.clause) {
             // Where the object is missing and said to be so, the status is all there is to judge.

@@ -2,7 +2,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use percent_encoding::percent_decode_str;
 use reqwest::header::AUTHORIZATION;
+use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use url::Url;
@@ -11,7 +13,7 @@ use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Sha
 use crate::redact::Redactor;
 use crate::token::Token;
 
-use super::redirect::{HOPS, RedirectPolicy, Step};
+use super::redirect::{HOPS, LONGEST, RedirectPolicy, Step, endless};
 use super::secret::secret_value;
 use super::{Manners, TlsError, answer, builder, client_config, exchange, explain};
 
@@ -87,6 +89,20 @@ pub(super) fn guard(read_only: bool, shape: Shape<'_>) -> Result<(), Failure> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Whether it names several places, of which each client would take another.
+fn ambiguous(answer: &Answer) -> bool {
+    let mut places = answer.headers.iter().filter(|(name, _)| name == "location");
+    let first = places.next();
+    places.any(|place| Some(place) != first)
+}
+
+/// Whether `token` stands in the URL.
+fn holds(url: &Url, token: &Token) -> bool {
+    let text = percent_decode_str(url.as_str()).collect::<Vec<_>>();
+    let secret = token.secret.expose_secret().as_bytes();
+    text.windows(secret.len()).any(|part| part == secret)
 }
 
 impl Caller<'_> {
@@ -218,6 +234,8 @@ impl Client {
             again: false,
         })?;
         let mut token = outgoing.token;
+        // Where the token did not go along although there was one.
+        let mut withheld = None;
         loop {
             record.attempts = record.attempts.max(1);
             let mut answer = self.once(purpose, caller, outgoing, &url, token).await;
@@ -227,29 +245,53 @@ impl Client {
             }
             let answer = answer?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
-                return Ok(answer);
+                return match withheld {
+                    // Whether it says no to the token or to its absence, nobody knows.
+                    Some(host) if answer.status >= 400 => Err(Failure {
+                        reason: format!(
+                            "it redirects to {host}, to which the token may not go (`redirect-hosts`), and the answer without it is {}",
+                            answer.status
+                        ),
+                        again: false,
+                    }),
+                    _ => Ok(answer),
+                };
             }
             let Some(location) = answer.header("location") else {
                 return Ok(answer);
             };
             let refused = |reason: String| Failure {
-                reason,
+                reason: self.redactor.text(&reason),
                 again: false,
             };
             if record.hops.len() == HOPS {
-                return Err(refused(format!("more than {HOPS} redirects")));
+                return Err(refused(endless(&url)));
             }
-            let step = self.redirects.step(&url, location);
+            let step = match ambiguous(&answer) {
+                true => Step::Refuse("it redirects to two places at once (Location)".into()),
+                false => self.redirects.step(&url, location),
+            };
             record.hops.push(Hop {
                 url: self.redactor.text(url.as_str()),
                 status: answer.status,
-                location: self.redactor.text(location),
+                location: exchange::excerpt(&self.redactor.text(location), LONGEST),
                 token_forwarded: matches!(step, Step::Follow { token: true, .. })
                     && token.is_some(),
             });
             match step {
                 Step::Refuse(reason) => return Err(refused(reason)),
                 Step::Follow { to, token: forward } => {
+                    if let Some(token) = outgoing.token
+                        && !self.redirects.trusts(&to)
+                    {
+                        let host = to.host_str().unwrap_or_default();
+                        if holds(&to, token) {
+                            return Err(refused(format!(
+                                "it redirects to {host} with the token in the URL, and the token may not go there (`redirect-hosts`)"
+                            )));
+                        }
+                        withheld.get_or_insert_with(|| host.to_owned());
+                    }
                     url = to;
                     token = token.filter(|_| forward);
                 }

@@ -5,6 +5,7 @@ mod answer;
 mod client;
 mod exchange;
 mod gate;
+mod handshake;
 mod manners;
 mod redirect;
 mod secret;
@@ -79,11 +80,12 @@ pub(crate) fn explain(error: &reqwest::Error) -> String {
     text
 }
 
-/// The last in the chain of causes, which says what happened and does not hold the URL that was asked.
+/// The last in the chain of causes, which says what happened and does not hold the URL that was asked;
+/// where TLS is what broke, with what helps.
 fn cause(error: &(dyn Error + 'static)) -> String {
     let mut last = error;
     while let Some(inner) = last.source() {
         last = inner;
     }
-    last.to_string()
+    handshake::told(last).unwrap_or_else(|| last.to_string())
 }

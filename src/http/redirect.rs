@@ -3,8 +3,20 @@
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use url::Url;
 
+use super::exchange::excerpt;
+
 /// More than any service needs.
 pub(super) const HOPS: usize = 5;
+/// As long as a URL may be for all to take it (RFC 9110 section 4.1).
+pub(super) const LONGEST: usize = 8000;
+
+/// Why a redirect from there is one too many.
+pub(super) fn endless(from: &Url) -> String {
+    let mut last = from.clone();
+    last.set_query(None);
+    let last = excerpt(last.as_str(), 200);
+    format!("more than {HOPS} redirects, and still one from {last}")
+}
 
 /// An endpoint's policy: the token goes to the endpoint's own host, on any port, and to the hosts
 /// that the configuration names; never over plain http.
@@ -49,6 +61,12 @@ impl RedirectPolicy {
 
     /// Judges the `Location` that `from` answered with.
     pub fn step(&self, from: &Url, location: &str) -> Step {
+        if location.len() > LONGEST {
+            return Step::Refuse(format!(
+                "its Location has {} bytes, and no more than {LONGEST} are followed",
+                location.len()
+            ));
+        }
         let mut to = match from.join(location) {
             Ok(to) => to,
             Err(error) => return Step::Refuse(format!("its Location is no URL: {error}")),

@@ -93,6 +93,12 @@ impl Lab {
     /// Writes endpoints.yaml; `more` is added to each endpoint, indented by four. Without traits of its
     /// own an endpoint issues macaroons.
     pub fn endpoints(&self, endpoints: &[(&str, &str)], more: &str) {
+        let each = endpoints.iter().map(|(name, url)| (*name, *url, more));
+        self.each_endpoint(&each.collect::<Vec<_>>());
+    }
+
+    /// The same with lines for each endpoint alone: name, URL, and those. Whom to trust may be among them.
+    pub fn each_endpoint(&self, endpoints: &[(&str, &str, &str)]) {
         let mut text = format!(
             "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 10000}}\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\n  neighbour:\n    url: {}\n    ca: ca.pem\n    test-key:\n      file: neighbour.pem\nendpoints:\n",
             self.issuer.url(),
@@ -101,13 +107,17 @@ impl Lab {
             self.issuer.rsa_key_id(),
             self.neighbour.url(),
         );
-        let traits = match more.contains("traits:") {
-            true => "",
-            false => "    traits: {macaroons: true}\n",
-        };
-        for (name, url) in endpoints {
+        for (name, url, more) in endpoints {
+            let traits = match more.contains("traits:") {
+                true => "",
+                false => "    traits: {macaroons: true}\n",
+            };
+            let ca = match more.contains("    ca: ") {
+                true => "",
+                false => "    ca: ca.pem\n",
+            };
             text.push_str(&format!(
-                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    second: {{path: /wlcg2, issuer: neighbour}}\n    ca: ca.pem\n{traits}{more}"
+                "  {name}:\n    endpoint: {url}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    second: {{path: /wlcg2, issuer: neighbour}}\n{ca}{traits}{more}"
             ));
         }
         self.write("endpoints.yaml", &text);

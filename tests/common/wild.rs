@@ -1,8 +1,8 @@
 //! Somebody between touchstone and good storage, who breaks single exchanges byte by byte.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -26,6 +26,8 @@ pub enum Act {
     Pass,
     /// These bytes come instead of an answer, and then this.
     Say(Vec<u8>, End),
+    /// It is reset once so many bytes of the request's body have come.
+    Cut(usize),
 }
 
 /// How an answer ends.
@@ -48,6 +50,22 @@ pub struct Wild {
     url: String,
     task: JoinHandle<()>,
     broken: Arc<AtomicUsize>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+/// A server with this certificate, and the chain that stands behind it.
+pub fn server(certificate_pem: &str, key_pem: &str) -> ServerConfig {
+    let chain = CertificateDer::pem_slice_iter(certificate_pem.as_bytes());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            chain.collect::<Result<_, _>>().expect("a chain"),
+            PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).expect("a key"),
+        )
+        .expect("a server")
 }
 
 impl Wild {
@@ -58,18 +76,17 @@ impl Wild {
         act: impl Fn(&str, &str) -> Act + Send + Sync + 'static,
     ) -> Self {
         let certificate = lab.authority.certificate().expect("a certificate");
-        let chain = CertificateDer::pem_slice_iter(certificate.certificate_pem.as_bytes());
-        let key = certificate.key_pem.expose_secret().as_bytes();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(
-                chain.collect::<Result<_, _>>().expect("a chain"),
-                PrivateKeyDer::from_pem_slice(key).expect("a key"),
-            )
-            .expect("a server");
+        let key = certificate.key_pem.expose_secret();
+        Self::with(lab, storage, server(&certificate.certificate_pem, key), act)
+    }
+
+    /// The same with another certificate than a good one, or other ways in TLS.
+    pub fn with(
+        lab: &Lab,
+        storage: &Storage,
+        config: ServerConfig,
+        act: impl Fn(&str, &str) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
         let shared = Arc::new(Shared {
             acceptor: TlsAcceptor::from(Arc::new(config)),
@@ -77,6 +94,7 @@ impl Wild {
             storage: SocketAddr::from(([127, 0, 0, 1], storage.port())),
             act: Box::new(act),
             broken: Arc::default(),
+            heard: Arc::default(),
         });
         let listener = lab
             .runtime
@@ -84,6 +102,7 @@ impl Wild {
             .expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let broken = Arc::clone(&shared.broken);
+        let heard = Arc::clone(&shared.heard);
         let task = lab.runtime.spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let shared = Arc::clone(&shared);
@@ -95,12 +114,18 @@ impl Wild {
             url: format!("https://localhost:{port}"),
             task,
             broken,
+            heard,
         }
     }
 
     /// Its URL, without a path.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The head of each request that came.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().expect("a lock").clone()
     }
 
     /// How many exchanges were broken.
@@ -121,19 +146,24 @@ struct Shared {
     storage: SocketAddr,
     act: Box<Acting>,
     broken: Arc<AtomicUsize>,
+    heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Shared {
     async fn serve(&self, tcp: TcpStream) -> std::io::Result<()> {
         let mut client = self.acceptor.accept(tcp).await?;
         let mut request = Vec::new();
-        while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let end = loop {
+            if let Some(at) = request.windows(4).position(|end| end == b"\r\n\r\n") {
+                break at + 4;
+            }
             if client.read_buf(&mut request).await? == 0 {
                 return Ok(());
             }
-        }
-        let line = String::from_utf8_lossy(&request).into_owned();
-        let mut words = line.split_whitespace();
+        };
+        let head = String::from_utf8_lossy(&request[..end]).into_owned();
+        self.heard.lock().expect("a lock").push(head.clone());
+        let mut words = head.split_whitespace();
         let method = words.next().unwrap_or_default();
         let path = words.next().unwrap_or_default();
         match (self.act)(method, path) {
@@ -143,6 +173,18 @@ impl Shared {
                 let mut storage = self.connector.connect(name, tcp).await?;
                 storage.write_all(&alone(&request)).await?;
                 tokio::io::copy_bidirectional(&mut client, &mut storage).await?;
+            }
+            Act::Cut(most) => {
+                self.broken.fetch_add(1, Ordering::SeqCst);
+                let mut piece = vec![0; 4096];
+                let mut come = request.len() - end;
+                while come < most {
+                    match client.read(&mut piece).await? {
+                        0 => break,
+                        count => come += count,
+                    }
+                }
+                client.get_ref().0.set_zero_linger()?;
             }
             Act::Say(bytes, end) => {
                 self.broken.fetch_add(1, Ordering::SeqCst);

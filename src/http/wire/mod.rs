@@ -24,7 +24,7 @@ use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::client::{Caller, Failure, guard};
-use super::redirect::{HOPS, Step};
+use super::redirect::{HOPS, LONGEST, Step, endless};
 use super::{Manners, TlsError, answer, exchange};
 
 use door::Door;
@@ -190,18 +190,18 @@ impl Wire {
         }
         let location = answer.header("location")?;
         let refused = |reason: String| Some(Err(self.0.failure(reason, false)));
-        if hops.len() == HOPS {
-            return refused(format!("more than {HOPS} redirects"));
-        }
         let from = match Url::parse(&format!("{}{target}", door.origin)) {
             Ok(from) => from,
             Err(error) => return refused(error.to_string()),
         };
+        if hops.len() == HOPS {
+            return refused(endless(&from));
+        }
         let step = self.0.redirects.step(&from, location);
         hops.push(Hop {
             url: self.0.redactor.text(from.as_str()),
             status: answer.status,
-            location: self.0.redactor.text(location),
+            location: exchange::excerpt(&self.0.redactor.text(location), LONGEST),
             token_forwarded: matches!(step, Step::Follow { token: true, .. }),
         });
         match step {
