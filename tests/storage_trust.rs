@@ -2,7 +2,19 @@
 
 mod common;
 
+#[path = "storage_trust/bodies.rs"]
+mod bodies;
 #[path = "storage_trust/certificates.rs"]
 mod certificates;
+#[path = "storage_trust/crowds.rs"]
+mod crowds;
+#[path = "storage_trust/gate.rs"]
+mod gate;
+#[path = "storage_trust/places.rs"]
+mod places;
+#[path = "storage_trust/redirects.rs"]
+mod redirects;
 #[path = "storage_trust/rows.rs"]
 mod rows;
+#[path = "storage_trust/tls.rs"]
+mod tls;

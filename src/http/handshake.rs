@@ -10,16 +10,28 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 /// Names of a certificate that are told.
 const NAMES: usize = 5;
 
+const PORT: &str = "see whether the port is right and speaks https";
+
 /// What is said of `error` if TLS is what broke.
 pub(super) fn told(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(outer) = error.downcast_ref::<io::Error>() {
-        return told(outer.get_ref()?);
+        let inner = outer.get_ref()?;
+        // The TLS stream has no type for it.
+        return match outer.kind() == io::ErrorKind::UnexpectedEof
+            && inner.to_string() == "tls handshake eof"
+        {
+            true => Some("the server hung up in the TLS handshake: its log may say why".to_owned()),
+            false => told(inner),
+        };
     }
     match error.downcast_ref()? {
         rustls::Error::InvalidCertificate(wrong) => certificate(wrong),
-        rustls::Error::AlertReceived(alert) => heard(*alert),
+        rustls::Error::AlertReceived(alert) => Some(heard(*alert)),
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            Some("what came is not TLS: see whether the port is right and speaks https".to_owned())
+            Some(format!("what came is not TLS: {PORT}"))
+        }
+        wrong @ (rustls::Error::InvalidMessage(_) | rustls::Error::PeerMisbehaved(_)) => {
+            Some(format!("what came is no proper TLS ({wrong}): {PORT}"))
         }
         rustls::Error::PeerIncompatible(what) => Some(format!(
             "the server speaks no TLS that is safe enough ({what:?}): it needs TLS 1.2 or 1.3"
@@ -63,20 +75,22 @@ fn certificate(wrong: &CertificateError) -> Option<String> {
 }
 
 /// What the other side did not like.
-fn heard(alert: AlertDescription) -> Option<String> {
-    let told = match alert {
+fn heard(alert: AlertDescription) -> String {
+    match alert {
         AlertDescription::CertificateRequired => {
-            "the server demands a client certificate, and tokens are all that is shown here: it must ask for one at most"
+            "the server demands a client certificate, and tokens are all that is shown here: it must ask for one at most".to_owned()
+        }
+        AlertDescription::HandshakeFailure => {
+            "the server broke off TLS (HandshakeFailure): it demands a client certificate, which is not shown here, or has no cipher in common; its log may say which".to_owned()
         }
         AlertDescription::ProtocolVersion => {
-            "the server refuses TLS 1.2 and 1.3, and nothing older is spoken here"
+            "the server refuses TLS 1.2 and 1.3, and nothing older is spoken here".to_owned()
         }
         AlertDescription::UnrecognisedName => {
-            "the server does not know itself by this name: ask it by another one, or have it configured"
+            "the server does not know itself by this name: ask it by another one, or have it configured".to_owned()
         }
-        _ => return None,
-    };
-    Some(told.to_owned())
+        other => format!("the server broke off TLS ({other:?}): its log may say why"),
+    }
 }
 
 fn date(time: UnixTime) -> String {

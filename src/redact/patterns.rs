@@ -32,7 +32,7 @@ pub(super) fn find(text: &[u8], mut hit: impl FnMut(Range<usize>)) {
         let found = match text[at] {
             b'e' => jwt(text, at, &mut runs.jwt),
             b'b' | b'B' => scheme(text, at, &mut runs.token),
-            b'=' | b':' => value(text, at, &mut runs.value),
+            b'=' | b':' => value(text, at, &mut runs.value).or_else(|| password(text, at)),
             _ => None,
         };
         if let Some(range) = found {
@@ -128,6 +128,20 @@ fn value(text: &[u8], at: usize, last: &mut Range<usize>) -> Option<Range<usize>
             start..last.end
         }
     };
+    (!range.is_empty() && !variable(&text[range.clone()])).then_some(range)
+}
+
+/// The password in a URL whose `://` is at this place (RFC 3986 section 3.2.1).
+fn password(text: &[u8], at: usize) -> Option<Range<usize>> {
+    if !text[at..].starts_with(b"://") {
+        return None;
+    }
+    let start = at + 3;
+    let legal = |byte: u8| byte.is_ascii_graphic() && !b"/?#\"'<>\\".contains(&byte);
+    let authority = &text[start..run_end(text, start, legal)];
+    let end = authority.iter().rposition(|byte| *byte == b'@')?;
+    let colon = authority[..end].iter().position(|byte| *byte == b':')?;
+    let range = start + colon + 1..start + end;
     (!range.is_empty() && !variable(&text[range.clone()])).then_some(range)
 }
 

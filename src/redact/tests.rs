@@ -103,6 +103,10 @@ fn what_looks_like_a_credential_is_taken_out() {
         ("BEARER abcd-1234/x".into(), "BEARER [redacted]"),
         ("Basic aWQ6c2VjcmV0".into(), "Basic [redacted]"),
         (
+            "to https://me:secret@se:443/f?x=a@b".into(),
+            "to https://me:[redacted]@se:443/f?x=a@b",
+        ),
+        (
             "https://se/f?authz=Bearer%20abc.def&x=1".into(),
             "https://se/f?authz=[redacted]&x=1",
         ),
@@ -148,6 +152,7 @@ fn what_only_reads_like_one_stays() {
         "grant_type=refresh_token&refresh_token=$REFRESH_TOKEN&scope=a",
         r#"{"token_type": "Bearer", "expires_in": 3600}"#,
         "100% of 3%zz",
+        "https://se:443/f@1 https://me@se:443/ https://me:$PASSWORD@se/",
     ] {
         assert_eq!(redactor.text(text), text);
     }
@@ -241,6 +246,7 @@ fn hostile_text_takes_no_long() {
         "eyJ",
         "eyJ.",
         "authz=",
+        "://a:@",
         "authz=\"",
         "bearer+",
         "bearer ",

@@ -117,12 +117,15 @@ impl Visit {
                 ready
             }
             Err((problem, ready)) => {
+                let clocks = ready.as_ref().and_then(|ready| ready.clocks.as_deref());
+                let reason = with_clocks(Some(problem.reason), clocks).unwrap_or_default();
+                let reason = self.shared.redactor.text(&reason);
                 for (index, _) in &scripts {
                     self.finish(
                         *index,
                         Outcome {
                             verdict: problem.verdict,
-                            reason: Some(self.shared.redactor.text(&problem.reason)),
+                            reason: Some(reason.clone()),
                             findings: Vec::new(),
                             exchanges: problem.exchanges.clone(),
                             stayed: Vec::new(),
@@ -211,7 +214,7 @@ impl Visit {
                 endpoint: endpoint.name.clone(),
                 reason: reason.clone(),
             });
-            NotReady::error(format!("unreachable: {reason}"), exchanges)
+            NotReady::error(format!("{UNREACHABLE}{reason}"), exchanges)
         };
         let manners = self.shared.manners.at(endpoint);
         let client = Client::new(endpoint, &manners, &self.shared.redactor)
@@ -395,11 +398,8 @@ impl Visit {
         let mut stayed = self.remove(ready, &start.made, &name).await;
         stayed.extend(outcome.stayed.iter().cloned());
         let mut result = self.result(start.index, outcome);
-        if let Some(clocks) = &ready.clocks
-            && matches!(result.verdict, Verdict::Fail | Verdict::Error)
-        {
-            let reason = result.reason.take().map(|reason| format!("{reason}; "));
-            result.reason = Some(reason.unwrap_or_default() + clocks);
+        if matches!(result.verdict, Verdict::Fail | Verdict::Error) {
+            result.reason = with_clocks(result.reason.take(), ready.clocks.as_deref());
         }
         result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
@@ -448,7 +448,9 @@ impl Visit {
             verdict: outcome.verdict,
             known: planned.known.clone(),
             expired: planned.expired.clone(),
-            reason: outcome.reason.map(|reason| told(&reason)),
+            reason: outcome
+                .reason
+                .map(|reason| crowded(told(&reason), plan.endpoint.limits.jobs)),
             past: None,
             findings: outcome.findings,
             exchanges: outcome.exchanges.into(),
@@ -503,7 +505,30 @@ fn disagreement(date: &str, now: Timestamp) -> Option<String> {
     })
 }
 
+/// The reason together with what clocks may have to do with it.
+fn with_clocks(reason: Option<String>, clocks: Option<&str>) -> Option<String> {
+    match (reason, clocks) {
+        (Some(reason), Some(clocks)) => Some(format!("{reason}; {clocks}")),
+        (None, Some(clocks)) => Some(clocks.to_owned()),
+        (reason, None) => reason,
+    }
+}
+
+const UNREACHABLE: &str = "unreachable: ";
+
 const INTERRUPTED: &str = "interrupted before it began";
+
+/// With what may be the matter where connections come about, and then do not.
+fn crowded(reason: String, jobs: usize) -> String {
+    if !reason.contains("no connection") || reason.starts_with(UNREACHABLE) {
+        return reason;
+    }
+    let help = match jobs {
+        1 => "takes only one connection at a time, it cannot be judged: two are needed",
+        _ => "takes only a few connections at a time, lower `jobs` in its `limits`",
+    };
+    format!("{reason}; it was there before: if it {help}")
+}
 
 /// With what helps, once.
 fn told(reason: &str) -> String {

@@ -26,6 +26,8 @@ pub enum Act {
     Pass,
     /// These bytes come instead of an answer, and then this.
     Say(Vec<u8>, End),
+    /// This comes instead of an answer, with the request's token for each `{token}`.
+    Echo(String),
     /// It is reset once so many bytes of the request's body have come.
     Cut(usize),
 }
@@ -53,18 +55,27 @@ pub struct Wild {
     heard: Arc<Mutex<Vec<String>>>,
 }
 
+/// A chain of certificates and the key of its first, for a server.
+pub fn identity(
+    certificate_pem: &str,
+    key_pem: &str,
+) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = CertificateDer::pem_slice_iter(certificate_pem.as_bytes());
+    (
+        chain.collect::<Result<_, _>>().expect("a chain"),
+        PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).expect("a key"),
+    )
+}
+
 /// A server with this certificate, and the chain that stands behind it.
 pub fn server(certificate_pem: &str, key_pem: &str) -> ServerConfig {
-    let chain = CertificateDer::pem_slice_iter(certificate_pem.as_bytes());
+    let (chain, key) = identity(certificate_pem, key_pem);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_single_cert(
-            chain.collect::<Result<_, _>>().expect("a chain"),
-            PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).expect("a key"),
-        )
+        .with_single_cert(chain, key)
         .expect("a server")
 }
 
@@ -173,6 +184,15 @@ impl Shared {
                 let mut storage = self.connector.connect(name, tcp).await?;
                 storage.write_all(&alone(&request)).await?;
                 tokio::io::copy_bidirectional(&mut client, &mut storage).await?;
+            }
+            Act::Echo(text) => {
+                self.broken.fetch_add(1, Ordering::SeqCst);
+                let token = head.split_once("Bearer ").map_or("", |(_, rest)| rest);
+                let token = token.lines().next().unwrap_or_default();
+                client
+                    .write_all(text.replace("{token}", token).as_bytes())
+                    .await?;
+                client.shutdown().await?;
             }
             Act::Cut(most) => {
                 self.broken.fetch_add(1, Ordering::SeqCst);

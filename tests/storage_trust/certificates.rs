@@ -199,13 +199,8 @@ fn a_certificate_that_is_not_good_is_told_and_nothing_is_sent() {
         for (file, text) in &one.trusted {
             lab.write(&format!("{}/{file}", one.name), text);
         }
-        Row {
-            name: one.name.to_owned(),
-            url: front.url().to_owned(),
-            more: format!("    ca: {}\n", one.name),
-            storage,
-            front,
-        }
+        Row::new(one.name, front.url().to_owned(), storage, front)
+            .with(&format!("    ca: {}\n", one.name))
     });
     let rows: Vec<_> = rows.collect();
     let came = rows::run(&lab, &rows, &["--case", CASE]);

@@ -1,0 +1,345 @@
+//! Storage that sends us elsewhere: the token goes nowhere it may not go, and what was not followed decides nothing.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use touchstone::reference::Storage;
+
+use crate::common::lab::{Lab, expect_no_secret};
+use crate::common::wild::{Act, End, Wild};
+
+use super::rows::{self, CASE, Came, Row};
+
+/// Which exchanges about the case's file are redirected.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Arrangement,
+    Step,
+    Control,
+    Look,
+    Teardown,
+    Preflight,
+}
+
+use Place::{Arrangement, Control, Look, Preflight, Step, Teardown};
+
+impl Place {
+    fn method(self) -> &'static str {
+        match self {
+            Arrangement | Step | Control => "PUT",
+            Look => "GET",
+            Teardown => "DELETE",
+            Preflight => "OPTIONS",
+        }
+    }
+
+    /// Whether the one after so many of the same is meant.
+    fn meant(self, before: usize) -> bool {
+        match self {
+            Arrangement => before == 0,
+            Step | Look => before == 1,
+            Control => before == 2,
+            Teardown | Preflight => true,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Arrangement => "arrangement",
+            Step => "step",
+            Control => "control",
+            Look => "look",
+            Teardown => "teardown",
+            Preflight => "preflight",
+        }
+    }
+
+    /// What begins the outcome where a redirect is not followed.
+    fn undecided(self) -> &'static str {
+        match self {
+            Arrangement => "error what the case needs could not be arranged: PUT ",
+            Step => "error PUT ",
+            Control => {
+                "error the control, the same PUT with a token that allows it, did not succeed"
+            }
+            Look => "error the effect cannot be seen: GET ",
+            Teardown => "pass",
+            Preflight => "error unreachable: ",
+        }
+    }
+}
+
+/// Those at which everything is tried; the others have a few.
+const ALL: [Place; 2] = [Arrangement, Step];
+const OTHERS: [Place; 4] = [Control, Look, Teardown, Preflight];
+
+/// The answer, with `{path}` for what was asked.
+fn redirect(lines: &[String], path: &str) -> Act {
+    let mut text = "HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n".to_owned();
+    for line in lines {
+        text.push_str(&format!("Location: {}\r\n", line.replace("{path}", path)));
+    }
+    Act::Echo(text + "\r\n")
+}
+
+/// A storage element that redirects there, for good if it is to itself.
+fn row(lab: &Lab, place: Place, name: &str, lines: &[&str], more: &str) -> Row<Wild> {
+    let storage = lab.storage(&[]);
+    let front = front(lab, &storage, place, lines);
+    Row::new(
+        &format!("{}-{name}", place.name()),
+        front.url().to_owned(),
+        storage,
+        front,
+    )
+    .with(more)
+}
+
+fn front(lab: &Lab, storage: &Storage, place: Place, lines: &[&str]) -> Wild {
+    let seen = AtomicUsize::new(0);
+    let endless = lines.iter().any(|line| line.starts_with("{path}"));
+    let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+    Wild::start(lab, storage, move |method, path| {
+        let file = path.contains("/f") || place == Preflight;
+        if method != place.method() || !file {
+            return Act::Pass;
+        }
+        let before = seen.fetch_add(1, Ordering::SeqCst);
+        let again = endless && (0..before).any(|one| place.meant(one));
+        match place.meant(before) || again {
+            true => redirect(&lines, path),
+            false => Act::Pass,
+        }
+    })
+}
+
+/// Another host: it takes no token, and says that what is to be deleted is not there.
+fn stranger(lab: &Lab, storage: &Storage) -> (Wild, String) {
+    let gone = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    let front = Wild::start(lab, storage, |method, _| match method {
+        "DELETE" => Act::Say(gone.to_vec(), End::Close),
+        _ => Act::Pass,
+    });
+    let url = front.url().replace("localhost", "127.0.0.1");
+    (front, url)
+}
+
+#[test]
+fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along() {
+    let lab = Lab::new();
+    let nobody = lab.storage(&[]);
+    let (stranger, there) = stranger(&lab, &nobody);
+    let plain = TcpListener::bind("127.0.0.1:0").expect("a port");
+    plain.set_nonblocking(true).expect("a socket");
+    let plain_url = format!("http://{}/x", plain.local_addr().expect("an address"));
+    let ticket = format!("{there}/wlcg/x?ticket=1");
+    let user = format!("{}/wlcg/x", there.replace("//", "//user:made-up-word@"));
+    let carried = format!("{there}/wlcg/x?authz={{token}}");
+    let long = format!("/{}", "x".repeat(99_999));
+    const WITHHELD: &str = "it redirects to 127.0.0.1, to which the token may not go (`redirect-hosts`), and the answer without it is 40";
+    let few = [
+        (
+            "to-itself",
+            vec!["{path}"],
+            "more than 5 redirects, and still one from https://localhost:",
+        ),
+        (
+            "to-http",
+            vec![plain_url.as_str()],
+            "it redirects to http:, and tokens and data go over https only",
+        ),
+        ("to-a-host", vec![&ticket], WITHHELD),
+        (
+            "with-the-token",
+            vec![&carried],
+            "it redirects to 127.0.0.1 with the token in the URL, and the token may not go there (`redirect-hosts`)",
+        ),
+        (
+            "to-a-file",
+            vec!["file:///etc/passwd"],
+            "it redirects to file:, and",
+        ),
+        (
+            "no-url",
+            vec!["https://[::"],
+            "its Location is no URL: invalid IPv6 address",
+        ),
+        (
+            "very-long",
+            vec![&long],
+            "its Location has 100000 bytes, and no more than 8000 are followed",
+        ),
+    ];
+    let more = [
+        (
+            "ever-deeper",
+            vec!["{path}x"],
+            "more than 5 redirects, and still one from https://localhost:",
+        ),
+        ("with-userinfo", vec![&user], WITHHELD),
+        (
+            "to-data",
+            vec!["data:text/plain,x"],
+            "it redirects to data:, and",
+        ),
+        (
+            "to-ftp",
+            vec!["ftp://localhost/x"],
+            "it redirects to ftp:, and",
+        ),
+        (
+            "no-host",
+            vec!["https://"],
+            "its Location is no URL: empty host",
+        ),
+        ("nowhere", vec![], "was answered 307"),
+        (
+            "control-characters",
+            vec!["/wlcg/\u{1}"],
+            "the exchange broke: invalid HTTP header parsed",
+        ),
+        (
+            "two-places",
+            vec!["/wlcg/x", "/wlcg/y"],
+            "it redirects to two places at once (Location)",
+        ),
+    ];
+    let mut rows = Vec::new();
+    let mut told = Vec::new();
+    for place in ALL.into_iter().chain(OTHERS) {
+        let less = more.iter().filter(|_| ALL.contains(&place));
+        for (name, lines, why) in few.iter().chain(less) {
+            rows.push(row(&lab, place, name, lines, ""));
+            told.push((place, *name, *why));
+        }
+    }
+    let came = rows::run(&lab, &rows, &["--case", CASE]);
+    for ((row, result), (place, name, why)) in rows.iter().zip(&came.results).zip(told) {
+        let text = &result.text;
+        assert!(row.front.broken() > 0, "{}: {text}", row.name);
+        match (place, name) {
+            (Teardown, _) => {
+                assert_eq!(text, "pass", "{}", row.name);
+                assert!(result.told.contains(why), "{}: {}", row.name, result.told);
+                assert!(!result.left.is_empty(), "{}: {}", row.name, result.told);
+                continue;
+            }
+            // A preflight has no token that could stay behind.
+            (Preflight, "to-a-host" | "with-the-token") => assert_eq!(text, "pass"),
+            // What arranges is asked for once more after an answer that cannot be read.
+            (Arrangement, "control-characters") => assert_eq!(text, "pass"),
+            // RFC 6750 section 5.3: a finding, and not only a reason.
+            (Step, "to-http") => assert_eq!(*text, format!("fail a redirect to {plain_url}")),
+            (Step, "nowhere") => {
+                let wanted = "error PUT was answered 307 Temporary Redirect without saying where to (Location)";
+                assert_eq!(text, wanted);
+            }
+            _ => {
+                assert!(text.starts_with(place.undecided()), "{}: {text}", row.name);
+                assert!(text.contains(why), "{}: {text}", row.name);
+                assert!(text.len() < 600, "{}: {text}", row.name);
+            }
+        }
+        result.expect_nothing_left(&row.name);
+    }
+    assert_eq!(came.ended.code, Some(1), "{:?}", came.ended);
+    assert!(came.took < Duration::from_secs(20), "{:?}", came.took);
+    assert!(plain.accept().is_err(), "somebody came over http");
+    let heard = stranger.heard();
+    assert!(
+        heard.iter().any(|head| head.contains("?ticket=1")),
+        "{heard:?}"
+    );
+    for head in heard {
+        let lower = head.to_lowercase();
+        assert!(!lower.contains("authorization"), "{head}");
+        assert!(!head.contains("eyJ") && !head.contains("made-up"), "{head}");
+    }
+    expect_no_secret(&lab, &lab.texts(came.ended));
+}
+
+#[test]
+fn a_circle_of_two_ends() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let back = Arc::new(OnceLock::<String>::new());
+    let first = Arc::clone(&back);
+    let other = Wild::start(&lab, &storage, move |_, path| {
+        let url = first.get().cloned().unwrap_or_default();
+        redirect(&[format!("{url}{path}")], path)
+    });
+    let there = format!("{}{{path}}", other.url());
+    let front = Wild::start(&lab, &storage, move |method, path| match method {
+        "PUT" => redirect(std::slice::from_ref(&there), path),
+        _ => Act::Pass,
+    });
+    back.set(front.url().to_owned()).expect("the first time");
+    let row = Row::new("circle", front.url().to_owned(), storage, front);
+    let came = rows::run(&lab, &[row], &["--case", CASE]);
+    let result = &came.results[0];
+    let last = format!(
+        "more than 5 redirects, and still one from {}/wlcg/",
+        other.url()
+    );
+    assert!(result.text.contains(&last), "{}", result.text);
+    assert_eq!(other.heard().len(), 3, "three of six requests");
+    result.expect_nothing_left("circle");
+    assert_eq!(came.ended.code, Some(3), "{:?}", came.ended);
+}
+
+#[test]
+fn a_redirect_that_may_be_followed_is_followed_with_the_token() {
+    let lab = Lab::new();
+    let mut rows = Vec::new();
+    let mut others = Vec::new();
+    for place in ALL.into_iter().chain(OTHERS) {
+        for (name, host, more) in [
+            ("another-port", "localhost", ""),
+            (
+                "allowed-host",
+                "127.0.0.1",
+                "    redirect-hosts: [127.0.0.1]\n",
+            ),
+        ] {
+            let storage = lab.storage(&[]);
+            let other = Wild::start(&lab, &storage, |_, _| Act::Pass);
+            let there = other.url().replace("localhost", host) + "{path}";
+            let front = front(&lab, &storage, place, &[&there, &there]);
+            rows.push(
+                Row::new(
+                    &format!("{}-{name}", place.name()),
+                    front.url().to_owned(),
+                    storage,
+                    front,
+                )
+                .with(more),
+            );
+            others.push((place, Some(other)));
+        }
+        if !matches!(place, Teardown | Preflight) {
+            rows.push(row(&lab, place, "once-to-itself", &[""], ""));
+            others.push((place, None));
+        }
+    }
+    let Came { ended, results, .. } = rows::run(&lab, &rows, &["--case", CASE]);
+    for ((row, result), (place, other)) in rows.iter().zip(&results).zip(&others) {
+        assert!(row.front.broken() > 0, "{}: {}", row.name, result.text);
+        if let Some(other) = other {
+            let heard = other.heard();
+            let authorized = |head: &&String| head.to_lowercase().contains("authorization: bearer");
+            let with = heard.iter().filter(authorized).count();
+            assert!(!heard.is_empty(), "{}", row.name);
+            // A preflight has no token.
+            let wanted = match place {
+                Preflight => 0,
+                _ => heard.len(),
+            };
+            assert_eq!(with, wanted, "{}", row.name);
+        }
+        assert_eq!(result.text, "pass", "{}", row.name);
+        result.expect_nothing_left(&row.name);
+    }
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
