@@ -8,6 +8,8 @@ mod bodies;
 mod certificates;
 #[path = "storage_trust/crowds.rs"]
 mod crowds;
+#[path = "storage_trust/elsewhere.rs"]
+mod elsewhere;
 #[path = "storage_trust/gate.rs"]
 mod gate;
 #[path = "storage_trust/places.rs"]

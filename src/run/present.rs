@@ -30,11 +30,13 @@ pub(super) fn headers(endpoint: &Endpoint, step: &StepPlan) -> Vec<(String, Stri
     headers
 }
 
-/// Where a redirect led, without the query, which may be a credential.
+/// Where a redirect led, without the query, which may be a credential, and without user and password, which are one.
 pub(super) fn place(hop: &Hop) -> Option<String> {
     let mut place = Url::parse(&hop.url).ok()?.join(&hop.location).ok()?;
     place.set_query(None);
     place.set_fragment(None);
+    place.set_username("").ok()?;
+    place.set_password(None).ok()?;
     Some(place.into())
 }
 
@@ -198,12 +200,16 @@ mod tests {
     }
 
     #[test]
-    fn a_place_has_no_query() {
+    fn a_place_has_no_credential() {
         for (location, wanted) in [
             ("/x/f?ticket=1#part", Some("https://se.example.org/x/f")),
             (
                 "https://pool.example.org:1095/f?authz=T",
                 Some("https://pool.example.org:1095/f"),
+            ),
+            (
+                "https://user:password@pool.example.org/f",
+                Some("https://pool.example.org/f"),
             ),
             ("https://", None),
         ] {

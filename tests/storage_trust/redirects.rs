@@ -76,7 +76,7 @@ const ALL: [Place; 2] = [Arrangement, Step];
 const OTHERS: [Place; 4] = [Control, Look, Teardown, Preflight];
 
 /// The answer, with `{path}` for what was asked.
-fn redirect(lines: &[String], path: &str) -> Act {
+pub fn redirect(lines: &[String], path: &str) -> Act {
     let mut text = "HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n".to_owned();
     for line in lines {
         text.push_str(&format!("Location: {}\r\n", line.replace("{path}", path)));
