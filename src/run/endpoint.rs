@@ -520,7 +520,8 @@ const INTERRUPTED: &str = "interrupted before it began";
 
 /// With what may be the matter where connections come about, and then do not.
 fn crowded(reason: String, jobs: usize) -> String {
-    if !reason.contains("no connection") || reason.starts_with(UNREACHABLE) {
+    let ours = !remedy(&reason).is_empty();
+    if ours || !reason.contains("no connection") || reason.starts_with(UNREACHABLE) {
         return reason;
     }
     let help = match jobs {

@@ -201,6 +201,11 @@ fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along(
             "the exchange broke: invalid HTTP header parsed",
         ),
         (
+            "escaped-line-ends",
+            vec!["/wlcg/%00%0d%0aX-Forged:%20y"],
+            "was answered 400",
+        ),
+        (
             "two-places",
             vec!["/wlcg/x", "/wlcg/y"],
             "it redirects to two places at once (Location)",
@@ -219,6 +224,8 @@ fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along(
     for ((row, result), (place, name, why)) in rows.iter().zip(&came.results).zip(told) {
         let text = &result.text;
         assert!(row.front.broken() > 0, "{}: {text}", row.name);
+        let forged = |head: &String| head.contains("\nX-Forged");
+        assert!(!row.front.heard().iter().any(forged), "{}", row.name);
         match (place, name) {
             (Teardown, _) => {
                 assert_eq!(text, "pass", "{}", row.name);
@@ -232,6 +239,9 @@ fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along(
             (Arrangement, "control-characters") => assert_eq!(text, "pass"),
             // RFC 6750 section 5.3: a finding, and not only a reason.
             (Step, "to-http") => assert_eq!(*text, format!("fail a redirect to {plain_url}")),
+            (Step, "escaped-line-ends") => {
+                assert_eq!(text, "warn PUT was answered 400 Bad Request")
+            }
             (Step, "nowhere") => {
                 let wanted = "error PUT was answered 307 Temporary Redirect without saying where to (Location)";
                 assert_eq!(text, wanted);
