@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::Response;
 use common::lab::{Ended, Lab, outcomes};
 use common::middle::{Asked, Middle, answer};
-use common::wild::{Act, End, Wild};
+use common::wild::{Act, Wild, troubles};
 use touchstone::reference::Storage;
 
 /// What came of a run, with how long it took.
@@ -149,98 +149,6 @@ fn storage_that_is_always_busy_is_undecided_and_not_waited_for() {
     came.expect_nothing_left();
 }
 
-/// Where an exchange can be broken, and how.
-fn troubles() -> Vec<(&'static str, Act)> {
-    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-    let say = |text: &str, end| Act::Say(text.as_bytes().to_vec(), end);
-    let second = Duration::from_millis(300);
-    vec![
-        ("reset before the answer", say("", End::Reset)),
-        ("closed before the answer", say("", End::Close)),
-        ("reset in the status line", say("HTTP/1.1 2", End::Reset)),
-        (
-            "reset in the headers",
-            say("HTTP/1.1 200 OK\r\nContent-Le", End::Reset),
-        ),
-        ("reset in the body", say(&(head(100) + "begin"), End::Reset)),
-        ("truncated body", say(&(head(100) + "begin"), End::Close)),
-        (
-            "chunks without end",
-            say(
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n",
-                End::Close,
-            ),
-        ),
-        ("silence", say("", End::Hang)),
-        (
-            "one byte of the head at a time",
-            say("HTTP/1.1 200 OK\r\nX: ", End::Again(b"x".to_vec(), second)),
-        ),
-        (
-            "one byte of the body at a time",
-            say(&head(100_000), End::Again(b"x".to_vec(), second)),
-        ),
-        (
-            "an endless body",
-            say(
-                &head(1 << 40),
-                End::Again(vec![b'x'; 1 << 16], Duration::ZERO),
-            ),
-        ),
-        (
-            "endless headers",
-            say(
-                "HTTP/1.1 200 OK\r\n",
-                End::Again(b"X-A: b\r\n".repeat(512), Duration::ZERO),
-            ),
-        ),
-        (
-            "informational answers without end",
-            say(
-                "",
-                End::Again(
-                    b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(64),
-                    Duration::ZERO,
-                ),
-            ),
-        ),
-        (
-            "garbage",
-            say("SSH-2.0-OpenSSH_9.2\r\n\0\x01\x02", End::Close),
-        ),
-        (
-            "HTTP/2",
-            Act::Say(
-                b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64".to_vec(),
-                End::Close,
-            ),
-        ),
-        (
-            "two lengths",
-            say(
-                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nbegin12",
-                End::Close,
-            ),
-        ),
-        (
-            "a negative length",
-            say("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", End::Close),
-        ),
-        ("a bomb", Act::Say(bomb(), End::Close)),
-    ]
-}
-
-/// What unpacks to a gigabyte: no client of ours unpacks anything.
-fn bomb() -> Vec<u8> {
-    let zeros =
-        b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xed\xc1\x01\x0d\0\0\0\xc2\xa0\xf7Om\x0e7\xa0".repeat(500);
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
-        zeros.len()
-    );
-    [head.into_bytes(), zeros].concat()
-}
-
 /// A row: what is broken how at which exchange, and the storage behind it.
 struct Row {
     name: String,
@@ -263,7 +171,7 @@ fn broken(
     rows.map(|(name, act)| {
         let storage = lab.storage(&[]);
         let seen = AtomicUsize::new(0);
-        let wild = Wild::start(lab, &storage, move |asked, path| {
+        let wild = Wild::start(lab, storage.port(), move |asked, path| {
             let hit = asked == method && (method == "OPTIONS" || path.ends_with("/f"));
             match hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
                 true => act.clone(),

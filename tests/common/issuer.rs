@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use touchstone::reference::Authority;
 
-const METADATA: &str = "/.well-known/openid-configuration";
+/// Where metadata are.
+pub const METADATA: &str = "/.well-known/openid-configuration";
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -151,6 +152,12 @@ impl ScriptedIssuer {
     /// `https://localhost:PORT`.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        let port = self.origin.rsplit(':').next();
+        port.and_then(|port| port.parse().ok()).expect("a port")
     }
 
     /// Its identifier, with a slash at its end.

@@ -1,4 +1,4 @@
-//! Somebody between touchstone and good storage, who breaks single exchanges byte by byte.
+//! Somebody between touchstone and a good server, who breaks single exchanges byte by byte.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,19 +11,21 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use touchstone::http::client_config;
 use touchstone::model::Trust;
-use touchstone::reference::Storage;
 
 use super::lab::Lab;
 
 /// What becomes of a connection.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// It goes to the storage.
+    /// It goes to the server.
     Pass,
+    /// From now on nobody listens.
+    Leave,
     /// These bytes come instead of an answer, and then this.
     Say(Vec<u8>, End),
     /// This comes instead of an answer, with the request's token for each `{token}`.
@@ -47,7 +49,7 @@ pub enum End {
 
 type Acting = dyn Fn(&str, &str) -> Act + Send + Sync;
 
-/// Stands in front of storage for as long as it lives.
+/// Stands in front of a server of this machine for as long as it lives.
 pub struct Wild {
     url: String,
     task: JoinHandle<()>,
@@ -80,32 +82,34 @@ pub fn server(certificate_pem: &str, key_pem: &str) -> ServerConfig {
 }
 
 impl Wild {
-    /// `act` decides by method and path. Each connection carries one request.
+    /// In front of `port`. `act` decides by method and path. Each connection carries one request.
     pub fn start(
         lab: &Lab,
-        storage: &Storage,
+        port: u16,
         act: impl Fn(&str, &str) -> Act + Send + Sync + 'static,
     ) -> Self {
         let certificate = lab.authority.certificate().expect("a certificate");
         let key = certificate.key_pem.expose_secret();
-        Self::with(lab, storage, server(&certificate.certificate_pem, key), act)
+        let config = server(&certificate.certificate_pem, key);
+        Self::with(lab, config, port, act)
     }
 
     /// The same with another certificate than a good one, or other ways in TLS.
     pub fn with(
         lab: &Lab,
-        storage: &Storage,
         config: ServerConfig,
+        port: u16,
         act: impl Fn(&str, &str) -> Act + Send + Sync + 'static,
     ) -> Self {
         let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
         let shared = Arc::new(Shared {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             connector: TlsConnector::from(Arc::new(client_config(&trust).expect("TLS"))),
-            storage: SocketAddr::from(([127, 0, 0, 1], storage.port())),
+            server: SocketAddr::from(([127, 0, 0, 1], port)),
             act: Box::new(act),
             broken: Arc::default(),
             heard: Arc::default(),
+            left: Notify::new(),
         });
         let listener = lab
             .runtime
@@ -115,7 +119,12 @@ impl Wild {
         let broken = Arc::clone(&shared.broken);
         let heard = Arc::clone(&shared.heard);
         let task = lab.runtime.spawn(async move {
-            while let Ok((tcp, _)) = listener.accept().await {
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    () = shared.left.notified() => break,
+                };
+                let Ok((tcp, _)) = accepted else { break };
                 let shared = Arc::clone(&shared);
                 // Whoever hangs up in the middle is no concern of ours.
                 tokio::spawn(async move { shared.serve(tcp).await.ok() });
@@ -154,10 +163,11 @@ impl Drop for Wild {
 struct Shared {
     acceptor: TlsAcceptor,
     connector: TlsConnector,
-    storage: SocketAddr,
+    server: SocketAddr,
     act: Box<Acting>,
     broken: Arc<AtomicUsize>,
     heard: Arc<Mutex<Vec<String>>>,
+    left: Notify,
 }
 
 impl Shared {
@@ -179,11 +189,15 @@ impl Shared {
         let path = words.next().unwrap_or_default();
         match (self.act)(method, path) {
             Act::Pass => {
-                let tcp = TcpStream::connect(self.storage).await?;
+                let tcp = TcpStream::connect(self.server).await?;
                 let name = ServerName::try_from("localhost").expect("a name");
-                let mut storage = self.connector.connect(name, tcp).await?;
-                storage.write_all(&alone(&request)).await?;
-                tokio::io::copy_bidirectional(&mut client, &mut storage).await?;
+                let mut server = self.connector.connect(name, tcp).await?;
+                server.write_all(&alone(&request)).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+            }
+            Act::Leave => {
+                self.broken.fetch_add(1, Ordering::SeqCst);
+                self.left.notify_one();
             }
             Act::Echo(text) => {
                 self.broken.fetch_add(1, Ordering::SeqCst);
@@ -236,4 +250,96 @@ fn alone(request: &[u8]) -> Vec<u8> {
         + 2;
     let (line, rest) = request.split_at(end);
     [line, b"Connection: close\r\n", rest].concat()
+}
+
+/// Where an exchange can be broken, and how.
+pub fn troubles() -> Vec<(&'static str, Act)> {
+    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    let say = |text: &str, end| Act::Say(text.as_bytes().to_vec(), end);
+    let second = Duration::from_millis(300);
+    vec![
+        ("reset before the answer", say("", End::Reset)),
+        ("closed before the answer", say("", End::Close)),
+        ("reset in the status line", say("HTTP/1.1 2", End::Reset)),
+        (
+            "reset in the headers",
+            say("HTTP/1.1 200 OK\r\nContent-Le", End::Reset),
+        ),
+        ("reset in the body", say(&(head(100) + "begin"), End::Reset)),
+        ("truncated body", say(&(head(100) + "begin"), End::Close)),
+        (
+            "chunks without end",
+            say(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n",
+                End::Close,
+            ),
+        ),
+        ("silence", say("", End::Hang)),
+        (
+            "one byte of the head at a time",
+            say("HTTP/1.1 200 OK\r\nX: ", End::Again(b"x".to_vec(), second)),
+        ),
+        (
+            "one byte of the body at a time",
+            say(&head(100_000), End::Again(b"x".to_vec(), second)),
+        ),
+        (
+            "an endless body",
+            say(
+                &head(1 << 40),
+                End::Again(vec![b'x'; 1 << 16], Duration::ZERO),
+            ),
+        ),
+        (
+            "endless headers",
+            say(
+                "HTTP/1.1 200 OK\r\n",
+                End::Again(b"X-A: b\r\n".repeat(512), Duration::ZERO),
+            ),
+        ),
+        (
+            "informational answers without end",
+            say(
+                "",
+                End::Again(
+                    b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(64),
+                    Duration::ZERO,
+                ),
+            ),
+        ),
+        (
+            "garbage",
+            say("SSH-2.0-OpenSSH_9.2\r\n\0\x01\x02", End::Close),
+        ),
+        (
+            "HTTP/2",
+            Act::Say(
+                b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64".to_vec(),
+                End::Close,
+            ),
+        ),
+        (
+            "two lengths",
+            say(
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nbegin12",
+                End::Close,
+            ),
+        ),
+        (
+            "a negative length",
+            say("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", End::Close),
+        ),
+        ("a bomb", Act::Say(bomb(), End::Close)),
+    ]
+}
+
+/// What unpacks to a gigabyte: no client of ours unpacks anything.
+fn bomb() -> Vec<u8> {
+    let zeros =
+        b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xed\xc1\x01\x0d\0\0\0\xc2\xa0\xf7Om\x0e7\xa0".repeat(500);
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        zeros.len()
+    );
+    [head.into_bytes(), zeros].concat()
 }

@@ -26,7 +26,7 @@ fn an_upload_that_is_reset_halfway_decides_nothing() {
     let rows = table.map(|(name, spared, _)| {
         let storage = lab.storage(&[]);
         let seen = AtomicUsize::new(0);
-        let front = Wild::start(&lab, &storage, move |method, path| {
+        let front = Wild::start(&lab, storage.port(), move |method, path| {
             let hit = method == "PUT" && path.ends_with("/f");
             match hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
                 true => Act::Cut(40),
@@ -55,7 +55,7 @@ fn an_upload_that_we_cut_may_be_reset_before_that() {
     let lab = Lab::new();
     let storage = lab.storage(&[]);
     let seen = AtomicUsize::new(0);
-    let front = Wild::start(&lab, &storage, move |method, path| {
+    let front = Wild::start(&lab, storage.port(), move |method, path| {
         let first =
             method == "PUT" && path.ends_with("/new") && seen.fetch_add(1, Ordering::SeqCst) == 0;
         match first {

@@ -194,7 +194,7 @@ fn a_certificate_that_is_not_good_is_told_and_nothing_is_sent() {
     let rows = shown.iter().map(|one| {
         let storage = lab.storage(&[]);
         let config = server(&one.chain, &one.key.serialize_pem());
-        let front = Wild::with(&lab, &storage, config, |_, _| Act::Pass);
+        let front = Wild::with(&lab, config, storage.port(), |_, _| Act::Pass);
         std::fs::create_dir(lab.path(one.name)).expect("a folder");
         for (file, text) in &one.trusted {
             lab.write(&format!("{}/{file}", one.name), text);

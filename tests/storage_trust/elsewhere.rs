@@ -69,10 +69,10 @@ fn what_reads_takes_no_credential_to_a_place_where_it_may_not_go() {
     for read in READS {
         let lab = Lab::new();
         let storage = lab.storage(&[]);
-        let other = Wild::start(&lab, &storage, |_, _| Act::Pass);
+        let other = Wild::start(&lab, storage.port(), |_, _| Act::Pass);
         let there = other.url().replace("localhost", read.host) + "{path}";
         let seen = AtomicUsize::new(0);
-        let front = Wild::start(&lab, &storage, move |method, path| {
+        let front = Wild::start(&lab, storage.port(), move |method, path| {
             let hit = method == "GET" && path.contains(read.file);
             match hit && seen.fetch_add(1, Ordering::SeqCst) >= read.spared {
                 true => redirect(std::slice::from_ref(&there), path),

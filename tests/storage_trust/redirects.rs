@@ -101,7 +101,7 @@ fn front(lab: &Lab, storage: &Storage, place: Place, lines: &[&str]) -> Wild {
     let seen = AtomicUsize::new(0);
     let endless = lines.iter().any(|line| line.starts_with("{path}"));
     let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
-    Wild::start(lab, storage, move |method, path| {
+    Wild::start(lab, storage.port(), move |method, path| {
         let file = path.contains("/f") || place == Preflight;
         if method != place.method() || !file {
             return Act::Pass;
@@ -118,7 +118,7 @@ fn front(lab: &Lab, storage: &Storage, place: Place, lines: &[&str]) -> Wild {
 /// Another host: it takes no token, and says that what is to be deleted is not there.
 fn stranger(lab: &Lab, storage: &Storage) -> (Wild, String) {
     let gone = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
-    let front = Wild::start(lab, storage, |method, _| match method {
+    let front = Wild::start(lab, storage.port(), |method, _| match method {
         "DELETE" => Act::Say(gone.to_vec(), End::Close),
         _ => Act::Pass,
     });
@@ -276,12 +276,12 @@ fn a_circle_of_two_ends() {
     let storage = lab.storage(&[]);
     let back = Arc::new(OnceLock::<String>::new());
     let first = Arc::clone(&back);
-    let other = Wild::start(&lab, &storage, move |_, path| {
+    let other = Wild::start(&lab, storage.port(), move |_, path| {
         let url = first.get().cloned().unwrap_or_default();
         redirect(&[format!("{url}{path}")], path)
     });
     let there = format!("{}{{path}}", other.url());
-    let front = Wild::start(&lab, &storage, move |method, path| match method {
+    let front = Wild::start(&lab, storage.port(), move |method, path| match method {
         "PUT" => redirect(std::slice::from_ref(&there), path),
         _ => Act::Pass,
     });
@@ -314,7 +314,7 @@ fn a_redirect_that_may_be_followed_is_followed_with_the_token() {
             ),
         ] {
             let storage = lab.storage(&[]);
-            let other = Wild::start(&lab, &storage, |_, _| Act::Pass);
+            let other = Wild::start(&lab, storage.port(), |_, _| Act::Pass);
             let there = other.url().replace("localhost", host) + "{path}";
             let front = front(&lab, &storage, place, &[&there, &there]);
             rows.push(

@@ -64,7 +64,7 @@ fn versions_of_tls_and_client_certificates() {
     let rows = table.map(|(name, versions, client, must, _)| {
         let storage = lab.storage(&[]);
         let config = server(&lab, versions, client, must);
-        let front = Wild::with(&lab, &storage, config, |_, _| Act::Pass);
+        let front = Wild::with(&lab, config, storage.port(), |_, _| Act::Pass);
         Row::new(name, front.url().to_owned(), storage, front)
     });
     let came = rows::run(&lab, &rows, &["--case", CASE]);
