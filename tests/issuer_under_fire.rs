@@ -6,5 +6,7 @@ mod common;
 mod answers;
 #[path = "issuer_under_fire/broken.rs"]
 mod broken;
+#[path = "issuer_under_fire/metadata.rs"]
+mod metadata;
 #[path = "issuer_under_fire/site.rs"]
 mod site;

@@ -6,7 +6,7 @@ use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
-use super::{clauses, existing, known, limits, nearline, paths, secrets};
+use super::{clauses, existing, hosts, known, limits, nearline, paths, secrets};
 use crate::model::{Endpoint, Groups, Limits, SecondArea, Traits};
 
 pub(super) const KEYS: &[&str] = &[
@@ -86,7 +86,7 @@ pub(super) fn read(
     let fresh_tokens = fields
         .get("fresh-tokens")
         .and_then(|entry| entry.boolean(d));
-    let redirect_hosts = redirect_hosts(d, &fields);
+    let redirect_hosts = hosts::read(d, &fields, "redirect-hosts");
     Some(Endpoint {
         name: name?,
         description: remark(d, &fields, "desc"),
@@ -300,36 +300,4 @@ fn group(d: &mut Diagnostics<'_>, fields: &Fields<'_>, name: &str) -> Option<Str
         return None;
     }
     Some(text.to_owned())
-}
-
-fn redirect_hosts(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Vec<String> {
-    let items = fields
-        .get("redirect-hosts")
-        .and_then(|entry| entry.items(d))
-        .unwrap_or_default();
-    items
-        .into_iter()
-        .filter_map(|item| host_glob(d, item))
-        .collect()
-}
-
-fn host_glob(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
-    let glob = entry.text(d)?;
-    let legal = |c: char| c.is_ascii_alphanumeric() || "-._*?[]{},!".contains(c);
-    if !glob.chars().all(legal) {
-        d.error(entry.mark(), "this is no pattern for a host")
-            .help("write the host alone, such as `*.example.org`: no scheme, port or path");
-        return None;
-    }
-    if let Err(error) = globset::Glob::new(glob) {
-        d.error(
-            entry.mark(),
-            format!("this is no pattern: {}", error.kind()),
-        );
-        return None;
-    }
-    if glob.chars().all(|c| c == '*' || c == '.') {
-        d.note(entry.mark(), "this lets a redirect take tokens to any host");
-    }
-    Some(glob.to_owned())
 }

@@ -5,11 +5,18 @@ use std::sync::Arc;
 use super::catalogue::Catalogue;
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
-use super::{accounts, known, limits, paths, secrets, subject};
+use super::{accounts, hosts, known, limits, paths, secrets, subject};
 use crate::model::{Issuer, IssuerLimits, IssuerSubject, SecretRef, TestKey};
 
 pub(super) const BEFORE: [&str; 2] = ["url", "accounts"];
-pub(super) const AFTER: [&str; 5] = ["test-key", "ca", "limits", "judge", "known-failures"];
+pub(super) const AFTER: [&str; 6] = [
+    "test-key",
+    "ca",
+    "credential-hosts",
+    "limits",
+    "judge",
+    "known-failures",
+];
 pub(super) const OAUTH_KEYS: [&str; 1] = ["token"];
 pub(super) const OAUTH_TOKEN_KEYS: [&str; 1] = ["issuer"];
 pub(super) const TEST_KEY_KEYS: [&str; 2] = ["file", "kid"];
@@ -66,6 +73,7 @@ fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>, catalogue: &Catalogue) -> O
         None => Some(Vec::new()),
     };
     let ca = secrets::trust(d, &fields);
+    let credential_hosts = hosts::read(d, &fields, "credential-hosts");
     let limits = match fields.get("limits") {
         Some(entry) => limits::of_issuer(d, entry),
         None => Some(IssuerLimits::default()),
@@ -81,6 +89,7 @@ fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>, catalogue: &Catalogue) -> O
         accounts: accounts?,
         test_keys: test_key?,
         ca: ca?,
+        credential_hosts,
         limits: limits?,
         subject: subject?,
         known_failures,

@@ -13,6 +13,7 @@ mod downtimes;
 mod endpoints;
 mod existing;
 mod fields;
+mod hosts;
 mod inventory;
 mod issuers;
 mod known;

@@ -5,6 +5,7 @@ mod asks;
 mod catalogue;
 mod downtimes;
 mod hostile;
+mod hosts;
 mod inventory;
 mod known;
 mod macaroons;

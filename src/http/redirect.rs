@@ -3,6 +3,8 @@
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use url::Url;
 
+use crate::model::Issuer;
+
 use super::exchange::excerpt;
 
 /// More than any service needs.
@@ -43,13 +45,25 @@ pub enum Step {
 impl RedirectPolicy {
     /// The policy of the endpoint at `own`, with globs of further hosts; what is no glob is passed over.
     pub fn new(own: &Url, also: &[String]) -> Self {
-        let mut builder = GlobSetBuilder::new();
-        for glob in also.iter().filter_map(|text| Glob::new(text).ok()) {
-            builder.add(glob);
-        }
         Self {
             own: own.host_str().unwrap_or_default().to_owned(),
-            also: builder.build().unwrap_or_else(|_| GlobSet::empty()),
+            also: globs(also),
+        }
+    }
+
+    /// That of an issuer: its client's credentials go where its metadata say, as long as that is so.
+    pub fn of_issuer(issuer: &Issuer) -> Self {
+        Self::of_server(&issuer.url, issuer)
+    }
+
+    /// That of another server that gives the issuer's tokens.
+    pub fn of_server(server: &str, issuer: &Issuer) -> Self {
+        Self {
+            own: Url::parse(server)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned))
+                .unwrap_or_default(),
+            also: globs(&issuer.credential_hosts),
         }
     }
 
@@ -87,6 +101,14 @@ impl RedirectPolicy {
             to,
         }
     }
+}
+
+fn globs(texts: &[String]) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for glob in texts.iter().filter_map(|text| Glob::new(text).ok()) {
+        builder.add(glob);
+    }
+    builder.build().unwrap_or_else(|_| GlobSet::empty())
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub struct Issuer {
     pub test_keys: Vec<TestKey>,
     /// Whom to trust in its TLS beside the system's roots.
     pub ca: Vec<Trust>,
+    /// Hosts beside its own where its metadata may send credentials, as globs.
+    pub credential_hosts: Vec<String>,
     /// How gently and how long to ask it.
     pub limits: IssuerLimits,
     /// What is known of it where it is judged itself.
@@ -61,6 +63,7 @@ impl Issuer {
             accounts: Vec::new(),
             test_keys: Vec::new(),
             ca: Vec::new(),
+            credential_hosts: Vec::new(),
             limits: IssuerLimits::default(),
             subject: IssuerSubject::default(),
             known_failures: Vec::new(),

@@ -43,8 +43,8 @@ pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use registered::{Registered, Shows};
 pub use secret::{SecretError, load};
-pub(crate) use source::Kept;
 pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
+pub(crate) use source::{Kept, STAY};
 pub use verify::{Proof, verify};
 
 #[cfg(test)]

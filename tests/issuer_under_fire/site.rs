@@ -88,6 +88,9 @@ pub struct Site {
     pub storage: Storage,
     /// The issuer's identifier.
     pub url: String,
+    /// Added to the issuer and to the endpoint in the file, indented by four.
+    pub of_issuer: String,
+    pub of_endpoint: String,
     _wild: Option<Wild>,
     before: Vec<String>,
 }
@@ -105,7 +108,8 @@ impl Site {
         Self::in_lab(lab, Some(front), |_, _, _| None)
     }
 
-    fn in_lab(
+    /// The same in a lab where others are as well.
+    pub fn in_lab(
         lab: Lab,
         front: Option<Front>,
         script: impl Fn(usize, &Signer, &Asked) -> Option<Reply> + Send + Sync + 'static,
@@ -142,18 +146,22 @@ impl Site {
             server,
             storage,
             url,
+            of_issuer: String::new(),
+            of_endpoint: String::new(),
             _wild: wild,
         }
     }
 
-    /// Runs these cases; `more` is added to the endpoint, indented by four.
-    pub fn run_with(&self, arguments: &[&str], more: &str) -> Came<'_> {
+    /// Runs these cases.
+    pub fn run(&self, arguments: &[&str]) -> Came<'_> {
         self.lab.write(
             "endpoints.yaml",
             &format!(
-                "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    limits: {{answer: 1s, patience: 2s, rate: 1000}}\n    client-credentials: {{id: me, secret-env: {SECRET}}}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n{more}",
+                "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    limits: {{answer: 1s, patience: 2s, rate: 1000}}\n    client-credentials: {{id: me, secret-env: {SECRET}}}\n{}endpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n{}",
                 self.url,
+                self.of_issuer,
                 self.storage.url(),
+                self.of_endpoint,
             ),
         );
         let begun = Instant::now();
@@ -164,10 +172,6 @@ impl Site {
             record: self.lab.record(),
             ended,
         }
-    }
-
-    pub fn run(&self, arguments: &[&str]) -> Came<'_> {
-        self.run_with(arguments, "")
     }
 
     /// How many token requests came.

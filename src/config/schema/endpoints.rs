@@ -116,6 +116,10 @@ fn issuer() -> Value {
                     })
                 },
             ),
+            "credential-hosts" => list(
+                "Hosts where its metadata may send credentials, beside its own.",
+                text("A host; `*` stands for any part of its name."),
+            ),
             "known-failures" => list("Shown, but they do not turn a run red.", known_failure()),
             "judge" => either(
                 "Whether the issuer is judged in every run, or what is known of it.",

@@ -11,7 +11,7 @@ use crate::model::{
     Account, Answer, Ask, Asked, Asker, Bearer, CasePlan, Exchange, ExchangeAsk, Finding, Method,
     Proof, Published, Purpose, RefreshAsk, RevokeAsk, Revoked, Spare, Subject, TokenAsk, Verdict,
 };
-use crate::token::{self, Registered, Shows};
+use crate::token::{self, Registered, STAY, Shows};
 
 use super::door::{Authority, Field, Outcome as Sent, Outgoing};
 use super::user::wrong_secret;
@@ -304,9 +304,16 @@ impl<'a> Asking<'a> {
             let reason = format!("its metadata cannot be used (they were answered {status})");
             return Err(Stop::Undecided(reason));
         }
+        let https = |url: &Url| url.scheme() == "https";
         match self.site.named(member) {
-            Some(url) if url.starts_with("https://") => Ok(url),
-            Some(_) => Err(Stop::Undecided(format!("its {member} is no https URL"))),
+            Some(url) => match Url::parse(url).ok().filter(https) {
+                Some(parsed) if self.site.trusted.trusts(&parsed) => Ok(url),
+                Some(other) => Err(Stop::Undecided(format!(
+                    "its {member} is at {}: {STAY}",
+                    other.origin().ascii_serialization()
+                ))),
+                None => Err(Stop::Undecided(format!("its {member} is no https URL"))),
+            },
             None if member == "token_endpoint" => {
                 Err(Stop::Undecided(format!("its metadata name no {member}")))
             }

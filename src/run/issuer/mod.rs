@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
+use crate::http::RedirectPolicy;
 use crate::model::{
     Action, Answer, CaseResult, Exchange, IssuerPlan, Method, Purpose, Verdict, millis,
 };
@@ -72,6 +73,8 @@ struct Site {
     pub index: usize,
     pub door: Door,
     pub users: Users,
+    /// Where credentials may go.
+    pub trusted: RedirectPolicy,
     pub metadata: Fetched,
     /// The metadata, where they are a JSON object.
     pub document: Option<Value>,
@@ -167,6 +170,7 @@ impl Visit {
             index: self.index,
             door,
             users,
+            trusted: RedirectPolicy::of_issuer(issuer),
             metadata,
             document,
             key_set: keys.as_ref().ok().and_then(Fetched::document),

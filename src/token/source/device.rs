@@ -110,7 +110,9 @@ impl DeviceLogin {
         let origin = &self.endpoint.origin;
         let metadata = self.endpoint.metadata(asked).await?;
         let Some(url) = &metadata.device_endpoint else {
-            let came = "its metadata name no device_authorization_endpoint with https".into();
+            let came =
+                "its metadata name no device_authorization_endpoint with https at its own host"
+                    .into();
             let help = "obtain a refresh token in another way, and put it into the file";
             return Err(origin.unavailable(asked, came, help));
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::http::RedirectPolicy;
 use crate::token::IssuerClient;
 use crate::token::error::Origin;
 
@@ -12,6 +13,8 @@ use super::oauth::members;
 const DOWN: &str = "see whether the issuer is up and reachable from here";
 const OTHER: &str =
     "write its URL in the endpoints file character by character as tokens have it in `iss`";
+/// What to do about an endpoint at another host.
+pub(crate) const STAY: &str = "credentials stay with the issuer's own host; if that one is right, name it below `credential-hosts` of the issuer";
 const TELL: &str = "credentials go nowhere else; tell whoever runs the issuer";
 
 /// What of the metadata is used, checked.
@@ -34,6 +37,7 @@ pub(super) async fn discover(
     http: &IssuerClient,
     origin: &Origin,
     issuer: &str,
+    trusted: &RedirectPolicy,
 ) -> Result<Metadata, NoMetadata> {
     let lasting = NoMetadata::Lasting;
     let url = format!(
@@ -65,14 +69,24 @@ pub(super) async fn discover(
     let secure = |name| {
         Url::parse(text(name)?)
             .ok()
-            .filter(|url| url.scheme() == "https")
+            .filter(|url| url.scheme() == "https" && plain(url))
     };
     let token_endpoint = secure("token_endpoint").ok_or_else(|| {
         let came = "its metadata name no token endpoint with https".to_owned();
         lasting(came, TELL)
     })?;
+    if !trusted.trusts(&token_endpoint) {
+        let place = origin.quoted(&token_endpoint.origin().ascii_serialization());
+        let came = format!("its metadata name a token endpoint at {place}");
+        return Err(lasting(came, STAY));
+    }
     Ok(Metadata {
         token_endpoint,
-        device_endpoint: secure("device_authorization_endpoint"),
+        device_endpoint: secure("device_authorization_endpoint").filter(|url| trusted.trusts(url)),
     })
+}
+
+/// Whether nobody is named in it: that would become a credential of the request.
+fn plain(url: &Url) -> bool {
+    url.username().is_empty() && url.password().is_none()
 }

@@ -28,6 +28,7 @@ use super::{BrokerError, IssuerClient, TokenError};
 pub(super) use assertion::assertion;
 pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
 pub(crate) use keep::Kept;
+pub(crate) use metadata::STAY;
 
 /// Something that obtains tokens. What it can express stands in [`TokenSource::expresses`].
 #[async_trait]

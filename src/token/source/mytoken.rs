@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
+use crate::http::RedirectPolicy;
 use crate::model::{MytokenRef, SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
@@ -35,6 +36,7 @@ struct User {
     server: String,
     place: Place,
     redactor: Redactor,
+    trusted: RedirectPolicy,
     http: IssuerClient,
     endpoint: OnceCell<Result<Url, (String, &'static str)>>,
 }
@@ -99,6 +101,7 @@ impl Mytoken {
             server: server.trim_end_matches('/').to_owned(),
             place,
             redactor: context.redactor.clone(),
+            trusted: RedirectPolicy::of_server(server, context.issuer),
             http: context.http()?,
             endpoint: OnceCell::new(),
         };
@@ -143,10 +146,10 @@ impl User {
             return Err((came, other));
         };
         match Url::parse(&found.access_token_endpoint) {
-            Ok(endpoint) if endpoint.scheme() == "https" => Ok(endpoint),
+            Ok(endpoint) if self.trusted.trusts(&endpoint) => Ok(endpoint),
             _ => Err((
-                format!("{url} names no access token endpoint with https"),
-                "a mytoken goes nowhere else; tell whoever runs the server",
+                format!("{url} names no access token endpoint with https at its own host"),
+                "a mytoken goes nowhere else; tell whoever runs the server, or name the other host below `credential-hosts` of the issuer",
             )),
         }
     }

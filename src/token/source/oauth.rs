@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use crate::http::RedirectPolicy;
 use crate::model::{OAuthClient, SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
@@ -35,6 +36,7 @@ pub(super) struct TokenEndpoint {
     pub origin: Origin,
     /// The identifier, as configured.
     issuer: String,
+    trusted: RedirectPolicy,
     client: Registered,
     http: IssuerClient,
     metadata: OnceCell<Result<Metadata, (String, &'static str)>>,
@@ -77,6 +79,7 @@ impl TokenEndpoint {
         Ok(Self {
             origin: context.origin.clone(),
             issuer: context.issuer.url.clone(),
+            trusted: RedirectPolicy::of_issuer(context.issuer),
             client: Registered::load(client, &context.issuer.name, context.redactor)?,
             http: context.http()?,
             metadata: OnceCell::new(),
@@ -135,7 +138,7 @@ impl TokenEndpoint {
     /// Asked once: an issuer that is down is found out once, not for each token.
     pub async fn metadata(&self, asked: Asked<'_>) -> Result<&Metadata, TokenError> {
         let once = || async {
-            match discover(&self.http, &self.origin, &self.issuer).await {
+            match discover(&self.http, &self.origin, &self.issuer, &self.trusted).await {
                 Ok(metadata) => Ok(Ok(metadata)),
                 Err(NoMetadata::Lasting(came, help)) => Ok(Err((came, help))),
                 Err(NoMetadata::Busy(came, pause)) => Err(self.busy(asked, came, pause)),
