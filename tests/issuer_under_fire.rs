@@ -6,7 +6,13 @@ mod common;
 mod answers;
 #[path = "issuer_under_fire/broken.rs"]
 mod broken;
+#[path = "issuer_under_fire/certificates.rs"]
+mod certificates;
+#[path = "issuer_under_fire/clocks.rs"]
+mod clocks;
 #[path = "issuer_under_fire/metadata.rs"]
 mod metadata;
+#[path = "issuer_under_fire/observer.rs"]
+mod observer;
 #[path = "issuer_under_fire/site.rs"]
 mod site;

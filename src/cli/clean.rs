@@ -12,7 +12,7 @@ use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::{count, line};
 use crate::run::{Account, BEGUN, Cleaner, Ledger, Remaining};
-use crate::token::{Broker, Fit, Token};
+use crate::token::{Broker, Token};
 
 use super::args::CleanArgs;
 use super::output::{self, Failed};
@@ -265,11 +265,11 @@ impl Sweeper<'_> {
             .ok_or("there is no way to obtain a token for it")?;
         let token = self
             .broker
-            .token(&request, Fit::AtLeast)
+            .observers(endpoint, &request)
             .await
             .map_err(|error| error.to_string())?;
         let second = match plan::second_observer(self.inventory, endpoint) {
-            Some(request) => self.broker.token(&request, Fit::AtLeast).await.ok(),
+            Some(request) => self.broker.observers(endpoint, &request).await.ok(),
             None => None,
         };
         Ok((client, token, second))

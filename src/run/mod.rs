@@ -187,8 +187,8 @@ impl Shared {
         fit: Fit,
     ) -> Result<Token, TokenError> {
         match (endpoint.fresh_tokens, fit) {
-            (true, _) => self.broker.fresh(request, fit).await,
-            (false, Fit::AtLeast) => self.broker.lasting(request, fit).await,
+            (_, Fit::AtLeast) => self.broker.observers(endpoint, request).await,
+            (true, Fit::Exact) => self.broker.fresh(request, fit).await,
             (false, Fit::Exact) => self.broker.token(request, fit).await,
         }
     }

@@ -87,7 +87,7 @@ impl Observer<'_> {
         log: &mut Vec<Exchange>,
     ) -> Result<Answer, String> {
         let url = self.endpoint.url_of(path);
-        let token = self.token.current().await.map_err(|e| e.to_string())?;
+        let (token, old) = self.token.current().await.map_err(|e| e.to_string())?;
         let begun = Instant::now();
         let outgoing = Outgoing {
             method,
@@ -103,6 +103,12 @@ impl Observer<'_> {
             let Outcome { answer, exchange } = sent.await;
             log.push(exchange);
             let answer = answer.map_err(|failure| format!("{method} {path}: {failure}"))?;
+            if let (Some(error), 401 | 403) = (&old, answer.status) {
+                return Err(format!(
+                    "{method} was answered {} to a token whose time is over, and there is no new one: {error}",
+                    answer.status
+                ));
+            }
             // Nothing is judged by this answer: whoever is asked to come later does.
             let Some(pause) = later(&answer) else {
                 return Ok(answer);

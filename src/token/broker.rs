@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::http::TlsError;
-use crate::model::{Inventory, IssuerUse, TokenRequest};
+use crate::model::{Endpoint, Inventory, IssuerUse, TokenRequest};
 use crate::redact::Redactor;
 
 use super::desk::{Age, Desk};
@@ -118,6 +118,22 @@ impl Broker {
     pub async fn lasting(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
         let token = self.give(request, fit, Age::Kept).await?;
         Ok(self.renewed(token, request, Age::Kept))
+    }
+
+    /// A token that lasts for as long as something is done at `endpoint`; a new one each time where that refuses one
+    /// that it has seen.
+    ///
+    /// # Errors
+    /// As [`Broker::token`].
+    pub async fn observers(
+        &self,
+        endpoint: &Endpoint,
+        request: &TokenRequest,
+    ) -> Result<Token, TokenError> {
+        match endpoint.fresh_tokens {
+            true => self.fresh(request, Fit::AtLeast).await,
+            false => self.lasting(request, Fit::AtLeast).await,
+        }
     }
 
     fn renewed(&self, mut token: Token, request: &TokenRequest, age: Age) -> Token {

@@ -28,6 +28,10 @@ use crate::trace::stretch;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// With less life a token may end on its way, and its refusal would be blamed on the storage.
 const LEAST: SignedDuration = SignedDuration::from_secs(5);
+/// What servers usually grant when they compare times.
+const CLOCKS: SignedDuration = SignedDuration::from_secs(60);
+const TIME: &str =
+    "get a new one, and see whether the clocks agree, that of the issuer and that of this machine";
 const NO_KEY: &str = "only a test issuer whose key we hold can make it";
 const GIVE_KEY: &str = "give its `test-key`, if it is one";
 const ASK_ISSUER: &str = "ask whoever runs the issuer for these rights, or leave such cases out";
@@ -53,8 +57,8 @@ pub(super) struct Desk {
     kept: Mutex<HashMap<TokenRequest, Arc<Slot>>>,
 }
 
-/// A token, and when it is time for the next one.
-type Slot = OnceCell<Result<(Token, Option<Timestamp>), TokenError>>;
+/// A token, and when it is time for the next one; or why there is none, and since when.
+type Slot = OnceCell<Result<(Token, Option<Timestamp>), (TokenError, Instant)>>;
 
 impl Desk {
     pub fn new(issuer: &Arc<Issuer>, redactor: &Redactor) -> Result<Self, BrokerError> {
@@ -214,9 +218,15 @@ impl Desk {
         }
         let slot = self.slot(request);
         let kept = slot
-            .get_or_init(|| self.obtain(request, signer, redactor, age))
+            .get_or_init(|| async {
+                let made = self.obtain(request, signer, redactor, age).await;
+                made.map_err(|error| (error, Instant::now()))
+            })
             .await;
-        kept.clone().map(|(token, _)| token)
+        match kept {
+            Ok((token, _)) => Ok(token.clone()),
+            Err((error, _)) => Err(error.clone()),
+        }
     }
 
     fn slot(&self, request: &TokenRequest) -> Arc<Slot> {
@@ -226,8 +236,12 @@ impl Desk {
         let ages = !request.claims.contains_key("exp");
         let over = match slot.get() {
             Some(Ok((_, Some(renew)))) => ages && *renew < Timestamp::now(),
-            // An answer stays the same for the whole run; who did not answer may be back.
-            Some(Err(error)) => error.kind == Refusal::General,
+            // A no stays the same for the whole run; who did not answer may be back, and what is broken be repaired.
+            Some(Err((error, since))) => match error.kind {
+                Refusal::Refused => false,
+                Refusal::Unavailable => since.elapsed() > self.issuer.limits.patience,
+                Refusal::General | Refusal::Busy(_) => true,
+            },
             Some(Ok((_, None))) | None => false,
         };
         if over {
@@ -342,23 +356,9 @@ impl Desk {
                 "write the issuer's URL character by character as its tokens have it in `iss`";
             return Err(self.refused(request, came, help));
         }
-        let left = claims.expires().map_or(SignedDuration::ZERO, |expires| {
-            expires.duration_since(Timestamp::now())
-        });
-        if left <= LEAST {
-            let came = match left.as_secs() {
-                1.. => format!(
-                    "the token has {} s of life left, too few to be used",
-                    left.as_secs()
-                ),
-                _ => "the token has expired".to_owned(),
-            };
-            // A clock is wrong, or a file is old: that is no reason to leave cases out in silence.
-            return Err(self.origin.unavailable(
-                request,
-                came,
-                "get a new one, and see whether the clocks agree",
-            ));
+        // A clock is wrong, or a file is old: that is no reason to leave cases out in silence.
+        if let Some(came) = untimely(&claims, Timestamp::now()) {
+            return Err(self.origin.unavailable(request, came, TIME));
         }
         let problem = match fit {
             Fit::AtLeast if !self.chooses_audience() && claims.for_everybody() => {
@@ -381,6 +381,35 @@ impl Desk {
     /// Where no account can, more rights than a control needs are no reason to skip.
     fn chooses_audience(&self) -> bool {
         self.issuer.abilities().audience
+    }
+}
+
+/// Why the token cannot be used now, with how far its times are from ours.
+fn untimely(claims: &Claims, now: Timestamp) -> Option<String> {
+    let far = |time: Timestamp| {
+        let far = time.duration_since(now).unsigned_abs().as_secs();
+        humantime::format_duration(Duration::from_secs(far))
+    };
+    let issued = claims.time("iat");
+    for (time, what) in [(issued, "issued"), (claims.time("nbf"), "valid")] {
+        if let Some(time) = time.filter(|time| time.duration_since(now) > CLOCKS) {
+            return Some(format!("the token is {what} only in {}", far(time)));
+        }
+    }
+    let issued = issued.map_or(String::new(), |time| format!(", issued {} ago", far(time)));
+    let Some(expires) = claims.expires() else {
+        return Some("the token does not say when it expires".into());
+    };
+    let left = expires.duration_since(now);
+    match left.as_secs() {
+        ..1 => Some(format!(
+            "the token has expired {} ago{issued}",
+            far(expires)
+        )),
+        seconds if left <= LEAST => Some(format!(
+            "the token has {seconds} s of life left{issued}, too few to be used"
+        )),
+        _ => None,
     }
 }
 

@@ -42,8 +42,14 @@ impl Claims {
 
     /// `exp`, where it is a number of seconds.
     pub fn expires(&self) -> Option<Timestamp> {
-        let seconds = self.0.get("exp")?.as_f64()?;
-        Timestamp::from_second(seconds as i64).ok()
+        self.time("exp")
+    }
+
+    /// A claim that is a number of seconds; the last second that there is where it is beyond.
+    pub fn time(&self, claim: &str) -> Option<Timestamp> {
+        let seconds = self.0.get(claim)?.as_f64()?;
+        let last = Timestamp::MAX.as_second();
+        Timestamp::from_second((seconds as i64).min(last)).ok()
     }
 
     /// A claim that is a text or a list of them.

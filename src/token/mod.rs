@@ -85,29 +85,29 @@ impl Token {
     }
 
     /// The token to use now: itself, or a new one where it is good once or nearly over. One that is nearly over stays in
-    /// use where no other can be had: the storage says when it is too old.
+    /// use where no other can be had, for the reason that comes with it: the storage says when it is too old.
     ///
     /// # Errors
     /// It is good once, and there is no new one.
-    pub async fn current(&self) -> Result<Cow<'_, Self>, TokenError> {
+    pub async fn current(&self) -> Result<(Cow<'_, Self>, Option<TokenError>), TokenError> {
         match self.renewal.as_deref() {
-            None => Ok(Cow::Borrowed(self)),
+            None => Ok((Cow::Borrowed(self), None)),
             Some(Renewal {
                 broker,
                 request,
                 age: Age::New,
             }) => Box::pin(broker.fresh(request, Fit::AtLeast))
                 .await
-                .map(Cow::Owned),
+                .map(|token| (Cow::Owned(token), None)),
             Some(Renewal {
                 broker,
                 request,
                 age: Age::Kept,
             }) => match Box::pin(broker.token(request, Fit::AtLeast)).await {
-                Ok(token) => Ok(Cow::Owned(token)),
+                Ok(token) => Ok((Cow::Owned(token), None)),
                 Err(error) => {
                     tracing::info!("the token at hand stays in use: {error}");
-                    Ok(Cow::Borrowed(self))
+                    Ok((Cow::Borrowed(self), Some(error)))
                 }
             },
         }

@@ -88,6 +88,8 @@ pub struct Site {
     pub storage: Storage,
     /// The issuer's identifier.
     pub url: String,
+    /// The limit of an answer, in seconds.
+    pub answer: u64,
     /// Added to the issuer and to the endpoint in the file, indented by four.
     pub of_issuer: String,
     pub of_endpoint: String,
@@ -146,6 +148,7 @@ impl Site {
             server,
             storage,
             url,
+            answer: 1,
             of_issuer: String::new(),
             of_endpoint: String::new(),
             _wild: wild,
@@ -157,8 +160,9 @@ impl Site {
         self.lab.write(
             "endpoints.yaml",
             &format!(
-                "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    limits: {{answer: 1s, patience: 2s, rate: 1000}}\n    client-credentials: {{id: me, secret-env: {SECRET}}}\n{}endpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n{}",
+                "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    limits: {{answer: {}s, patience: 2s, rate: 1000}}\n    client-credentials: {{id: me, secret-env: {SECRET}}}\n{}endpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n{}",
                 self.url,
+                self.answer,
                 self.of_issuer,
                 self.storage.url(),
                 self.of_endpoint,

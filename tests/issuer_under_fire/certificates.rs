@@ -1,0 +1,76 @@
+//! Issuers whose certificate is not to be trusted: no secret is sent, and what to do is told.
+
+use touchstone::reference::{Authority, ServerCertificate};
+
+use super::site::{FEW, Site, side_by_side};
+use crate::common::lab::Lab;
+use crate::common::wild::Act;
+
+#[derive(Clone, Copy, Debug)]
+enum Certificate {
+    Expired,
+    SelfSigned,
+    OtherName,
+    UnknownAuthority,
+}
+
+fn made(certificate: Certificate, authority: &Authority) -> ServerCertificate {
+    match certificate {
+        Certificate::Expired => authority.expired_certificate().expect("a certificate"),
+        Certificate::OtherName => authority
+            .certificate_for(&["issuer.example.org"])
+            .expect("a certificate"),
+        Certificate::UnknownAuthority => Authority::new()
+            .and_then(|other| other.certificate())
+            .expect("a certificate"),
+        Certificate::SelfSigned => {
+            let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+            let signed = signed.expect("a certificate");
+            ServerCertificate {
+                certificate_pem: signed.cert.pem(),
+                key_pem: signed.signing_key.serialize_pem().into(),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_gets_no_secret() {
+    let rows: [(Certificate, &[&str]); 4] = [
+        (
+            Certificate::Expired,
+            &["certificate expired", "to renew its certificate"],
+        ),
+        (
+            Certificate::SelfSigned,
+            &["UnknownIssuer", "below `ca` of the issuer"],
+        ),
+        (
+            Certificate::OtherName,
+            &[
+                "not valid for name \"localhost\"",
+                "issuer.example.org",
+                "whether the URL has the right name",
+            ],
+        ),
+        (
+            Certificate::UnknownAuthority,
+            &["UnknownIssuer", "below `ca` of the issuer"],
+        ),
+    ];
+    side_by_side(&rows, |(certificate, says)| {
+        let lab = Lab::new();
+        let front = made(*certificate, &lab.authority);
+        let site = Site::behind(lab, (front, Box::new(|_, _| Act::Pass)));
+        let what = format!("{certificate:?}");
+        let came = site.run(&FEW);
+        came.expect(&what, 3, 15, &[&["error the observer"], *says].concat());
+        assert!(
+            site.server.asked().is_empty(),
+            "{what}: {:?}",
+            site.server.asked()
+        );
+        came.expect_nothing_left(&what);
+        came.expect_no_secret();
+    });
+}
