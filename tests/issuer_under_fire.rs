@@ -10,6 +10,8 @@ mod broken;
 mod certificates;
 #[path = "issuer_under_fire/clocks.rs"]
 mod clocks;
+#[path = "issuer_under_fire/keys.rs"]
+mod keys;
 #[path = "issuer_under_fire/metadata.rs"]
 mod metadata;
 #[path = "issuer_under_fire/observer.rs"]

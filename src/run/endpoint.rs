@@ -118,7 +118,9 @@ impl Visit {
             }
             Err((problem, ready)) => {
                 let clocks = ready.as_ref().and_then(|ready| ready.clocks.as_deref());
-                let reason = with_clocks(Some(problem.reason), clocks).unwrap_or_default();
+                let doubt = self.doubt(&problem.exchanges).await;
+                let reason = with(Some(problem.reason), doubt.as_deref());
+                let reason = with(reason, clocks).unwrap_or_default();
                 let reason = self.shared.redactor.text(&reason);
                 for (index, _) in &scripts {
                     self.finish(
@@ -397,13 +399,42 @@ impl Visit {
         let name = self.plan().cases[start.index].case.id.as_str().to_owned();
         let mut stayed = self.remove(ready, &start.made, &name).await;
         stayed.extend(outcome.stayed.iter().cloned());
+        // What was granted stays proven, whoever refused what else.
+        let refusals = outcome.findings.iter().all(|finding| {
+            let about = finding
+                .exchange
+                .and_then(|index| outcome.exchanges.get(index));
+            about.is_some_and(refused)
+        });
+        let doubt = match outcome.verdict {
+            Verdict::Pass | Verdict::Skip => None,
+            _ if !refusals => None,
+            _ => self.doubt(&outcome.exchanges).await,
+        };
         let mut result = self.result(start.index, outcome);
+        if let Some(doubt) = doubt {
+            result.reason = with(result.reason.take(), Some(&doubt));
+            result.verdict = Verdict::Error;
+            result.findings.clear();
+        }
         if matches!(result.verdict, Verdict::Fail | Verdict::Error) {
-            result.reason = with_clocks(result.reason.take(), ready.clocks.as_deref());
+            result.reason = with(result.reason.take(), ready.clocks.as_deref());
         }
         result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
         self.shared.tell(Event::CaseFinished(Box::new(result)));
+    }
+
+    /// Whether something was refused because its issuer does not publish the key of a token.
+    async fn doubt(&self, exchanges: &[Exchange]) -> Option<String> {
+        for exchange in exchanges.iter().filter(|exchange| refused(exchange)) {
+            for token in exchange.token.iter().chain(&exchange.other) {
+                if let Some(doubt) = self.shared.broker.doubt(token).await {
+                    return Some(doubt);
+                }
+            }
+        }
+        None
     }
 
     async fn remove(&self, ready: &Ready, made: &Mutex<Vec<String>>, case: &str) -> Vec<Leftover> {
@@ -505,11 +536,17 @@ fn disagreement(date: &str, now: Timestamp) -> Option<String> {
     })
 }
 
-/// The reason together with what clocks may have to do with it.
-fn with_clocks(reason: Option<String>, clocks: Option<&str>) -> Option<String> {
-    match (reason, clocks) {
-        (Some(reason), Some(clocks)) => Some(format!("{reason}; {clocks}")),
-        (None, Some(clocks)) => Some(clocks.to_owned()),
+/// Whether a service may have answered so because it could not verify a token: without keys some say that they cannot
+/// serve.
+fn refused(exchange: &Exchange) -> bool {
+    matches!(exchange.status, Some(401 | 403 | 500 | 503))
+}
+
+/// The reason together with what else may have to do with it.
+fn with(reason: Option<String>, more: Option<&str>) -> Option<String> {
+    match (reason, more) {
+        (Some(reason), Some(more)) => Some(format!("{reason}; {more}")),
+        (None, Some(more)) => Some(more.to_owned()),
         (reason, None) => reason,
     }
 }

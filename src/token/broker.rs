@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::http::TlsError;
-use crate::model::{Endpoint, Inventory, IssuerUse, TokenRequest};
+use crate::model::{Endpoint, Inventory, IssuerUse, TokenRef, TokenRequest};
 use crate::redact::Redactor;
 
 use super::desk::{Age, Desk};
@@ -143,6 +143,13 @@ impl Broker {
             age,
         }));
         token
+    }
+
+    /// Why nobody can verify that token, where its issuer gave it so: whoever refuses it is right.
+    pub async fn doubt(&self, token: &TokenRef) -> Option<String> {
+        let mut issuers = self.issuers.values();
+        let desk = issuers.find(|desk| desk.is(&token.issuer))?;
+        desk.doubt(&token.hash).await
     }
 
     /// Through which everything goes that is sent to that issuer.

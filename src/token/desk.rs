@@ -17,10 +17,14 @@ use crate::redact::Redactor;
 use super::error::Origin;
 use super::forge::{Parts, forge};
 use super::inspect::{Claims, claims, covers};
+use super::judge::decode;
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
 use super::rest::Rest;
-use super::{BrokerError, Fit, LIFE, Refusal, Source, Token, TokenError, load, source};
+use super::verify::unverifiable;
+use super::{
+    BrokerError, Fit, IssuerClient, LIFE, Refusal, Source, Token, TokenError, load, source,
+};
 use crate::http::Gate;
 use crate::trace::stretch;
 
@@ -55,6 +59,10 @@ pub(super) struct Desk {
     /// How often they were.
     requests: AtomicUsize,
     kept: Mutex<HashMap<TokenRequest, Arc<Slot>>>,
+    /// Asks for its keys.
+    http: Option<IssuerClient>,
+    /// By the name of a key, why nobody can verify what it has signed.
+    doubts: Mutex<HashMap<String, Arc<OnceCell<Option<String>>>>>,
 }
 
 /// A token, and when it is time for the next one; or why there is none, and since when.
@@ -94,6 +102,8 @@ impl Desk {
             asked: Mutex::default(),
             requests: AtomicUsize::new(0),
             kept: Mutex::default(),
+            http: IssuerClient::new(issuer, redactor).ok(),
+            doubts: Mutex::default(),
         })
     }
 
@@ -196,12 +206,50 @@ impl Desk {
         }
     }
 
+    /// Whether it is the issuer with that identifier.
+    pub fn is(&self, url: &str) -> bool {
+        self.issuer.url == url
+    }
+
     pub fn usage(&self) -> IssuerUse {
         IssuerUse {
             issuer: self.issuer.name.clone(),
             requests: self.requests.load(Ordering::Relaxed),
             distinct: lock(&self.asked).len(),
         }
+    }
+
+    /// Why nobody can verify the token with that hash, which the issuer has given; each of its keys is looked for once.
+    pub async fn doubt(&self, hash: &str) -> Option<String> {
+        let token = self.given(hash)?;
+        let token = decode(&token.secret).ok()?;
+        let kid = token.header("kid").map(ToString::to_string);
+        let found = Arc::clone(
+            lock(&self.doubts)
+                .entry(kid.unwrap_or_default())
+                .or_default(),
+        );
+        let look = async || {
+            self.gate.pass().await;
+            let reason = unverifiable(&token, self.http.as_ref()?).await?;
+            let name = &self.issuer.name;
+            Some(format!(
+                "no storage can verify the token, which the issuer `{name}` gave: {}; tell whoever runs the issuer",
+                self.origin.quoted_words(&reason)
+            ))
+        };
+        found.get_or_init(look).await.clone()
+    }
+
+    /// A token at hand that is as its issuer made it.
+    fn given(&self, hash: &str) -> Option<Token> {
+        let kept = lock(&self.kept);
+        let mut honest = kept
+            .iter()
+            .filter(|(request, _)| request.means() == Means::Honest)
+            .filter_map(|(_, slot)| slot.get()?.as_ref().ok());
+        let found = honest.find(|(token, _)| token.shown.hash == hash);
+        found.map(|(token, _)| token.clone())
     }
 
     /// At most one request at the same time for the same token.

@@ -65,7 +65,40 @@ pub async fn verify(token: &Decoded, http: &IssuerClient) -> Proof {
     };
     match keys(token, http).await {
         Ok(keys) => check(token, algorithm, kid, &keys),
-        Err(reason) => Proof::Unknown { reason },
+        Err(NoKeys::Silent(reason) | NoKeys::Answered(reason)) => Proof::Unknown { reason },
+    }
+}
+
+/// Why nobody can verify the token, by what its issuer answers. `None` where somebody can, or the issuer is silent.
+pub(super) async fn unverifiable(token: &Decoded, http: &IssuerClient) -> Option<String> {
+    let (algorithm, kid) = asked(token).ok()?;
+    match keys(token, http).await {
+        Ok(keys) => match check(token, algorithm, kid, &keys) {
+            Proof::Wrong { reason, .. } => Some(reason),
+            Proof::Verified { .. } | Proof::Unknown { .. } => None,
+        },
+        Err(NoKeys::Answered(reason)) => Some(reason),
+        Err(NoKeys::Silent(_)) => None,
+    }
+}
+
+/// Why there are no keys.
+enum NoKeys {
+    /// The issuer does not answer.
+    Silent(String),
+    /// It answers something else.
+    Answered(String),
+}
+
+impl From<&str> for NoKeys {
+    fn from(reason: &str) -> Self {
+        Self::Answered(reason.to_owned())
+    }
+}
+
+impl From<String> for NoKeys {
+    fn from(reason: String) -> Self {
+        Self::Answered(reason)
     }
 }
 
@@ -86,7 +119,7 @@ fn asked(token: &Decoded) -> Result<(Algorithm, &str), Proof> {
     }
 }
 
-async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, String> {
+async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, NoKeys> {
     let issuer = token.text("iss").ok_or("it does not name its issuer")?;
     let url = Url::parse(issuer)
         .ok()
@@ -115,29 +148,31 @@ async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, String
         return Err(format!(
             "the metadata at {place} are those of `{}`, and the token is of `{issuer}`; the two have to agree character by character (ISS-META-02)",
             cut(&metadata.issuer)
-        ));
+        )
+        .into());
     }
     match Url::parse(&metadata.jwks_uri) {
         Ok(url) if url.scheme() == "https" => {}
         _ => {
             return Err(format!(
                 "the metadata at {place} do not name a key set on https (ISS-META-04)"
-            ));
+            )
+            .into());
         }
     }
     let answer = fetch(http, &metadata.jwks_uri).await?;
     let set: KeySet = document(&metadata.jwks_uri, answer, "a key set")?;
     match set.keys.len() {
         0..=MOST_KEYS => Ok(set.keys),
-        many => Err(format!("the issuer's key set has {many} keys")),
+        many => Err(format!("the issuer's key set has {many} keys").into()),
     }
 }
 
-async fn fetch(http: &IssuerClient, url: &str) -> Result<(u16, Vec<u8>), String> {
+async fn fetch(http: &IssuerClient, url: &str) -> Result<(u16, Vec<u8>), NoKeys> {
     let answer = http.get(url).await;
     answer
         .map(|answer| (answer.status, answer.body))
-        .map_err(|reason| format!("{}: {reason}", cut(url)))
+        .map_err(|reason| NoKeys::Silent(format!("{}: {reason}", cut(url))))
 }
 
 fn document<T: for<'de> Deserialize<'de>>(

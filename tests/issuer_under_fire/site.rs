@@ -34,6 +34,11 @@ impl Signer {
         Self { key, kid, url }
     }
 
+    /// The same issuer with another key.
+    pub fn rotated(&self) -> Self {
+        Self::new("rotated", self.url.clone())
+    }
+
     /// Its public key as it is published.
     pub fn keys(&self) -> Value {
         let mut jwk = Jwk::from_encoding_key(&self.key, Algorithm::ES256).expect("a JWK");
