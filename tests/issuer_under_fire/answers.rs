@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::site::{FEW, GOOD, Signer, Site, granted, side_by_side};
 use crate::common::issuer::{Asked, Reply};
+use crate::common::lab::Lab;
 
 /// A way for a token endpoint to go wrong.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +59,8 @@ fn spoilt(trouble: Trouble, signer: &Signer, asked: &Asked) -> Reply {
 }
 
 /// The trouble comes from the token request with that number on, for `times` of them.
-fn after(good: usize, times: usize, trouble: Trouble) -> Site {
-    Site::new(move |number, signer, asked| {
+fn after(lab: &Lab, good: usize, times: usize, trouble: Trouble) -> Site<'_> {
+    Site::new(lab, move |number, signer, asked| {
         let hit = asked.path == "/token" && (good..good + times).contains(&number);
         hit.then(|| spoilt(trouble, signer, asked))
     })
@@ -126,11 +127,13 @@ fn trouble_in_the_middle_is_told_and_what_was_made_goes_away() {
             &["elsewhere.example", "character by character"],
         ),
     ];
-    side_by_side(&rows, |(trouble, says)| in_the_middle(*trouble, says));
+    side_by_side(&rows, |lab, (trouble, says)| {
+        in_the_middle(lab, *trouble, says)
+    });
 }
 
-fn in_the_middle(trouble: Trouble, says: &[&str]) {
-    let site = after(GOOD, usize::MAX / 2, trouble);
+fn in_the_middle(lab: &Lab, trouble: Trouble, says: &[&str]) {
+    let site = after(lab, GOOD, usize::MAX / 2, trouble);
     let came = site.run(&FEW);
     let what = format!("{trouble:?}");
     // A token that is not what was asked for is a no: its cases are skipped.
@@ -148,7 +151,8 @@ fn in_the_middle(trouble: Trouble, says: &[&str]) {
 
 #[test]
 fn a_dead_issuer_ends_a_run_of_all_cases_soon() {
-    let site = after(GOOD, usize::MAX / 2, Trouble::Slow);
+    let lab = Lab::new();
+    let site = after(&lab, GOOD, usize::MAX / 2, Trouble::Slow);
     let came = site.run(&[]);
     // One after the other, each distinct token would cost a second.
     came.expect("all cases", 3, 40, &["no answer within 1s"]);
@@ -167,7 +171,8 @@ fn a_dead_issuer_ends_a_run_of_all_cases_soon() {
 
 #[test]
 fn tokens_of_a_short_life_are_not_asked_for_at_each_use() {
-    let site = Site::new(|_, signer, asked| {
+    let lab = Lab::new();
+    let site = Site::new(&lab, |_, signer, asked| {
         let short = |claims: &mut Value| {
             claims["exp"] = json!(claims["iat"].as_i64().map(|now| now + 120));
         };
@@ -189,7 +194,8 @@ fn tokens_of_a_short_life_are_not_asked_for_at_each_use() {
 
 #[test]
 fn an_issuer_that_is_back_is_asked_again() {
-    let site = after(GOOD, 1, Trouble::Slow);
+    let lab = Lab::new();
+    let site = after(&lab, GOOD, 1, Trouble::Slow);
     let came = site.run(&FEW);
     let (_, reasons) = came.outcome();
     assert_eq!(came.ended.code, Some(0), "{reasons:#?} {:?}", came.ended);
@@ -199,7 +205,8 @@ fn an_issuer_that_is_back_is_asked_again() {
 
 #[test]
 fn tokens_that_are_over_at_once_blame_nobody() {
-    let site = Site::new(|number, signer, asked| {
+    let lab = Lab::new();
+    let site = Site::new(&lab, |number, signer, asked| {
         let life = if number < GOOD { 1200 } else { 3 };
         let short = |claims: &mut Value| {
             claims["exp"] = json!(claims["iat"].as_i64().map(|now| now + life));

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::site::{FEW, GOOD, Site, side_by_side};
+use super::site::{FEW, GOOD, ONE, Site, side_by_side};
 use crate::common::issuer::METADATA;
 use crate::common::lab::Lab;
 use crate::common::wild::{Act, troubles};
@@ -22,8 +22,7 @@ fn told(trouble: &str) -> &'static str {
 }
 
 /// From the request with that number on, everything that is sent to `path` goes wrong so.
-fn site(path: &'static str, good: usize, act: &Act) -> Site {
-    let lab = Lab::new();
+fn site<'l>(lab: &'l Lab, path: &'static str, good: usize, act: &Act) -> Site<'l> {
     let certificate = lab.authority.certificate().expect("a certificate");
     let (act, seen) = (act.clone(), AtomicUsize::new(0));
     let acting = move |_: &str, asked: &str| match asked == path
@@ -39,8 +38,8 @@ fn site(path: &'static str, good: usize, act: &Act) -> Site {
 fn a_token_endpoint_that_breaks_in_the_middle_is_told_within_the_limits() {
     let mut rows = troubles();
     rows.push(("nobody listens any more", Act::Leave));
-    side_by_side(&rows, |(trouble, act)| {
-        let site = site("/token", GOOD, act);
+    side_by_side(&rows, |lab, (trouble, act)| {
+        let site = site(lab, "/token", GOOD, act);
         // One after the other: nobody is on his way when the port closes.
         let came = site.run(&[&FEW[..], &["--jobs", "1"]].concat());
         came.expect(
@@ -63,9 +62,9 @@ fn a_token_endpoint_that_breaks_in_the_middle_is_told_within_the_limits() {
 
 #[test]
 fn metadata_that_break_are_told_before_any_secret_is_sent() {
-    side_by_side(&troubles(), |(trouble, act)| {
-        let site = site(METADATA, 0, act);
-        let came = site.run(&FEW);
+    side_by_side(&troubles(), |lab, (trouble, act)| {
+        let site = site(lab, METADATA, 0, act);
+        let came = site.run(&ONE);
         let help = match *trouble {
             "a bomb" => "write its URL in the endpoints file",
             _ => "see whether the issuer is up",

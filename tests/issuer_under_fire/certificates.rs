@@ -2,8 +2,7 @@
 
 use touchstone::reference::{Authority, ServerCertificate};
 
-use super::site::{FEW, Site, side_by_side};
-use crate::common::lab::Lab;
+use super::site::{ONE, Site, side_by_side};
 use crate::common::wild::Act;
 
 #[derive(Clone, Copy, Debug)]
@@ -58,12 +57,11 @@ fn a_certificate_that_is_not_trusted_gets_no_secret() {
             &["UnknownIssuer", "below `ca` of the issuer"],
         ),
     ];
-    side_by_side(&rows, |(certificate, says)| {
-        let lab = Lab::new();
+    side_by_side(&rows, |lab, (certificate, says)| {
         let front = made(*certificate, &lab.authority);
         let site = Site::behind(lab, (front, Box::new(|_, _| Act::Pass)));
         let what = format!("{certificate:?}");
-        let came = site.run(&FEW);
+        let came = site.run(&ONE);
         came.expect(&what, 3, 15, &[&["error the observer"], *says].concat());
         assert!(
             site.server.asked().is_empty(),

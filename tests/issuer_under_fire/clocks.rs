@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::site::{FEW, GOOD, Site, side_by_side};
+use super::site::{FEW, GOOD, ONE, Site, side_by_side};
 
 const HOUR: i64 = 3600;
 
@@ -50,9 +50,9 @@ fn a_clock_of_the_issuer_that_is_hours_off_is_told_and_the_storage_not_blamed() 
         .iter()
         .flat_map(|row| [(*row, 0), (*row, GOOD)])
         .collect();
-    side_by_side(&rows, |((name, claims, by, says), good)| {
+    side_by_side(&rows, |lab, ((name, claims, by, says), good)| {
         let (claims, by, good) = (*claims, *by, *good);
-        let site = Site::new(move |number, signer, asked| {
+        let site = Site::new(lab, move |number, signer, asked| {
             let hit = asked.path == "/token" && number >= good;
             hit.then(|| signer.grants(asked, moved(claims, by)))
         });
@@ -82,14 +82,14 @@ fn times_that_no_calendar_has_are_no_trouble() {
         ("exp", json!("tomorrow"), Some("does not say when")),
         ("exp", json!(1e300), None),
     ];
-    side_by_side(&rows, |(name, value, says)| {
+    side_by_side(&rows, |lab, (name, value, says)| {
         let (name, value, says) = (*name, value.clone(), *says);
         let what = format!("{name}: {value}");
-        let site = Site::new(move |_, signer, asked| {
+        let site = Site::new(lab, move |_, signer, asked| {
             let change = |claims: &mut Value| claims[name] = value.clone();
             (asked.path == "/token").then(|| signer.grants(asked, change))
         });
-        let came = site.run(&["--case", "capability.read.get"]);
+        let came = site.run(&ONE);
         match says {
             Some(says) => came.expect(&what, 3, 15, &[says]),
             None => assert_eq!(came.ended.code, Some(0), "{what}: {:?}", came.ended),

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::site::{FEW, GOOD, Signer, Site, side_by_side};
+use super::site::{FEW, GOOD, ONE, Signer, Site, side_by_side};
 use crate::common::issuer::Reply;
+use crate::common::lab::Lab;
 
 #[test]
 fn keys_that_are_gone_from_the_start_are_the_issuers_fault() {
@@ -32,10 +33,12 @@ fn keys_that_are_gone_from_the_start_are_the_issuers_fault() {
             &["answered 503", "/jwks answered 302"],
         ),
     ];
-    side_by_side(&rows, |(what, reply, says)| {
+    side_by_side(&rows, |lab, (what, reply, says)| {
         let reply = reply.clone();
-        let site = Site::new(move |_, _, asked| (asked.path == "/jwks").then(|| reply.clone()));
-        let came = site.run(&FEW);
+        let site = Site::new(lab, move |_, _, asked| {
+            (asked.path == "/jwks").then(|| reply.clone())
+        });
+        let came = site.run(&ONE);
         let help = [
             "no storage can verify the token, which the issuer `testing` gave",
             "tell whoever runs the issuer",
@@ -66,9 +69,9 @@ enum Then {
 }
 
 /// After a few tokens that happens. The next tokens come when the storage may ask for keys again.
-fn changing(then: Then) -> Site {
+fn changing(lab: &Lab, then: Then) -> Site<'_> {
     let other: OnceLock<Signer> = OnceLock::new();
-    let mut site = Site::new(move |number, signer, asked| {
+    let mut site = Site::new(lab, move |number, signer, asked| {
         let other = || other.get_or_init(|| signer.rotated());
         let keys = |signers: [&Signer; 2]| {
             let keys = signers.map(|signer| signer.keys()["keys"][0].clone());
@@ -89,8 +92,8 @@ fn changing(then: Then) -> Site {
 
 #[test]
 fn keys_that_are_gone_or_added_in_the_middle_change_nothing() {
-    side_by_side(&[Then::Gone, Then::Both], |then| {
-        let site = changing(*then);
+    side_by_side(&[Then::Gone, Then::Both], |lab, then| {
+        let site = changing(lab, *then);
         let came = site.run(&FEW);
         let (verdicts, reasons) = came.outcome();
         assert_eq!(came.ended.code, Some(0), "{then:?}: {reasons:#?}");
@@ -109,8 +112,8 @@ fn a_key_that_is_not_published_blames_the_issuer_and_not_the_storage() {
         ),
         (Then::Nothing, "/jwks answered 404"),
     ];
-    side_by_side(&rows, |(then, says)| {
-        let site = changing(*then);
+    side_by_side(&rows, |lab, (then, says)| {
+        let site = changing(lab, *then);
         let came = site.run(&FEW);
         let what = format!("{then:?}");
         came.expect(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use super::site::{FEW, GOOD, Site, side_by_side};
+use super::site::{FEW, GOOD, ONE, Site, side_by_side};
 use crate::common::issuer::{Asked, METADATA, Reply, ScriptedIssuer};
 use crate::common::lab::Lab;
 
@@ -56,11 +56,10 @@ fn plain(runtime: &Runtime) -> (u16, Arc<AtomicUsize>) {
 }
 
 /// A site whose metadata say this of `member`, and those who listen elsewhere.
-fn saying(member: &'static str, value: &Value) -> (Site, Arc<Others>) {
-    let lab = Lab::new();
-    let others = Arc::new(Others::listen(&lab));
+fn saying<'l>(lab: &'l Lab, member: &'static str, value: &Value) -> (Site<'l>, Arc<Others>) {
+    let others = Arc::new(Others::listen(lab));
     let value: Value = serde_json::from_str(&others.fill(&value.to_string())).expect("JSON");
-    let site = Site::in_lab(lab, None, move |_, signer, asked| {
+    let site = Site::new(lab, move |_, signer, asked| {
         let mut document = signer.metadata();
         document[member] = value.clone();
         (asked.path == METADATA).then(|| Reply::json(200, &document))
@@ -113,10 +112,10 @@ fn metadata_that_lie_send_the_secret_nowhere() {
         ),
         ("issuer", Value::Null, ["no metadata in JSON", URL]),
     ];
-    side_by_side(&rows, |(member, value, says)| {
+    side_by_side(&rows, |lab, (member, value, says)| {
         let what = format!("{member}: {:.80}", value.to_string());
-        let (site, others) = saying(member, value);
-        let came = site.run(&FEW);
+        let (site, others) = saying(lab, member, value);
+        let came = site.run(&ONE);
         came.expect(&what, 3, 15, says);
         others.expect_silence(&what);
         assert_eq!(site.asked(), 0, "{what}");
@@ -144,14 +143,13 @@ fn metadata_that_are_no_metadata_send_the_secret_nowhere() {
             "answered 307 to \"http://localhost:",
         ),
     ];
-    side_by_side(&rows, |(reply, says)| {
-        let lab = Lab::new();
-        let others = Others::listen(&lab);
+    side_by_side(&rows, |lab, (reply, says)| {
+        let others = Others::listen(lab);
         let reply = filled(reply, &others);
-        let site = Site::in_lab(lab, None, move |_, _, asked| {
+        let site = Site::new(lab, move |_, _, asked| {
             (asked.path == METADATA).then(|| reply.clone())
         });
-        let came = site.run(&FEW);
+        let came = site.run(&ONE);
         came.expect(says, 3, 15, &[says, URL]);
         others.expect_silence(says);
         assert_eq!(site.asked(), 0, "{says}");
@@ -178,10 +176,10 @@ fn another_port_of_the_host_and_a_host_that_is_allowed_hear_the_secret() {
             "    credential-hosts: ['127.0.0.?']\n",
         ),
     ];
-    side_by_side(&rows, |(url, allowed)| {
-        let (mut site, others) = saying("token_endpoint", &json!(url));
+    side_by_side(&rows, |lab, (url, allowed)| {
+        let (mut site, others) = saying(lab, "token_endpoint", &json!(url));
         site.of_issuer = (*allowed).to_owned();
-        let came = site.run(&FEW);
+        let came = site.run(&ONE);
         came.expect(url, 3, 15, &["\"invalid_client\"", "check client id"]);
         let heard = others.tls.asked();
         let secret = |asked: &Asked| asked.headers.contains_key("authorization");
@@ -203,12 +201,11 @@ fn a_redirect_of_the_token_endpoint_takes_no_secret_along() {
         .enumerate()
         .flat_map(|(at, status)| places.map(|to| (*status, to, if at % 2 == 0 { 0 } else { GOOD })))
         .collect();
-    side_by_side(&rows, |(status, to, good)| {
+    side_by_side(&rows, |lab, (status, to, good)| {
         let (status, good) = (*status, *good);
-        let lab = Lab::new();
-        let others = Others::listen(&lab);
+        let others = Others::listen(lab);
         let reply = filled(&Reply::html(status, "").header("location", to), &others);
-        let site = Site::in_lab(lab, None, move |number, _, asked| {
+        let site = Site::new(lab, move |number, _, asked| {
             (asked.path == "/token" && number >= good).then(|| reply.clone())
         });
         let what = format!("{status} to {to} after {good}");
@@ -234,8 +231,8 @@ fn an_issuer_that_is_judged_hears_the_secret_at_its_own_host_only() {
             "its token_endpoint is no https URL",
         ),
     ];
-    side_by_side(&rows, |(url, says)| {
-        let (site, others) = saying("token_endpoint", &json!(url));
+    side_by_side(&rows, |lab, (url, says)| {
+        let (site, others) = saying(lab, "token_endpoint", &json!(url));
         let came = site.run(&["--issuers", "--case", "issuer.token.*"]);
         came.expect(url, 3, 15, &[says]);
         others.expect_silence(url);

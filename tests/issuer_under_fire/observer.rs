@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::site::{Signer, Site};
 use crate::common::issuer::{Asked, Reply};
-use crate::common::lab::expect_no_secret;
+use crate::common::lab::{Lab, expect_no_secret};
 
 /// A case with one step, whose effect is looked at.
 const CASE: &str = "capability.create.put";
@@ -37,7 +37,8 @@ fn slow_step(signer: &Signer, asked: &Asked) -> Option<Reply> {
 
 #[test]
 fn the_observers_token_is_renewed_when_it_is_over() {
-    let mut site = Site::new(|_, signer, asked| slow_step(signer, asked));
+    let lab = Lab::new();
+    let mut site = Site::new(&lab, |_, signer, asked| slow_step(signer, asked));
     site.answer = 20;
     let came = site.run(&["--case", CASE]);
     let (verdicts, reasons) = came.outcome();
@@ -53,7 +54,8 @@ fn the_observers_token_is_renewed_when_it_is_over() {
 fn what_stays_because_the_issuer_is_dead_is_told_and_removed_by_clean_later() {
     let dead = Arc::new(AtomicBool::new(true));
     let state = Arc::clone(&dead);
-    let mut site = Site::new(move |number, signer, asked| {
+    let lab = Lab::new();
+    let mut site = Site::new(&lab, move |number, signer, asked| {
         let down = number > 0 && observers(asked) && state.load(Ordering::SeqCst);
         match down {
             true => Some(Reply::html(500, "<h1>Oops</h1>")),
@@ -91,5 +93,5 @@ fn what_stays_because_the_issuer_is_dead_is_told_and_removed_by_clean_later() {
     let ended = site.lab.run(&["clean"]).expect(0);
     assert_eq!(site.left(), [""; 0], "{ended:?}");
     assert!(ended.stdout.contains("nothing is left behind"), "{ended:?}");
-    expect_no_secret(&site.lab, &site.lab.texts(ended));
+    expect_no_secret(site.lab, &site.lab.texts(ended));
 }

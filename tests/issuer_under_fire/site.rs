@@ -16,6 +16,8 @@ use crate::common::wild::{self, Act, Wild};
 
 /// Cases with a few distinct tokens, which make objects.
 pub const FEW: [&str; 3] = ["--case", "capability.read.*", "capability.create.*"];
+/// One of them, where nothing goes beyond the start.
+pub const ONE: [&str; 2] = ["--case", "capability.read.get"];
 /// So many answers are good before the trouble begins.
 pub const GOOD: usize = 2;
 
@@ -87,8 +89,8 @@ pub type Front = (
 );
 
 /// The issuer, perhaps behind somebody who breaks exchanges, and storage that trusts it.
-pub struct Site {
-    pub lab: Lab,
+pub struct Site<'l> {
+    pub lab: &'l Lab,
     pub server: ScriptedIssuer,
     pub storage: Storage,
     /// The issuer's identifier.
@@ -102,22 +104,22 @@ pub struct Site {
     before: Vec<String>,
 }
 
-impl Site {
+impl<'l> Site<'l> {
     /// The script gets how often the same path was asked for before; what it leaves open is answered well.
     pub fn new(
+        lab: &'l Lab,
         script: impl Fn(usize, &Signer, &Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
-        Self::in_lab(Lab::new(), None, script)
+        Self::set_up(lab, None, script)
     }
 
     /// The issuer answers well, but somebody stands in front of it.
-    pub fn behind(lab: Lab, front: Front) -> Self {
-        Self::in_lab(lab, Some(front), |_, _, _| None)
+    pub fn behind(lab: &'l Lab, front: Front) -> Self {
+        Self::set_up(lab, Some(front), |_, _, _| None)
     }
 
-    /// The same in a lab where others are as well.
-    pub fn in_lab(
-        lab: Lab,
+    fn set_up(
+        lab: &'l Lab,
         front: Option<Front>,
         script: impl Fn(usize, &Signer, &Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
@@ -125,7 +127,7 @@ impl Site {
         let wild = front.map(|(certificate, act)| {
             let key = certificate.key_pem.expose_secret();
             let config = wild::server(&certificate.certificate_pem, key);
-            Wild::with(&lab, config, server.port(), act)
+            Wild::with(lab, config, server.port(), act)
         });
         let url = wild
             .as_ref()
@@ -198,7 +200,7 @@ impl Site {
 
 /// What came of a run.
 pub struct Came<'s> {
-    site: &'s Site,
+    site: &'s Site<'s>,
     pub ended: Ended,
     pub took: Duration,
     pub record: Value,
@@ -249,15 +251,18 @@ impl Came<'_> {
 
     /// Fails where a secret is told.
     pub fn expect_no_secret(self) {
-        expect_no_secret(&self.site.lab, &self.site.lab.texts(self.ended));
+        expect_no_secret(self.site.lab, &self.site.lab.texts(self.ended));
     }
 }
 
-/// Runs each row of a table, four side by side.
-pub fn side_by_side<T: Sync>(rows: &[T], each: impl Fn(&T) + Sync) {
+/// Runs each row of a table, four side by side, each of the four in a lab of its own.
+pub fn side_by_side<T: Sync>(rows: &[T], each: impl Fn(&Lab, &T) + Sync) {
     std::thread::scope(|scope| {
         for part in rows.chunks(rows.len().div_ceil(4).max(1)) {
-            scope.spawn(|| part.iter().for_each(&each));
+            scope.spawn(|| {
+                let lab = Lab::new();
+                part.iter().for_each(|row| each(&lab, row));
+            });
         }
     });
 }
