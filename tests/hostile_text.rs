@@ -4,16 +4,21 @@ mod common;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response};
 use axum_server::tls_rustls::RustlsConfig;
 use common::fleet::{Plan, record, usual};
-use common::issuer::{Reply, ScriptedIssuer};
+use common::issuer::{METADATA, Reply, ScriptedIssuer, metadata, unsigned_with};
 use common::lab::{Ended, Lab, SECRET};
+use common::middle::{Middle, answer};
+use common::wild::{Act, End, Wild};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use touchstone::reference::Storage;
 
 /// Escapes of terminals, controls of both kinds, of direction and of no width; ends of lines; and what has a meaning
 /// in XML, HTML, Markdown, CSV, Prometheus, Nagios and shells.
@@ -184,10 +189,21 @@ fn expect_log(stderr: &str) {
         stderr.lines().any(|line| line.contains(" TRACE ")),
         "{stderr:.2000}"
     );
-    assert!(
-        !stderr.lines().any(|line| line.starts_with("WARN forged")),
-        "a line is forged"
-    );
+    expect_unforged(stderr);
+}
+
+fn expect_unforged(text: &str) {
+    let forged = text.lines().any(|line| line.starts_with("WARN forged"));
+    assert!(!forged, "a line is forged: {text:.2000}");
+}
+
+/// As in JSON, in ASCII alone: as much as YAML lets stand.
+fn quoted(text: &str) -> String {
+    let units = text.encode_utf16().map(|unit| match u8::try_from(unit) {
+        Ok(byte @ (b' '..=b'~')) if !b"\"\\".contains(&byte) => char::from(byte).to_string(),
+        _ => format!("\\u{unit:04x}"),
+    });
+    format!("\"{}\"", units.collect::<String>())
 }
 
 #[test]
@@ -220,6 +236,298 @@ fn an_issuer_steers_no_terminal_either() {
     files(&lab.path("reports"))
         .iter()
         .for_each(|(name, text)| expect_plain(name, text));
+}
+
+/// What a PROPFIND answers whose names are hostile, each told as a member of `path`.
+fn listing(path: &str) -> Response<Body> {
+    // What may stand in a path: the others are refused before anything is sent.
+    let hostile: String = HOSTILE.chars().filter(|c| !"/\\?#".contains(*c)).collect();
+    let raw: String = hostile.chars().filter(|c| !c.is_control()).collect();
+    let raw = raw
+        .replace('&', "&amp;")
+        .replace(['<', '/'], "&lt;")
+        .replace("]]>", "");
+    let encoded =
+        percent_encoding::utf8_percent_encode(&hostile, percent_encoding::NON_ALPHANUMERIC);
+    let members = [
+        String::new(),
+        encoded.to_string(),
+        raw,
+        "..%2f..%2fetc".to_owned(),
+        format!("touchstone-20200101t000000z-abcdef{encoded}"),
+        "touchstone-20200101t000000z-abcdef".to_owned(),
+    ];
+    let members = members.map(|name| {
+        format!("<d:response><d:href>{path}/{name}</d:href><d:propstat><d:prop><d:resourcetype/></d:prop></d:propstat></d:response>")
+    });
+    let text = format!(
+        "<?xml version=\"1.0\"?><d:multistatus xmlns:d=\"DAV:\">{}</d:multistatus>",
+        members.concat()
+    );
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = axum::http::StatusCode::MULTI_STATUS;
+    response
+}
+
+/// Fails unless everything that was said, and every file below `reports`, is plain.
+fn expect_all_plain(lab: &Lab, what: &str, ended: &Ended) {
+    expect_plain(&format!("{what}: stdout"), &ended.stdout);
+    expect_plain(&format!("{what}: stderr"), &ended.stderr);
+    files(&lab.path("reports"))
+        .iter()
+        .for_each(|(name, text)| expect_plain(&format!("{what}: {name}"), text));
+}
+
+#[test]
+fn names_in_listings_steer_nothing_in_teardown_and_clean() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let deleted = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&deleted);
+    // Nothing can be deleted, and from then on every listing is hostile.
+    let middle = Middle::start(&lab, &storage, move |asked| {
+        if asked.method == "DELETE" {
+            seen.fetch_add(usize::from(asked.path.contains("%1B")), Ordering::SeqCst);
+            return Some(answer(409, &[]));
+        }
+        let hostile =
+            asked.method == "PROPFIND" && asked.path.contains("touchstone-") && asked.before > 0;
+        (hostile || asked.path == "/wlcg" && asked.method == "PROPFIND")
+            .then(|| listing(&asked.path))
+    });
+    let more = format!("    audience: {}\n", storage.url());
+    lab.endpoints(&[("se", middle.url())], &more);
+    for (arguments, code, part) in [
+        (
+            &["run", "--case", "capability.create.put"][..],
+            0,
+            "DELETE was answered 409",
+        ),
+        (&["clean"], 3, "DELETE was answered 409"),
+        (
+            &["clean", "--older-than", "1s"],
+            3,
+            "touchstone-20200101t000000z-abcdef",
+        ),
+        (&["history"], 0, "RUN"),
+        (
+            &["history", "--endpoint", "se", "--format", "json"],
+            0,
+            "capability.create.put",
+        ),
+        (
+            &[
+                "report",
+                "--from",
+                "reports/latest/run.json",
+                "--format",
+                "html",
+                "--report-dir",
+                "reports/again",
+            ],
+            0,
+            "",
+        ),
+    ] {
+        let mut command = lab.touchstone(arguments);
+        let ended = Ended::of(command.env("RUST_LOG", "trace"));
+        let what = format!("{arguments:?}");
+        assert_eq!(ended.code, Some(code), "{what}: {}", ended.stdout);
+        let told = ended.stdout.contains(part) || ended.stderr.contains(part);
+        assert!(told, "{what}: {part}: {}", ended.stdout);
+        expect_unforged(&ended.stderr);
+        expect_all_plain(&lab, &what, &ended);
+    }
+    assert!(
+        deleted.load(Ordering::SeqCst) > 0,
+        "no hostile name was deleted"
+    );
+}
+
+#[test]
+fn a_hostile_ledger_is_shown_harmlessly() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("se", storage.url())], "");
+    let folder = lab.path("reports");
+    std::fs::create_dir(&folder).expect("a folder");
+    let area = format!("{}/wlcg", storage.url());
+    let path = format!("/wlcg/touchstone-20200101t000000z-abcdef/../{HOSTILE}");
+    let lines = [
+        json!({"endpoint": "se", "area": area, "path": path}),
+        json!({"endpoint": HOSTILE, "area": HOSTILE, "path": HOSTILE}),
+    ];
+    let run = json!({"run": "20200101t000000z-abcdef"}).to_string();
+    let lines = lines.map(|line| json!({"create": line}).to_string());
+    lab.write(
+        "reports/ledger-20200101t000000z-abcdef.jsonl",
+        &format!("{run}\n{}\n", lines.join("\n")),
+    );
+    let ended = lab.run(&["clean"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    expect_plain("stdout", &ended.stdout);
+    expect_plain("stderr", &ended.stderr);
+    expect_unforged(&ended.stdout);
+    expect_unforged(&ended.stderr);
+    let told = ended.stdout.contains("refused: it does not lie below");
+    assert!(
+        told && ended.stderr.contains("names the endpoint"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn reason_phrases_and_markers_are_shown_harmlessly() {
+    let lab = Lab::new();
+    let [one, two, other] = [(); 3].map(|()| lab.storage(&[]));
+    let wild = |storage: &Storage, allowed: fn(char) -> bool| {
+        let phrase: String = HOSTILE.chars().filter(|&c| allowed(c)).collect();
+        let refused = format!("HTTP/1.1 403 {phrase}\r\nContent-Length: 0\r\n\r\n");
+        let marker = format!("Perf Marker\n  Timestamp: {HOSTILE}\n  {HOSTILE}: 0\nEnd\n");
+        let accepted = "HTTP/1.1 202 Accepted\r\nConnection: close\r\n\r\n";
+        let accepted = format!("{accepted}{marker}failure: {HOSTILE}\n");
+        Wild::start(&lab, storage.port(), move |method, path| match method {
+            "GET" if !path.contains("tpc.") => Act::Say(refused.clone().into_bytes(), End::Close),
+            "COPY" => Act::Say(accepted.clone().into_bytes(), End::Close),
+            _ => Act::Pass,
+        })
+    };
+    // Clients refuse controls in a reason phrase; the rest they take.
+    let [raw, tame] = [
+        wild(&one, |c| !matches!(c, '\r' | '\n' | '\0')),
+        wild(&two, |c| !c.is_ascii_control()),
+    ];
+    lab.endpoints(
+        &[
+            ("raw", raw.url()),
+            ("tame", tame.url()),
+            ("other", other.url()),
+        ],
+        "    tpc-partner: other\n",
+    );
+    let arguments = [
+        "run",
+        "--endpoint",
+        "raw",
+        "--endpoint",
+        "tame",
+        "--case",
+        "capability.read.get",
+        "--case",
+        "bearer.*",
+        "--case",
+        "tpc.pair.pull",
+        "--case",
+        "tpc.pair.push",
+    ];
+    let mut command = lab.touchstone(&arguments);
+    let ended = Ended::of(command.env("RUST_LOG", "trace"));
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    expect_log(&ended.stderr);
+    expect_all_plain(&lab, "run", &ended);
+    let record = lab.record().to_string();
+    for part in [
+        "invalid HTTP status-code",
+        "was answered 403",
+        "failure: =1+1",
+    ] {
+        assert!(record.contains(part), "{part}: {}", ended.stdout);
+    }
+    assert!(raw.broken() > 0 && tame.broken() > 0);
+}
+
+#[test]
+fn an_issuers_tokens_and_metadata_are_shown_harmlessly() {
+    let lab = Lab::new();
+    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let url = server.url();
+    server.script(move |asked| {
+        let form = asked.form();
+        let said = |name: &str| form.get(name).cloned().unwrap_or_default();
+        let now = jiff::Timestamp::now().as_second();
+        let origin = url.trim_end_matches('/');
+        let token = || {
+            let claims = json!({
+                "iss": url, "sub": HOSTILE, "jti": HOSTILE, "aud": said("audience"), "wlcg.ver": HOSTILE,
+                "scope": said("scope"), "iat": now, "nbf": now, "exp": now + 1200, HOSTILE: HOSTILE,
+            });
+            unsigned_with(&json!({"alg": "ES256", "kid": HOSTILE, "typ": HOSTILE}), &claims)
+        };
+        match asked.path.as_str() {
+            "/token" => Some(Reply::json(200, &json!({"access_token": token(), "token_type": "Bearer", "scope": HOSTILE}))),
+            "/jwks" => Some(Reply::json(200, &json!({"keys": [{"kid": HOSTILE, "kty": HOSTILE, "alg": HOSTILE}, {"kid": format!("{HOSTILE}2")}]}))),
+            METADATA => {
+                let mut document = metadata(origin);
+                for name in ["scopes_supported", "grant_types_supported", "introspection_endpoint", HOSTILE] {
+                    document[name] = json!([HOSTILE]);
+                }
+                Some(Reply::json(200, &document))
+            }
+            _ => None,
+        }
+    });
+    let storage = lab.start(lab.trusting(&server.url()));
+    lab.write(
+        "endpoints.yaml",
+        &format!(
+            "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    client-credentials: {{id: me, secret-env: {SECRET}}}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n",
+            server.url(),
+            storage.url(),
+        ),
+    );
+    for (arguments, code, part) in [
+        (
+            &["run", "--case", "capability.read.get"][..],
+            3,
+            "no storage can verify the token",
+        ),
+        (
+            &["run", "--issuers", "--case", "issuer.*"],
+            1,
+            "issuer.metadata.",
+        ),
+        (&["check", "--connect"], 0, "testing"),
+        (&["history", "--endpoint", "*"], 0, "issuer.metadata."),
+    ] {
+        let mut command = lab.touchstone(arguments);
+        let ended = Ended::of(command.env("RUST_LOG", "trace"));
+        let what = format!("{arguments:?}");
+        expect_unforged(&ended.stderr);
+        expect_all_plain(&lab, &what, &ended);
+        assert_eq!(ended.code, Some(code), "{what}: {}", ended.stdout);
+        assert!(ended.stdout.contains(part), "{what}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn titles_of_somebody_elses_suites_are_shown_harmlessly() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("se", storage.url())], "");
+    let quoted = quoted(HOSTILE);
+    std::fs::create_dir(lab.path("more")).expect("a folder");
+    lab.write(
+        "more/odd.yaml",
+        &format!(
+            "suite: odd\nabout: {quoted}\ncases:\n  - id: odd.title\n    title: {quoted}\n    risk: {quoted}\n    clauses: [JWT-2.2.1-38]\n    severity: critical\n    given: [{{file: f}}]\n    steps:\n      - get: f\n        token: openid\n        expect: denied\n        control: \"storage.read:/\"\n"
+        ),
+    );
+    for arguments in [
+        &["list", "cases"][..],
+        &["list", "cases", "--format", "json"],
+        &["list", "clauses"],
+        &["explain", "odd.title"],
+        &["check"],
+        &["run", "--case", "odd.*"],
+    ] {
+        let ended = lab.run(&[arguments, &["--suites", "more"]].concat());
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        let titled = arguments[0] == "explain" || arguments.contains(&"cases");
+        assert!(
+            !titled || ended.stdout.contains("1+1"),
+            "{arguments:?}: {ended:?}"
+        );
+    }
 }
 
 #[test]

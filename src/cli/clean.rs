@@ -151,7 +151,9 @@ impl Sweeper<'_> {
                 .find(|e| e.name == *name && e.area_url() == *area)
             else {
                 output::problem(&format!(
-                    "{shown} names the endpoint `{name}` with the area {area}, which the configuration does not; give the one with which the run was made"
+                    "{shown} names the endpoint `{}` with the area {}, which the configuration does not; give the one with which the run was made",
+                    line(name),
+                    line(area),
                 ));
                 tidy = false;
                 continue;
@@ -305,7 +307,7 @@ fn run_of(path: &Path) -> Option<RunId> {
 }
 
 fn untidy(endpoint: &Endpoint, reason: &str) -> bool {
-    output::problem(&format!("{}: {reason}", endpoint.name));
+    output::problem(&format!("{}: {}", endpoint.name, line(reason)));
     false
 }
 
@@ -320,7 +322,12 @@ fn report(endpoint: &Endpoint, asked: usize, stayed: &[Leftover]) -> Result<bool
         );
     }
     for leftover in stayed {
-        let _ = writeln!(text, "  {}: {}", leftover.url, line(&leftover.reason));
+        let _ = writeln!(
+            text,
+            "  {}: {}",
+            line(&leftover.url),
+            line(&leftover.reason)
+        );
     }
     output::result(&text)?;
     Ok(stayed.is_empty())

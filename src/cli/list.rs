@@ -7,6 +7,8 @@ use crate::reference;
 use crate::report::FORMATS;
 
 use super::args::{Files, Format, ListArgs, Listed, Target};
+use crate::report::text::line;
+
 use super::coverage::Coverage;
 use super::output::{self, Failed};
 use super::{exit, inputs};
@@ -43,7 +45,11 @@ impl Listing {
         table
             .load_style(presets::NOTHING)
             .set_header(self.columns)
-            .add_rows(&self.rows);
+            .add_rows(
+                self.rows
+                    .iter()
+                    .map(|row| row.iter().map(|cell| line(cell))),
+            );
         let lines: Vec<_> = table
             .lines()
             .map(|line| line.trim_end().to_owned())

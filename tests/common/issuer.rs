@@ -225,8 +225,12 @@ pub fn metadata(origin: &str) -> Value {
 
 /// A token with these claims. Its signature is none: nobody here verifies it.
 pub fn unsigned(claims: &Value) -> String {
+    unsigned_with(&json!({"alg": "ES256", "kid": "k", "typ": "JWT"}), claims)
+}
+
+/// The same with another header.
+pub fn unsigned_with(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let header = json!({"alg": "ES256", "kid": "k", "typ": "JWT"});
     let signature = URL_SAFE_NO_PAD.encode([7; 64]);
-    format!("{}.{}.{signature}", part(&header), part(claims))
+    format!("{}.{}.{signature}", part(header), part(claims))
 }

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use crate::config::Catalogue;
 use crate::model::{Arrangement, Basis, Case, Clause, Variable};
+use crate::report::text::{line, terminal};
 
 use crate::cli::args::ExplainArgs;
 use crate::cli::output::{self, Failed};
@@ -43,19 +44,22 @@ pub fn main(arguments: &ExplainArgs) -> Result<u8, Failed> {
             "cases",
         )));
     };
-    output::result(&text)?;
+    output::result(&terminal(&text))?;
     Ok(exit::OK)
 }
 
 fn explain_case(case: &Case, catalogue: &Catalogue) -> String {
     let mut text = format!(
         "{}  ({}, {})\n{}\n",
-        case.id, case.severity, case.at, case.title
+        case.id,
+        case.severity,
+        case.at,
+        line(&case.title)
     );
     for condition in conditions(case) {
         let _ = writeln!(text, "{condition}");
     }
-    let _ = writeln!(text, "\nWhat a failure means\n  {}\n", case.risk);
+    let _ = writeln!(text, "\nWhat a failure means\n  {}\n", line(&case.risk));
     text.push_str("What it judges\n");
     for id in &case.clauses {
         if let Some(clause) = catalogue.clauses.iter().find(|clause| clause.id == *id) {
