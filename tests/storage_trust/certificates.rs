@@ -154,7 +154,7 @@ fn shown() -> Vec<Shown> {
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             },
         ),
-        // Whether it may sign handshakes is not looked at, as little as in browsers.
+        // Its key usage is not looked at.
         signed("for-enciphering-only", &ca, PASS, |params| {
             params.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
         }),
