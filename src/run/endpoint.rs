@@ -479,9 +479,10 @@ impl Visit {
             verdict: outcome.verdict,
             known: planned.known.clone(),
             expired: planned.expired.clone(),
-            reason: outcome
-                .reason
-                .map(|reason| crowded(told(&reason), plan.endpoint.limits.jobs)),
+            reason: outcome.reason.map(|reason| {
+                let reason = told(&reason);
+                crowded(reason, &outcome.exchanges, plan.endpoint.limits.jobs)
+            }),
             past: None,
             findings: outcome.findings,
             exchanges: outcome.exchanges.into(),
@@ -556,9 +557,11 @@ const UNREACHABLE: &str = "unreachable: ";
 const INTERRUPTED: &str = "interrupted before it began";
 
 /// With what may be the matter where connections come about, and then do not.
-fn crowded(reason: String, jobs: usize) -> String {
+fn crowded(reason: String, exchanges: &[Exchange], jobs: usize) -> String {
     let ours = !remedy(&reason).is_empty();
-    if ours || !reason.contains("no connection") || reason.starts_with(UNREACHABLE) {
+    let mut errors = exchanges.iter().filter_map(|one| one.error.as_ref());
+    let none = errors.any(|error| error.contains("no connection"));
+    if ours || !none || reason.starts_with(UNREACHABLE) {
         return reason;
     }
     let help = match jobs {

@@ -150,18 +150,3 @@ impl IssuerClient {
         }
     }
 }
-
-/// What to do about a certificate that was not accepted, where that is what `came` tells.
-pub(super) fn of_certificate(came: &str) -> Option<&'static str> {
-    let (_, problem) = came.split_once("invalid peer certificate: ")?;
-    let says = |words: &[&str]| words.iter().any(|word| problem.contains(word));
-    Some(if says(&["expired", "not valid yet"]) {
-        "tell whoever runs the issuer to renew its certificate, and see whether the clock here is right"
-    } else if says(&["not valid for name"]) {
-        "see whether the URL has the right name; otherwise tell whoever runs the issuer"
-    } else if says(&["UnknownIssuer", "CaUsedAsEndEntity", "BadSignature"]) {
-        "if its certificate is right, name the CA that has signed it below `ca` of the issuer"
-    } else {
-        "tell whoever runs the issuer that its certificate is not accepted"
-    })
-}

@@ -6,7 +6,6 @@ use url::Url;
 
 use crate::http::RedirectPolicy;
 use crate::token::IssuerClient;
-use crate::token::client::of_certificate;
 use crate::token::error::Origin;
 
 use super::oauth::members;
@@ -45,10 +44,7 @@ pub(super) async fn discover(
         "{}/.well-known/openid-configuration",
         issuer.trim_end_matches('/')
     );
-    let answer = http.get(&url).await.map_err(|came| {
-        let help = of_certificate(&came).unwrap_or(DOWN);
-        lasting(came, help)
-    })?;
+    let answer = http.get(&url).await.map_err(|came| lasting(came, DOWN))?;
     match answer.status {
         200 => {}
         429 | 503 => {

@@ -11,7 +11,7 @@ use url::Url;
 use crate::http::RedirectPolicy;
 use crate::model::{OAuthClient, SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
-use crate::token::client::{Answer, of_certificate};
+use crate::token::client::Answer;
 use crate::token::error::{Origin, Refusal};
 use crate::token::registered::{Proof, Registered, Shows};
 use crate::token::{BrokerError, IssuerClient, TokenError};
@@ -132,10 +132,7 @@ impl TokenEndpoint {
             Shows::Nothing => form.push(id()),
         }
         let sent = self.http.post_form(url, &form, basic).await;
-        sent.map_err(|reason| {
-            let help = of_certificate(&reason).unwrap_or(UNREACHABLE);
-            self.origin.general(asked, reason, help)
-        })
+        sent.map_err(|reason| self.origin.general(asked, reason, UNREACHABLE))
     }
 
     /// Asked once: an issuer that is down is found out once, not for each token.
