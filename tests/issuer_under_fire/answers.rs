@@ -160,8 +160,9 @@ fn a_dead_issuer_ends_a_run_of_all_cases_soon() {
     let alone = |reason: &&String| reason.contains("it is left alone");
     let alone = reasons.iter().filter(alone).count();
     assert!(alone > 20, "{alone} of {}", reasons.len());
+    // As many as begin at the same time, of some two hundred.
     assert!(
-        site.asked() < 40,
+        site.asked() < 100,
         "{} requests in {:?}",
         site.asked(),
         came.took

@@ -284,7 +284,7 @@ fn hostile_servers_break_nothing() {
 
 #[test]
 fn large_texts_are_cut() {
-    let html = write(&poisoned(&"<\"\u{7} a megabyte".repeat(70_000))).unwrap();
+    let html = write(&poisoned(&"<\"\u{7} a lot".repeat(30_000))).unwrap();
     assert!(html.len() < 2_000_000, "{}", html.len());
     assert!(html.contains("more bytes)"));
 }
