@@ -27,13 +27,16 @@ impl Gate {
     /// At most `rate` requests per second; at least one.
     pub fn new(rate: u32) -> Self {
         let between = Duration::from_secs(1) / rate.max(1);
+        let burst = Duration::from_secs(1) - between;
         let now = Instant::now();
+        // The first second's worth may go at once, too.
+        let begin = now.checked_sub(burst).unwrap_or(now);
         Self {
             between,
-            burst: Duration::from_secs(1) - between,
+            burst,
             state: Mutex::new(State {
-                next: now,
-                closed: now,
+                next: begin,
+                closed: begin,
             }),
         }
     }
@@ -102,13 +105,16 @@ mod tests {
 
     #[test]
     fn a_second_s_worth_goes_at_once_and_the_rest_in_its_turn() {
-        let gate = Gate::new(5);
-        let begin = Instant::now() + Duration::from_secs(10);
-        let turns: Vec<_> = (0..12).map(|_| gate.reserve(begin)).collect();
-        assert!(turns[..5].iter().all(|turn| *turn <= begin), "{turns:?}");
-        for (after, turn) in turns[5..].iter().enumerate() {
-            let wait = Duration::from_millis(200) * (after as u32 + 1);
-            assert_eq!(*turn, begin + wait);
+        // From the first moment on, and whenever nobody came for a while.
+        for idle in [Duration::from_millis(1), Duration::from_secs(10)] {
+            let gate = Gate::new(5);
+            let begin = Instant::now() + idle;
+            let turns: Vec<_> = (0..12).map(|_| gate.reserve(begin)).collect();
+            assert!(turns[..5].iter().all(|turn| *turn <= begin), "{turns:?}");
+            for (after, turn) in turns[5..].iter().enumerate() {
+                let wait = Duration::from_millis(200) * (after as u32 + 1);
+                assert_eq!(*turn, begin + wait);
+            }
         }
     }
 
