@@ -1,6 +1,6 @@
 //! Where the time of a run went: every stretch of it, as a tree.
 //!
-//! Whoever does something that takes time marks it with [`stretch!`], a span of the log's crate that only the
+//! Whoever does something that takes time marks it with `stretch!`, a span of the log's crate that only the
 //! [`Collector`] sees. Without one a stretch costs nothing. Its fields hold names of ours, paths and numbers, never
 //! what a server said.
 
