@@ -67,9 +67,22 @@ impl Agent {
         assert!(answer.contains("success"), "{answer}");
     }
 
-    fn stop(&mut self) {
+    fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    fn stop(&mut self) {
+        self.kill();
+        // A process of its own holds the socket until it notices.
+        let begun = Instant::now();
+        while UnixStream::connect(self.socket()).is_ok() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "it still listens"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn source(&self, account: &str) -> TokenSource {
@@ -108,7 +121,7 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        self.stop();
+        self.kill();
     }
 }
 

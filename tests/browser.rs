@@ -108,7 +108,7 @@ fn a_fleet_that_fails_everything_stays_small() {
     driver();
     let plan = Plan {
         endpoints: 200,
-        cases: 100,
+        cases: 300,
         text: "<&\"\u{7}",
         verdict: |_, _| "fail",
         different: true,
