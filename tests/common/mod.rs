@@ -1,8 +1,5 @@
 //! What the tests share.
-#![allow(
-    dead_code,
-    reason = "every test file is a crate of its own and uses a part"
-)]
+#![allow(dead_code, reason = "every test program uses a part")]
 
 pub mod agent;
 pub mod delay;

@@ -1,0 +1,27 @@
+//! The program as its users meet it: every command, what it reads and writes, whom it asks for tokens. Needs nothing
+//! but what a build needs.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod architecture;
+mod commands;
+mod coverage;
+mod delayed;
+mod diff;
+mod downtimes;
+mod faults;
+mod fleet;
+mod gentle;
+mod history;
+mod import;
+mod oauth_sources;
+mod other_sources;
+mod prove;
+mod read_only;
+mod reports;
+mod source_answers;
+mod tape;
+mod token_login;
+mod tokens;
+mod trace;

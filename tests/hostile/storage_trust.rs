@@ -1,0 +1,11 @@
+//! Storage that is not who it says, cannot be talked to, or sends us elsewhere, seen through the real binary.
+
+mod bodies;
+mod certificates;
+mod crowds;
+mod elsewhere;
+mod gate;
+mod places;
+mod redirects;
+mod rows;
+mod tls;

@@ -1,0 +1,312 @@
+//! Storage that misbehaves, seen through the real binary.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::common::lab::{Ended, Lab, outcomes};
+use crate::common::middle::{Asked, Middle, answer};
+use crate::common::wild::{Act, Wild, troubles};
+use axum::body::Body;
+use axum::http::Response;
+use touchstone::reference::Storage;
+
+/// What came of a run, with how long it took.
+struct Came {
+    ended: Ended,
+    took: Duration,
+    lab: Lab,
+    storage: Storage,
+    before: Vec<String>,
+    middle: Middle,
+}
+
+impl Came {
+    /// How the case ended, and why.
+    fn outcome(&self, case: &str) -> String {
+        let outcomes = outcomes(&self.lab.record());
+        outcomes.get(case).expect("the case").clone()
+    }
+
+    /// Fails unless the storage is as it was before the run.
+    fn expect_nothing_left(&self) {
+        assert_eq!(self.storage.paths(), self.before, "{:?}", self.ended);
+    }
+}
+
+/// Runs cases at good storage behind somebody who answers instead of it as `answer` says.
+fn run(
+    cases: &[&str],
+    answer: impl Fn(&Asked) -> Option<Response<Body>> + Send + Sync + 'static,
+) -> Came {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let middle = Middle::start(&lab, &storage, answer);
+    let more = format!(
+        "    audience: {}\n    limits: {{preflight: 5s, connect: 2s, first-byte: 3s, idle: 3s, case: 20s}}\n",
+        storage.url()
+    );
+    lab.endpoints(&[("se", middle.url())], &more);
+    let mut arguments = vec!["run", "--case"];
+    arguments.extend(cases);
+    let before = storage.paths();
+    let begun = Instant::now();
+    let ended = lab.run(&arguments);
+    Came {
+        took: begun.elapsed(),
+        ended,
+        lab,
+        storage,
+        before,
+        middle,
+    }
+}
+
+const CASE: &str = "capability.create.no-overwrite";
+
+/// Whether it is about an object of the case, not about the case's directory.
+fn object(asked: &Asked) -> bool {
+    asked.path.ends_with("/f")
+}
+
+#[test]
+fn busy_storage_is_asked_again_where_nothing_is_judged() {
+    let busy: [(u16, &'static [(&'static str, &'static str)]); 5] = [
+        (429, &[]),
+        (429, &[("retry-after", "1")]),
+        (429, &[("retry-after", "-7")]),
+        (503, &[("retry-after", "0")]),
+        (503, &[("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")]),
+    ];
+    std::thread::scope(|scope| {
+        for (status, headers) in busy {
+            scope.spawn(move || {
+                // The directories, the arranged file, every look, and the teardown.
+                let came = run(&[CASE], move |asked| {
+                    let observers = match asked.method.as_str() {
+                        "MKCOL" | "DELETE" | "GET" | "PROPFIND" => true,
+                        _ => asked.before == 0,
+                    };
+                    (observers && asked.before == 0 && asked.method != "OPTIONS")
+                        .then(|| answer(status, headers))
+                });
+                let outcome = came.outcome(CASE);
+                assert_eq!(came.ended.code, Some(0), "{outcome} {:?}", came.ended);
+                assert_eq!(outcome, "pass", "{headers:?}");
+                came.expect_nothing_left();
+                // Each pause is at least a second, and there were several one after another.
+                assert!(came.took >= Duration::from_secs(3), "{:?}", came.took);
+            });
+        }
+    });
+}
+
+#[test]
+fn storage_that_wants_to_be_left_alone_for_long_is_undecided_soon() {
+    for (status, wait) in [(429, "3600"), (503, "99999999999999999999"), (503, "86400")] {
+        let came = run(&[CASE], move |asked| {
+            (asked.method == "PUT" && object(asked) && asked.before == 0)
+                .then(|| answer(status, &[("retry-after", wait)]))
+        });
+        let outcome = came.outcome(CASE);
+        assert_eq!(came.ended.code, Some(3), "{outcome} {:?}", came.ended);
+        assert!(outcome.starts_with("error"), "{outcome}");
+        assert!(outcome.contains(&format!("answered {status}")), "{outcome}");
+        came.expect_nothing_left();
+        assert!(came.took < Duration::from_secs(20), "{:?}", came.took);
+    }
+}
+
+#[test]
+fn a_judged_request_that_is_put_off_is_undecided_and_not_repeated() {
+    let came = run(&[CASE], |asked| {
+        (asked.method == "PUT" && object(asked) && asked.before == 1)
+            .then(|| answer(429, &[("retry-after", "1")]))
+    });
+    let outcome = came.outcome(CASE);
+    assert_eq!(came.ended.code, Some(3), "{outcome} {:?}", came.ended);
+    assert!(outcome.contains("asked to come back later"), "{outcome}");
+    assert_eq!(came.middle.count("PUT"), 2, "the arrangement and the step");
+    came.expect_nothing_left();
+}
+
+#[test]
+fn storage_that_is_always_busy_is_undecided_and_not_waited_for() {
+    let came = run(&["capability.*", "path.*"], |asked| {
+        (asked.method != "OPTIONS").then(|| answer(429, &[("retry-after", "40")]))
+    });
+    assert_eq!(came.ended.code, Some(3), "{:?}", came.ended);
+    let outcomes = outcomes(&came.lab.record());
+    assert!(outcomes.len() > 50, "{}", outcomes.len());
+    for (case, outcome) in &outcomes {
+        let decided = ["pass", "warn", "fail"]
+            .iter()
+            .any(|v| outcome.starts_with(v));
+        assert!(!decided, "{case}: {outcome}");
+    }
+    assert!(came.took < Duration::from_secs(30), "{:?}", came.took);
+    came.expect_nothing_left();
+}
+
+/// A row: what is broken how at which exchange, and the storage behind it.
+struct Row {
+    name: String,
+    storage: Storage,
+    before: Vec<String>,
+    wild: Wild,
+}
+
+/// Those that are an answer, if an odd one: its status and the beginning of its body count.
+const ANSWERS: [&str; 2] = ["an endless body", "a bomb"];
+
+/// Breaks every exchange of that method about the case's file but the first `spared`, in each of these ways.
+fn broken(
+    lab: &Lab,
+    method: &'static str,
+    spared: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Row> {
+    let rows = troubles().into_iter().filter(|(name, _)| wanted(name));
+    rows.map(|(name, act)| {
+        let storage = lab.storage(&[]);
+        let seen = AtomicUsize::new(0);
+        let wild = Wild::start(lab, storage.port(), move |asked, path| {
+            let hit = asked == method && (method == "OPTIONS" || path.ends_with("/f"));
+            match hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
+                true => act.clone(),
+                false => Act::Pass,
+            }
+        });
+        Row {
+            name: name.replace([' ', '/'], "-").to_lowercase(),
+            before: storage.paths(),
+            storage,
+            wild,
+        }
+    })
+    .collect()
+}
+
+/// Runs the case at all rows in one run; each outcome with its trouble, and how long all took.
+fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, String)>, Duration) {
+    let lines = rows.iter().map(|row| {
+        format!(
+            "    audience: {}\n    limits: {{preflight: 3s, connect: 2s, first-byte: 2s, idle: 1s, case: 8s, body: 65536}}\n",
+            row.storage.url()
+        )
+    });
+    let lines: Vec<_> = lines.collect();
+    let rows_with_lines = rows.iter().zip(&lines);
+    let endpoints =
+        rows_with_lines.map(|(row, lines)| (row.name.as_str(), row.wild.url(), lines.as_str()));
+    lab.each_endpoint(&endpoints.collect::<Vec<_>>());
+    let begun = Instant::now();
+    let ended = lab.run(&[&["run", "--case", CASE], more].concat());
+    let took = begun.elapsed();
+    let record = lab.record();
+    let found = rows.iter().map(|row| {
+        let mut results = record["results"].as_array().expect("results").iter();
+        let result = results.find(|result| result["endpoint"] == row.name.as_str());
+        let result = result.expect("a result");
+        let part = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
+        let outcome = format!("{} {}", part("verdict"), part("reason"));
+        (
+            format!("{} ({} times)", row.name, row.wild.broken()),
+            outcome,
+        )
+    });
+    let found = found.collect();
+    (ended, found, took)
+}
+
+/// Whatever breaks for good, the case is undecided in time, says why, and leaves nothing.
+fn undecided(method: &'static str, spared: usize, part: &str, wanted: impl Fn(&str) -> bool) {
+    const OVER: &str = "the time for this case is over";
+    let lab = Lab::new();
+    let rows = broken(&lab, method, spared, wanted);
+    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        assert!(row.wild.broken() > 0, "{trouble}: {outcome}");
+        assert!(outcome.starts_with("error "), "{trouble}: {outcome}");
+        let told = outcome.contains(part) || outcome.contains(OVER);
+        assert!(told, "{trouble}: {outcome}");
+        assert!(outcome.len() < 600, "{trouble}: {outcome}");
+        assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
+    }
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+#[test]
+fn a_broken_preflight_is_an_endpoint_that_is_not_there() {
+    let lab = Lab::new();
+    let rows = broken(&lab, "OPTIONS", 0, |_| true);
+    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        // Whatever can be read as an answer says that somebody is there.
+        let fine = outcome.starts_with("error unreachable: ") || outcome.starts_with("pass");
+        assert!(fine, "{trouble}: {outcome}");
+        assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
+    }
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+#[test]
+fn a_broken_arrangement_decides_nothing() {
+    undecided("PUT", 0, "could not be arranged", |_| true);
+}
+
+#[test]
+fn a_broken_step_decides_nothing() {
+    undecided("PUT", 1, "PUT ", |name| !ANSWERS.contains(&name));
+}
+
+#[test]
+fn a_broken_control_decides_nothing() {
+    undecided("PUT", 2, "the control", |_| true);
+}
+
+#[test]
+fn a_broken_look_at_the_effect_decides_nothing() {
+    undecided("GET", 1, "the effect cannot be seen", |name| {
+        !ANSWERS.contains(&name)
+    });
+}
+
+#[test]
+fn a_broken_teardown_changes_no_verdict_and_is_told() {
+    let lab = Lab::new();
+    let few = ["reset before the answer", "silence", "garbage", "a bomb"];
+    let rows = broken(&lab, "DELETE", 0, |name| few.contains(&name));
+    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    let record = lab.record();
+    let results = record["results"].as_array().expect("results");
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        assert!(outcome.starts_with("pass"), "{trouble}: {outcome}");
+        let result = results.iter().find(|r| r["endpoint"] == row.name.as_str());
+        let told = result.expect("a result")["cleanup"].to_string();
+        let stayed = row.storage.paths() != row.before;
+        // A success that was made up is believed by nobody: the directory does not go, and that is told.
+        assert_eq!(stayed, told.contains(CASE), "{trouble}: {told}");
+    }
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("`touchstone clean`"), "{ended:?}");
+    let names = std::fs::read_dir(lab.path("reports/latest")).expect("reports");
+    let mut names = names.map(|entry| entry.expect("an entry").file_name());
+    assert!(names.any(|name| name.to_string_lossy().starts_with("ledger-")));
+    assert!(took < Duration::from_secs(120), "{took:?}");
+}
+
+#[test]
+fn an_odd_answer_to_a_step_counts_as_what_it_says() {
+    let lab = Lab::new();
+    let rows = broken(&lab, "PUT", 1, |name| ANSWERS.contains(&name));
+    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        // 200 to a write that has to be refused.
+        assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");
+        assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
+    }
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}

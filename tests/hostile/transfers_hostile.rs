@@ -1,0 +1,246 @@
+//! Copies that would never end: each is over at its deadline or limit, says why, and costs little memory.
+
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::common::lab::{Lab, outcomes};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{Response, StatusCode};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use futures_util::stream;
+use secrecy::ExposeSecret;
+use touchstone::reference::{Storage, StorageOptions, TransferOptions};
+
+/// What no run may take, in kilobytes.
+const MEMORY: u64 = 100 << 10;
+/// A file that is there before.
+const GIVEN: &str = "  given: [{file: f}]\n";
+/// Far beyond every limit that is tried here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a case of our own at `url`: what came of it, the most memory in kilobytes, and how long it took.
+fn run(lab: &Lab, url: &str, given: &str, step: &str) -> (String, u64, Duration) {
+    let own = lab.authority.certificate_for(&["localhost"]);
+    let own = own.expect("a certificate");
+    lab.write("own.pem", &own.certificate_pem);
+    lab.write("own-key.pem", own.key_pem.expose_secret());
+    std::fs::create_dir_all(lab.path("more")).expect("a folder");
+    let head = "suite: endless\nabout: x\ncases:\n- id: endless.one\n  title: t\n  risk: r\n  clauses: [TPC-06]\n  severity: critical\n";
+    let suite = format!("{head}{given}  steps:\n  - {step}\n");
+    lab.write("more/endless.yaml", &suite);
+    lab.endpoints(&[("se", url)], "    limits: {case: 4s, transfer: 3s}\n");
+    let mut command = lab.touchstone(&["run", "--case", "endless.*", "--suites", "more"]);
+    command.args(["--listen", "localhost", "--listen-certificate", "own.pem"]);
+    command.args(["--listen-key", "own-key.pem"]);
+    let begun = Instant::now();
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let most = watch(&mut child.expect("the binary runs"), begun);
+    let outcome = outcomes(&lab.record()).remove("endless.one");
+    (outcome.expect("its outcome"), most, begun.elapsed())
+}
+
+/// Waits for the end, and looks at the peak of the memory until then.
+fn watch(child: &mut Child, begun: Instant) -> u64 {
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let mut most = 0;
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok());
+        most = most.max(peak.unwrap_or(0));
+        if child.try_wait().expect("it can be asked").is_some() {
+            return most;
+        }
+        if begun.elapsed() > PATIENCE {
+            child.kill().expect("it can be ended");
+            panic!("it did not end within {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn storage(lab: &Lab) -> Storage {
+    lab.start(StorageOptions {
+        transfer: TransferOptions {
+            idle: PATIENCE * 2,
+            total: PATIENCE * 2,
+            ..TransferOptions::default()
+        },
+        ..lab.trusting(lab.issuer.url())
+    })
+}
+
+#[test]
+fn a_source_that_trickles_for_ever_ends_with_the_time_of_the_case() {
+    let lab = Lab::new();
+    let storage = storage(&lab);
+    let step = "{pull: new, side: trickling, token: 'storage.create:{dir}', expect: created}";
+    let (outcome, memory, took) = run(&lab, storage.url(), GIVEN, step);
+    assert!(
+        outcome.starts_with("error") && outcome.contains("`limits: {case"),
+        "{outcome}"
+    );
+    assert!(memory > 0 && memory < MEMORY, "{memory} kB");
+    assert!(took < PATIENCE / 2, "{took:?}");
+    let left = storage.paths();
+    assert!(
+        !left.iter().any(|path| path.contains("touchstone-")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn a_sink_that_never_answers_ends_with_the_time_of_the_case() {
+    let lab = Lab::new();
+    let storage = storage(&lab);
+    let step = "{push: f, side: silent, token: 'storage.read:{dir}', expect: created}";
+    let (outcome, memory, took) = run(&lab, storage.url(), GIVEN, step);
+    assert!(
+        outcome.starts_with("error") && outcome.contains("`limits: {case"),
+        "{outcome}"
+    );
+    assert!(memory > 0 && memory < MEMORY, "{memory} kB");
+    assert!(took < PATIENCE / 2, "{took:?}");
+    let left = storage.paths();
+    assert!(
+        !left.iter().any(|path| path.contains("touchstone-")),
+        "{left:?}"
+    );
+}
+
+/// How a COPY is answered by a storage element that otherwise says yes to everything.
+#[derive(Clone, Copy)]
+enum Report {
+    /// Markers as fast as they are read.
+    Markers,
+    /// A last line of a gigabyte.
+    LongLine,
+    /// The head, and then nothing.
+    Nothing,
+    /// Not even the head.
+    Silence,
+}
+
+/// A storage element that reports so.
+struct Endless {
+    url: String,
+    handle: Handle<std::net::SocketAddr>,
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+    }
+}
+
+fn endless(lab: &Lab, report: Report) -> Endless {
+    let certificate = lab.authority.certificate().expect("a certificate");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().expect("an address").port()
+    );
+    listener.set_nonblocking(true).expect("a listener");
+    let handle = Handle::new();
+    let router = Router::new().fallback(move |request: Request| answer(report, request));
+    let serving = {
+        let handle = handle.clone();
+        async move {
+            let tls = RustlsConfig::from_pem(
+                certificate.certificate_pem.into_bytes(),
+                certificate.key_pem.expose_secret().as_bytes().to_vec(),
+            );
+            let tls = tls.await.expect("TLS");
+            let server = axum_server::from_tcp_rustls(listener, tls).expect("a server");
+            server
+                .handle(handle)
+                .serve(router.into_make_service())
+                .await
+        }
+    };
+    lab.runtime.spawn(serving);
+    Endless { url, handle }
+}
+
+async fn answer(report: Report, request: Request) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let method = request.method().as_str().to_owned();
+    let (status, body) = match method.as_str() {
+        "MKCOL" | "PUT" => (StatusCode::CREATED, Body::empty()),
+        "PROPFIND" => (
+            StatusCode::MULTI_STATUS,
+            format!("<d:multistatus xmlns:d='DAV:'><d:response><d:href>{path}</d:href><d:propstat><d:prop><d:resourcetype><d:collection/></d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>").into(),
+        ),
+        "DELETE" => (StatusCode::NO_CONTENT, Body::empty()),
+        "COPY" => (StatusCode::ACCEPTED, reporting(report).await),
+        _ => (StatusCode::OK, Body::empty()),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+async fn reporting(report: Report) -> Body {
+    let marker = "Perf Marker\n\tTimestamp: 1700000000\n\tStripe Index: 0\n\tStripe Bytes Transferred: 1\n\tTotal Stripe Count: 1\nEnd\n";
+    let piece = match report {
+        Report::Markers => Bytes::from(marker.repeat(100)),
+        Report::LongLine => Bytes::from(vec![b'x'; 1 << 16]),
+        Report::Nothing => return Body::from_stream(stream::pending::<std::io::Result<Bytes>>()),
+        Report::Silence => std::future::pending().await,
+    };
+    let pieces = (1 << 30) / piece.len();
+    Body::from_stream(stream::iter((0..pieces).map(move |index| {
+        std::io::Result::Ok(match index {
+            0 => Bytes::from("success: "),
+            _ => piece.clone(),
+        })
+    })))
+}
+
+fn judged(report: Report) -> String {
+    let lab = Lab::new();
+    let server = endless(&lab, report);
+    let step = "{pull: new, token: 'storage.create:{dir}', expect: created}";
+    let (outcome, memory, took) = run(&lab, &server.url, "", step);
+    assert!(memory > 0 && memory < MEMORY, "{memory} kB");
+    assert!(took < PATIENCE / 2, "{took:?}");
+    outcome
+}
+
+#[test]
+fn markers_without_end_are_a_failure_at_the_limit() {
+    let outcome = judged(Report::Markers);
+    assert!(outcome.starts_with("fail "), "{outcome}");
+    assert!(
+        outcome.contains(
+            "TPC-06: COPY was answered 202, and the report was not over after 1048576 bytes"
+        ),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn a_last_line_of_a_gigabyte_is_a_failure_at_the_limit() {
+    let outcome = judged(Report::LongLine);
+    assert!(outcome.starts_with("fail "), "{outcome}");
+    assert!(
+        outcome.contains("not over after 1048576 bytes"),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn a_report_that_never_comes_is_undecided_at_the_limit() {
+    for (report, told) in [
+        (Report::Nothing, "the answer's body stopped for 3.0 s"),
+        (Report::Silence, "no answer within 3.0 s"),
+    ] {
+        let outcome = judged(report);
+        assert!(outcome.starts_with("error"), "{outcome}");
+        assert!(outcome.contains(told), "{outcome}");
+    }
+}

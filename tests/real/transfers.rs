@@ -1,0 +1,102 @@
+//! Copies between two real XRootD servers, and between one of them and our own other side.
+
+use std::collections::BTreeMap;
+
+use crate::common::lab::{Ended, Lab, expect_no_secret, outcomes};
+use crate::common::xrootd::{Xrootd, XrootdOptions};
+use secrecy::ExposeSecret;
+
+fn start(lab: &Lab) -> Xrootd {
+    let certificate = lab.authority.certificate().expect("a certificate");
+    Xrootd::start(XrootdOptions {
+        issuer: lab.issuer.url(),
+        second_issuer: lab.neighbour.url(),
+        ca_pem: lab.authority.ca_pem(),
+        certificate_pem: &certificate.certificate_pem,
+        key_pem: certificate.key_pem.expose_secret(),
+    })
+}
+
+/// Two servers of one laboratory, each an endpoint.
+fn pair(lab: &Lab) -> [Xrootd; 2] {
+    let servers = [start(lab), start(lab)];
+    endpoints(lab, [&servers[0].url(), &servers[1].url()]);
+    servers
+}
+
+/// Two endpoints, and the certificate of our own other side.
+fn endpoints(lab: &Lab, [one, other]: [&str; 2]) {
+    lab.endpoints(&[("se-one", one), ("se-two", other)], "");
+    let own = lab.authority.certificate_for(&["localhost"]);
+    let own = own.expect("a certificate");
+    lab.write("own.pem", &own.certificate_pem);
+    lab.write("own-key.pem", own.key_pem.expose_secret());
+}
+
+/// A run of all transfers of the first endpoint.
+const RUN: [&str; 12] = [
+    "run",
+    "--endpoint",
+    "se-one",
+    "--case",
+    "tpc.*",
+    "--intrusive",
+    "--listen",
+    "localhost",
+    "--listen-certificate",
+    "own.pem",
+    "--listen-key",
+    "own-key.pem",
+];
+
+#[test]
+fn transfers_have_their_verdicts_and_leave_nothing() {
+    let lab = Lab::new();
+    let servers = pair(&lab);
+    let before = servers.each_ref().map(Xrootd::snapshot);
+    let ended = lab.run(&RUN);
+    let story = format!(
+        "{}\n{}\n{}",
+        ended.stdout,
+        ended.stderr,
+        servers[0].log_tail()
+    );
+    assert_eq!(servers.each_ref().map(Xrootd::snapshot), before, "{story}");
+    assert_eq!(servers[0].deaths() + servers[1].deaths(), 0, "{story}");
+    let found: BTreeMap<_, _> = outcomes(&lab.record());
+    assert!(found.len() > 50, "{story}");
+    insta::assert_yaml_snapshot!(found);
+}
+
+#[test]
+fn every_pair_is_in_the_matrix_and_leaves_nothing() {
+    let lab = Lab::new();
+    let servers = pair(&lab);
+    let before = servers.each_ref().map(Xrootd::snapshot);
+    let ended = lab.run(&["run", "--tpc-matrix", "--case", "tpc.pair.pu*"]);
+    let story = format!("{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(servers.each_ref().map(Xrootd::snapshot), before, "{story}");
+    assert_eq!(lab.record()["run"]["pairs"]["tried"], 2, "{story}");
+    let matrix: Vec<_> = ended
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("Transfers"))
+        .take_while(|line| !line.is_empty())
+        .collect();
+    insta::assert_snapshot!(matrix.join("\n"));
+}
+
+#[test]
+fn no_credential_of_a_transfer_is_anywhere() {
+    let lab = Lab::new();
+    // Our side is sent tokens that it should never see.
+    let [one, other] = [lab.storage(&["tpc-own-token-in-url"]), lab.storage(&[])];
+    endpoints(&lab, [one.url(), other.url()]);
+    let mut command = lab.touchstone(&RUN);
+    let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(1);
+    assert!(ended.stderr.len() > 10_000, "the log was on");
+    let texts = lab.texts(ended);
+    expect_no_secret(&lab, &texts);
+    let leaked = |(_, text): &(String, String)| text.contains("TPC-14");
+    assert!(texts.iter().any(leaked), "there was something to hide");
+}

@@ -1,0 +1,170 @@
+//! The binary against a real XRootD: what it finds there, and that it leaves nothing behind.
+
+use std::time::{Duration, Instant};
+
+use crate::common::lab::{Ended, Lab, outcomes, verdicts};
+use crate::common::xrootd::{Xrootd, XrootdOptions};
+use secrecy::ExposeSecret;
+
+fn start(lab: &Lab) -> Xrootd {
+    let certificate = lab.authority.certificate().expect("a certificate");
+    let server = Xrootd::start(XrootdOptions {
+        issuer: lab.issuer.url(),
+        second_issuer: lab.neighbour.url(),
+        ca_pem: lab.authority.ca_pem(),
+        certificate_pem: &certificate.certificate_pem,
+        key_pem: certificate.key_pem.expose_secret(),
+    });
+    lab.endpoints(&[("se-xrootd", &server.url())], "");
+    server
+}
+
+/// Where a case proves that the server writes beside the area. The runner removes nothing that is
+/// not its own, so the file stays.
+const BESIDE: &str = "wlcg-touchstone-outside";
+
+#[test]
+fn every_case_has_its_verdict_and_the_tree_is_as_before() {
+    let lab = Lab::new();
+    let mut server = start(&lab);
+    let before = server.snapshot();
+    let ended = lab.run(&["run"]);
+    let story = format!("{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.code, Some(1), "{story}\n{}", server.log_tail());
+    assert_eq!(server.snapshot(), before, "{story}");
+    assert_eq!(server.deaths(), 0, "{story}\n{}", server.log_tail());
+    let mut found = outcomes(&lab.record());
+
+    // One by one, because some of them end the server.
+    let intrusive: Vec<_> = found
+        .iter()
+        .filter(|(_, outcome)| outcome.contains("--intrusive"))
+        .map(|(case, _)| case.clone())
+        .collect();
+    assert!(!intrusive.is_empty());
+    for case in intrusive {
+        let deaths = server.deaths();
+        lab.run(&["run", "--intrusive", "--case", &case]);
+        server.survive();
+        let died = server.deaths() > deaths;
+        let outcome = outcomes(&lab.record()).remove(&case).expect("its outcome");
+        // A scope that climbs spoils the server's memory: what comes of it, and when, is chance.
+        let outcome = if case.contains(".climb.") && (died || outcome.starts_with("fail")) {
+            server.restart();
+            lab.run(&["clean"]).expect(0);
+            "fail, or the server dies".into()
+        } else if died {
+            "error the server died".into()
+        } else {
+            outcome
+        };
+        found.insert(case, outcome);
+    }
+    let mut after = server.snapshot();
+    assert!(after.remove(BESIDE).is_some());
+    assert_eq!(after, before);
+    assert!(server.alive(), "{}", server.log_tail());
+    insta::assert_yaml_snapshot!(found);
+}
+
+/// Waits until the server holds objects of a run: it is in the middle.
+fn wait_for_objects(server: &Xrootd, before: usize) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while server.snapshot().len() < before + 6 {
+        assert!(Instant::now() < deadline, "the run never made an object");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn signal(process: &std::process::Child, name: &str) {
+    let status = std::process::Command::new("kill")
+        .args([name, &process.id().to_string()])
+        .status()
+        .expect("kill runs");
+    assert!(status.success());
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing_behind() {
+    let lab = Lab::new();
+    let server = start(&lab);
+    let before = server.snapshot();
+    let mut command = lab.touchstone(&["run", "--jobs", "4"]);
+    let process = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    wait_for_objects(&server, before.len());
+    signal(&process, "-INT");
+    let output = process.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert_eq!(server.snapshot(), before, "{stderr}");
+    let record = lab.record();
+    assert_eq!(record["run"]["interrupted"], true);
+    assert!(
+        verdicts(&record).values().any(|verdict| verdict == "error"),
+        "it was in the middle"
+    );
+}
+
+#[test]
+fn clean_finishes_what_a_killed_run_left() {
+    let lab = Lab::new();
+    let server = start(&lab);
+    let before = server.snapshot();
+    let mut command = lab.touchstone(&["run", "--jobs", "4"]);
+    let mut process = command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    wait_for_objects(&server, before.len());
+    signal(&process, "-KILL");
+    process.wait().expect("it ends");
+    assert_ne!(server.snapshot(), before, "it was in the middle");
+    let ended: Ended = lab.run(&["clean"]).expect(0);
+    assert_eq!(
+        server.snapshot(),
+        before,
+        "{}\n{}",
+        ended.stdout,
+        ended.stderr
+    );
+    lab.run(&["clean"]).expect(0);
+}
+
+#[test]
+fn clean_finds_old_leftovers_without_a_ledger() {
+    let lab = Lab::new();
+    let server = start(&lab);
+    let before = server.snapshot();
+    let old = server
+        .area_root()
+        .join("touchstone-20250101t000000z-0000aa");
+    let new = server
+        .area_root()
+        .join("touchstone-20990101t000000z-0000aa");
+    let foreign = server.area_root().join("touchstone-notes");
+    for folder in [&old, &new, &foreign] {
+        std::fs::create_dir(folder).expect("a folder");
+        std::fs::write(folder.join("f"), "x").expect("a file");
+    }
+    for path in [&old, &old.join("f")] {
+        // The server's user has to be able to remove it.
+        let status = std::process::Command::new("chown")
+            .args(["--reference", &server.area_root().display().to_string()])
+            .arg(path)
+            .status()
+            .expect("chown runs");
+        assert!(status.success());
+    }
+    let ended = lab.run(&["clean", "--older-than", "1d"]).expect(0);
+    assert!(!old.exists(), "{}\n{}", ended.stdout, ended.stderr);
+    assert!(new.join("f").exists() && foreign.join("f").exists());
+    for folder in [&new, &foreign] {
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+    assert_eq!(server.snapshot(), before);
+}
