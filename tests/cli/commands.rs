@@ -371,8 +371,8 @@ fn lists_and_explanations_come_from_the_suites() {
     let register: serde_json::Value = serde_json::from_str(&ended.stdout).expect("a JSON object");
     let clauses = register["clauses"].as_array().expect("clauses");
     assert!(cases.len() >= 60 && clauses.len() >= 30 && list("faults").len() >= 60);
-    // Each of them costs a process; a sample will do.
-    for case in cases.iter().step_by(9) {
+    // Each of them costs a process, and the unit tests have all of them: a sample will do.
+    for case in cases.iter().step_by(90) {
         let id = case["case"].as_str().expect("an id");
         let ended = touchstone(folder.path(), &["explain", id]).expect(0);
         for clause in case["clauses"].as_array().expect("clauses") {
@@ -388,7 +388,7 @@ fn lists_and_explanations_come_from_the_suites() {
             "{id}"
         );
     }
-    for clause in clauses.iter().step_by(5) {
+    for clause in clauses.iter().step_by(60) {
         let id = clause["id"].as_str().expect("an id");
         let ended = touchstone(folder.path(), &["explain", id]).expect(0);
         assert!(

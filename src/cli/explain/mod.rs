@@ -262,6 +262,27 @@ mod tests {
     }
 
     #[test]
+    fn every_clause_tells_its_basis_and_its_cases() {
+        let catalogue = inputs::catalogue(None).unwrap();
+        assert!(catalogue.clauses.len() > 300);
+        for clause in &catalogue.clauses {
+            let text = explain_clause(clause, &catalogue);
+            let id = &clause.id;
+            assert!(text.contains(&clause.requirement), "{id}");
+            assert!(text.contains(&clause.source.to_string()), "{id}");
+            let derived = clause.basis == Basis::Derived;
+            assert_eq!(text.contains("our reading"), derived, "{id}");
+            if let Some(reason) = &clause.untestable {
+                assert!(text.contains(reason.as_str()), "{id}");
+            } else {
+                for case in catalogue.cases_of(id) {
+                    assert!(text.contains(case.id.as_str()), "{id}: {}", case.id);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_odd_about_a_request_is_told() {
         for (id, parts) in [
             (
