@@ -46,3 +46,8 @@ pub mod report;
 pub mod run;
 pub mod token;
 pub mod trace;
+
+#[cfg(test)]
+#[path = "../tests/common/waiting.rs"]
+#[allow(dead_code, reason = "the tests outside use other parts of it")]
+mod waiting;

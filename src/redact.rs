@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 mod forms;
 mod layer;
 mod patterns;
+mod steps;
 
 use forms::Known;
 use layer::Layer;

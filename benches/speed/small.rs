@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::common::delay::Relay;
@@ -69,15 +70,20 @@ fn faults(line: &str) -> Option<usize> {
 }
 
 pub fn measure(page: &mut Page, quick: bool) {
-    let mut starts: Vec<Duration> = (0..if quick { 3 } else { STARTS })
-        .map(|_| start())
-        .collect();
-    starts.sort();
-    let middle = starts[starts.len() / 2];
+    let starts = if quick { 3 } else { STARTS };
+    let middle = start(starts, &[]);
+    let many = ten_times_the_suites();
+    let folder = many.path().display().to_string();
+    let middle_of_many = start(starts, &["--suites", &folder]);
     let bytes = fs::metadata(binary()).map_or(0, |file| file.len());
     let megabytes = f64::from(u32::try_from(bytes / 1024).unwrap_or(u32::MAX)) * 1.024e-3;
     let rows = [
         vec!["start (list cases)".into(), milliseconds(middle)],
+        // Ten times as long, and a little; what grows with the square of the suites would show here.
+        vec![
+            "start with ten times the suites more".into(),
+            milliseconds(middle_of_many),
+        ],
         vec!["size of the binary".into(), format!("{megabytes:.1} MB")],
     ];
     page.table("Small things", &["", ""], &rows);
@@ -95,14 +101,38 @@ pub fn measure(page: &mut Page, quick: bool) {
     );
 }
 
-fn start() -> Duration {
-    let mut command = Command::new(binary());
-    command.args(["list", "cases"]);
-    let begun = Instant::now();
-    let output = command.output().expect("the binary runs");
-    let took = begun.elapsed();
-    assert!(output.status.success(), "list cases ends with 0");
-    took
+/// The middle one of so many starts.
+fn start(times: usize, more: &[&str]) -> Duration {
+    let one = || {
+        let mut command = Command::new(binary());
+        command.args(["list", "cases"]).args(more);
+        let begun = Instant::now();
+        let output = command.output().expect("the binary runs");
+        let took = begun.elapsed();
+        assert!(output.status.success(), "list cases ends with 0");
+        took
+    };
+    let mut starts: Vec<_> = (0..times).map(|_| one()).collect();
+    starts.sort();
+    starts[times / 2]
+}
+
+/// A folder with ten copies of each built-in suite, each under a name of its own.
+fn ten_times_the_suites() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for suite in touchstone::config::builtin_suites() {
+        let name = suite.name.rsplit('/').next().unwrap_or_default();
+        let name = name.trim_end_matches(".yaml");
+        for copy in 'a'..='j' {
+            let other = format!("{name}{copy}");
+            let text = suite
+                .text
+                .replace(&format!("suite: {name}"), &format!("suite: {other}"))
+                .replace(&format!("id: {name}."), &format!("id: {other}."));
+            fs::write(folder.path().join(format!("{other}.yaml")), text).expect("a file");
+        }
+    }
+    folder
 }
 
 /// Stands in front of a port of this machine until it is interrupted.

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::REDACTED;
+use super::steps::counted;
 
 /// By how many bytes forms are looked up; nothing shorter is taken.
 const HEAD: usize = 4;
@@ -58,11 +59,11 @@ impl Known {
 
     /// Tells where a secret stands: in full anywhere, or its beginning where the text was cut.
     pub(super) fn find(&self, text: &[u8], mut hit: impl FnMut(Range<usize>)) {
-        for (at, head) in text.array_windows::<HEAD>().enumerate() {
+        for (at, head) in counted(text.array_windows::<HEAD>()).enumerate() {
             if !self.starts.contains(*head) {
                 continue;
             }
-            for form in self.by_head.get(head).into_iter().flatten() {
+            for form in counted(self.by_head.get(head).into_iter().flatten()) {
                 let bytes = form.bytes.expose_secret();
                 let common = common_prefix(bytes, &text[at..]);
                 let end = at + common;
@@ -142,7 +143,9 @@ impl Default for Starts {
 }
 
 fn common_prefix(one: &[u8], other: &[u8]) -> usize {
-    one.iter().zip(other).take_while(|(a, b)| a == b).count()
+    counted(one.iter().zip(other))
+        .take_while(|(a, b)| a == b)
+        .count()
 }
 
 /// Whether a text that goes on like this was cut before it.
@@ -157,8 +160,8 @@ fn cut(rest: &[u8]) -> bool {
 /// The range with the base64 beside it that may hold bits of the same bytes, padding included.
 fn base64_around(text: &[u8], range: Range<usize>) -> Range<usize> {
     let legal = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
-    let before = text[..range.start].iter().rev().take(QUANTUM);
-    let after = text[range.end..].iter().take(QUANTUM);
+    let before = counted(text[..range.start].iter().rev().take(QUANTUM));
+    let after = counted(text[range.end..].iter().take(QUANTUM));
     range.start - before.take_while(legal).count()..range.end + after.take_while(legal).count()
 }
 

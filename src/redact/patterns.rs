@@ -1,5 +1,7 @@
 use std::ops::Range;
 
+use super::steps::counted;
+
 /// Names, in lower case, whose values are credentials wherever they stand.
 const SECRET_KEYS: [&str; 12] = [
     "access_token",
@@ -28,7 +30,7 @@ const WORD: usize = 20;
 /// whatever a hostile server put into it.
 pub(super) fn find(text: &[u8], mut hit: impl FnMut(Range<usize>)) {
     let mut runs = Runs::default();
-    for at in 0..text.len() {
+    for at in counted(0..text.len()) {
         let found = match text[at] {
             b'e' => jwt(text, at, &mut runs.jwt),
             b'b' | b'B' => scheme(text, at, &mut runs.token),
@@ -58,7 +60,8 @@ fn jwt(text: &[u8], at: usize, last: &mut Range<usize>) -> Option<Range<usize>> 
     }
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     *last = at..run_end(text, at, legal);
-    let parts = text[last.clone()].split(|byte| *byte == b'.').count();
+    let dots = counted(text[last.clone()].iter()).filter(|byte| **byte == b'.');
+    let parts = dots.count() + 1;
     (parts >= 3 || (parts == 2 && last.len() >= TELLING_JWT)).then(|| last.clone())
 }
 
@@ -79,16 +82,12 @@ fn scheme(text: &[u8], at: usize, last: &mut Range<usize>) -> Option<Range<usize
     }
     let token = &text[start..last.end];
     let rest = &text[last.end..];
-    let padding = rest
-        .iter()
-        .take(3)
+    let padding = counted(rest.iter().take(3))
         .take_while(|byte| **byte == b'=')
         .count();
     let parameter = padding == 1
         && rest.len() > 1
-        && token
-            .iter()
-            .all(|byte| byte.is_ascii_lowercase() || b"_-".contains(byte));
+        && counted(token.iter()).all(|byte| byte.is_ascii_lowercase() || b"_-".contains(byte));
     (!token.is_empty() && !parameter && (padding > 0 || !word(token)))
         .then(|| start..last.end + padding)
 }
@@ -97,7 +96,7 @@ fn scheme(text: &[u8], at: usize, last: &mut Range<usize>) -> Option<Range<usize
 fn word(token: &[u8]) -> bool {
     let letters = token.strip_suffix(b".").unwrap_or(token);
     letters.len() <= WORD
-        && letters.iter().enumerate().all(|(at, byte)| {
+        && counted(letters.iter()).enumerate().all(|(at, byte)| {
             byte.is_ascii_lowercase() || *byte == b'-' || (at == 0 && byte.is_ascii_uppercase())
         })
 }
@@ -106,7 +105,7 @@ fn word(token: &[u8]) -> bool {
 /// header or JSON, which may itself be quoted once or twice more.
 fn value(text: &[u8], at: usize, last: &mut Range<usize>) -> Option<Range<usize>> {
     let between = |byte: &u8| b"\"'\\ \t".contains(byte);
-    let name = &text[..=text[..at].iter().rposition(|byte| !between(byte))?];
+    let name = &text[..=counted(text[..at].iter()).rposition(|byte| !between(byte))?];
     SECRET_KEYS
         .iter()
         .find(|key| ends_with(name, key.as_bytes()))?;
@@ -139,8 +138,8 @@ fn password(text: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at + 3;
     let legal = |byte: u8| byte.is_ascii_graphic() && !b"/?#\"'<>\\".contains(&byte);
     let authority = &text[start..run_end(text, start, legal)];
-    let end = authority.iter().rposition(|byte| *byte == b'@')?;
-    let colon = authority[..end].iter().position(|byte| *byte == b':')?;
+    let end = counted(authority.iter()).rposition(|byte| *byte == b'@')?;
+    let colon = counted(authority[..end].iter()).position(|byte| *byte == b':')?;
     let range = start + colon + 1..start + end;
     (!range.is_empty() && !variable(&text[range.clone()])).then_some(range)
 }
@@ -149,13 +148,13 @@ fn password(text: &[u8], at: usize) -> Option<Range<usize>> {
 fn variable(value: &[u8]) -> bool {
     let name = value.strip_prefix(b"$").unwrap_or_default();
     let legal = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
-    !name.is_empty() && name.len() <= WORD && name.iter().all(legal)
+    !name.is_empty() && name.len() <= WORD && counted(name.iter()).all(legal)
 }
 
 /// Where the quote is closed that was opened behind so many backslashes.
 fn quoted_end(text: &[u8], start: usize, quote: u8, backslashes: usize) -> usize {
     let mut escapes = 0;
-    for (at, byte) in text.iter().enumerate().skip(start) {
+    for (at, byte) in (start..).zip(counted(text[start..].iter())) {
         if *byte == quote && escapes <= backslashes {
             return at - escapes;
         }
@@ -165,8 +164,7 @@ fn quoted_end(text: &[u8], start: usize, quote: u8, backslashes: usize) -> usize
 }
 
 fn run_end(text: &[u8], start: usize, legal: impl Fn(u8) -> bool) -> usize {
-    text[start..]
-        .iter()
+    counted(text[start..].iter())
         .position(|byte| !legal(*byte))
         .map_or(text.len(), |length| start + length)
 }

@@ -1,11 +1,10 @@
-use std::time::{Duration, Instant};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 use secrecy::SecretString;
 
+use super::steps::taken;
 use super::*;
 
 fn knowing(secrets: &[&str]) -> Redactor {
@@ -213,13 +212,15 @@ fn each_line_of_a_key_is_secret() {
 }
 
 #[test]
-fn many_secrets_from_many_threads_are_found_quickly() {
+fn many_secrets_from_many_threads_are_found_in_steps_that_grow_with_the_text() {
+    const THREADS: usize = 4;
+    const EACH: usize = 100;
     let redactor = Redactor::default();
     std::thread::scope(|scope| {
-        for thread in 0..4 {
+        for thread in 0..THREADS {
             let redactor = redactor.clone();
             scope.spawn(move || {
-                for n in 0..100 {
+                for n in 0..EACH {
                     redactor.add(&SecretString::from(format!(
                         "eyJhbGciOiJFUzI1NiJ9.{thread:03}{n:03}{}",
                         "x".repeat(600)
@@ -229,17 +230,29 @@ fn many_secrets_from_many_threads_are_found_quickly() {
         }
     });
     let secret = format!("eyJhbGciOiJFUzI1NiJ9.003099{}", "x".repeat(600));
-    let body = format!(
-        "{}{secret} {}",
-        "lorem eyJhbx ".repeat(4000),
-        "ipsum ".repeat(8000)
-    );
-    quick(|| assert!(!redactor.text(&body).contains("003099")));
+    let body = |alike: usize| {
+        format!(
+            "{}{secret} {}",
+            "lorem eyJhbx ".repeat(alike),
+            "ipsum ".repeat(2 * alike)
+        )
+    };
+    let search = |alike: usize| {
+        let text = body(alike);
+        taken(|| assert!(!redactor.text(&text).contains("003099")))
+    };
+    let (once, twice) = (search(200), search(400));
+    assert!(twice < 2 * once, "{once} steps, {twice} in twice the text");
+    // What begins alike is compared with each secret up to the first difference, and nothing else is with any.
+    let alike = "eyJhb".len() + 3;
+    let compared = 200 * THREADS * EACH * alike + 2 * THREADS * EACH * secret.len();
+    let read = 10 * body(200).len();
+    assert!(once < (compared + read) as u64, "{once} steps");
     assert_eq!(format!("{redactor:?}"), "Redactor { .. }");
 }
 
 #[test]
-fn hostile_text_takes_no_long() {
+fn the_steps_in_hostile_text_grow_with_its_length_alone() {
     let redactor = knowing(&["a-canary-of-some-length"]);
     let base64 = STANDARD.encode("a-canary-of-some-length");
     for piece in [
@@ -257,19 +270,20 @@ fn hostile_text_takes_no_long() {
         "a-canary-of-s",
         &base64,
     ] {
-        quick(|| _ = redactor.text(&piece.repeat((1 << 18) / piece.len())));
-        let tail = "=".repeat(1 << 17);
-        quick(|| _ = redactor.text(&(piece.repeat((1 << 17) / piece.len()) + &tail)));
+        let repeated = |length: usize| piece.repeat(length / piece.len());
+        let tailed = |length: usize| repeated(length) + &"=".repeat(length);
+        let texts: [&dyn Fn(usize) -> String; 2] = [&repeated, &tailed];
+        for text in texts {
+            let search = |length: usize| {
+                let text = text(length);
+                taken(|| _ = redactor.text(&text))
+            };
+            let (once, twice) = (search(1 << 14), search(1 << 15));
+            // The square would be four times as many.
+            let linear = twice <= 2 * once + once / 8;
+            assert!(linear, "{piece:?}: {once} steps, {twice} in twice the text");
+            let most = 200 * (2 << 14);
+            assert!(once < most, "{piece:?}: {once} steps");
+        }
     }
-}
-
-/// A quadratic search of these texts would take minutes.
-fn quick(search: impl FnOnce()) {
-    let start = Instant::now();
-    search();
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
 }

@@ -13,5 +13,6 @@ pub mod signed;
 pub mod site;
 pub mod trouble;
 pub mod vault;
+pub mod waiting;
 pub mod wild;
 pub mod xrootd;

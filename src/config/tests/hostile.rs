@@ -1,7 +1,5 @@
 //! Files that were made to hurt.
 
-use std::time::{Duration, Instant};
-
 use proptest::prelude::*;
 
 use crate::config::{Source, builtin_suites, load_catalogue, load_inventory};
@@ -36,51 +34,60 @@ fn read(text: &str) -> String {
     told
 }
 
+/// Each but the long name is refused by a limit that is a number: what is beyond it is not even looked at, however fast
+/// the machine is.
 #[test]
-fn bombs_are_refused_soon() {
+fn bombs_are_refused_by_the_limit_that_they_break() {
+    const DEEP: &str = "the nesting is too deep";
+    const MANY: &str = "there are too many values in the file";
+    const LARGE: &str = "it holds more than 1024 KiB";
     let wide = |item: &str, count: usize| format!("a: [{}]\n", vec![item; count].join(","));
     let mut laughs = String::from("a: &a [x,x,x,x,x,x,x,x,x]\n");
     for (one, two) in ('a'..'n').zip('b'..) {
         laughs += &format!("{two}: &{two} [{}]\n", vec![format!("*{one}"); 9].join(","));
     }
     let key = "k".repeat(900);
-    let mut texts = vec![
-        "[".repeat(1 << 19),
-        "{a: ".repeat(1 << 17),
-        "- ".repeat(1 << 18),
-        wide("1", 110_000),
-        laughs,
-        "a: &a [*a]\n".into(),
-        format!(
-            "a: &a [{}]\nb: [{}]\n",
-            vec!["1"; 1000].join(","),
-            vec!["*a"; 5000].join(",")
+    let aliases = format!(
+        "a: &a [{}]\nb: [{}]\n",
+        vec!["1"; 1000].join(","),
+        vec!["*a"; 5000].join(",")
+    );
+    let long_keys = format!(
+        "{key}: {{{key}: {{{key}: [{}]}}}}\n",
+        vec!["1"; 100_000].join(",")
+    );
+    let many_keys = (0..50_000).map(|n| format!("key{n}: 1\n")).collect();
+    let pairs = format!("endpoints: {{se: {{{}}}}}", "? a : b, ".repeat(50_000));
+    for (text, why) in [
+        ("[".repeat(1 << 19), DEEP),
+        ("{a: ".repeat(1 << 17), DEEP),
+        ("- ".repeat(1 << 18), DEEP),
+        (wide("1", 110_000), MANY),
+        (laughs, MANY),
+        ("a: &a [*a]\n".into(), DEEP),
+        (aliases, MANY),
+        (long_keys, "a key has at most 200 bytes"),
+        (many_keys, MANY),
+        ("x: 1\n".repeat(100_000), MANY),
+        (
+            format!("suite: {}\n", "x".repeat(1_000_000)),
+            "a suite needs the key",
         ),
-        format!(
-            "{key}: {{{key}: {{{key}: [{}]}}}}\n",
-            vec!["1"; 100_000].join(",")
+        (
+            "\u{0}".repeat(1_000_000),
+            "the character U+0000 cannot stand in YAML",
         ),
-        (0..50_000).map(|n| format!("key{n}: 1\n")).collect(),
-        "x: 1\n".repeat(100_000),
-        format!("suite: {}\n", "x".repeat(1_000_000)),
-        "\u{0}".repeat(1_000_000),
-        "x".repeat(2 << 20),
-    ];
-    texts.push(format!(
-        "endpoints: {{se: {{{}}}}}",
-        "? a : b, ".repeat(50_000)
-    ));
-    for text in texts {
-        let start = Instant::now();
+        ("x".repeat(2 << 20), LARGE),
+        (pairs, MANY),
+    ] {
         let told = read(&text);
         let head: String = text.chars().take(30).collect();
-        assert!(!told.is_empty(), "{head}");
-        assert!(told.len() < 300_000, "{head}: {}", told.len());
         assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "{head}: {:?}",
-            start.elapsed()
+            told.contains(why),
+            "{head}: {}",
+            crate::http::excerpt(&told, 400)
         );
+        assert!(told.len() < 300_000, "{head}: {}", told.len());
     }
 }
 
@@ -127,17 +134,10 @@ fn ten_times_the_suites_load_at_once() {
             })
         })
         .collect();
-    let start = Instant::now();
     let catalogue = load_catalogue(&sources).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(
         catalogue.cases().count(),
         load_catalogue(&[]).unwrap().cases().count() * 11
-    );
-    // What grows with the square of the size would not come to an end here.
-    assert!(
-        start.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        start.elapsed()
     );
 }
 
