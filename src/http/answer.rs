@@ -81,6 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::waiting::HANGS;
 
     fn come(pieces: &[Vec<u8>], cap: usize) -> Answer {
         let limits = Limits {
@@ -88,7 +89,7 @@ mod tests {
             ..Limits::default()
         };
         let body = stream::iter(pieces.iter().map(Ok::<_, Infallible>));
-        let deadline = Instant::now() + limits.idle;
+        let deadline = Instant::now() + HANGS;
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_time();
         let reading = read(Answer::default(), body, &limits, deadline, |_| {

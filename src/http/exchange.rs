@@ -13,6 +13,8 @@ use super::client::{Caller, Failure};
 
 /// Characters of a body that are kept.
 const EXCERPT: usize = 1024;
+/// Characters of a body that was sent that are kept; of a longer text nobody reads more.
+const SENT: usize = 16 * EXCERPT;
 /// Characters of a header that are kept.
 const HEADER: usize = 512;
 /// Headers that are kept.
@@ -46,7 +48,12 @@ pub(super) fn begin(purpose: Purpose, redactor: &Redactor, mut sent: Sent<'_>) -
         request_body: sent
             .body
             .and_then(|body| str::from_utf8(body).ok())
-            .map(|text| redactor.text(text)),
+            .map(|text| {
+                // Redacted before it is cut, as far as it can show; all of a large one would cost more time than
+                // sending it, and the request has only so much.
+                let shown = &text[..text.floor_char_boundary(4 * SENT)];
+                excerpt(&redactor.text(shown), SENT)
+            }),
         token: sent.token,
         other: None,
         presented: None,

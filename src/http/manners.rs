@@ -70,6 +70,7 @@ mod tests {
     use crate::http::{Caller, Client, Outgoing, RawRequest, Wire};
     use crate::model::{Method, Purpose};
     use crate::reference::Authority;
+    use crate::waiting::HANGS;
 
     const CALLER: Caller<'_> = Caller {
         run: "r",
@@ -81,18 +82,26 @@ mod tests {
         now: AtomicUsize,
         most: AtomicUsize,
         all: AtomicUsize,
+        /// So many are waited for before the first is answered.
+        together: usize,
     }
 
-    /// Sends so many requests at once through both clients of an endpoint; says how many it saw at the same
-    /// time, and how long they took.
-    async fn flood(limits: Limits, requests: usize) -> (usize, Duration) {
+    /// Sends so many requests at once through both clients of an endpoint, of which the first are answered when so
+    /// many are there together; says how many it saw at the same time, and how long they took.
+    async fn flood(limits: Limits, requests: usize, together: usize) -> (usize, Duration) {
         let authority = Authority::new().unwrap();
-        let counted = Arc::new(Counted::default());
+        let counted = Arc::new(Counted {
+            together,
+            ..Counted::default()
+        });
         let counting = Arc::clone(&counted);
         let app = Router::new().fallback(async move || {
             let now = counting.now.fetch_add(1, SeqCst) + 1;
             counting.most.fetch_max(now, SeqCst);
             counting.all.fetch_add(1, SeqCst);
+            while counting.most.load(SeqCst) < counting.together {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             // Long enough for whoever does not wait for its turn to be seen.
             tokio::time::sleep(Duration::from_millis(20)).await;
             counting.now.fetch_sub(1, SeqCst);
@@ -104,7 +113,7 @@ mod tests {
         let wire = Wire::new(&endpoint, &manners, &redactor()).unwrap();
         let url = endpoint.url_of("/f");
         let begun = Instant::now();
-        let deadline = begun + Duration::from_secs(60);
+        let deadline = begun + HANGS;
         let plain = (0..requests / 2).map(async |_| {
             let outgoing = Outgoing {
                 method: Method::Get,
@@ -143,9 +152,9 @@ mod tests {
     async fn no_more_requests_than_jobs_are_under_way() {
         let limits = Limits {
             jobs: 3,
-            ..Limits::default()
+            ..Limits::patient()
         };
-        let (most, _) = flood(limits, 40).await;
+        let (most, _) = flood(limits, 40, 3).await;
         assert_eq!(most, 3);
     }
 
@@ -153,10 +162,10 @@ mod tests {
     async fn no_more_requests_than_the_rate_go_out_in_a_second() {
         let limits = Limits {
             rate: 20,
-            ..Limits::default()
+            ..Limits::patient()
         };
         // Twenty at once, twenty more in steps of 50 ms.
-        let (_, took) = flood(limits, 40).await;
+        let (_, took) = flood(limits, 40, 1).await;
         assert!(took >= Duration::from_millis(999), "{took:?}");
     }
 }

@@ -15,6 +15,7 @@ use crate::model::{Endpoint, Existing, Limits, Method, Purpose, TokenRef, Traits
 use crate::redact::Redactor;
 use crate::reference::Authority;
 use crate::token::Token;
+use crate::waiting::HANGS;
 
 pub(super) const SECRET: &str = "very-secret-token-of-this-test";
 
@@ -137,7 +138,7 @@ async fn send(client: &Client, method: Method, url: &str) -> Outcome {
         headers: &[],
         body: (method == Method::Put).then_some(b"content".as_slice()),
         token: Some(&token),
-        deadline: Instant::now() + Duration::from_secs(20),
+        deadline: Instant::now() + HANGS,
     };
     client
         .send(
@@ -185,7 +186,7 @@ async fn redirects_are_followed_and_the_token_stays_with_the_host() {
         serve(&authority, by_path).await,
         serve(&authority, by_path).await,
     );
-    let client = client(&authority, door.port, Limits::default());
+    let client = client(&authority, door.port, Limits::patient());
     let bearer = format!("Bearer {SECRET}");
     for (path, expected) in [("to", Some(bearer)), ("ip", None), ("authz", None)] {
         for method in [Method::Get, Method::Put] {
@@ -221,7 +222,7 @@ async fn bodies_are_capped_and_kept_in_part() {
     let server = serve(&authority, |_| whole(vec![b'x'; 1 << 20])).await;
     let limits = Limits {
         body: 5000,
-        ..Limits::default()
+        ..Limits::patient()
     };
     let client = client(&authority, server.port, limits);
     let outcome = send(
@@ -249,10 +250,9 @@ async fn waiting_ends() {
     let server = serve(&authority, endless).await;
     let limits = Limits {
         idle: Duration::from_millis(200),
-        ..Limits::default()
+        ..Limits::patient()
     };
     let client = client(&authority, server.port, limits);
-    let begun = Instant::now();
     let outcome = send(
         &client,
         Method::Get,
@@ -261,7 +261,6 @@ async fn waiting_ends() {
     .await;
     let failure = outcome.answer.unwrap_err().to_string();
     assert!(failure.contains("stopped for 0.2 s"), "{failure}");
-    assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!(outcome.exchange.error.as_deref(), Some(failure.as_str()));
 }
 
@@ -277,7 +276,7 @@ async fn a_server_that_gives_the_token_back_does_not_get_it_into_the_record() {
         response
     };
     let server = serve(&authority, echo).await;
-    let client = client(&authority, server.port, Limits::default());
+    let client = client(&authority, server.port, Limits::patient());
     let outcome = send(
         &client,
         Method::Get,
@@ -299,7 +298,7 @@ async fn nobody_listening_is_tried_twice_and_told() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()
     };
-    let client = client(&authority, port, Limits::default());
+    let client = client(&authority, port, Limits::patient());
     let outcome = send(&client, Method::Put, &format!("https://localhost:{port}/")).await;
     assert!(
         outcome
@@ -328,12 +327,7 @@ async fn trust_comes_from_directories_and_nothing_else() {
     .unwrap();
     std::fs::write(folder.path().join("broken.r0"), "no list").unwrap();
     std::fs::write(folder.path().join("policy.signing_policy"), "text").unwrap();
-    let get = |trust: &[Trust]| {
-        plain_client(trust, Duration::from_secs(5))
-            .unwrap()
-            .get(&url)
-            .send()
-    };
+    let get = |trust: &[Trust]| plain_client(trust, HANGS).unwrap().get(&url).send();
     let refused = get(&trust).await.unwrap_err();
     assert!(
         explain(&refused).contains("certificate"),
@@ -357,7 +351,7 @@ async fn trust_comes_from_directories_and_nothing_else() {
 async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
     let authority = Authority::new().unwrap();
     let server = serve(&authority, |_| Response::new(Body::empty())).await;
-    let mut endpoint = endpoint(&authority, server.port, Limits::default());
+    let mut endpoint = endpoint(&authority, server.port, Limits::patient());
     endpoint.traits.read_only = Some(Existing {
         path: "/d/f".into(),
         adler32: 1,
@@ -369,7 +363,7 @@ async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
         run: "r",
         case: "c",
     };
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + HANGS;
     let url = endpoint.url_of("/d/f");
     let harmless = (Method::Get, None, &[][..], None);
     let attempts = [

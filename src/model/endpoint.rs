@@ -415,6 +415,24 @@ pub struct Limits {
     pub body: usize,
 }
 
+#[cfg(test)]
+impl Limits {
+    /// Limits of time that matter to no test, however busy the machine is.
+    pub(crate) fn patient() -> Self {
+        use crate::waiting::HANGS;
+        Self {
+            preflight: HANGS,
+            connect: HANGS,
+            first_byte: HANGS,
+            idle: HANGS,
+            transfer: HANGS,
+            case: HANGS,
+            endpoint: HANGS,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -143,7 +143,7 @@ pub struct Exchange {
     pub url: String,
     /// Headers that were sent, without `Authorization`.
     pub request_headers: Vec<(String, String)>,
-    /// The body that was sent, where it is text.
+    /// The body that was sent, where it is text; of a long one, the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_body: Option<String>,
     /// The credential, in a form that cannot be used.

@@ -21,6 +21,9 @@ use crate::trace::stretch;
 
 use super::link::Link;
 
+/// How long a silent server is waited for before the body is sent all the same.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Where connections to one endpoint come from.
 #[derive(Clone)]
 pub(super) struct Door {
@@ -30,6 +33,8 @@ pub(super) struct Door {
     /// For the `Host` header.
     pub host: String,
     pub limits: Limits,
+    /// How long a silent server is waited for before a body that asked for its word is sent all the same.
+    pub patience: Duration,
     pub manners: Arc<Manners>,
     /// Whether nothing that could write may leave.
     pub read_only: bool,
@@ -101,6 +106,7 @@ impl Door {
             origin,
             host,
             limits: endpoint.limits.clone(),
+            patience: PATIENCE,
             manners: Arc::clone(manners),
             read_only: endpoint.traits.read_only.is_some(),
             redactor: redactor.clone(),
@@ -130,6 +136,15 @@ impl Door {
             name,
             ..self.clone()
         })
+    }
+
+    /// The same, but a body that waits for the server's word comes without it only after so long.
+    #[cfg(test)]
+    pub fn keeping_bodies_back(&self, patience: Duration) -> Self {
+        Self {
+            patience,
+            ..self.clone()
+        }
     }
 
     /// A new connection, if there is so much time.

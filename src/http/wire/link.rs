@@ -22,9 +22,7 @@ use crate::model::{Answer, Limits};
 
 use super::message::Message;
 
-/// How long a silent server is waited for before the body is sent all the same.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a server may still say something about an upload that was cut, or about a farewell.
+/// How long a server may still say something about a farewell.
 const LEAVE: Duration = Duration::from_secs(1);
 /// More informational responses than any server has to say before its answer.
 const INTERIM: usize = 16;
@@ -140,7 +138,7 @@ impl Link {
         });
 
         let wait = limits.first_byte.min(answer::left(deadline));
-        let mut until = Instant::now() + wait;
+        let until = Instant::now() + wait;
         let mut hearing = pin!(self.ear.send_request(request));
         let speaking = speak(
             &mut self.mouth,
@@ -164,12 +162,9 @@ impl Link {
                     again: false,
                 }),
                 // A server may answer and then hang up on the rest: its answer counts.
-                done = &mut speaking, if spoken.is_none() => {
-                    spoken = Some(done.is_ok());
-                    if message.cut.is_some() {
-                        until = until.min(Instant::now() + LEAVE);
-                    }
-                }
+                // What it says to an upload that was cut is waited for as any answer: what is found does not depend
+                // on how busy the server is, and one that has nothing to say closes the connection.
+                done = &mut speaking, if spoken.is_none() => spoken = Some(done.is_ok()),
                 () = sleep_until(until.into()) => break Err(Broken {
                     reason: format!("no answer within {}", answer::seconds(wait)),
                     again: false,
@@ -214,12 +209,12 @@ async fn speak(
         mouth.write_all(&message.head).await?;
         return mouth.flush().await;
     };
-    if message.expects {
+    if let Some(patience) = message.expects {
         mouth.write_all(&message.head).await?;
         mouth.flush().await?;
         tokio::select! {
             () = interim.go_on.notified() => {}
-            () = sleep(PATIENCE) => {}
+            () = sleep(patience) => {}
         }
         mouth.write_all(body).await?;
     } else {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue};
 
@@ -11,8 +13,8 @@ pub(super) struct Message {
     pub head: Vec<u8>,
     /// What follows, framed, as far as it is sent.
     pub body: Option<Vec<u8>>,
-    /// Whether the body waits for the server's word.
-    pub expects: bool,
+    /// How long the body waits for the server's word, if it does.
+    pub expects: Option<Duration>,
     /// Of how many bytes how many are sent before the connection is closed.
     pub cut: Option<(usize, usize)>,
 }
@@ -20,7 +22,12 @@ pub(super) struct Message {
 impl Message {
     /// # Errors
     /// In words: it cannot be sent as one request.
-    pub fn new(raw: &RawRequest<'_>, host: &str, agent: &str) -> Result<Self, String> {
+    pub fn new(
+        raw: &RawRequest<'_>,
+        host: &str,
+        agent: &str,
+        patience: Duration,
+    ) -> Result<Self, String> {
         let method = Method::from_bytes(raw.verb.as_bytes())
             .map_err(|_| format!("`{}` cannot be a method", raw.verb.escape_debug()))?;
         check_target(raw.target)?;
@@ -36,7 +43,7 @@ impl Message {
             method,
             head: head(raw, host, agent),
             body: raw.body.map(|body| framed(body, raw.chunked, cut)),
-            expects: raw.expect_continue,
+            expects: raw.expect_continue.then_some(patience),
             cut,
         })
     }

@@ -223,6 +223,12 @@ impl Wire {
         }
     }
 
+    /// The same, but a body that waits for the server's word comes without it only after so long.
+    #[cfg(test)]
+    fn keeping_bodies_back(&self, patience: std::time::Duration) -> Self {
+        Self(Arc::new(self.0.keeping_bodies_back(patience)))
+    }
+
     /// Opens a connection.
     ///
     /// # Errors
@@ -328,7 +334,8 @@ impl Connection {
         attempts: &mut u32,
         said: &mut Said,
     ) -> Result<Answer, Failure> {
-        let message = Message::new(raw, &self.door.host, &caller.user_agent())
+        let agent = caller.user_agent();
+        let message = Message::new(raw, &self.door.host, &agent, self.door.patience)
             .map_err(|reason| self.door.failure(reason, false))?;
         // What the server takes the verb for is its own affair.
         let harmless = !raw.method.writes() && raw.verb == raw.method.as_str();

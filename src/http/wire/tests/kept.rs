@@ -18,15 +18,13 @@ async fn until_closed(connection: &Connection) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), closed)
-        .await
-        .expect("the end of the connection is noticed");
+    awaited("the end of the connection is not noticed", closed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_follow_one_another_on_one_connection() {
     let server = Server::start(|peer| count(peer, 3)).await;
-    let wire = wire(&server, Limits::default());
+    let wire = wire(&server, Limits::patient());
     let mut connection = wire.connection().await.unwrap();
     assert!(connection.open());
     for (expected, reused) in [("0.0", false), ("0.1", true), ("0.2", true)] {
@@ -46,7 +44,7 @@ async fn requests_follow_one_another_on_one_connection() {
 #[tokio::test]
 async fn each_lone_request_has_its_own_connection() {
     let server = Server::start(|peer| count(peer, 9)).await;
-    let wire = wire(&server, Limits::default());
+    let wire = wire(&server, Limits::patient());
     for expected in ["0.0", "1.0"] {
         let wire = wire.clone();
         let other = tokio::spawn(async move { send(&wire, get("/f")).await });
@@ -77,7 +75,7 @@ async fn only_harmless_requests_are_sent_again() {
         ),
     ] {
         let server = Server::start(script).await;
-        let wire = wire(&server, Limits::default());
+        let wire = wire(&server, Limits::patient());
         let mut connection = wire.connection().await.unwrap();
         assert_eq!(body(&send_on(&mut connection, get("/f")).await), "first");
         let outcome = send_on(&mut connection, request).await;
@@ -110,7 +108,7 @@ async fn answers_end_where_they_end() {
         peer.farewell().await;
     })
     .await;
-    let wire = wire(&server, Limits::default());
+    let wire = wire(&server, Limits::patient());
     let mut connection = wire.connection().await.unwrap();
     let answers = [
         (raw(Method::Head, "/f"), 200, ""),
@@ -141,7 +139,7 @@ async fn a_server_that_asks_to_close_is_obeyed() {
         peer.rest().await;
     })
     .await;
-    let wire = wire(&server, Limits::default());
+    let wire = wire(&server, Limits::patient());
     let mut connection = wire.connection().await.unwrap();
     for _ in 0..2 {
         let outcome = send_on(&mut connection, get("/f")).await;
@@ -155,7 +153,7 @@ async fn a_literal_address_is_a_host() {
     let Ok(server) = Server::at("[::1]:0", |peer| count(peer, 1)).await else {
         return; // no IPv6 on this machine
     };
-    let mut endpoint = endpoint(&server.authority, server.port, Limits::default());
+    let mut endpoint = endpoint(&server.authority, server.port, Limits::patient());
     endpoint.url = format!("https://[::1]:{}", server.port).parse().unwrap();
     let wire = Wire::new(&endpoint, &manners(), &redactor()).unwrap();
     let outcome = send(&wire, get("/f")).await;

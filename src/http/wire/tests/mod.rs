@@ -11,6 +11,7 @@ use super::{Connection, RawRequest, Wire, WireOutcome};
 use crate::http::Caller;
 use crate::http::tests::{SECRET, endpoint, manners, redactor, token};
 use crate::model::{Limits, Method, Purpose};
+use crate::waiting::{HANGS, awaited};
 
 use server::Server;
 
@@ -35,7 +36,7 @@ fn raw<'a>(method: Method, target: &'a str) -> RawRequest<'a> {
         expect_continue: false,
         chunked: false,
         cut_body_at: None,
-        deadline: Instant::now() + Duration::from_secs(30),
+        deadline: Instant::now() + HANGS,
     }
 }
 
@@ -60,7 +61,7 @@ async fn send_on(connection: &mut Connection, raw: RawRequest<'_>) -> WireOutcom
 
 /// Sends to a server of which nothing but the defaults is asked.
 async fn once(server: &Server, raw: RawRequest<'_>) -> WireOutcome {
-    send(&wire(server, Limits::default()), raw).await
+    send(&wire(server, Limits::patient()), raw).await
 }
 
 fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
