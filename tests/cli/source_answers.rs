@@ -8,13 +8,45 @@ use crate::common::issuer::{Reply, ScriptedIssuer};
 use crate::common::lab::Lab;
 use crate::common::mytoken::{ACCESS, CONFIGURATION, Mytoken};
 use crate::common::signed::signer;
-use crate::common::site::{ask, broker, expect_parts, request, told};
+use crate::common::site::{ask, broker, broker_within, expect_parts, request, told};
 use crate::common::trouble::Came;
 use crate::common::vault::{Credential, errors};
+use crate::common::waiting::wait_until;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use touchstone::model::{MytokenRef, SecretRef, TokenSource};
 use touchstone::token::Fit;
+
+#[test]
+fn who_waits_for_its_turn_at_an_agent_does_not_spend_its_time_there() {
+    const LIMIT: Duration = Duration::from_millis(500);
+    let lab = Lab::new();
+    let socket = lab.path("agent.sock");
+    let agent = FakeAgent::start(&lab.runtime, &socket, |_| Says::Silence);
+    let source = TokenSource::OidcAgent {
+        account: None,
+        socket: Some(socket.clone()),
+    };
+    let broker = {
+        let _inside = lab.runtime.enter();
+        broker_within(&lab, source, LIMIT)
+    };
+    let asked = ["storage.read:/a", "storage.read:/b", "storage.read:/c"];
+    let asked = asked.map(|scope| request(scope, "https://se.example.org"));
+    let begun = Instant::now();
+    let tokens = asked
+        .each_ref()
+        .map(|request| broker.token(request, Fit::Exact));
+    let told = lab.runtime.block_on(futures_util::future::join_all(tokens));
+    for error in told {
+        let error = error.expect_err("no token").to_string();
+        assert!(error.contains("gave no answer within 500ms"), "{error}");
+    }
+    // One after another, as the agent serves them: each had all of its time.
+    let all = LIMIT * u32::try_from(agent.asked().len()).expect("it is small");
+    assert_eq!(agent.asked().len(), asked.len());
+    assert!(begun.elapsed() >= all, "{:?}", begun.elapsed());
+}
 
 const PAGE: &str = "<html>\n<title>Log in</title>\n</html>\n";
 
@@ -394,12 +426,10 @@ fn what_a_program_does_is_told_with_what_to_do() {
     expect_parts(&told(&lab, script(&begun)), &["and was killed"]);
     let pid = std::fs::read_to_string(lab.path("pid")).expect("its pid");
     let stat = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    let until = Instant::now() + Duration::from_secs(10);
     // Gone, or dead and not yet fetched by the system.
-    while stat().is_ok_and(|stat| !stat.contains(") Z ")) {
-        assert!(Instant::now() < until, "{:?}", stat());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("what a command started outlives it", || {
+        stat().is_err() || stat().is_ok_and(|stat| stat.contains(") Z "))
+    });
 
     let folder = TokenSource::Command {
         words: vec![lab.path("").display().to_string()],

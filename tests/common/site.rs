@@ -11,6 +11,7 @@ use touchstone::reference::Storage;
 use touchstone::token::{Broker, Fit, Token, TokenError};
 
 use super::lab::Lab;
+use super::waiting::{HANGS, NEVER};
 
 /// A storage element that takes tokens of the lab's issuer, and an endpoints file in which they come from
 /// `source`: one line.
@@ -19,7 +20,7 @@ pub fn site(lab: &Lab, source: &str) -> Storage {
     lab.write(
         "endpoints.yaml",
         &format!(
-            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 100}}\n    {source}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    ca: ca.pem\n",
+            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 100, answer: {NEVER}}}\n    {source}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    ca: ca.pem\n",
             lab.issuer.url(),
             storage.url(),
         ),
@@ -29,9 +30,14 @@ pub fn site(lab: &Lab, source: &str) -> Storage {
 
 /// Whom to ask, in this process.
 pub fn broker(lab: &Lab, source: TokenSource) -> Broker {
+    broker_within(lab, source, HANGS)
+}
+
+/// The same, where an answer that never comes is waited for so long.
+pub fn broker_within(lab: &Lab, source: TokenSource, answer: Duration) -> Broker {
     let limits = IssuerLimits {
         rate: 100,
-        answer: Duration::from_secs(20),
+        answer,
         patience: Duration::from_millis(100),
     };
     let issuer = Issuer {

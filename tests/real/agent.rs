@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::common::lab::{Ended, Lab, expect_no_secret, verdicts};
 use crate::common::site::{ask, expect_parts, site, told};
+use crate::common::waiting::wait_until;
 use secrecy::ExposeSecret;
 use touchstone::model::TokenSource;
 use touchstone::token::claims;
@@ -16,8 +16,6 @@ const ACCOUNT: &str = "wlcg";
 const PASSWORD: &str = "a-password-of-this-test";
 const SCOPES: &str =
     "openid offline_access storage.read:/ storage.modify:/ storage.create:/ wlcg.groups";
-/// For the agent to listen.
-const BEGIN: Duration = Duration::from_secs(20);
 
 /// The agent and its folder; ends when it is dropped.
 struct Agent {
@@ -42,11 +40,9 @@ impl Agent {
             child: child.expect("oidc-agent runs; tests/run installs it"),
             home,
         };
-        let begun = Instant::now();
-        while UnixStream::connect(agent.socket()).is_err() {
-            assert!(begun.elapsed() < BEGIN, "oidc-agent does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_until("oidc-agent does not listen", || {
+            UnixStream::connect(agent.socket()).is_ok()
+        });
         agent.account(lab);
         agent
     }
@@ -73,14 +69,9 @@ impl Agent {
     fn stop(&mut self) {
         self.kill();
         // A process of its own holds the socket until it notices.
-        let begun = Instant::now();
-        while UnixStream::connect(self.socket()).is_ok() {
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "it still listens"
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until("it still listens", || {
+            UnixStream::connect(self.socket()).is_err()
+        });
     }
 
     fn source(&self, account: &str) -> TokenSource {

@@ -22,8 +22,9 @@ use crate::token::LIFE;
 
 /// Larger than any answer that makes sense.
 const LARGEST: usize = 256 * 1024;
-/// The agent lets five wait, and further ones are turned away.
-const AT_ONCE: usize = 4;
+/// The agent serves one after another. Whoever waited there behind our own requests would spend the time that it has
+/// for an answer on them; and it lets no more than five wait.
+const AT_ONCE: usize = 1;
 /// How it shows who asks, where the user is to confirm.
 const HINT: &str = "touchstone";
 
