@@ -11,6 +11,7 @@ use crate::model::{
 use crate::plan::{self, Material, Selection};
 use crate::reference::{self, Authority, IssuerOptions, Storage, StorageOptions};
 use crate::report::record::Recorder;
+use crate::waiting::HANGS;
 
 /// The case that panics in tests, in the middle of the others.
 pub(super) const PANICS: &str = "capability.modify.put";
@@ -129,7 +130,7 @@ const EMPTY: [&str; 2] = ["/wlcg/", "/wlcg/protected/"];
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_the_error_of_its_case_and_is_torn_down() {
     let (_canceller, cancel) = Cancel::new();
-    let (record, left, tidy) = judged(Limits::default(), cancel, Duration::from_secs(60)).await;
+    let (record, left, tidy) = judged(Limits::patient(), cancel, HANGS).await;
     for result in &record.results {
         let expected = if result.case.as_str() == PANICS {
             Verdict::Error
@@ -155,7 +156,7 @@ async fn a_panic_is_the_error_of_its_case_and_is_torn_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_begins_after_the_deadline_and_everything_is_torn_down() {
     let (_canceller, cancel) = Cancel::new();
-    let (record, left, tidy) = judged(Limits::default(), cancel, Duration::ZERO).await;
+    let (record, left, tidy) = judged(Limits::patient(), cancel, Duration::ZERO).await;
     assert!(
         record
             .results
@@ -167,9 +168,9 @@ async fn nothing_begins_after_the_deadline_and_everything_is_torn_down() {
     let (_canceller, cancel) = Cancel::new();
     let limits = Limits {
         case: Duration::from_nanos(1),
-        ..Limits::default()
+        ..Limits::patient()
     };
-    let (record, left, _) = judged(limits, cancel, Duration::from_secs(60)).await;
+    let (record, left, _) = judged(limits, cancel, HANGS).await;
     for result in record
         .results
         .iter()
@@ -189,7 +190,7 @@ async fn nothing_begins_after_the_deadline_and_everything_is_torn_down() {
 async fn a_stopped_run_judges_nothing_more_and_is_torn_down() {
     let (canceller, cancel) = Cancel::new();
     canceller.cancel();
-    let (record, left, tidy) = judged(Limits::default(), cancel, Duration::from_secs(60)).await;
+    let (record, left, tidy) = judged(Limits::patient(), cancel, HANGS).await;
     assert!(record.run.interrupted);
     assert!(
         record
@@ -204,8 +205,7 @@ async fn a_stopped_run_judges_nothing_more_and_is_torn_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_that_is_thrown_away_is_not_cleaned_up() {
     let (_canceller, cancel) = Cancel::new();
-    let minute = Duration::from_secs(60);
-    let (record, left, ledger) = judged_with(Limits::default(), cancel, minute, |_| None).await;
+    let (record, left, ledger) = judged_with(Limits::patient(), cancel, HANGS, |_| None).await;
     let passed = |verdict| verdict == Verdict::Pass;
     let count = record.results.iter().filter(|r| passed(r.verdict)).count();
     assert_eq!(

@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
+// After so many milliseconds a test hangs: no page is measured by the clock.
+const HANGS = 600_000;
 const CHROMIUM = "/usr/bin/chromium";
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -28,11 +30,11 @@ export function equal(actual, expected, what) {
 /// Runs the steps with a browser, which ends with them; then nothing may have gone wrong unseen.
 export async function browse(steps) {
   check(existsSync(CHROMIUM), `${CHROMIUM} is there (Debian package chromium)`);
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, timeout: 60_000 });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS, timeout: HANGS });
   try {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, offline: true });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(HANGS);
     const trouble = [];
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) trouble.push(message.text());

@@ -163,3 +163,107 @@ fn diagnostics_are_drawn_where_files_are_read_and_printed() {
         NOTHING
     );
 }
+
+/// What a test does instead of saying how soon something has to be over.
+const INSTEAD: &str = "a busy machine is no failure: count what has to be bounded, let a peer stay silent for ever so \
+    that whoever waits for it hangs, or measure it in benches/; what ends a test that hangs is in tests/common/waiting.rs";
+
+/// The test code of the project: its files, and what of each is test code, each line with its number.
+fn test_code() -> Vec<(PathBuf, Vec<(usize, String)>)> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let numbered = |text: &str, first: usize| {
+        let lines = text.lines().enumerate();
+        lines
+            .map(|(index, line)| (first + index, line.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let mut found = Vec::new();
+    for path in sources(&top.join("src"))
+        .into_iter()
+        .chain(sources(&top.join("tests")))
+    {
+        let text = fs::read_to_string(&path).expect("a source");
+        let inner = path.strip_prefix(top).expect("below the top").to_owned();
+        let whole = inner.components().any(|part| {
+            let name = part.as_os_str().to_string_lossy();
+            name == "tests" || name == "tests.rs"
+        });
+        let begin = match whole {
+            true => Some(0),
+            false => text.find("#[cfg(test)]\nmod tests {"),
+        };
+        if let Some(begin) = begin {
+            let first = text[..begin].lines().count() + 1;
+            found.push((inner, numbered(&text[begin..], first)));
+        }
+    }
+    found
+}
+
+/// Whether a line of a test says how soon something has to be over.
+fn bounds_time(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    // What ends a test that hangs.
+    if code.contains("HANGS") {
+        return false;
+    }
+    let below = |name: &str| {
+        code.match_indices(name).any(|(at, _)| {
+            let rest = code[at + name.len()..].trim_start();
+            rest.starts_with('<') && !rest.starts_with("<'")
+        })
+    };
+    let compared = [
+        "elapsed()",
+        "elapsed",
+        "took",
+        "duration_ms",
+        "Instant::now()",
+    ];
+    let waits = ["time::timeout(", "timeout_at(", "recv_timeout("];
+    compared.iter().any(|name| below(name))
+        || code.contains("Instant::now() >")
+        || waits.iter().any(|name| code.contains(name))
+}
+
+#[test]
+fn no_test_says_how_soon_something_is_over() {
+    let mut found = Vec::new();
+    let mut read = 0;
+    for (path, lines) in test_code() {
+        read += lines.len();
+        // The one place for it, and this one.
+        if path.ends_with("common/waiting.rs") || path.ends_with("architecture.rs") {
+            continue;
+        }
+        let bounds = lines.iter().filter(|(_, line)| bounds_time(line));
+        found.extend(
+            bounds.map(|(number, line)| format!("{}:{number}: {}", path.display(), line.trim())),
+        );
+    }
+    assert!(read > 10_000, "the tests are there: {read} lines");
+    assert_eq!(found, NOTHING, "{INSTEAD}");
+}
+
+#[test]
+fn what_says_how_soon_is_told_from_what_does_not() {
+    for line in [
+        "assert!(begun.elapsed() < Duration::from_secs(20));",
+        "begun.elapsed() <= LIMIT,",
+        "assert!(took < Duration::from_secs(60), \"{took:?}\");",
+        "outcome.exchange.duration_ms < 1000,",
+        "while Instant::now() < deadline {",
+        "if Instant::now() > deadline {",
+        "let came = tokio::time::timeout(Duration::from_secs(3), coming).await;",
+    ] {
+        assert!(bounds_time(line), "{line}");
+    }
+    for line in [
+        "assert!(begun.elapsed() >= Duration::from_secs(1));",
+        "let deadline = Instant::now() + HANGS;",
+        "while child.alive() && begun.elapsed() < HANGS {",
+        "// it took < 3 s",
+    ] {
+        assert!(!bounds_time(line), "{line}");
+    }
+}

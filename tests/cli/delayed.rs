@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::common::delay::{Counters, Relay};
+use crate::common::waiting::{HANGS, wait_until};
 
 const ROUND_TRIP: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that serves one connection, in a thread of its own.
 fn server<T: Send + 'static>(
@@ -20,7 +20,7 @@ fn server<T: Send + 'static>(
     let address = listener.local_addr().expect("an address");
     let thread = thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_read_timeout(Some(HANGS)).expect("a socket");
         serve(stream)
     });
     (address, thread)
@@ -28,16 +28,8 @@ fn server<T: Send + 'static>(
 
 fn connect(relay: &Relay) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", relay.port())).expect("the relay");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    stream.set_read_timeout(Some(HANGS)).expect("a socket");
     stream
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn echo(mut stream: TcpStream) {
@@ -67,7 +59,6 @@ fn an_exchange_takes_a_round_trip_and_the_first_one_more() {
     // The handshake is a round trip, the exchange another one.
     assert!(first >= 2 * ROUND_TRIP, "{first:?}");
     assert!(second >= ROUND_TRIP, "{second:?}");
-    assert!(first < 2 * ROUND_TRIP + PATIENCE / 4, "{first:?}");
     let counters = relay.counters();
     let seen = Counters {
         opened: 1,
@@ -78,7 +69,7 @@ fn an_exchange_takes_a_round_trip_and_the_first_one_more() {
     };
     assert_eq!(counters, seen);
     drop(stream);
-    eventually("closed", || relay.counters().open == 0);
+    wait_until("not closed", || relay.counters().open == 0);
 }
 
 #[test]
@@ -92,7 +83,6 @@ fn what_is_sent_together_travels_together() {
         got
     });
     let relay = Relay::start(&runtime, address, ROUND_TRIP).expect("a relay");
-    let started = Instant::now();
     let mut stream = connect(&relay);
     for number in 0..MANY {
         stream.write_all(&[number as u8]).expect("a byte");
@@ -102,11 +92,10 @@ fn what_is_sent_together_travels_together() {
     stream.write_all(&vec![7; LARGE]).expect("a lot");
     stream.shutdown(Shutdown::Write).expect("an end");
     let got = thread.join().expect("the server");
-    let took = started.elapsed();
     assert_eq!(got.len(), MANY + LARGE);
     assert!(got[..MANY].iter().copied().eq(0..MANY as u8));
-    // One after another, the single bytes alone would take more.
-    assert!(took < ROUND_TRIP * MANY as u32 / 2, "{took:?}");
+    // One after another, there would be one.
+    assert!(relay.together() > 10, "{}", relay.together());
     assert_eq!(relay.counters().up, (MANY + LARGE) as u64);
 }
 
@@ -125,7 +114,7 @@ fn one_direction_ends_before_the_other() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     assert_eq!(answer, "you said hello");
-    eventually("closed", || relay.counters().open == 0);
+    wait_until("not closed", || relay.counters().open == 0);
 }
 
 #[test]
@@ -154,14 +143,14 @@ fn nobody_there_is_a_reset_and_stopping_ends_what_is_open() {
     let (address, thread) = server(|mut stream| stream.read(&mut [0; 1]).is_err());
     relay.forward(address);
     let mut stream = connect(&relay);
-    eventually("connected", || relay.counters().opened == 2);
+    wait_until("not connected", || relay.counters().opened == 2);
     // So that the connection to the server is there as well.
     stream.write_all(b"").expect("nothing");
-    eventually("relayed", || relay.counters().open == 1);
+    wait_until("not relayed", || relay.counters().open == 1);
     relay.stop();
     let error = stream.read(&mut [0; 1]).expect_err("no answer");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let refused = || TcpStream::connect(("127.0.0.1", relay.port())).is_err();
-    eventually("nobody listens", refused);
+    wait_until("somebody still listens", refused);
     drop(thread);
 }

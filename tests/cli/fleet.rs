@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::common::lab::{Ended, Lab, read_record, verdicts};
+use crate::common::waiting::{HANGS, NEVER};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -122,8 +122,20 @@ fn expect_same(one: &Value, other: &Value, place: &str) {
 fn shards_joined_are_the_whole_run() {
     let lab = Lab::new();
     let (one, two) = (lab.storage(&[]), lab.storage(&["create-overwrites"]));
-    lab.endpoints(&[("one", one.url()), ("two", two.url())], "");
-    let arguments = ["run", "--endpoint", "one", "two", "issuer:lab"];
+    // No limit may be reached in one run and not in another.
+    let limits = format!(
+        "    limits: {{preflight: {NEVER}, connect: {NEVER}, first-byte: {NEVER}, idle: {NEVER}, case: {NEVER}, endpoint: 1h}}\n"
+    );
+    lab.endpoints(&[("one", one.url()), ("two", two.url())], &limits);
+    let arguments = [
+        "run",
+        "--endpoint",
+        "one",
+        "two",
+        "issuer:lab",
+        "--deadline",
+        "1h",
+    ];
     let whole = lab.run(&arguments).expect(1);
     assert!(!whole.stderr.contains("shard"), "{}", whole.stderr);
     let expected = timeless(&lab.record());
@@ -310,7 +322,7 @@ async fn run_at(folder: &Path, cases: &[&str], addresses: &[Ipv4Addr]) -> (RunRe
         listener: None,
         side: None,
         cancel,
-        deadline: Duration::from_secs(300),
+        deadline: HANGS,
     };
     let (sender, mut events) = mpsc::unbounded_channel();
     let running = tokio::spawn(run::run(Arc::new(plan), resources, sender));

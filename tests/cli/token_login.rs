@@ -263,7 +263,7 @@ fn invitation() -> Value {
         "device_code": "the-device-code-of-this-test",
         "user_code": "ABCD-EFGH",
         "verification_uri": "https://localhost/device",
-        "expires_in": 60,
+        "expires_in": 600,
         "interval": 1,
     })
 }
@@ -276,7 +276,11 @@ fn who_asks_too_often_slows_down() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (times, url) = (Arc::clone(&asked), server.url());
     server.script(move |request| match request.path.as_str() {
-        "/devicecode" => Some(Reply::json(200, &invitation())),
+        "/devicecode" => {
+            let mut invitation = invitation();
+            invitation["interval"] = json!(6);
+            Some(Reply::json(200, &invitation))
+        }
         "/token" => {
             let mut times = times.lock().expect("a list");
             times.push(Instant::now());
@@ -299,11 +303,11 @@ fn who_asks_too_often_slows_down() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let asked = asked.lock().expect("a list");
     assert!(
-        asked[1] - asked[0] < Duration::from_secs(3),
-        "one second, as it was told"
+        asked[1] - asked[0] > Duration::from_secs(6),
+        "as it was told, which is more than who is told nothing waits"
     );
     assert!(
-        asked[2] - asked[1] > Duration::from_secs(5),
+        asked[2] - asked[1] > Duration::from_secs(11),
         "five seconds more"
     );
     assert!(!ended.stdout.contains('\u{1b}'), "{}", ended.stdout);

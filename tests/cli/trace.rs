@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use crate::common::lab::{Lab, expect_no_secret, verdicts};
+use crate::common::waiting::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use touchstone::reference::Storage;
@@ -234,18 +234,11 @@ fn an_interrupted_run_leaves_a_whole_trace() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary");
-    let begun = Instant::now();
-    while storage.paths() == before {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "nothing was made"
-        );
-        assert!(
-            child.try_wait().expect("its state").is_none(),
-            "it has ended"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_until("nothing was made", || {
+        let running = child.try_wait().expect("its state").is_none();
+        assert!(running, "it has ended");
+        storage.paths() != before
+    });
     kill_process(Pid::from_child(&child), Signal::INT).expect("a signal");
     let ended = child.wait_with_output().expect("its end");
     assert_eq!(

@@ -14,14 +14,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 const CHUNK: usize = 64 << 10;
 /// How much may be on its way in one direction of a connection; then the sender waits.
 const ON_ITS_WAY: usize = 16 << 20;
 /// What a chunk costs at least, so that very many tiny ones are bounded too.
 const CHUNK_COST: usize = 256;
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// What went through a relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +52,7 @@ struct Inner {
     most: AtomicUsize,
     up: AtomicU64,
     down: AtomicU64,
+    together: AtomicUsize,
 }
 
 impl Relay {
@@ -76,6 +76,7 @@ impl Relay {
             most: AtomicUsize::new(0),
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
+            together: AtomicUsize::new(0),
         });
         let accepting = runtime.spawn(accept(listener, Arc::clone(&inner)));
         Ok(Self {
@@ -110,6 +111,11 @@ impl Relay {
             up: inner.up.load(Ordering::SeqCst),
             down: inner.down.load(Ordering::SeqCst),
         }
+    }
+
+    /// How many pieces were on their way in one direction at the same time, at most.
+    pub fn together(&self) -> usize {
+        self.inner.together.load(Ordering::SeqCst)
     }
 
     /// Nobody listens there any more, and what is open is reset.
@@ -191,10 +197,10 @@ async fn relay(client: TcpStream, open: Open) {
     let mut client = End::new(client);
     let target = *inner.target.lock().expect("a target");
     let connected = match target {
-        Some(target) => timeout(CONNECT, TcpStream::connect(target)).await,
-        None => Ok(Err(io::ErrorKind::ConnectionRefused.into())),
+        Some(target) => TcpStream::connect(target).await,
+        None => Err(io::ErrorKind::ConnectionRefused.into()),
     };
-    let Ok(Ok(server)) = connected else {
+    let Ok(server) = connected else {
         sleep_until(opened).await;
         return;
     };
@@ -204,8 +210,20 @@ async fn relay(client: TcpStream, open: Open) {
         let (from_client, to_client) = client.stream.split();
         let (from_server, to_server) = server.stream.split();
         tokio::try_join!(
-            carry(from_client, to_server, half, opened, &inner.up),
-            carry(from_server, to_client, half, opened, &inner.down),
+            carry(
+                from_client,
+                to_server,
+                half,
+                opened,
+                (&inner.up, &inner.together)
+            ),
+            carry(
+                from_server,
+                to_client,
+                half,
+                opened,
+                (&inner.down, &inner.together)
+            ),
         )
     };
     client.orderly = ended.is_ok();
@@ -224,7 +242,7 @@ async fn carry(
     mut to: WriteHalf<'_>,
     delay: Duration,
     not_before: Instant,
-    count: &AtomicU64,
+    (count, together): (&AtomicU64, &AtomicUsize),
 ) -> io::Result<()> {
     let (sender, mut queue) = mpsc::unbounded_channel::<(Instant, Sent)>();
     let room = Arc::new(Semaphore::new(ON_ITS_WAY));
@@ -255,6 +273,7 @@ async fn carry(
     let write = async {
         while let Some((due, sent)) = queue.recv().await {
             sleep_until(due).await;
+            together.fetch_max(queue.len() + 1, Ordering::SeqCst);
             match sent {
                 Sent::Bytes(bytes, _permit) => {
                     count.fetch_add(bytes.len() as u64, Ordering::SeqCst);

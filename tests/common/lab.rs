@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,6 +15,8 @@ use touchstone::model::{Case, Groups};
 use touchstone::reference::{
     Area, Authority, Issuer, IssuerOptions, Storage, StorageOptions, fault,
 };
+
+use super::waiting::{HANGS, NEVER};
 
 /// The environment variable in which the binary finds the client's secret.
 pub const SECRET: &str = "TOUCHSTONE_TEST_SECRET";
@@ -100,7 +105,7 @@ impl Lab {
     /// The same with lines for each endpoint alone: name, URL, and those. Whom to trust may be among them.
     pub fn each_endpoint(&self, endpoints: &[(&str, &str, &str)]) {
         let mut text = format!(
-            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 10000}}\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\n  neighbour:\n    url: {}\n    ca: ca.pem\n    test-key:\n      file: neighbour.pem\nendpoints:\n",
+            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 10000, answer: {NEVER}}}\n    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n    test-key:\n      - {{file: key.pem, kid: {}}}\n      - {{file: rsa.pem, kid: {}}}\n  neighbour:\n    url: {}\n    ca: ca.pem\n    test-key:\n      file: neighbour.pem\nendpoints:\n",
             self.issuer.url(),
             self.issuer.client_id(),
             self.issuer.test_key_id(),
@@ -204,8 +209,19 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Runs it to its end without input. One that hangs is ended, and that is a failure.
     pub fn of(command: &mut Command) -> Self {
-        let output = command.output().expect("the binary runs");
+        let streams = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = streams.stdin(Stdio::null()).spawn();
+        let child = child.expect("the binary runs");
+        let process = Pid::from_child(&child);
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(child.wait_with_output()));
+        let output = told.recv_timeout(HANGS).unwrap_or_else(|_| {
+            kill_process(process, Signal::KILL).expect("a signal");
+            panic!("it hangs: {command:?}")
+        });
+        let output = output.expect("its end");
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,7 +1,7 @@
 //! The two clients of the first endpoint of a file, with a token that goes onto the wire.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use secrecy::SecretString;
 use touchstone::config::{Source, load_catalogue, load_inventory};
@@ -9,6 +9,8 @@ use touchstone::http::{Caller, Client, Failure, Manners, Outgoing, RawRequest, W
 use touchstone::model::{Answer, Exchange, Method, Purpose, TokenRef};
 use touchstone::redact::Redactor;
 use touchstone::token::Token;
+
+use super::waiting::HANGS;
 
 pub struct Sender {
     client: Client,
@@ -55,7 +57,7 @@ impl Sender {
             run: "r",
             case: "c",
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + HANGS;
         let url = format!("{}/f", self.area);
         let outgoing = Outgoing {
             method,

@@ -2,14 +2,13 @@
 //! comes, the message names the issuer, what was asked, what came and what to do, and the storage element
 //! is not blamed.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::issuer::{Reply, ScriptedIssuer, unsigned};
 use super::lab::{Ended, Lab, expect_no_secret};
+use super::waiting::HANGS;
 
-/// The limit of an answer in these tests, in seconds.
+/// The limit of an answer that never comes, in seconds; elsewhere it does not matter.
 const LIMIT: u64 = 1;
 
 /// What comes instead of a good token.
@@ -73,7 +72,7 @@ impl Came {
     pub fn reply(self, good: &Value, no: Reply) -> Reply {
         match self {
             Self::Refused => no,
-            Self::Slow => Reply::json(200, good).after(Duration::from_secs(4 * LIMIT)),
+            Self::Slow => Reply::json(200, good).after(2 * HANGS),
             Self::Html => Reply::html(200, "<html><title>Log in</title></html>"),
             _ => Reply::json(200, good),
         }
@@ -129,7 +128,7 @@ pub fn expect_sense(lab: &Lab, rows: &[Row<'_>]) {
             if came == Came::Down {
                 server.stop();
             }
-            let ended = run(lab, &server, &account, storage.url());
+            let ended = run(lab, &server, &account, storage.url(), came);
             let what = format!("{} {came:?}", row.name);
             assert_eq!(ended.code, Some(3), "{what}: {ended:?}");
             judge(lab, row, came, &what);
@@ -138,11 +137,15 @@ pub fn expect_sense(lab: &Lab, rows: &[Row<'_>]) {
     }
 }
 
-fn run(lab: &Lab, server: &ScriptedIssuer, account: &Account, storage: &str) -> Ended {
+fn run(lab: &Lab, server: &ScriptedIssuer, account: &Account, storage: &str, came: Came) -> Ended {
+    let limit = match came {
+        Came::Slow => LIMIT,
+        _ => HANGS.as_secs(),
+    };
     lab.write(
         "endpoints.yaml",
         &format!(
-            "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    limits: {{answer: {LIMIT}s, patience: 1s}}\n{}endpoints:\n  se:\n    endpoint: {storage}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n",
+            "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    limits: {{answer: {limit}s, patience: 1s}}\n{}endpoints:\n  se:\n    endpoint: {storage}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n",
             server.url(),
             account.yaml,
         ),

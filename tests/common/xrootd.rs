@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::waiting::{HANGS, wait_until};
+
 /// The area's path below the server's URL.
 pub const AREA: &str = "/wlcg";
 /// The path of a second area, with an issuer of its own.
@@ -26,9 +28,6 @@ const ANY_AUDIENCE: &str = "https://wlcg.cern.ch/jwt/v1/any";
 const USER: &str = "xrootd";
 /// Where the server's libcurl looks for the certificates that it trusts.
 const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// How long a start may take. It takes less than a second on an idle machine.
-const START: Duration = Duration::from_secs(30);
-const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 /// The file that stands for a server that has been ready.
 const READY: &str = "ready";
@@ -219,10 +218,7 @@ impl Xrootd {
         let pid = fs::read_to_string(file).expect("the server's process id");
         // Should it be gone already, that is the death.
         let _ = Command::new("kill").args(["-KILL", pid.trim()]).output();
-        let deadline = Instant::now() + STOP;
-        while self.deaths() == deaths && Instant::now() < deadline {
-            sleep(POLL / 10);
-        }
+        wait_until("the server does not die", || self.deaths() != deaths);
         self.survive();
     }
 
@@ -286,7 +282,7 @@ impl Xrootd {
     }
 
     fn wait_until_ready(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + START;
+        let begun = Instant::now();
         loop {
             if let Ok(Some(status)) = self.supervisor.try_wait() {
                 return Err(format!("ended with {status} before it answered"));
@@ -301,9 +297,8 @@ impl Xrootd {
             } else {
                 "it still initialises".to_owned()
             };
-            if Instant::now() > deadline {
-                let seconds = START.as_secs();
-                return Err(format!("did not answer within {seconds} s: {reason}"));
+            if begun.elapsed() > HANGS {
+                return Err(format!("hangs: {reason}"));
             }
             sleep(POLL);
         }
@@ -338,8 +333,8 @@ impl Xrootd {
 impl Drop for Xrootd {
     fn drop(&mut self) {
         drop(self.supervisor.stdin.take());
-        let deadline = Instant::now() + STOP;
-        while self.alive() && Instant::now() < deadline {
+        let begun = Instant::now();
+        while self.alive() && begun.elapsed() < HANGS {
             sleep(POLL / 10);
         }
         if self.alive() {

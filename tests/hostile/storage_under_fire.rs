@@ -1,11 +1,13 @@
 //! Storage that misbehaves, seen through the real binary.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::lab::{Ended, Lab, outcomes};
 use crate::common::middle::{Asked, Middle, answer};
-use crate::common::wild::{Act, Wild, troubles};
+use crate::common::waiting::NEVER;
+use crate::common::wild::{Act, End, Wild, troubles};
 use axum::body::Body;
 use axum::http::Response;
 use touchstone::reference::Storage;
@@ -42,7 +44,7 @@ fn run(
     let storage = lab.storage(&[]);
     let middle = Middle::start(&lab, &storage, answer);
     let more = format!(
-        "    audience: {}\n    limits: {{preflight: 5s, connect: 2s, first-byte: 3s, idle: 3s, case: 20s}}\n",
+        "    audience: {}\n    limits: {{preflight: {NEVER}, connect: {NEVER}, first-byte: {NEVER}, idle: {NEVER}, case: {NEVER}}}\n",
         storage.url()
     );
     lab.endpoints(&[("se", middle.url())], &more);
@@ -101,7 +103,8 @@ fn busy_storage_is_asked_again_where_nothing_is_judged() {
 }
 
 #[test]
-fn storage_that_wants_to_be_left_alone_for_long_is_undecided_soon() {
+fn storage_that_wants_to_be_left_alone_for_long_is_undecided_and_not_waited_for() {
+    // Whoever waited for it would hang.
     for (status, wait) in [(429, "3600"), (503, "99999999999999999999"), (503, "86400")] {
         let came = run(&[CASE], move |asked| {
             (asked.method == "PUT" && object(asked) && asked.before == 0)
@@ -112,7 +115,6 @@ fn storage_that_wants_to_be_left_alone_for_long_is_undecided_soon() {
         assert!(outcome.starts_with("error"), "{outcome}");
         assert!(outcome.contains(&format!("answered {status}")), "{outcome}");
         came.expect_nothing_left();
-        assert!(came.took < Duration::from_secs(20), "{:?}", came.took);
     }
 }
 
@@ -131,7 +133,10 @@ fn a_judged_request_that_is_put_off_is_undecided_and_not_repeated() {
 
 #[test]
 fn storage_that_is_always_busy_is_undecided_and_not_waited_for() {
-    let came = run(&["capability.*", "path.*"], |asked| {
+    let again: Arc<AtomicUsize> = Arc::default();
+    let asked_again = Arc::clone(&again);
+    let came = run(&["capability.*", "path.*"], move |asked| {
+        asked_again.fetch_add(asked.before, Ordering::SeqCst);
         (asked.method != "OPTIONS").then(|| answer(429, &[("retry-after", "40")]))
     });
     assert_eq!(came.ended.code, Some(3), "{:?}", came.ended);
@@ -143,13 +148,17 @@ fn storage_that_is_always_busy_is_undecided_and_not_waited_for() {
             .any(|v| outcome.starts_with(v));
         assert!(!decided, "{case}: {outcome}");
     }
-    assert!(came.took < Duration::from_secs(30), "{:?}", came.took);
+    let again = again.load(Ordering::SeqCst);
+    // The run's directories are asked for from several sides; whoever came back would ask in each case.
+    assert!(again < outcomes.len() / 4, "{again} requests came again");
     came.expect_nothing_left();
 }
 
 /// A row: what is broken how at which exchange, and the storage behind it.
 struct Row {
     name: String,
+    /// Its limits of time, after a comma.
+    limits: String,
     storage: Storage,
     before: Vec<String>,
     wild: Wild,
@@ -157,6 +166,18 @@ struct Row {
 
 /// Those that are an answer, if an odd one: its status and the beginning of its body count.
 const ANSWERS: [&str; 2] = ["an endless body", "a bomb"];
+
+/// What never ends is waited for as long as the limits say; elsewhere they do not matter.
+fn limits(method: &str, act: &Act) -> String {
+    let endless = matches!(act, Act::Say(_, End::Hang | End::Again(..)));
+    let (preflight, others) = match (endless, method) {
+        (false, _) => (NEVER, [NEVER; 3]),
+        (true, "OPTIONS") => ("3s", [NEVER; 3]),
+        (true, _) => (NEVER, ["5s", "5s", "10s"]),
+    };
+    let [first_byte, idle, case] = others;
+    format!(", preflight: {preflight}, first-byte: {first_byte}, idle: {idle}, case: {case}")
+}
 
 /// Breaks every exchange of that method about the case's file but the first `spared`, in each of these ways.
 fn broken(
@@ -168,15 +189,17 @@ fn broken(
     let rows = troubles().into_iter().filter(|(name, _)| wanted(name));
     rows.map(|(name, act)| {
         let storage = lab.storage(&[]);
+        let breaking = act.clone();
         let seen = AtomicUsize::new(0);
         let wild = Wild::start(lab, storage.port(), move |asked, path| {
             let hit = asked == method && (method == "OPTIONS" || path.ends_with("/f"));
             match hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
-                true => act.clone(),
+                true => breaking.clone(),
                 false => Act::Pass,
             }
         });
         Row {
+            limits: limits(method, &act),
             name: name.replace([' ', '/'], "-").to_lowercase(),
             before: storage.paths(),
             storage,
@@ -186,12 +209,13 @@ fn broken(
     .collect()
 }
 
-/// Runs the case at all rows in one run; each outcome with its trouble, and how long all took.
-fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, String)>, Duration) {
+/// Runs the case at all rows in one run; each outcome with its trouble.
+fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, String)>) {
     let lines = rows.iter().map(|row| {
         format!(
-            "    audience: {}\n    limits: {{preflight: 3s, connect: 2s, first-byte: 2s, idle: 1s, case: 8s, body: 65536}}\n",
-            row.storage.url()
+            "    audience: {}\n    limits: {{connect: {NEVER}{}, body: 65536}}\n",
+            row.storage.url(),
+            row.limits,
         )
     });
     let lines: Vec<_> = lines.collect();
@@ -199,9 +223,7 @@ fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, S
     let endpoints =
         rows_with_lines.map(|(row, lines)| (row.name.as_str(), row.wild.url(), lines.as_str()));
     lab.each_endpoint(&endpoints.collect::<Vec<_>>());
-    let begun = Instant::now();
     let ended = lab.run(&[&["run", "--case", CASE], more].concat());
-    let took = begun.elapsed();
     let record = lab.record();
     let found = rows.iter().map(|row| {
         let mut results = record["results"].as_array().expect("results").iter();
@@ -215,7 +237,7 @@ fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, S
         )
     });
     let found = found.collect();
-    (ended, found, took)
+    (ended, found)
 }
 
 /// Whatever breaks for good, the case is undecided in time, says why, and leaves nothing.
@@ -223,7 +245,7 @@ fn undecided(method: &'static str, spared: usize, part: &str, wanted: impl Fn(&s
     const OVER: &str = "the time for this case is over";
     let lab = Lab::new();
     let rows = broken(&lab, method, spared, wanted);
-    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    let (ended, found) = outcomes_of(&lab, &rows, &[]);
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         assert!(row.wild.broken() > 0, "{trouble}: {outcome}");
         assert!(outcome.starts_with("error "), "{trouble}: {outcome}");
@@ -233,14 +255,13 @@ fn undecided(method: &'static str, spared: usize, part: &str, wanted: impl Fn(&s
         assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
     }
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]
 fn a_broken_preflight_is_an_endpoint_that_is_not_there() {
     let lab = Lab::new();
     let rows = broken(&lab, "OPTIONS", 0, |_| true);
-    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    let (ended, found) = outcomes_of(&lab, &rows, &[]);
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         // Whatever can be read as an answer says that somebody is there.
         let fine = outcome.starts_with("error unreachable: ") || outcome.starts_with("pass");
@@ -248,7 +269,6 @@ fn a_broken_preflight_is_an_endpoint_that_is_not_there() {
         assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
     }
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]
@@ -278,7 +298,7 @@ fn a_broken_teardown_changes_no_verdict_and_is_told() {
     let lab = Lab::new();
     let few = ["reset before the answer", "silence", "garbage", "a bomb"];
     let rows = broken(&lab, "DELETE", 0, |name| few.contains(&name));
-    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    let (ended, found) = outcomes_of(&lab, &rows, &[]);
     let record = lab.record();
     let results = record["results"].as_array().expect("results");
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
@@ -294,19 +314,17 @@ fn a_broken_teardown_changes_no_verdict_and_is_told() {
     let names = std::fs::read_dir(lab.path("reports/latest")).expect("reports");
     let mut names = names.map(|entry| entry.expect("an entry").file_name());
     assert!(names.any(|name| name.to_string_lossy().starts_with("ledger-")));
-    assert!(took < Duration::from_secs(120), "{took:?}");
 }
 
 #[test]
 fn an_odd_answer_to_a_step_counts_as_what_it_says() {
     let lab = Lab::new();
     let rows = broken(&lab, "PUT", 1, |name| ANSWERS.contains(&name));
-    let (ended, found, took) = outcomes_of(&lab, &rows, &[]);
+    let (ended, found) = outcomes_of(&lab, &rows, &[]);
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         // 200 to a write that has to be refused.
         assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");
         assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
     }
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(took < Duration::from_secs(60), "{took:?}");
 }

@@ -1,8 +1,7 @@
 //! The binary against a real XRootD: what it finds there, and that it leaves nothing behind.
 
-use std::time::{Duration, Instant};
-
 use crate::common::lab::{Ended, Lab, outcomes, verdicts};
+use crate::common::waiting::wait_until;
 use crate::common::xrootd::{Xrootd, XrootdOptions};
 use secrecy::ExposeSecret;
 
@@ -69,11 +68,9 @@ fn every_case_has_its_verdict_and_the_tree_is_as_before() {
 
 /// Waits until the server holds objects of a run: it is in the middle.
 fn wait_for_objects(server: &Xrootd, before: usize) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.snapshot().len() < before + 6 {
-        assert!(Instant::now() < deadline, "the run never made an object");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_until("the run never made an object", || {
+        server.snapshot().len() >= before + 6
+    });
 }
 
 fn signal(process: &std::process::Child, name: &str) {

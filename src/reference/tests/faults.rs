@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::waiting::awaited;
 
 async fn deaf(name: &str) -> Vec<(u16, usize)> {
     let world = World::with_faults(&[name]).await;
@@ -64,9 +65,7 @@ async fn hang_all_accepts_and_never_answers_and_ends_when_dropped() {
     assert!(waiting.send().await.is_err_and(|error| error.is_timeout()));
     let pending = tokio::spawn(world.client.get(url).send());
     drop(world.storage);
-    let ended = tokio::time::timeout(Duration::from_secs(5), pending)
-        .await
-        .unwrap();
+    let ended = awaited("the connection is still open", pending).await;
     assert!(ended.unwrap().is_err_and(|error| !error.is_timeout()));
 }
 

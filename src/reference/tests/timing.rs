@@ -9,6 +9,7 @@ use super::super::TransferOptions;
 use super::party::{Deed, Heard, Party};
 use super::transfer::{CREATE, READ, bytes, last, options};
 use super::*;
+use crate::waiting::awaited;
 
 /// Sends the first half of a file of 100 bytes, and the second half once it may go on.
 fn halves(go: &Arc<Notify>) -> Vec<Deed> {
@@ -95,11 +96,8 @@ async fn a_client_that_hangs_up_ends_the_transfer() {
     let mut response = world.pulling(other.url("/x")).await;
     assert!(response.chunk().await.unwrap().is_some());
     drop(response);
-    let closed = tokio::time::timeout(Duration::from_secs(2), other.closed());
-    assert!(
-        closed.await.is_ok(),
-        "the connection to the other side is still open"
-    );
+    let what = "the connection to the other side is still open";
+    awaited(what, other.closed()).await;
     assert_eq!(world.storage.paths().len(), 2);
 }
 
@@ -162,10 +160,19 @@ async fn the_answer_does_not_wait_for_the_other_side() {
     // Connections are made, and nobody ever speaks over them.
     let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = mute.local_addr().unwrap().port();
-    let sending = world.pulling(format!("https://localhost:{port}/x"));
-    let response = tokio::time::timeout(Duration::from_secs(3), sending);
-    let response = response.await.unwrap();
+    let response = world.pulling(format!("https://localhost:{port}/x")).await;
     assert_eq!(response.status(), 202);
+    // By then nobody has given the other side up: its connection has no end yet.
+    let (other, _) = mute.accept().await.unwrap();
+    other.readable().await.unwrap();
+    let ended = loop {
+        match other.try_read(&mut [0; 4096]) {
+            Ok(0) => break true,
+            Ok(_) => {}
+            Err(_) => break false,
+        }
+    };
+    assert!(!ended, "the answer came after the other side was given up");
     let body = response.text().await.unwrap();
     assert_eq!(bytes(&body), [0]);
     assert!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::TransferOptions;
 use super::party::{Heard, Party, answer};
 use super::*;
+use crate::waiting::HANGS;
 
 pub(super) const READ: &str = "storage.read:/";
 pub(super) const CREATE: &str = "storage.create:/";
@@ -54,8 +55,8 @@ impl World {
 pub(super) fn options() -> StorageOptions {
     StorageOptions {
         transfer: TransferOptions {
-            idle: Duration::from_secs(8),
-            total: Duration::from_secs(20),
+            idle: HANGS,
+            total: HANGS,
             interval: Duration::from_millis(50),
             ..TransferOptions::default()
         },

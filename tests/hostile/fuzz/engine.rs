@@ -4,16 +4,15 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sha2::{Digest, Sha256};
 
 use super::mutate::{Mutator, Random};
+use crate::common::waiting::HANGS;
 
-/// No single input may take so long, in a debug build on a busy machine.
-const SLOWEST: Duration = Duration::from_secs(20);
 /// Inputs that had an outcome of their own are mutated further; so many of them.
 const POOL: usize = 2_000;
 
@@ -86,8 +85,8 @@ impl Target<'_> {
         let outcome = catch_unwind(AssertUnwindSafe(|| check(input)));
         let took = begun.elapsed();
         let wrong = match outcome {
-            Ok(outcome) if took < SLOWEST => return class(&outcome),
-            Ok(_) => format!("it took {took:?}"),
+            Ok(outcome) if took < HANGS => return class(&outcome),
+            Ok(_) => format!("it hangs: it took {took:?}"),
             Err(panic) => message(panic.as_ref()),
         };
         let place = keep(folder, input);

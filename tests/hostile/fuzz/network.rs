@@ -18,6 +18,7 @@ use url::Url;
 
 use super::engine::Target;
 use crate::common::sending::Sender;
+use crate::common::waiting::NEVER;
 
 fn answer(status: u16, body: &[u8]) -> Answer {
     Answer {
@@ -279,7 +280,7 @@ fn wire() {
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, authority.ca_pem()).expect("a file");
     let text = format!(
-        "issuers: {{i: {{url: 'https://i.example.org/', token-file: t}}}}\nendpoints:\n  se:\n    endpoint: https://localhost:{port}\n    paths: {{a: /a}}\n    issuer: i\n    ca: {}\n    limits: {{connect: 5s, first-byte: 5s, idle: 5s, body: 4096}}\n",
+        "issuers: {{i: {{url: 'https://i.example.org/', token-file: t}}}}\nendpoints:\n  se:\n    endpoint: https://localhost:{port}\n    paths: {{a: /a}}\n    issuer: i\n    ca: {}\n    limits: {{connect: {NEVER}, first-byte: 5s, idle: 5s, body: 4096}}\n",
         ca.display()
     );
     let source = Source {

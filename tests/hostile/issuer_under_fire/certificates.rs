@@ -61,7 +61,7 @@ fn a_certificate_that_is_not_trusted_gets_no_secret() {
         let site = Site::behind(lab, (front, Box::new(|_, _| Act::Pass)));
         let what = format!("{certificate:?}");
         let came = site.run(&ONE);
-        came.expect(&what, 3, 15, &[&["error the observer"], *says].concat());
+        came.expect(&what, 3, &[&["error the observer"], *says].concat());
         assert!(
             site.server.asked().is_empty(),
             "{what}: {:?}",

@@ -61,7 +61,6 @@ fn a_clock_of_the_issuer_that_is_hours_off_is_told_and_the_storage_not_blamed() 
         came.expect(
             &what,
             3,
-            15,
             &[says, "that of the issuer and that of this machine"],
         );
         let (_, reasons) = came.outcome();
@@ -91,7 +90,7 @@ fn times_that_no_calendar_has_are_no_trouble() {
         });
         let came = site.run(&ONE);
         match says {
-            Some(says) => came.expect(&what, 3, 15, &[says]),
+            Some(says) => came.expect(&what, 3, &[says]),
             None => assert_eq!(came.ended.code, Some(0), "{what}: {:?}", came.ended),
         }
         came.expect_nothing_left(&what);

@@ -43,7 +43,7 @@ fn keys_that_are_gone_from_the_start_are_the_issuers_fault() {
             "no storage can verify the token, which the issuer `testing` gave",
             "tell whoever runs the issuer",
         ];
-        came.expect(what, 3, 20, &[*says, &help].concat());
+        came.expect(what, 3, &[*says, &help].concat());
         // Nothing was made, but nobody can look.
         assert_eq!(site.left(), [""; 0], "{what}");
         assert!(
@@ -71,7 +71,7 @@ enum Then {
 /// After a few tokens that happens. The next tokens come when the storage may ask for keys again.
 fn changing(lab: &Lab, then: Then) -> Site<'_> {
     let other: OnceLock<Signer> = OnceLock::new();
-    let mut site = Site::new(lab, move |number, signer, asked| {
+    Site::new(lab, move |number, signer, asked| {
         let other = || other.get_or_init(|| signer.rotated());
         let keys = |signers: [&Signer; 2]| {
             let keys = signers.map(|signer| signer.keys()["keys"][0].clone());
@@ -85,9 +85,7 @@ fn changing(lab: &Lab, then: Then) -> Site<'_> {
             ("/jwks", Then::Gone | Then::Nothing) if number > 0 => Some(Reply::html(404, "")),
             _ => None,
         }
-    });
-    site.answer = 20;
-    site
+    })
 }
 
 #[test]
@@ -119,7 +117,6 @@ fn a_key_that_is_not_published_blames_the_issuer_and_not_the_storage() {
         came.expect(
             &what,
             3,
-            30,
             &[says, "`testing` gave", "tell whoever runs the issuer"],
         );
         // The observer's token is of the first key, and the storage knows that one.

@@ -116,7 +116,7 @@ fn metadata_that_lie_send_the_secret_nowhere() {
         let what = format!("{member}: {:.80}", value.to_string());
         let (site, others) = saying(lab, member, value);
         let came = site.run(&ONE);
-        came.expect(&what, 3, 15, says);
+        came.expect(&what, 3, says);
         others.expect_silence(&what);
         assert_eq!(site.asked(), 0, "{what}");
         came.expect_nothing_left(&what);
@@ -150,7 +150,7 @@ fn metadata_that_are_no_metadata_send_the_secret_nowhere() {
             (asked.path == METADATA).then(|| reply.clone())
         });
         let came = site.run(&ONE);
-        came.expect(says, 3, 15, &[says, URL]);
+        came.expect(says, 3, &[says, URL]);
         others.expect_silence(says);
         assert_eq!(site.asked(), 0, "{says}");
         came.expect_nothing_left(says);
@@ -180,7 +180,7 @@ fn another_port_of_the_host_and_a_host_that_is_allowed_hear_the_secret() {
         let (mut site, others) = saying(lab, "token_endpoint", &json!(url));
         site.of_issuer = (*allowed).to_owned();
         let came = site.run(&ONE);
-        came.expect(url, 3, 15, &["\"invalid_client\"", "check client id"]);
+        came.expect(url, 3, &["\"invalid_client\"", "check client id"]);
         let heard = others.tls.asked();
         let secret = |asked: &Asked| asked.headers.contains_key("authorization");
         assert!(!heard.is_empty() && heard.iter().all(secret), "{url}");
@@ -212,7 +212,7 @@ fn a_redirect_of_the_token_endpoint_takes_no_secret_along() {
         let came = site.run(&FEW);
         let place = others.fill(to.trim_end_matches("/token"));
         let told = format!("answered {status}, a redirect to \"{place}\"");
-        came.expect(&what, 3, 15, &[&told, "credentials follow none"]);
+        came.expect(&what, 3, &[&told, "credentials follow none"]);
         others.expect_silence(&what);
         came.expect_nothing_left(&what);
         came.expect_no_secret();
@@ -234,7 +234,7 @@ fn an_issuer_that_is_judged_hears_the_secret_at_its_own_host_only() {
     side_by_side(&rows, |lab, (url, says)| {
         let (site, others) = saying(lab, "token_endpoint", &json!(url));
         let came = site.run(&["--issuers", "--case", "issuer.token.*"]);
-        came.expect(url, 3, 15, &[says]);
+        came.expect(url, 3, &[says]);
         others.expect_silence(url);
         assert_eq!(site.asked(), 0, "{url}");
         came.expect_no_secret();

@@ -38,8 +38,7 @@ fn slow_step(signer: &Signer, asked: &Asked) -> Option<Reply> {
 #[test]
 fn the_observers_token_is_renewed_when_it_is_over() {
     let lab = Lab::new();
-    let mut site = Site::new(&lab, |_, signer, asked| slow_step(signer, asked));
-    site.answer = 20;
+    let site = Site::new(&lab, |_, signer, asked| slow_step(signer, asked));
     let came = site.run(&["--case", CASE]);
     let (verdicts, reasons) = came.outcome();
     assert_eq!(verdicts, ["pass"], "{reasons:?} {:?}", came.ended);
@@ -55,14 +54,13 @@ fn what_stays_because_the_issuer_is_dead_is_told_and_removed_by_clean_later() {
     let dead = Arc::new(AtomicBool::new(true));
     let state = Arc::clone(&dead);
     let lab = Lab::new();
-    let mut site = Site::new(&lab, move |number, signer, asked| {
+    let site = Site::new(&lab, move |number, signer, asked| {
         let down = number > 0 && observers(asked) && state.load(Ordering::SeqCst);
         match down {
             true => Some(Reply::html(500, "<h1>Oops</h1>")),
             false => slow_step(signer, asked),
         }
     });
-    site.answer = 20;
     let came = site.run(&["--case", CASE]);
     let says = [
         "answered 401 to a token whose time is over, and there is no new one",
@@ -70,7 +68,7 @@ fn what_stays_because_the_issuer_is_dead_is_told_and_removed_by_clean_later() {
         "answered 500",
         "see what answers at its token endpoint",
     ];
-    came.expect(CASE, 3, 40, &says);
+    came.expect(CASE, 3, &says);
     let left = site.left();
     assert!(!left.is_empty(), "{:?}", came.ended);
     let leftovers = came.record["endpoints"][0]["leftovers"].to_string();

@@ -1,7 +1,5 @@
 //! Certificates of storage elements: what is wrong with each is told, and no request is sent to one that is not good.
 
-use std::time::Duration;
-
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
@@ -220,5 +218,4 @@ fn a_certificate_that_is_not_good_is_told_and_nothing_is_sent() {
         assert_eq!(heard, 0, "{}: {outcome}", one.name);
     }
     assert_eq!(came.ended.code, Some(3), "{:?}", came.ended);
-    assert!(came.took < Duration::from_secs(20), "{:?}", came.took);
 }

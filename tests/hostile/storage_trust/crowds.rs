@@ -1,7 +1,5 @@
 //! Storage that takes only so many connections at a time.
 
-use std::time::Duration;
-
 use crate::common::lab::Lab;
 
 use super::gate::{Beyond, Fate, Gate};
@@ -31,7 +29,16 @@ fn storage_with_few_connections_is_judged_or_told() {
             let front = Gate::limited(&lab, "127.0.0.1:0", &storage, Fate::Pass, limit, beyond);
             let name = format!("{limit}-{beyond:?}-{jobs}").to_lowercase();
             let row = Row::new(&name, front.url("localhost"), storage, front);
-            rows.push(Row { jobs, ..row });
+            // Where there are too few, those beyond wait for as long as a connection may take.
+            let connect = match limit < jobs.max(2) {
+                true => ", connect: 5s",
+                false => "",
+            };
+            rows.push(Row {
+                jobs,
+                limits: connect,
+                ..row
+            });
             limits.push(limit);
         }
     }
@@ -62,5 +69,4 @@ fn storage_with_few_connections_is_judged_or_told() {
         result.expect_nothing_left(&row.name);
     }
     assert_eq!(came.ended.code, Some(3), "{:?}", came.ended);
-    assert!(came.took < Duration::from_secs(20), "{:?}", came.took);
 }

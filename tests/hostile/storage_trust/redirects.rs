@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use touchstone::reference::Storage;
 
@@ -255,7 +254,6 @@ fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along(
         result.expect_nothing_left(&row.name);
     }
     assert_eq!(came.ended.code, Some(1), "{:?}", came.ended);
-    assert!(came.took < Duration::from_secs(20), "{:?}", came.took);
     assert!(plain.accept().is_err(), "somebody came over http");
     let heard = stranger.heard();
     assert!(

@@ -1,11 +1,10 @@
 //! Storage elements side by side in one run, each with a trouble of its own.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 use touchstone::reference::Storage;
 
 use crate::common::lab::{Ended, Lab};
+use crate::common::waiting::NEVER;
 
 /// A case that writes, looks, and cleans up.
 pub const CASE: &str = "capability.create.no-overwrite";
@@ -15,6 +14,8 @@ pub struct Row<F> {
     pub name: String,
     pub url: String,
     pub jobs: usize,
+    /// Of its limits of time, those that are tried, after a comma; the others do not matter.
+    pub limits: &'static str,
     /// Further lines of its entry, indented by four.
     pub more: String,
     pub storage: Storage,
@@ -28,6 +29,7 @@ impl<F> Row<F> {
             name: name.to_owned(),
             url,
             jobs: 8,
+            limits: "",
             more: String::new(),
             storage,
             front,
@@ -45,7 +47,6 @@ impl<F> Row<F> {
 /// What came of a run.
 pub struct Came {
     pub ended: Ended,
-    pub took: Duration,
     /// One for each row.
     pub results: Vec<Outcome>,
 }
@@ -79,10 +80,16 @@ fn said(result: &Value) -> String {
 /// Runs a case at all rows.
 pub fn run<F>(lab: &Lab, rows: &[Row<F>], arguments: &[&str]) -> Came {
     let lines = rows.iter().map(|row| {
+        let tried = |name: &str| row.limits.contains(&format!("{name}: "));
+        let patient = ["preflight", "connect", "first-byte", "idle", "case"];
+        let patient = patient.iter().filter(|name| !tried(name));
+        let patient: Vec<_> = patient.map(|name| format!(", {name}: {NEVER}")).collect();
         format!(
-            "    audience: {}\n    limits: {{preflight: 5s, connect: 2s, first-byte: 3s, idle: 3s, case: 20s, jobs: {}}}\n{}",
+            "    audience: {}\n    limits: {{jobs: {}{}{}}}\n{}",
             row.storage.url(),
             row.jobs,
+            row.limits,
+            patient.concat(),
             row.more
         )
     });
@@ -91,9 +98,7 @@ pub fn run<F>(lab: &Lab, rows: &[Row<F>], arguments: &[&str]) -> Came {
     let entries = entries.map(|(row, lines)| (row.name.as_str(), row.url.as_str(), lines.as_str()));
     lab.each_endpoint(&entries.collect::<Vec<_>>());
     let before: Vec<_> = rows.iter().map(|row| row.storage.paths()).collect();
-    let begun = Instant::now();
     let ended = lab.run(&[&["run"], arguments].concat());
-    let took = begun.elapsed();
     assert!(lab.path("reports/latest").exists(), "{ended:?}");
     let record = lab.record();
     let results = record["results"].as_array().expect("results");
@@ -117,6 +122,5 @@ pub fn run<F>(lab: &Lab, rows: &[Row<F>], arguments: &[&str]) -> Came {
     Came {
         results: rows.iter().zip(&before).map(outcome).collect(),
         ended,
-        took,
     }
 }

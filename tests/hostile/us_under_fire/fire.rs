@@ -4,14 +4,14 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use touchstone::reference::{Storage, StorageOptions};
 
 use crate::common::lab::{Lab, read_record};
+use crate::common::waiting::wait_telling;
 
 /// Cases that write, move, copy and transfer.
 pub const BUSY: [&str; 4] = [
@@ -22,8 +22,6 @@ pub const BUSY: [&str; 4] = [
 ];
 /// A few of them.
 pub const FEW: [&str; 1] = ["capability.create.*"];
-/// For what has to come to an end; far beyond every limit of the lab.
-pub const LONG: Duration = Duration::from_secs(120);
 
 /// Two storage elements, which remember their requests, and what is in them from the start.
 pub struct Fire {
@@ -92,7 +90,7 @@ impl Fire {
 
     /// Runs it to its end with its streams in files.
     pub fn ended(&self, command: &mut Command, name: &str) -> Fallen {
-        Process::start(command, &self.lab.path(name)).wait(LONG)
+        Process::start(command, &self.lab.path(name)).wait()
     }
 
     /// Begins a run, and waits until it has made something.
@@ -159,34 +157,34 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).expect("a signal");
     }
 
-    pub fn told(&self) -> String {
-        text(&self.streams[1])
-    }
-
     /// Waits until `there`, and fails when the process ends before.
     pub fn until(&mut self, there: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !there() {
-            let ended = self.child.try_wait().expect("its state");
-            assert!(ended.is_none(), "it has ended: {ended:?}\n{}", self.told());
-            assert!(begun.elapsed() < LONG, "it never came: {}", self.told());
-            sleep(Duration::from_millis(2));
-        }
+        let told = |streams: &[PathBuf; 2]| {
+            format!("what is waited for never came: {}", text(&streams[1]))
+        };
+        wait_telling(
+            || told(&self.streams),
+            || {
+                let ended = self.child.try_wait().expect("its state");
+                assert!(
+                    ended.is_none(),
+                    "it has ended: {ended:?}\n{}",
+                    text(&self.streams[1])
+                );
+                there()
+            },
+        );
     }
 
-    pub fn wait(mut self, limit: Duration) -> Fallen {
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("its state") {
-                break status;
-            }
-            assert!(
-                begun.elapsed() < limit,
-                "it does not end within {limit:?}: {}",
-                self.told()
-            );
-            sleep(Duration::from_millis(3));
-        };
+    pub fn wait(mut self) -> Fallen {
+        let mut status = None;
+        let told = self.streams[1].clone();
+        let told = || format!("the process does not end: {}", text(&told));
+        wait_telling(told, || {
+            status = self.child.try_wait().expect("its state");
+            status.is_some()
+        });
+        let status = status.expect("it has ended");
         Fallen {
             code: status.code(),
             signal: status.signal(),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::fire::{BUSY, FEW, Fire, LONG, Process, record};
+use super::fire::{BUSY, FEW, Fire, Process, record};
 
 #[test]
 fn two_runs_with_one_folder_leave_the_reports_of_one() {
@@ -13,7 +13,7 @@ fn two_runs_with_one_folder_leave_the_reports_of_one() {
         Process::start(&mut command, &fire.lab.path(name))
     });
     for process in processes {
-        process.wait(LONG).expect(0, &["reports: out"]);
+        process.wait().expect(0, &["reports: out"]);
     }
     let reports = fire.lab.path("out");
     let run = record(&reports)["run"]["id"]
@@ -38,7 +38,7 @@ fn two_runs_without_a_folder_both_go_into_the_history() {
         Process::start(&mut command, &fire.lab.path(name))
     });
     for process in processes {
-        process.wait(LONG).expect(0, &["reports: reports/"]);
+        process.wait().expect(0, &["reports: reports/"]);
     }
     let reports = fire.lab.path("reports");
     let index = fs::read_to_string(reports.join("index.html")).expect("the index");
@@ -75,6 +75,6 @@ fn clean_leaves_a_living_run_alone() {
     );
     assert_eq!(fire.left(), before);
     process.signal(rustix::process::Signal::CONT);
-    let ended = process.wait(LONG).expect(0, &[]);
+    let ended = process.wait().expect(0, &[]);
     fire.expect_nothing_left(&fire.lab.path("out"), &ended.stdout);
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use super::fire::{BUSY, Dice, FEW, Fire, LONG, Process, ledgers};
+use super::fire::{BUSY, Dice, FEW, Fire, Process, ledgers};
 
 /// Where the runs leave their ledgers, and only what they have to.
 const WHERE: [&str; 4] = ["--report-dir", "out", "--format", "json"];
@@ -49,7 +49,7 @@ fn lane_of_kills(seed: u64) -> usize {
             let process = Process::start(&mut command, &fire.lab.path("killed"));
             thread::sleep(moment);
             process.signal(Signal::KILL);
-            process.wait(LONG);
+            process.wait();
             found += usize::from(fire.left().len() > before);
         }
         let what = format!("seed {seed}, round {round}, after {moments:?} of {whole:?}");
@@ -69,7 +69,7 @@ fn a_ledger_that_is_cut_or_spoilt_still_serves() {
     let mut command = fire.run(&FEW, &["--report-dir", "out", "--jobs", "1"]);
     let process = fire.busy(&mut command, "killed");
     process.signal(Signal::KILL);
-    process.wait(LONG);
+    process.wait();
     let name = &ledgers(&reports)[0];
     let path = reports.join(name);
     let whole = fs::read(&path).expect("the ledger");
