@@ -72,8 +72,13 @@ pub enum Command {
     #[command(after_help = "\
 Prints for each fault the cases that caught it, and lists that have to be empty. Exits with 0 if they are, else with 1.
 
+While the cases run against the faultless storage element and issuer, the faults are asked beside whether they would
+have answered otherwise. Then each case runs against the faults that would have; all others cannot change how it ends.
+With --all every case runs against every fault; the outcome is the same.
+
 Examples:
   touchstone prove
+  touchstone prove --all
   touchstone prove --fault 'create-*' --case 'capability.create.*' --format json")]
     Prove(ProveArgs),
     /// Tells what changed between two runs; exits with 1 if there are new failures
@@ -388,6 +393,9 @@ pub struct ProveArgs {
     pub cases: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Run every case against every fault, also those that cannot end otherwise than without it
+    #[arg(long)]
+    pub all: bool,
     /// Cases at the same time per storage element; up to 32 of these are on trial at the same time
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,

@@ -8,7 +8,8 @@ use crate::model::{
     Traits, Trust,
 };
 use crate::reference::{
-    Area, Authority, Fault, Issuer, IssuerOptions, ReferenceError, Storage, StorageOptions,
+    Area, Authority, Fault, Issuer, IssuerOptions, ReferenceError, Sensitivity, Storage,
+    StorageOptions,
 };
 use crate::run::{Listener, OtherSide};
 
@@ -37,6 +38,8 @@ pub struct Role {
     pub faults: Vec<&'static Fault>,
     /// The version of the profile that it declares.
     pub profile: Option<Profile>,
+    /// Where it takes down which faults would have answered otherwise.
+    pub probe: Option<Arc<Sensitivity>>,
 }
 
 impl Role {
@@ -46,6 +49,7 @@ impl Role {
             name: name.into(),
             faults: Vec::new(),
             profile: None,
+            probe: None,
         }
     }
 }
@@ -108,7 +112,11 @@ impl Stage {
         };
         let mut storages = Vec::new();
         for role in cast.storages {
-            let storage = Storage::start(&authority, options(&role.faults)).await?;
+            let options = StorageOptions {
+                probe: role.probe.clone(),
+                ..options(&role.faults)
+            };
+            let storage = Storage::start(&authority, options).await?;
             storages.push((role, storage));
         }
         let mut issuers = Vec::new();
@@ -116,6 +124,7 @@ impl Stage {
             let options = IssuerOptions {
                 path: "/trial".into(),
                 faults: role.faults.clone(),
+                probe: role.probe.clone(),
                 ..IssuerOptions::default()
             };
             let issuer = Issuer::start(&authority, options).await?;

@@ -105,9 +105,17 @@ fn holds(url: &Url, token: &Token) -> bool {
     text.windows(secret.len()).any(|part| part == secret)
 }
 
-impl Caller<'_> {
+impl<'a> Caller<'a> {
+    /// Who sent a request with that `User-Agent`, if it is one of ours.
+    pub fn read(agent: &'a str) -> Option<Self> {
+        let (name, rest) = agent.split_once(" (run ")?;
+        let (run, case) = rest.strip_suffix(')')?.split_once("; case ")?;
+        name.starts_with("touchstone/")
+            .then_some(Self { run, case })
+    }
+
     /// The `User-Agent`.
-    pub(super) fn user_agent(&self) -> String {
+    pub fn user_agent(&self) -> String {
         format!(
             "touchstone/{} (run {}; case {})",
             env!("CARGO_PKG_VERSION"),

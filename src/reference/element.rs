@@ -18,6 +18,7 @@ use super::macaroons::{self, MacaroonStore};
 use super::namespace::{Namespace, Node};
 use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
+use super::probe::Ruled;
 use super::rules::{Memory, Rules, Service, Told, Verified};
 use super::tape::{self, Nearline};
 use super::token::{self, Bearer};
@@ -35,7 +36,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The storage element's state.
 pub(super) struct Element {
-    pub(super) rules: Rules,
+    pub(super) rules: Arc<Ruled<Rules>>,
     pub(super) areas: Vec<ServedArea>,
     pub(super) issuers: Vec<KeyRing>,
     /// Scheme, host and port of each of its names.
@@ -105,15 +106,26 @@ pub(super) async fn answer(
     State(element): State<Arc<Element>>,
     request: Request,
 ) -> Response<Body> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let asked = parts.clone();
-    (element.rules.hears)(&mut parts);
-    let outcome = match element.rules.service {
+    let answering = answered(&element, &asked, parts, body);
+    element.rules.serve(&asked.headers, answering).await
+}
+
+async fn answered(
+    element: &Arc<Element>,
+    asked: &Parts,
+    mut parts: Parts,
+    body: Body,
+) -> Response<Body> {
+    let rules = element.rules.own();
+    rules.hears(&mut parts);
+    let outcome = match rules.service() {
         Service::Attentive | Service::Open => element.outcome(parts, body).await,
         Service::Deaf(status) => Outcome::Plain(status, Bytes::new()),
         Service::Down | Service::Silent => std::future::pending().await,
     };
-    (element.rules.says)(&asked, outcome.into_response())
+    rules.says(asked, outcome.into_response())
 }
 
 impl Element {
@@ -132,7 +144,7 @@ impl Element {
         if macaroons::asks_for_metadata(&parts) {
             return self.metadata();
         }
-        let Some(method) = (self.rules.method)(parts.method.as_str()) else {
+        let Some(method) = self.rules.own().method(parts.method.as_str()) else {
             return match parts.method == axum::http::Method::POST {
                 true => self.issue(&parts, body).await,
                 false => Outcome::NotAllowed(METHODS),
@@ -162,7 +174,7 @@ impl Element {
                     bearer: Some(&visit.bearer),
                     before: before.as_ref(),
                 };
-                let outcome = (self.rules.tell)(&told, outcome);
+                let outcome = self.rules.own().tell(&told, outcome);
                 self.sent_on(&visit, &parts, outcome)
             }
             Err(outcome) => {
@@ -172,21 +184,28 @@ impl Element {
                     bearer: None,
                     before: None,
                 };
-                (self.rules.tell)(&told, outcome)
+                self.rules.own().tell(&told, outcome)
             }
         }
     }
 
     /// Who comes, and to which place.
     async fn visit(&self, method: Method, parts: &Parts) -> Result<Visit, Outcome> {
-        let open = self.rules.service == Service::Open || (self.rules.transfer.unasked)(parts);
+        let open =
+            self.rules.own().service() == Service::Open || self.rules.transfer().unasked(parts);
         let bearer = if open {
             Bearer::default()
         } else {
             let verified = self.verified(method, parts).await;
-            let bearer = (self.rules.admits)(&mut self.memory(), parts, verified)?;
-            if !(self.rules.audience_accepted)(&bearer, &self.origins, method)
-                && !(self.rules.transfer.any_audience)(parts)
+            let bearer = self
+                .rules
+                .own()
+                .admits(&mut self.memory(), parts, verified)?;
+            if !self
+                .rules
+                .own()
+                .audience_accepted(&bearer, &self.origins, method)
+                && !self.rules.transfer().any_audience(parts)
             {
                 return Err(Refusal::InvalidToken("it is meant for another service").into());
             }
@@ -220,7 +239,7 @@ impl Element {
         let token = token::presented(&parts.headers, &parts.uri)?;
         match Macaroon::parse(token) {
             Ok(macaroon) => self.holder(&macaroon, parts),
-            Err(_) => token::verify(&self.rules.token, token, method, &self.issuers).await,
+            Err(_) => token::verify(self.rules.token(), token, method, &self.issuers).await,
         }
     }
 
@@ -253,16 +272,18 @@ impl Element {
             return false;
         };
         let allowed = || {
-            (self.rules.speaks_for)(bearer, area, &self.areas, asked)
-                && (self.rules.allows)(&self.rules, bearer, &area.groups, asked)
+            self.rules
+                .own()
+                .speaks_for(bearer, area, &self.areas, asked)
+                && self.rules.own().allows(bearer, &area.groups, asked)
         };
-        let rules = &self.rules.macaroons;
-        self.rules.service == Service::Open
+        let rules = self.rules.macaroons();
+        self.rules.own().service() == Service::Open
             || match &bearer.caveats {
                 None => allowed(),
                 Some(caveats) => {
                     macaroons::allow(rules, caveats, &area.path.join(&target.below), asked)
-                        && (rules.bounded)(allowed(), bearer, asked)
+                        && rules.bounded(allowed(), bearer, asked)
                 }
             }
     }
@@ -273,8 +294,8 @@ impl Element {
             judged,
             meant,
             slash,
-        } = (self.rules.request_path)(path, end).ok_or(Ambiguous)?;
-        let within = |area: &ServedArea| (self.rules.within)(&judged, &area.path);
+        } = self.rules.own().request_path(path, end).ok_or(Ambiguous)?;
+        let within = |area: &ServedArea| self.rules.own().within(&judged, &area.path);
         // The deepest area counts, should one lie in another.
         let found = (0..self.areas.len())
             .filter_map(|area| Some((area, within(&self.areas[area])?)))
@@ -289,7 +310,7 @@ impl Element {
 
     /// The same for a path that is understood already.
     pub(super) fn place(&self, path: ObjectPath) -> Option<Target> {
-        let below = |area: &ServedArea| (self.rules.within)(&path, &area.path);
+        let below = |area: &ServedArea| self.rules.own().within(&path, &area.path);
         let found = (0..self.areas.len())
             .filter_map(|area| Some((area, below(&self.areas[area])?)))
             .min_by_key(|(_, below)| below.depth());
@@ -334,7 +355,7 @@ impl Element {
             let mut chunks = body.into_data_stream();
             while let Some(chunk) = chunks.next().await {
                 let Ok(chunk) = chunk else {
-                    return (self.rules.broke_off)(bytes).map(Bytes::from);
+                    return self.rules.own().broke_off(bytes).map(Bytes::from);
                 };
                 length = length.saturating_add(chunk.len());
                 if length <= MAX_BODY {

@@ -49,6 +49,13 @@ pub(super) struct Key {
     right: Arc<sync::Mutex<HashSet<[u8; 32]>>>,
 }
 
+/// What it has verified is no part of it.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        (self.algorithm, &self.jwk) == (other.algorithm, &other.jwk)
+    }
+}
+
 impl Key {
     /// Whether `signature`, in base64url, is that of `message` by this key.
     pub(super) fn verifies(&self, message: &str, signature: &str) -> bool {

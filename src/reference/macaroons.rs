@@ -24,7 +24,8 @@ use super::authorisation::Question;
 use super::element::{Ambiguous, Element, Target};
 use super::namespace::Node;
 use super::path::{End, ObjectPath};
-use super::rules::{Service, Verified};
+use super::probe::hooks;
+use super::rules::{ElementHooks, Service, Verified};
 use super::token::Bearer;
 use crate::model::Method;
 use crate::token::Macaroon;
@@ -38,38 +39,40 @@ const LONGEST: f64 = 86_400.0;
 const MOST: usize = 10_000;
 const KEPT: f64 = 600.0;
 
-/// The decisions about macaroons. A fault replaces one or a few of them.
-pub(super) struct MacaroonRules {
-    /// Whether a body of this type is a request, sent to the token endpoint or not.
-    pub(super) understood: fn(Option<&str>, bool) -> bool,
-    /// To whom one is issued, once the credential was verified, or none was there.
-    pub(super) asker: fn(Verified) -> Verified,
-    /// What the body asks for, sent to the token endpoint or not.
-    pub(super) wanted: fn(&[u8], bool) -> Option<Wanted>,
-    /// Whether a caveat may stand in it that was asked for.
-    pub(super) written: fn(&str) -> bool,
-    /// What is granted of the activities that were asked for, of those that the asker may.
-    pub(super) granted: fn(&[Activity], &[Activity], &Bearer) -> Vec<Activity>,
-    /// For how many seconds, of those that were asked for and those that the asker has left.
-    pub(super) lasts: fn(f64, f64) -> f64,
-    /// What the caveat about the path names, for the path of the request.
-    pub(super) place: fn(&ObjectPath) -> String,
-    /// Whether caches are told to keep off.
-    pub(super) unstored: bool,
-    /// Whether it comes from that root key, with nothing changed since.
-    pub(super) genuine: fn(&Macaroon, &[u8]) -> bool,
-    /// What a caveat means.
-    pub(super) means: fn(&str, &Surroundings) -> Meaning,
-    /// Which of the caveats count, in their order.
-    pub(super) counts: fn(Vec<Meaning>) -> Vec<Meaning>,
-    /// Whether an activity is one for this operation.
-    pub(super) permits: fn(Activity, &Question) -> bool,
-    /// Whether the path of a caveat, which comes first, reaches the object.
-    pub(super) reaches: fn(&ObjectPath, &ObjectPath, &Question) -> bool,
-    /// Whether the bearer may, given whether the token behind the macaroon may.
-    pub(super) bounded: fn(bool, &Bearer, &Question) -> bool,
-    /// Whether an identifier that was issued, which comes first, is the one that is presented.
-    pub(super) same: fn(&str, &str) -> bool,
+hooks! {
+    /// The decisions about macaroons. A fault replaces one or a few of them.
+    struct MacaroonRules {
+        /// Whether a body of this type is a request, sent to the token endpoint or not.
+        ask understood(kind: Option<&str>, form: bool) -> bool;
+        /// To whom one is issued, once the credential was verified, or none was there.
+        ask asker(verified: Verified) -> Verified;
+        /// What the body asks for, sent to the token endpoint or not.
+        ask wanted(body: &[u8], form: bool) -> Option<Wanted>;
+        /// Whether a caveat may stand in it that was asked for.
+        ask written(caveat: &str) -> bool;
+        /// What is granted of the activities that were asked for, of those that the asker may.
+        ask granted(asked: &[Activity], held: &[Activity], bearer: &Bearer) -> Vec<Activity>;
+        /// For how many seconds, of those that were asked for and those that the asker has left.
+        ask lasts(asked: f64, left: f64) -> f64;
+        /// What the caveat about the path names, for the path of the request.
+        ask place(path: &ObjectPath) -> String;
+        /// Whether caches are told to keep off.
+        value unstored(bool);
+        /// Whether it comes from that root key, with nothing changed since.
+        ask genuine(macaroon: &Macaroon, key: &[u8]) -> bool;
+        /// What a caveat means.
+        ask means(caveat: &str, around: &Surroundings) -> Meaning;
+        /// Which of the caveats count, in their order.
+        ask counts(meanings: Vec<Meaning>) -> Vec<Meaning>;
+        /// Whether an activity is one for this operation.
+        ask permits(activity: Activity, asked: &Question) -> bool;
+        /// Whether the path of a caveat, which comes first, reaches the object.
+        ask reaches(caveat: &ObjectPath, path: &ObjectPath, asked: &Question) -> bool;
+        /// Whether the bearer may, given whether the token behind the macaroon may.
+        ask bounded(allowed: bool, bearer: &Bearer, asked: &Question) -> bool;
+        /// Whether an identifier that was issued, which comes first, is the one that is presented.
+        ask same(issued: &str, presented: &str) -> bool;
+    }
 }
 
 impl Default for MacaroonRules {
@@ -116,14 +119,14 @@ pub(super) fn reaches(caveat: &ObjectPath, path: &ObjectPath, asked: &Question) 
 
 /// Whether all of the caveats that count allow it.
 pub(super) fn allow(
-    rules: &MacaroonRules,
+    rules: ElementHooks<MacaroonRules>,
     meanings: &[Meaning],
     path: &ObjectPath,
     asked: &Question,
 ) -> bool {
     meanings.iter().all(|meaning| match meaning {
-        Meaning::Activities(list) => list.iter().any(|one| (rules.permits)(*one, asked)),
-        Meaning::Path(caveat) => (rules.reaches)(caveat, path, asked),
+        Meaning::Activities(list) => list.iter().any(|one| rules.permits(*one, asked)),
+        Meaning::Path(caveat) => rules.reaches(caveat, path, asked),
         Meaning::Before(_) | Meaning::Holds => true,
         Meaning::Past | Meaning::Unmet => false,
     })
@@ -176,13 +179,13 @@ impl Element {
 
     /// For whom a macaroon stands.
     pub(super) fn holder(&self, macaroon: &Macaroon, parts: &Parts) -> Verified {
-        let rules = &self.rules.macaroons;
-        if !(rules.genuine)(macaroon, &self.macaroons.key) {
+        let rules = self.rules.macaroons();
+        if !rules.genuine(macaroon, &self.macaroons.key) {
             return Err(Refusal::InvalidToken("it is no macaroon of this service"));
         }
         let issued = std::str::from_utf8(macaroon.identifier())
             .ok()
-            .and_then(|id| self.macaroons.issued_to(|issued| (rules.same)(issued, id)));
+            .and_then(|id| self.macaroons.issued_to(|issued| rules.same(issued, id)));
         let Some(mut bearer) = issued else {
             return Err(Refusal::InvalidToken("nobody was given this macaroon"));
         };
@@ -191,7 +194,7 @@ impl Element {
             peer: peer(parts),
         };
         let caveats = macaroon.caveats().iter();
-        let meanings = (rules.counts)(caveats.map(|text| (rules.means)(text, &around)).collect());
+        let meanings = rules.counts(caveats.map(|text| rules.means(text, &around)).collect());
         for meaning in &meanings {
             match meaning {
                 Meaning::Past => return Err(Refusal::InvalidToken("it has expired")),
@@ -224,35 +227,39 @@ impl Element {
 
     /// Who asks, in a way that is understood.
     async fn asker(&self, parts: &Parts) -> Result<Bearer, Outcome> {
-        let rules = &self.rules.macaroons;
+        let rules = self.rules.macaroons();
         let kind = parts.headers.get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok());
-        if !(rules.understood)(kind, at_token_endpoint(parts)) {
+        if !rules.understood(kind, at_token_endpoint(parts)) {
             let text = "this is no request for a macaroon\n";
             return Err(Outcome::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
         }
-        if self.rules.service == Service::Open {
+        if self.rules.own().service() == Service::Open {
             return Ok(Bearer::default());
         }
         let verified = self.verified(Method::Post, parts).await;
-        let bearer = (rules.asker)(verified)?;
-        if !(self.rules.audience_accepted)(&bearer, &self.origins, Method::Post) {
+        let bearer = rules.asker(verified)?;
+        if !self
+            .rules
+            .own()
+            .audience_accepted(&bearer, &self.origins, Method::Post)
+        {
             return Err(Refusal::InvalidToken("it is meant for another service").into());
         }
         Ok(bearer)
     }
 
     fn issue_to(&self, bearer: Bearer, parts: &Parts, body: &[u8]) -> Result<Outcome, Outcome> {
-        let rules = &self.rules.macaroons;
+        let rules = self.rules.macaroons();
         let bad = |text| Outcome::text(StatusCode::BAD_REQUEST, text);
         let form = at_token_endpoint(parts);
-        let open = self.rules.service == Service::Open;
-        let wanted = match (rules.wanted)(body, form) {
+        let open = self.rules.own().service() == Service::Open;
+        let wanted = match rules.wanted(body, form) {
             Some(wanted) => wanted,
             None if open => Wanted::default(),
             None => return Err(bad("the request is not understood\n")),
         };
-        if !open && !wanted.caveats.iter().all(|caveat| (rules.written)(caveat)) {
+        if !open && !wanted.caveats.iter().all(|caveat| rules.written(caveat)) {
             return Err(bad("a caveat cannot be asked for\n"));
         }
         let path = wanted.path.as_deref().unwrap_or(parts.uri.path());
@@ -261,23 +268,23 @@ impl Element {
             .map_err(|Ambiguous| bad("the path is ambiguous\n"))?
             .ok_or(Refusal::InsufficientScope)?;
         let held = self.activities(&bearer, &target);
-        let granted = (rules.granted)(&wanted.activities, &held, &bearer);
+        let granted = rules.granted(&wanted.activities, &held, &bearer);
         if granted.is_empty() {
             return Err(Refusal::InsufficientScope.into());
         }
         let now = unix_now();
         let left = bearer.expires.map_or(LONGEST, |end| end - now);
-        let seconds = (rules.lasts)(wanted.seconds, left);
+        let seconds = rules.lasts(wanted.seconds, left);
         let names: Vec<&str> = granted.iter().map(|one| one.name()).collect();
         let mut caveats = vec![format!("activity:{}", names.join(","))];
         caveats.extend(wanted.caveats);
-        caveats.push(format!("path:{}", (rules.place)(&target.path)));
+        caveats.push(format!("path:{}", rules.place(&target.path)));
         caveats.push(format!("before:{}", time(now + seconds)));
         let text = self.remember(bearer, &caveats, now, now + seconds);
         let text = text.ok_or(bad("the caveats are too long\n"))?;
         let member = if form { "access_token" } else { "macaroon" };
         let body = json!({ member: text, "expires_in": seconds as i64 });
-        let headers = match rules.unstored {
+        let headers = match rules.unstored() {
             true => vec![(header::CACHE_CONTROL, "no-store".to_owned())],
             false => Vec::new(),
         };

@@ -16,16 +16,29 @@ const MAX_OBJECTS: usize = 200_000;
 pub(super) struct Namespace {
     nodes: BTreeMap<ObjectPath, Node>,
     bytes: usize,
+    /// What was at each path before it was changed, in order, while something is only tried.
+    journal: Option<Vec<(ObjectPath, Option<Node>)>>,
 }
 
+/// What would be otherwise after something that was only tried.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Changes(BTreeMap<ObjectPath, Option<Node>>);
+
 /// A file or a directory.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     /// What a file holds; a directory has none.
     pub(super) content: Option<Bytes>,
     pub(super) modified: Timestamp,
     /// `jti` of the token with which it was made.
     pub(super) made_with: String,
+}
+
+/// When it was made is chance.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.content, &self.made_with) == (&other.content, &other.made_with)
+    }
 }
 
 impl Node {
@@ -119,8 +132,9 @@ impl Namespace {
     pub(super) fn make_directories(&mut self, path: &ObjectPath) {
         if let Some(parent) = path.parent() {
             self.make_directories(&parent);
-            let directory = || new_node(None, "");
-            self.nodes.entry(path.clone()).or_insert_with(directory);
+            if !self.nodes.contains_key(path) {
+                self.set(path.clone(), Some(new_node(None, "")));
+            }
         }
     }
 
@@ -188,8 +202,9 @@ impl Namespace {
         };
         let moved: Vec<ObjectPath> = self.tree(from).map(|(path, _)| path.clone()).collect();
         for old in moved {
-            if let (Some(node), Some(rest)) = (self.nodes.remove(&old), old.below(from)) {
-                self.nodes.insert(to.join(&rest), node);
+            let rest = old.below(from);
+            if let (Some(node), Some(rest)) = (self.set(old, None), rest) {
+                self.set(to.join(&rest), Some(node));
             }
         }
         Ok(change)
@@ -224,17 +239,46 @@ impl Namespace {
             return Err(Obstacle::Full);
         }
         self.bytes = bytes;
-        Ok(self.nodes.insert(path, node).is_some())
+        Ok(self.set(path, Some(node)).is_some())
     }
 
     fn remove(&mut self, path: &ObjectPath) {
         if let Some(Node {
             content: Some(content),
             ..
-        }) = self.nodes.remove(path)
+        }) = self.set(path.clone(), None)
         {
             self.bytes -= content.len();
         }
+    }
+
+    /// Puts something there, or takes it away; what was there before.
+    fn set(&mut self, path: ObjectPath, node: Option<Node>) -> Option<Node> {
+        let noted = self.journal.is_some().then(|| path.clone());
+        let before = match node {
+            Some(node) => self.nodes.insert(path, node),
+            None => self.nodes.remove(&path),
+        };
+        if let (Some(path), Some(journal)) = (noted, &mut self.journal) {
+            journal.push((path, before.clone()));
+        }
+        before
+    }
+
+    /// What `change` comes to, and what would be otherwise after it: everything is as it was.
+    pub(super) fn tried<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> (T, Changes) {
+        let bytes = self.bytes;
+        self.journal = Some(Vec::new());
+        let answer = change(self);
+        let journal = self.journal.take().unwrap_or_default();
+        let now = |(path, _): &(ObjectPath, _)| (path.clone(), self.nodes.get(path).cloned());
+        let mut changes: BTreeMap<_, _> = journal.iter().map(now).collect();
+        for (path, before) in journal.into_iter().rev() {
+            self.set(path, before);
+        }
+        changes.retain(|path, node| self.nodes.get(path) != node.as_ref());
+        self.bytes = bytes;
+        (answer, Changes(changes))
     }
 }
 
@@ -313,6 +357,48 @@ mod tests {
         assert_eq!(namespace.apply(&delete("/a/f"), ""), Err(Obstacle::Missing));
         assert_eq!(namespace.apply(&delete("/a"), ""), Ok(Change::Removed));
         assert_eq!(namespace.bytes, 0);
+    }
+
+    #[test]
+    fn what_is_tried_leaves_no_trace() {
+        let mut namespace = Namespace::default();
+        for act in [mkcol("/a"), put("/a/f", "x"), mkcol("/b")] {
+            assert_eq!(namespace.apply(&act, ""), Ok(Change::Created));
+        }
+        let everything = |namespace: &Namespace| {
+            let nodes = namespace.nodes.clone();
+            (nodes.into_iter().collect::<Vec<_>>(), namespace.bytes)
+        };
+        let before = everything(&namespace);
+        let acts = [
+            put("/a/f", "long"),
+            put("/a/g", "y"),
+            rename("/a", "/b"),
+            delete("/a/f"),
+        ];
+        let mut changed = Vec::new();
+        for act in &acts {
+            let (answer, changes) = namespace.tried(|namespace| namespace.apply(act, "j"));
+            assert!(answer.is_ok(), "{act:?}");
+            changed.push(
+                changes
+                    .0
+                    .keys()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>(),
+            );
+            assert_eq!(everything(&namespace), before, "{act:?}");
+        }
+        assert_eq!(changed[0], ["/a/f"]);
+        assert_eq!(changed[1], ["/a/g"]);
+        assert_eq!(changed[2], ["/a", "/a/f", "/b/f"]);
+        assert_eq!(changed[3], ["/a/f"]);
+        // Nothing has changed where the same is there afterwards.
+        let (_, changes) = namespace.tried(|namespace| {
+            let gone = namespace.apply(&delete("/a/f"), "");
+            gone.and_then(|_| namespace.apply(&put("/a/f", "x"), ""))
+        });
+        assert_eq!(changes, Changes::default());
     }
 
     #[test]

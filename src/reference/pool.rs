@@ -75,7 +75,7 @@ impl Element {
             let mut pairs = query.split('&');
             pairs.find_map(|pair| pair.strip_prefix(TICKET))
         });
-        let redeemed = (self.rules.redeems)(&mut self.memory(), path, ticket);
+        let redeemed = self.rules.own().redeems(&mut self.memory(), path, ticket);
         let Some(bearer) = redeemed else {
             return Refusal::NoToken.into();
         };

@@ -10,65 +10,136 @@ use super::answers::{Outcome, Refusal};
 use super::authorisation::{self, Operation, Question};
 use super::element::ServedArea;
 use super::macaroons::MacaroonRules;
-use super::namespace::{Act, Change, Namespace, Node, Obstacle};
+use super::namespace::{Act, Change, Node, Obstacle};
 use super::path::{End, ObjectPath, RequestPath, WrittenPath};
 use super::pool::{self, Ticket};
+use super::probe::{Hooks, Part, Ruled, hooks};
 use super::scope::Action;
 use super::tape::TapeRules;
 use super::token::{Bearer, TokenRules};
 use super::transfer::TransferRules;
 use crate::model::{Groups, Method};
 
-/// The decisions of the storage element. A fault replaces one or a few of them.
-///
-/// Two faults that replace the same decision do not add up: the later one counts.
-pub(super) struct Rules {
-    /// What happens before anything is looked at.
-    pub(super) service: Service,
-    /// Whether a token is meant for a service of these names.
-    pub(super) audience_accepted: fn(&Bearer, &[String], Method) -> bool,
-    /// Whether the bearer may do it.
-    pub(super) allows: fn(&Rules, &Bearer, &Groups, &Question) -> bool,
-    /// Whether a capability of this name is one for this operation.
-    pub(super) permits: fn(Action, &Question) -> bool,
-    /// Whether the path of a capability reaches the object.
-    pub(super) covers: fn(&WrittenPath, &Question) -> bool,
-    /// Whether these groups may do it.
-    pub(super) groups_permit: fn(&Groups, &[String], &Question) -> bool,
-    /// Carries out a change that is allowed.
-    pub(super) act: fn(&mut Namespace, &Act, &Bearer) -> Result<Change, Obstacle>,
-    /// Tells what came of a request.
-    pub(super) tell: fn(&Told, Outcome) -> Outcome,
-    /// What of a request is taken notice of.
-    pub(super) hears: fn(&mut Parts),
-    /// The method that a name on the wire stands for.
-    pub(super) method: fn(&str) -> Option<Method>,
-    /// Which object a path of a request names; `None` if nobody could say.
-    pub(super) request_path: fn(&str, End) -> Option<RequestPath>,
-    /// What lies below an area, of the path of an object.
-    pub(super) within: fn(&ObjectPath, &ObjectPath) -> Option<ObjectPath>,
-    /// For whom the bearer is taken, once its token was verified, or none was there.
-    pub(super) admits: fn(&mut Memory, &Parts, Verified) -> Verified,
-    /// Whether a token counts in this area of all.
-    pub(super) speaks_for: fn(&Bearer, &ServedArea, &[ServedArea], &Question) -> bool,
-    /// What an upload does, given what is there.
-    pub(super) uploading: fn(Option<&Node>, &HeaderMap) -> Operation,
-    /// Whether a part of a file can be uploaded, which then replaces it.
-    pub(super) takes_parts: bool,
-    /// What becomes of the bytes of an upload that broke off.
-    pub(super) broke_off: fn(Vec<u8>) -> Result<Vec<u8>, Outcome>,
-    /// The last touch to the answer to that request.
-    pub(super) says: fn(&Parts, Response<Body>) -> Response<Body>,
-    /// What is decided about a token.
-    pub(super) token: TokenRules,
-    /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
-    pub(super) redeems: fn(&mut Memory, &str, Option<&str>) -> Option<Bearer>,
+hooks! {
+    /// The decisions of the storage element. A fault replaces one or a few of them.
+    ///
+    /// Two faults that replace the same decision do not add up: the later one counts.
+    struct Rules {
+        /// What happens before anything is looked at.
+        value service(Service);
+        /// Whether a token is meant for a service of these names.
+        ask audience_accepted(bearer: &Bearer, own: &[String], method: Method) -> bool;
+        /// Whether the bearer may do it.
+        own allows(bearer: &Bearer, groups: &Groups, asked: &Question) -> bool,
+            asking [permits, covers, groups_permit];
+        /// Whether a capability of this name is one for this operation.
+        nested permits(action: Action, asked: &Question) -> bool;
+        /// Whether the path of a capability reaches the object.
+        nested covers(scope: &WrittenPath, asked: &Question) -> bool;
+        /// Whether these groups may do it.
+        nested groups_permit(groups: &Groups, asserted: &[String], asked: &Question) -> bool;
+        /// Carries out a change that is allowed.
+        write act(namespace; act: &Act, bearer: &Bearer) -> Result<Change, Obstacle>;
+        /// Tells what came of a request.
+        ask tell(told: &Told, outcome: Outcome) -> Outcome;
+        /// What of a request is taken notice of.
+        edit hears(; parts: Parts; );
+        /// The method that a name on the wire stands for.
+        ask method(name: &str) -> Option<Method>;
+        /// Which object a path of a request names; `None` if nobody could say.
+        ask request_path(text: &str, end: End) -> Option<RequestPath>;
+        /// What lies below an area, of the path of an object.
+        ask within(path: &ObjectPath, area: &ObjectPath) -> Option<ObjectPath>;
+        /// For whom the bearer is taken, once its token was verified, or none was there.
+        remember admits(memory; parts: &Parts, verified: Verified) -> Verified;
+        /// Whether a token counts in this area of all.
+        ask speaks_for(bearer: &Bearer, area: &ServedArea, areas: &[ServedArea], asked: &Question) -> bool;
+        /// What an upload does, given what is there.
+        ask uploading(node: Option<&Node>, headers: &HeaderMap) -> Operation;
+        /// Whether a part of a file can be uploaded, which then replaces it.
+        value takes_parts(bool);
+        /// What becomes of the bytes of an upload that broke off.
+        ask broke_off(bytes: Vec<u8>) -> Result<Vec<u8>, Outcome>;
+        /// The last touch to the answer to that request.
+        ask says(parts: &Parts, response: Response<Body>) -> Response<Body>;
+        /// What is decided about a token.
+        part token(TokenRules);
+        /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
+        count redeems(memory: &mut Memory, path: &str, ticket: Option<&str>) -> Option<Bearer>;
+        /// What is decided about third-party copies.
+        part transfer(TransferRules);
+        /// What is decided about tape.
+        part tape(TapeRules);
+        /// What is decided about macaroons.
+        part macaroons(MacaroonRules);
+    }
+}
+
+/// Hooks of the storage element.
+pub(super) type ElementHooks<'a, R> = Hooks<'a, Rules, R>;
+
+impl Ruled<Rules> {
+    /// What is decided about requests in general.
+    pub(super) fn own(&self) -> ElementHooks<'_, Rules> {
+        self.part(Part {
+            name: "own",
+            of: |rules| rules,
+        })
+    }
+
+    /// What is decided about tokens.
+    pub(super) fn token(&self) -> ElementHooks<'_, TokenRules> {
+        self.part(Part {
+            name: "token",
+            of: |rules| &rules.token,
+        })
+    }
+
+    /// What is decided about the tokens of calls of the tape REST API.
+    pub(super) fn tape_token(&self) -> ElementHooks<'_, TokenRules> {
+        self.part(Part {
+            name: "tape token",
+            of: |rules| rules.tape.token.as_ref().unwrap_or(&rules.token),
+        })
+    }
+
+    /// Whether such a token is meant for a service of these names.
+    pub(super) fn tape_audience(&self, bearer: &Bearer, own: &[String], method: Method) -> bool {
+        let accepted = |rules: &Rules| rules.tape.audience.unwrap_or(rules.audience_accepted);
+        let differs = |one: &Rules, other: &Rules| {
+            let accepted = |rules: &Rules| rules.tape.audience.unwrap_or(rules.audience_accepted);
+            !std::ptr::fn_addr_eq(accepted(one), accepted(other))
+        };
+        let hooks = self.own();
+        if let Some(beside) = hooks.beside("tape audience", differs) {
+            beside.compare(|rules| accepted(rules)(bearer, own, method));
+        }
+        accepted(hooks.right())(bearer, own, method)
+    }
+
     /// What is decided about third-party copies.
-    pub(super) transfer: TransferRules,
+    pub(super) fn transfer(&self) -> ElementHooks<'_, TransferRules> {
+        self.part(Part {
+            name: "transfer",
+            of: |rules| &rules.transfer,
+        })
+    }
+
     /// What is decided about tape.
-    pub(super) tape: TapeRules,
+    pub(super) fn tape(&self) -> ElementHooks<'_, TapeRules> {
+        self.part(Part {
+            name: "tape",
+            of: |rules| &rules.tape,
+        })
+    }
+
     /// What is decided about macaroons.
-    pub(super) macaroons: MacaroonRules,
+    pub(super) fn macaroons(&self) -> ElementHooks<'_, MacaroonRules> {
+        self.part(Part {
+            name: "macaroons",
+            of: |rules| &rules.macaroons,
+        })
+    }
 }
 
 /// Whose token it is, or why it is nobody's.
@@ -88,9 +159,16 @@ pub(super) struct Memory {
     pub(super) tokens: BTreeMap<String, Bearer>,
     /// What was sent on to the pool and has not arrived yet.
     pub(super) tickets: BTreeMap<String, Ticket>,
+    /// What faults would keep that are asked beside, each by its position.
+    pub(super) beside: BTreeMap<usize, Memory>,
 }
 
 impl Memory {
+    /// Whether something is kept whose part in an answer depends on what else is asked, and in which order.
+    pub(super) fn by_chance(&self) -> bool {
+        !self.connections.is_empty() || !self.tokens.is_empty()
+    }
+
     /// Who came first over the connection from `peer`. A client's port comes back with another connection,
     /// though not soon.
     pub(super) fn first_from(&mut self, peer: SocketAddr) -> Option<&Bearer> {

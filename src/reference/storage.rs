@@ -10,6 +10,7 @@ use super::keys::KeyRing;
 use super::macaroons::MacaroonStore;
 use super::namespace::{Act, Namespace};
 use super::path::{ObjectPath, WrittenPath};
+use super::probe::{Probe, Ruled, Sensitivity};
 use super::rules::{Rules, Service};
 use super::server::{Port, Server};
 use super::tape::Nearline;
@@ -46,6 +47,8 @@ pub struct StorageOptions {
     pub recorded: bool,
     /// How it carries out third-party copies.
     pub transfer: TransferOptions,
+    /// Where to take down which faults would have answered otherwise, if anybody wants to know.
+    pub probe: Option<Arc<Sensitivity>>,
 }
 
 /// A further area, of another issuer.
@@ -78,6 +81,7 @@ impl Default for StorageOptions {
             single_use: false,
             recorded: false,
             transfer: TransferOptions::default(),
+            probe: None,
         }
     }
 }
@@ -109,7 +113,7 @@ impl Storage {
         let number = port.number();
         let url = port.origin();
         let element = Arc::new(element(&options, &port, authority)?);
-        let running = if element.rules.service == Service::Down {
+        let running = if element.rules.own().service() == Service::Down {
             Running::Port(port)
         } else {
             let router = Router::new()
@@ -198,10 +202,18 @@ fn element(
         None => None,
     };
     let mut rules = Rules::default();
+    let probe = options.probe.as_ref().map(|sensitivity| {
+        Probe::new(Arc::clone(sensitivity), |fault| {
+            let mut version = rules.clone();
+            fault.apply(&mut version);
+            (!fault.of_issuer()).then_some(version)
+        })
+    });
     for fault in &options.faults {
         fault.apply(&mut rules);
     }
-    let transfers = Transfers::new(&options.transfer, authority.ca_pem(), &rules.transfer)?;
+    let rules = Arc::new(Ruled::new(rules, probe));
+    let transfers = Transfers::new(&options.transfer, authority.ca_pem(), &rules)?;
     Ok(Element {
         rules,
         areas,

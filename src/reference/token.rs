@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use super::answers::Refusal;
 use super::keys::{Key, KeyRing, Unavailable};
 use super::macaroons::Meaning;
+use super::probe::hooks;
+use super::rules::ElementHooks;
 use super::scope::{self, Action, Capability, Scope};
 use crate::model::{Audience, Method};
 
@@ -20,7 +22,7 @@ const MAX_SUBJECT: usize = 255;
 const SKEW: f64 = 60.0;
 
 /// What a verified token says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Bearer {
     pub(super) issuer: String,
     /// `jti`.
@@ -88,31 +90,33 @@ pub(super) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str
     Ok(token)
 }
 
-/// The decisions about a token. A fault replaces one or a few of them.
-pub(super) struct TokenRules {
-    /// Header, payload and signature, as they stand.
-    pub(super) parts: fn(&str) -> Option<[&str; 3]>,
-    /// Reads a JSON object.
-    pub(super) object: fn(&[u8]) -> Option<Map<String, Value>>,
-    /// Whether the header member of that name, be it there or not, is none that spoils the token.
-    pub(super) member: fn(&str, &Jws) -> bool,
-    /// Whether `iss` names this trusted issuer.
-    pub(super) same_issuer: fn(&str, Option<&Value>) -> bool,
-    /// The keys to try, of those of the issuer.
-    pub(super) keys: fn(&Jws, &HashMap<String, Key>) -> Vec<Key>,
-    /// Whether that key signed it.
-    pub(super) signed: fn(&Jws, &Key) -> bool,
-    /// Whether the claim of that name, be it there or not, is none that spoils the token at that time.
-    pub(super) claim: fn(&str, &Jws, f64) -> bool,
-    /// What the token allows.
-    pub(super) scope: fn(Option<&Value>, &Map<String, Value>) -> Option<Scope>,
-    /// The groups that the claims assert.
-    pub(super) groups: fn(&Map<String, Value>) -> Vec<String>,
-    /// Whether every issuer's keys count for all issuers.
-    pub(super) pools_keys: bool,
-    /// A URL that is fetched because a token names it, whose issuer is trusted or not; the right rules
-    /// fetch nothing but the keys of trusted issuers.
-    pub(super) fetches: fn(&Jws, bool) -> Option<String>,
+hooks! {
+    /// The decisions about a token. A fault replaces one or a few of them.
+    struct TokenRules {
+        /// Header, payload and signature, as they stand.
+        ask parts(token: &str) -> Option<[&str; 3]>;
+        /// Reads a JSON object.
+        ask object(json: &[u8]) -> Option<Map<String, Value>>;
+        /// Whether the header member of that name, be it there or not, is none that spoils the token.
+        ask member(name: &str, jws: &Jws) -> bool;
+        /// Whether `iss` names this trusted issuer.
+        ask same_issuer(trusted: &str, iss: Option<&Value>) -> bool;
+        /// The keys to try, of those of the issuer.
+        ask keys(jws: &Jws, keys: &HashMap<String, Key>) -> Vec<Key>;
+        /// Whether that key signed it.
+        ask signed(jws: &Jws, key: &Key) -> bool;
+        /// Whether the claim of that name, be it there or not, is none that spoils the token at that time.
+        ask claim(name: &str, jws: &Jws, now: f64) -> bool;
+        /// What the token allows.
+        ask scope(claim: Option<&Value>, claims: &Map<String, Value>) -> Option<Scope>;
+        /// The groups that the claims assert.
+        ask groups(claims: &Map<String, Value>) -> Vec<String>;
+        /// Whether every issuer's keys count for all issuers.
+        value pools_keys(bool);
+        /// A URL that is fetched because a token names it, whose issuer is trusted or not; the right rules
+        /// fetch nothing but the keys of trusted issuers.
+        ask fetches(jws: &Jws, trusted: bool) -> Option<String>;
+    }
 }
 
 impl Default for TokenRules {
@@ -166,7 +170,7 @@ impl Jws<'_> {
 
 /// Verifies `token` and reads it. Trust in its issuer is looked at before anything is fetched.
 pub(super) async fn verify(
-    rules: &TokenRules,
+    rules: ElementHooks<'_, TokenRules>,
     token: &str,
     method: Method,
     trusted: &[KeyRing],
@@ -175,8 +179,8 @@ pub(super) async fn verify(
     if token.len() > MAX_TOKEN {
         return Err(bad("too long"));
     }
-    let [header, payload, signature] = (rules.parts)(token).ok_or(bad(NO_JWS))?;
-    let object = |part: &str| (rules.object)(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?);
+    let [header, payload, signature] = rules.parts(token).ok_or(bad(NO_JWS))?;
+    let object = |part: &str| rules.object(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?);
     let jws = Jws {
         header: object(header).ok_or(bad(NO_HEADER))?,
         claims: object(payload).ok_or(bad(NO_PAYLOAD))?,
@@ -189,29 +193,29 @@ pub(super) async fn verify(
     let issuer = jws.claims.get("iss");
     let known = trusted
         .iter()
-        .any(|ring| (rules.same_issuer)(ring.issuer(), issuer));
-    if let (Some(url), [ring, ..]) = ((rules.fetches)(&jws, known), trusted) {
+        .any(|ring| rules.same_issuer(ring.issuer(), issuer));
+    if let (Some(url), [ring, ..]) = (rules.fetches(&jws, known), trusted) {
         ring.visit(&url).await;
     }
-    fit(&MEMBERS, |name| (rules.member)(name, &jws))?;
+    fit(&MEMBERS, |name| rules.member(name, &jws))?;
     let ring = trusted
         .iter()
-        .find(|ring| (rules.same_issuer)(ring.issuer(), issuer))
+        .find(|ring| rules.same_issuer(ring.issuer(), issuer))
         .ok_or(bad("its issuer is not trusted"))?;
     let mut keys = match ring.keys(jws.key_id()).await {
-        Ok(keys) => (rules.keys)(&jws, &keys),
+        Ok(keys) => rules.keys(&jws, &keys),
         Err(Unavailable) => return Err(Refusal::KeysUnavailable),
     };
-    if rules.pools_keys {
+    if rules.pools_keys() {
         for ring in trusted {
             let found = ring.keys(jws.key_id()).await;
-            keys.extend(found.iter().flat_map(|found| (rules.keys)(&jws, found)));
+            keys.extend(found.iter().flat_map(|found| rules.keys(&jws, found)));
         }
     }
     if keys.is_empty() {
         return Err(bad("its key is not one of its issuer"));
     }
-    if !keys.iter().any(|key| (rules.signed)(&jws, key)) {
+    if !keys.iter().any(|key| rules.signed(&jws, key)) {
         return Err(bad("its signature is wrong"));
     }
     read(rules, &jws, ring.issuer(), unix_now())
@@ -307,17 +311,22 @@ fn unix_now() -> f64 {
 }
 
 /// Judges the claims of a token whose signature is right.
-fn read(rules: &TokenRules, jws: &Jws, issuer: &str, now: f64) -> Result<Bearer, Refusal> {
-    fit(&CLAIMS, |name| (rules.claim)(name, jws, now))?;
+fn read(
+    rules: ElementHooks<TokenRules>,
+    jws: &Jws,
+    issuer: &str,
+    now: f64,
+) -> Result<Bearer, Refusal> {
+    fit(&CLAIMS, |name| rules.claim(name, jws, now))?;
     let claims = &jws.claims;
     let token_id = claims.get("jti").and_then(Value::as_str);
-    let scope = (rules.scope)(claims.get("scope"), claims);
+    let scope = rules.scope(claims.get("scope"), claims);
     Ok(Bearer {
         issuer: issuer.to_owned(),
         token_id: token_id.unwrap_or_default().to_owned(),
         audience: claims.get("aud").and_then(audience),
         scope: scope.ok_or(Refusal::InvalidToken("its scope is broken"))?,
-        groups: (rules.groups)(claims),
+        groups: rules.groups(claims),
         expires: claims.get("exp").and_then(Value::as_f64),
         caveats: None,
     })
@@ -378,6 +387,8 @@ fn strings(value: &Value) -> Option<Vec<String>> {
 mod tests {
     use serde_json::json;
 
+    use super::super::probe::Ruled;
+    use super::super::rules::Rules;
     use super::*;
 
     fn good() -> Value {
@@ -400,7 +411,12 @@ mod tests {
             signature: "",
             method: Method::Get,
         };
-        read(&TokenRules::default(), &jws, "https://i/", 1500.0)
+        read(
+            Ruled::new(Rules::default(), None).token(),
+            &jws,
+            "https://i/",
+            1500.0,
+        )
     }
 
     #[test]

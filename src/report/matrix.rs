@@ -3,7 +3,7 @@
 //! Every storage element on trial is an endpoint of one run, which was judged strictly. What the
 //! matrix has to show stands in lists, each of which has to be empty.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -29,6 +29,26 @@ pub struct Trial {
     pub about: String,
     /// What is to be shown with it.
     pub subject: Subject,
+    /// What was not run with it because it cannot end otherwise.
+    pub settled: Option<Settled>,
+}
+
+/// Cases that end as they do with somebody else on trial.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The other one's name.
+    pub like: String,
+    /// The cases.
+    pub cases: HashSet<CaseId>,
+}
+
+/// How much was run.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Cases that were run, each as often as there was somebody to run it with.
+    pub run: usize,
+    /// The same together with those that cannot end otherwise than without the fault.
+    pub verdicts: usize,
 }
 
 /// What is to be shown with a storage element.
@@ -65,6 +85,10 @@ pub struct Proof {
     pub cases: usize,
     /// How long it took.
     pub duration_ms: u64,
+    /// Cases that were run, each as often as there was somebody to run it with.
+    pub run: usize,
+    /// The same together with those that cannot end otherwise than without the fault.
+    pub verdicts: usize,
     /// One row for each fault.
     pub faults: Vec<FaultRow>,
     /// One row for each version of the profile.
@@ -148,7 +172,13 @@ pub struct Entry {
 impl Proof {
     /// What the run of `plan` shows, in which every trial was an endpoint. `partial` tells that faults
     /// or cases were selected.
-    pub fn new(plan: &Plan, record: &RunRecord, trials: &[Trial], partial: bool) -> Self {
+    pub fn new(
+        plan: &Plan,
+        record: &RunRecord,
+        trials: &[Trial],
+        partial: bool,
+        effort: Effort,
+    ) -> Self {
         let of_storage = plan.endpoints.first().map(|endpoint| &endpoint.cases);
         let of_issuers = plan.issuers.first().map(|issuer| &issuer.cases);
         let planned = of_storage.into_iter().chain(of_issuers).flatten();
@@ -170,6 +200,8 @@ impl Proof {
             partial,
             cases: cases.len(),
             duration_ms: record.run.duration_ms,
+            run: effort.run,
+            verdicts: effort.verdicts,
             faults: Vec::new(),
             faultless: Vec::new(),
             services: Vec::new(),
@@ -228,7 +260,7 @@ impl Proof {
             .collect();
         let missed = expected
             .iter()
-            .map(|id| evidence.entry(&trial.name, id))
+            .map(|id| evidence.entry(trial, id))
             .filter(|entry| entry.verdict != Some(Verdict::Fail));
         let before = self.missed.len();
         self.missed.extend(missed);
@@ -237,14 +269,14 @@ impl Proof {
         if judged && self.missed.len() - before == expected.len() {
             self.uncaught.push(trial.name.clone());
         }
-        let with = |verdict| evidence.with(&trial.name, verdict);
+        let with = |verdict| evidence.with(trial, verdict);
         let (failed, errors) = (with(Verdict::Fail), with(Verdict::Error));
         let concerned = |case: &Case| {
             wide || expected.contains(&case.id)
                 || case.clauses.iter().any(|id| clauses.contains(id))
         };
         for case in failed.iter().filter(|case| !concerned(case)) {
-            let entry = evidence.entry(&trial.name, &case.id);
+            let entry = evidence.entry(trial, &case.id);
             self.collateral.push(entry);
         }
         let named = |case: &&&Case| expected.contains(&case.id);
@@ -274,7 +306,7 @@ impl Proof {
             skip: 0,
         };
         for case in evidence.cases {
-            let entry = evidence.entry(&trial.name, &case.id);
+            let entry = evidence.entry(trial, &case.id);
             match entry.verdict {
                 Some(Verdict::Pass) => row.pass += 1,
                 Some(Verdict::Skip) if evidence.newer(case, profile) => row.skip += 1,
@@ -285,7 +317,7 @@ impl Proof {
     }
 
     fn service(&mut self, evidence: &Evidence<'_>, trial: &Trial, exit: u8) {
-        let mut passed = evidence.with(&trial.name, Verdict::Pass);
+        let mut passed = evidence.with(trial, Verdict::Pass);
         passed.retain(|case| case.steps.iter().any(|step| step.expect.refusal()));
         if exit == 0 || !passed.is_empty() {
             self.green.push(trial.name.clone());
@@ -310,26 +342,40 @@ struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    fn result(&self, name: &str, case: &CaseId) -> Option<&'a CaseResult> {
-        self.results.get(&(name, case)).copied()
+    fn result(&self, trial: &Trial, case: &CaseId) -> Option<&'a CaseResult> {
+        let own = self.results.get(&(trial.name.as_str(), case));
+        let like = || {
+            let settled = trial.settled.as_ref()?;
+            let settled = settled.cases.contains(case).then_some(&settled.like)?;
+            self.results.get(&(settled.as_str(), case))
+        };
+        own.or_else(like).copied()
     }
 
     /// The cases with that verdict.
-    fn with(&self, name: &str, verdict: Verdict) -> Vec<&'a Case> {
+    fn with(&self, trial: &Trial, verdict: Verdict) -> Vec<&'a Case> {
         let has = |case: &&Case| {
-            self.result(name, &case.id)
+            self.result(trial, &case.id)
                 .is_some_and(|result| result.verdict == verdict)
         };
         self.cases.iter().copied().filter(has).collect()
     }
 
-    fn entry(&self, name: &str, case: &CaseId) -> Entry {
-        let result = self.result(name, case);
+    fn entry(&self, trial: &Trial, case: &CaseId) -> Entry {
+        let result = self.result(trial, case);
+        let settled = trial.settled.as_ref();
+        let why = match result {
+            Some(_) if settled.is_some_and(|settled| settled.cases.contains(case)) => {
+                "not run: whatever the fault replaces answers there as it does without it".into()
+            }
+            Some(result) => why(result),
+            None => "there is no such case".into(),
+        };
         Entry {
-            name: name.to_owned(),
+            name: trial.name.clone(),
             case: case.clone(),
             verdict: result.map(|result| result.verdict),
-            why: result.map_or_else(|| "there is no such case".into(), why),
+            why,
         }
     }
 

@@ -123,6 +123,92 @@ fn a_table_tells_that_it_is_a_selection_and_reports_are_written_where_asked() {
     );
 }
 
+/// Faults of every kind of decision, two of each family that the seed draws; and what cannot be left out.
+fn drawn(seed: u64) -> Vec<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_touchstone"))
+        .args(["list", "faults", "--format", "json"])
+        .output()
+        .expect("the binary runs");
+    let listed: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let names: Vec<&str> = listed
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|fault| fault["name"].as_str())
+        .collect();
+    assert!(names.len() > 700, "{}", names.len());
+    let mut state = seed;
+    // SplitMix64.
+    let mut random = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let mut chosen = vec!["deny-all".to_owned(), "connection-keeps-refusal".to_owned()];
+    while chosen.len() < 10 {
+        let at = usize::try_from(random() % names.len() as u64).expect("an index");
+        let name = names[at].to_owned();
+        // To wait for the client's patience takes longer than a test may; and which requests share a connection is chance.
+        let left_out = ["hang-all", "down", "connection-stands-in"];
+        if !chosen.contains(&name) && !left_out.contains(&name.as_str()) {
+            chosen.push(name);
+        }
+    }
+    chosen
+}
+
+/// Everything in a proof but how much was run, and how long it took.
+fn shown(proof: &Path) -> Value {
+    let text = std::fs::read_to_string(proof.join("proof.json")).expect("a proof");
+    let mut proof: Value = serde_json::from_str(&text).expect("JSON");
+    let members = proof.as_object_mut().expect("an object");
+    for member in ["duration_ms", "run", "verdicts"] {
+        assert!(members.remove(member).is_some(), "{member}");
+    }
+    proof
+}
+
+/// Another sample with `TOUCHSTONE_SEED=…`; all that there is with `TOUCHSTONE_SEED=all`, which takes long.
+#[test]
+fn what_is_left_out_would_not_have_changed_the_matrix() {
+    let seed = std::env::var("TOUCHSTONE_SEED").unwrap_or_else(|_| "2026".to_owned());
+    let mut arguments = Vec::new();
+    if seed != "all" {
+        arguments.push("--fault".to_owned());
+        arguments.extend(drawn(seed.parse().expect("a number")));
+        arguments.push("--case".to_owned());
+        let cases = [
+            "bearer.none.*",
+            "connection.*-token",
+            "issuer.endpoint.*",
+            "macaroon.caveat.*",
+            "path.sibling*",
+            "tape.stage.*",
+        ];
+        arguments.extend(cases.map(str::to_owned));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let [affected, all] = [&[][..], &["--all"]].map(|more| {
+        let name = if more.is_empty() { "affected" } else { "all" };
+        let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        arguments.extend(["--report-dir", name]);
+        arguments.extend(more);
+        let output = prove(folder.path(), &arguments);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{told}");
+        (shown(&folder.path().join(name)), told)
+    });
+    assert_eq!(affected.0, all.0, "TOUCHSTONE_SEED={seed}");
+    let line = |told: &str| {
+        let mut lines = told.lines().filter(|line| line.starts_with("Run: "));
+        lines.next().map(str::to_owned).expect("how much was run")
+    };
+    assert!(line(&affected.1).ends_with("; the others cannot change"));
+    assert!(line(&all.1).starts_with("Run: all "));
+}
+
 #[test]
 fn patterns_without_a_match_are_wrong_usage() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, heade
 use serde_json::Value;
 
 /// An answer before it is sent.
+#[derive(Clone, PartialEq)]
 pub(in crate::reference) struct Answer {
     pub(in crate::reference) status: StatusCode,
     pub(in crate::reference) headers: HeaderMap,
@@ -12,6 +13,7 @@ pub(in crate::reference) struct Answer {
 }
 
 /// Its body.
+#[derive(Clone, PartialEq)]
 pub(in crate::reference) enum Content {
     None,
     Json(Value),

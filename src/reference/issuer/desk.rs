@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
 use serde_json::Value;
 
+use super::super::probe::Ruled;
 use super::answer::Answer;
 use super::client::{Claimed, Client};
 use super::device::Patience;
@@ -21,6 +22,8 @@ use super::store::Store;
 use super::{place, service};
 
 const MAX_FORM: usize = 64 << 10;
+/// Up to how many earlier requests of a kind there may have been, as far as answers depend on it.
+const CHANCES: u64 = 8;
 
 /// What the handlers need.
 pub(super) struct Desk {
@@ -31,7 +34,7 @@ pub(super) struct Desk {
     pub(super) sets: Sets,
     pub(super) keys: Keys,
     pub(super) patience: Patience,
-    pub(super) rules: IssuerRules,
+    pub(super) rules: Ruled<IssuerRules>,
     pub(super) store: Store,
     /// How many requests there were, by place.
     pub(super) counts: [AtomicU64; Place::COUNT],
@@ -46,6 +49,11 @@ pub(super) struct User {
 
 pub(super) async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let answering = answered(&desk, &parts, body);
+    desk.rules.serve(&parts.headers, answering).await
+}
+
+async fn answered(desk: &Desk, parts: &Parts, body: Body) -> Response<Body> {
     let place = desk.place(parts.uri.path());
     let occasion = Occasion {
         place,
@@ -68,14 +76,21 @@ pub(super) async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> R
             Answer::refused_method("GET, POST")
         }
         (Place::Nowhere, _) => Answer::empty(StatusCode::NOT_FOUND),
-        (Place::Token, &Method::GET) if desk.rules.gets => desk.posted(place, &parts, b""),
+        (Place::Token, &Method::GET) if desk.rules.own().gets() => desk.posted(place, parts, b""),
         (_, &Method::POST) => match body {
-            Ok(body) => desk.posted(place, &parts, &body),
+            Ok(body) => desk.posted(place, parts, &body),
             Err(_) => OAuthError::invalid_request("the form is too long").into_answer(),
         },
         _ => Answer::refused_method("POST"),
     };
-    (desk.rules.finish)(&mut answer, occasion);
+    let rules = desk.rules.own();
+    if desk.rules.probed() {
+        // How many requests came before is chance.
+        for count in 0..CHANCES {
+            rules.finish(&mut answer.clone(), Occasion { count, ..occasion });
+        }
+    }
+    rules.finish(&mut answer, occasion);
     answer.into()
 }
 
@@ -141,7 +156,7 @@ impl Desk {
             return Form::parse(query.as_bytes());
         }
         let mut form = Form::read(&parts.headers, body)?;
-        if self.rules.reads_query {
+        if self.rules.own().reads_query() {
             form.add(Form::parse(query.as_bytes())?);
         } else if form::indiscreet(query) {
             return Err(OAuthError::invalid_request(
@@ -168,7 +183,7 @@ impl Desk {
             new
         };
         let proven = claimed.prove(client, &[&self.url, &token, &own], unused);
-        let admitted = (self.rules.admitted)(proven, &Attempt { place, form });
+        let admitted = self.rules.own().admitted(proven, &Attempt { place, form });
         admitted.then_some(client).ok_or(unknown)
     }
 

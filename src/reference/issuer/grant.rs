@@ -44,7 +44,7 @@ impl Desk {
     }
 
     fn client_credentials(&self, client: &Client, form: &Form) -> Result<Value, OAuthError> {
-        let words = scope::words(&self.rules, form.get("scope").unwrap_or_default())?;
+        let words = scope::words(self.rules.own(), form.get("scope").unwrap_or_default())?;
         let bounds = Bounds {
             membership: &client.membership,
             sets: &self.sets,
@@ -53,7 +53,7 @@ impl Desk {
             host: true,
         };
         let audience = scope::audience(form.audiences());
-        let granted = scope::decide(&self.rules, words, audience, &bounds)?;
+        let granted = scope::decide(self.rules.own(), words, audience, &bounds)?;
         self.answer(Telling {
             granted: &granted,
             holder: &Holder::service(&client.id),
@@ -66,11 +66,12 @@ impl Desk {
         let token = form.need("refresh_token", "refresh_token is missing")?;
         let useless = OAuthError::invalid_grant("not a refresh token that works here");
         let (id, held) = self.known_refresh(token).ok_or(useless)?;
-        if !(self.rules.bound)(&held.client, &client.id) || !held.alive(self.grace()) {
+        if !self.rules.own().bound(&held.client, &client.id) || !held.alive(self.grace()) {
             return Err(useless);
         }
-        let granted = self.narrowed(form, &held.granted, &held.holder, self.rules.refreshes)?;
-        let granted = (self.rules.refreshed)(&held.granted, granted);
+        let covers = |held: &[String], asked: &str| self.rules.own().refreshes(held, asked);
+        let granted = self.narrowed(form, &held.granted, &held.holder, &covers)?;
+        let granted = self.rules.own().refreshed(&held.granted, granted);
         let telling = Telling {
             granted: &granted,
             holder: &held.holder,
@@ -112,9 +113,9 @@ impl Desk {
         let subject = self.subject(token).ok_or(OAuthError::invalid_request(
             "the subject token is none that works here",
         ))?;
-        let covers = self.rules.exchanges;
-        let granted = self.narrowed(form, &subject.granted, &subject.holder, covers)?;
-        let granted = (self.rules.exchanged)(&subject.granted, granted);
+        let covers = |held: &[String], asked: &str| self.rules.own().exchanges(held, asked);
+        let granted = self.narrowed(form, &subject.granted, &subject.holder, &covers)?;
+        let granted = self.rules.own().exchanged(&subject.granted, granted);
         let telling = Telling {
             granted: &granted,
             holder: &subject.holder,
@@ -159,7 +160,7 @@ impl Desk {
 
     /// What the test user may have of a scope.
     pub(super) fn for_user(&self, form: &Form) -> Result<Granted, OAuthError> {
-        let words = scope::words(&self.rules, form.get("scope").unwrap_or_default())?;
+        let words = scope::words(self.rules.own(), form.get("scope").unwrap_or_default())?;
         let bounds = Bounds {
             membership: &self.user.membership,
             sets: &self.sets,
@@ -168,7 +169,7 @@ impl Desk {
             host: false,
         };
         let audience = scope::audience(form.audiences());
-        scope::decide(&self.rules, words, audience, &bounds)
+        scope::decide(self.rules.own(), words, audience, &bounds)
     }
 
     /// What a token allows, or that part of it which is asked for.
@@ -177,7 +178,7 @@ impl Desk {
         form: &Form,
         held: &Granted,
         holder: &Holder,
-        covers: scope::Covers,
+        covers: &scope::Covers,
     ) -> Result<Granted, OAuthError> {
         let audience = match form.audiences() {
             [] => held.audience.clone(),
@@ -196,8 +197,8 @@ impl Desk {
             held: Some((held, covers)),
             host: true,
         };
-        let words = scope::words(&self.rules, asked)?;
-        scope::decide(&self.rules, words, audience, &bounds)
+        let words = scope::words(self.rules.own(), asked)?;
+        scope::decide(self.rules.own(), words, audience, &bounds)
     }
 
     fn membership(&self, holder: &Holder) -> &Membership {
@@ -224,18 +225,18 @@ impl Desk {
 
     /// An access token of this issuer that is good.
     pub(super) fn subject(&self, token: &str) -> Option<Subject> {
-        let rules = &self.rules;
+        let rules = self.rules.own();
         let (header, claims, genuine) = self.keys.read(token)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         // ID tokens have no scope, and refresh tokens are of another type.
         let access = header.typ.as_deref() != Some(REFRESH_TYPE);
         let scope = text("scope")?.split(' ').filter(|word| !word.is_empty());
         let scope: Vec<String> = scope.map(str::to_owned).collect();
-        let own = (rules.subject_is_own)(text("iss")?, &self.url);
+        let own = rules.subject_is_own(text("iss")?, &self.url);
         let now = Timestamp::now().as_second();
-        let alive = (rules.subject_is_alive)(claims.get("exp")?.as_i64()?, now);
+        let alive = rules.subject_is_alive(claims.get("exp")?.as_i64()?, now);
         let revoked = text("jti").is_none_or(|id| self.store.lock().revoked.get(id).is_some());
-        if !access || !(rules.subject_is_genuine)(genuine) || !own || !alive || revoked {
+        if !access || !rules.subject_is_genuine(genuine) || !own || !alive || revoked {
             return None;
         }
         Some(Subject {
@@ -259,7 +260,7 @@ impl Desk {
     }
 
     pub(super) fn grace(&self) -> Duration {
-        self.rules.grace
+        self.rules.own().grace()
     }
 }
 

@@ -46,7 +46,7 @@ impl Desk {
     pub(super) fn key_set(&self) -> Value {
         let keys = [&self.keys.signing.public, &self.keys.rsa.public];
         let mut keys: Vec<Value> = keys.iter().map(|key| json!(key)).collect();
-        (self.rules.published)(&mut keys, &self.keys);
+        self.rules.own().published(&mut keys, &self.keys);
         json!({ "keys": keys })
     }
 

@@ -58,21 +58,21 @@ impl Desk {
         Ok(json!({
             "access_token": token,
             "token_type": "Bearer",
-            "expires_in": self.rules.lifetime,
+            "expires_in": self.rules.own().lifetime(),
             "scope": telling.granted.scope.join(" "),
         }))
     }
 
     /// A new access token (profile 2.1.1 and 2.1.3).
     fn access(&self, telling: Telling) -> Result<String, OAuthError> {
-        let mut claims = self.common(telling, self.rules.lifetime);
+        let mut claims = self.common(telling, self.rules.own().lifetime());
         let told = [
             ("aud", telling.granted.audience.to_json()),
             ("client_id", json!(telling.client)),
             ("scope", json!(telling.granted.scope.join(" "))),
         ];
         claims.extend(told.map(|(name, value)| (name.to_owned(), value)));
-        (self.rules.claims)(&mut claims, telling);
+        self.rules.own().claims(&mut claims, telling);
         self.sign("JWT", &claims)
     }
 
@@ -81,13 +81,13 @@ impl Desk {
         let Some(login) = &telling.holder.login else {
             return Ok(None);
         };
-        let mut claims = self.common(telling, self.rules.lifetime);
+        let mut claims = self.common(telling, self.rules.own().lifetime());
         claims.insert("aud".into(), json!(telling.client));
         claims.insert("auth_time".into(), json!(login.at));
         if let Some(nonce) = &login.nonce {
             claims.insert("nonce".into(), json!(nonce));
         }
-        (self.rules.identity)(&mut claims, telling);
+        self.rules.own().identity(&mut claims, telling);
         self.sign("JWT", &claims).map(Some)
     }
 
@@ -104,11 +104,11 @@ impl Desk {
                 ("client_id", json!(telling.client)),
                 ("jti", json!(id)),
                 ("iat", json!(now)),
-                ("exp", json!(now + self.rules.refresh_lifetime)),
+                ("exp", json!(now + self.rules.own().refresh_lifetime())),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
-        (self.rules.refresh_claims)(&mut claims, telling);
+        self.rules.own().refresh_claims(&mut claims, telling);
         let token = self.sign(REFRESH_TYPE, &claims)?;
         let entry = Refresh {
             family,
@@ -151,7 +151,9 @@ impl Desk {
             ..Header::new(Algorithm::ES256)
         };
         header.typ = Some(kind.to_owned());
-        (self.rules.sign)(header, claims, &self.keys)
+        self.rules
+            .own()
+            .sign(header, claims, &self.keys)
             .ok_or(OAuthError::server_error("the token cannot be signed"))
     }
 }

@@ -32,6 +32,7 @@ use self::form::Form;
 use self::key::Keys;
 use self::mint::{Holder, Login};
 use self::store::Store;
+use super::probe::{Probe, Ruled, Sensitivity};
 use super::server::{self, Port, Server};
 use super::{Authority, Fault, ReferenceError};
 
@@ -85,6 +86,8 @@ pub struct IssuerOptions {
     pub device_interval: Duration,
     /// How it misbehaves.
     pub faults: Vec<&'static Fault>,
+    /// Where to take down which faults would have answered otherwise, if anybody wants to know.
+    pub probe: Option<Arc<Sensitivity>>,
 }
 
 impl Default for IssuerOptions {
@@ -124,6 +127,7 @@ impl Default for IssuerOptions {
             device_lifetime: Duration::from_secs(600),
             device_interval: Duration::from_secs(5),
             faults: Vec::new(),
+            probe: None,
         }
     }
 }
@@ -148,6 +152,13 @@ impl Issuer {
             path => format!("{}{path}", port.origin()),
         };
         let mut rules = IssuerRules::default();
+        let probe = options.probe.map(|sensitivity| {
+            Probe::new(sensitivity, |fault| {
+                let mut version = rules.clone();
+                fault.apply_to_issuer(&mut version);
+                fault.of_issuer().then_some(version)
+            })
+        });
         for fault in &options.faults {
             fault.apply_to_issuer(&mut rules);
         }
@@ -176,7 +187,7 @@ impl Issuer {
             url,
             keys: Keys::new(&options.path)?,
             path: options.path,
-            rules,
+            rules: Ruled::new(rules, probe),
             clients,
             user: User {
                 subject: options.user,
@@ -194,7 +205,7 @@ impl Issuer {
         let router = Router::new()
             .fallback(desk::answer)
             .with_state(Arc::clone(&desk));
-        let server = match desk.rules.cleartext {
+        let server = match desk.rules.own().cleartext() {
             true => {
                 let tls = server::with_tls(server::tls(authority)?);
                 port.serve_accepting(cleartext::Either(tls), router)?

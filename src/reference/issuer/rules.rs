@@ -5,13 +5,14 @@ use std::time::Duration;
 use jsonwebtoken::Header;
 use serde_json::{Map, Value};
 
+use super::super::probe::{Hooks, Part, Ruled, hooks};
 use super::answer::Answer;
 use super::client::Proven;
 use super::error::OAuthError;
 use super::form::Form;
 use super::key::{Genuine, Keys};
 use super::mint::{self, Telling};
-use super::scope::{self, Covers, Granted, Membership, Sets};
+use super::scope::{self, Granted, Membership, Sets};
 
 /// Refresh tokens work that long after another took their place (profile 4.3.2).
 const GRACE: Duration = Duration::from_secs(24 * 3600);
@@ -59,71 +60,72 @@ impl Attempt<'_> {
     }
 }
 
-/// The decisions.
-pub(in crate::reference) struct IssuerRules {
-    /// A last look at the answer.
-    pub(in crate::reference) finish: fn(&mut Answer, Occasion),
-    /// A last look at the key set.
-    pub(in crate::reference) published: fn(&mut Vec<Value>, &Keys),
-    /// A last look at the claims of an access token.
-    pub(in crate::reference) claims: fn(&mut Map<String, Value>, Telling),
-    /// A last look at the claims of an ID token.
-    pub(in crate::reference) identity: fn(&mut Map<String, Value>, Telling),
-    /// A last look at the claims of a refresh token.
-    pub(in crate::reference) refresh_claims: fn(&mut Map<String, Value>, Telling),
-    /// Makes a token of its header and claims.
-    pub(in crate::reference) sign: fn(Header, &Map<String, Value>, &Keys) -> Option<String>,
-    /// For how many seconds access tokens are good.
-    pub(in crate::reference) lifetime: i64,
-    /// For how many seconds refresh tokens are good.
-    pub(in crate::reference) refresh_lifetime: i64,
-    /// Whether it is a scope of this issuer.
-    pub(in crate::reference) known: fn(&str) -> bool,
-    /// Whether what a client is entitled to covers a scope.
-    pub(in crate::reference) entitled: Covers,
-    /// Whether what is not due is left out, where the request is to be refused.
-    pub(in crate::reference) drops_what_is_not_due: bool,
-    /// What becomes of the scopes that are asked for, which come first, and their expansion.
-    pub(in crate::reference) expanded: fn(&[String], Vec<String>) -> Vec<String>,
-    /// Whether only the first scope is compared with what somebody is entitled to.
-    pub(in crate::reference) compares_first_only: bool,
-    /// The groups that a scope brings.
-    pub(in crate::reference) groups: fn(&[String], &Membership) -> Result<Vec<String>, OAuthError>,
-    /// The capabilities of a set.
-    pub(in crate::reference) capability_set:
-        fn(&str, &Membership, &Sets) -> Result<Vec<String>, OAuthError>,
-    /// Whether a client with that proof is let in.
-    pub(in crate::reference) admitted: fn(Proven, &Attempt) -> bool,
-    /// Whether the scopes of a subject token cover one that is asked for.
-    pub(in crate::reference) exchanges: Covers,
-    /// What is given for a subject token that allows the first, when the second was asked for.
-    pub(in crate::reference) exchanged: fn(&Granted, Granted) -> Granted,
-    /// Whether a subject token with that signature is taken.
-    pub(in crate::reference) subject_is_genuine: fn(Genuine) -> bool,
-    /// Whether a subject token that ends then, now being now, is good.
-    pub(in crate::reference) subject_is_alive: fn(i64, i64) -> bool,
-    /// Whether a subject token of that issuer, which comes first, is ours.
-    pub(in crate::reference) subject_is_own: fn(&str, &str) -> bool,
-    /// Whether the scopes of a refresh token cover one that is asked for.
-    pub(in crate::reference) refreshes: Covers,
-    /// What is given for a refresh token that allows the first, when the second was asked for.
-    pub(in crate::reference) refreshed: fn(&Granted, Granted) -> Granted,
-    /// Whether a refresh token of the first client works for the second.
-    pub(in crate::reference) bound: fn(&str, &str) -> bool,
-    /// For how long a refresh token works once another took its place.
-    pub(in crate::reference) grace: Duration,
-    /// Whether a refresh token is taken where an access token is due.
-    pub(in crate::reference) refresh_is_bearer: bool,
-    /// Whether revoking has consequences.
-    pub(in crate::reference) revokes: bool,
-    /// What to say of a token to be revoked, known or not.
-    pub(in crate::reference) revocation: fn(bool) -> Result<(), OAuthError>,
-    /// Whether tokens are given to GET.
-    pub(in crate::reference) gets: bool,
-    /// Whether credentials are taken from the query.
-    pub(in crate::reference) reads_query: bool,
-    /// Whether it serves without TLS as well.
-    pub(in crate::reference) cleartext: bool,
+hooks! {
+    /// The decisions.
+    struct IssuerRules {
+        /// A last look at the answer.
+        edit finish(; answer: Answer; occasion: Occasion);
+        /// A last look at the key set.
+        edit published(; keys: Vec<Value>; own: &Keys);
+        /// A last look at the claims of an access token.
+        edit claims(; claims: Map<String, Value>; telling: Telling);
+        /// A last look at the claims of an ID token.
+        edit identity(; claims: Map<String, Value>; telling: Telling);
+        /// A last look at the claims of a refresh token.
+        edit refresh_claims(; claims: Map<String, Value>; telling: Telling);
+        /// Makes a token of its header and claims.
+        count sign(header: Header, claims: &Map<String, Value>, keys: &Keys) -> Option<String>;
+        /// For how many seconds access tokens are good.
+        value lifetime(i64);
+        /// For how many seconds refresh tokens are good.
+        value refresh_lifetime(i64);
+        /// Whether it is a scope of this issuer.
+        ask known(scope: &str) -> bool;
+        /// Whether what a client is entitled to covers a scope.
+        ask entitled(held: &[String], asked: &str) -> bool;
+        /// Whether what is not due is left out, where the request is to be refused.
+        value drops_what_is_not_due(bool);
+        /// What becomes of the scopes that are asked for, which come first, and their expansion.
+        ask expanded(asked: &[String], scope: Vec<String>) -> Vec<String>;
+        /// Whether only the first scope is compared with what somebody is entitled to.
+        value compares_first_only(bool);
+        /// The groups that a scope brings.
+        ask groups(scope: &[String], membership: &Membership) -> Result<Vec<String>, OAuthError>;
+        /// The capabilities of a set.
+        ask capability_set(group: &str, membership: &Membership, sets: &Sets) -> Result<Vec<String>, OAuthError>;
+        /// Whether a client with that proof is let in.
+        ask admitted(proven: Proven, attempt: &Attempt) -> bool;
+        /// Whether the scopes of a subject token cover one that is asked for.
+        ask exchanges(held: &[String], asked: &str) -> bool;
+        /// What is given for a subject token that allows the first, when the second was asked for.
+        ask exchanged(held: &Granted, asked: Granted) -> Granted;
+        /// Whether a subject token with that signature is taken.
+        ask subject_is_genuine(genuine: Genuine) -> bool;
+        /// Whether a subject token that ends then, now being now, is good.
+        ask subject_is_alive(end: i64, now: i64) -> bool;
+        /// Whether a subject token of that issuer, which comes first, is ours.
+        ask subject_is_own(issuer: &str, own: &str) -> bool;
+        /// Whether the scopes of a refresh token cover one that is asked for.
+        ask refreshes(held: &[String], asked: &str) -> bool;
+        /// What is given for a refresh token that allows the first, when the second was asked for.
+        ask refreshed(held: &Granted, asked: Granted) -> Granted;
+        /// Whether a refresh token of the first client works for the second.
+        ask bound(owner: &str, client: &str) -> bool;
+        /// For how long a refresh token works once another took its place.
+        value grace(Duration);
+        /// Whether a refresh token is taken where an access token is due.
+        value refresh_is_bearer(bool);
+        /// Whether revoking has consequences.
+        value revokes(bool);
+        /// What to say of a token to be revoked, known or not.
+        ask revocation(known: bool) -> Result<(), OAuthError>;
+        /// Whether tokens are given to GET.
+        value gets(bool);
+        /// Whether credentials are taken from the query.
+        value reads_query(bool);
+        /// Whether it serves without TLS as well.
+        value cleartext(bool);
+    }
 }
 
 impl Default for IssuerRules {
@@ -162,5 +164,15 @@ impl Default for IssuerRules {
             reads_query: false,
             cleartext: false,
         }
+    }
+}
+
+impl Ruled<IssuerRules> {
+    /// All of them.
+    pub(in crate::reference) fn own(&self) -> Hooks<'_, IssuerRules, IssuerRules> {
+        self.part(Part {
+            name: "issuer",
+            of: |rules| rules,
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::path::WrittenPath;
+use super::super::probe::Hooks;
 use super::super::scope::COMPUTE;
 use super::error::OAuthError;
 use super::rules::IssuerRules;
@@ -53,7 +54,7 @@ pub(in crate::reference) struct Granted {
 }
 
 /// Whether what somebody holds covers a scope that is asked for.
-pub(in crate::reference) type Covers = fn(&[String], &str) -> bool;
+pub(super) type Covers<'a> = dyn Fn(&[String], &str) -> bool + 'a;
 
 /// What bounds a token.
 pub(super) struct Bounds<'a> {
@@ -62,16 +63,19 @@ pub(super) struct Bounds<'a> {
     /// The scopes to which the subject is entitled; all if there are none.
     pub(super) entitled: Option<&'a [String]>,
     /// The token from which this one comes: what it says, and how that is compared.
-    pub(super) held: Option<(&'a Granted, Covers)>,
+    pub(super) held: Option<(&'a Granted, &'a Covers<'a>)>,
     /// Whether it may mark host-based use (profile 2.2.4).
     pub(super) host: bool,
 }
 
 /// The scopes of a request, each once.
-pub(super) fn words(rules: &IssuerRules, asked: &str) -> Result<Vec<String>, OAuthError> {
+pub(super) fn words(
+    rules: Hooks<IssuerRules, IssuerRules>,
+    asked: &str,
+) -> Result<Vec<String>, OAuthError> {
     let mut scope: Vec<String> = Vec::new();
     for word in asked.split(' ').filter(|word| !word.is_empty()) {
-        if !(rules.known)(word) {
+        if !rules.known(word) {
             return Err(OAuthError::invalid_scope("not a scope of this issuer"));
         }
         if !scope.iter().any(|other| other == word) {
@@ -87,7 +91,7 @@ pub(super) fn words(rules: &IssuerRules, asked: &str) -> Result<Vec<String>, OAu
 
 /// Grants all of `words`, or nothing.
 pub(super) fn decide(
-    rules: &IssuerRules,
+    rules: Hooks<IssuerRules, IssuerRules>,
     words: Vec<String>,
     audience: Audience<String>,
     bounds: &Bounds,
@@ -95,7 +99,7 @@ pub(super) fn decide(
     let mut scope: Vec<String> = Vec::new();
     for word in &words {
         let expanded = match word.strip_prefix(SET) {
-            Some(group) => (rules.capability_set)(group, bounds.membership, bounds.sets)?,
+            Some(group) => rules.capability_set(group, bounds.membership, bounds.sets)?,
             None => vec![word.clone()],
         };
         for word in expanded {
@@ -104,25 +108,25 @@ pub(super) fn decide(
             }
         }
     }
-    let mut scope = (rules.expanded)(&words, scope);
+    let mut scope = rules.expanded(&words, scope);
     let due = |word: &String| {
         let entitled = match bounds.entitled {
-            Some(held) if !protocol(word) => (rules.entitled)(held, word),
+            Some(held) if !protocol(word) => rules.entitled(held, word),
             _ => true,
         };
         entitled && (bounds.host || word != HOST)
     };
-    if rules.drops_what_is_not_due {
+    if rules.drops_what_is_not_due() {
         scope.retain(due);
     }
-    let compared = match rules.compares_first_only {
+    let compared = match rules.compares_first_only() {
         true => &scope[..scope.len().min(1)],
         false => &scope[..],
     };
     if scope.is_empty() || !compared.iter().all(due) {
         return Err(OAuthError::invalid_scope("not entitled to that"));
     }
-    let groups = (rules.groups)(&scope, bounds.membership)?;
+    let groups = rules.groups(&scope, bounds.membership)?;
     if let Some((held, covers)) = bounds.held {
         let named = |group: &String| format!("{GROUP}{group}");
         let mut all = held.scope.clone();

@@ -16,13 +16,15 @@ impl Desk {
     pub(super) fn revoked(&self, client: &Client, form: &Form) -> Result<(), OAuthError> {
         let token = form.need("token", "token is missing")?;
         let (refresh, access) = (self.known_refresh(token), self.subject(token));
-        (self.rules.revocation)(refresh.is_some() || access.is_some())?;
+        self.rules
+            .own()
+            .revocation(refresh.is_some() || access.is_some())?;
         let foreign = OAuthError::new("unauthorized_client", "a token of another client");
         if let Some((_, entry)) = refresh {
             if entry.client != client.id {
                 return Err(foreign);
             }
-            if self.rules.revokes {
+            if self.rules.own().revokes() {
                 self.store.lock().forget_family(&entry.family);
             }
         } else if let Some(subject) = access {
@@ -30,7 +32,7 @@ impl Desk {
             if text("client_id") != Some(client.id.as_str()) {
                 return Err(foreign);
             }
-            if let Some(id) = text("jti").filter(|_| self.rules.revokes) {
+            if let Some(id) = text("jti").filter(|_| self.rules.own().revokes()) {
                 self.store.lock().revoked.insert(id.to_owned(), ());
             }
         }
@@ -84,7 +86,7 @@ impl Desk {
             let (_, entry) = self.known_refresh(token)?;
             let mut granted = entry.granted;
             granted.scope.push("openid".into());
-            self.rules.refresh_is_bearer.then(|| Subject {
+            self.rules.own().refresh_is_bearer().then(|| Subject {
                 granted,
                 holder: entry.holder,
                 claims: Map::new(),

@@ -47,7 +47,7 @@ impl Element {
         let Some(tape) = &self.tape else {
             return Err(TapeError::Wrong(StatusCode::NOT_FOUND, "no tape here"));
         };
-        (self.rules.tape.understands)(asked.operation, body)?;
+        self.rules.tape().understands(asked.operation, body)?;
         match asked.operation {
             TapeOperation::Discover => Ok(self.describe()),
             TapeOperation::Stage => self.stage(tape, bearer, body),
@@ -100,22 +100,22 @@ impl Element {
             files.push(Entry {
                 path: object.to_string(),
                 object: object.clone(),
-                state: (self.rules.tape.takes)(entry, &object),
+                state: self.rules.tape().takes(entry, &object),
                 released: false,
             });
         }
         if files
             .iter()
-            .any(|file| (self.rules.tape.refuses)(file.state))
+            .any(|file| self.rules.tape().refuses(file.state))
         {
             return Err(wrong("a file cannot be staged"));
         }
         if allowed == 0 {
-            if (self.rules.tape.does)(operation, false) {
+            if self.rules.tape().does(operation, false) {
                 let objects = files.iter().map(|entry| entry.object.clone());
                 state.staged.extend(objects);
             }
-            if self.rules.tape.queues_denied {
+            if self.rules.tape().queues_denied() {
                 let id = uuid::Uuid::new_v4().to_string();
                 let title = "the token does not allow this";
                 let body = json!({"title": title, "status": 403, "requestId": id});
@@ -131,7 +131,7 @@ impl Element {
             return Err(TapeError::Wrong(StatusCode::TOO_MANY_REQUESTS, full));
         }
         let id = uuid::Uuid::new_v4().to_string();
-        if self.rules.tape.keeps {
+        if self.rules.tape().keeps() {
             let recall = Recall::new(files, &bearer.token_id);
             state.requests.insert(id.clone(), recall);
         }
@@ -148,14 +148,15 @@ impl Element {
         let recall = state.requests.get_mut(id).ok_or(UNKNOWN)?;
         self.may_all(TapeOperation::Poll, bearer, recall, Operation::Follow)?;
         let observer = bearer.has(Action::Stage) && bearer.has(Action::Poll);
-        if self.rules.tape.breaks_for_others && !observer && recall.made_with != bearer.token_id {
+        if self.rules.tape().breaks_for_others() && !observer && recall.made_with != bearer.token_id
+        {
             let broken = "it was somebody else";
             return Err(TapeError::Wrong(StatusCode::INTERNAL_SERVER_ERROR, broken));
         }
         let was_there = recall.arrived();
         let come = recall.look();
         let mut told = recall.tell(id);
-        if self.rules.tape.goes_back && was_there {
+        if self.rules.tape().goes_back() && was_there {
             let files = told["files"].as_array_mut();
             for file in files.into_iter().flatten() {
                 *file = json!({"path": file["path"], "state": "SUBMITTED"});
@@ -167,7 +168,7 @@ impl Element {
 
     fn cancel(&self, tape: &Nearline, bearer: &Bearer, id: &str, body: &Value) -> Called {
         let operation = TapeOperation::Cancel;
-        let rules = &self.rules.tape;
+        let rules = self.rules.tape();
         let mut state = tape.state();
         let recall = state.requests.get_mut(id).ok_or(UNKNOWN)?;
         let may = self.may_all(operation, bearer, recall, Operation::Recall);
@@ -182,7 +183,7 @@ impl Element {
         let strangers = objects
             .iter()
             .any(|object| member(recall, object).is_none());
-        if (rules.does)(operation, may.is_ok()) && (!strangers || rules.cancels_members_first) {
+        if rules.does(operation, may.is_ok()) && (!strangers || rules.cancels_members_first()) {
             for object in &objects {
                 let entry = member(recall, object).and_then(|at| recall.files.get_mut(at));
                 if let Some(entry) = entry.filter(|entry| entry.state == EntryState::Pending) {
@@ -213,7 +214,7 @@ impl Element {
                 entry.object == *object && done.contains(&entry.state) && !entry.released
             })
         };
-        if (self.rules.tape.does)(operation, may.is_ok()) {
+        if self.rules.tape().does(operation, may.is_ok()) {
             for object in objects {
                 let mut others = state.requests.iter().filter(|(other, _)| *other != id);
                 let held = others.any(|(_, other)| holds(other, &object));
@@ -240,7 +241,7 @@ impl Element {
         let mut state = tape.state();
         let recall = state.requests.get(id).ok_or(UNKNOWN)?;
         let may = self.may_all(operation, bearer, recall, Operation::Recall);
-        if (self.rules.tape.does)(operation, may.is_ok()) && self.rules.tape.forgets {
+        if self.rules.tape().does(operation, may.is_ok()) && self.rules.tape().forgets() {
             state.requests.remove(id);
         }
         may.map(|()| done())
@@ -249,7 +250,7 @@ impl Element {
     fn locate_files(&self, tape: &Nearline, bearer: &Bearer, body: &Value) -> Called {
         let operation = TapeOperation::Archiveinfo;
         let texts = list(body, "paths", Value::as_str)?;
-        if texts.len() > self.rules.tape.most_paths {
+        if texts.len() > self.rules.tape().most_paths() {
             let long = "too many paths";
             return Err(TapeError::Wrong(StatusCode::PAYLOAD_TOO_LARGE, long));
         }
@@ -282,7 +283,10 @@ impl Element {
     }
 
     fn named(&self, operation: TapeOperation, text: &str) -> Result<Named, TapeError> {
-        (self.rules.tape.names)(operation, text).ok_or(wrong("a path is not absolute"))
+        self.rules
+            .tape()
+            .names(operation, text)
+            .ok_or(wrong("a path is not absolute"))
     }
 
     fn objects(
@@ -341,7 +345,7 @@ impl Element {
             below: target.as_ref().map(|target| &target.below),
             allowed,
         };
-        (self.rules.tape.may)(&ask, may)
+        self.rules.tape().may(&ask, may)
     }
 }
 

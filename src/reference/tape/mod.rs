@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::answers::{Outcome, Refusal};
 use super::element::Element;
 use super::path::ObjectPath;
+use super::probe::hooks;
 use super::rules::Service;
 use super::token::{self, Bearer, TokenRules};
 use crate::model::{Method, TapeOperation};
@@ -34,6 +35,7 @@ pub(super) struct Asked {
 }
 
 /// Why a call came to nothing.
+#[derive(PartialEq)]
 pub(super) enum TapeError {
     Refused(Refusal),
     Wrong(StatusCode, &'static str),
@@ -50,6 +52,7 @@ pub(super) struct Ask<'a> {
 }
 
 /// The place that a path of a call names. Both are one; a fault may tell them apart.
+#[derive(PartialEq)]
 pub(super) struct Named {
     /// By which rights are judged.
     pub(super) judged: ObjectPath,
@@ -70,44 +73,46 @@ pub(super) struct Said<'a> {
 /// Whether a token is meant for a service of these names.
 type Audience = fn(&Bearer, &[String], Method) -> bool;
 
-/// The decisions about tape. A fault replaces one or a few of them.
-pub(super) struct TapeRules {
-    /// How tokens are verified; `None` is as everywhere.
-    pub(super) token: Option<TokenRules>,
-    /// Whether a token is meant for a service of these names; `None` is as everywhere.
-    pub(super) audience: Option<Audience>,
-    /// Whether that call asks for the audience at all.
-    pub(super) audience_of: fn(TapeOperation) -> bool,
-    /// Whether that call needs no token.
-    pub(super) anonymous: fn(TapeOperation) -> bool,
-    /// Whether the bearer may, given what the capabilities say.
-    pub(super) may: fn(&Ask, bool) -> bool,
-    /// What a path of a call names.
-    pub(super) names: fn(TapeOperation, &str) -> Option<Named>,
-    /// Whether a call is carried out, given whether it is allowed.
-    pub(super) does: fn(TapeOperation, bool) -> bool,
-    /// Whether members are cancelled before strangers among them are noticed.
-    pub(super) cancels_members_first: bool,
-    /// How a file is taken into a request.
-    pub(super) takes: fn(EntryState, &ObjectPath) -> EntryState,
-    /// Whether a file of that state makes the whole request fail.
-    pub(super) refuses: fn(EntryState) -> bool,
-    /// Whether a staged request is kept.
-    pub(super) keeps: bool,
-    /// Whether what is refused is queued, and the refusal says so.
-    pub(super) queues_denied: bool,
-    /// Whether files that have come are open again with the next poll.
-    pub(super) goes_back: bool,
-    /// Whether a poll with another token than that which has staged breaks the service.
-    pub(super) breaks_for_others: bool,
-    /// Whether a deleted request is gone.
-    pub(super) forgets: bool,
-    /// How many paths `archiveinfo` takes.
-    pub(super) most_paths: usize,
-    /// Whether a call with that body is understood.
-    pub(super) understands: fn(TapeOperation, &Value) -> Result<(), TapeError>,
-    /// The last touch to an answer.
-    pub(super) says: fn(&Said, Outcome) -> Outcome,
+hooks! {
+    /// The decisions about tape. A fault replaces one or a few of them.
+    struct TapeRules {
+        /// How tokens are verified; `None` is as everywhere.
+        part token(Option<TokenRules>);
+        /// Whether a token is meant for a service of these names; `None` is as everywhere.
+        part audience(Option<Audience>);
+        /// Whether that call asks for the audience at all.
+        ask audience_of(operation: TapeOperation) -> bool;
+        /// Whether that call needs no token.
+        ask anonymous(operation: TapeOperation) -> bool;
+        /// Whether the bearer may, given what the capabilities say.
+        ask may(ask: &Ask, may: bool) -> bool;
+        /// What a path of a call names.
+        ask names(operation: TapeOperation, text: &str) -> Option<Named>;
+        /// Whether a call is carried out, given whether it is allowed.
+        ask does(operation: TapeOperation, allowed: bool) -> bool;
+        /// Whether members are cancelled before strangers among them are noticed.
+        value cancels_members_first(bool);
+        /// How a file is taken into a request.
+        ask takes(state: EntryState, object: &ObjectPath) -> EntryState;
+        /// Whether a file of that state makes the whole request fail.
+        ask refuses(state: EntryState) -> bool;
+        /// Whether a staged request is kept.
+        value keeps(bool);
+        /// Whether what is refused is queued, and the refusal says so.
+        value queues_denied(bool);
+        /// Whether files that have come are open again with the next poll.
+        value goes_back(bool);
+        /// Whether a poll with another token than that which has staged breaks the service.
+        value breaks_for_others(bool);
+        /// Whether a deleted request is gone.
+        value forgets(bool);
+        /// How many paths `archiveinfo` takes.
+        value most_paths(usize);
+        /// Whether a call with that body is understood.
+        ask understands(operation: TapeOperation, body: &Value) -> Result<(), TapeError>;
+        /// The last touch to an answer.
+        ask says(said: &Said, outcome: Outcome) -> Outcome;
+    }
 }
 
 impl Default for TapeRules {
@@ -239,28 +244,30 @@ impl Element {
             token: token::presented(&parts.headers, &parts.uri).is_ok(),
             body: &sent,
         };
-        (self.rules.tape.says)(&said, outcome)
+        self.rules.tape().says(&said, outcome)
     }
 
     /// Who asks: by the same rules as everywhere.
     async fn tape_bearer(&self, asked: &Asked, parts: &Parts) -> Result<Bearer, Refusal> {
-        let rules = &self.rules.tape;
+        let rules = self.rules.tape();
         let presented = token::presented(&parts.headers, &parts.uri);
-        let nobody = (rules.anonymous)(asked.operation) && presented.is_err();
+        let nobody = rules.anonymous(asked.operation) && presented.is_err();
         let open = asked.operation == TapeOperation::Discover;
-        if nobody || open || self.rules.service == Service::Open {
+        if nobody || open || self.rules.own().service() == Service::Open {
             return Ok(Bearer::default());
         }
         let method = asked.operation.method();
-        let token = rules.token.as_ref().unwrap_or(&self.rules.token);
+        let token = self.rules.tape_token();
         let verified = match presented {
             Ok(text) => token::verify(token, text, method, &self.issuers).await,
             Err(refusal) => Err(refusal),
         };
-        let bearer = (self.rules.admits)(&mut self.memory(), parts, verified)?;
-        let accepted = rules.audience.unwrap_or(self.rules.audience_accepted);
-        let asks = (rules.audience_of)(asked.operation);
-        match !asks || accepted(&bearer, &self.origins, method) {
+        let bearer = self
+            .rules
+            .own()
+            .admits(&mut self.memory(), parts, verified)?;
+        let asks = rules.audience_of(asked.operation);
+        match !asks || self.rules.tape_audience(&bearer, &self.origins, method) {
             true => Ok(bearer),
             false => Err(Refusal::InvalidToken("it is meant for another service")),
         }

@@ -9,6 +9,7 @@ mod issuer_grants;
 mod issuer_lab;
 mod macaroons;
 mod party;
+mod probe;
 mod pulling;
 mod reading;
 mod refusal;

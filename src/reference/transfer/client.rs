@@ -12,14 +12,14 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use url::{Position, Url};
 
+use super::super::probe::Ruled;
+use super::super::rules::Rules;
 use super::super::{ReferenceError, server};
 use super::progress::Progress;
 use super::{Failure, Task, order};
@@ -52,10 +52,7 @@ pub(super) struct Reply {
 
 impl Client {
     /// Trusts `ca_pem`, and certificates whose defect is forgiven.
-    pub(super) fn new(
-        ca_pem: &str,
-        forgives: fn(&CertificateError) -> bool,
-    ) -> Result<Self, ReferenceError> {
+    pub(super) fn new(ca_pem: &str, rules: &Arc<Ruled<Rules>>) -> Result<Self, ReferenceError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(server::certificates(ca_pem)?);
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -66,7 +63,10 @@ impl Client {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Forgiving { strict, forgives }))
+            .with_custom_certificate_verifier(Arc::new(Forgiving {
+                strict,
+                rules: Arc::clone(rules),
+            }))
             .with_no_client_auth();
         Ok(Self {
             tls: TlsConnector::from(Arc::new(config)),
@@ -91,12 +91,12 @@ impl Client {
                 headers.remove(header::AUTHORIZATION);
                 headers.remove(header::COOKIE);
             }
-            (rules.outgoing)(&method, &url, &mut headers);
+            rules.outgoing(&method, &url, &mut headers);
             let reply = self.send(task, &method, &url, headers, body).await?;
             let Some(next) = redirected(&reply, &url, &method)? else {
                 return Ok(reply);
             };
-            if !(rules.follows)(&next) {
+            if !rules.follows(&next) {
                 return Err("the other side redirects to a place that is not asked".into());
             }
             url = next;
@@ -241,7 +241,7 @@ fn counted(body: Bytes, progress: Arc<Progress>) -> Body {
 #[derive(Debug)]
 struct Forgiving {
     strict: Arc<WebPkiServerVerifier>,
-    forgives: fn(&CertificateError) -> bool,
+    rules: Arc<Ruled<Rules>>,
 }
 
 impl ServerCertVerifier for Forgiving {
@@ -257,7 +257,9 @@ impl ServerCertVerifier for Forgiving {
             .strict
             .verify_server_cert(end_entity, intermediates, name, ocsp, now);
         match verified {
-            Err(rustls::Error::InvalidCertificate(defect)) if (self.forgives)(&defect) => {
+            Err(rustls::Error::InvalidCertificate(defect))
+                if self.rules.transfer().forgives(&defect) =>
+            {
                 Ok(ServerCertVerified::assertion())
             }
             verified => verified,

@@ -33,7 +33,7 @@ impl<'a> Local<'a> {
 
     /// When the right is asked for.
     pub(super) fn scrutiny(&self) -> Scrutiny {
-        (self.element.rules.transfer.scrutiny)(
+        self.element.rules.transfer().scrutiny(
             self.order.direction,
             self.node(),
             &self.visit.bearer,
@@ -42,7 +42,11 @@ impl<'a> Local<'a> {
 
     /// Whether the bearer may.
     pub(super) fn right(&self) -> Result<(), Outcome> {
-        let needed = (self.element.rules.transfer.needs)(self.order.direction, self.node());
+        let needed = self
+            .element
+            .rules
+            .transfer()
+            .needs(self.order.direction, self.node());
         let scene = Scene {
             element: self.element,
             namespace: self.namespace,

@@ -33,6 +33,8 @@ use super::ReferenceError;
 use super::answers::Outcome;
 use super::element::{Element, Visit};
 use super::namespace::Change;
+use super::probe::{Caller, Ruled};
+use super::rules::{ElementHooks, Rules};
 
 /// How a storage element carries out third-party copies.
 #[derive(Clone, Debug)]
@@ -89,14 +91,14 @@ impl Transfers {
     pub(super) fn new(
         options: &TransferOptions,
         own_ca_pem: &str,
-        rules: &TransferRules,
+        rules: &Arc<Ruled<Rules>>,
     ) -> Result<Self, ReferenceError> {
         let trusted = match options.ca_pem.trim() {
             "" => own_ca_pem,
             named => named,
         };
         Ok(Self {
-            client: Client::new(trusted, rules.forgives)?,
+            client: Client::new(trusted, rules)?,
             options: options.clone(),
             places: Arc::new(Semaphore::new(options.at_once)),
         })
@@ -105,7 +107,7 @@ impl Transfers {
 
 /// Checks a transfer against what is here and starts it; the answer comes while it runs.
 pub(super) async fn start(element: &Arc<Element>, visit: &Visit, order: Order) -> Outcome {
-    let rules = &element.rules.transfer;
+    let rules = element.rules.transfer();
     let order = Arc::new(order);
     let (scrutiny, content) = match checked(element, visit, &order) {
         Ok(checked) => checked,
@@ -124,18 +126,18 @@ pub(super) async fn start(element: &Arc<Element>, visit: &Visit, order: Order) -
         _place: place,
     };
     let running = stream::Running::new(
-        tokio::spawn(task.run(content)),
-        (rules.abandons)(order.direction),
+        tokio::spawn(Caller::current().serve(task.run(content))),
+        rules.abandons(order.direction),
     );
     let telling = stream::Telling::new(element, order.direction, running, progress);
-    let telling = if rules.early {
+    let telling = if rules.early() {
         telling
     } else {
         telling.after_the_end().await
     };
     let mut response = Response::new(telling.into_body());
     *response.status_mut() = StatusCode::ACCEPTED;
-    let media_type = HeaderValue::from_static(rules.media_type);
+    let media_type = HeaderValue::from_static(rules.media_type());
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, media_type);
@@ -201,8 +203,8 @@ impl Task {
             .unwrap_or_else(|_| Err("the transfer takes too long".into()))
     }
 
-    fn rules(&self) -> &TransferRules {
-        &self.element.rules.transfer
+    fn rules(&self) -> ElementHooks<'_, TransferRules> {
+        self.element.rules.transfer()
     }
 
     fn options(&self) -> &TransferOptions {

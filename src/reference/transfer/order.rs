@@ -69,7 +69,7 @@ impl Order {
         let concerned = visit.method == Method::Copy && (source || !local);
         concerned.then(|| {
             let order = Self::read(element, parts).map_err(bad)?;
-            match (element.rules.transfer.detour)(parts) {
+            match element.rules.transfer().detour(parts) {
                 Some(response) => Err(Outcome::Made(Box::new(response))),
                 None => Ok(order),
             }
@@ -77,9 +77,9 @@ impl Order {
     }
 
     fn read(element: &Element, parts: &Parts) -> Word<Self> {
-        let rules = &element.rules.transfer;
+        let rules = element.rules.transfer();
         let headers = &parts.headers;
-        let direction = (rules.asks)(
+        let direction = rules.asks(
             headers.contains_key("source"),
             headers.contains_key("destination"),
         )?;
@@ -87,14 +87,14 @@ impl Order {
             Direction::Pull => value(headers, "source")?,
             Direction::Push => value(headers, "destination")?,
         };
-        let mut url = (rules.understands)(named)
-            .filter(|url| (rules.accepts)(url))
+        let mut url = rules.understands(named)
+            .filter(|url| rules.accepts(url))
             .ok_or("the other side is no absolute https URL of a public host without user and fragment")?;
-        (rules.credential)(value(headers, "credential")?)?;
-        let streams = (rules.streams)(value(headers, "x-number-of-streams")?)?;
-        let overwrite = (rules.overwrite)(value(headers, "overwrite")?)?;
-        let verified = (rules.verification)(value(headers, "requirechecksumverification")?)?;
-        (rules.addresses)(parts, &mut url);
+        rules.credential(value(headers, "credential")?)?;
+        let streams = rules.streams(value(headers, "x-number-of-streams")?)?;
+        let overwrite = rules.overwrite(value(headers, "overwrite")?)?;
+        let verified = rules.verification(value(headers, "requirechecksumverification")?)?;
+        rules.addresses(parts, &mut url);
         let mut claimed = HeaderMap::new();
         for value in headers.get_all("repr-digest") {
             claimed.append("repr-digest", value.clone());
@@ -106,7 +106,7 @@ impl Order {
             verified,
             streams,
             claimed,
-            headers: (rules.forwards)(parts),
+            headers: rules.forwards(parts),
         })
     }
 }

@@ -34,8 +34,8 @@ struct Fragment<'a> {
 async fn receive(file: &mut Fragment<'_>) -> Result<(), Failure> {
     let task = file.task;
     let rules = task.rules();
-    (rules.prepares)(&mut task.element.namespace(), &task.visit.target.path);
-    if let Some(imagined) = (rules.imagines)(&task.order.url) {
+    rules.prepares(&mut task.element.namespace(), &task.visit.target.path);
+    if let Some(imagined) = rules.imagines(&task.order.url) {
         file.bytes = imagined.into();
         return Ok(());
     }
@@ -44,7 +44,7 @@ async fn receive(file: &mut Fragment<'_>) -> Result<(), Failure> {
     headers.insert("want-repr-digest", HeaderValue::from_static("adler=10"));
     let client = &task.element.transfers.client;
     let mut reply = client.ask(task, Method::GET, &headers, None).await?;
-    if !(rules.succeeded)(Direction::Pull, reply.status) {
+    if !rules.succeeded(Direction::Pull, reply.status) {
         return Err(Failure::status(reply.status));
     }
     if encoded(&reply.headers) {
@@ -53,9 +53,9 @@ async fn receive(file: &mut Fragment<'_>) -> Result<(), Failure> {
     body(file, &mut reply).await?;
     let told = digests_fit(&reply.headers, &file.bytes);
     let needed = task.order.verified;
-    (rules.convinced)(Witness::OtherSide(Direction::Pull), needed, told)?;
+    rules.convinced(Witness::OtherSide(Direction::Pull), needed, told)?;
     let claimed = digests_fit(&task.order.claimed, &file.bytes);
-    (rules.convinced)(Witness::Client, false, claimed)?;
+    rules.convinced(Witness::Client, false, claimed)?;
     Ok(())
 }
 
@@ -84,7 +84,7 @@ async fn body(file: &mut Fragment<'_>, reply: &mut Reply) -> Result<(), Failure>
         file.task.progress.reach(file.bytes.len());
     };
     let came = file.bytes.len() as u64;
-    match (file.task.rules().whole)(announced, came, cut) {
+    match file.task.rules().whole(announced, came, cut) {
         true => Ok(()),
         false => Err("the file broke off".into()),
     }
@@ -96,7 +96,7 @@ impl Fragment<'_> {
         let task = self.task;
         let rules = task.rules();
         let content = std::mem::take(&mut self.bytes).into();
-        let content = (rules.stores)(content, task.order.streams);
+        let content = rules.stores(content, task.order.streams);
         let mut namespace = task.element.namespace();
         let local = super::local::Local::new(&task.element, &namespace, &task.visit, &task.order);
         if task.scrutiny != Scrutiny::Never {
@@ -104,7 +104,10 @@ impl Fragment<'_> {
         }
         local.content()?;
         let act = self.put(content);
-        (task.element.rules.act)(&mut namespace, &act, &task.visit.bearer)
+        task.element
+            .rules
+            .own()
+            .act(&mut namespace, &act, &task.visit.bearer)
             .map_err(|obstacle| super::Outcome::from(obstacle).into())
     }
 
@@ -121,12 +124,17 @@ impl Drop for Fragment<'_> {
         let left = self
             .broken
             .as_ref()
-            .and_then(|reason| (self.task.rules().leaves)(reason.as_ref(), &self.bytes));
+            .and_then(|reason| self.task.rules().leaves(reason.as_ref(), &self.bytes));
         if let Some(content) = left {
             let act = self.put(content);
             let bearer = &self.task.visit.bearer;
             let mut namespace = self.task.element.namespace();
-            let _ = (self.task.element.rules.act)(&mut namespace, &act, bearer);
+            let _ = self
+                .task
+                .element
+                .rules
+                .own()
+                .act(&mut namespace, &act, bearer);
         }
     }
 }

@@ -11,17 +11,17 @@ pub(super) async fn push(task: &Task, content: Bytes) -> Result<Change, Failure>
     let rules = task.rules();
     let order = &task.order;
     let claimed = digests_fit(&order.claimed, &content);
-    (rules.convinced)(Witness::Client, false, claimed)?;
-    if !order.overwrite && rules.looks_first {
+    rules.convinced(Witness::Client, false, claimed)?;
+    if !order.overwrite && rules.looks_first() {
         look(task).await?;
     }
     let client = &task.element.transfers.client;
-    let content = (rules.sends)(content);
+    let content = rules.sends(content);
     let headers = headers(task, &content);
     let reply = client
         .ask(task, Method::PUT, &headers, Some(&content))
         .await?;
-    if !(rules.succeeded)(Direction::Push, reply.status) {
+    if !rules.succeeded(Direction::Push, reply.status) {
         return Err(Failure::status(reply.status));
     }
     if task.scrutiny == Scrutiny::Afterwards {
@@ -30,7 +30,7 @@ pub(super) async fn push(task: &Task, content: Bytes) -> Result<Change, Failure>
     drop(reply);
     if order.verified {
         let told = told(task, &content).await?;
-        (rules.convinced)(Witness::OtherSide(Direction::Push), true, told)?;
+        rules.convinced(Witness::OtherSide(Direction::Push), true, told)?;
     }
     Ok(Change::Created)
 }
@@ -52,7 +52,7 @@ async fn look(task: &Task) -> Result<(), Failure> {
 fn headers(task: &Task, content: &Bytes) -> HeaderMap {
     let order = &task.order;
     let mut headers = order.headers.clone();
-    if !order.overwrite && task.rules().conditional {
+    if !order.overwrite && task.rules().conditional() {
         headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
     }
     for (name, digest) in digests(content) {

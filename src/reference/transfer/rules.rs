@@ -5,79 +5,82 @@ use rustls::CertificateError;
 use url::Url;
 
 use super::super::authorisation::{self, Operation};
-use super::super::namespace::{Change, Namespace, Node};
+use super::super::namespace::{Change, Node};
 use super::super::path::ObjectPath;
+use super::super::probe::hooks;
 use super::super::token::Bearer;
 use super::stream::{self, Moment};
 use super::{Direction, Failure, client, order};
 
-/// The decisions about third-party copies.
-pub(in super::super) struct TransferRules {
-    /// Whether that request needs no token.
-    pub(in super::super) unasked: fn(&Parts) -> bool,
-    /// Whether the token of that request may be meant for anybody.
-    pub(in super::super) any_audience: fn(&Parts) -> bool,
-    /// Which way a COPY with (or without) a `Source` and a `Destination` goes.
-    pub(in super::super) asks: fn(bool, bool) -> Result<Direction, &'static str>,
-    /// The address in the header that names the other side.
-    pub(in super::super) understands: fn(Option<&str>) -> Option<Url>,
-    /// Whether the other side may be asked for at that address.
-    pub(in super::super) accepts: fn(&Url) -> bool,
-    /// Whether `Overwrite` allows to replace something; this and the next three judge the header's value.
-    pub(in super::super) overwrite: fn(Option<&str>) -> Word<bool>,
-    /// Whether `RequireChecksumVerification` wants a digest.
-    pub(in super::super) verification: fn(Option<&str>) -> Word<bool>,
-    /// How many streams `X-Number-Of-Streams` allows.
-    pub(in super::super) streams: fn(Option<&str>) -> Word<u32>,
-    /// Whether `Credential` makes sense.
-    pub(in super::super) credential: fn(Option<&str>) -> Word<()>,
-    /// An answer to a sound order in place of the transfer, such as a redirect.
-    pub(in super::super) detour: fn(&Parts) -> Option<Response<Body>>,
-    /// When the local right is asked for, given what is at the local path and who comes.
-    pub(in super::super) scrutiny: fn(Direction, Option<&Node>, &Bearer) -> Scrutiny,
-    /// Which right is needed, given what is at the local path.
-    pub(in super::super) needs: fn(Direction, Option<&Node>) -> Operation,
-    /// The headers for the other side that this COPY asks for.
-    pub(in super::super) forwards: fn(&Parts) -> HeaderMap,
-    /// The last touch to the address of the other side.
-    pub(in super::super) addresses: fn(&Parts, &mut Url),
-    /// The last touch to the headers of each request to the other side, redirected ones included.
-    pub(in super::super) outgoing: fn(&Method, &Url, &mut HeaderMap),
-    /// What is pulled from an address without asking anybody.
-    pub(in super::super) imagines: fn(&Url) -> Option<Bytes>,
-    /// Whether a certificate with that defect is accepted.
-    pub(in super::super) forgives: fn(&CertificateError) -> bool,
-    /// Whether a redirect to that address is followed.
-    pub(in super::super) follows: fn(&Url) -> bool,
-    /// What happens at the local path before anything was pulled.
-    pub(in super::super) prepares: fn(&mut Namespace, &ObjectPath),
-    /// Whether that status of the other side's answer means success.
-    pub(in super::super) succeeded: fn(Direction, StatusCode) -> bool,
-    /// Whether all was pulled: the length announced, the length that came, and whether it was cut.
-    pub(in super::super) whole: fn(Option<u64>, u64, bool) -> bool,
-    /// Whether the digests of a witness are enough: whether they are needed, and whether they fit if
-    /// there are any.
-    pub(in super::super) convinced: fn(Witness, bool, Option<bool>) -> Result<(), &'static str>,
-    /// What is stored of a pull that came to nothing; without a reason it was given up, or took too long.
-    pub(in super::super) leaves: fn(Option<&Failure>, &[u8]) -> Option<Bytes>,
-    /// The last touch to what is stored of a pull that is complete, with so many streams.
-    pub(in super::super) stores: fn(Bytes, u32) -> Bytes,
-    /// The last touch to what a push sends.
-    pub(in super::super) sends: fn(Bytes) -> Bytes,
-    /// Whether a push with `Overwrite: F` looks at the destination first.
-    pub(in super::super) looks_first: bool,
-    /// Whether a push with `Overwrite: F` makes its PUT conditional.
-    pub(in super::super) conditional: bool,
-    /// Whether a transfer ends when the client hangs up.
-    pub(in super::super) abandons: fn(Direction) -> bool,
-    /// Whether the answer begins before the transfer has ended.
-    pub(in super::super) early: bool,
-    /// The type of the answer.
-    pub(in super::super) media_type: &'static str,
-    /// One performance marker, if it is told.
-    pub(in super::super) marker: fn(&Moment) -> Option<String>,
-    /// How the stream ends.
-    pub(in super::super) last: fn(Direction, &Result<Change, Failure>) -> String,
+hooks! {
+    /// The decisions about third-party copies.
+    struct TransferRules {
+        /// Whether that request needs no token.
+        ask unasked(parts: &Parts) -> bool;
+        /// Whether the token of that request may be meant for anybody.
+        ask any_audience(parts: &Parts) -> bool;
+        /// Which way a COPY with (or without) a `Source` and a `Destination` goes.
+        ask asks(source: bool, destination: bool) -> Result<Direction, &'static str>;
+        /// The address in the header that names the other side.
+        ask understands(named: Option<&str>) -> Option<Url>;
+        /// Whether the other side may be asked for at that address.
+        ask accepts(url: &Url) -> bool;
+        /// Whether `Overwrite` allows to replace something; this and the next three judge the header's value.
+        ask overwrite(value: Option<&str>) -> Word<bool>;
+        /// Whether `RequireChecksumVerification` wants a digest.
+        ask verification(value: Option<&str>) -> Word<bool>;
+        /// How many streams `X-Number-Of-Streams` allows.
+        ask streams(value: Option<&str>) -> Word<u32>;
+        /// Whether `Credential` makes sense.
+        ask credential(value: Option<&str>) -> Word<()>;
+        /// An answer to a sound order in place of the transfer, such as a redirect.
+        ask detour(parts: &Parts) -> Option<Response<Body>>;
+        /// When the local right is asked for, given what is at the local path and who comes.
+        ask scrutiny(direction: Direction, node: Option<&Node>, bearer: &Bearer) -> Scrutiny;
+        /// Which right is needed, given what is at the local path.
+        ask needs(direction: Direction, node: Option<&Node>) -> Operation;
+        /// The headers for the other side that this COPY asks for.
+        ask forwards(parts: &Parts) -> HeaderMap;
+        /// The last touch to the address of the other side.
+        edit addresses(parts: &Parts; url: Url; );
+        /// The last touch to the headers of each request to the other side, redirected ones included.
+        edit outgoing(method: &Method, url: &Url; headers: HeaderMap; );
+        /// What is pulled from an address without asking anybody.
+        ask imagines(url: &Url) -> Option<Bytes>;
+        /// Whether a certificate with that defect is accepted.
+        ask forgives(defect: &CertificateError) -> bool;
+        /// Whether a redirect to that address is followed.
+        ask follows(url: &Url) -> bool;
+        /// What happens at the local path before anything was pulled.
+        write prepares(namespace; path: &ObjectPath);
+        /// Whether that status of the other side's answer means success.
+        ask succeeded(direction: Direction, status: StatusCode) -> bool;
+        /// Whether all was pulled: the length announced, the length that came, and whether it was cut.
+        ask whole(announced: Option<u64>, came: u64, cut: bool) -> bool;
+        /// Whether the digests of a witness are enough: whether they are needed, and whether they fit if
+        /// there are any.
+        ask convinced(witness: Witness, needed: bool, fits: Option<bool>) -> Result<(), &'static str>;
+        /// What is stored of a pull that came to nothing; without a reason it was given up, or took too long.
+        ask leaves(failure: Option<&Failure>, bytes: &[u8]) -> Option<Bytes>;
+        /// The last touch to what is stored of a pull that is complete, with so many streams.
+        ask stores(bytes: Bytes, streams: u32) -> Bytes;
+        /// The last touch to what a push sends.
+        ask sends(bytes: Bytes) -> Bytes;
+        /// Whether a push with `Overwrite: F` looks at the destination first.
+        value looks_first(bool);
+        /// Whether a push with `Overwrite: F` makes its PUT conditional.
+        value conditional(bool);
+        /// Whether a transfer ends when the client hangs up.
+        ask abandons(direction: Direction) -> bool;
+        /// Whether the answer begins before the transfer has ended.
+        value early(bool);
+        /// The type of the answer.
+        value media_type(&'static str);
+        /// One performance marker, if it is told.
+        ask marker(moment: &Moment) -> Option<String>;
+        /// How the stream ends.
+        ask last(direction: Direction, ended: &Result<Change, Failure>) -> String;
+    }
 }
 
 /// What the value of a header means, or why it means nothing.

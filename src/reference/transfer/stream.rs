@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::super::element::Element;
+use super::super::probe::Caller;
 use super::progress::Progress;
 use super::{Direction, Ended};
 
@@ -92,7 +93,10 @@ impl Telling {
     }
 
     pub(super) fn into_body(self) -> Body {
-        Body::from_stream(stream::unfold(self, Self::next))
+        // What a hook says here is said to whom the stream is for.
+        let caller = Caller::current();
+        let next = move |telling: Self| caller.clone().serve(telling.next());
+        Body::from_stream(stream::unfold(self, next))
     }
 
     /// The next marker, or the last one and the last line; the first marker comes with the connection.
@@ -113,7 +117,7 @@ impl Telling {
             }
             if let Some(ended) = ended {
                 self.over = true;
-                text.push_str(&(self.element.rules.transfer.last)(self.direction, &ended));
+                text.push_str(&self.element.rules.transfer().last(self.direction, &ended));
             }
             if !text.is_empty() {
                 return Some((Ok(text.into()), self));
@@ -130,7 +134,11 @@ impl Telling {
             peer: self.progress.peer(),
         };
         self.told = self.told.saturating_add(1);
-        (self.element.rules.transfer.marker)(&moment).unwrap_or_default()
+        self.element
+            .rules
+            .transfer()
+            .marker(&moment)
+            .unwrap_or_default()
     }
 }
 

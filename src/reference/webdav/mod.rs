@@ -64,7 +64,7 @@ pub(super) fn carry_out(
         Plan::Show(content) => return Ok(Outcome::Content(content)),
         Plan::Change(act) => write::with_body(act, body)?,
     };
-    match (element.rules.act)(namespace, &act, &visit.bearer)? {
+    match element.rules.own().act(namespace, &act, &visit.bearer)? {
         Change::Created => Ok(Outcome::Created),
         Change::Removed | Change::Replaced => Ok(Outcome::Done),
     }

@@ -11,7 +11,7 @@ use super::read::http_date;
 use super::{Plan, Scene};
 
 /// What PROPFIND tells of one object.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(in super::super) struct Property {
     path: ObjectPath,
     /// `None` for a directory.

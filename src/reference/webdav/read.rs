@@ -10,7 +10,7 @@ use super::{Plan, Scene};
 use crate::model::Method;
 
 /// A file as GET or HEAD tells of it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(in super::super) struct Content {
     pub(in super::super) bytes: Bytes,
     /// How long a HEAD says that it is.

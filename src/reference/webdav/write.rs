@@ -12,11 +12,14 @@ use super::{Plan, Scene};
 pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
     let target = &scene.visit.target;
     let node = scene.node(target);
-    scene.require((scene.element.rules.uploading)(node, scene.headers), target)?;
+    scene.require(
+        scene.element.rules.own().uploading(node, scene.headers),
+        target,
+    )?;
     if node.is_some() && scene.header("if-none-match") == Some("*") {
         return Err(precondition_failed("there is something at this path\n"));
     }
-    if scene.headers.contains_key("content-range") && !scene.element.rules.takes_parts {
+    if scene.headers.contains_key("content-range") && !scene.element.rules.own().takes_parts() {
         // RFC 9110 section 14.5: never take a part for the whole.
         return Err(Outcome::text(
             StatusCode::BAD_REQUEST,

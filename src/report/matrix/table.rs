@@ -152,6 +152,14 @@ fn conclusion(proof: &Proof, style: Style) -> String {
         "\nUndecided on faults that do not name them, as a consequence: {}\n",
         count(proof.undecided, "case")
     );
+    text += &match proof.run == proof.verdicts {
+        true => format!("Run: all {}\n", count(proof.verdicts, "verdict")),
+        false => format!(
+            "Run: {} of {}; the others cannot change\n",
+            proof.run,
+            count(proof.verdicts, "verdict")
+        ),
+    };
     if proof.partial {
         text += "Only a selection was on trial: faults and cases beyond it are not judged.\n";
     }

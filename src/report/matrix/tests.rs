@@ -74,6 +74,7 @@ fn fault(name: &str, clauses: &[&str], cases: &[&str]) -> Trial {
             cases: cases.iter().map(|id| id.parse().unwrap()).collect(),
             wide: false,
         },
+        settled: None,
     }
 }
 
@@ -82,6 +83,7 @@ fn faultless(version: Profile) -> Trial {
         name: format!("faultless-{version}"),
         about: String::new(),
         subject: Subject::Faultless,
+        settled: None,
     }
 }
 
@@ -90,6 +92,7 @@ fn service(exit: u8) -> Trial {
         name: "deny-all".into(),
         about: "It denies.".into(),
         subject: Subject::Service { exit },
+        settled: None,
     }
 }
 
@@ -117,7 +120,11 @@ fn proof(trials: &[Trial], verdicts: &[(&str, Verdict, Verdict)], partial: bool)
             record.results.push(result);
         }
     }
-    Proof::new(&plan(), &record, trials, partial)
+    let effort = Effort {
+        run: 10,
+        verdicts: 12,
+    };
+    Proof::new(&plan(), &record, trials, partial, effort)
 }
 
 const PASS: Verdict = Verdict::Pass;
@@ -309,6 +316,7 @@ These lists have to be empty
     path.new on old: fail (JWT-2.1.1-17: expected 200, but 206\u{1b}[31m ]]>)
 
 Undecided on faults that do not name them, as a consequence: 1 case
+Run: 10 of 12 verdicts; the others cannot change
 Not proven: 3 faults and 2 cases in 01:02:06
 "#);
     assert!(!plain.contains('\x1b') && table(&proof, Style::Colour).contains('\x1b'));
@@ -324,4 +332,41 @@ fn programs_see_the_same() {
     assert_eq!(value["faults"][1]["expected"][0], "path.new");
     assert_eq!(value["faultless"][0]["profile"], "1.1");
     assert_eq!(value["idle"], serde_json::json!([]));
+    assert_eq!(
+        (&value["run"], &value["verdicts"]),
+        (&10.into(), &12.into())
+    );
+}
+
+/// The good proof, in which the fault `old` has no storage element, for its cases end as on that other one.
+fn settled(like: &str) -> Proof {
+    let (mut trials, mut verdicts) = good();
+    trials[0].settled = Some(Settled {
+        like: like.into(),
+        cases: ["path.old", "path.new"]
+            .map(|id| id.parse().unwrap())
+            .into(),
+    });
+    verdicts.remove(0);
+    proof(&trials, &verdicts, false)
+}
+
+#[test]
+fn what_cannot_change_is_taken_over_and_missed_where_it_has_to_fail() {
+    let proof = settled("faultless-1.3");
+    assert_eq!(lists(&proof), ["uncaught", "missed", "idle"]);
+    assert_eq!(proof.uncaught, ["old"]);
+    let [missed] = proof.missed.as_slice() else {
+        panic!("{:?}", proof.missed);
+    };
+    assert_eq!(
+        (missed.case.as_str(), missed.verdict),
+        ("path.old", Some(PASS))
+    );
+    assert!(missed.why.starts_with("not run: "), "{}", missed.why);
+    assert_eq!(proof.faults[0].failed, []);
+    // What fails without the fault fails with it.
+    let proof = settled("new");
+    assert_eq!(proof.faults[0].failed, proof.faults[1].failed);
+    assert_eq!(proof.faults[0].errors, proof.faults[1].errors);
 }

@@ -1,0 +1,217 @@
+//! One list for each kind of rules: from it come the fields that faults replace, and the methods that call them.
+
+/// Defines rules: a struct whose fields faults replace, and the methods of
+/// [`Hooks`](super::Hooks) by which the service asks them. There is no other way to ask, so that no hook is left out
+/// of a probe.
+///
+/// Each line begins with how its hook is probed:
+/// * `ask`: a function that answers a value and does nothing else; versions are asked with the same arguments, by
+///   value only with what can be [duplicated](super::Duplicate).
+/// * `edit`: a function that changes the argument between the semicolons and nothing else; versions get a copy.
+/// * `own`: as `ask`, with the rules themselves as the first argument, of which it asks no others than those named.
+/// * `nested`: a function that is asked by an `own` one alone.
+/// * `write`: a function whose first argument is the namespace; versions write on trial, and what they would have
+///   written is compared as well.
+/// * `remember`: a function whose first argument is the memory of earlier requests; versions have one of their own. Who
+///   keeps something by connection or token is counted as by `count`.
+/// * `count`: a function that keeps state, writes or cannot be compared; whoever calls it counts for all versions.
+/// * `value`: no function; whoever reads it counts for all that have another one.
+/// * `part`: rules with hooks of their own, or what is asked in a way of its own.
+macro_rules! hooks {
+    (
+        $(#[$about:meta])*
+        struct $name:ident {
+            $( $(#[$doc:meta])* $kind:ident $field:ident $args:tt $(-> $ret:ty)? $(, asking $nested:tt)?; )*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone)]
+        pub(in crate::reference) struct $name {
+            $(
+                $(#[$doc])*
+                pub(in crate::reference) $field: $crate::reference::probe::hooks!(@type $name $kind $args $(-> $ret)?),
+            )*
+        }
+
+        #[cfg(test)]
+        impl $name {
+            /// Each decision, in their order.
+            pub(in crate::reference) const HOOKS: &[$crate::reference::probe::Hook<Self>] = &[
+                $( $crate::reference::probe::Hook {
+                    name: stringify!($field),
+                    kind: stringify!($kind),
+                    differs: |one: &$name, other: &$name| {
+                        $crate::reference::probe::hooks!(@differs $kind one other $field)
+                    },
+                } ),*
+            ];
+        }
+
+        impl<W> $crate::reference::probe::Hooks<'_, W, $name> {
+            $(
+                $crate::reference::probe::hooks!(
+                    @method $name $kind $field $args $(-> $ret)? $(, asking $nested)?; $(#[$doc])*
+                );
+            )*
+        }
+    };
+
+    (@type $name:ident ask $args:tt -> $ret:ty) => {
+        $crate::reference::probe::hooks!(@function $args -> $ret)
+    };
+    (@type $name:ident nested $args:tt -> $ret:ty) => {
+        $crate::reference::probe::hooks!(@function $args -> $ret)
+    };
+    (@type $name:ident count $args:tt $(-> $ret:ty)?) => {
+        $crate::reference::probe::hooks!(@function $args $(-> $ret)?)
+    };
+    (@type $name:ident own ( $($arg:ident : $type:ty),* ) -> $ret:ty) => {
+        fn(&$name, $($type),*) -> $ret
+    };
+    (@type $name:ident edit (
+        $($before:ident : $bt:ty),* ; $edited:ident : $type:ty ; $($after:ident : $at:ty),*
+    )) => {
+        fn($($bt,)* &mut $type, $($at),*)
+    };
+    (@type $name:ident write ( $space:ident ; $($arg:ident : $type:ty),* ) $(-> $ret:ty)?) => {
+        fn(&mut $crate::reference::namespace::Namespace, $($type),*) $(-> $ret)?
+    };
+    (@type $name:ident remember ( $memory:ident ; $($arg:ident : $type:ty),* ) -> $ret:ty) => {
+        fn(&mut $crate::reference::rules::Memory, $($type),*) -> $ret
+    };
+    (@type $name:ident value ($type:ty)) => { $type };
+    (@type $name:ident part ($type:ty)) => { $type };
+    (@function ( $($arg:ident : $type:ty),* ) $(-> $ret:ty)?) => {
+        fn($($type),*) $(-> $ret)?
+    };
+
+    (@differs value $one:ident $other:ident $field:ident) => { $one.$field != $other.$field };
+    // Its own hooks tell.
+    (@differs part $one:ident $other:ident $field:ident) => {{
+        let _ = (&$one.$field, &$other.$field);
+        false
+    }};
+    (@differs $function:ident $one:ident $other:ident $field:ident) => {
+        !std::ptr::fn_addr_eq($one.$field, $other.$field)
+    };
+
+    (@method $name:ident ask $field:ident ( $($arg:ident : $type:ty),* ) -> $ret:ty; $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub(in crate::reference) fn $field(self, $(mut $arg: $type),*) -> $ret {
+            let differs = |one: &$name, other: &$name| {
+                $crate::reference::probe::hooks!(@differs ask one other $field)
+            };
+            if let Some(beside) = self.beside(stringify!($field), differs) {
+                beside.compare(|rules| {
+                    (rules.$field)($($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*)
+                });
+            }
+            (self.right().$field)($($arg),*)
+        }
+    };
+    (@method $name:ident own $field:ident ( $($arg:ident : $type:ty),* ) -> $ret:ty,
+        asking [$($nested:ident),*]; $(#[$doc:meta])*
+    ) => {
+        $(#[$doc])*
+        pub(in crate::reference) fn $field(self, $(mut $arg: $type),*) -> $ret {
+            let differs = |one: &$name, other: &$name| {
+                $crate::reference::probe::hooks!(@differs own one other $field)
+                $( || $crate::reference::probe::hooks!(@differs nested one other $nested) )*
+            };
+            if let Some(beside) = self.beside(stringify!($field), differs) {
+                beside.compare(|rules| {
+                    (rules.$field)(rules, $($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*)
+                });
+            }
+            (self.right().$field)(self.right(), $($arg),*)
+        }
+    };
+    (@method $name:ident edit $field:ident (
+        $($before:ident : $bt:ty),* ; $edited:ident : $type:ty ; $($after:ident : $at:ty),*
+    ); $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub(in crate::reference) fn $field(self, $($before: $bt,)* $edited: &mut $type, $($after: $at),*) {
+            let differs = |one: &$name, other: &$name| {
+                $crate::reference::probe::hooks!(@differs edit one other $field)
+            };
+            if let Some(beside) = self.beside(stringify!($field), differs) {
+                beside.compare(|rules| {
+                    let mut copy = $edited.clone();
+                    (rules.$field)($($before,)* &mut copy, $($after),*);
+                    copy
+                });
+            }
+            (self.right().$field)($($before,)* $edited, $($after),*);
+        }
+    };
+    (@method $name:ident write $field:ident ( $space:ident ; $($arg:ident : $type:ty),* ) $(-> $ret:ty)?;
+        $(#[$doc:meta])*
+    ) => {
+        $(#[$doc])*
+        pub(in crate::reference) fn $field(
+            self,
+            $space: &mut $crate::reference::namespace::Namespace,
+            $($arg: $type),*
+        ) $(-> $ret)? {
+            let differs = |one: &$name, other: &$name| {
+                $crate::reference::probe::hooks!(@differs write one other $field)
+            };
+            if let Some(beside) = self.beside(stringify!($field), differs) {
+                beside.compare(|rules| $space.tried(|space| (rules.$field)(space, $($arg),*)));
+            }
+            (self.right().$field)($space, $($arg),*)
+        }
+    };
+    (@method $name:ident remember $field:ident ( $memory:ident ; $($arg:ident : $type:ty),* ) -> $ret:ty;
+        $(#[$doc:meta])*
+    ) => {
+        $(#[$doc])*
+        pub(in crate::reference) fn $field(
+            self,
+            $memory: &mut $crate::reference::rules::Memory,
+            $(mut $arg: $type),*
+        ) -> $ret {
+            let differs = |one: &$name, other: &$name| {
+                $crate::reference::probe::hooks!(@differs remember one other $field)
+            };
+            for (fault, rules) in self.others(stringify!($field), differs) {
+                let memory = $memory.beside.entry(fault).or_default();
+                let answer = (rules.$field)(memory, $($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*);
+                // The right ones keep nothing that another request could be answered by.
+                let memory_of_right = &mut $crate::reference::rules::Memory::default();
+                let mut right = (self.right().$field)(
+                    memory_of_right,
+                    $($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*
+                );
+                if memory.by_chance() || !$crate::reference::probe::Compare::same(&mut right, answer) {
+                    self.otherwise(fault);
+                }
+            }
+            (self.right().$field)($memory, $($arg),*)
+        }
+    };
+    (@method $name:ident count $field:ident ( $($arg:ident : $type:ty),* ) $(-> $ret:ty)?; $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub(in crate::reference) fn $field(self, $($arg: $type),*) $(-> $ret)? {
+            let differs = |one: &$name, other: &$name| {
+                $crate::reference::probe::hooks!(@differs count one other $field)
+            };
+            self.called(stringify!($field), differs);
+            (self.right().$field)($($arg),*)
+        }
+    };
+    (@method $name:ident value $field:ident ($type:ty); $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub(in crate::reference) fn $field(self) -> $type {
+            let differs = |one: &$name, other: &$name| {
+                $crate::reference::probe::hooks!(@differs value one other $field)
+            };
+            self.called(stringify!($field), differs);
+            self.right().$field
+        }
+    };
+    (@method $name:ident nested $($rest:tt)*) => {};
+    (@method $name:ident part $($rest:tt)*) => {};
+}
+
+pub(in crate::reference) use hooks;
