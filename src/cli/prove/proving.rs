@@ -1,0 +1,313 @@
+//! The runs of a proof.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Catalogue;
+use crate::model::{Action, Case, CasePlan, Exchanges, Inventory, Plan, Profile, RunRecord};
+use crate::redact::Redactor;
+use crate::reference::{Fault, Sensitivity, fault};
+use crate::report::matrix::{Effort, Settled, Trial};
+use crate::report::record::{self, Recorder};
+use crate::run::event::Event;
+
+use super::super::args::ProveArgs;
+use super::super::output::{self, Failed};
+use super::super::progress::Progress;
+use super::super::run;
+use super::super::stage::{Cast, PARTNER, Role, Stage};
+use super::super::stop::Stop;
+use super::affected::{Affected, Due};
+use super::{faultless, trials, unseen, whole};
+
+/// For everything; far beyond what it takes.
+const DEADLINE: Duration = Duration::from_secs(3600);
+
+/// How long the storage elements of faults may be silent in a transfer, unless they are to be for long:
+/// they are on this machine.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How many cases at the same time, at least, where faults are asked beside: nobody else is on trial then.
+const PROBED_JOBS: usize = 16;
+
+/// What a proof needs.
+pub(super) struct Proving<'a> {
+    pub arguments: &'a ProveArgs,
+    pub redactor: &'a Redactor,
+    pub catalogue: &'a Catalogue,
+    /// The cases that take long.
+    pub slow: Vec<&'a str>,
+    pub stop: Stop,
+}
+
+/// What it is made from.
+pub(super) struct Proven {
+    /// Whose first endpoint and issuer have all cases.
+    pub plan: Arc<Plan>,
+    pub record: RunRecord,
+    pub trials: Vec<Trial>,
+    pub effort: Effort,
+}
+
+impl Proving<'_> {
+    /// Every case at every fault; `None` if somebody stops it.
+    pub async fn everything(&self, faults: &[&'static Fault]) -> Result<Option<Proven>, Failed> {
+        let stage = Stage::start(self.cast(faults, &Profile::ALL)).await?;
+        let mut plan = self.plan(&stage)?;
+        hurry(&mut plan);
+        let ran = sent(&plan);
+        let plan = Arc::new(plan);
+        let record = self.run(&stage, Arc::clone(&plan)).await?;
+        Ok(record.map(|record| Proven {
+            plan,
+            trials: trials(faults, &record, &[]),
+            record,
+            effort: Effort {
+                run: ran,
+                verdicts: ran,
+            },
+        }))
+    }
+
+    /// What faults can change, once the faultless were asked what that is; `None` if somebody stops it.
+    pub async fn what_can_change(
+        &self,
+        faults: &[&'static Fault],
+    ) -> Result<Option<Proven>, Failed> {
+        let newest = Profile::default();
+        let sensitivity = faults.iter().copied().filter(|fault| !whole(fault));
+        let sensitivity = Arc::new(Sensitivity::new(sensitivity.collect()));
+        let probed = || {
+            vec![Role {
+                profile: Some(newest),
+                probe: Some(Arc::clone(&sensitivity)),
+                ..Role::new(faultless(newest))
+            }]
+        };
+        let stage = Stage::start(Cast {
+            storages: probed(),
+            issuers: probed(),
+        });
+        let stage = stage.await?;
+        let whole_plan = self.plan(&stage)?;
+        let mut plan = whole_plan.clone();
+        for planned in &mut plan.endpoints {
+            let endpoint = Arc::make_mut(&mut planned.endpoint);
+            endpoint.limits.jobs = endpoint.limits.jobs.max(PROBED_JOBS);
+        }
+        retain(&mut plan, |_, case| !case.slow);
+        let run = plan.run.clone();
+        let first = sent(&plan);
+        let Some(first_record) = self.run(&stage, Arc::new(plan)).await? else {
+            return Ok(None);
+        };
+        drop(stage);
+        let planned = whole_plan.rows().flat_map(|row| row.cases);
+        let planned: Vec<_> = planned.collect();
+        let ids = planned.iter().map(|planned| planned.case.id.clone());
+        let affected = Affected::of(sensitivity.found(), run.as_str(), &ids.collect());
+        let due = |fault: &Fault, due: Due| {
+            let cases = planned.iter().copied();
+            let of_that = cases.filter(|planned| affected.due(fault, &planned.case) == due);
+            of_that.collect::<Vec<_>>()
+        };
+        let mut spared = 0;
+        let settled = faults.iter().map(|fault| {
+            let settled = due(fault, Due::Settled);
+            spared += settled.iter().filter(|planned| runs(planned)).count();
+            let cases = settled.iter().map(|planned| planned.case.id.clone());
+            Settled {
+                like: faultless(newest),
+                cases: cases.collect(),
+            }
+        });
+        let settled: Vec<_> = settled.collect();
+        let open = faults.iter().copied();
+        let open: Vec<_> = open
+            .filter(|fault| !due(fault, Due::Run).is_empty())
+            .collect();
+        let stage = Stage::start(self.cast(&open, &Profile::ALL)).await?;
+        let mut plan = self.plan(&stage)?;
+        let newest = faultless(newest);
+        retain(&mut plan, |name, case| match fault(name) {
+            Some(fault) => affected.due(fault, case) == Due::Run,
+            None => case.slow || name != newest,
+        });
+        let second = sent(&plan);
+        let Some(record) = self.run(&stage, Arc::new(plan)).await? else {
+            return Ok(None);
+        };
+        let record = joined(first_record, record);
+        Ok(Some(Proven {
+            plan: Arc::new(whole_plan),
+            trials: trials(faults, &record, &settled),
+            record,
+            effort: Effort {
+                run: first + second,
+                verdicts: first + second + spared,
+            },
+        }))
+    }
+
+    /// All cases at all who are on that stage.
+    fn plan(&self, stage: &Stage) -> Result<Plan, Failed> {
+        let mut selection = run::selection(&stage.judged(), &self.arguments.cases)?;
+        // A missed recommendation has to be seen as well, and is a mere warning otherwise.
+        selection.strict = true;
+        selection.intrusive = true;
+        selection.slow = true;
+        selection.side = true;
+        selection.on_trial = stage.issuers_on_trial();
+        let inventory = self.inventory(stage)?;
+        run::plan(&inventory, self.catalogue, &selection)
+    }
+
+    fn inventory(&self, stage: &Stage) -> Result<Inventory, Failed> {
+        let mut inventory = stage.inventory()?;
+        for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
+            // All others share the partner.
+            if endpoint.name != PARTNER {
+                endpoint.limits.jobs = self.arguments.jobs.into();
+            }
+            let hurried = |fault: &Fault| !fault.cases.iter().any(|case| self.slow.contains(case));
+            if fault(&endpoint.name).is_some_and(hurried) {
+                endpoint.limits.transfer = SILENCE;
+            }
+        }
+        Ok(inventory)
+    }
+
+    /// Carries a plan out; `None` if somebody stops it.
+    async fn run(&self, stage: &Stage, plan: Arc<Plan>) -> Result<Option<RunRecord>, Failed> {
+        let mut progress = Progress::stderr(output::style_of_stderr());
+        let mut recorder = Recorder::default();
+        let work = run::Work {
+            plan,
+            inventory: &self.inventory(stage)?,
+            folder: None,
+            listener: stage.listener()?,
+            side: Some(stage.side()),
+            deadline: DEADLINE,
+            redactor: self.redactor,
+        };
+        let keep = self.arguments.report_dir.is_some();
+        work.carry_out(&self.stop, |event| {
+            watch(&mut progress, &event);
+            recorder.take(if keep {
+                event
+            } else {
+                without_exchanges(event)
+            });
+        })
+        .await?;
+        let record = recorder.finish().ok_or_else(run::no_record)?;
+        Ok((!record.run.interrupted).then_some(record))
+    }
+
+    /// Everybody has a storage element or an issuer of their own. Those that are waited for come first.
+    fn cast(&self, faults: &[&'static Fault], versions: &[Profile]) -> Cast {
+        let slow = |fault: &Fault| self.slow.iter().any(|case| fault.cases.contains(case));
+        let waited_for = |fault: &&Fault| whole(fault) || slow(fault);
+        let roles = |faults: Vec<&'static Fault>| {
+            let (first, rest): (Vec<_>, Vec<_>) = faults.into_iter().partition(waited_for);
+            let faultless = versions.iter().map(|version| Role {
+                profile: Some(*version),
+                ..Role::new(faultless(*version))
+            });
+            let faulty = |faults: Vec<&'static Fault>| {
+                faults.into_iter().map(|fault| Role {
+                    faults: vec![fault],
+                    ..Role::new(fault.name)
+                })
+            };
+            faulty(first).chain(faultless).chain(faulty(rest)).collect()
+        };
+        let (issuers, storages) = faults.iter().partition(|fault| fault.of_issuer());
+        Cast {
+            storages: roles(storages),
+            issuers: roles(issuers),
+        }
+    }
+}
+
+/// For how many cases of a plan something is sent.
+fn sent(plan: &Plan) -> usize {
+    let cases = plan.rows().flat_map(|row| row.cases);
+    cases.filter(|planned| runs(planned)).count()
+}
+
+fn runs(planned: &CasePlan) -> bool {
+    matches!(planned.action, Action::Run(_))
+}
+
+/// The cases of everybody in a plan, with the name.
+fn each(plan: &mut Plan) -> impl Iterator<Item = (&str, &mut Vec<CasePlan>)> {
+    let storages = plan.endpoints.iter_mut();
+    let storages = storages.map(|planned| (planned.endpoint.name.as_str(), &mut planned.cases));
+    let issuers = plan.issuers.iter_mut();
+    storages.chain(issuers.map(|planned| (planned.issuer.name.as_str(), &mut planned.cases)))
+}
+
+/// Leaves only those cases in a plan.
+fn retain(plan: &mut Plan, keep: impl Fn(&str, &Case) -> bool) {
+    for (name, cases) in each(plan) {
+        cases.retain(|planned| keep(name, &planned.case));
+    }
+}
+
+/// Both parts of a proof in one record: a faultless one may have cases in each.
+fn joined(first: RunRecord, mut second: RunRecord) -> RunRecord {
+    for one in first.endpoints {
+        match second
+            .endpoints
+            .iter_mut()
+            .find(|other| other.name == one.name)
+        {
+            Some(other) => other.duration_ms = other.duration_ms.saturating_add(one.duration_ms),
+            None => second.endpoints.push(one),
+        }
+    }
+    second.results.extend(first.results);
+    second.run.duration_ms = second.run.duration_ms.saturating_add(first.run.duration_ms);
+    second.run.started = first.run.started;
+    second.statistics = record::statistics(&second.endpoints, &second.results);
+    second
+}
+
+/// Lets cases run only where they can see something, and slow ones only where they have to fail, and on the
+/// faultless.
+fn hurry(plan: &mut Plan) {
+    for (name, cases) in each(plan) {
+        let Some(fault) = fault(name) else {
+            continue;
+        };
+        for planned in cases {
+            if let Some(reason) = unseen(fault, &planned.case) {
+                planned.action = Action::Skip(reason.into());
+            }
+        }
+    }
+}
+
+/// One line for the whole: a line for each storage element would fill the screen.
+fn watch(progress: &mut Progress, event: &Event) {
+    match event {
+        Event::RunStarted(_)
+        | Event::CaseFinished(_)
+        | Event::RunInterrupted
+        | Event::RunFinished { .. } => progress.take(event),
+        Event::EndpointReached { .. }
+        | Event::EndpointUnreachable { .. }
+        | Event::CaseStarted { .. }
+        | Event::EndpointFinished { .. }
+        | Event::TokensAsked(_) => {}
+    }
+}
+
+/// Exchanges are most of a record, and the matrix needs none.
+fn without_exchanges(mut event: Event) -> Event {
+    if let Event::CaseFinished(result) = &mut event {
+        result.exchanges = Exchanges::default();
+    }
+    event
+}
