@@ -23,6 +23,10 @@ pub const SECOND: &str = "/wlcg2";
 /// The path below the area that members of `/wlcg` may only read.
 pub const PROTECTED: &str = "/protected";
 
+/// Lines for an endpoint whose server shares a busy machine with everything else: few requests at a time, so that each is
+/// served, and all the time that it takes. Other limits stay, for the server leaves some requests unanswered.
+pub const PATIENT: &str = "    limits: {jobs: 8, case: 10m, endpoint: 1h}\n";
+
 const ANY_AUDIENCE: &str = "https://wlcg.cern.ch/jwt/v1/any";
 /// The user that Debian's package makes for the daemon, which refuses to be root.
 const USER: &str = "xrootd";

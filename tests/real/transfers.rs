@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::lab::{Ended, Lab, expect_no_secret, outcomes};
-use crate::common::xrootd::{Xrootd, XrootdOptions};
+use crate::common::xrootd::{PATIENT, Xrootd, XrootdOptions};
 use secrecy::ExposeSecret;
 
 fn start(lab: &Lab) -> Xrootd {
@@ -26,7 +26,7 @@ fn pair(lab: &Lab) -> [Xrootd; 2] {
 
 /// Two endpoints, and the certificate of our own other side.
 fn endpoints(lab: &Lab, [one, other]: [&str; 2]) {
-    lab.endpoints(&[("se-one", one), ("se-two", other)], "");
+    lab.endpoints(&[("se-one", one), ("se-two", other)], PATIENT);
     let own = lab.authority.certificate_for(&["localhost"]);
     let own = own.expect("a certificate");
     lab.write("own.pem", &own.certificate_pem);

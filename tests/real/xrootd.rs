@@ -2,7 +2,7 @@
 
 use crate::common::lab::{Ended, Lab, outcomes, verdicts};
 use crate::common::waiting::wait_until;
-use crate::common::xrootd::{Xrootd, XrootdOptions};
+use crate::common::xrootd::{PATIENT, Xrootd, XrootdOptions};
 use secrecy::ExposeSecret;
 
 fn start(lab: &Lab) -> Xrootd {
@@ -14,7 +14,7 @@ fn start(lab: &Lab) -> Xrootd {
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
     });
-    lab.endpoints(&[("se-xrootd", &server.url())], "");
+    lab.endpoints(&[("se-xrootd", &server.url())], PATIENT);
     server
 }
 
