@@ -1,9 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretSlice};
+use sha2::{Digest, Sha256};
 
 use super::REDACTED;
 use super::steps::counted;
@@ -21,6 +22,15 @@ pub(super) struct Known {
     by_head: HashMap<[u8; HEAD], Vec<Form>>,
     /// Whether some form starts with these two bytes: spares nearly every look into the map.
     starts: Starts,
+    /// Digests of what was taken in: tokens of one issuer begin alike, and comparing each with all takes long.
+    taken: HashSet<[u8; 32]>,
+}
+
+/// What was taken in.
+#[derive(Clone, Copy)]
+enum Taken {
+    Secret,
+    Form,
 }
 
 /// One spelling of a secret.
@@ -34,7 +44,7 @@ impl Known {
     /// Takes a secret in.
     pub(super) fn add(&mut self, secret: &str) {
         let secret = secret.trim();
-        if REDACTED.contains(secret) {
+        if REDACTED.contains(secret) || !self.is_new(Taken::Secret, secret.as_bytes()) {
             return;
         }
         // A key in PEM: text is searched line by line in logs, and the armour is no secret.
@@ -106,14 +116,21 @@ impl Known {
         let Some(head) = bytes.first_chunk::<HEAD>() else {
             return;
         };
-        let forms = self.by_head.entry(*head).or_default();
-        if forms.iter().all(|form| form.bytes.expose_secret() != bytes) {
-            forms.push(Form {
+        if self.is_new(Taken::Form, bytes) {
+            self.by_head.entry(*head).or_default().push(Form {
                 bytes: SecretSlice::from(bytes.to_vec()),
                 base64,
             });
             self.starts.insert(*head);
         }
+    }
+
+    /// Whether it is the first time, from now on not any more.
+    fn is_new(&mut self, what: Taken, bytes: &[u8]) -> bool {
+        let mut digest = Sha256::new();
+        digest.update([what as u8]);
+        digest.update(bytes);
+        self.taken.insert(digest.finalize().into())
     }
 }
 

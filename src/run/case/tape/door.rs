@@ -2,7 +2,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::check::{self, TapeApi};
-use crate::http::Outgoing;
+use crate::http::{Caller, Outgoing};
 use crate::model::{Method, Purpose, TapeOperation};
 use crate::token::{Fit, Token};
 
@@ -72,7 +72,11 @@ impl Running<'_> {
                 token,
                 deadline: self.site.deadline,
             };
-            let caller = self.caller();
+            // It is asked once and for all cases, not for the one that happens to come first.
+            let caller = Caller {
+                case: "discovery",
+                ..self.caller()
+            };
             let sent = self.site.client.send(Purpose::Arrange, caller, outgoing);
             let sent = sent.await;
             log.push(sent.exchange);
