@@ -134,7 +134,7 @@ fn drawn(seed: u64) -> Vec<String> {
         .as_array()
         .expect("a list")
         .iter()
-        .filter_map(|fault| fault["name"].as_str())
+        .filter_map(|fault| fault["fault"].as_str())
         .collect();
     assert!(names.len() > 700, "{}", names.len());
     let mut state = seed;
