@@ -110,26 +110,26 @@ impl Stage {
             faults: faults.to_vec(),
             ..StorageOptions::default()
         };
-        let mut storages = Vec::new();
-        for role in cast.storages {
+        let storages = cast.storages.into_iter().map(|role| {
+            let authority = Arc::clone(&authority);
             let options = StorageOptions {
                 probe: role.probe.clone(),
                 ..options(&role.faults)
             };
-            let storage = Storage::start(&authority, options).await?;
-            storages.push((role, storage));
-        }
-        let mut issuers = Vec::new();
-        for role in cast.issuers {
+            async move { Ok((role, Storage::start(&authority, options).await?)) }
+        });
+        let storages = all(storages).await?;
+        let issuers = cast.issuers.into_iter().map(|role| {
+            let authority = Arc::clone(&authority);
             let options = IssuerOptions {
                 path: "/trial".into(),
                 faults: role.faults.clone(),
                 probe: role.probe.clone(),
                 ..IssuerOptions::default()
             };
-            let issuer = Issuer::start(&authority, options).await?;
-            issuers.push((role, issuer));
-        }
+            async move { Ok((role, Issuer::start(&authority, options).await?)) }
+        });
+        let issuers = all(issuers).await?;
         let partner = Storage::start(&authority, options(&[])).await?;
         Ok(Self {
             authority,
@@ -311,6 +311,19 @@ impl Stage {
         write::write_secret(&path, &token).map_err(|error| failed(&error))?;
         Ok(path)
     }
+}
+
+/// What comes of everything, side by side: a certificate for each of hundreds takes its time.
+async fn all<T: Send + 'static>(
+    starting: impl Iterator<Item = impl Future<Output = Result<T, ReferenceError>> + Send + 'static>,
+) -> Result<Vec<T>, ReferenceError> {
+    let starting: Vec<_> = starting.map(tokio::spawn).collect();
+    let mut started = Vec::with_capacity(starting.len());
+    for task in starting {
+        let ended = task.await;
+        started.push(ended.map_err(|error| ReferenceError::Option(error.to_string()))??);
+    }
+    Ok(started)
 }
 
 /// Whether the test user is a member.

@@ -109,7 +109,10 @@ pub fn plan(
                     },
                 }
             };
-            let planned = cases.iter().flat_map(|case| match &with_each {
+            let chosen = selection.chosen.get(&endpoint.name);
+            let is_chosen = |case: &&&Arc<Case>| chosen.is_none_or(|ids| ids.contains(&case.id));
+            let cases = cases.iter().filter(is_chosen);
+            let planned = cases.flat_map(|case| match &with_each {
                 Some((pairs, _)) => pairs
                     .iter()
                     .filter(|(one, _)| *one == endpoint.listed_name())

@@ -1,11 +1,11 @@
 use core::net::IpAddr;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
 
-use crate::model::{Case, Downtime, Endpoint, ISSUER, Inventory, Issuer, Profile};
+use crate::model::{Case, CaseId, Downtime, Endpoint, ISSUER, Inventory, Issuer, Profile};
 
 use super::Part;
 
@@ -41,6 +41,8 @@ pub struct Selection {
     pub addresses: HashMap<String, Vec<IpAddr>>,
     /// Only one of several parts of all that.
     pub shard: Option<Part>,
+    /// The only cases at an endpoint of that name; of one that has none here, nothing is left out.
+    pub chosen: HashMap<String, HashSet<CaseId>>,
 }
 
 /// Why nothing can be selected.

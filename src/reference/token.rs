@@ -206,16 +206,19 @@ pub(super) async fn verify(
         Ok(keys) => rules.keys(&jws, &keys),
         Err(Unavailable) => return Err(Refusal::KeysUnavailable),
     };
-    if rules.pools_keys() {
+    let mut signed = keys.iter().any(|key| rules.signed(&jws, key));
+    // Whose keys count matters where the issuer's own are not enough.
+    if !signed && rules.pools_keys() {
         for ring in trusted {
             let found = ring.keys(jws.key_id()).await;
             keys.extend(found.iter().flat_map(|found| rules.keys(&jws, found)));
         }
+        signed = keys.iter().any(|key| rules.signed(&jws, key));
     }
     if keys.is_empty() {
         return Err(bad("its key is not one of its issuer"));
     }
-    if !keys.iter().any(|key| rules.signed(&jws, key)) {
+    if !signed {
         return Err(bad("its signature is wrong"));
     }
     read(rules, &jws, ring.issuer(), unix_now())

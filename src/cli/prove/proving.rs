@@ -1,10 +1,14 @@
 //! The runs of a proof.
 
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Catalogue;
-use crate::model::{Action, Case, CasePlan, Exchanges, Inventory, Plan, Profile, RunRecord};
+use crate::model::{
+    Action, Case, CaseId, CasePlan, Exchanges, Interface, Inventory, Plan, Profile, RunRecord,
+};
 use crate::redact::Redactor;
 use crate::reference::{Fault, Sensitivity, fault};
 use crate::report::matrix::{Effort, Settled, Trial};
@@ -53,7 +57,7 @@ impl Proving<'_> {
     /// Every case at every fault; `None` if somebody stops it.
     pub async fn everything(&self, faults: &[&'static Fault]) -> Result<Option<Proven>, Failed> {
         let stage = Stage::start(self.cast(faults, &Profile::ALL)).await?;
-        let mut plan = self.plan(&stage)?;
+        let mut plan = self.plan(&stage, HashMap::new())?;
         hurry(&mut plan);
         let ran = sent(&plan);
         let plan = Arc::new(plan);
@@ -89,7 +93,7 @@ impl Proving<'_> {
             issuers: probed(),
         });
         let stage = stage.await?;
-        let whole_plan = self.plan(&stage)?;
+        let whole_plan = self.plan(&stage, HashMap::new())?;
         let mut plan = whole_plan.clone();
         for planned in &mut plan.endpoints {
             let endpoint = Arc::make_mut(&mut planned.endpoint);
@@ -122,16 +126,30 @@ impl Proving<'_> {
             }
         });
         let settled: Vec<_> = settled.collect();
-        let open = faults.iter().copied();
-        let open: Vec<_> = open
-            .filter(|fault| !due(fault, Due::Run).is_empty())
+        let mut open: Vec<_> = faults
+            .iter()
+            .map(|fault| (*fault, due(fault, Due::Run)))
+            .filter(|(_, cases)| !cases.is_empty())
             .collect();
+        // Those that are waited for first, then those that have most to do, or the run waits for them at its end.
+        open.sort_by_key(|(_, cases)| {
+            let waits = cases.iter().any(|planned| waits(&planned.case));
+            (!waits, Reverse(cases.len()))
+        });
+        let ids = |cases: &[&CasePlan]| cases.iter().map(|case| case.case.id.clone()).collect();
+        let chosen = open
+            .iter()
+            .map(|(fault, cases)| (fault.name.to_owned(), ids(cases)));
+        let mut chosen: HashMap<String, HashSet<CaseId>> = chosen.collect();
+        let slow = planned.iter().filter(|planned| planned.case.slow);
+        chosen.insert(faultless(newest), ids(&slow.copied().collect::<Vec<_>>()));
+        let open: Vec<_> = open.into_iter().map(|(fault, _)| fault).collect();
         let stage = Stage::start(self.cast(&open, &Profile::ALL)).await?;
-        let mut plan = self.plan(&stage)?;
-        let newest = faultless(newest);
-        retain(&mut plan, |name, case| match fault(name) {
-            Some(fault) => affected.due(fault, case) == Due::Run,
-            None => case.slow || name != newest,
+        let mut plan = self.plan(&stage, chosen.clone())?;
+        retain(&mut plan, |name, case| {
+            chosen
+                .get(name)
+                .is_none_or(|cases| cases.contains(&case.id))
         });
         let second = sent(&plan);
         let Some(record) = self.run(&stage, Arc::new(plan)).await? else {
@@ -149,8 +167,12 @@ impl Proving<'_> {
         }))
     }
 
-    /// All cases at all who are on that stage.
-    fn plan(&self, stage: &Stage) -> Result<Plan, Failed> {
+    /// All cases at all who are on that stage; at storage elements that are named, only those.
+    fn plan(
+        &self,
+        stage: &Stage,
+        chosen: HashMap<String, HashSet<CaseId>>,
+    ) -> Result<Plan, Failed> {
         let mut selection = run::selection(&stage.judged(), &self.arguments.cases)?;
         // A missed recommendation has to be seen as well, and is a mere warning otherwise.
         selection.strict = true;
@@ -158,6 +180,7 @@ impl Proving<'_> {
         selection.slow = true;
         selection.side = true;
         selection.on_trial = stage.issuers_on_trial();
+        selection.chosen = chosen;
         let inventory = self.inventory(stage)?;
         run::plan(&inventory, self.catalogue, &selection)
     }
@@ -228,6 +251,12 @@ impl Proving<'_> {
             issuers: roles(issuers),
         }
     }
+}
+
+/// Whether a case lets time pass, or asks for something that takes its time.
+fn waits(case: &Case) -> bool {
+    let mut steps = case.steps.iter();
+    case.slow || steps.any(|step| step.wait > 0 || matches!(step.interface, Interface::Tape(_)))
 }
 
 /// For how many cases of a plan something is sent.
