@@ -107,7 +107,20 @@ const WIDE: &[&str] = &[
     "writing-forbidden",
 ];
 
+/// Faults that keep something from call to call beside what their hooks are given: what they answer depends on who
+/// else has asked, and to ask them is not without effect.
+const KEEPING: &[&str] = &[
+    "issuer-token-id-counts",
+    "issuer-token-id-returns",
+    "signature-remembered",
+];
+
 impl Fault {
+    /// Whether its hooks keep something from call to call beside what they are given.
+    pub(super) fn keeps(&self) -> bool {
+        KEEPING.contains(&self.name)
+    }
+
     /// Whether cases that judge something else fail because of it as well.
     pub fn wide(&self) -> bool {
         WIDE.contains(&self.name)
@@ -252,9 +265,27 @@ mod tests {
     }
 
     #[test]
-    fn wide_faults_exist() {
-        let missing: Vec<_> = WIDE.iter().filter(|name| fault(name).is_none()).collect();
+    fn faults_with_something_special_exist() {
+        let named = WIDE.iter().chain(KEEPING);
+        let missing: Vec<_> = named.filter(|name| fault(name).is_none()).collect();
         assert_eq!(missing, Vec::<&&str>::new());
+    }
+
+    /// Whoever adds another one has to add its fault to those that keep something.
+    #[test]
+    fn nothing_else_is_kept() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/reference/faults");
+        let mut kept = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let names = text.lines().filter_map(|line| {
+                let (name, _) = line.trim().strip_prefix("static ")?.split_once(':')?;
+                Some(name.to_owned())
+            });
+            kept.extend(names);
+        }
+        kept.sort();
+        assert_eq!(kept, ["ALL", "KNOWN", "TOKENS"]);
     }
 
     #[test]

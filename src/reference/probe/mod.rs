@@ -265,13 +265,17 @@ pub(super) struct Beside<'a, W, R> {
 }
 
 impl<W, R> Beside<'_, W, R> {
-    /// Takes down for which versions of the rules the answer is another one than that of the right ones.
+    /// Takes down for which versions of the rules the answer is another one than that of the right ones. Those that
+    /// keep something are not asked, and counted.
     pub(super) fn compare<T: Compare>(&self, mut answer: impl FnMut(&R) -> T) {
         let mut right = answer(self.hooks.right());
         for (fault, rules) in &self.probe.versions {
-            if self.open.binary_search(fault).is_ok()
-                && !right.same(answer((self.hooks.part.of)(rules)))
-            {
+            if self.open.binary_search(fault).is_err() {
+                continue;
+            }
+            let keeps = self.probe.sensitivity.faults.get(*fault);
+            let keeps = keeps.is_none_or(|fault| fault.keeps());
+            if keeps || !right.same(answer((self.hooks.part.of)(rules))) {
                 self.probe.sensitivity.note(&self.caller, *fault);
             }
         }
