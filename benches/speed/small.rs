@@ -16,7 +16,7 @@ use crate::table::{Page, each, milliseconds, seconds};
 const STARTS: usize = 20;
 
 /// What a proof may take on two cores.
-const PROOF: Duration = Duration::from_secs(120);
+const PROOF: Duration = Duration::from_secs(90);
 
 pub fn prove(page: &mut Page, quick: bool) {
     let folder = tempfile::tempdir().expect("a temporary folder");
