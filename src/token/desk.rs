@@ -298,13 +298,16 @@ impl Desk {
         Arc::clone(slot)
     }
 
-    async fn obtain(
+    /// The token, and when it is to be asked for anew.
+    pub async fn obtain(
         &self,
         request: &TokenRequest,
         signer: Option<&Self>,
         redactor: &Redactor,
         age: Age,
     ) -> Result<(Token, Option<Timestamp>), TokenError> {
+        // The end of a token that was altered may not be readable in it; it is no better than what it was made of.
+        let mut origin = None;
         let (secret, how) = match request.means() {
             Means::Honest => self.honest(request).await?,
             Means::Key | Means::EcKey | Means::RsaKey => {
@@ -312,6 +315,7 @@ impl Desk {
                     .mint
                     .as_ref()
                     .ok_or_else(|| self.refused(request, NO_KEY.into(), GIVE_KEY))?;
+                origin = mint.expiry(Timestamp::now());
                 (mint.obtain(request).await?, mint.how(request))
             }
             Means::Tampering | Means::EcToken | Means::PublicKey => {
@@ -319,12 +323,16 @@ impl Desk {
                     .mint
                     .as_ref()
                     .and_then(|mint| mint.key(request.signature).ok());
-                self.tampered(request, key, redactor, age).await?
+                let good = self.honest_of(request, redactor, age).await?;
+                origin = expiry(&good);
+                self.tampered(request, &good, key)?
             }
             Means::SecondKey => {
                 let mint = signer.and_then(|signer| signer.mint.as_ref());
                 let key = mint.and_then(|mint| mint.key(Signature::Good).ok());
-                self.tampered(request, key, redactor, age).await?
+                let good = self.honest_of(request, redactor, age).await?;
+                origin = expiry(&good);
+                self.tampered(request, &good, key)?
             }
         };
         redactor.add(&secret);
@@ -340,8 +348,9 @@ impl Desk {
             hash: hash(&secret),
             how,
         };
-        // Of a short life, half: otherwise a new one would be asked for at each use.
-        let renew = claims.and_then(|claims| claims.expires()).map(|expires| {
+        let own = claims.and_then(|claims| claims.expires());
+        let renew = own.into_iter().chain(origin).min().map(|expires| {
+            // Of a short life, half: otherwise a new one would be asked for at each use.
             let left = expires.duration_since(Timestamp::now());
             let before = SignedDuration::from_secs(LIFE.into())
                 .min(left / 2)
@@ -351,17 +360,26 @@ impl Desk {
         Ok((Token::new(secret, shown), renew))
     }
 
-    /// A good token, taken apart and put together otherwise.
-    async fn tampered(
+    /// The good token of which that one is made.
+    async fn honest_of(
         &self,
         request: &TokenRequest,
-        key: Option<&SigningKey>,
         redactor: &Redactor,
         age: Age,
-    ) -> Result<(SecretString, String), TokenError> {
+    ) -> Result<Token, TokenError> {
         let honest = request.honest();
         let good = Box::pin(self.token(&honest, None, redactor, age)).await?;
         self.look_into(&good, &honest, Fit::AtLeast)?;
+        Ok(good)
+    }
+
+    /// A good token, taken apart and put together otherwise.
+    fn tampered(
+        &self,
+        request: &TokenRequest,
+        good: &Token,
+        key: Option<&SigningKey>,
+    ) -> Result<(SecretString, String), TokenError> {
         let made =
             Parts::of(good.secret.expose_secret()).and_then(|parts| forge(parts, request, key));
         match made {
@@ -472,6 +490,11 @@ fn may_ask(account: &Account, request: &TokenRequest) -> bool {
         .as_ref()
         .is_none_or(|known| request.groups.iter().all(|group| known.contains(group)));
     scopes && groups
+}
+
+/// When the token ends, as far as it says so.
+fn expiry(token: &Token) -> Option<Timestamp> {
+    claims(&token.secret).ok()?.expires()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,7 +1,7 @@
 //! Tokens of a test issuer whose keys we hold.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -13,8 +13,8 @@ use super::forge::{Parts, forge};
 use super::key::SigningKey;
 use super::{Source, TokenError};
 
-/// Seconds that a good token lives.
-const LIFETIME: i64 = 1200;
+/// How long a good token lives.
+const LIFETIME: SignedDuration = SignedDuration::from_secs(1200);
 
 /// The signing keys of a test issuer.
 pub(super) struct Mint {
@@ -51,6 +51,11 @@ impl Mint {
         })
     }
 
+    /// When a good token ends that is made now.
+    pub fn expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        now.checked_add(LIFETIME).ok()
+    }
+
     /// Header and claims of a good token, not yet signed.
     pub fn parts(&self, request: &TokenRequest, key: &SigningKey) -> Parts {
         let id = uuid::Uuid::new_v4().to_string();
@@ -77,7 +82,7 @@ impl Mint {
         set("aud", request.audience.to_json());
         set("iat", json!(now));
         set("nbf", json!(now));
-        set("exp", json!(now + LIFETIME));
+        set("exp", json!(now + LIFETIME.as_secs()));
         set("jti", json!(id));
         set("scope", json!(request.all_scopes().join(" ")));
         if !request.groups.is_empty() {

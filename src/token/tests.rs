@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::model::{
     ANY_AUDIENCE, Account, Alteration, Audience, ClientAuthentication, Inventory, Issuer,
-    OAuthClient, SecretRef, TestKey, TokenRequest, TokenSource, Trust,
+    OAuthClient, SecretRef, Signature, TestKey, TokenRequest, TokenSource, Trust,
 };
 use crate::redact::Redactor;
 use crate::reference::{self, Authority, IssuerOptions};
@@ -219,6 +219,35 @@ async fn a_given_token_is_what_it_is() {
             .contains("the token also holds storage.modify:/; its source gives what it has"),
         "{refused}"
     );
+}
+
+/// Or the storage would refuse it for its age, and the case would pass for nothing.
+#[tokio::test]
+async fn what_is_made_of_a_token_lives_no_longer() {
+    let bench = Bench::new().await;
+    let good = broker(bench.issuer())
+        .token(&request("storage.read:/"), Fit::Exact)
+        .await
+        .unwrap();
+    let end = claims(&good.secret).unwrap().expires().unwrap();
+    let mut unsigned = request("storage.read:/");
+    unsigned.signature = Signature::Missing;
+
+    let mut taken_apart = bench.issuer();
+    taken_apart.accounts = vec![given(good.secret)];
+    let mut minted = bench.issuer();
+    minted.test_keys = vec![bench.key()];
+    for issuer in [taken_apart, minted] {
+        let redactor = Redactor::default();
+        let desk = desk::Desk::new(&Arc::new(issuer), &redactor).unwrap();
+        let (made, renew) = desk
+            .obtain(&unsigned, None, &redactor, desk::Age::Kept)
+            .await
+            .unwrap();
+        assert!(claims(&made.secret).is_err(), "its end cannot be read");
+        let renew = renew.expect("it has an end all the same");
+        assert!(renew <= end, "{renew} is after {end}");
+    }
 }
 
 #[tokio::test]
