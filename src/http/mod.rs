@@ -34,12 +34,15 @@ pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 #[cfg(test)]
 mod tests;
 
-/// A client for single requests beside the storage elements: no redirects, nothing recorded.
+/// A client for single requests beside the storage elements: no redirects, nothing recorded, and a connection for each.
+/// On a kept one a request may meet the server's closing it; then nobody knows whether it was read, and a refresh token
+/// in it used up.
 pub(crate) fn plain_client(
     trust: &[Trust],
     connect: Duration,
 ) -> Result<reqwest::Client, TlsError> {
     builder(client_config(trust)?, connect)
+        .pool_max_idle_per_host(0)
         .build()
         .map_err(|error| TlsError::Client(explain(&error)))
 }

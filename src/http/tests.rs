@@ -9,6 +9,8 @@ use axum::http::{Response, StatusCode};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::model::{Endpoint, Existing, Limits, Method, Purpose, TokenRef, Traits};
@@ -60,15 +62,20 @@ async fn serve(authority: &Authority, answer: fn(&Request) -> Response<Body>) ->
     }
 }
 
-/// Serves `app` with a certificate of `authority` for localhost.
-pub(super) async fn start(authority: &Authority, app: Router) -> Running {
+/// A certificate of `authority` for localhost, to serve with.
+async fn tls(authority: &Authority) -> RustlsConfig {
     let certificate = authority.certificate().unwrap();
-    let config = RustlsConfig::from_pem(
+    RustlsConfig::from_pem(
         certificate.certificate_pem.into_bytes(),
         certificate.key_pem.expose_secret().as_bytes().to_vec(),
     )
     .await
-    .unwrap();
+    .unwrap()
+}
+
+/// Serves `app` over TLS.
+pub(super) async fn start(authority: &Authority, app: Router) -> Running {
+    let config = tls(authority).await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -345,6 +352,39 @@ async fn trust_comes_from_directories_and_nothing_else() {
         client_config(&missing),
         Err(TlsError::Read { .. })
     ));
+}
+
+/// As Node.js does with a request that reaches it when it is about to close the idle connection.
+#[tokio::test]
+async fn single_requests_meet_no_connection_that_is_being_closed() {
+    let authority = Authority::new().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://localhost:{}/",
+        listener.local_addr().unwrap().port()
+    );
+    let acceptor = TlsAcceptor::from(tls(&authority).await.get_inner());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                let mut head = [0; 1024];
+                stream.read(&mut head).await.unwrap();
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
+                stream.write_all(answer).await.unwrap();
+                // Whatever comes next is not answered.
+                let _ = stream.read(&mut head).await;
+            });
+        }
+    });
+    let trust = [Trust::Pem(authority.ca_pem().to_owned())];
+    let client = plain_client(&trust, HANGS).unwrap();
+    for _ in 0..3 {
+        let answer = client.get(&url).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "done");
+    }
 }
 
 #[tokio::test]
