@@ -133,6 +133,10 @@ impl Element {
         self.remembered().clone()
     }
 
+    pub(super) fn request_count(&self) -> usize {
+        self.remembered().len()
+    }
+
     fn remembered(&self) -> MutexGuard<'_, Vec<String>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }

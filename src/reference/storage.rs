@@ -150,6 +150,11 @@ impl Storage {
         self.element.requests()
     }
 
+    /// How many requests have come so far, where they are remembered.
+    pub fn request_count(&self) -> usize {
+        self.element.request_count()
+    }
+
     /// Every object in the store by its path, areas included, directories with a trailing slash.
     pub fn paths(&self) -> Vec<String> {
         self.element.paths()

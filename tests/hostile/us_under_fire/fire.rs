@@ -3,15 +3,14 @@
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use touchstone::reference::{Storage, StorageOptions};
 
 use crate::common::lab::{Lab, read_record};
-use crate::common::waiting::wait_telling;
+use crate::common::waiting::{wait_telling, wait_until};
 
 /// Cases that write, move, copy and transfer.
 pub const BUSY: [&str; 4] = [
@@ -85,7 +84,25 @@ impl Fire {
 
     /// How many requests the storage elements have seen.
     pub fn requests(&self) -> usize {
-        self.storages.iter().map(|one| one.requests().len()).sum()
+        self.storages.iter().map(Storage::request_count).sum()
+    }
+
+    /// Runs these cases to their end; how many requests that takes.
+    pub fn whole(&self, command: &mut Command) -> u64 {
+        let before = self.requests();
+        self.ended(command, "whole").expect(0, &[]);
+        u64::try_from(self.requests() - before).expect("it is small")
+    }
+
+    /// Begins a run, and waits until the storage elements have seen so many requests of it, or it has ended.
+    pub fn until_request(&self, number: u64, command: &mut Command, name: &str) -> Process {
+        let before = self.requests();
+        let mut process = Process::start(command, &self.lab.path(name));
+        let number = usize::try_from(number).expect("it is small");
+        wait_until("requests", || {
+            self.requests() >= before + number || state(&mut process.child).is_some()
+        });
+        process
     }
 
     /// Runs it to its end with its streams in files.
@@ -165,7 +182,7 @@ impl Process {
         wait_telling(
             || told(&self.streams),
             || {
-                let ended = self.child.try_wait().expect("its state");
+                let ended = state(&mut self.child);
                 assert!(
                     ended.is_none(),
                     "it has ended: {ended:?}\n{}",
@@ -181,7 +198,7 @@ impl Process {
         let told = self.streams[1].clone();
         let told = || format!("the process does not end: {}", text(&told));
         wait_telling(told, || {
-            status = self.child.try_wait().expect("its state");
+            status = state(&mut self.child);
             status.is_some()
         });
         let status = status.expect("it has ended");
@@ -192,6 +209,11 @@ impl Process {
             stderr: text(&self.streams[1]),
         }
     }
+}
+
+/// How it has ended, if it has.
+fn state(child: &mut Child) -> Option<ExitStatus> {
+    child.try_wait().expect("its state")
 }
 
 impl Drop for Process {
@@ -283,11 +305,5 @@ impl Dice {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % limit
-    }
-
-    /// A moment in the course of something that takes `whole`.
-    pub fn moment(&mut self, whole: Duration) -> Duration {
-        let thousandth = u32::try_from(self.below(1000)).expect("it is small");
-        whole * (50 + thousandth * 9 / 10) / 1000
     }
 }

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::thread;
-use std::time::Instant;
 
 use rustix::process::Signal;
 
-use super::fire::{BUSY, Dice, FEW, Fire, Process, ledgers};
+use super::fire::{BUSY, Dice, FEW, Fire, ledgers};
 
 /// Where the runs leave their ledgers, and only what they have to.
 const WHERE: [&str; 4] = ["--report-dir", "out", "--format", "json"];
@@ -33,26 +32,22 @@ fn clean_finishes_a_hundred_runs_that_were_killed_at_random_moments() {
 fn lane_of_kills(seed: u64) -> usize {
     let fire = Fire::new();
     let mut dice = Dice::new(seed);
-    let begun = Instant::now();
-    let mut whole = fire.run(&BUSY, &WHERE);
-    fire.ended(&mut whole, "whole").expect(0, &[]);
-    let whole = begun.elapsed();
+    let whole = fire.whole(&mut fire.run(&BUSY, &WHERE));
     let reports = fire.lab.path("out");
     let mut found = 0;
     for round in 0..ROUNDS / TOGETHER {
         let mut moments = Vec::new();
         for _ in 0..TOGETHER {
             let before = fire.left().len();
-            let moment = dice.moment(whole);
+            let moment = dice.below(whole);
             moments.push(moment);
             let mut command = fire.run(&BUSY, &WHERE);
-            let process = Process::start(&mut command, &fire.lab.path("killed"));
-            thread::sleep(moment);
+            let process = fire.until_request(moment, &mut command, "killed");
             process.signal(Signal::KILL);
             process.wait();
             found += usize::from(fire.left().len() > before);
         }
-        let what = format!("seed {seed}, round {round}, after {moments:?} of {whole:?}");
+        let what = format!("seed {seed}, round {round}, after {moments:?} of {whole} requests");
         let mut clean = fire.lab.touchstone(&["clean", "--report-dir", "out"]);
         let ended = fire.ended(&mut clean, "clean").expect(0, &[]);
         let tidy = ended.stdout.contains("nothing is left behind\n");

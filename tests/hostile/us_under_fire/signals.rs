@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
-use std::time::Instant;
 
 use rustix::process::Signal;
 
@@ -37,22 +36,18 @@ fn a_hundred_signals_at_random_moments_leave_nothing_behind() {
 fn lane_of_signals(seed: u64) -> usize {
     let fire = Fire::new();
     let mut dice = Dice::new(seed);
-    let begun = Instant::now();
-    let mut command = fire.run(&BUSY, &["--report-dir", "whole", "--format", "json"]);
-    fire.ended(&mut command, "whole").expect(0, &[]);
-    let whole = begun.elapsed();
+    let whole = fire.whole(&mut fire.run(&BUSY, &["--report-dir", "whole", "--format", "json"]));
     let mut interrupted = 0;
     for round in 0..ROUNDS {
         let signal = SIGNALS[usize::try_from(dice.below(4)).expect("it is small")];
-        let moment = dice.moment(whole);
+        let moment = dice.below(whole);
         let name = format!("round-{round}");
         let reports = fire.lab.path(&name);
         let mut command = fire.run(&BUSY, &["--report-dir", &name, "--format", "json"]);
-        let process = Process::start(&mut command, &reports);
-        thread::sleep(moment);
+        let process = fire.until_request(moment, &mut command, &name);
         process.signal(signal);
         let ended = process.wait();
-        let what = format!("seed {seed}, {signal:?} after {moment:?} of {whole:?}: {ended}");
+        let what = format!("seed {seed}, {signal:?} after {moment} of {whole} requests: {ended}");
         interrupted += usize::from(judge(&ended, signal, &reports, &what));
         fire.expect_nothing_left(&reports, &what);
     }
