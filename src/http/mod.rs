@@ -34,6 +34,11 @@ pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 #[cfg(test)]
 mod tests;
 
+/// How often a request is sent anew whose connection was closed before it could be sent. That also costs what was the
+/// reason: a server that demands a client certificate says so after the handshake (RFC 8446 section 4.4.2.4), and
+/// whether hyper tells it or `connection was not ready` is a matter of who is first.
+const CLOSED_BEFORE: u32 = 4;
+
 /// A client for single requests beside the storage elements: no redirects, nothing recorded, and a connection for each.
 /// On a kept one a request may meet the server's closing it; then nobody knows whether it was read, and a refresh token
 /// in it used up.
@@ -52,7 +57,15 @@ fn builder(tls: rustls::ClientConfig, connect: Duration) -> reqwest::ClientBuild
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        .retry(reqwest::retry::never())
+        .retry(
+            reqwest::retry::for_host(AnyHost)
+                .no_budget()
+                .max_retries_per_request(CLOSED_BEFORE)
+                .classify_fn(|tried| match tried.error().is_some_and(unsent) {
+                    true => tried.retryable(),
+                    false => tried.success(),
+                }),
+        )
         .no_proxy()
         .http1_only()
         // As curl writes them: some servers still compare header names letter by letter.
@@ -63,6 +76,27 @@ fn builder(tls: rustls::ClientConfig, connect: Duration) -> reqwest::ClientBuild
             Instrument::instrument(connecting, stretch)
         }))
         .user_agent(concat!("touchstone/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Equal to every host.
+struct AnyHost;
+
+impl PartialEq<&str> for AnyHost {
+    fn eq(&self, _: &&str) -> bool {
+        true
+    }
+}
+
+/// Whether the connection was closed before anything of the request was sent on it.
+fn unsent(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What went wrong, down to the cause, without the URL: it may hold a token.

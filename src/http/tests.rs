@@ -388,6 +388,28 @@ async fn single_requests_meet_no_connection_that_is_being_closed() {
 }
 
 #[tokio::test]
+async fn what_was_not_sent_is_told_apart_from_what_broke() {
+    let request = || {
+        let body = http_body_util::Empty::<Bytes>::new();
+        hyper::Request::delete("/").body(body).unwrap()
+    };
+    let (ours, _theirs) = tokio::io::duplex(1024);
+    let io = hyper_util::rt::TokioIo::new(ours);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    drop(connection);
+    assert!(unsent(&sender.send_request(request()).await.unwrap_err()));
+
+    let (ours, mut theirs) = tokio::io::duplex(1024);
+    let io = hyper_util::rt::TokioIo::new(ours);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let answer = tokio::spawn(sender.send_request(request()));
+    assert!(theirs.read(&mut [0; 1024]).await.unwrap() > 0);
+    drop(theirs);
+    assert!(!unsent(&answer.await.unwrap().unwrap_err()));
+}
+
+#[tokio::test]
 async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
     let authority = Authority::new().unwrap();
     let server = serve(&authority, |_| Response::new(Body::empty())).await;
