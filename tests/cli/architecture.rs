@@ -16,6 +16,15 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The files that are the sources of a test program or of the crate.
+fn all_sources() -> Vec<PathBuf> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    [top.join("src"), top.join("tests")]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .collect()
+}
+
 /// Every place below `rooms` where one of `names` is spoken of, comments and tests aside.
 fn mentions(rooms: &[&str], names: &[&str]) -> Vec<String> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -178,10 +187,7 @@ fn test_code() -> Vec<(PathBuf, Vec<(usize, String)>)> {
             .collect::<Vec<_>>()
     };
     let mut found = Vec::new();
-    for path in sources(&top.join("src"))
-        .into_iter()
-        .chain(sources(&top.join("tests")))
-    {
+    for path in all_sources() {
         let text = fs::read_to_string(&path).expect("a source");
         let inner = path.strip_prefix(top).expect("below the top").to_owned();
         let whole = inner.components().any(|part| {
@@ -266,4 +272,32 @@ fn what_says_how_soon_is_told_from_what_does_not() {
     ] {
         assert!(!bounds_time(line), "{line}");
     }
+}
+
+/// `text`s in backticks that could be the name of a test.
+fn names_of_tests(text: &str) -> Vec<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let name = |text: &&str| {
+        text.matches('_').count() > 1
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+    };
+    quoted.filter(name).collect()
+}
+
+#[test]
+fn the_tests_that_are_named_in_the_documentation_exist() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/under-fire.md");
+    let told = fs::read_to_string(path).expect("the page");
+    let named = names_of_tests(&told);
+    assert!(named.len() > 50, "{} tests are named", named.len());
+    let code: String = all_sources()
+        .iter()
+        .map(|path| fs::read_to_string(path).expect("a source"))
+        .collect();
+    let missing = named
+        .iter()
+        .filter(|name| !code.contains(&format!("fn {name}(")));
+    assert_eq!(missing.collect::<Vec<_>>(), [&""; 0]);
 }
