@@ -7,7 +7,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::Problems;
-use crate::model::remedy;
+use crate::http::remedy;
 use crate::redact::Redactor;
 use crate::report::style::Style;
 use crate::report::text::{coloured, terminal};

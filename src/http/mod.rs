@@ -8,6 +8,7 @@ mod gate;
 mod handshake;
 mod manners;
 mod redirect;
+mod remedy;
 mod secret;
 mod tls;
 mod wire;
@@ -27,6 +28,7 @@ pub use gate::Gate;
 pub(crate) use gate::pause;
 pub use manners::Manners;
 pub use redirect::{RedirectPolicy, Step};
+pub(crate) use remedy::remedy;
 pub(crate) use secret::secret_value;
 pub use tls::{TlsError, client_config};
 pub use wire::{Connection, RawRequest, Wire, WireOutcome};
@@ -34,14 +36,14 @@ pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 #[cfg(test)]
 mod tests;
 
-/// How often a request is sent anew whose connection was closed before it could be sent. That also costs what was the
-/// reason: a server that demands a client certificate says so after the handshake (RFC 8446 section 4.4.2.4), and
-/// whether hyper tells it or `connection was not ready` is a matter of who is first.
-const CLOSED_BEFORE: u32 = 4;
+/// How many further connections are tried for a request when the server closes each before anything was sent on it.
+/// hyper does not always tell why the server did that: where a client certificate is demanded, the alert comes after
+/// the client's part of the handshake (RFC 8446 section 4.4.2.4), and `connection was not ready` may be told instead.
+const FURTHER_CONNECTIONS: u32 = 4;
 
 /// A client for single requests beside the storage elements: no redirects, nothing recorded, and a connection for each.
-/// On a kept one a request may meet the server's closing it; then nobody knows whether it was read, and a refresh token
-/// in it used up.
+/// A server may be closing a kept one just as a request goes out on it. Then nobody can tell whether the request was
+/// read, and whether a refresh token in it is used up.
 pub(crate) fn plain_client(
     trust: &[Trust],
     connect: Duration,
@@ -60,7 +62,7 @@ fn builder(tls: rustls::ClientConfig, connect: Duration) -> reqwest::ClientBuild
         .retry(
             reqwest::retry::for_host(AnyHost)
                 .no_budget()
-                .max_retries_per_request(CLOSED_BEFORE)
+                .max_retries_per_request(FURTHER_CONNECTIONS)
                 .classify_fn(|tried| match tried.error().is_some_and(unsent) {
                     true => tried.retryable(),
                     false => tried.success(),

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -387,23 +388,61 @@ async fn single_requests_meet_no_connection_that_is_being_closed() {
     }
 }
 
-#[tokio::test]
-async fn what_was_not_sent_is_told_apart_from_what_broke() {
-    let request = || {
-        let body = http_body_util::Empty::<Bytes>::new();
-        hyper::Request::delete("/").body(body).unwrap()
-    };
+/// What hyper says when the connection ended before a request was sent on it.
+async fn not_ready() -> hyper::Error {
     let (ours, _theirs) = tokio::io::duplex(1024);
     let io = hyper_util::rt::TokioIo::new(ours);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
     drop(connection);
-    assert!(unsent(&sender.send_request(request()).await.unwrap_err()));
+    let request = hyper::Request::new(http_body_util::Empty::<Bytes>::new());
+    sender.send_request(request).await.unwrap_err()
+}
 
+/// Even a write: nothing of it was sent.
+#[tokio::test]
+async fn what_was_not_sent_is_sent_on_another_connection() {
+    let authority = Authority::new().unwrap();
+    let server = serve(&authority, |_| whole("done")).await;
+    let url = format!("https://localhost:{}/", server.port);
+    let trust = [Trust::Pem(authority.ca_pem().to_owned())];
+    for (closed, arrives) in [
+        (0, true),
+        (FURTHER_CONNECTIONS, true),
+        (FURTHER_CONNECTIONS + 1, false),
+    ] {
+        let connections = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&connections);
+        let client = builder(client_config(&trust).unwrap(), HANGS)
+            .connector_layer(MapFutureLayer::new(move |connecting| {
+                let number = counted.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    let connected = connecting.await?;
+                    match number < closed {
+                        true => Err(not_ready().await.into()),
+                        false => Ok(connected),
+                    }
+                }
+            }))
+            .build()
+            .unwrap();
+        let before = server.seen.lock().unwrap().len();
+        let answer = client.delete(&url).body("all").send().await;
+        let sent = server.seen.lock().unwrap().len() - before;
+        assert_eq!((answer.is_ok(), sent), (arrives, usize::from(arrives)));
+        let tried = (closed + 1).min(FURTHER_CONNECTIONS + 1);
+        assert_eq!(connections.load(Ordering::SeqCst), tried);
+    }
+}
+
+/// It may have had its effect.
+#[tokio::test]
+async fn what_broke_on_its_way_counts_as_sent() {
     let (ours, mut theirs) = tokio::io::duplex(1024);
     let io = hyper_util::rt::TokioIo::new(ours);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
     tokio::spawn(connection);
-    let answer = tokio::spawn(sender.send_request(request()));
+    let request = hyper::Request::new(http_body_util::Empty::<Bytes>::new());
+    let answer = tokio::spawn(sender.send_request(request));
     assert!(theirs.read(&mut [0; 1024]).await.unwrap() > 0);
     drop(theirs);
     assert!(!unsent(&answer.await.unwrap().unwrap_err()));

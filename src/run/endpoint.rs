@@ -10,10 +10,9 @@ use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
 use crate::check::Observed;
-use crate::http::{Caller, Client, Wire};
+use crate::http::{Caller, Client, Wire, remedy};
 use crate::model::{
     Action, CaseResult, EndpointPlan, Exchange, Leftover, Purpose, Script, State, Verdict, millis,
-    remedy,
 };
 use crate::token::{Fit, Token};
 use crate::trace::stretch;

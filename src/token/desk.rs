@@ -306,8 +306,8 @@ impl Desk {
         redactor: &Redactor,
         age: Age,
     ) -> Result<(Token, Option<Timestamp>), TokenError> {
-        // The end of a token that was altered may not be readable in it; it is no better than what it was made of.
-        let mut origin = None;
+        // A token that was altered may not tell its end; it is no better than what it was made of.
+        let mut made_of_ends = None;
         let (secret, how) = match request.means() {
             Means::Honest => self.honest(request).await?,
             Means::Key | Means::EcKey | Means::RsaKey => {
@@ -315,23 +315,20 @@ impl Desk {
                     .mint
                     .as_ref()
                     .ok_or_else(|| self.refused(request, NO_KEY.into(), GIVE_KEY))?;
-                origin = mint.expiry(Timestamp::now());
+                made_of_ends = mint.expiry(Timestamp::now());
                 (mint.obtain(request).await?, mint.how(request))
             }
-            Means::Tampering | Means::EcToken | Means::PublicKey => {
-                let key = self
-                    .mint
-                    .as_ref()
-                    .and_then(|mint| mint.key(request.signature).ok());
-                let good = self.honest_of(request, redactor, age).await?;
-                origin = expiry(&good);
-                self.tampered(request, &good, key)?
-            }
-            Means::SecondKey => {
+            means @ (Means::Tampering | Means::EcToken | Means::PublicKey | Means::SecondKey) => {
+                let (signer, signature) = match means {
+                    Means::SecondKey => (signer, Signature::Good),
+                    _ => (Some(self), request.signature),
+                };
                 let mint = signer.and_then(|signer| signer.mint.as_ref());
-                let key = mint.and_then(|mint| mint.key(Signature::Good).ok());
+                let key = mint.and_then(|mint| mint.key(signature).ok());
                 let good = self.honest_of(request, redactor, age).await?;
-                origin = expiry(&good);
+                made_of_ends = claims(&good.secret)
+                    .ok()
+                    .and_then(|claims| claims.expires());
                 self.tampered(request, &good, key)?
             }
         };
@@ -349,7 +346,7 @@ impl Desk {
             how,
         };
         let own = claims.and_then(|claims| claims.expires());
-        let renew = own.into_iter().chain(origin).min().map(|expires| {
+        let renew = own.into_iter().chain(made_of_ends).min().map(|expires| {
             // Of a short life, half: otherwise a new one would be asked for at each use.
             let left = expires.duration_since(Timestamp::now());
             let before = SignedDuration::from_secs(LIFE.into())
@@ -490,11 +487,6 @@ fn may_ask(account: &Account, request: &TokenRequest) -> bool {
         .as_ref()
         .is_none_or(|known| request.groups.iter().all(|group| known.contains(group)));
     scopes && groups
-}
-
-/// When the token ends, as far as it says so.
-fn expiry(token: &Token) -> Option<Timestamp> {
-    claims(&token.secret).ok()?.expires()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

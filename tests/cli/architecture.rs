@@ -102,6 +102,7 @@ fn the_model_knows_nobody() {
         "tokio",
         "reqwest",
         "hyper",
+        "rustix",
         "std::fs",
         "std::net",
     ];
@@ -115,6 +116,7 @@ fn the_pure_rooms_do_not_know_the_network() {
         "reqwest",
         "hyper",
         "rustls",
+        "rustix",
         "std::net",
         "std::fs",
         "crate::history",

@@ -40,7 +40,9 @@ fn lane_of_signals(seed: u64) -> usize {
     let mut interrupted = 0;
     for round in 0..ROUNDS {
         let signal = SIGNALS[usize::try_from(dice.below(4)).expect("it is small")];
-        let moment = dice.below(whole);
+        // Until the process ignores it, which it does before its first request, SIGPIPE ends it.
+        let earliest = u64::from(signal == Signal::PIPE);
+        let moment = dice.below(whole).max(earliest);
         let name = format!("round-{round}");
         let reports = fire.lab.path(&name);
         let mut command = fire.run(&BUSY, &["--report-dir", &name, "--format", "json"]);

@@ -1,3 +1,5 @@
+//! What helps where our own system is what failed.
+
 use rustix::process::{Resource, getrlimit};
 
 /// With so few open files a run can meet the limit.
