@@ -82,7 +82,6 @@ pub(super) enum Apply {
 /// a refusal is one. Cases that judge something else fail on them as well.
 const WIDE: &[&str] = &[
     "audience-any-refused",
-    "connection-stands-in",
     "create-lies",
     "create-refused",
     "create-stores-nothing",
