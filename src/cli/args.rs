@@ -459,6 +459,9 @@ pub struct CleanArgs {
     /// Look on the storage itself for what runs left that began longer ago than this
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub older_than: Option<Duration>,
+    /// Also clean up after runs that seem to go on, because somebody holds a lock on their ledgers
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]

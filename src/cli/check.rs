@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::http::{Caller, Client, Manners, client_config};
+use crate::http::{Caller, Client, Guard, Manners, client_config};
 use crate::model::{Account, DowntimeSource, Endpoint, ISSUER, Inventory, Issuer, TokenRequest};
 use crate::plan;
 use crate::redact::Redactor;
@@ -34,6 +35,7 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
     for note in expiries(&inventory, now)
         .into_iter()
         .chain(over(&inventory, now))
+        .chain(shared(&inventory))
     {
         output::note(&note);
     }
@@ -118,6 +120,25 @@ fn over(inventory: &Inventory, now: Timestamp) -> Vec<String> {
         .collect()
 }
 
+/// Endpoints that may be one storage under two names.
+fn shared(inventory: &Inventory) -> Vec<String> {
+    let mut by_place: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for endpoint in &inventory.endpoints {
+        let place = (endpoint.url.host_str().unwrap_or_default(), &endpoint.area);
+        by_place.entry(place).or_default().push(&endpoint.name);
+    }
+    let several = by_place.into_iter().filter(|(_, names)| names.len() > 1);
+    several
+        .map(|((host, area), names)| {
+            format!(
+                "note: {} have the host {host} and the area {area} in common; each is judged in a directory of its own, and what the storage does wrong is told for each of them",
+                names.join(" and "),
+                area = if area.is_empty() { "/" } else { area },
+            )
+        })
+        .collect()
+}
+
 /// Whether everybody who is to be trusted can be read.
 fn trust(inventory: &Inventory) -> Result<(), Failed> {
     let endpoints = inventory.endpoints.iter().map(|e| (&e.name, &e.ca));
@@ -133,7 +154,7 @@ fn trust(inventory: &Inventory) -> Result<(), Failed> {
 
 async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
     let manners = Arc::new(Manners::new(&endpoint.limits));
-    let client = match Client::new(endpoint, &manners, redactor) {
+    let client = match Client::new(endpoint, &manners, redactor, Guard::nothing()) {
         Ok(client) => client,
         Err(error) => return (false, error.to_string()),
     };

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -6,12 +7,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::http::{Caller, Client, Manners};
-use crate::model::{Endpoint, Inventory, Leftover, RunId};
+use crate::http::{Caller, Client, Guard, Manners};
+use crate::model::{Endpoint, Inventory, RunId};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::{count, line};
-use crate::run::{Account, BEGUN, Cleaner, Ledger, Remaining};
+use crate::run::{Account, BEGUN, Cleaner, Ledger, Object, Remaining, Removed};
 use crate::token::{Broker, Token};
 
 use super::args::CleanArgs;
@@ -36,23 +37,35 @@ pub async fn main(arguments: &CleanArgs, redactor: &Redactor) -> Result<u8, Fail
     };
     let mut tidy = true;
     let mut living = Vec::new();
+    let before = arguments.older_than.map(|age| {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN)
+    });
+    let old = |run: &RunId| {
+        run.started()
+            .zip(before)
+            .is_some_and(|(at, before)| at < before)
+    };
     remove_unborn(&arguments.report_dir);
     for path in ledgers(&arguments.report_dir) {
+        let run = run_of(&path);
+        // Whoever may read a ledger can lock it: that alone keeps nobody from cleaning up for ever.
+        let anyway = arguments.force || run.as_ref().is_some_and(old);
         match hold(&path) {
             Hold::Free(_held) => tidy &= sweeper.ledger(&path).await?,
             Hold::Gone => {}
+            Hold::Taken if anyway => tidy &= sweeper.ledger(&path).await?,
             Hold::Taken => {
                 output::note(&format!(
-                    "{}: its run is still going on, or somebody cleans up after it; it is left alone",
+                    "{}: its run is still going on, or somebody else has locked it; it is left alone, until it is older than `--older-than` or with `--force`",
                     path.display()
                 ));
-                living.extend(run_of(&path));
+                living.push(run);
             }
         }
     }
-    if let Some(age) = arguments.older_than {
-        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-        let before = Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN);
+    if let Some(before) = before {
+        let living: Vec<_> = living.iter().flatten().cloned().collect();
         for endpoint in &inventory.endpoints {
             tidy &= sweeper.endpoint(endpoint, before, &living).await?;
         }
@@ -60,12 +73,15 @@ pub async fn main(arguments: &CleanArgs, redactor: &Redactor) -> Result<u8, Fail
     if tidy {
         let but = match living.len() {
             0 => String::new(),
-            1 => " but by the run that goes on".to_owned(),
-            number => format!(" but by the {number} runs that go on"),
+            1 => " but by the run that seems to go on".to_owned(),
+            number => format!(" but by the {number} runs that seem to go on"),
         };
         output::result(&format!("nothing is left behind{but}\n"))?;
     }
-    Ok(if tidy { exit::OK } else { exit::UNDECIDED })
+    Ok(match tidy && living.is_empty() {
+        true => exit::OK,
+        false => exit::UNDECIDED,
+    })
 }
 
 /// The ledgers of runs whose reports are in `folder` or directly below it.
@@ -164,7 +180,11 @@ impl Sweeper<'_> {
                 .filter(of_area)
                 .map(|object| object.path.as_str())
                 .collect();
-            tidy &= self.remove(endpoint, run.as_ref(), &paths).await?;
+            // Before its first line is there, nothing is created.
+            let Some(run) = &run else {
+                continue;
+            };
+            tidy &= self.remove(endpoint, run, &paths).await?;
         }
         if tidy && let Err(error) = std::fs::remove_file(path) {
             output::problem(&format!("cannot remove {shown}: {error}"));
@@ -198,15 +218,8 @@ impl Sweeper<'_> {
             token: &token,
             second: second.as_ref(),
         };
-        let area = &endpoint.area;
-        let protected = endpoint.traits.groups.as_ref();
-        let protected = protected.map(|groups| format!("{area}{}", groups.protected));
-        let second = endpoint.second.as_ref().map(|second| second.path.clone());
         let mut tidy = true;
-        let tape = endpoint.traits.tape.as_ref();
-        let tape = tape.map(|tape| format!("{area}{}", tape.path));
-        let elsewhere = protected.into_iter().chain(tape).chain(second);
-        for parent in std::iter::once(area.clone()).chain(elsewhere) {
+        for parent in endpoint.places() {
             let parent = if parent.is_empty() {
                 "/"
             } else {
@@ -219,14 +232,25 @@ impl Sweeper<'_> {
                     continue;
                 }
             };
-            let old: Vec<_> = marked
-                .into_iter()
-                .filter(|(run, _)| !living.contains(run))
-                .filter(|(run, _)| run.started().is_some_and(|started| started < before))
-                .map(|(_, path)| path)
-                .collect();
-            let stayed = cleaner.remove(old.iter().map(String::as_str), None).await;
-            tidy &= report(endpoint, old.len(), &stayed)?;
+            let mut old: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for (run, path) in marked {
+                if !living.contains(&run) && run.started().is_some_and(|at| at < before) {
+                    old.entry(run).or_default().push(path);
+                }
+            }
+            let mut removed = Removed::default();
+            for (run, paths) in &old {
+                let client = client.guarded(Guard::of_run(endpoint, run, std::iter::empty()));
+                let cleaner = Cleaner {
+                    client: &client,
+                    ..cleaner
+                };
+                let paths: Vec<_> = paths.iter().map(|path| Object::at(path)).collect();
+                let of_run = cleaner.remove(&paths, None, None).await;
+                removed.stayed.extend(of_run.stayed);
+                removed.elsewhere.extend(of_run.elsewhere);
+            }
+            tidy &= report(endpoint, old.values().map(Vec::len).sum(), &removed)?;
         }
         Ok(tidy)
     }
@@ -234,7 +258,7 @@ impl Sweeper<'_> {
     async fn remove(
         &self,
         endpoint: &Endpoint,
-        run: Option<&RunId>,
+        run: &RunId,
         paths: &[&str],
     ) -> Result<bool, Failed> {
         let (client, token, second) = match self.access(endpoint).await {
@@ -242,18 +266,19 @@ impl Sweeper<'_> {
             Err(reason) => return Ok(untidy(endpoint, &reason)),
         };
         let caller = Caller {
-            run: run.map_or("clean", RunId::as_str),
+            run: run.as_str(),
             case: "clean",
         };
         let cleaner = Cleaner {
-            client: &client,
+            client: &client.guarded(Guard::of_run(endpoint, run, std::iter::empty())),
             endpoint,
             caller,
             token: &token,
             second: second.as_ref(),
         };
-        let stayed = cleaner.remove(paths.iter().copied(), None).await;
-        report(endpoint, paths.len(), &stayed)
+        let objects: Vec<_> = paths.iter().copied().map(Object::at).collect();
+        let removed = cleaner.remove(&objects, None, None).await;
+        report(endpoint, paths.len(), &removed)
     }
 
     async fn access(&self, endpoint: &Endpoint) -> Result<(Client, Token, Option<Token>), String> {
@@ -261,7 +286,7 @@ impl Sweeper<'_> {
             return Err("the endpoint is declared read-only, so nothing is removed there".into());
         }
         let manners = Arc::new(Manners::new(&endpoint.limits));
-        let client = Client::new(endpoint, &manners, self.redactor);
+        let client = Client::new(endpoint, &manners, self.redactor, Guard::nothing());
         let client = client.map_err(|error| error.to_string())?;
         let request = plan::observer(self.inventory, endpoint)
             .ok_or("there is no way to obtain a token for it")?;
@@ -311,7 +336,10 @@ fn untidy(endpoint: &Endpoint, reason: &str) -> bool {
     false
 }
 
-fn report(endpoint: &Endpoint, asked: usize, stayed: &[Leftover]) -> Result<bool, Failed> {
+fn report(endpoint: &Endpoint, asked: usize, removed: &Removed) -> Result<bool, Failed> {
+    let Removed { stayed, elsewhere } = removed;
+    let own = endpoint.origin();
+    let elsewhere: Vec<_> = elsewhere.iter().filter(|place| **place != own).collect();
     let mut text = String::new();
     if asked > 0 {
         let _ = writeln!(
@@ -328,6 +356,9 @@ fn report(endpoint: &Endpoint, asked: usize, stayed: &[Leftover]) -> Result<bool
             line(&leftover.url),
             line(&leftover.reason)
         );
+    }
+    for place in elsewhere {
+        let _ = writeln!(text, "  removed at {place}, to which it redirects");
     }
     output::result(&text)?;
     Ok(stayed.is_empty())

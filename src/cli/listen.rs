@@ -111,7 +111,13 @@ struct Player(SideServer);
 #[async_trait]
 impl OtherSide for Player {
     async fn open(&self, play: Play) -> Result<Box<dyn Scene>, String> {
-        let opened = self.0.open(play.part, play.content, play.credential);
+        let Play {
+            part,
+            marker,
+            content,
+            credential,
+        } = play;
+        let opened = self.0.open(part, marker.as_str(), content, credential);
         Ok(Box::new(Playing(opened.await?)))
     }
 }

@@ -13,11 +13,13 @@ use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Sha
 use crate::redact::Redactor;
 use crate::token::Token;
 
+use super::guard::{Guard, Kept};
 use super::redirect::{HOPS, LONGEST, RedirectPolicy, Step, endless};
 use super::secret::secret_value;
 use super::{Manners, TlsError, answer, builder, client_config, exchange, explain};
 
 /// Exchanges with one endpoint.
+#[derive(Clone)]
 pub struct Client {
     pooled: reqwest::Client,
     /// A server may close a connection after it refused a write without saying so: each write that
@@ -27,8 +29,7 @@ pub struct Client {
     redirects: RedirectPolicy,
     limits: Limits,
     manners: Arc<Manners>,
-    /// Whether nothing that could write may leave.
-    read_only: bool,
+    guard: Guard,
     redactor: Redactor,
 }
 
@@ -79,18 +80,6 @@ pub struct Failure {
     pub(super) again: bool,
 }
 
-/// Keeps back what could write where nothing may be written, whatever the caller was thinking of: every
-/// request of both clients passes here.
-pub(super) fn guard(read_only: bool, shape: Shape<'_>) -> Result<(), Failure> {
-    match shape.could_write() {
-        Some(what) if read_only => Err(Failure {
-            reason: format!("not sent: the endpoint is read-only, and {what} could write"),
-            again: false,
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// Whether it names several places, of which each client would take another.
 fn ambiguous(answer: &Answer) -> bool {
     let mut places = answer.headers.iter().filter(|(name, _)| name == "location");
@@ -103,6 +92,30 @@ fn holds(url: &Url, token: &Token) -> bool {
     let text = percent_decode_str(url.as_str()).collect::<Vec<_>>();
     let secret = token.secret.expose_secret().as_bytes();
     text.windows(secret.len()).any(|part| part == secret)
+}
+
+impl Outgoing<'_> {
+    /// The method on the wire.
+    fn verb(&self) -> &str {
+        self.verb.unwrap_or(self.method.as_str())
+    }
+
+    /// Whether it is a question, which is asked again wherever it is redirected.
+    fn reads(&self) -> bool {
+        let safe = [Method::Get, Method::Head, Method::Propfind, Method::Options];
+        safe.contains(&self.method) && self.verb.is_none()
+    }
+
+    /// What is asked after 303 (RFC 9110 section 15.4.4): the other place is only looked at.
+    fn see_other(self) -> Self {
+        Self {
+            method: Method::Get,
+            verb: None,
+            headers: &[],
+            body: None,
+            ..self
+        }
+    }
 }
 
 impl<'a> Caller<'a> {
@@ -126,7 +139,7 @@ impl<'a> Caller<'a> {
 }
 
 impl Client {
-    /// A client for `endpoint`, which keeps to the manners that it has in common with others.
+    /// A client for `endpoint`, which keeps to the manners that it has in common with others, and writes what `guard` lets pass.
     ///
     /// # Errors
     /// Whom to trust cannot be read.
@@ -134,6 +147,7 @@ impl Client {
         endpoint: &Endpoint,
         manners: &Arc<Manners>,
         redactor: &Redactor,
+        guard: Guard,
     ) -> Result<Self, TlsError> {
         let tls = client_config(&endpoint.ca)?;
         let client = |idle| {
@@ -154,9 +168,22 @@ impl Client {
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             limits: endpoint.limits.clone(),
             manners: Arc::clone(manners),
-            read_only: endpoint.traits.read_only.is_some(),
+            guard,
             redactor: redactor.clone(),
         })
+    }
+
+    /// The same client, for what `guard` lets pass.
+    pub fn guarded(&self, guard: Guard) -> Self {
+        Self {
+            guard,
+            ..self.clone()
+        }
+    }
+
+    /// What it may write.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// Whether the token may go to the host of `url`: the endpoint's own, and those that it names.
@@ -213,14 +240,25 @@ impl Client {
         };
         let mut record = exchange::begin(purpose, &self.redactor, sent);
         let shape = Shape {
-            verb: outgoing.verb.unwrap_or(outgoing.method.as_str()),
+            verb: outgoing.verb(),
             headers: outgoing.headers,
             target: outgoing.url,
             body: outgoing.body.is_some(),
         };
-        let answer = match guard(self.read_only, shape) {
-            Ok(()) => self.follow(purpose, caller, &outgoing, &mut record).await,
-            Err(failure) => Err(failure),
+        let kept = match self.guard.begin(shape, outgoing.url, false) {
+            // Whether something is gone is not told by another object.
+            Ok(None) if purpose == Purpose::Teardown => Ok(self.guard.looking(outgoing.url)),
+            judged => judged,
+        };
+        let answer = match kept {
+            Ok(kept) => {
+                self.follow(purpose, caller, outgoing, kept, &mut record)
+                    .await
+            }
+            Err(reason) => Err(Failure {
+                reason: self.redactor.text(&reason),
+                again: false,
+            }),
         };
         exchange::end(&mut record, &self.redactor, &answer, begun.elapsed());
         exchange::log(&self.endpoint, caller, &record);
@@ -234,7 +272,8 @@ impl Client {
         &self,
         purpose: Purpose,
         caller: Caller<'_>,
-        outgoing: &Outgoing<'_>,
+        mut outgoing: Outgoing<'_>,
+        mut kept: Option<Kept>,
         record: &mut Exchange,
     ) -> Result<Answer, Failure> {
         let mut url = Url::parse(outgoing.url).map_err(|error| Failure {
@@ -242,14 +281,22 @@ impl Client {
             again: false,
         })?;
         let mut token = outgoing.token;
+        // Suites may have a step go where the service has redirected before.
+        if token.is_some() && !self.redirects.trusts(&url) {
+            let host = url.host_str().unwrap_or_default();
+            return Err(Failure {
+                reason: format!("not sent: the token may not go to {host} (`redirect-hosts`)"),
+                again: false,
+            });
+        }
         // Where the token did not go along although there was one.
         let mut withheld = None;
         loop {
             record.attempts = record.attempts.max(1);
-            let mut answer = self.once(purpose, caller, outgoing, &url, token).await;
+            let mut answer = self.once(purpose, caller, &outgoing, &url, token).await;
             if answer.as_ref().is_err_and(|failure| failure.again) {
                 record.attempts = 2;
-                answer = self.once(purpose, caller, outgoing, &url, token).await;
+                answer = self.once(purpose, caller, &outgoing, &url, token).await;
             }
             let answer = answer?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
@@ -279,6 +326,13 @@ impl Client {
                 true => Step::Refuse("it redirects to two places at once (Location)".into()),
                 false => self.redirects.step(&url, location),
             };
+            let see_other = answer.status == 303 && !outgoing.reads();
+            let step = match (step, &kept) {
+                (Step::Follow { to, token }, Some(kept)) if !see_other => {
+                    self.onward(&outgoing, kept, to, token)
+                }
+                (step, _) => step,
+            };
             record.hops.push(Hop {
                 url: self.redactor.text(url.as_str()),
                 status: answer.status,
@@ -302,8 +356,33 @@ impl Client {
                     }
                     url = to;
                     token = token.filter(|_| forward);
+                    if see_other {
+                        outgoing = outgoing.see_other();
+                        kept = None;
+                    }
                 }
             }
+        }
+    }
+
+    /// Whether a request that has to keep to `kept` is sent on to `to`.
+    fn onward(&self, outgoing: &Outgoing<'_>, kept: &Kept, to: Url, token: bool) -> Step {
+        let verb = outgoing.verb();
+        let host = to.host_str().unwrap_or_default();
+        // Where dCache and others send uploads nobody needs a token.
+        let anywhere = outgoing.reads() || verb == Method::Put.as_str();
+        if !anywhere && !self.redirects.trusts(&to) {
+            return Step::Refuse(format!(
+                "it redirects {verb} to {host}, and what may remove or replace something goes to no host but its own and those of `redirect-hosts`"
+            ));
+        }
+        match kept.in_place(&to) {
+            true => Step::Follow { to, token },
+            false => Step::Refuse(format!(
+                "it redirects {verb} to another object, {}{}: it was not sent there",
+                host,
+                exchange::excerpt(to.path(), 200)
+            )),
         }
     }
 
@@ -331,8 +410,6 @@ impl Client {
         } else {
             &self.pooled
         };
-        // The second of two MKCOL finds what the first has made.
-        let repeatable = ours && outgoing.method != Method::Mkcol;
         let response = match timeout(wait, http.execute(request)).await {
             Err(_) => {
                 return Err(broken(format!(
@@ -344,7 +421,7 @@ impl Client {
                 return Err(Failure {
                     reason: self.redactor.text(&explain(&error)),
                     // A write that was sent may have had its effect although no answer came.
-                    again: !error.is_timeout() && (error.is_connect() || !changes || repeatable),
+                    again: !error.is_timeout() && (error.is_connect() || !changes || ours),
                 });
             }
             Ok(Ok(response)) => response,
@@ -363,10 +440,8 @@ impl Client {
         url: &Url,
         token: Option<&Token>,
     ) -> Result<reqwest::Request, String> {
-        let method = reqwest::Method::from_bytes(
-            outgoing.verb.unwrap_or(outgoing.method.as_str()).as_bytes(),
-        )
-        .map_err(|error| error.to_string())?;
+        let method = reqwest::Method::from_bytes(outgoing.verb().as_bytes())
+            .map_err(|error| error.to_string())?;
         let mut request = self
             .pooled
             .request(method, url.clone())

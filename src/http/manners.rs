@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::http::tests::{endpoint, redactor, start};
-    use crate::http::{Caller, Client, Outgoing, RawRequest, Wire};
+    use crate::http::{Caller, Client, Guard, Outgoing, RawRequest, Wire};
     use crate::model::{Method, Purpose};
     use crate::reference::Authority;
     use crate::waiting::HANGS;
@@ -109,8 +109,8 @@ mod tests {
         let server = start(&authority, app).await;
         let endpoint = endpoint(&authority, server.port, limits);
         let manners = Arc::new(Manners::new(&endpoint.limits));
-        let client = Client::new(&endpoint, &manners, &redactor()).unwrap();
-        let wire = Wire::new(&endpoint, &manners, &redactor()).unwrap();
+        let client = Client::new(&endpoint, &manners, &redactor(), Guard::open()).unwrap();
+        let wire = Wire::new(&endpoint, &manners, &redactor(), Guard::open()).unwrap();
         let url = endpoint.url_of("/f");
         let begun = Instant::now();
         let deadline = begun + HANGS;

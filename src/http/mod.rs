@@ -5,6 +5,7 @@ mod answer;
 mod client;
 mod exchange;
 mod gate;
+mod guard;
 mod handshake;
 mod manners;
 mod redirect;
@@ -26,6 +27,7 @@ pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub(crate) use exchange::{excerpt, named};
 pub use gate::Gate;
 pub(crate) use gate::pause;
+pub use guard::Guard;
 pub use manners::Manners;
 pub use redirect::{RedirectPolicy, Step};
 pub(crate) use remedy::remedy;
@@ -34,7 +36,10 @@ pub use tls::{TlsError, client_config};
 pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 
 #[cfg(test)]
-mod tests;
+pub(crate) use guard::tests::path as spiteful_path;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// How many further connections are tried for a request when the server closes each before anything was sent on it.
 /// hyper does not always tell why the server did that: where a client certificate is demanded, the alert comes after

@@ -20,7 +20,7 @@ use crate::reference::Authority;
 use crate::token::Token;
 use crate::waiting::HANGS;
 
-pub(super) const SECRET: &str = "very-secret-token-of-this-test";
+pub(crate) const SECRET: &str = "very-secret-token-of-this-test";
 
 /// Headers of the requests that a server saw, `authorization` or nothing.
 type Seen = Arc<Mutex<Vec<Option<String>>>>;
@@ -32,7 +32,7 @@ struct Server {
 }
 
 /// A server until it is dropped.
-pub(super) struct Running {
+pub(crate) struct Running {
     handle: Handle<SocketAddr>,
     pub port: u16,
 }
@@ -75,7 +75,7 @@ async fn tls(authority: &Authority) -> RustlsConfig {
 }
 
 /// Serves `app` over TLS.
-pub(super) async fn start(authority: &Authority, app: Router) -> Running {
+pub(crate) async fn start(authority: &Authority, app: Router) -> Running {
     let config = tls(authority).await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -88,7 +88,7 @@ pub(super) async fn start(authority: &Authority, app: Router) -> Running {
     Running { handle, port }
 }
 
-pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endpoint {
+pub(crate) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endpoint {
     Endpoint {
         name: "se".into(),
         description: None,
@@ -110,21 +110,44 @@ pub(super) fn endpoint(authority: &Authority, port: u16, limits: Limits) -> Endp
     }
 }
 
-pub(super) fn manners() -> Arc<Manners> {
+/// One of which nothing but its area matters.
+pub(crate) fn endpoint_at(area: &str) -> Endpoint {
+    let authority = Authority::new().unwrap();
+    Endpoint {
+        area: area.into(),
+        url: "https://se.example.org:8443".parse().unwrap(),
+        ..endpoint(&authority, 1, Limits::patient())
+    }
+}
+
+pub(crate) fn headers_of(fields: &[(&str, &str)]) -> Vec<(String, String)> {
+    let fields = fields.iter();
+    fields
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+pub(crate) fn manners() -> Arc<Manners> {
     Arc::new(Manners::new(&Limits::default()))
 }
 
-pub(super) fn redactor() -> Redactor {
+pub(crate) fn redactor() -> Redactor {
     let redactor = Redactor::default();
     redactor.add(&SecretString::from(SECRET));
     redactor
 }
 
 fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
-    Client::new(&endpoint(authority, port, limits), &manners(), &redactor()).unwrap()
+    Client::new(
+        &endpoint(authority, port, limits),
+        &manners(),
+        &redactor(),
+        Guard::open(),
+    )
+    .unwrap()
 }
 
-pub(super) fn token() -> Token {
+pub(crate) fn token() -> Token {
     Token::new(
         SecretString::from(SECRET),
         TokenRef {
@@ -457,8 +480,10 @@ async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
         path: "/d/f".into(),
         adler32: 1,
     });
-    let client = Client::new(&endpoint, &manners(), &redactor()).unwrap();
-    let wire = Wire::new(&endpoint, &manners(), &redactor()).unwrap();
+    let run = "20261122t072848z-4f2a9c".parse().unwrap();
+    let guard = Guard::of_run(&endpoint, &run, std::iter::empty());
+    let client = Client::new(&endpoint, &manners(), &redactor(), guard.clone()).unwrap();
+    let wire = Wire::new(&endpoint, &manners(), &redactor(), guard).unwrap();
     let override_header = [("X-HTTP-Method-Override".to_owned(), "PUT".to_owned())];
     let caller = Caller {
         run: "r",

@@ -243,20 +243,6 @@ impl Endpoint {
         }
     }
 
-    /// Its name where it becomes a part of a path, so that addresses of one storage do not meet there.
-    pub fn path_name(&self) -> String {
-        format!("{}{}", self.listed_name(), self.address_suffix())
-    }
-
-    /// What keeps its directories apart from those of its other addresses: `.192.0.2.1`, `.2001-db8--1`,
-    /// or nothing.
-    pub fn address_suffix(&self) -> String {
-        let address = self.address.map(|address| address.to_string());
-        address.map_or_else(String::new, |address| {
-            format!(".{}", address.replace(':', "-"))
-        })
-    }
-
     /// Scheme, host and port as an audience is written: no trailing slash, no default port.
     pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
@@ -277,6 +263,19 @@ impl Endpoint {
     pub fn existing(&self) -> Option<String> {
         let existing = self.traits.read_only.as_ref()?;
         Some(format!("{}{}", self.area, existing.path))
+    }
+
+    /// The directories, absolute on the service, in which a run makes its own: the area, and what is declared beside it.
+    pub fn places(&self) -> Vec<String> {
+        let area = &self.area;
+        let groups = self.traits.groups.as_ref();
+        let tape = self.traits.tape.as_ref();
+        let below = groups.map(|groups| &groups.protected).into_iter();
+        let below = below.chain(tape.map(|tape| &tape.path));
+        std::iter::once(area.clone())
+            .chain(below.map(|path| format!("{area}{path}")))
+            .chain(self.second.as_ref().map(|second| second.path.clone()))
+            .collect()
     }
 
     /// The URL of the area, without a trailing slash.

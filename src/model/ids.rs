@@ -6,11 +6,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What every directory that a run makes on a storage element starts with.
-///
-/// Teardown refuses to delete a path that has no such component, and `clean --older-than` finds
-/// leftovers by it.
-pub const MARKER: &str = "touchstone-";
+use super::marker::lower_hex;
 
 /// Permanent name of a case: `suite.words.more-words`, lower case, never a number.
 #[derive(
@@ -95,23 +91,17 @@ impl fmt::Display for ClauseId {
 pub struct RunId(String);
 
 impl RunId {
+    /// Characters of a name.
+    pub const LENGTH: usize = 23;
+
     /// The name of a run that starts at `start`; `tail` distinguishes runs of one second.
     pub fn new(start: Timestamp, tail: u32) -> Self {
-        let stamp = start
-            .to_zoned(TimeZone::UTC)
-            .strftime("%Y%m%dt%H%M%Sz")
-            .to_string();
-        Self(format!("{stamp}-{:06x}", tail & 0x00ff_ffff))
+        Self(format!("{}-{:06x}", stamp(start), tail & 0x00ff_ffff))
     }
 
     /// The id as it appears in directory names.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The directory that holds everything of this run below an area.
-    pub fn directory(&self) -> String {
-        format!("{MARKER}{}", self.0)
     }
 
     /// When the run started, read back from the name.
@@ -123,13 +113,6 @@ impl RunId {
             .ok()
             .map(|zoned| zoned.timestamp())
     }
-
-    /// The run that made a directory, if its name is one that [`RunId::directory`] makes, with or
-    /// without the `.case` that follows it in a protected area.
-    pub fn of_directory(name: &str) -> Option<Self> {
-        let run = name.strip_prefix(MARKER)?.split('.').next()?;
-        run.parse().ok()
-    }
 }
 
 impl FromStr for RunId {
@@ -139,16 +122,23 @@ impl FromStr for RunId {
         let id = Self(text.to_owned());
         let tail = text.get(16..).and_then(|rest| rest.strip_prefix('-'));
         match tail {
+            // Times can be written in several ways, and names in one.
             Some(tail)
-                if tail.len() == 6
-                    && tail.bytes().all(|b| b.is_ascii_hexdigit())
-                    && id.started().is_some() =>
+                if text.len() == Self::LENGTH
+                    && tail.bytes().all(lower_hex)
+                    && id.started().is_some_and(|at| stamp(at) == text[..16]) =>
             {
                 Ok(id)
             }
             _ => Err("a run id looks like `20261122t072848z-4f2a9c`"),
         }
     }
+}
+
+/// A time as names have it.
+fn stamp(time: Timestamp) -> String {
+    let time = time.to_zoned(TimeZone::UTC);
+    time.strftime("%Y%m%dt%H%M%Sz").to_string()
 }
 
 impl fmt::Display for RunId {
@@ -167,18 +157,17 @@ mod tests {
         let id = RunId::new(start, 0x4f_2a9c);
         assert_eq!(id.as_str(), "20261122t072848z-4f2a9c");
         assert_eq!(id.started(), Some(start));
-        assert_eq!(RunId::of_directory(&id.directory()), Some(id.clone()));
-        assert_eq!(
-            RunId::of_directory(&format!("{}.group.read", id.directory())),
-            Some(id)
-        );
-        for foreign in [
-            "touchstone-",
-            "touchstone-notes",
-            "touchstone-20261399t072848z-4f2a9c",
-            "x",
+        for wrong in [
+            "",
+            "20261399t072848z-4f2a9c",
+            "20261122t072848z-4F2A9C",
+            "20261122t072848z-4f2a9",
+            "20261122t072848z-4f2a9c0",
+            "20261122t07284 z-4f2a9c",
+            "20261122T072848Z-4f2a9c",
+            "20261122t072848z-4f2a9é",
         ] {
-            assert_eq!(RunId::of_directory(foreign), None, "{foreign}");
+            assert!(wrong.parse::<RunId>().is_err(), "{wrong}");
         }
     }
 

@@ -32,6 +32,8 @@ pub enum Variable {
     Tape,
     /// `{nearline}`: the file that is on tape already.
     Nearline,
+    /// `{marker}`: the name of the one object that a run may try to make beside the area.
+    Marker,
     /// `{listener}`: scheme, host and port of a server of ours that nobody trusts. It is there while the
     /// case runs, so that the plan leaves the variable as it is.
     Listener,
@@ -41,7 +43,7 @@ pub enum Variable {
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Dir,
         Self::Endpoint,
         Self::Area,
@@ -54,6 +56,7 @@ impl Variable {
         Self::SecondIssuer,
         Self::Tape,
         Self::Nearline,
+        Self::Marker,
         Self::Listener,
         Self::ListenerHost,
     ];
@@ -78,6 +81,7 @@ impl Variable {
             Self::SecondIssuer => "second-issuer",
             Self::Tape => "tape",
             Self::Nearline => "nearline",
+            Self::Marker => "marker",
             Self::Listener => "listener",
             Self::ListenerHost => "listener-host",
         }

@@ -6,8 +6,9 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{
     Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER,
-    LISTENER_HOST, MacaroonRequest, Method, Object, Presented, Script, Side, Signature, State,
-    Step, StepPlan, TapeCall, Template, TokenRequest, TokenTemplate, Transfer, Variable, Wire,
+    LISTENER_HOST, MacaroonRequest, Marker, Method, Object, Presented, Script, Side, Signature,
+    State, Step, StepPlan, TapeCall, Template, TokenRequest, TokenTemplate, Transfer, Variable,
+    Wire,
 };
 
 use super::{Site, macaroons, needs};
@@ -90,7 +91,9 @@ impl<'a> Filler<'a> {
             Some(partner) => format!("{}.with-{partner}", case.id),
             None => case.id.to_string(),
         };
-        let below = |area: &str| format!("{area}{}.{name}", site.directory);
+        // Each case has its own there, so that no two of them have to agree on who makes and who removes it.
+        let own = Marker::new(site.run, &[&endpoint.name, &name]);
+        let below = |area: &str| format!("{area}/{own}");
         Self {
             site,
             case,
@@ -134,6 +137,7 @@ impl<'a> Filler<'a> {
             Variable::SecondIssuer => issuer(second.map(|second| second.issuer.as_str())),
             Variable::Tape => below(&endpoint.area, &self.tape),
             Variable::Nearline => self.nearline().to_owned(),
+            Variable::Marker => Marker::beside(self.site.run, endpoint.listed_name()).to_string(),
             Variable::Listener => LISTENER.to_owned(),
             Variable::ListenerHost => LISTENER_HOST.to_owned(),
         }

@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::{
     ANY_AUDIENCE, Action, Audience, Case, CasePlan, Clause, Endpoint, EndpointPlan, Inventory,
-    KnownFailure, PartnerPlan, Plan, Profile, RunId, Suite, TokenRequest,
+    KnownFailure, Marker, PartnerPlan, Plan, Profile, RunId, Suite, TokenRequest,
 };
 
 pub use select::{Selection, SelectionError, patterns, pick};
@@ -247,7 +247,7 @@ impl<'a> Site<'a> {
             inventory,
             profile: selection.profile.or(endpoint.profile).unwrap_or_default(),
             run,
-            directory: format!("/{}{}", run.directory(), endpoint.address_suffix()),
+            directory: format!("/{}", Marker::new(run, &[&endpoint.name])),
             audience: usual_audience(endpoint),
         }
     }

@@ -146,7 +146,7 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
     if !traits.macaroons && case.steps.iter().any(asks) {
         return Some("the endpoint declares no macaroons (`traits: {macaroons: true}`)".into());
     }
-    let beside_it = |variable| variable == Variable::Area;
+    let beside_it = |variable| matches!(variable, Variable::Area | Variable::Marker);
     if site.endpoint.area.is_empty() && variables(case).any(beside_it) {
         return Some("the endpoint's area is the root of the service".into());
     }

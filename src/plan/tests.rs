@@ -148,8 +148,9 @@ impl Bench {
 fn variables_are_filled_in() {
     let bench = Bench::new(endpoint("se"), issuer(true));
     let script = bench.script("path.outside.read");
-    let dir = "/wlcg/touchstone-20261122t072848z-000001/path.outside.read";
-    assert_eq!(script.directories, [dir]);
+    let run: RunId = "20261122t072848z-000001".parse().unwrap();
+    let dir = format!("/wlcg/{}/path.outside.read", Marker::new(&run, &["se"]));
+    assert_eq!(script.directories, std::slice::from_ref(&dir));
     let states: Vec<_> = script
         .given
         .iter()
@@ -190,8 +191,9 @@ fn variables_are_filled_in() {
 fn protected_cases_have_a_directory_there_too() {
     let script =
         Bench::new(endpoint("se"), issuer(true)).script("group.protected.member-no-delete");
-    let protected =
-        "/wlcg/protected/touchstone-20261122t072848z-000001.group.protected.member-no-delete";
+    let run: RunId = "20261122t072848z-000001".parse().unwrap();
+    let own = Marker::new(&run, &["se", "group.protected.member-no-delete"]);
+    let protected = format!("/wlcg/protected/{own}");
     assert_eq!(script.directories[1], protected);
     assert_eq!(script.given.len(), 1);
     assert_eq!(script.given[0].path, format!("{protected}/f"));
@@ -218,6 +220,8 @@ fn contents_differ_from_object_to_object() {
 #[test]
 fn no_two_cases_share_a_directory() {
     let plan = Bench::new(endpoint("se"), issuer(true)).plan().unwrap();
+    let site = &plan.endpoints[0].endpoint;
+    let guard = crate::http::Guard::of_run(site, &plan.run, std::iter::empty());
     let mut seen = std::collections::BTreeSet::new();
     for case in &plan.endpoints[0].cases {
         let Action::Run(script) = &case.action else {
@@ -225,7 +229,6 @@ fn no_two_cases_share_a_directory() {
         };
         for directory in &script.directories {
             assert!(seen.insert(directory.clone()), "{directory}");
-            assert!(crate::run::deletable(directory));
         }
         let paths = script.given.iter().map(|object| &object.path);
         let steps = script
@@ -238,6 +241,7 @@ fn no_two_cases_share_a_directory() {
                 .iter()
                 .any(|d| path.starts_with(&format!("{d}/")));
             assert!(own, "{}: {path}", case.case.id);
+            assert_eq!(guard.permits(&site.url_of(path)), Ok(()));
         }
     }
 }

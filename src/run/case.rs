@@ -5,21 +5,23 @@ mod macaroon;
 mod tape;
 mod transfer;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::timeout_at;
 use tracing::Instrument as _;
+use url::Url;
 
 use crate::check::{self, Judge, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
 use crate::model::{
-    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Interface,
-    Leftover, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict, Wire,
+    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour,
+    Interface, Leftover, Marker, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict,
+    Wire,
 };
 use crate::token::{Fit, Token, TokenError};
 use crate::trace::stretch;
@@ -29,6 +31,7 @@ use macaroon::{Held, Presenting};
 use super::Shared;
 use super::ledger::Remaining;
 use super::listen::{self, Ear};
+use super::made::Made;
 use super::observer::Observer;
 use super::present;
 pub(super) use tape::TapeDoor;
@@ -82,12 +85,7 @@ impl From<TokenError> for Stop {
 }
 
 /// Runs a case. Whatever it may have created stands in `made` and in the ledger before it is sent.
-pub(super) async fn run(
-    site: &Site<'_>,
-    case: &CasePlan,
-    script: &Script,
-    made: &Mutex<Vec<String>>,
-) -> Outcome {
+pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made: &Made) -> Outcome {
     queue_for_tokens(site, script)
         .instrument(stretch!("tokens"))
         .await;
@@ -150,7 +148,7 @@ struct Running<'a> {
     site: &'a Site<'a>,
     case: &'a CasePlan,
     deadline: Instant,
-    made: &'a Mutex<Vec<String>>,
+    made: &'a Made,
     /// What is where, as far as it was arranged or observed; all else is absent, for the directory is ours.
     world: HashMap<String, State>,
     exchanges: Vec<Exchange>,
@@ -332,6 +330,12 @@ impl<'a> Running<'a> {
         let made = objects.iter().map(async |(path, state)| {
             let mut log = Vec::new();
             let result = self.observer(path).make(path, state, &mut log).await;
+            let result = result.map_err(|why| {
+                if self.made.not_made(path, &why) {
+                    self.site.shared.gone(&self.site.plan.endpoint, path);
+                }
+                why.reason
+            });
             (result, log)
         });
         let made = join_all(made).await;
@@ -605,8 +609,9 @@ impl<'a> Running<'a> {
         other: &Option<Token>,
     ) -> Result<Answer, String> {
         self.go_on()?;
-        if step.method.writes() && step.method != Method::Delete {
-            self.will_create(step.destination.as_ref().unwrap_or(&step.path))?;
+        let may_make = self.may_make(purpose, step);
+        for path in &may_make {
+            self.will_create(path)?;
         }
         if purpose == Purpose::Step && step.wait > 0 {
             self.wait(Duration::from_secs(step.wait)).await?;
@@ -631,16 +636,43 @@ impl<'a> Running<'a> {
                     token: token.as_ref(),
                     deadline: self.deadline,
                 };
-                let outcome = self
-                    .site
-                    .client
-                    .send(purpose, self.caller(), outgoing)
-                    .await;
+                let client = self.client(step, &url);
+                let outcome = client.send(purpose, self.caller(), outgoing).await;
                 self.exchanges.push(outcome.exchange);
                 outcome.answer
             }
         };
+        if let Ok(answer) = &answer {
+            for path in &may_make {
+                self.made.answered(path, answer.status);
+            }
+        }
         answer.map_err(|failure| format!("{} {}: {failure}", step.method, step.path))
+    }
+
+    /// Who sends a step to `url`.
+    fn client(&self, step: &StepPlan, url: &str) -> Cow<'a, Client> {
+        let client = self.site.client;
+        let oauth = matches!(&step.interface, Interface::Macaroons(asked) if asked.flavour == Flavour::Oauth);
+        match Url::parse(url) {
+            // The service has named its token endpoint, which is no file.
+            Ok(url) if oauth => Cow::Owned(client.guarded(client.guard().posting(&url))),
+            _ => Cow::Borrowed(client),
+        }
+    }
+
+    /// What may be there after a step that was not there before.
+    fn may_make(&self, purpose: Purpose, step: &StepPlan) -> Vec<String> {
+        if !step.method.writes() || step.method == Method::Delete {
+            return Vec::new();
+        }
+        let place = step.destination.as_ref().unwrap_or(&step.path);
+        let run = &self.site.shared.plan.run;
+        let name = Marker::beside(run, self.site.plan.endpoint.listed_name());
+        let target = step.wire.as_ref().and_then(|wire| wire.target.as_ref());
+        let beside =
+            target.filter(|target| purpose == Purpose::Step && target.ends_with(name.as_str()));
+        [place].into_iter().chain(beside).cloned().collect()
     }
 
     /// Sends a step byte for byte as the suite has it.
@@ -708,12 +740,10 @@ impl<'a> Running<'a> {
             area: endpoint.area_url(),
             path: path.to_owned(),
         };
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if made.iter().any(|earlier| earlier == path) {
-            return Ok(());
+        if !self.made.knows(path) {
+            self.site.shared.will_create(&object)?;
         }
-        self.site.shared.will_create(&object)?;
-        made.push(path.to_owned());
+        self.made.sending(path);
         Ok(())
     }
 

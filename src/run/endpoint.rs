@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +22,7 @@ use super::case::{self, Outcome, Site, TapeDoor};
 use super::event::Event;
 use super::existing;
 use super::ledger::Remaining;
+use super::made::{Made, Object};
 use super::observer::Observer;
 use super::teardown::Cleaner;
 
@@ -108,7 +109,7 @@ impl Visit {
         if !self.shared.plan.ordered {
             scripts.sort_by_key(|(_, script)| Reverse(length(script)));
         }
-        let made = Mutex::default();
+        let made = Made::default();
         let ready = match self.prepare(&made).await {
             Ok(ready) => {
                 let ready = Arc::new(ready);
@@ -139,11 +140,11 @@ impl Visit {
                 }
             }
         };
-        self.remove(&ready, &made, "teardown").await
+        self.remove(&ready, &made, None, "teardown").await
     }
 
     /// Preflight, the observer's token, the run's directory.
-    async fn prepare(&self, made: &Mutex<Vec<String>>) -> Result<Ready, (NotReady, Option<Ready>)> {
+    async fn prepare(&self, made: &Made) -> Result<Ready, (NotReady, Option<Ready>)> {
         let plan = self.plan();
         let first = async {
             let reached = self.preflight().instrument(stretch!("preflight")).await?;
@@ -159,7 +160,8 @@ impl Visit {
         }
         .map_err(|problem| (problem, None))?;
         let manners = self.shared.manners.at(&plan.endpoint);
-        let wire = Wire::new(&plan.endpoint, &manners, &self.shared.redactor)
+        let guard = self.shared.guard(&plan.endpoint);
+        let wire = Wire::new(&plan.endpoint, &manners, &self.shared.redactor, guard)
             .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
         let second = match &plan.second {
             // Cases that need it find out themselves that it is not to be had.
@@ -218,7 +220,8 @@ impl Visit {
             NotReady::error(format!("{UNREACHABLE}{reason}"), exchanges)
         };
         let manners = self.shared.manners.at(endpoint);
-        let client = Client::new(endpoint, &manners, &self.shared.redactor)
+        let guard = self.shared.guard(endpoint);
+        let client = Client::new(endpoint, &manners, &self.shared.redactor, guard)
             .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
         let outcome = client.preflight(endpoint, self.caller("preflight")).await;
         if let Err(failure) = outcome.answer {
@@ -260,7 +263,7 @@ impl Visit {
 
     /// Makes the run's directory and looks whether it is there: an endpoint that says yes to
     /// everything is found out here.
-    async fn root(&self, ready: &Ready, made: &Mutex<Vec<String>>) -> Result<(), NotReady> {
+    async fn root(&self, ready: &Ready, made: &Made) -> Result<(), NotReady> {
         let plan = self.plan();
         let mut log = Vec::new();
         let observer = self.looking(ready);
@@ -271,12 +274,16 @@ impl Visit {
                 path: plan.directory.clone(),
             };
             self.shared.will_create(&object)?;
-            made.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(object.path);
-            observer
+            made.sending(&object.path);
+            let result = observer
                 .make(&plan.directory, &State::Directory, &mut log)
-                .await?;
+                .await;
+            if let Err(why) = result {
+                if made.not_made(&object.path, &why) {
+                    self.shared.gone(&plan.endpoint, &object.path);
+                }
+                return Err(why.reason);
+            }
             match observer
                 .look(
                     Purpose::Arrange,
@@ -396,7 +403,8 @@ impl Visit {
 
     async fn tear_down(&self, start: &Begun, outcome: Outcome, elapsed: Duration, ready: &Ready) {
         let name = self.plan().cases[start.index].case.id.as_str().to_owned();
-        let mut stayed = self.remove(ready, &start.made, &name).await;
+        let root = Some(self.plan().directory.as_str());
+        let mut stayed = self.remove(ready, &start.made, root, &name).await;
         stayed.extend(outcome.stayed.iter().cloned());
         // What was granted stays proven, whoever refused what else.
         let refusals = outcome.findings.iter().all(|finding| {
@@ -436,22 +444,33 @@ impl Visit {
         None
     }
 
-    async fn remove(&self, ready: &Ready, made: &Mutex<Vec<String>>, case: &str) -> Vec<Leftover> {
+    /// Removes what was made; what lies below `root` is looked at when that is removed.
+    async fn remove(
+        &self,
+        ready: &Ready,
+        made: &Made,
+        root: Option<&str>,
+        case: &str,
+    ) -> Vec<Leftover> {
         let Some(ledger) = &self.shared.ledger else {
             return Vec::new();
         };
-        let made = std::mem::take(&mut *made.lock().unwrap_or_else(PoisonError::into_inner));
+        let endpoint = &self.plan().endpoint;
         let cleaner = Cleaner {
             client: &ready.client,
-            endpoint: &self.plan().endpoint,
+            endpoint,
             caller: self.caller(case),
             token: &ready.observer,
             second: ready.second.as_ref(),
         };
-        cleaner
-            .remove(made.iter().map(String::as_str), Some(ledger))
+        let made = made.take();
+        let objects: Vec<_> = made.iter().map(Object::from).collect();
+        let removed = cleaner
+            .remove(&objects, root, Some(ledger))
             .instrument(stretch!("teardown"))
-            .await
+            .await;
+        self.shared.removed_elsewhere(endpoint, removed.elsewhere);
+        removed.stayed
     }
 
     fn finish(&self, index: usize, outcome: Outcome) {
@@ -521,7 +540,7 @@ fn length(script: &Script) -> (u64, usize) {
 struct Begun {
     index: usize,
     at: Instant,
-    made: Arc<Mutex<Vec<String>>>,
+    made: Arc<Made>,
 }
 
 /// What is wrong with a clock that says `date` at `now`, where it is so wrong that tokens are not understood.

@@ -1,8 +1,9 @@
 //! What a run may have created, written down before it is sent, so that even a killed run can be
 //! cleaned up after.
 
+use std::collections::HashMap;
 use std::fs::{File, Permissions};
-use std::io::Write;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::RunId;
+use crate::model::{Marker, RunId};
 
 /// How the names of files begin that are not yet ledgers.
 pub const BEGUN: &str = ".ledger-";
+
+/// Bytes of a ledger that are read: several times what a run with all endpoints of the grid writes.
+const LARGEST: u64 = 64 << 20;
 
 /// An append-only file of JSON lines, and what is not yet removed.
 #[derive(Clone, Debug)]
@@ -126,7 +130,7 @@ impl Ledger {
             path: path.to_owned(),
             source,
         };
-        let content = std::fs::read(path).map_err(failed)?;
+        let content = whole(path).map_err(failed)?;
         let mut lines = content.split(|byte| *byte == b'\n');
         let first = lines.next().unwrap_or_default();
         let mut account = match serde_json::from_slice(first) {
@@ -143,17 +147,24 @@ impl Ledger {
                 return Err(failed(std::io::Error::other(odd)));
             }
         };
+        // By what they are called, so that whoever fills a ledger costs no more time than it has lines.
+        let mut left: Vec<Option<Remaining>> = Vec::new();
+        let mut by_name: HashMap<(String, String), Vec<usize>> = HashMap::new();
         for line in lines.filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line) {
-                Ok(Line::Create(object)) => account.left.push(object),
+                Ok(Line::Create(object)) => {
+                    let name = (object.endpoint.clone(), object.path.clone());
+                    by_name.entry(name).or_default().push(left.len());
+                    left.push(Some(object));
+                }
                 Ok(Line::Gone { endpoint, path }) => {
-                    let other =
-                        |object: &Remaining| object.endpoint != endpoint || object.path != path;
-                    account.left.retain(other);
+                    let gone = by_name.remove(&(endpoint, path)).unwrap_or_default();
+                    gone.into_iter().for_each(|at| left[at] = None);
                 }
                 Ok(Line::Run(_)) | Err(_) => account.unreadable += 1,
             }
         }
+        account.left = left.into_iter().flatten().collect();
         Ok(account)
     }
 
@@ -163,7 +174,7 @@ impl Ledger {
     /// It cannot be written.
     pub fn will_create(&self, object: &Remaining) -> Result<(), LedgerError> {
         // Everything of a run lies below its directories: with these on disk, a power cut loses nothing.
-        let root = object.path.rsplit('/').next().and_then(RunId::of_directory);
+        let root = object.path.rsplit('/').next().and_then(Marker::parse);
         self.append(&Line::Create(object.clone()), root.is_some())?;
         self.inner().left.push(object.clone());
         Ok(())
@@ -225,6 +236,18 @@ impl Ledger {
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is in the file.
+fn whole(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let mut file = File::open(path)?.take(LARGEST + 1);
+    file.read_to_end(&mut content)?;
+    if content.len() as u64 > LARGEST {
+        let large = format!("it has more than {LARGEST} bytes, which no run writes");
+        return Err(std::io::Error::other(large));
+    }
+    Ok(content)
 }
 
 fn text(line: &Line) -> std::io::Result<String> {
@@ -302,5 +325,9 @@ mod tests {
             assert!(Ledger::read(&path).is_err(), "{text}");
         }
         assert!(Ledger::create(&path, &"20261122t072848z-4f2a9c".parse().unwrap()).is_err());
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(LARGEST + 1).unwrap();
+        let large = Ledger::read(&path).unwrap_err().to_string();
+        assert!(large.contains("which no run writes"), "{large}");
     }
 }

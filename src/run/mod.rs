@@ -9,6 +9,7 @@ mod existing;
 mod issuer;
 mod ledger;
 mod listen;
+mod made;
 mod manners;
 mod observer;
 mod partner;
@@ -16,14 +17,15 @@ mod present;
 mod side;
 mod teardown;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::http::Guard;
 use crate::model::{Endpoint, Plan, TokenRequest, millis};
 use crate::redact::Redactor;
 use crate::token::{Broker, Fit, Token, TokenError};
@@ -32,8 +34,9 @@ use crate::trace::stretch;
 pub use cancel::{Cancel, Canceller};
 pub use ledger::{Account, BEGUN, Ledger, LedgerError, Remaining};
 pub use listen::{Ear, Listener};
+pub use made::Object;
 pub use side::{OtherSide, Play, Scene};
-pub use teardown::{Cleaner, deletable};
+pub use teardown::{Cleaner, Removed};
 
 use event::{Event, RunStarted};
 use manners::Everywhere;
@@ -91,6 +94,7 @@ pub async fn run(
         side,
         partners: Partners::default(),
         manners: Everywhere::default(),
+        elsewhere: Mutex::default(),
         made_up,
         cancel: cancel.clone(),
         deadline: begun + deadline,
@@ -148,6 +152,21 @@ pub async fn run(
     if announcer.await.is_err() && shared.cancel.is_cancelled() {
         shared.tell(Event::RunInterrupted);
     }
+    let elsewhere = std::mem::take(
+        &mut *shared
+            .elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner),
+    );
+    for (endpoint, places) in elsewhere {
+        let places: Vec<_> = places.into_iter().collect();
+        if !places.is_empty() {
+            tracing::warn!(
+                "{endpoint}: what was removed was removed at {}, to which it redirects",
+                places.join(", ")
+            );
+        }
+    }
     shared.tell(Event::TokensAsked(shared.broker.usage()));
     shared.tell(Event::RunFinished {
         duration_ms: millis(begun.elapsed()),
@@ -171,6 +190,8 @@ struct Shared {
     side: Option<Arc<dyn OtherSide>>,
     partners: Partners,
     manners: Everywhere,
+    /// By endpoint, the servers at which objects were removed because it redirects there.
+    elsewhere: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// The credential for our own other side.
     made_up: Token,
     cancel: Cancel,
@@ -201,6 +222,31 @@ impl Shared {
                 .map_err(|error| error.to_string()),
             None => Ok(()),
         }
+    }
+
+    /// Writes down that what was to be created is not there, or is none of ours.
+    fn gone(&self, endpoint: &Endpoint, path: &str) {
+        if let Some(ledger) = &self.ledger {
+            ledger.gone(endpoint.listed_name(), path);
+        }
+    }
+
+    /// What may be written at `endpoint`.
+    fn guard(&self, endpoint: &Endpoint) -> Guard {
+        let partners = self.plan.partners.iter();
+        let partners = partners.map(|partner| &*partner.endpoint);
+        Guard::of_run(endpoint, &self.plan.run, partners)
+    }
+
+    /// Remembers where an endpoint has sent what removes objects.
+    fn removed_elsewhere(&self, endpoint: &Endpoint, places: BTreeSet<String>) {
+        let own = endpoint.origin();
+        let mut all = self
+            .elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = all.entry(endpoint.name.clone()).or_default();
+        known.extend(places.into_iter().filter(|place| *place != own));
     }
 
     /// Nobody listening is no reason to stop: teardown matters more.

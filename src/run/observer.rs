@@ -12,6 +12,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Before it is asked again if it does not say when; also where it says at once.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Why an object was not made.
+#[derive(Clone, Debug)]
+pub(super) struct NotMade {
+    /// In words.
+    pub reason: String,
+    /// What the service answered, if it did.
+    pub status: Option<u16>,
+    /// Whether something is there already that somebody else has made.
+    pub taken: bool,
+}
+
 /// Acts on one endpoint with the observer's token.
 pub(super) struct Observer<'a> {
     pub client: &'a Client,
@@ -28,20 +39,30 @@ impl Observer<'_> {
         path: &str,
         state: &State,
         log: &mut Vec<Exchange>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotMade> {
         let (method, body) = match state {
             State::Absent => return Ok(()),
             State::Directory => (Method::Mkcol, None),
             State::File(bytes) => (Method::Put, Some(bytes.as_slice())),
         };
-        let answer = self
-            .send(Purpose::Arrange, method, path, &[], body, log)
-            .await?;
-        if answer.success() {
-            Ok(())
-        } else {
-            Err(format!("{method} {path} was answered {}", answer.status))
+        let sent = self.send(Purpose::Arrange, method, path, &[], body, log);
+        let answer = sent.await.map_err(|reason| NotMade {
+            reason,
+            status: None,
+            taken: false,
+        })?;
+        // MKCOL is refused where something is (RFC 4918 section 9.3.1). The name is ours alone: if it was sent twice, for
+        // its connection ended without an answer, it is what the first one has made.
+        let exists = method == Method::Mkcol && answer.status == 405;
+        let twice = log.last().is_some_and(|exchange| exchange.attempts > 1);
+        if answer.success() || exists && twice {
+            return Ok(());
         }
+        Err(NotMade {
+            reason: format!("{method} {path} was answered {}", answer.status),
+            status: Some(answer.status),
+            taken: exists,
+        })
     }
 
     /// Looks at what is really at `path`, where `expected` ought to be.

@@ -7,11 +7,12 @@ use std::time::Instant;
 use tokio::sync::OnceCell;
 
 use crate::http::{Caller, Client};
-use crate::model::{Endpoint, Leftover, PartnerPlan, TokenRequest};
+use crate::model::{Endpoint, Leftover, Marker, PartnerPlan, TokenRequest};
 use crate::token::{Fit, Token};
 
 use super::Shared;
 use super::ledger::Remaining;
+use super::made::{Made, Object};
 use super::observer::Observer;
 use super::teardown::Cleaner;
 
@@ -72,7 +73,8 @@ impl Partner {
     async fn find(shared: &Shared, plan: &Arc<PartnerPlan>) -> Result<Arc<Self>, String> {
         let endpoint = &plan.endpoint;
         let manners = shared.manners.at(endpoint);
-        let client = Client::new(endpoint, &manners, &shared.redactor);
+        let guard = shared.guard(endpoint);
+        let client = Client::new(endpoint, &manners, &shared.redactor, guard);
         let client = client.map_err(|error| error.to_string())?;
         let caller = Caller {
             run: shared.plan.run.as_str(),
@@ -90,9 +92,9 @@ impl Partner {
 
     /// Where a case that runs at `endpoint` has its objects here: the directory, absolute on the service.
     pub fn directory(&self, shared: &Shared, endpoint: &Endpoint, case: &str) -> String {
-        let run = shared.plan.run.directory();
-        let guest = endpoint.path_name();
-        format!("{}/{run}.{guest}.{case}", self.plan.endpoint.area)
+        let here = &self.plan.endpoint;
+        let name = Marker::new(&shared.plan.run, &[&here.name, &endpoint.name, case]);
+        format!("{}/{name}", here.area)
     }
 
     /// A token for what is below `directory`.
@@ -127,12 +129,7 @@ impl Partner {
     }
 
     /// Removes what a case made there.
-    pub async fn remove(
-        &self,
-        shared: &Shared,
-        caller: Caller<'_>,
-        paths: &[String],
-    ) -> Vec<Leftover> {
+    pub async fn remove(&self, shared: &Shared, caller: Caller<'_>, made: &Made) -> Vec<Leftover> {
         let Some(ledger) = &shared.ledger else {
             return Vec::new();
         };
@@ -143,7 +140,10 @@ impl Partner {
             token: &self.observer,
             second: None,
         };
-        let paths = paths.iter().map(String::as_str);
-        cleaner.remove(paths, Some(ledger)).await
+        let made = made.take();
+        let objects: Vec<_> = made.iter().map(Object::from).collect();
+        let removed = cleaner.remove(&objects, None, Some(ledger)).await;
+        shared.removed_elsewhere(&self.plan.endpoint, removed.elsewhere);
+        removed.stayed
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
-use crate::model::{Heard, Part};
+use crate::model::{Heard, Marker, Part};
 
 /// Lets us play the other side of transfers.
 #[async_trait]
@@ -23,6 +23,8 @@ pub trait OtherSide: Send + Sync {
 pub struct Play {
     /// How we behave.
     pub part: Part,
+    /// Stands in its address, as in all to which something is written.
+    pub marker: Marker,
     /// What can be fetched.
     pub content: Vec<u8>,
     /// The bearer token without which nobody is served.

@@ -1,24 +1,29 @@
 //! Removes what a run made, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use url::Url;
 
 use crate::check::properties;
 use crate::http::{Caller, Client};
-use crate::model::{Endpoint, Leftover, Method, Purpose, RunId};
+use crate::model::{Answer, Endpoint, Exchange, Leftover, Marker, Method, Purpose, RunId};
 use crate::token::Token;
 
 use super::case::{depth, observer_of};
 use super::ledger::Ledger;
+use super::made::Object;
 use super::observer::Observer;
 
 /// How often an object is asked to go away.
 const TRIES: u32 = 3;
 /// For all that one call removes.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What stands before the reason why something is there that is in the way.
+const BELOW: &str = "; below it: ";
 /// How deep leftovers are followed; nothing of ours is deeper.
 const DEPTH: usize = 16;
 
@@ -29,6 +34,7 @@ const COMPONENT: &AsciiSet = &CONTROLS
     .add(b'#')
     .add(b'%')
     .add(b'/')
+    .add(b';')
     .add(b'<')
     .add(b'>')
     .add(b'?')
@@ -55,62 +61,73 @@ pub struct Cleaner<'a> {
     pub second: Option<&'a Token>,
 }
 
-/// Whether `path` is one of a run's own directories or lies below one. Everything else is refused,
-/// whatever a ledger or a server says.
-pub fn deletable(path: &str) -> bool {
-    let Some(inner) = path.strip_prefix('/') else {
-        return false;
-    };
-    let plain = inner.split('/').all(|component| {
-        let lower = component.to_ascii_lowercase();
-        !component.is_empty()
-            && !lower.replace("%2e", ".").trim_matches('.').is_empty()
-            && !lower.contains("%2f")
-            && !lower.contains("%5c")
-            && !component.contains(['\\', '?', '#'])
-    });
-    plain
-        && inner
-            .split('/')
-            .any(|component| RunId::of_directory(component).is_some())
+/// How a removal ended.
+#[derive(Debug, Default)]
+pub struct Removed {
+    /// What is still there, or may be.
+    pub stayed: Vec<Leftover>,
+    /// The servers to which the endpoint has redirected what removes.
+    pub elsewhere: BTreeSet<String>,
+}
+
+/// What a look has shown.
+enum Seen {
+    Absent,
+    Present,
+    /// Nobody can tell, for this reason.
+    Hidden(String),
 }
 
 impl Cleaner<'_> {
-    /// Removes `paths`, the deepest first and those of one depth side by side, each with what is below it; says
-    /// what stayed.
-    pub async fn remove<'p>(
+    /// Removes `objects`, the deepest first and those of one depth side by side, each with what is below it, and looks whether
+    /// they are gone. What lies below another of them, or below `root`, which is removed later, is not looked at.
+    pub async fn remove(
         &self,
-        paths: impl Iterator<Item = &'p str>,
+        objects: &[Object<'_>],
+        root: Option<&str>,
         ledger: Option<&Ledger>,
-    ) -> Vec<Leftover> {
+    ) -> Removed {
         let deadline = Instant::now() + PATIENCE;
-        let mut levels: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
-        for path in paths {
-            levels.entry(depth(path)).or_default().push(path);
+        let elsewhere = Mutex::default();
+        let mut levels: BTreeMap<usize, Vec<Object<'_>>> = BTreeMap::new();
+        for object in objects {
+            levels.entry(depth(object.path)).or_default().push(*object);
         }
         let mut stayed = Vec::new();
         for level in levels.into_values().rev() {
-            let removed =
-                level
-                    .iter()
-                    .map(async |path| match self.tree(path, deadline, DEPTH).await {
-                        Ok(()) => {
-                            if let Some(ledger) = ledger {
-                                ledger.gone(self.endpoint.listed_name(), path);
-                            }
-                            None
+            let removed = level.iter().map(async |object| {
+                let mut above = objects.iter().map(|other| other.path).chain(root);
+                let covered = self.endpoint.traits.directories
+                    && above.any(|above| is_below(object.path, above));
+                let task = Task {
+                    deadline,
+                    look: !covered,
+                    elsewhere: &elsewhere,
+                };
+                match self.object(object, &task).await {
+                    Ok(()) => {
+                        if let Some(ledger) = ledger {
+                            ledger.gone(self.endpoint.listed_name(), object.path);
                         }
-                        Err(reason) => Some(Leftover {
-                            url: self.endpoint.url_of(path),
-                            reason,
-                        }),
-                    });
+                        None
+                    }
+                    Err(reason) => Some(Leftover {
+                        url: self.endpoint.url_of(object.path),
+                        reason,
+                    }),
+                }
+            });
             stayed.extend(join_all(removed).await.into_iter().flatten());
         }
-        stayed
+        Removed {
+            stayed,
+            elsewhere: elsewhere
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+        }
     }
 
-    /// The directories of earlier runs directly below `parent`, a path on the service, with the run that made each.
+    /// The directories of runs directly below `parent`, a path on the service, with the run that made each.
     ///
     /// # Errors
     /// The listing cannot be had.
@@ -120,40 +137,57 @@ impl Cleaner<'_> {
         Ok(members
             .into_iter()
             .filter_map(|name| {
-                let run = RunId::of_directory(&name)?;
+                let run = Marker::parse(&name)?.run().clone();
                 Some((run, format!("{}/{name}", parent.trim_end_matches('/'))))
             })
             .collect())
     }
 
-    async fn tree(&self, path: &str, deadline: Instant, depth: usize) -> Result<(), String> {
-        if !deletable(path) {
-            return Err("refused: it does not lie below a directory that a run made".into());
+    async fn object(&self, object: &Object<'_>, task: &Task<'_>) -> Result<(), String> {
+        if object.refused {
+            // Nothing was made, says the service. Where it does not let us look either, there is nothing else to go by.
+            let observer = self.observer(object.path, task.deadline);
+            match self.seen(&observer, object.path).await {
+                Seen::Absent | Seen::Hidden(_) => return Ok(()),
+                Seen::Present => {}
+            }
         }
-        let observer = self.observer(path, deadline);
+        self.tree(object.path, task, DEPTH).await
+    }
+
+    async fn tree(&self, path: &str, task: &Task<'_>, depth: usize) -> Result<(), String> {
+        let url = self.endpoint.url_of(path);
+        self.client.guard().permits(&url)?;
+        let observer = self.observer(path, task.deadline);
         let mut reason = String::new();
         for attempt in 0..TRIES {
             if attempt > 0 {
                 tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
             }
-            match observer
-                .send(
-                    Purpose::Teardown,
-                    Method::Delete,
-                    path,
-                    &[],
-                    None,
-                    &mut Vec::new(),
-                )
-                .await
-            {
-                Ok(answer) if answer.success() || matches!(answer.status, 404 | 410) => {
+            let mut log = Vec::new();
+            let sent = observer.send(Purpose::Teardown, Method::Delete, path, &[], None, &mut log);
+            let sent = sent.await;
+            if sent.as_ref().is_ok_and(Answer::success) {
+                task.note(&log);
+            }
+            match sent {
+                // What lies below something that is looked at later is believed to be gone until then.
+                Ok(answer) if !task.look && matches!(answer.status, 200 | 204 | 404 | 410) => {
                     return Ok(());
                 }
                 Ok(answer) => reason = format!("DELETE was answered {}", answer.status),
                 Err(error) => reason = error,
             }
-            if Instant::now() >= deadline {
+            match self.seen(&observer, path).await {
+                Seen::Absent => return Ok(()),
+                Seen::Present => reason.push_str(", and it is still there"),
+                Seen::Hidden(why) => {
+                    reason.push_str(&format!(
+                        ", and whether it is still there cannot be seen: {why}"
+                    ));
+                }
+            }
+            if Instant::now() >= task.deadline {
                 return Err(format!("{reason}; the time for teardown is over"));
             }
             if depth == 0 {
@@ -161,13 +195,40 @@ impl Cleaner<'_> {
             }
             // A directory that is not empty: something came to be that nobody asked for.
             if let Ok(members) = self.members(&observer, path).await {
+                let mut below = None;
                 for name in members {
                     let member = format!("{path}/{}", utf8_percent_encode(&name, COMPONENT));
-                    Box::pin(self.tree(&member, deadline, depth - 1)).await?;
+                    let gone = Box::pin(self.tree(&member, task, depth - 1)).await;
+                    below = below.or(gone.err());
+                }
+                if let Some(why) = below {
+                    let why = why.rsplit(BELOW).next().unwrap_or_default();
+                    return Err(format!("{reason}{BELOW}{why}"));
                 }
             }
         }
         Err(reason)
+    }
+
+    /// Whether something is at `path`: where a status says that it is gone, or was never made, this tells.
+    async fn seen(&self, observer: &Observer<'_>, path: &str) -> Seen {
+        let depth = [("depth".to_owned(), "0".to_owned())];
+        let mut ways: [(Method, &[_]); 2] = [(Method::Propfind, &depth), (Method::Head, &[])];
+        if !self.endpoint.traits.directories {
+            ways.reverse();
+        }
+        let mut reasons = Vec::new();
+        for (method, headers) in ways {
+            let mut log = Vec::new();
+            let sent = observer.send(Purpose::Teardown, method, path, headers, None, &mut log);
+            match sent.await {
+                Ok(answer) if matches!(answer.status, 404 | 410) => return Seen::Absent,
+                Ok(answer) if answer.success() => return Seen::Present,
+                Ok(answer) => reasons.push(format!("{method} was answered {}", answer.status)),
+                Err(reason) => return Seen::Hidden(reason),
+            }
+        }
+        Seen::Hidden(reasons.join(", "))
     }
 
     /// Names of what is directly in `path`; names that could lead elsewhere are left out.
@@ -217,32 +278,33 @@ impl Cleaner<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What one removal has in common.
+struct Task<'a> {
+    deadline: Instant,
+    /// Whether to look what is really there.
+    look: bool,
+    elsewhere: &'a Mutex<BTreeSet<String>>,
+}
 
-    #[test]
-    fn only_what_a_run_made_is_deleted() {
-        for own in [
-            "/touchstone-20261122t072848z-4f2a9c",
-            "/touchstone-20261122t072848z-4f2a9c/path.outside.read/b/f",
-            "/protected/touchstone-20261122t072848z-4f2a9c.group.member.read/f",
-        ] {
-            assert!(deletable(own), "{own}");
-        }
-        for foreign in [
-            "",
-            "/",
-            "/data",
-            "/touchstone-notes/x",
-            "touchstone-20261122t072848z-4f2a9c",
-            "/touchstone-20261122t072848z-4f2a9c/../data",
-            "/touchstone-20261122t072848z-4f2a9c/%2e%2E/data",
-            "/touchstone-20261122t072848z-4f2a9c/..%2fdata",
-            "/touchstone-20261122t072848z-4f2a9c//data",
-            "/touchstone-20261122t072848z-4f2a9c/..\\data",
-        ] {
-            assert!(!deletable(foreign), "{foreign}");
+impl Task<'_> {
+    /// Remembers where something was removed that was asked for at the endpoint.
+    fn note(&self, log: &[Exchange]) {
+        let last = log.last().and_then(|exchange| exchange.hops.last());
+        // After 303 there was only a look.
+        let last = last.filter(|hop| hop.status != 303);
+        let place = last.and_then(|hop| Url::parse(&hop.url).ok()?.join(&hop.location).ok());
+        if let Some(place) = place {
+            let mut elsewhere = self
+                .elsewhere
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            elsewhere.insert(place.origin().ascii_serialization());
         }
     }
+}
+
+/// Whether `path` lies below `above`.
+fn is_below(path: &str, above: &str) -> bool {
+    let rest = path.strip_prefix(above);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }

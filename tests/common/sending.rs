@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use secrecy::SecretString;
 use touchstone::config::{Source, load_catalogue, load_inventory};
-use touchstone::http::{Caller, Client, Failure, Manners, Outgoing, RawRequest, Wire};
-use touchstone::model::{Answer, Exchange, Method, Purpose, TokenRef};
+use touchstone::http::{Caller, Client, Failure, Guard, Manners, Outgoing, RawRequest, Wire};
+use touchstone::model::{Answer, Exchange, Marker, Method, Purpose, RunId, TokenRef};
 use touchstone::redact::Redactor;
 use touchstone::token::Token;
 
@@ -17,7 +17,9 @@ pub struct Sender {
     wire: Wire,
     token: Token,
     authorization: (String, String),
-    area: String,
+    origin: String,
+    /// Of the file `f` of a run.
+    path: String,
 }
 
 impl Sender {
@@ -37,16 +39,20 @@ impl Sender {
             how: String::new(),
         };
         let manners = Arc::new(Manners::new(&endpoint.limits));
+        let run: RunId = "20261122t072848z-4f2a9c".parse().expect("a run");
+        let marker = Marker::new(&run, &[&endpoint.name]);
+        let guard = Guard::of_run(endpoint, &run, std::iter::empty());
         Self {
-            client: Client::new(endpoint, &manners, &redactor).expect("a client"),
-            wire: Wire::new(endpoint, &manners, &redactor).expect("a client"),
+            client: Client::new(endpoint, &manners, &redactor, guard.clone()).expect("a client"),
+            wire: Wire::new(endpoint, &manners, &redactor, guard).expect("a client"),
             authorization: ("Authorization".into(), format!("Bearer {token}")),
             token: Token::new(secret, shown),
-            area: endpoint.area_url(),
+            origin: endpoint.origin(),
+            path: format!("{}/{marker}/f", endpoint.area),
         }
     }
 
-    /// Sends `method` for the file `f` of the area with both clients: the ordinary one, and the one that
+    /// Sends `method` for the file with both clients: the ordinary one, and the one that
     /// sends what it is told to the byte.
     pub async fn send(
         &self,
@@ -58,7 +64,7 @@ impl Sender {
             case: "c",
         };
         let deadline = Instant::now() + HANGS;
-        let url = format!("{}/f", self.area);
+        let url = format!("{}{}", self.origin, self.path);
         let outgoing = Outgoing {
             method,
             verb: None,
@@ -72,7 +78,7 @@ impl Sender {
         let raw = RawRequest {
             method,
             verb: method.as_str(),
-            target: "/f",
+            target: &self.path,
             headers: std::slice::from_ref(&self.authorization),
             body,
             tokens: &[&self.token],

@@ -155,6 +155,9 @@ fn meaning(variable: Variable) -> &'static str {
             "the case's directory below the path whose files go to tape (`traits: {tape: …}`)"
         }
         Variable::Nearline => "the file that is on tape already (`traits: {tape: {file}}`)",
+        Variable::Marker => {
+            "the name of an object beside the area that only this run could have made"
+        }
         Variable::Listener => {
             "a server of ours that nobody trusts (`--listen`); who connects to it fails"
         }

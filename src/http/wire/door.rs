@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use url::{Host, Url};
 
 use crate::http::client::Failure;
+use crate::http::guard::Guard;
 use crate::http::redirect::RedirectPolicy;
 use crate::http::{Manners, TlsError, cause, client_config};
 use crate::model::{Endpoint, Limits};
@@ -36,8 +37,7 @@ pub(super) struct Door {
     /// How long a silent server is waited for before a body that asked for its word is sent all the same.
     pub patience: Duration,
     pub manners: Arc<Manners>,
-    /// Whether nothing that could write may leave.
-    pub read_only: bool,
+    pub guard: Guard,
     pub redactor: Redactor,
     pub redirects: RedirectPolicy,
     to: Uri,
@@ -85,6 +85,7 @@ impl Door {
         endpoint: &Endpoint,
         manners: &Arc<Manners>,
         redactor: &Redactor,
+        guard: Guard,
     ) -> Result<Self, TlsError> {
         let mut tls = client_config(&endpoint.ca)?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -108,7 +109,7 @@ impl Door {
             limits: endpoint.limits.clone(),
             patience: PATIENCE,
             manners: Arc::clone(manners),
-            read_only: endpoint.traits.read_only.is_some(),
+            guard,
             redactor: redactor.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             name,

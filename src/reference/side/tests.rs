@@ -26,7 +26,9 @@ fn world() -> World {
 impl World {
     async fn scene(&self, part: Part, credential: Option<&str>) -> Opened {
         let credential = credential.map(SecretString::from);
-        let opened = self.side.open(part, b"0123456789".to_vec(), credential);
+        let opened = self
+            .side
+            .open(part, "folder", b"0123456789".to_vec(), credential);
         opened.await.unwrap()
     }
 
@@ -171,10 +173,17 @@ async fn a_given_certificate_cannot_play_every_part() {
         identity: Identity::Given { chain, key },
     });
     for part in [Part::Expired, Part::Misnamed, Part::Elsewhere] {
-        let reason = side.open(part, Vec::new(), None).await.err().unwrap();
+        let reason = side
+            .open(part, "folder", Vec::new(), None)
+            .await
+            .err()
+            .unwrap();
         assert!(reason.starts_with("our other side has "), "{reason}");
     }
-    let scene = side.open(Part::Good, b"x".to_vec(), None).await.unwrap();
+    let scene = side
+        .open(Part::Good, "folder", b"x".to_vec(), None)
+        .await
+        .unwrap();
     let client = server::client(authority.ca_pem()).unwrap();
     assert_eq!(client.get(scene.url()).send().await.unwrap().status(), 200);
 }

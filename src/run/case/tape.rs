@@ -5,7 +5,7 @@ mod effects;
 
 use std::time::{Duration, Instant};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::check::{self, Judge, Ruling, Transitions};
@@ -24,6 +24,12 @@ pub(in crate::run) use door::TapeDoor;
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 /// Longer ids are nobody's.
 const MAX_ID: usize = 256;
+/// All but the unreserved characters (RFC 3986 section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 /// Until nothing of a request is open, at most; and between two looks, at first and later.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
@@ -326,11 +332,9 @@ impl Running<'_> {
             token,
             deadline: self.deadline,
         };
-        let sent = self
-            .site
-            .client
-            .send(purpose, self.caller(), outgoing)
-            .await;
+        let door = self.site.tape.known();
+        let client = door.as_ref().map_or(self.site.client, |door| &door.client);
+        let sent = client.send(purpose, self.caller(), outgoing).await;
         self.exchanges.push(sent.exchange);
         sent.answer
             .map_err(|failure| format!("{} {operation}: {failure}", operation.method()))
@@ -370,11 +374,8 @@ impl Running<'_> {
             token: Some(&token),
             deadline,
         };
-        let sent = self
-            .site
-            .client
-            .send(Purpose::Teardown, self.caller(), outgoing)
-            .await;
+        let sent = door.client.send(Purpose::Teardown, self.caller(), outgoing);
+        let sent = sent.await;
         let gone = match sent.answer {
             Ok(answer) if answer.success() || matches!(answer.status, 404 | 410) => Ok(()),
             Ok(answer) => Err(format!("DELETE was answered {}", answer.status)),
@@ -392,9 +393,7 @@ fn usable(id: &str) -> bool {
 
 /// One component of a path.
 fn component(id: &str) -> String {
-    utf8_percent_encode(id, NON_ALPHANUMERIC)
-        .to_string()
-        .replace("%2D", "-")
+    utf8_percent_encode(id, RESERVED).to_string()
 }
 
 /// What the API expects to be sent.

@@ -8,11 +8,12 @@ use secrecy::ExposeSecret;
 use crate::check::{self, Ending, Judge, Secrets};
 use crate::http::RawRequest;
 use crate::model::{
-    Answer, Direction, Expect, Finding, Leftover, Method, Part, Purpose, Side, State, StepPlan,
-    Transfer,
+    Answer, Direction, Expect, Finding, Leftover, Marker, Method, Part, Purpose, Side, State,
+    StepPlan, Transfer,
 };
 use crate::token::{Fit, Token};
 
+use super::super::made::Made;
 use super::super::partner::Partner;
 use super::super::present;
 use super::super::side::{Play, Scene};
@@ -40,7 +41,7 @@ struct Other {
 pub(super) struct Guest {
     pub partner: Arc<Partner>,
     pub directory: String,
-    pub made: Vec<String>,
+    pub made: Made,
 }
 
 impl Running<'_> {
@@ -65,6 +66,9 @@ impl Running<'_> {
         }
         let exchange = self.exchanges.len();
         let answer = self.copy(purpose, step, transfer, &other, token).await;
+        if let (Direction::Pull, Ok(answer)) = (transfer.direction, &answer) {
+            self.made.answered(&step.path, answer.status);
+        }
         let (case, clauses) = (self.case, &self.site.shared.plan.clauses);
         let judge = Judge {
             case: &case.case,
@@ -240,6 +244,7 @@ impl Running<'_> {
             .map(|_| self.site.shared.made_up.clone());
         let play = Play {
             part,
+            marker: Marker::new(&self.site.shared.plan.run, &[]),
             content: step.body.clone().unwrap_or_default(),
             credential: credential.as_ref().map(|token| token.secret.clone()),
         };
@@ -263,7 +268,7 @@ impl Running<'_> {
             self.there = Some(Guest {
                 partner,
                 directory,
-                made: Vec::new(),
+                made: Made::default(),
             });
         }
         let Some(there) = &self.there else {
@@ -309,7 +314,7 @@ impl Running<'_> {
     /// Makes an object at the partner, unless the case has made it already.
     async fn make_there(&mut self, path: &str, state: &State) -> Result<(), String> {
         self.go_on()?;
-        let known = |there: &Guest| there.made.iter().any(|made| made == path);
+        let known = |there: &Guest| there.made.knows(path);
         if *state == State::Directory && self.there.as_ref().is_some_and(known) {
             return Ok(());
         }
@@ -321,16 +326,21 @@ impl Running<'_> {
         let observer = there.partner.observer(self.caller(), self.deadline);
         let made = observer.make(path, state, &mut log).await;
         self.exchanges.append(&mut log);
-        made
+        made.map_err(|why| {
+            if there.made.not_made(path, &why) {
+                self.site.shared.gone(&there.partner.plan.endpoint, path);
+            }
+            why.reason
+        })
     }
 
     fn will_create_there(&mut self, path: &str) -> Result<(), String> {
         let shared = self.site.shared;
-        if let Some(there) = &mut self.there
-            && !there.made.iter().any(|made| made == path)
-        {
-            there.partner.will_create(shared, path)?;
-            there.made.push(path.to_owned());
+        if let Some(there) = &self.there {
+            if !there.made.knows(path) {
+                there.partner.will_create(shared, path)?;
+            }
+            there.made.sending(path);
         }
         Ok(())
     }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use touchstone::config::{Source, load_catalogue, load_inventory};
 use touchstone::history::History;
+use touchstone::http::Guard;
 use touchstone::model::{RunOutcome, RunRecord};
 use touchstone::report::brief::{Brief, Details};
 use touchstone::report::diff::{compare, json as comparison_json, markdown, text as words};
 use touchstone::report::merge::{Part, merge};
 use touchstone::report::style::Style;
 use touchstone::report::{FORMATS, Made, json};
-use touchstone::run::{Ledger, deletable};
+use touchstone::run::Ledger;
 
 use super::engine::Target;
 
@@ -166,6 +168,15 @@ fn ledgers() {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ledger.jsonl");
+    let file = Source {
+        name: "endpoints.yaml".into(),
+        text: "issuers: {i: {url: 'https://i.example.org/', token-file: t}}\nendpoints: {se-kept: {endpoint: 'https://se.example.org', paths: {a: /}, issuer: i}}\n".into(),
+    };
+    let catalogue = load_catalogue(&[]).expect("the suites");
+    let loaded = load_inventory(&file, &catalogue).unwrap_or_else(|problems| panic!("{problems}"));
+    let endpoint = &loaded.inventory.endpoints[0];
+    let run = "20261122t072848z-4f2a9c".parse().expect("a run");
+    let guard = Guard::of_run(endpoint, &run, std::iter::empty());
     target.fuzz(|input| {
         let mut bytes = input.to_vec();
         bytes.extend_from_slice(
@@ -178,7 +189,7 @@ fn ledgers() {
                 let left = account.left;
                 assert!(left.iter().any(|one| one.path == OURS), "{left:?}");
                 for one in &left {
-                    if deletable(&one.path) {
+                    if guard.permits(&endpoint.url_of(&one.path)).is_ok() {
                         inside(&one.path);
                     }
                 }

@@ -8,8 +8,8 @@ mod server;
 use std::time::{Duration, Instant};
 
 use super::{Connection, RawRequest, Wire, WireOutcome};
-use crate::http::Caller;
 use crate::http::tests::{SECRET, endpoint, manners, redactor, token};
+use crate::http::{Caller, Guard};
 use crate::model::{Limits, Method, Purpose};
 use crate::waiting::{HANGS, awaited};
 
@@ -22,7 +22,7 @@ const CALLER: Caller<'_> = Caller {
 
 fn wire(server: &Server, limits: Limits) -> Wire {
     let endpoint = endpoint(&server.authority, server.port, limits);
-    Wire::new(&endpoint, &manners(), &redactor()).unwrap()
+    Wire::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap()
 }
 
 fn raw<'a>(method: Method, target: &'a str) -> RawRequest<'a> {

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::check::{self, TapeApi};
-use crate::http::{Caller, Outgoing};
+use crate::http::{Caller, Client, Outgoing};
 use crate::model::{Method, Purpose, TapeOperation};
 use crate::token::{Fit, Token};
 
@@ -17,7 +19,11 @@ pub(in crate::run) struct TapeDoor(OnceCell<Result<Door, String>>);
 
 /// Where it is.
 #[derive(Clone)]
-pub(super) struct Door(Url);
+pub(super) struct Door {
+    base: Url,
+    /// For its calls and nothing else.
+    pub client: Arc<Client>,
+}
 
 impl TapeDoor {
     pub(super) fn known(&self) -> Option<Door> {
@@ -28,7 +34,7 @@ impl TapeDoor {
 impl Door {
     /// Where that call goes.
     pub(super) fn url(&self, operation: TapeOperation, id: &str) -> String {
-        let base = self.0.as_str().trim_end_matches('/');
+        let base = self.base.as_str().trim_end_matches('/');
         let id = component(id);
         match operation {
             TapeOperation::Discover => base.to_owned(),
@@ -92,7 +98,12 @@ impl Running<'_> {
 
     fn trusted(&self, api: TapeApi) -> Result<Door, String> {
         if self.site.client.trusts(&api.uri) {
-            return Ok(Door(api.uri));
+            let client = self.site.client;
+            let client = client.guarded(client.guard().api(&api.uri));
+            return Ok(Door {
+                base: api.uri,
+                client: Arc::new(client),
+            });
         }
         let host = api.uri.host_str().unwrap_or_default();
         Err(format!(

@@ -1,0 +1,321 @@
+//! Storage and files that would have us remove what is not ours, or believe that what is ours has gone.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+use crate::common::lab::Lab;
+use crate::common::middle::Middle;
+
+/// A case that makes a file and looks at it.
+const CASE: &str = "capability.create.put";
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_owned()));
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    for (name, value) in headers {
+        let name = axum::http::HeaderName::try_from(*name).expect("a name");
+        response
+            .headers_mut()
+            .insert(name, value.parse().expect("a value"));
+    }
+    response
+}
+
+fn ledgers(lab: &Lab) -> usize {
+    let names = std::fs::read_dir(lab.path("reports/latest")).expect("reports");
+    let names = names.map(|entry| entry.expect("an entry").file_name());
+    names
+        .filter(|name| name.to_string_lossy().starts_with("ledger-"))
+        .count()
+}
+
+#[test]
+fn what_a_status_says_is_gone_is_looked_at() {
+    const LOCKED: &str = "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/wlcg/x</D:href><D:status>HTTP/1.1 423 Locked</D:status></D:response></D:multistatus>";
+    for (status, body) in [
+        (204, ""),
+        (200, ""),
+        (202, ""),
+        (206, ""),
+        (299, ""),
+        (404, ""),
+        (410, ""),
+        (207, LOCKED),
+    ] {
+        let lab = Lab::new();
+        let storage = lab.storage(&[]);
+        let before = storage.paths();
+        let lies = Arc::new(Mutex::new(true));
+        let lying = Arc::clone(&lies);
+        let middle = Middle::start(&lab, &storage, move |asked| {
+            let lie = asked.method == "DELETE" && *lying.lock().expect("a lock");
+            lie.then(|| answer(status, &[], body))
+        });
+        let more = format!("    audience: {}\n", storage.url());
+        lab.endpoints(&[("se", middle.url())], &more);
+        let run = lab.run(&["run", "--case", CASE]);
+        assert!(storage.paths() != before, "{status}: nothing was made");
+        let told = format!("DELETE was answered {status}, and it is still there");
+        assert!(
+            run.stdout.contains(&told) && run.stdout.contains("could not be removed"),
+            "{status}: {run:?}"
+        );
+        assert_eq!(ledgers(&lab), 1, "{status}");
+        let clean = lab.run(&["clean"]);
+        assert_eq!(clean.code, Some(3), "{status}: {clean:?}");
+        assert!(clean.stdout.contains(&told), "{status}: {clean:?}");
+        assert!(
+            !clean.stdout.contains("nothing is left"),
+            "{status}: {clean:?}"
+        );
+        *lies.lock().expect("a lock") = false;
+        let clean = lab.run(&["clean"]).expect(0);
+        assert!(clean.stdout.contains("nothing is left behind"), "{clean:?}");
+        assert_eq!((storage.paths(), ledgers(&lab)), (before, 0), "{status}");
+    }
+}
+
+#[test]
+fn nothing_is_left_where_nothing_could_be_made() {
+    for status in [401, 403, 404, 409] {
+        // Whether it lets us look or not.
+        for hidden in [false, true] {
+            let lab = Lab::new();
+            let storage = lab.storage(&[]);
+            let middle = Middle::start(&lab, &storage, move |asked| {
+                let refused = asked.method == "MKCOL"
+                    || hidden && matches!(asked.method.as_str(), "PROPFIND" | "HEAD" | "DELETE");
+                refused.then(|| answer(status, &[], ""))
+            });
+            let more = format!("    audience: {}\n", storage.url());
+            lab.endpoints(&[("se", middle.url())], &more);
+            let run = lab.run(&["run", "--case", CASE]);
+            assert_eq!(run.code, Some(3), "{status}: {run:?}");
+            assert!(!run.stdout.contains("LEFT"), "{status}: {run:?}");
+            assert_eq!(ledgers(&lab), 0, "{status} {hidden}");
+            let clean = lab.run(&["clean"]).expect(0);
+            assert!(clean.stdout.contains("nothing is left behind"), "{clean:?}");
+        }
+    }
+}
+
+/// Another run that began in the same second with the same name, or whoever can guess it.
+#[test]
+fn what_somebody_else_has_made_is_not_torn_down() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let middle = Middle::start(&lab, &storage, move |asked| {
+        (asked.method == "MKCOL").then(|| answer(405, &[], ""))
+    });
+    let more = format!("    audience: {}\n", storage.url());
+    lab.endpoints(&[("se", middle.url())], &more);
+    let run = lab.run(&["run", "--case", CASE]);
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(run.stdout.contains("was answered 405"), "{run:?}");
+    assert_eq!(middle.count("DELETE"), 0);
+    assert_eq!(ledgers(&lab), 0);
+}
+
+#[test]
+fn two_doors_of_one_storage_do_not_meet() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let before = storage.paths();
+    let other = storage.url().replace("localhost", "127.0.0.1");
+    let more = format!(
+        "    audience: {}\n    traits: {{groups: {{member: /wlcg, privileged: /wlcg/test, protected: /protected}}}}\n",
+        storage.url()
+    );
+    for doors in [
+        [storage.url(), other.as_str()],
+        [storage.url(), storage.url()],
+    ] {
+        lab.endpoints(
+            &[("se-florida", doors[0]), ("se-florida-redir", doors[1])],
+            &more,
+        );
+        let check = lab.run(&["check"]).expect(0);
+        assert_eq!(
+            check
+                .stderr
+                .contains("have the host localhost and the area /wlcg in common"),
+            doors[0] == doors[1],
+            "{check:?}"
+        );
+        let run = lab
+            .run(&["run", "--case", "capability.*", "--case", "group.*"])
+            .expect(0);
+        assert!(!run.stdout.contains("LEFT"), "{run:?}");
+        assert_eq!(storage.paths(), before);
+    }
+}
+
+#[test]
+fn a_directory_whose_making_was_not_answered_is_ours() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let before = storage.paths();
+    let seen = std::sync::atomic::AtomicUsize::new(0);
+    let wild = crate::common::wild::Wild::start(&lab, storage.port(), move |method, path| {
+        use crate::common::wild::{Act, End};
+        let root = path.matches('/').count() == 2;
+        if method != "MKCOL" || !root {
+            return Act::Pass;
+        }
+        // The first one is lost, and the second one finds it made.
+        match seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Act::Say(Vec::new(), End::Reset),
+            _ => Act::Say(
+                b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n".to_vec(),
+                End::Close,
+            ),
+        }
+    });
+    let more = format!("    audience: {}\n", storage.url());
+    lab.endpoints(&[("se", wild.url())], &more);
+    let run = lab.run(&["run", "--case", CASE]);
+    // Nobody has made it in truth: it is found out by the look.
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(run.stdout.contains("after MKCOL"), "{run:?}");
+    assert!(!run.stdout.contains("LEFT"), "{run:?}");
+    assert_eq!(storage.paths(), before);
+}
+
+/// Each method, status and place of a redirect; a token goes nowhere, and nothing foreign is touched.
+#[test]
+fn no_redirect_leads_away_from_what_is_ours() {
+    let lab = Lab::new();
+    let (storage, others) = (lab.storage(&[]), lab.storage(&[]));
+    let precious = "/wlcg/precious";
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hearing = Arc::clone(&heard);
+    let other = Middle::start(&lab, &others, move |asked| {
+        let mut heard = hearing.lock().expect("a lock");
+        heard.push(format!("{} {}", asked.method, asked.path));
+        Some(answer(404, &[], ""))
+    });
+    let strange = other.url().replace("localhost", "127.0.0.1");
+    let now: Arc<Mutex<(String, u16, String)>> = Arc::default();
+    let acting = Arc::clone(&now);
+    let touched = Arc::new(Mutex::new(Vec::new()));
+    let touching = Arc::clone(&touched);
+    let front = Middle::start(&lab, &storage, move |asked| {
+        if asked.path.starts_with(precious) {
+            let mut touched = touching.lock().expect("a lock");
+            touched.push(format!("{} {}", asked.method, asked.path));
+            return Some(answer(204, &[], ""));
+        }
+        let (method, status, place) = acting.lock().expect("a lock").clone();
+        let ours = asked.path.contains("touchstone-") && asked.method == method;
+        ours.then(|| answer(status, &[("location", &place)], ""))
+    });
+    let more = format!(
+        "    audience: {}\n    limits: {{case: 5m}}\n",
+        storage.url()
+    );
+    lab.endpoints(&[("se", front.url())], &more);
+    let mut told = Vec::new();
+    for method in ["DELETE", "PUT", "MKCOL"] {
+        for status in [301, 302, 303, 307, 308] {
+            for place in [
+                format!("{precious}/data.root"),
+                format!("{}/data/precious.root", other.url()),
+                format!("{strange}/data/precious.root"),
+            ] {
+                *now.lock().expect("a lock") = (method.into(), status, place.clone());
+                let run = lab.run(&["run", "--case", CASE]);
+                let said = format!("{}{}", run.stdout, run.stderr);
+                let told_so = match method {
+                    "DELETE" => run.stdout.contains("LEFT"),
+                    _ => run.code != Some(0),
+                };
+                assert!(told_so, "{method} {status} {place}: {said}");
+                told.push(said);
+                *now.lock().expect("a lock") = Default::default();
+                lab.run(&["clean"]).expect(0);
+            }
+        }
+    }
+    let writes = |one: &String| !one.starts_with("GET ");
+    assert_eq!(
+        touched
+            .lock()
+            .expect("a lock")
+            .iter()
+            .filter(|one| writes(one))
+            .count(),
+        0
+    );
+    assert_eq!(
+        heard
+            .lock()
+            .expect("a lock")
+            .iter()
+            .filter(|one| writes(one))
+            .count(),
+        0
+    );
+    // 303 is a place to look at.
+    assert!(!touched.lock().expect("a lock").is_empty());
+    let refused = told
+        .iter()
+        .filter(|said| said.contains("to another object"));
+    assert!(refused.count() >= 12, "{told:?}");
+    let left = storage.paths();
+    assert!(
+        !left.iter().any(|path| path.contains("touchstone-")),
+        "{left:?}"
+    );
+}
+
+/// What a redirector does: the data are at another server, under the same name.
+#[test]
+fn what_is_removed_elsewhere_is_told() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let other = Middle::start(&lab, &storage, |_| None);
+    let there = other.url().to_owned();
+    let place = there.clone();
+    let front = Middle::start(&lab, &storage, move |asked| {
+        let to = format!("{place}{}", asked.path);
+        let ours = asked.path.contains("touchstone-");
+        ours.then(|| answer(307, &[("location", &to)], ""))
+    });
+    let more = format!("    audience: {}\n", storage.url());
+    lab.endpoints(&[("se", front.url())], &more);
+    let before = storage.paths();
+    let run = lab.run(&["run", "--case", CASE]).expect(0);
+    let told = format!("se: what was removed was removed at {there}, to which it redirects");
+    assert!(run.stderr.contains(&told), "{run:?}");
+    assert_eq!(storage.paths(), before);
+}
+
+/// Whoever may read a ledger may lock it.
+#[test]
+fn a_ledger_that_somebody_has_locked_is_told_and_not_left_for_ever() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("se", storage.url())], "");
+    let area = format!("{}/wlcg", storage.url());
+    std::fs::create_dir(lab.path("reports")).expect("a folder");
+    let name = "reports/ledger-20200101t000000z-abcdef.jsonl";
+    let text = format!(
+        "{{\"run\":\"20200101t000000z-abcdef\"}}\n{{\"create\":{{\"endpoint\":\"se\",\"area\":\"{area}\",\"path\":\"/wlcg/touchstone-20200101t000000z-abcdef\"}}}}\n"
+    );
+    for further in [&["--older-than", "1d"][..], &["--force"]] {
+        lab.write(name, &text);
+        let reader = std::fs::File::open(lab.path(name)).expect("a ledger");
+        reader.lock().expect("a lock");
+        let clean = lab.run(&["clean"]).expect(3);
+        assert!(
+            clean.stderr.contains("left alone") && clean.stderr.contains("--force"),
+            "{clean:?}"
+        );
+        assert!(lab.path(name).exists());
+        lab.run(&[&["clean"], further].concat()).expect(0);
+        assert!(!lab.path(name).exists());
+    }
+}
