@@ -15,6 +15,7 @@ mod forms;
 mod layer;
 mod patterns;
 mod steps;
+mod windows;
 
 use forms::Known;
 use layer::Layer;
@@ -73,11 +74,12 @@ impl Redactor {
                 patterns::find(current.bytes(), |hit| found.push(current.source(hit)));
                 layer = current.decoded();
             }
+            known.windows.find(text.as_bytes(), |hit| found.push(hit));
         }
         replace(text, found)
     }
 
-    /// The header fields, each with its value redacted; those that carry nothing but credentials
+    /// The header fields, each with name and value redacted; those that carry nothing but credentials
     /// keep only their names.
     pub fn headers(&self, headers: &[(String, String)]) -> Vec<(String, String)> {
         headers
@@ -88,7 +90,7 @@ impl Redactor {
                 } else {
                     self.text(value)
                 };
-                (name.clone(), value)
+                (self.text(name), value)
             })
             .collect()
     }

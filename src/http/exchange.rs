@@ -81,13 +81,11 @@ pub(super) fn end(
         Ok(answer) => {
             exchange.status = Some(answer.status);
             exchange.response_bytes = answer.body.len() as u64;
-            let kept: Vec<_> = answer
-                .headers
-                .iter()
-                .take(HEADERS)
-                .map(|(name, value)| (name.clone(), excerpt(value, HEADER)))
+            let first = answer.headers.get(..HEADERS).unwrap_or(&answer.headers);
+            let redacted = redactor.headers(first).into_iter();
+            exchange.response_headers = redacted
+                .map(|(name, value)| (excerpt(&name, HEADER), excerpt(&value, HEADER)))
                 .collect();
-            exchange.response_headers = redactor.headers(&kept);
             // Redacted before it is cut, so that half a token does not get through.
             let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(16 * EXCERPT)]);
             exchange.response_body = excerpt(&redactor.text(&body), EXCERPT);

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::REDACTED;
 use super::steps::counted;
+use super::windows::Windows;
 
 /// By how many bytes forms are looked up; nothing shorter is taken.
 const HEAD: usize = 4;
@@ -22,6 +23,8 @@ pub(super) struct Known {
     by_head: HashMap<[u8; HEAD], Vec<Form>>,
     /// Whether some form starts with these two bytes: spares nearly every look into the map.
     starts: Starts,
+    /// Pieces of them.
+    pub(super) windows: Windows,
     /// Digests of what was taken in: tokens of one issuer begin alike, and comparing each with all takes long.
     taken: HashSet<[u8; 32]>,
 }
@@ -53,8 +56,17 @@ impl Known {
             .map(str::trim)
             .filter(|line| line.len() >= TELLING && !line.starts_with("-----"));
         match secret.contains('\n') {
-            true => lines.for_each(|line| self.insert(line.as_bytes(), false)),
-            false => self.insert_text(secret),
+            true => {
+                let lines: Vec<_> = lines.collect();
+                lines
+                    .iter()
+                    .for_each(|line| self.insert(line.as_bytes(), false));
+                self.windows.add(&lines.concat());
+            }
+            false => {
+                self.insert_text(secret);
+                self.windows.add(secret);
+            }
         }
         self.insert_base64(secret.as_bytes());
         self.insert_base64(form_encoded(secret).as_bytes());

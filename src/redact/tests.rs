@@ -287,3 +287,139 @@ fn the_steps_in_hostile_text_grow_with_its_length_alone() {
         }
     }
 }
+
+/// What servers and programs make of a text, and what of it they may leave.
+fn forms(secret: &str) -> Vec<(&'static str, String)> {
+    let chars = |between: &str| -> String {
+        let all: Vec<_> = secret.chars().map(String::from).collect();
+        all.join(between)
+    };
+    let wrapped = |width: usize, between: &str| -> String {
+        let all: Vec<_> = secret.as_bytes().chunks(width).collect();
+        let all: Vec<_> = all.into_iter().map(String::from_utf8_lossy).collect();
+        all.join(between)
+    };
+    let each = |form: &dyn Fn(u8) -> String| -> String { secret.bytes().map(form).collect() };
+    let turned = |byte: u8| match byte {
+        b'a'..=b'z' => (byte - b'a' + 13) % 26 + b'a',
+        b'A'..=b'Z' => (byte - b'A' + 13) % 26 + b'A',
+        other => other,
+    };
+    let hex = each(&|byte| format!("{byte:02x}"));
+    let base64 = STANDARD.encode(secret);
+    vec![
+        ("a wrap", wrapped(64, "\n")),
+        ("a wrap of mail", wrapped(70, "=\r\n")),
+        ("spaces", wrapped(40, " ")),
+        ("soft hyphens", wrapped(60, "\u{ad}")),
+        ("zero width", chars("\u{200b}")),
+        ("NUL", chars("\0")),
+        ("upper case", secret.to_uppercase()),
+        ("lower case", secret.to_lowercase()),
+        ("reversed", secret.chars().rev().collect()),
+        (
+            "rot13",
+            secret.bytes().map(turned).map(char::from).collect(),
+        ),
+        ("hex", hex.clone()),
+        ("hex dump", each(&|byte| format!("{byte:02x} "))),
+        (
+            "four times percent",
+            each(&|byte| format!("%252525{byte:02X}")),
+        ),
+        ("decimal entities", each(&|byte| format!("&#{byte};"))),
+        ("entities twice", each(&|byte| format!("&amp;#x{byte:x};"))),
+        ("JSON escapes", each(&|byte| format!("\\u{byte:04x}"))),
+        ("JSON in JSON", each(&|byte| format!("\\\\u{byte:04x}"))),
+        ("C escapes", each(&|byte| format!("\\x{byte:02x}"))),
+        ("octal", each(&|byte| format!("\\{byte:03o}"))),
+        ("Rust escapes", each(&|byte| format!("\\u{{{byte:x}}}"))),
+        (
+            "a list of characters",
+            serde_json::to_string(&secret.chars().collect::<Vec<_>>()).unwrap(),
+        ),
+        (
+            "a list of bytes",
+            serde_json::to_string(secret.as_bytes()).unwrap(),
+        ),
+        (
+            "base64 in lines",
+            base64
+                .as_bytes()
+                .chunks(76)
+                .map(|line| String::from_utf8_lossy(line) + "\n")
+                .collect(),
+        ),
+        ("base64 twice", STANDARD.encode(STANDARD.encode(secret))),
+        (
+            "base64 of a piece",
+            STANDARD.encode(&secret[secret.len() / 8..secret.len() - 3]),
+        ),
+        ("a mask", format!("{}****", &secret[..secret.len() - 4])),
+        ("the end", secret[secret.len() / 4..].to_owned()),
+        ("a cut", format!("{}…", &secret[..secret.len() - 1])),
+    ]
+}
+
+#[test]
+fn a_piece_of_a_secret_is_found_in_whatever_was_made_of_it() {
+    let payload = URL_SAFE_NO_PAD.encode(
+        "{\"iss\":\"https://iam.example.org/\",\"sub\":\"me\",\"scope\":\"storage.read:/\"}",
+    );
+    let signature =
+        URL_SAFE_NO_PAD.encode((0..64_u8).map(|n| n.wrapping_mul(37)).collect::<Vec<_>>());
+    let header = URL_SAFE_NO_PAD.encode("{\"alg\":\"ES256\",\"kid\":\"key\"}");
+    let token = format!("{header}.{payload}.{signature}");
+    for secret in [
+        token.as_str(),
+        "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
+        "Qm9yZWQ/Zm9vL2Jhcitxc==x=",
+    ] {
+        let redactor = knowing(&[secret]);
+        for (name, form) in forms(secret) {
+            // What a form adds may stay.
+            let own = form.trim_end_matches(['*', '…', '"', ']', ' ', '\n', '=']);
+            let from = own.char_indices().rev().nth(23).map_or(0, |(at, _)| at);
+            for text in [form.clone(), format!("the token is {form}, sorry")] {
+                let clean = redactor.text(&text);
+                assert!(clean.contains(REDACTED), "{name}: {clean}");
+                assert!(!clean.contains(&own[from..]), "{name}: {clean}");
+            }
+        }
+    }
+    let redactor = knowing(&[&token]);
+    let parts =
+        serde_json::json!({"protected": header, "payload": payload, "signature": signature});
+    let clean = redactor.text(&parts.to_string());
+    assert!(
+        ![&header, &signature]
+            .iter()
+            .any(|part| clean.contains(&part[..16])),
+        "{clean}"
+    );
+    let fields = [(
+        format!("X-{}", signature.replace('_', "-").to_lowercase()),
+        "1".to_owned(),
+    )];
+    assert_eq!(redactor.headers(&fields)[0].0, format!("X-{REDACTED}"));
+}
+
+#[test]
+fn what_is_no_piece_of_a_secret_stays() {
+    let redactor = knowing(&[
+        "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
+        "hunter2-hunter2",
+        "483920174628",
+    ]);
+    for text in [
+        "/wlcg/touchstone-20261122t072848z-4f2a9c-1b2c3d4e/capability.create.no-overwrite/f",
+        "hunter2 and hunter3",
+        "7d3c1f6e-52a is a part of something",
+        "PUT was answered 201 Created, expected 403 Forbidden (JWT-2.2.1-04)",
+        "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]",
+        "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=",
+        "&lt;d:href&gt;/wlcg/&lt;/d:href&gt; 100% \\n &",
+    ] {
+        assert_eq!(redactor.text(text), text);
+    }
+}

@@ -429,7 +429,7 @@ impl Visit {
         }
         result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
-        self.shared.tell(Event::CaseFinished(Box::new(result)));
+        self.shared.judged(result);
     }
 
     /// Whether something was refused because its issuer does not publish the key of a token.
@@ -475,7 +475,7 @@ impl Visit {
 
     fn finish(&self, index: usize, outcome: Outcome) {
         let result = self.result(index, outcome);
-        self.shared.tell(Event::CaseFinished(Box::new(result)));
+        self.shared.judged(result);
     }
 
     fn result(&self, index: usize, outcome: Outcome) -> CaseResult {

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::http::Guard;
-use crate::model::{Endpoint, Plan, TokenRequest, millis};
+use crate::model::{CaseResult, Endpoint, Plan, TokenRequest, millis};
 use crate::redact::Redactor;
 use crate::token::{Broker, Fit, Token, TokenError};
 use crate::trace::stretch;
@@ -247,6 +247,21 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner);
         let known = all.entry(endpoint.name.clone()).or_default();
         known.extend(places.into_iter().filter(|place| *place != own));
+    }
+
+    /// Tells how a case ended. What servers have said stands in it in many places: none of them shows a secret.
+    fn judged(&self, mut result: CaseResult) {
+        let redacted = |text: &mut String| *text = self.redactor.text(text);
+        for finding in &mut result.findings {
+            redacted(&mut finding.expected);
+            redacted(&mut finding.actual);
+        }
+        for left in &mut result.cleanup {
+            redacted(&mut left.url);
+            redacted(&mut left.reason);
+        }
+        result.reason.iter_mut().for_each(redacted);
+        self.tell(Event::CaseFinished(Box::new(result)));
     }
 
     /// Nobody listening is no reason to stop: teardown matters more.

@@ -310,13 +310,11 @@ impl Door {
         exchange.status = Some(answer.status);
         exchange.response_bytes = answer.body.len() as u64;
         let body = self.body(answer);
-        let kept: Vec<_> = answer
-            .headers
-            .iter()
-            .take(HEADERS)
-            .map(|(name, value)| (name.clone(), http::excerpt(value, HEADER)))
+        let first = answer.headers.get(..HEADERS).unwrap_or(&answer.headers);
+        let redacted = self.redactor.headers(first).into_iter();
+        exchange.response_headers = redacted
+            .map(|(name, value)| (http::excerpt(&name, HEADER), http::excerpt(&value, HEADER)))
             .collect();
-        exchange.response_headers = self.redactor.headers(&kept);
         exchange.response_body = http::excerpt(&self.redactor.text(&body), EXCERPT);
     }
 

@@ -252,12 +252,6 @@ impl Visit {
     fn finish(&self, index: usize, outcome: Outcome, elapsed: Duration) {
         let planned = &self.plan().cases[index];
         let case = &planned.case;
-        let redactor = &self.shared.redactor;
-        let mut findings = outcome.findings;
-        for finding in &mut findings {
-            finding.actual = redactor.text(&finding.actual);
-            finding.expected = redactor.text(&finding.expected);
-        }
         let result = CaseResult {
             endpoint: self.plan().name(),
             suite: case.suite.clone(),
@@ -269,16 +263,16 @@ impl Visit {
             verdict: outcome.verdict,
             known: planned.known.clone(),
             expired: planned.expired.clone(),
-            reason: outcome.reason.map(|reason| redactor.text(&reason)),
+            reason: outcome.reason,
             past: None,
-            findings,
+            findings: outcome.findings,
             exchanges: outcome.exchanges.into(),
             flaky: false,
             cleanup: Vec::new(),
             at: case.at.clone(),
             duration_ms: millis(elapsed),
         };
-        self.shared.tell(Event::CaseFinished(Box::new(result)));
+        self.shared.judged(result);
     }
 }
 
