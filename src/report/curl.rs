@@ -1,8 +1,9 @@
 //! An exchange as a line for the shell, with `$TOKEN` in the token's place.
 
 use percent_encoding::{CONTROLS, utf8_percent_encode};
+use url::Url;
 
-use crate::model::{Exchange, Hop, Method, TokenRef, shell_word};
+use crate::model::{Exchange, Method, TokenRef, shell_word};
 use crate::redact::secret_header;
 
 /// Header fields, in lower case, that curl sets by itself, or that belong to our connection or to
@@ -33,9 +34,37 @@ const VARIABLES: [&str; 7] = [
 /// Longer bodies are no part of the line; `FILE` stands for them.
 const INLINE: usize = 2000;
 
-/// The command that sends the same request again. A POSIX shell takes it as it is; it never holds a
-/// token.
-pub fn curl(exchange: &Exchange) -> String {
+/// The commands that send the same request again, one for each place to which it was redirected: to follow redirects is left to
+/// nobody, for they may lead elsewhere the next time, with the reader's own token. A POSIX shell takes each as it is; they never
+/// hold a token.
+pub fn curl(exchange: &Exchange) -> Vec<String> {
+    let mut lines = vec![one(exchange)];
+    let mut moved = exchange.clone();
+    for hop in &exchange.hops {
+        let place = Url::parse(&hop.url).and_then(|url| url.join(&hop.location));
+        // A token is not sent on to plain HTTP just to see it again.
+        let place = place.ok().filter(|place| place.scheme() == "https");
+        let Some(mut place) = place else { break };
+        // They have a host, and so take both.
+        let _ = place.set_username("").and(place.set_password(None));
+        moved.url = place.into();
+        if !hop.token_forwarded {
+            moved.token = None;
+            moved.presented = None;
+        }
+        let reads = matches!(moved.method, Method::Get | Method::Head | Method::Propfind);
+        if hop.status == 303 && !reads {
+            moved.method = Method::Get;
+            moved.verb = None;
+            moved.request_body = None;
+            moved.request_headers.clear();
+        }
+        lines.push(one(&moved));
+    }
+    lines
+}
+
+fn one(exchange: &Exchange) -> String {
     // No URL may hold control characters, and curl refuses them.
     let url = utf8_percent_encode(&exchange.url, CONTROLS).to_string();
     let mut words = vec!["curl".to_owned()];
@@ -46,16 +75,7 @@ pub fn curl(exchange: &Exchange) -> String {
     let plain = exchange.method == Method::Head
         || exchange.method == Method::Get && exchange.request_body.is_none();
     if exchange.verb.is_some() || !plain {
-        words.extend(["-X".into(), exchange.sent_method().into()]);
-    }
-    // A token is not sent on to plain HTTP just to see it again.
-    let clear = |hop: &Hop| {
-        let scheme = hop.location.trim_start().get(..5);
-        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
-    };
-    if !exchange.hops.is_empty() && !exchange.hops.iter().any(clear) {
-        let trusted = exchange.hops.iter().any(|hop| hop.token_forwarded);
-        words.push(if trusted { "--location-trusted" } else { "-L" }.into());
+        words.extend(["-X".into(), shell_word(exchange.sent_method())]);
     }
     // By itself curl squeezes dot segments, and expands braces and brackets.
     if dot_segments(&url) {
@@ -68,6 +88,8 @@ pub fn curl(exchange: &Exchange) -> String {
         Some(lines) => words.extend(
             lines
                 .iter()
+                // curl takes it for the name of a file.
+                .filter(|line| !line.starts_with('@'))
                 .flat_map(|line| match line.strip_prefix(BASIC) {
                     // curl encodes the two.
                     Some(pair) => ["-u".into(), variable(pair)],
@@ -156,7 +178,16 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::model::Hop;
     use crate::report::sample;
+
+    /// The only line, where nothing was redirected.
+    fn line_of(exchange: &Exchange) -> String {
+        let [line] = &super::curl(exchange)[..] else {
+            panic!("one line")
+        };
+        line.clone()
+    }
 
     /// The arguments that curl would get, from a real shell.
     fn arguments(line: &str) -> Vec<String> {
@@ -174,13 +205,13 @@ mod tests {
     #[test]
     fn it_reads_well() {
         let put = sample::exchange("se-alpha", Method::Put, 201);
-        insta::assert_snapshot!(curl(&put), @r#"
+        insta::assert_snapshot!(line_of(&put), @r#"
 curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se-alpha.example.org:8443/wlcg/touchstone-x/f
 "#);
         let mut head = sample::exchange("se-alpha", Method::Head, 200);
         head.token = None;
         head.url += "?a=b&c";
-        insta::assert_snapshot!(curl(&head), @r#"
+        insta::assert_snapshot!(line_of(&head), @r#"
 curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/touchstone-x/f?a=b&c'
 "#);
     }
@@ -203,7 +234,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
             exchange.url = format!("https://se.example.org/{header}");
             exchange.request_headers = vec![("x-nasty".into(), format!("={header}="))];
             exchange.request_body = Some(nasty.into());
-            let line = curl(&exchange);
+            let line = line_of(&exchange);
             let words = arguments(&line);
             let expected = [
                 "-H".to_owned(),
@@ -246,13 +277,13 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         exchange
             .request_headers
             .push(("x-empty".into(), String::new()));
-        let line = curl(&exchange);
+        let line = line_of(&exchange);
         assert!(!line.contains("canary"), "{line}");
         assert!(arguments(&line).contains(&"x-empty;".to_owned()));
     }
 
     #[test]
-    fn curl_is_told_to_leave_the_path_alone_and_to_follow() {
+    fn curl_is_told_to_leave_the_path_alone() {
         let mut exchange = sample::exchange("se-alpha", Method::Get, 200);
         for (url, option) in [
             ("https://se/a/../b", "--path-as-is"),
@@ -261,28 +292,17 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         ] {
             exchange.url = url.into();
             assert!(
-                arguments(&curl(&exchange)).contains(&option.to_owned()),
+                arguments(&line_of(&exchange)).contains(&option.to_owned()),
                 "{url}"
             );
         }
         exchange.url = "https://se/a..b?x=/../".into();
-        let mut hop = Hop {
-            url: exchange.url.clone(),
-            status: 307,
-            location: "https://disk/".into(),
-            token_forwarded: false,
-        };
-        exchange.hops = vec![hop.clone()];
-        let words = arguments(&curl(&exchange));
-        assert!(words.contains(&"-L".to_owned()) && !words.contains(&"--path-as-is".to_owned()));
-        hop.token_forwarded = true;
-        exchange.hops.push(hop);
-        assert!(arguments(&curl(&exchange)).contains(&"--location-trusted".to_owned()));
+        assert!(!arguments(&line_of(&exchange)).contains(&"--path-as-is".to_owned()));
         exchange.method = Method::Put;
         exchange.request_body = Some("x".repeat(10_000));
-        assert!(arguments(&curl(&exchange)).contains(&"@FILE".to_owned()));
+        assert!(arguments(&line_of(&exchange)).contains(&"@FILE".to_owned()));
         exchange.request_body = Some("@/etc/passwd".into());
-        assert!(arguments(&curl(&exchange)).contains(&"--data-raw".to_owned()));
+        assert!(arguments(&line_of(&exchange)).contains(&"--data-raw".to_owned()));
     }
 
     #[test]
@@ -295,7 +315,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
             "X-Plain: it's".into(),
         ]);
         exchange.url += "?authz=$TOKEN&x=$(id)";
-        let line = curl(&exchange);
+        let line = line_of(&exchange);
         let words = arguments(&line);
         assert_eq!(
             words[1..],
@@ -311,7 +331,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
             "{line}"
         );
         exchange.presented = Some(Vec::new());
-        assert!(!curl(&exchange).contains("Bearer"));
+        assert!(!line_of(&exchange).contains("Bearer"));
     }
 
     #[test]
@@ -323,7 +343,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         ]);
         exchange.request_body = Some("refresh_token=$REFRESH_TOKEN&scope=a+$HOME".into());
         exchange.url = "https://iam.example.org/token".into();
-        insta::assert_snapshot!(curl(&exchange), @r#"curl -i -X POST -u "$CLIENT_ID:$CLIENT_SECRET" -H 'content-type: x/form' --data-binary "refresh_token=$REFRESH_TOKEN&scope=a+\$HOME" https://iam.example.org/token"#);
+        insta::assert_snapshot!(line_of(&exchange), @r#"curl -i -X POST -u "$CLIENT_ID:$CLIENT_SECRET" -H 'content-type: x/form' --data-binary "refresh_token=$REFRESH_TOKEN&scope=a+\$HOME" https://iam.example.org/token"#);
     }
 
     #[test]
@@ -331,7 +351,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         let mut exchange = sample::exchange("se-alpha", Method::Put, 201);
         exchange.verb = Some("PATCH".into());
         exchange.request_headers = vec![("Transfer-Encoding".into(), "chunked".into())];
-        let line = curl(&exchange);
+        let line = line_of(&exchange);
         assert!(
             line.contains("-X PATCH") && line.contains("'Transfer-Encoding: chunked'"),
             "{line}"
@@ -339,18 +359,53 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         let mut get = sample::exchange("se-alpha", Method::Get, 200);
         get.request_body = Some("x".into());
         assert!(
-            curl(&get).contains("-X GET"),
+            line_of(&get).contains("-X GET"),
             "or curl would make it a POST"
         );
-        get.hops.push(Hop {
-            url: get.url.clone(),
-            status: 307,
-            location: "HTTP://se/f".into(),
-            token_forwarded: false,
-        });
-        assert!(
-            !curl(&get).contains("-L"),
-            "a token is not sent in the clear"
-        );
+    }
+
+    #[test]
+    fn each_place_has_a_line_and_the_token_goes_where_it_went() {
+        let hop = |url: &str, status, location: &str, token_forwarded| Hop {
+            url: url.into(),
+            status,
+            location: location.into(),
+            token_forwarded,
+        };
+        let mut exchange = sample::exchange("se-alpha", Method::Put, 201);
+        exchange.url = "https://se.example.org/f".into();
+        exchange.hops = vec![
+            hop(
+                "https://se.example.org/f",
+                307,
+                "https://user:word@se.example.org:1/f",
+                true,
+            ),
+            hop(
+                "https://se.example.org:1/f",
+                302,
+                "https://disk.example.org/f?id=1&x",
+                false,
+            ),
+            hop("https://disk.example.org/f?id=1&x", 303, "/done", false),
+            hop(
+                "https://disk.example.org/done",
+                307,
+                "HTTP://disk.example.org/",
+                false,
+            ),
+        ];
+        insta::assert_snapshot!(curl(&exchange).join("\n"), @r#"
+        curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se.example.org/f
+        curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se.example.org:1/f
+        curl -i -X PUT -H 'content-type: text/plain' --data-binary 'it'\''s new' 'https://disk.example.org/f?id=1&x'
+        curl -i https://disk.example.org/done
+        "#);
+        exchange.verb = Some("GET; touch x".into());
+        exchange.presented = Some(vec!["@/etc/passwd".into()]);
+        exchange.hops.clear();
+        let words = arguments(&line_of(&exchange));
+        assert!(words.contains(&"GET; touch x".to_owned()));
+        assert!(!words.contains(&"@/etc/passwd".to_owned()));
     }
 }

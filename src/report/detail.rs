@@ -44,7 +44,11 @@ pub(super) fn clause(finding: &Finding) -> String {
 
 /// How to send a request again, and where to look for it in the logs of the site.
 pub(super) fn again(exchange: &Exchange, indent: &str, style: Style) -> String {
-    let mut text = row(indent, style, "try", &terminal(&curl(exchange)));
+    let mut text = String::new();
+    for (number, command) in curl(exchange).iter().enumerate() {
+        let label = if number == 0 { "try" } else { "then" };
+        text += &row(indent, style, label, &terminal(command));
+    }
     let mut logged = format!("{:.0}", exchange.started);
     if let Some(token) = &exchange.token {
         text += &row(indent, style, "token", &line(&obtain(token)));

@@ -319,7 +319,11 @@ impl Ticket<'_> {
 
 /// How to send a request again, and where it is in the logs.
 fn reproduce(exchange: &Exchange, indent: &str) -> String {
-    let mut text = unbroken(indent, "Again", &terminal(&curl(exchange)));
+    let mut text = String::new();
+    for (number, command) in curl(exchange).iter().enumerate() {
+        let label = if number == 0 { "Again" } else { "Then" };
+        text += &unbroken(indent, label, &terminal(command));
+    }
     let mut logged = format!("{:.0}", exchange.started);
     for (name, token) in [("Token", &exchange.token), ("Other", &exchange.other)] {
         if let Some(token) = token {

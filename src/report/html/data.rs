@@ -396,7 +396,11 @@ impl Details {
             (!exchange.response_body.is_empty())
                 .then(|| strings.add(body(&exchange.response_body))),
             exchange.response_bytes,
-            judged.then(|| strings.add(terminal(&curl(exchange)))),
+            judged.then(|| {
+                let commands = curl(exchange);
+                let commands: Vec<_> = commands.iter().map(|command| terminal(command)).collect();
+                strings.add(commands.join("\n"))
+            }),
             match judged {
                 true => tokens
                     .map(|token| strings.add(line(&obtain(token))))
