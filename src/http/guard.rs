@@ -39,7 +39,7 @@ struct Territory {
     /// Of the endpoint.
     own: Ground,
     /// Those paths beside the area are the run's as well.
-    beside: [String; 2],
+    beside: [String; 3],
     /// The endpoints that may be the other end of a transfer.
     partners: Vec<Ground>,
 }
@@ -49,6 +49,8 @@ struct Territory {
 struct Ground {
     /// Scheme, host and port.
     origin: String,
+    host: String,
+    port: Option<u16>,
     /// Paths of the directories in which those of runs are, as URLs have them and decoded.
     places: Vec<String>,
 }
@@ -76,7 +78,11 @@ impl Guard {
         Self(Arc::new(Allowed::Run(Territory {
             run: run.clone(),
             own: Ground::of(endpoint),
-            beside: [format!("/{name}"), format!("{}-{name}", endpoint.area)],
+            beside: [
+                format!("/{name}"),
+                format!("{}-{name}", endpoint.area),
+                format!("{}-{name}", decoded(&endpoint.area)),
+            ],
             partners: partners.map(Ground::of).collect(),
         })))
     }
@@ -93,16 +99,25 @@ impl Guard {
 
     /// For addresses that a service announces: among the files nothing is one.
     fn beside_files(&self, url: &Url, allowed: fn(Url) -> Allowed) -> Self {
-        let inside = |ground: &Ground| {
+        let path = decoded(url.path());
+        let below = |path: &str, above: &str| {
+            let rest = path.strip_prefix(above);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let among = |ground: &Ground| {
             let places = ground.places.iter().filter(|place| !place.is_empty());
-            places.into_iter().any(|place| {
-                let rest = url.path().strip_prefix(place.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
+            let path = path.trim_end_matches('/');
+            let mut places = places.into_iter();
+            places.any(|place| below(path, place) || !path.is_empty() && below(place, path))
+        };
+        let among = |territory: &Territory| {
+            std::iter::once(&territory.own)
+                .chain(&territory.partners)
+                .any(among)
         };
         Self(Arc::new(match &*self.0 {
             Allowed::Nothing(_) => return self.clone(),
-            Allowed::Run(territory) if inside(&territory.own) => {
+            Allowed::Run(territory) if among(territory) => {
                 Allowed::Nothing("its address is said to be among the files")
             }
             _ => allowed(url.clone()),
@@ -178,6 +193,13 @@ impl Kept {
     pub(super) fn in_place(&self, to: &Url) -> bool {
         let kept = self.0.trim_end_matches('/');
         let decoded = decoded(to.path());
+        // Where a path ends for some is not where it ends for others.
+        if [&decoded, &self::decoded(&decoded)]
+            .iter()
+            .any(|path| ends_early(path))
+        {
+            return false;
+        }
         let mut readings = readings(&decoded);
         readings.all(|path| {
             let front = path.trim_end_matches('/').strip_suffix(kept);
@@ -198,8 +220,14 @@ impl Territory {
             self.own.inside(&reading, &self.run) || self.beside.contains(&reading)
         };
         let decoded = decoded(path);
-        let steered = decoded.contains(char::is_control);
-        if steered || !readings(path).chain(readings(&decoded)).all(own) {
+        let twice = self::decoded(&decoded);
+        let ends = url.contains('#') || ends_early(&decoded) || ends_early(&twice);
+        let all = || {
+            readings(path)
+                .chain(readings(&decoded))
+                .chain(readings(&twice))
+        };
+        if ends || !all().all(own) {
             return None;
         }
         let mut components = decoded.match_indices('/').map(|(at, _)| &decoded[at + 1..]);
@@ -218,10 +246,18 @@ impl Territory {
         }
         let known = std::iter::once(&self.own).chain(&self.partners);
         let (path, grounds): (_, Vec<_>) = match to.split_once("://") {
-            Some((_, rest)) => (
-                rest.find('/').map_or("", |at| &rest[at..]),
-                known.filter(|ground| ground.path(to).is_some()).collect(),
-            ),
+            Some((_, rest)) => {
+                let path = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
+                let place = Url::parse(to).ok();
+                let at = |ground: &&Ground| {
+                    place.as_ref().is_some_and(|place| {
+                        let port = place.port_or_known_default();
+                        let host = place.host_str() == Some(&ground.host);
+                        host && (port.is_none() || port == ground.port)
+                    })
+                };
+                (path, known.filter(at).collect())
+            }
             None => (to, vec![&self.own]),
         };
         let path = without_query(path);
@@ -235,7 +271,14 @@ impl Territory {
             [] => marked(&path),
             grounds => grounds.iter().any(|ground| ground.inside(&path, &self.run)),
         };
-        !decoded.contains(char::is_control) && readings(path).chain(readings(&decoded)).all(ours)
+        let twice = self::decoded(&decoded);
+        let ends = to.contains('#') || ends_early(&decoded) || ends_early(&twice);
+        let all = || {
+            readings(path)
+                .chain(readings(&decoded))
+                .chain(readings(&twice))
+        };
+        !ends && all().all(ours)
     }
 }
 
@@ -245,6 +288,8 @@ impl Ground {
         let plain: Vec<_> = places.iter().map(|place| decoded(place)).collect();
         Self {
             origin: endpoint.origin(),
+            host: endpoint.url.host_str().unwrap_or_default().to_owned(),
+            port: endpoint.url.port_or_known_default(),
             places: places.into_iter().chain(plain).collect(),
         }
     }
@@ -316,6 +361,11 @@ fn without_query(text: &str) -> &str {
 
 fn decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+/// Whether a decoded path ends at one of its characters for some servers, as a string of C, or before a query.
+fn ends_early(decoded: &str) -> bool {
+    decoded.contains(['?', '#']) || decoded.contains(char::is_control)
 }
 
 /// The paths as which servers may understand `path`: as it is; without its dot segments; and that with what some drop or take for

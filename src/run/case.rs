@@ -740,6 +740,9 @@ impl<'a> Running<'a> {
             area: endpoint.area_url(),
             path: path.to_owned(),
         };
+        // What is not sent anyway is nothing to remove.
+        let url = endpoint.url_of(path);
+        self.site.client.guard().permits(&url)?;
         if !self.made.knows(path) {
             self.site.shared.will_create(&object)?;
         }

@@ -273,6 +273,8 @@ impl Visit {
                 area: plan.endpoint.area_url(),
                 path: plan.directory.clone(),
             };
+            let url = plan.endpoint.url_of(&object.path);
+            ready.client.guard().permits(&url)?;
             self.shared.will_create(&object)?;
             made.sending(&object.path);
             let result = observer

@@ -121,6 +121,8 @@ impl Partner {
 
     /// Has it written down that `path` may come to be there.
     pub fn will_create(&self, shared: &Shared, path: &str) -> Result<(), String> {
+        let url = self.plan.endpoint.url_of(path);
+        self.client.guard().permits(&url)?;
         shared.will_create(&Remaining {
             endpoint: self.plan.endpoint.name.clone(),
             area: self.plan.endpoint.area_url(),

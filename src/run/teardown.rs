@@ -74,8 +74,10 @@ pub struct Removed {
 enum Seen {
     Absent,
     Present,
-    /// Nobody can tell, for this reason.
+    /// The service lets nobody look, for this reason.
     Hidden(String),
+    /// No look came about, for this reason.
+    Unseen(String),
 }
 
 impl Cleaner<'_> {
@@ -149,7 +151,7 @@ impl Cleaner<'_> {
             let observer = self.observer(object.path, task.deadline);
             match self.seen(&observer, object.path).await {
                 Seen::Absent | Seen::Hidden(_) => return Ok(()),
-                Seen::Present => {}
+                Seen::Present | Seen::Unseen(_) => {}
             }
         }
         self.tree(object.path, task, DEPTH).await
@@ -181,7 +183,7 @@ impl Cleaner<'_> {
             match self.seen(&observer, path).await {
                 Seen::Absent => return Ok(()),
                 Seen::Present => reason.push_str(", and it is still there"),
-                Seen::Hidden(why) => {
+                Seen::Hidden(why) | Seen::Unseen(why) => {
                     reason.push_str(&format!(
                         ", and whether it is still there cannot be seen: {why}"
                     ));
@@ -225,7 +227,7 @@ impl Cleaner<'_> {
                 Ok(answer) if matches!(answer.status, 404 | 410) => return Seen::Absent,
                 Ok(answer) if answer.success() => return Seen::Present,
                 Ok(answer) => reasons.push(format!("{method} was answered {}", answer.status)),
-                Err(reason) => return Seen::Hidden(reason),
+                Err(reason) => return Seen::Unseen(reason),
             }
         }
         Seen::Hidden(reasons.join(", "))

@@ -147,6 +147,8 @@ fn what_goes_out_byte_for_byte_stays_inside_however_it_is_read() {
         "a//../../../precious",
         "..%5c..%5cprecious",
         "a%0a",
+        "%252e%252e/%252e%252e/precious",
+        "a#/../../../precious",
     ] {
         assert!(
             !passes(format!("/wlcg/{marker}/case/{outside}")),
@@ -183,6 +185,7 @@ fn a_destination_is_judged_as_well() {
         format!("/wlcg/{m}/g"),
         format!("https://partner.example.org/data/{m}/g"),
         format!("https://localhost:1/0123/{m}/object"),
+        format!("https://se.example.org:1/0123/{m}/object"),
         format!("https://elsewhere.example.org/wlcg/{m}/g"),
         String::new(),
     ] {
@@ -192,6 +195,10 @@ fn a_destination_is_judged_as_well() {
         format!("{own}/wlcg/precious"),
         format!("{own}/wlcg/{m}/../precious"),
         format!("{own}/othervo/{m}/g"),
+        format!("https://SE.example.org:8443/wlcg/precious/{m}/g"),
+        format!("davs://user@se.example.org/othervo/{m}/g"),
+        format!("{own}?/{m}/x"),
+        format!("{own}/wlcg/{m}/%252e%252e/precious"),
         format!("{own}/wlcg/precious?/{m}/g"),
         "/wlcg/precious".into(),
         format!("precious/{m}"),
@@ -230,6 +237,9 @@ fn a_redirect_may_change_what_is_in_front_of_the_marker() {
         assert!(keeps(&same), "{same}");
     }
     for other in [
+        format!("/wlcg/precious%00/{m}/case/a%20b"),
+        format!("/wlcg/precious%3F/{m}/case/a%20b"),
+        format!("/wlcg/precious%2523/{m}/case/a%20b"),
         format!("/wlcg/{m}"),
         format!("/wlcg/{m}/case"),
         format!("/wlcg/{m}/case/a%20b/c"),
@@ -276,6 +286,14 @@ fn calls_of_the_tape_api_stay_below_it() {
     assert!(!posts(&posting, "DELETE", tokens.as_str()));
     assert!(!posts(&posting, "POST", &format!("{tokens}/x")));
     assert!(!posts(&guard, "POST", tokens.as_str()));
+    for among in ["/%77lcg/precious", "/wlcg"] {
+        let among = Url::parse("https://se.example.org:8443")
+            .unwrap()
+            .join(among);
+        let among = among.unwrap();
+        let api = guard.api(&among);
+        assert!(api.permits(&format!("{among}/stage/x")).is_err(), "{among}");
+    }
     let among_files = Url::parse("https://se.example.org:8443/wlcg/precious").unwrap();
     assert!(!posts(
         &guard.posting(&among_files),

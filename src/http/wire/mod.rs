@@ -207,7 +207,12 @@ impl Wire {
         if hops.len() == HOPS {
             return refused(endless(&from));
         }
-        let step = self.0.redirects.step(&from, location);
+        let step = match self.0.redirects.step(&from, location) {
+            Step::Follow { to, .. } if kept.is_some_and(|kept| !kept.in_place(&to)) => {
+                Step::Refuse(elsewhere(&to))
+            }
+            step => step,
+        };
         hops.push(Hop {
             url: self.0.redactor.text(from.as_str()),
             status: answer.status,
@@ -216,13 +221,6 @@ impl Wire {
         });
         match step {
             Step::Refuse(reason) => refused(reason),
-            Step::Follow { to, .. } if kept.is_some_and(|kept| !kept.in_place(&to)) => {
-                let (host, path) = (to.host_str().unwrap_or_default(), to.path());
-                refused(format!(
-                    "it redirects to another object, {host}{}: it was not sent there",
-                    exchange::excerpt(path, 200)
-                ))
-            }
             // Some carry the token in the new place's query; the other side's would be missing there.
             Step::Follow { to, token } if token || self.0.redirects.trusts(&to) => {
                 let path = match to.query() {
@@ -400,4 +398,11 @@ fn shape<'a>(raw: &RawRequest<'a>) -> Shape<'a> {
         target: raw.target,
         body: raw.body.is_some() || raw.chunked || raw.expect_continue,
     }
+}
+
+/// Why a COPY is not sent on.
+fn elsewhere(to: &Url) -> String {
+    let (host, path) = (to.host_str().unwrap_or_default(), to.path());
+    let path = exchange::excerpt(path, 200);
+    format!("it redirects to another object, {host}{path}: it was not sent there")
 }
