@@ -141,7 +141,10 @@ impl Windows {
             let run = &rest[start..start + length];
             rest = &rest[start + length..];
             let sextets: Vec<_> = run.iter().filter(|one| one.byte > b' ').collect();
-            if sextets.len() < SHORTEST + 2 {
+            // Base64 of text has letters of both cases; paths and names, of which most texts consist, have one.
+            let has = |legal: fn(&u8) -> bool| sextets.iter().any(|one| legal(&one.byte));
+            let both = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
+            if sextets.len() < SHORTEST + 2 || !both {
                 continue;
             }
             for phase in 0..4 {
