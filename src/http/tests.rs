@@ -210,6 +210,24 @@ fn by_path(request: &Request) -> Response<Body> {
     }
 }
 
+/// A step of a suite may go where the service has redirected before.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_place_is_asked_for_its_trust_as_well() {
+    let authority = Authority::new().unwrap();
+    let server = serve(&authority, by_path).await;
+    let client = client(&authority, server.port, Limits::patient());
+    let own = format!("https://localhost:{}/x", server.port);
+    assert!(send(&client, Method::Get, &own).await.answer.is_ok());
+    let before = server.seen.lock().unwrap().len();
+    let strange = own.replace("localhost", "127.0.0.1");
+    for method in [Method::Get, Method::Put] {
+        let reason = send(&client, method, &strange).await.answer.unwrap_err();
+        let told = "not sent: the token may not go to 127.0.0.1 (`redirect-hosts`)";
+        assert_eq!(reason.to_string(), told);
+    }
+    assert_eq!(server.seen.lock().unwrap().len(), before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects_are_followed_and_the_token_stays_with_the_host() {
     let authority = Authority::new().unwrap();
