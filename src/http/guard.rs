@@ -219,17 +219,10 @@ impl Territory {
         let own = |reading: String| {
             self.own.inside(&reading, &self.run) || self.beside.contains(&reading)
         };
-        let decoded = decoded(path);
-        let twice = self::decoded(&decoded);
-        let ends = url.contains('#') || ends_early(&decoded) || ends_early(&twice);
-        let all = || {
-            readings(path)
-                .chain(readings(&decoded))
-                .chain(readings(&twice))
-        };
-        if ends || !all().all(own) {
+        if url.contains('#') || !however_read(path, own) {
             return None;
         }
+        let decoded = decoded(path);
         let mut components = decoded.match_indices('/').map(|(at, _)| &decoded[at + 1..]);
         let named = |rest: &&str| {
             let name = rest.split('/').next().unwrap_or_default();
@@ -260,8 +253,6 @@ impl Territory {
             }
             None => (to, vec![&self.own]),
         };
-        let path = without_query(path);
-        let decoded = decoded(path);
         let marked = |path: &str| {
             let mut names = path.split('/').filter_map(Marker::parse);
             names.any(|marker| *marker.run() == self.run)
@@ -271,14 +262,7 @@ impl Territory {
             [] => marked(&path),
             grounds => grounds.iter().any(|ground| ground.inside(&path, &self.run)),
         };
-        let twice = self::decoded(&decoded);
-        let ends = to.contains('#') || ends_early(&decoded) || ends_early(&twice);
-        let all = || {
-            readings(path)
-                .chain(readings(&decoded))
-                .chain(readings(&twice))
-        };
-        !ends && all().all(ours)
+        !to.contains('#') && however_read(without_query(path), ours)
     }
 }
 
@@ -361,6 +345,14 @@ fn without_query(text: &str) -> &str {
 
 fn decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
+/// Whether it is `so` of a path however a server may read it: as it was sent, or decoded once or twice.
+fn however_read(path: &str, so: impl Fn(String) -> bool) -> bool {
+    let once = decoded(path);
+    let twice = decoded(&once);
+    let whole = !ends_early(&once) && !ends_early(&twice);
+    whole && [path, &once, &twice].into_iter().flat_map(readings).all(so)
 }
 
 /// Whether a decoded path ends at one of its characters for some servers, as a string of C, or before a query.

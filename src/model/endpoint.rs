@@ -211,7 +211,7 @@ pub struct Endpoint {
     pub tpc_partner: Option<String>,
     /// Whether each request to it needs a token of its own, since it refuses a `jti` that it has seen.
     pub fresh_tokens: bool,
-    /// Hosts beside its own to which a redirect may take the token, as globs.
+    /// Hosts beside its own to which a redirect may take the token, as globs; what removes, moves or makes directories goes to no other.
     pub redirect_hosts: Vec<String>,
     /// The one address of its host to which connections go, where each address is judged on its own.
     pub address: Option<IpAddr>,

@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::windows::hex;
+
 /// A text as it is, or with its percent-encoding undone, and the way back to the places in it.
 ///
 /// Servers encode what they echo as they like: `%2d` for `-`, or not, in either case. Looking at the
@@ -66,6 +68,5 @@ fn escape(bytes: &[u8], at: usize) -> Option<u8> {
     let [b'%', high, low] = *bytes.get(at..at + 3)? else {
         return None;
     };
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+    hex(&[high, low])
 }

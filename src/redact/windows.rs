@@ -339,7 +339,8 @@ fn backslash(text: &[u8]) -> (Option<u8>, usize) {
     }
 }
 
-fn hex(pair: &[u8]) -> Option<u8> {
+/// The byte that two hexadecimal digits stand for.
+pub(super) fn hex(pair: &[u8]) -> Option<u8> {
     let [high, low] = *pair else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()

@@ -296,6 +296,13 @@ pub fn outcomes(record: &Value) -> BTreeMap<String, String> {
 /// Texts that look like tokens and are none: cases send them as they are.
 const SUITES: &str = include_str!("../../suites/authentication.yaml");
 
+/// Fails if an object of any run is there.
+pub fn expect_no_objects(storage: &Storage) {
+    let left = storage.paths();
+    let ours = left.iter().find(|path| path.contains("touchstone-"));
+    assert_eq!(ours, None, "{left:?}");
+}
+
 /// Fails where a secret of the laboratory, a token, a macaroon or a made-up credential stands.
 pub fn expect_no_secret(lab: &Lab, texts: &[(String, String)]) {
     let secret = lab.issuer.client_secret().expose_secret();

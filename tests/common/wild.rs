@@ -24,6 +24,8 @@ use super::lab::Lab;
 pub enum Act {
     /// It goes to the server.
     Pass,
+    /// It goes to the server, and is reset once that has answered.
+    Lose,
     /// From now on nobody listens.
     Leave,
     /// These bytes come instead of an answer, and then this.
@@ -188,12 +190,18 @@ impl Shared {
         let method = words.next().unwrap_or_default();
         let path = words.next().unwrap_or_default();
         match (self.act)(method, path) {
-            Act::Pass => {
+            act @ (Act::Pass | Act::Lose) => {
                 let tcp = TcpStream::connect(self.server).await?;
                 let name = ServerName::try_from("localhost").expect("a name");
                 let mut server = self.connector.connect(name, tcp).await?;
                 server.write_all(&alone(&request)).await?;
-                tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+                if matches!(act, Act::Lose) {
+                    self.broken.fetch_add(1, Ordering::SeqCst);
+                    server.read_to_end(&mut Vec::new()).await?;
+                    client.get_ref().0.set_zero_linger()?;
+                } else {
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+                }
             }
             Act::Leave => {
                 self.broken.fetch_add(1, Ordering::SeqCst);

@@ -1,13 +1,14 @@
 //! Storage and files that would have us remove what is not ours, or believe that what is ours has gone.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
-use crate::common::lab::Lab;
+use crate::common::lab::{Lab, expect_no_objects};
 use crate::common::middle::Middle;
+use crate::common::wild::{Act, End, Wild};
 
 /// A case that makes a file and looks at it.
 const CASE: &str = "capability.create.put";
@@ -155,33 +156,34 @@ fn two_doors_of_one_storage_do_not_meet() {
 
 #[test]
 fn a_directory_whose_making_was_not_answered_is_ours() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let before = storage.paths();
-    let seen = std::sync::atomic::AtomicUsize::new(0);
-    let wild = crate::common::wild::Wild::start(&lab, storage.port(), move |method, path| {
-        use crate::common::wild::{Act, End};
-        let root = path.matches('/').count() == 2;
-        if method != "MKCOL" || !root {
-            return Act::Pass;
-        }
-        // The first one is lost, and the second one finds it made.
-        match seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-            0 => Act::Say(Vec::new(), End::Reset),
-            _ => Act::Say(
-                b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n".to_vec(),
-                End::Close,
-            ),
-        }
-    });
-    let more = format!("    audience: {}\n", storage.url());
-    lab.endpoints(&[("se", wild.url())], &more);
-    let run = lab.run(&["run", "--case", CASE]);
-    // Nobody has made it in truth: it is found out by the look.
-    assert_eq!(run.code, Some(3), "{run:?}");
-    assert!(run.stdout.contains("after MKCOL"), "{run:?}");
-    assert!(!run.stdout.contains("LEFT"), "{run:?}");
-    assert_eq!(storage.paths(), before);
+    for made in [true, false] {
+        let lab = Lab::new();
+        let storage = lab.storage(&[]);
+        let before = storage.paths();
+        let seen = AtomicUsize::new(0);
+        let wild = Wild::start(&lab, storage.port(), move |method, path| {
+            let root = path.matches('/').count() == 2;
+            if method != "MKCOL" || !root {
+                return Act::Pass;
+            }
+            let taken = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n";
+            match (seen.fetch_add(1, Ordering::SeqCst), made) {
+                (0, true) => Act::Lose,
+                (0, false) => Act::Say(Vec::new(), End::Reset),
+                (_, true) => Act::Pass,
+                (_, false) => Act::Say(taken.to_vec(), End::Close),
+            }
+        });
+        let more = format!("    audience: {}\n", storage.url());
+        lab.endpoints(&[("se", wild.url())], &more);
+        let run = lab.run(&["run", "--case", CASE]);
+        assert_eq!(wild.broken(), if made { 1 } else { 2 }, "{run:?}");
+        assert!(!run.stdout.contains("LEFT"), "{run:?}");
+        // The look finds out where nobody has made it in truth.
+        assert_eq!(run.code, Some(if made { 0 } else { 3 }), "{run:?}");
+        assert_eq!(run.stdout.contains("after MKCOL"), !made, "{run:?}");
+        assert_eq!(storage.paths(), before);
+    }
 }
 
 /// Each method, status and place of a redirect; a token goes nowhere, and nothing foreign is touched.
@@ -264,11 +266,7 @@ fn no_redirect_leads_away_from_what_is_ours() {
         .iter()
         .filter(|said| said.contains("to another object"));
     assert!(refused.count() >= 12, "{told:?}");
-    let left = storage.paths();
-    assert!(
-        !left.iter().any(|path| path.contains("touchstone-")),
-        "{left:?}"
-    );
+    expect_no_objects(&storage);
 }
 
 /// What a redirector does: the data are at another server, under the same name.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use crate::common::lab::{Lab, outcomes};
+use crate::common::lab::{Lab, expect_no_objects, outcomes};
 use crate::common::waiting::{HANGS, wait_until};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -80,11 +80,7 @@ fn a_source_that_trickles_for_ever_ends_with_the_time_of_the_case() {
         "{outcome}"
     );
     assert!(memory > 0 && memory < MEMORY, "{memory} kB");
-    let left = storage.paths();
-    assert!(
-        !left.iter().any(|path| path.contains("touchstone-")),
-        "{left:?}"
-    );
+    expect_no_objects(&storage);
 }
 
 #[test]
@@ -98,11 +94,7 @@ fn a_sink_that_never_answers_ends_with_the_time_of_the_case() {
         "{outcome}"
     );
     assert!(memory > 0 && memory < MEMORY, "{memory} kB");
-    let left = storage.paths();
-    assert!(
-        !left.iter().any(|path| path.contains("touchstone-")),
-        "{left:?}"
-    );
+    expect_no_objects(&storage);
 }
 
 /// How a COPY is answered by a storage element that otherwise says yes to everything.

@@ -34,6 +34,15 @@ pub(crate) fn path() -> impl Strategy<Value = String> {
     (front, parts).prop_map(|(front, parts)| front + &parts.concat())
 }
 
+fn shape<'a>(verb: &'a str, headers: &'a [(String, String)], target: &'a str) -> Shape<'a> {
+    Shape {
+        verb,
+        headers,
+        target,
+        body: false,
+    }
+}
+
 fn guard() -> Guard {
     let run = RUN.parse().unwrap();
     Guard::of_run(&endpoint_at("/wlcg"), &run, std::iter::empty())
@@ -119,14 +128,9 @@ fn what_goes_out_byte_for_byte_stays_inside_however_it_is_read() {
     let endpoint = endpoint_at("/wlcg");
     let marker = format!("touchstone-{RUN}-0123abcd");
     let passes = |target: String| {
-        let shape = Shape {
-            verb: "PUT",
-            headers: &[],
-            target: &target,
-            body: true,
-        };
+        let sent = shape("PUT", &[], &target);
         let url = endpoint.url_of(&target);
-        guard().begin(shape, &url, true).is_ok()
+        guard().begin(sent, &url, true).is_ok()
     };
     for inside in [
         "a/../b",
@@ -170,13 +174,8 @@ fn a_destination_is_judged_as_well() {
     let url = endpoint.url_of(&format!("/wlcg/{m}/f"));
     let passes = |destination: &str| {
         let headers = headers_of(&[("dEstination", destination)]);
-        let shape = Shape {
-            verb: "MOVE",
-            headers: &headers,
-            target: &url,
-            body: false,
-        };
-        guard.begin(shape, &url, false).is_ok()
+        let sent = shape("MOVE", &headers, &url);
+        guard.begin(sent, &url, false).is_ok()
     };
     let own = endpoint.origin();
     for good in [
@@ -217,13 +216,8 @@ fn a_redirect_may_change_what_is_in_front_of_the_marker() {
     let endpoint = endpoint_at("/wlcg");
     let m = format!("touchstone-{RUN}-0123abcd");
     let url = endpoint.url_of(&format!("/wlcg/{m}/case/a%20b"));
-    let shape = Shape {
-        verb: "DELETE",
-        headers: &[],
-        target: &url,
-        body: false,
-    };
-    let kept = guard().begin(shape, &url, false).unwrap().unwrap();
+    let sent = shape("DELETE", &[], &url);
+    let kept = guard().begin(sent, &url, false).unwrap().unwrap();
     let keeps = |path: &str| {
         let url = Url::parse("https://d1.example.org").unwrap().join(path);
         kept.in_place(&url.unwrap())
@@ -273,13 +267,8 @@ fn calls_of_the_tape_api_stay_below_it() {
     }
     let tokens = Url::parse("https://se.example.org:8443/.oauth2/token").unwrap();
     let posts = |guard: &Guard, verb: &str, url: &str| {
-        let shape = Shape {
-            verb,
-            headers: &[],
-            target: url,
-            body: true,
-        };
-        guard.begin(shape, url, false).is_ok()
+        let sent = shape(verb, &[], url);
+        guard.begin(sent, url, false).is_ok()
     };
     let posting = guard.posting(&tokens);
     assert!(posts(&posting, "POST", tokens.as_str()));

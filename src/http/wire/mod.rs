@@ -137,10 +137,11 @@ impl Wire {
         let mut target = raw.target.to_owned();
         let mut hops = Vec::new();
         let mut url = None;
-        // What every hop has to keep; the first request is judged as any other when it is sent.
-        let origin = &self.0.origin;
-        let kept = (self.0.guard).begin(shape(&raw), &format!("{origin}{target}"), true);
-        let kept = kept.ok().flatten();
+        let first = format!("{}{target}", self.0.origin);
+        let (kept, mut judged) = match self.0.guard.begin(shape(&raw), &first, true) {
+            Ok(kept) => (kept, Ok(())),
+            Err(reason) => (None, Err(reason)),
+        };
         loop {
             let mut connection = Connection {
                 door: Arc::clone(&door),
@@ -150,11 +151,13 @@ impl Wire {
                 target: &target,
                 ..raw
             };
+            // Where a redirect leads is judged when it comes.
+            let now = std::mem::replace(&mut judged, Ok(()));
             let stretch = exchange::stretch(purpose, raw.method, raw.target);
             let sent = async {
                 self.0.manners.long(raw.deadline).await;
                 connection
-                    .send_within(purpose, caller, raw, &limits, hang_up, url.is_none())
+                    .send_within(purpose, caller, raw, &limits, hang_up, now)
                     .await
             };
             let mut outcome = sent.instrument(stretch.clone()).await;
@@ -271,7 +274,9 @@ impl Connection {
             let manners = Arc::clone(&self.door.manners);
             let _turn = manners.turn(raw.deadline).await;
             let limits = self.door.limits.clone();
-            self.send_within(purpose, caller, raw, &limits, None, true)
+            let url = format!("{}{}", self.door.origin, raw.target);
+            let judged = self.door.guard.begin(shape(&raw), &url, true).map(drop);
+            self.send_within(purpose, caller, raw, &limits, None, judged)
                 .await
         };
         let outcome = sent.instrument(stretch.clone()).await;
@@ -286,7 +291,7 @@ impl Connection {
         raw: RawRequest<'_>,
         limits: &Limits,
         hang_up: Option<&Notify>,
-        first: bool,
+        judged: Result<(), String>,
     ) -> WireOutcome {
         let begun = Instant::now();
         let url = format!("{}{}", self.door.origin, raw.target);
@@ -300,11 +305,6 @@ impl Connection {
         };
         let mut record = exchange::begin(purpose, &self.door.redactor, sent);
         let mut said = Said::default();
-        let judged = match first {
-            true => self.door.guard.begin(shape(&raw), &url, true).map(drop),
-            // Where a redirect leads was judged when it came.
-            false => Ok(()),
-        };
         let answer = match judged {
             Ok(()) => {
                 let attempts = &mut record.attempts;

@@ -1,6 +1,7 @@
 //! Streams, folders and variables that a process usually has.
 
 use super::fire::{FEW, Fire, record};
+use crate::common::lab::expect_no_objects;
 use crate::common::lab::{SECRET, expect_no_secret};
 
 #[test]
@@ -42,11 +43,7 @@ fn a_reader_who_has_enough_changes_no_verdict() {
         .expect(0, &["reports: pipe"]);
     let code = std::fs::read_to_string(fire.lab.path("code")).expect("a code");
     assert_eq!(code.trim(), "1", "{ended}");
-    let left = storage.paths();
-    assert!(
-        !left.iter().any(|path| path.contains("touchstone-")),
-        "{left:?}"
-    );
+    expect_no_objects(&storage);
 }
 
 #[test]
