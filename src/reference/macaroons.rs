@@ -4,7 +4,7 @@ mod caveat;
 mod request;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
@@ -26,6 +26,7 @@ use super::namespace::Node;
 use super::path::{End, ObjectPath};
 use super::probe::hooks;
 use super::rules::{ElementHooks, Service, Verified};
+use super::server::Connection;
 use super::token::Bearer;
 use crate::model::Method;
 use crate::token::Macaroon;
@@ -337,8 +338,8 @@ fn at_token_endpoint(parts: &Parts) -> bool {
 }
 
 fn peer(parts: &Parts) -> Option<IpAddr> {
-    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    info.map(|ConnectInfo(peer)| peer.ip())
+    let info = parts.extensions.get::<ConnectInfo<Connection>>();
+    info.map(|ConnectInfo(connection)| connection.peer.ip())
 }
 
 /// A time of RFC 3339, to the second.

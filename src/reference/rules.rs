@@ -1,6 +1,4 @@
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -145,16 +143,16 @@ impl Ruled<Rules> {
 /// Whose token it is, or why it is nobody's.
 pub(super) type Verified = Result<Bearer, Refusal>;
 
-/// After that a port of the client belongs to another connection.
-const SAME_CONNECTION: Duration = Duration::from_secs(20);
+/// Of so many connections the first bearer is kept: far more than are open at once.
+const CONNECTIONS: usize = 4096;
 
 /// What could be kept from earlier requests; the right rules keep nothing but tickets.
 #[derive(Default)]
 pub(super) struct Memory {
     /// The last good bearer.
     pub(super) last: Option<Bearer>,
-    /// Who came first over a connection, by the client's end of it.
-    pub(super) connections: BTreeMap<SocketAddr, (Instant, Bearer)>,
+    /// Who came first over a connection, by its number.
+    connections: BTreeMap<u64, Bearer>,
     /// By `jti`, or by connection and text.
     pub(super) tokens: BTreeMap<String, Bearer>,
     /// What was sent on to the pool and has not arrived yet.
@@ -169,12 +167,17 @@ impl Memory {
         !self.connections.is_empty() || !self.tokens.is_empty()
     }
 
-    /// Who came first over the connection from `peer`. A client's port comes back with another connection,
-    /// though not soon.
-    pub(super) fn first_from(&mut self, peer: SocketAddr) -> Option<&Bearer> {
-        let recent = |at: &Instant| at.elapsed() < SAME_CONNECTION;
-        self.connections.retain(|_, (at, _)| recent(at));
-        self.connections.get(&peer).map(|(_, bearer)| bearer)
+    /// Who came first over that connection.
+    pub(super) fn first_over(&self, connection: u64) -> Option<&Bearer> {
+        self.connections.get(&connection)
+    }
+
+    /// That one has come first over that connection.
+    pub(super) fn begun(&mut self, connection: u64, first: Bearer) {
+        self.connections.insert(connection, first);
+        while self.connections.len() > CONNECTIONS {
+            self.connections.pop_first();
+        }
     }
 }
 

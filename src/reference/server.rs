@@ -1,11 +1,13 @@
 //! HTTPS on a loopback port, for as long as somebody holds it; and the client side of the same trust.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::extract::connect_info::Connected;
 use axum::middleware::AddExtension;
 use axum_server::Handle;
 use axum_server::accept::{Accept, NoDelayAcceptor};
@@ -140,7 +142,7 @@ impl Port {
             .handle(handle.clone());
         tokio::spawn(async move {
             if let Err(error) = server
-                .serve(router.into_make_service_with_connect_info::<SocketAddr>())
+                .serve(router.into_make_service_with_connect_info::<Connection>())
                 .await
             {
                 tracing::warn!(port, %error, "embedded server ended");
@@ -151,7 +153,26 @@ impl Port {
 }
 
 /// What serves a single connection.
-pub(super) type ConnectedRouter = AddExtension<Router, ConnectInfo<SocketAddr>>;
+pub(super) type ConnectedRouter = AddExtension<Router, ConnectInfo<Connection>>;
+
+/// A connection of a client, whose port comes back with another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Connection {
+    /// No other connection of this process has it; later ones have higher numbers.
+    pub(super) number: u64,
+    /// The client's end.
+    pub(super) peer: SocketAddr,
+}
+
+impl Connected<SocketAddr> for Connection {
+    fn connect_info(peer: SocketAddr) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            peer,
+        }
+    }
+}
 
 /// Takes connections with that TLS.
 pub(super) fn with_tls(tls: RustlsConfig) -> RustlsAcceptor<NoDelayAcceptor> {
@@ -282,4 +303,17 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Re
         return Err(ReferenceError::Tls("no certificate in the PEM text".into()));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_comes_back_is_another_connection() {
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
+        let [one, other] = [0; 2].map(|_| Connection::connect_info(peer));
+        assert_eq!(one.peer, other.peer);
+        assert_ne!(one.number, other.number);
+    }
 }

@@ -1,8 +1,5 @@
 //! Requests that are judged by what came before them.
 
-use std::net::SocketAddr;
-use std::time::Instant;
-
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{ACCEPT, AUTHORIZATION, EXPECT, HOST, HeaderValue, LOCATION};
@@ -13,6 +10,7 @@ use super::super::answers::Refusal;
 use super::super::pool::redeem;
 use super::super::rules::Memory;
 use super::super::scope::Action;
+use super::super::server::Connection;
 use super::super::token::{Bearer, EXPIRED};
 use super::{Apply, Fault};
 
@@ -111,13 +109,12 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.admits = |memory, parts, bearer| {
                 // The runner's own requests say what they accept.
                 let plain = parts.headers.contains_key(ACCEPT);
-                let Some(peer) = peer(parts).filter(|_| !plain) else {
+                let Some(connection) = connection(parts).filter(|_| !plain) else {
                     return bearer;
                 };
-                let known = memory.first_from(peer).is_some();
+                let known = memory.first_over(connection).is_some();
                 if matches!(bearer, Err(Refusal::NoToken)) && !known {
-                    let nobody = (Instant::now(), Bearer::default());
-                    memory.connections.insert(peer, nobody);
+                    memory.begun(connection, Bearer::default());
                 }
                 match &bearer {
                     Ok(bearer) if partial(bearer) && known => Err(Refusal::NoToken),
@@ -134,7 +131,7 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| {
                 let sent = parts.headers.get(AUTHORIZATION);
-                let seen = format!("{:?} {sent:?}", peer(parts));
+                let seen = format!("{:?} {sent:?}", connection(parts));
                 match (&bearer, memory.tokens.get(&seen)) {
                     (Ok(good), _) => {
                         memory.tokens.insert(seen, good.clone());
@@ -168,20 +165,19 @@ pub(super) const FAULTS: &[Fault] = &[
     },
 ];
 
-fn peer(parts: &Parts) -> Option<SocketAddr> {
-    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    info.map(|ConnectInfo(peer)| *peer)
+/// The number of the connection over which the request came.
+fn connection(parts: &Parts) -> Option<u64> {
+    let info = parts.extensions.get::<ConnectInfo<Connection>>();
+    info.map(|ConnectInfo(connection)| connection.number)
 }
 
 /// The first good bearer of the connection, which may be this one.
 fn first(memory: &mut Memory, parts: &Parts, now: &Result<Bearer, Refusal>) -> Option<Bearer> {
-    let peer = peer(parts)?;
-    if let (None, Ok(bearer)) = (memory.first_from(peer), now) {
-        memory
-            .connections
-            .insert(peer, (Instant::now(), bearer.clone()));
+    let connection = connection(parts)?;
+    if let (None, Ok(bearer)) = (memory.first_over(connection), now) {
+        memory.begun(connection, bearer.clone());
     }
-    memory.first_from(peer).cloned()
+    memory.first_over(connection).cloned()
 }
 
 /// Whether it may not both read and modify, as the observer may.
