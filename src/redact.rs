@@ -35,8 +35,8 @@ const SECRET_HEADERS: [&str; 8] = [
     "x-vault-token",
 ];
 
-/// How often a text may have been percent-encoded and is still understood.
-const LAYERS: usize = 3;
+/// How often a text may have been escaped, less one, and is still understood.
+const LAYERS: usize = 8;
 
 /// Knows the secrets of this process and takes them out of text. Clones share what they know.
 #[derive(Clone, Default)]
@@ -71,10 +71,10 @@ impl Redactor {
             for _ in 0..LAYERS {
                 let Some(current) = layer else { break };
                 known.find(current.bytes(), |hit| found.push(current.source(hit)));
+                known.windows.find(&current, |hit| found.push(hit));
                 patterns::find(current.bytes(), |hit| found.push(current.source(hit)));
-                layer = current.decoded();
+                layer = current.unescaped();
             }
-            known.windows.find(text.as_bytes(), |hit| found.push(hit));
         }
         replace(text, found)
     }

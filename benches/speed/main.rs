@@ -9,6 +9,7 @@ mod full;
 mod machine;
 mod measure;
 mod place;
+mod redaction;
 mod reference_suite;
 mod serial;
 mod small;
@@ -21,18 +22,19 @@ use table::Page;
 
 const USAGE: &str = "\
 cargo bench --bench speed                       everything, in about ten minutes on two cores
-cargo bench --bench speed -- SECTION…           only these: reference-suite full delayed fleet prove small
+cargo bench --bench speed -- SECTION…           only these: reference-suite full delayed fleet redaction prove small
 cargo bench --bench speed -- --quick            a tenth of everything, to see that it works
 cargo bench --bench speed -- --markdown         tables for docs/performance.md
 cargo bench --bench speed -- relay PORT 40ms    a relay in front of a port of this machine, until interrupted
 
 TOUCHSTONE_MEASURED=FILE in the environment measures another build than this one.";
 
-const SECTIONS: [&str; 6] = [
+const SECTIONS: [&str; 7] = [
     "reference-suite",
     "full",
     "delayed",
     "fleet",
+    "redaction",
     "prove",
     "small",
 ];
@@ -76,6 +78,9 @@ fn main() -> std::process::ExitCode {
     }
     if wanted("fleet") {
         fleet::measure(&mut page, quick);
+    }
+    if wanted("redaction") {
+        redaction::measure(&mut page, quick);
     }
     if wanted("prove") {
         small::prove(&mut page, quick);

@@ -12,12 +12,12 @@ use super::windows::Windows;
 
 /// By how many bytes forms are looked up; nothing shorter is taken.
 const HEAD: usize = 4;
-/// How much of a secret at the end of a text that was cut there gives it away.
-const TELLING: usize = 12;
+/// Letters and digits by which a secret is told whatever stands between them.
+const ENOUGH: usize = 16;
 /// Characters of base64 that stand for three bytes.
 const QUANTUM: usize = 4;
 
-/// The secrets that were told, in the forms in which they may come back.
+/// The secrets that were told: pieces of the long ones, and the forms in which short ones may come back.
 #[derive(Default)]
 pub(super) struct Known {
     by_head: HashMap<[u8; HEAD], Vec<Form>>,
@@ -50,46 +50,40 @@ impl Known {
         if REDACTED.contains(secret) || !self.is_new(Taken::Secret, secret.as_bytes()) {
             return;
         }
-        // A key in PEM: text is searched line by line in logs, and the armour is no secret.
-        let lines = secret
-            .lines()
-            .map(str::trim)
-            .filter(|line| line.len() >= TELLING && !line.starts_with("-----"));
-        match secret.contains('\n') {
-            true => {
-                let lines: Vec<_> = lines.collect();
-                lines
-                    .iter()
-                    .for_each(|line| self.insert(line.as_bytes(), false));
-                self.windows.add(&lines.concat());
-            }
-            false => {
-                self.insert_text(secret);
-                self.windows.add(secret);
-            }
+        let own = confidential(secret);
+        self.windows.add(&own.concat());
+        // A wrap is one of many places where a key is cut: in logs each line stands alone.
+        own.iter().for_each(|line| self.windows.add(line));
+        if is_short(secret) {
+            self.insert_text(secret);
+            self.insert_base64(secret.as_bytes());
+            self.insert_base64(form_encoded(secret).as_bytes());
         }
-        self.insert_base64(secret.as_bytes());
-        self.insert_base64(form_encoded(secret).as_bytes());
     }
 
     /// Takes in what Basic authentication makes of a name and a secret.
     pub(super) fn add_pair(&mut self, id: &str, secret: &str) {
         let secret = secret.trim();
-        self.insert_base64(format!("{id}:{secret}").as_bytes());
-        self.insert_base64(format!("{}:{}", form_encoded(id), form_encoded(secret)).as_bytes());
+        if is_short(secret) {
+            self.insert_base64(format!("{id}:{secret}").as_bytes());
+            self.insert_base64(format!("{}:{}", form_encoded(id), form_encoded(secret)).as_bytes());
+        }
     }
 
-    /// Tells where a secret stands: in full anywhere, or its beginning where the text was cut.
+    /// Tells where a short secret stands in full.
     pub(super) fn find(&self, text: &[u8], mut hit: impl FnMut(Range<usize>)) {
+        if self.by_head.is_empty() {
+            return;
+        }
         for (at, head) in counted(text.array_windows::<HEAD>()).enumerate() {
             if !self.starts.contains(*head) {
                 continue;
             }
             for form in counted(self.by_head.get(head).into_iter().flatten()) {
                 let bytes = form.bytes.expose_secret();
-                let common = common_prefix(bytes, &text[at..]);
-                let end = at + common;
-                if common == bytes.len() || (common >= TELLING && cut(&text[end..])) {
+                let end = at + bytes.len();
+                let same = counted(bytes.iter().zip(&text[at..])).all(|(one, other)| one == other);
+                if same && end <= text.len() {
                     hit(if form.base64 {
                         base64_around(text, at..end)
                     } else {
@@ -171,19 +165,21 @@ impl Default for Starts {
     }
 }
 
-fn common_prefix(one: &[u8], other: &[u8]) -> usize {
-    counted(one.iter().zip(other))
-        .take_while(|(a, b)| a == b)
-        .count()
+/// Whether a secret has so few letters and digits that these may not tell it.
+fn is_short(secret: &str) -> bool {
+    let letters = |line: &&str| line.bytes().filter(u8::is_ascii_alphanumeric).count();
+    confidential(secret).iter().map(letters).sum::<usize>() < ENOUGH
 }
 
-/// Whether a text that goes on like this was cut before it.
-fn cut(rest: &[u8]) -> bool {
-    rest.is_empty()
-        || ["…", "...", "\u{fffd}"]
-            .iter()
-            .any(|mark| rest.starts_with(mark.as_bytes()))
-        || (rest.len() < 3 && rest.starts_with(b"%"))
+/// The lines of a secret without what everybody may see of it: the armour of PEM (RFC 7468) and the header of a JWS or JWE in
+/// compact form (RFC 7515 section 7.1), which is about algorithm and key.
+fn confidential(secret: &str) -> Vec<&str> {
+    let own = match secret.split_once('.') {
+        Some((header, rest)) if header.starts_with("eyJ") && rest.contains('.') => rest,
+        _ => secret,
+    };
+    let lines = own.lines().map(str::trim);
+    lines.filter(|line| !line.starts_with("-----")).collect()
 }
 
 /// The range with the base64 beside it that may hold bits of the same bytes, padding included.

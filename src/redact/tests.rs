@@ -60,10 +60,11 @@ proptest! {
 
     #[test]
     fn the_beginning_of_a_secret_at_a_cut_is_taken_out(
-        secret in "[A-Za-z0-9+/~!$]{20,80}",
+        secret in "[A-Za-z0-9]{12}[A-Za-z0-9+/~!$]{8,68}",
         before in "(?s).{0,40}",
         kept in 12_usize..20,
     ) {
+        prop_assume!(secret.bytes().filter(u8::is_ascii_alphanumeric).count() >= 16);
         let redactor = knowing(&[&secret]);
         let piece = &secret[..kept];
         for end in ["", "…", "..."] {
@@ -370,12 +371,15 @@ fn a_piece_of_a_secret_is_found_in_whatever_was_made_of_it() {
         URL_SAFE_NO_PAD.encode((0..64_u8).map(|n| n.wrapping_mul(37)).collect::<Vec<_>>());
     let header = URL_SAFE_NO_PAD.encode("{\"alg\":\"ES256\",\"kid\":\"key\"}");
     let token = format!("{header}.{payload}.{signature}");
-    for secret in [
-        token.as_str(),
-        "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
-        "Qm9yZWQ/Zm9vL2Jhcitxc==x=",
+    for (known, secret) in [
+        (token.as_str(), &token[header.len() + 1..]),
+        (
+            "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
+            "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
+        ),
+        ("Qm9yZWQ/Zm9vL2Jhcitxc==x=", "Qm9yZWQ/Zm9vL2Jhcitxc==x="),
     ] {
-        let redactor = knowing(&[secret]);
+        let redactor = knowing(&[known]);
         for (name, form) in forms(secret) {
             // What a form adds may stay.
             let own = form.trim_end_matches(['*', '…', '"', ']', ' ', '\n', '=']);
@@ -391,17 +395,18 @@ fn a_piece_of_a_secret_is_found_in_whatever_was_made_of_it() {
     let parts =
         serde_json::json!({"protected": header, "payload": payload, "signature": signature});
     let clean = redactor.text(&parts.to_string());
-    assert!(
-        ![&header, &signature]
-            .iter()
-            .any(|part| clean.contains(&part[..16])),
-        "{clean}"
-    );
-    let fields = [(
-        format!("X-{}", signature.replace('_', "-").to_lowercase()),
-        "1".to_owned(),
-    )];
-    assert_eq!(redactor.headers(&fields)[0].0, format!("X-{REDACTED}"));
+    // What everybody may know of it stays.
+    assert!(clean.contains(&header), "{clean}");
+    for part in token.as_bytes()[header.len() + 1..].windows(16) {
+        let part = str::from_utf8(part).unwrap();
+        assert!(!clean.contains(part), "{part} in {clean}");
+    }
+    let name = format!("X-{}", signature.replace('_', "-").to_lowercase());
+    let fields = [(name.clone(), "1".to_owned())];
+    let clean = redactor.headers(&fields).remove(0).0;
+    // At its ends a letter or two may stay.
+    assert!(clean.contains(REDACTED), "{clean}");
+    assert!(clean.len() < REDACTED.len() + 8, "{clean}");
 }
 
 #[test]
@@ -410,10 +415,13 @@ fn what_is_no_piece_of_a_secret_stays() {
         "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
         "hunter2-hunter2",
         "483920174628",
+        "password123",
+        "touchstone-0001",
     ]);
     for text in [
         "/wlcg/touchstone-20261122t072848z-4f2a9c-1b2c3d4e/capability.create.no-overwrite/f",
         "hunter2 and hunter3",
+        "the password of touchstone",
         "7d3c1f6e-52a is a part of something",
         "PUT was answered 201 Created, expected 403 Forbidden (JWT-2.2.1-04)",
         "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]",
