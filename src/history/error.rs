@@ -72,9 +72,6 @@ pub enum HistoryError {
         /// What would have been right, to be printed behind the rest.
         hint: String,
     },
-    /// The run has a name that is none.
-    #[error("`{0}` is no run id, so the run is not in the history")]
-    Unfit(String),
 }
 
 impl HistoryError {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
-use crate::model::{CaseId, CaseOutcome, EndpointOutcome, RunId, RunOutcome, RunRecord};
+use crate::model::{CaseId, CaseOutcome, EndpointOutcome, RunOutcome, RunRecord};
 
 use super::letter::Found;
 use super::{History, HistoryError, layout};
@@ -20,8 +20,6 @@ impl History {
         keep: Option<SignedDuration>,
     ) -> Result<usize, HistoryError> {
         let id = record.run.id.as_str();
-        id.parse::<RunId>()
-            .map_err(|_| HistoryError::Unfit(id.to_owned()))?;
         let outcome = RunOutcome::from(record);
         self.write(|transaction| {
             transaction.execute("DELETE FROM run WHERE id = ?1", [id])?;

@@ -159,19 +159,6 @@ fn a_run_that_is_recorded_again_replaces_itself() {
 }
 
 #[test]
-fn a_run_without_a_proper_id_is_refused() {
-    let (_folder, mut history) = begun();
-    let mut record = run(0);
-    record.run.id = serde_json::from_str("\"../latest\"").unwrap();
-    let error = history.record(&record, None).unwrap_err();
-    assert!(
-        error.to_string().contains("`../latest` is no run id"),
-        "{error}"
-    );
-    assert_eq!(history.runs(9).unwrap(), []);
-}
-
-#[test]
 fn what_a_case_had_before_is_told() {
     // Earlier runs, the present verdict, and then: before, since which run, last good.
     for (earlier, now, before, since, last_good) in [

@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The methods that cases use.
 #[derive(
@@ -137,9 +138,14 @@ pub struct Exchange {
     /// Method.
     pub method: Method,
     /// What stood on the wire instead of the method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "a_verb"
+    )]
     pub verb: Option<String>,
     /// The first URL that was asked.
+    #[serde(deserialize_with = "a_url")]
     pub url: String,
     /// Headers that were sent, without `Authorization`.
     pub request_headers: Vec<(String, String)>,
@@ -183,6 +189,41 @@ impl Exchange {
     pub fn sent_method(&self) -> &str {
         self.verb.as_deref().unwrap_or(self.method.as_str())
     }
+}
+
+/// A method as it may stand in a request line (RFC 9110 section 9.1): records are read from anywhere, and this becomes a
+/// word of a command line.
+fn a_verb<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let verb = Option::<String>::deserialize(deserializer)?;
+    let token = |text: &String| {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty() && text.bytes().all(legal)
+    };
+    match verb {
+        Some(text) if !token(&text) => Err(D::Error::custom(format!(
+            "{:?} is no method, such as `GET`",
+            excerpt(&text)
+        ))),
+        verb => Ok(verb),
+    }
+}
+
+/// What starts like a URL of a storage element or an issuer; what follows may be as odd as a byte-exact request has it.
+fn a_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    let starts = |scheme: &str| url.len() > scheme.len() && url.starts_with(scheme);
+    match starts("https://") || starts("http://") {
+        true => Ok(url),
+        false => Err(D::Error::custom(format!(
+            "{:?} is no URL, such as `https://se.example.org/f`",
+            excerpt(&url)
+        ))),
+    }
+}
+
+/// The beginning, for a message.
+fn excerpt(text: &str) -> String {
+    text.chars().take(100).collect()
 }
 
 /// One redirect that was answered.

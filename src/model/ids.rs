@@ -12,7 +12,7 @@ use super::marker::lower_hex;
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct CaseId(String);
 
 impl CaseId {
@@ -41,6 +41,14 @@ impl FromStr for CaseId {
     }
 }
 
+impl TryFrom<String> for CaseId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|expected| wrong(&text, expected))
+    }
+}
+
 impl fmt::Display for CaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -51,7 +59,7 @@ impl fmt::Display for CaseId {
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct ClauseId(String);
 
 impl ClauseId {
@@ -74,6 +82,14 @@ impl FromStr for ClauseId {
     }
 }
 
+impl TryFrom<String> for ClauseId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|expected| wrong(&text, expected))
+    }
+}
+
 impl fmt::Display for ClauseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -87,7 +103,7 @@ impl fmt::Display for ClauseId {
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct RunId(String);
 
 impl RunId {
@@ -135,10 +151,26 @@ impl FromStr for RunId {
     }
 }
 
+/// What is wrong with an id that was read.
+fn wrong(text: &str, expected: &str) -> String {
+    /// Longer than any id.
+    const SHOWN: usize = 100;
+    let shown: String = text.chars().take(SHOWN).collect();
+    format!("{shown:?}, but {expected}")
+}
+
 /// A time as names have it.
 fn stamp(time: Timestamp) -> String {
     let time = time.to_zoned(TimeZone::UTC);
     time.strftime("%Y%m%dt%H%M%Sz").to_string()
+}
+
+impl TryFrom<String> for RunId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|expected| wrong(&text, expected))
+    }
 }
 
 impl fmt::Display for RunId {

@@ -115,10 +115,14 @@ fn one(exchange: &Exchange) -> String {
             plain => ["--data-binary".into(), shell_word(plain)],
         });
     }
-    words.push(match exchange.presented {
-        Some(_) => variable(&url),
-        None => shell_word(&url),
-    });
+    // Named, it is no option, whatever it begins with.
+    words.extend([
+        "--url".into(),
+        match exchange.presented {
+            Some(_) => variable(&url),
+            None => shell_word(&url),
+        },
+    ]);
     words.join(" ")
 }
 
@@ -206,13 +210,13 @@ mod tests {
     fn it_reads_well() {
         let put = sample::exchange("se-alpha", Method::Put, 201);
         insta::assert_snapshot!(line_of(&put), @r#"
-curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se-alpha.example.org:8443/wlcg/touchstone-x/f
+curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' --url https://se-alpha.example.org:8443/wlcg/touchstone-x/f
 "#);
         let mut head = sample::exchange("se-alpha", Method::Head, 200);
         head.token = None;
         head.url += "?a=b&c";
         insta::assert_snapshot!(line_of(&head), @r#"
-curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/touchstone-x/f?a=b&c'
+curl -I -H 'content-type: text/plain' --url 'https://se-alpha.example.org:8443/wlcg/touchstone-x/f?a=b&c'
 "#);
     }
 
@@ -245,6 +249,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
                 "Content-Type:".into(),
                 "--data-binary".into(),
                 nasty.into(),
+                "--url".into(),
                 utf8_percent_encode(&format!("https://se.example.org/{header}"), CONTROLS)
                     .to_string(),
             ];
@@ -326,6 +331,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
                 "Cookie: a=\"c d\"; b=`id`; c=$HOME",
                 "-H",
                 "X-Plain: it's",
+                "--url",
                 "https://se-alpha.example.org:8443/wlcg/touchstone-x/f?authz=a b&x=$(id)",
             ],
             "{line}"
@@ -343,7 +349,7 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
         ]);
         exchange.request_body = Some("refresh_token=$REFRESH_TOKEN&scope=a+$HOME".into());
         exchange.url = "https://iam.example.org/token".into();
-        insta::assert_snapshot!(line_of(&exchange), @r#"curl -i -X POST -u "$CLIENT_ID:$CLIENT_SECRET" -H 'content-type: x/form' --data-binary "refresh_token=$REFRESH_TOKEN&scope=a+\$HOME" https://iam.example.org/token"#);
+        insta::assert_snapshot!(line_of(&exchange), @r#"curl -i -X POST -u "$CLIENT_ID:$CLIENT_SECRET" -H 'content-type: x/form' --data-binary "refresh_token=$REFRESH_TOKEN&scope=a+\$HOME" --url https://iam.example.org/token"#);
     }
 
     #[test]
@@ -396,10 +402,10 @@ curl -I -H 'content-type: text/plain' 'https://se-alpha.example.org:8443/wlcg/to
             ),
         ];
         insta::assert_snapshot!(curl(&exchange).join("\n"), @r#"
-        curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se.example.org/f
-        curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se.example.org:1/f
-        curl -i -X PUT -H 'content-type: text/plain' --data-binary 'it'\''s new' 'https://disk.example.org/f?id=1&x'
-        curl -i https://disk.example.org/done
+        curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' --url https://se.example.org/f
+        curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' --url https://se.example.org:1/f
+        curl -i -X PUT -H 'content-type: text/plain' --data-binary 'it'\''s new' --url 'https://disk.example.org/f?id=1&x'
+        curl -i --url https://disk.example.org/done
         "#);
         exchange.verb = Some("GET; touch x".into());
         exchange.presented = Some(vec!["@/etc/passwd".into()]);

@@ -248,7 +248,7 @@ se-alpha  https://se-alpha.example.org:8443/wlcg  (ExampleStore/1.2, profile 1.3
          expected  401 or 403, and nothing changed
          actual    201
          at        suites/capability.yaml:21
-         try       curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se-alpha.example.org:8443/wlcg/touchstone-x/f
+         try       curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' --url https://se-alpha.example.org:8443/wlcg/touchstone-x/f
          token     scope "storage.create:/", audience https://wlcg.cern.ch/jwt/v1/any, issued by https://issuer.example.org/: oidc-token --scope storage.create:/ wlcg
          logged    2026-11-22T07:28:50Z, jti 7c1f
 
@@ -264,13 +264,13 @@ se-alpha  https://se-alpha.example.org:8443/wlcg  (ExampleStore/1.2, profile 1.3
          expected  200
          actual    206\u{1b}[31m ]]>
          at        suites/audience.yaml:21
-         try       curl -i -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' https://se-alpha.example.org:8443/wlcg/touchstone-x/f
+         try       curl -i -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --url https://se-alpha.example.org:8443/wlcg/touchstone-x/f
          token     scope "storage.create:/", audience https://wlcg.cern.ch/jwt/v1/any, issued by https://issuer.example.org/: oidc-token --scope storage.create:/ wlcg
          logged    2026-11-22T07:28:50Z, jti 7c1f
 
   ERROR  1 case: the control failed: 500
          audience.foreign.read
-         try       curl -i -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' https://se-alpha.example.org:8443/wlcg/touchstone-x/f
+         try       curl -i -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --url https://se-alpha.example.org:8443/wlcg/touchstone-x/f
          token     scope "storage.create:/", audience https://wlcg.cern.ch/jwt/v1/any, issued by https://issuer.example.org/: oidc-token --scope storage.create:/ wlcg
          logged    2026-11-22T07:28:50Z, jti 7c1f
 

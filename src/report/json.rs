@@ -170,6 +170,53 @@ mod tests {
     }
 
     #[test]
+    fn what_becomes_a_name_or_a_command_has_to_look_like_one() {
+        let text = write(&sample::record()).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let exchange = "/results/2/exchanges/0";
+        for (field, wrong, said) in [
+            ("/run/id", "../../escaped", "a run id looks like"),
+            ("/run/id", "..", "a run id looks like"),
+            (
+                "/results/0/case",
+                "a.b; touch PWNED",
+                "a case id is dotted lower-case words",
+            ),
+            ("/results/0/clauses/0", "$(id)", "a clause id looks like"),
+            (
+                "/results/2/findings/0/clause",
+                "x",
+                "a clause id looks like",
+            ),
+            (
+                &format!("{exchange}/verb"),
+                "GET; touch PWNED #",
+                "is no method",
+            ),
+            (&format!("{exchange}/verb"), "", "is no method"),
+            (&format!("{exchange}/url"), "-o/etc/x", "is no URL"),
+            (
+                &format!("{exchange}/url"),
+                "file:///etc/passwd",
+                "is no URL",
+            ),
+        ] {
+            let mut hostile = value.clone();
+            let (above, name) = field.rsplit_once('/').unwrap();
+            let above = hostile.pointer_mut(above).unwrap();
+            match name.parse::<usize>() {
+                Ok(at) => above[at] = wrong.into(),
+                Err(_) => above[name] = wrong.into(),
+            }
+            let text = serde_json::to_string_pretty(&hostile).unwrap();
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains(said), "{field}: {error}");
+            assert!(error.contains(&format!("{wrong:?}")), "{field}: {error}");
+            assert!(error.contains("line "), "{field}: {error}");
+        }
+    }
+
+    #[test]
     fn its_fields_are_those_that_others_rely_on() {
         let json = write(&sample::record()).unwrap();
         assert!(json.starts_with("{\n  \"schema\": \"touchstone/run/1\",\n  \"run\": {"));

@@ -36,7 +36,7 @@ fn it_reads_well() {
        Request   PUT https://se-alpha.example.org:8443/wlcg/touchstone-x/f
        Expected  401 or 403, and nothing changed
        Got       201
-       Again     curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' https://se-alpha.example.org:8443/wlcg/touchstone-x/f
+       Again     curl -i -X PUT -H "Authorization: Bearer $TOKEN" -H 'content-type: text/plain' --data-binary 'it'\''s new' --url https://se-alpha.example.org:8443/wlcg/touchstone-x/f
        Token     scope "storage.create:/", audience https://wlcg.cern.ch/jwt/v1/any, issued by
                  https://issuer.example.org/: oidc-token --scope storage.create:/ wlcg
        Logged    2026-11-22T07:28:50Z, jti 7c1f, User-Agent touchstone/0.1.0 (run; case)
