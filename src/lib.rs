@@ -16,6 +16,7 @@
 //! |---|---|
 //! | [`model`] | the nouns; known by all, knows nobody |
 //! | [`config`] | YAML to typed values, with diagnostics; alone names the YAML crate |
+//! | [`files`] | how a local file is opened that may be anything |
 //! | [`plan`] | what a run will do, decided before it starts |
 //! | [`token`] | sources, the broker, minted tokens, what is in a token and whether it is right |
 //! | [`http`] | exchanges with storage elements |
@@ -35,6 +36,7 @@
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod files;
 pub mod history;
 pub mod http;
 pub mod import;

@@ -4,20 +4,28 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::files::open_regular;
 use crate::http::{Caller, Client, Guard, Manners};
 use crate::model::{Endpoint, Inventory, RunId};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::{count, line};
-use crate::run::{Account, BEGUN, Cleaner, Ledger, Object, Remaining, Removed};
+use crate::run::{Account, BEGUN, Cleaner, Ledger, Object, Patience, Remaining, Removed};
 use crate::token::{Broker, Token};
 
 use super::args::CleanArgs;
 use super::output::{self, Failed};
 use super::{exit, inputs};
+
+/// For what is left at one endpoint: servers that remove no directory with its members want a request for each.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// So many leftovers of an endpoint are shown one by one.
+const SHOWN: usize = 100;
 
 /// `touchstone clean`
 pub async fn main(arguments: &CleanArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -217,6 +225,7 @@ impl Sweeper<'_> {
             caller,
             token: &token,
             second: second.as_ref(),
+            patience: &Patience::new(PATIENCE),
         };
         let mut tidy = true;
         for parent in endpoint.places() {
@@ -232,8 +241,16 @@ impl Sweeper<'_> {
                     continue;
                 }
             };
+            for name in &marked.alike {
+                output::note(&format!(
+                    "{}: {}/{} is called like the directory of a run, but touchstone makes no such name; it is left alone",
+                    endpoint.name,
+                    parent.trim_end_matches('/'),
+                    line(name)
+                ));
+            }
             let mut old: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for (run, path) in marked {
+            for (run, path) in marked.ours {
                 if !living.contains(&run) && run.started().is_some_and(|at| at < before) {
                     old.entry(run).or_default().push(path);
                 }
@@ -275,6 +292,7 @@ impl Sweeper<'_> {
             caller,
             token: &token,
             second: second.as_ref(),
+            patience: &Patience::new(PATIENCE),
         };
         let objects: Vec<_> = paths.iter().copied().map(Object::at).collect();
         let removed = cleaner.remove(&objects, None, None).await;
@@ -314,7 +332,7 @@ enum Hold {
 }
 
 fn hold(path: &Path) -> Hold {
-    match File::open(path) {
+    match open_regular(path) {
         Ok(file) if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) => Hold::Taken,
         // It was removed before it was locked.
         Ok(_) if !path.exists() => Hold::Gone,
@@ -349,13 +367,16 @@ fn report(endpoint: &Endpoint, asked: usize, removed: &Removed) -> Result<bool, 
             asked - stayed.len()
         );
     }
-    for leftover in stayed {
+    for leftover in stayed.iter().take(SHOWN) {
         let _ = writeln!(
             text,
             "  {}: {}",
             line(&leftover.url),
             line(&leftover.reason)
         );
+    }
+    if stayed.len() > SHOWN {
+        let _ = writeln!(text, "  and {} more", stayed.len() - SHOWN);
     }
     for place in elsewhere {
         let _ = writeln!(text, "  removed at {place}, to which it redirects");

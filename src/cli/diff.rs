@@ -1,7 +1,7 @@
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use crate::files::open_regular;
 use crate::model::{RunId, RunOutcome};
 use crate::report::brief::{Brief, Details, read_error};
 use crate::report::{diff, json};
@@ -77,7 +77,7 @@ fn read(path: &PathBuf) -> Result<Brief, String> {
             path.display()
         )
     };
-    let open = || File::open(path).map(BufReader::new);
+    let open = || open_regular(path).map(BufReader::new);
     match Brief::read(open().map_err(cannot)?) {
         Ok(brief) => Ok(brief),
         Err(error) if error.is_io() => Err(cannot(error.into())),

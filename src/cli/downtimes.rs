@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
+use crate::files::open_regular;
 use crate::http::{explain, plain_client};
 use crate::import::downtimes::{LARGEST, Published, read};
 use crate::model::{Downtime, DowntimeFeed, DowntimeSource, FeedPlace, Inventory};
@@ -79,13 +80,8 @@ async fn fetch(feed: &DowntimeFeed) -> Result<String, String> {
         }
         FeedPlace::File(path) => {
             let mut bytes = Vec::new();
-            let file = match std::fs::metadata(path) {
-                // Reading a pipe or a device might never end.
-                Ok(meta) if !meta.is_file() => return Err("it is no file".into()),
-                Ok(_) => std::fs::File::open(path),
-                Err(error) => Err(error),
-            };
-            file.and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
+            open_regular(path)
+                .and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
                 .map_err(|error| format!("it cannot be read: {error}"))?;
             bytes
         }

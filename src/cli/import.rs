@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use crate::config::{self, Source};
+use crate::files::open_regular;
 use crate::import::{ImportError, Imported, LARGEST, Origin, import};
 use crate::report::text::{count, line};
 
@@ -48,18 +49,13 @@ pub fn main(arguments: &ImportArgs) -> Result<u8, Failed> {
 fn read(path: &Path) -> Result<Source, Failed> {
     let name = path.display().to_string();
     let failed = |message: &str| Failed::Usage(format!("{name}: {message}"));
-    let file = match std::fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(failed("there is no such file"));
-        }
-        Err(error) => Err(error),
-        // Reading a pipe or a device might never end.
-        Ok(meta) if !meta.is_file() => return Err(failed("it is no file")),
-        Ok(_) => std::fs::File::open(path),
-    };
     let mut bytes = Vec::new();
-    file.and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| failed(&format!("it cannot be read: {error}")))?;
+    open_regular(path)
+        .and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => failed("there is no such file"),
+            _ => failed(&format!("it cannot be read: {error}")),
+        })?;
     if bytes.len() > LARGEST {
         return Err(failed(&format!("it holds more than {} MiB", LARGEST >> 20)));
     }

@@ -1,7 +1,7 @@
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::files::open_regular;
 use crate::model::RunRecord;
 use crate::report::json::{self, FILE as RECORD};
 
@@ -52,17 +52,12 @@ fn text(path: &PathBuf) -> Result<String, Failed> {
             path.display()
         ))
     };
-    // Nobody may ever write into a pipe.
-    if path.metadata().map_err(|error| refused(&error))?.is_file() {
-        let file = File::open(path).map_err(|error| refused(&error))?;
-        let mut text = String::new();
-        let read = file.take(LARGEST + 1).read_to_string(&mut text);
-        match read.map_err(|error| refused(&error))? as u64 > LARGEST {
-            true => Err(refused(&"it is larger than 2 GiB")),
-            false => Ok(text),
-        }
-    } else {
-        Err(refused(&"it is no file"))
+    let file = open_regular(path).map_err(|error| refused(&error))?;
+    let mut text = String::new();
+    let read = file.take(LARGEST + 1).read_to_string(&mut text);
+    match read.map_err(|error| refused(&error))? as u64 > LARGEST {
+        true => Err(refused(&"it is larger than 2 GiB")),
+        false => Ok(text),
     }
 }
 

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config;
+use crate::files::open_regular;
 use crate::reference::{Authority, Issuer, IssuerOptions, Storage, StorageOptions};
 
 use super::args::{ServeArgs, ServeIssuerArgs, ServeStorageArgs, Served};
@@ -49,12 +50,14 @@ async fn storage(arguments: &ServeStorageArgs) -> Result<u8, Failed> {
                 .map_err(|problem| Failed::Usage(format!("--issuer: {problem}")))?;
             let ca = match &arguments.issuer_ca {
                 None => String::new(),
-                Some(path) => std::fs::read_to_string(path).map_err(|error| {
-                    Failed::Usage(format!(
-                        "cannot read --issuer-ca {}: {error}",
-                        path.display()
-                    ))
-                })?,
+                Some(path) => open_regular(path)
+                    .and_then(std::io::read_to_string)
+                    .map_err(|error| {
+                        Failed::Usage(format!(
+                            "cannot read --issuer-ca {}: {error}",
+                            path.display()
+                        ))
+                    })?,
             };
             (url.as_str(), ca)
         }

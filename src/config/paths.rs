@@ -79,8 +79,20 @@ pub(super) fn area(text: &str) -> Result<String, Refusal> {
         return Ok(String::new());
     }
     inner.split('/').try_for_each(component)?;
-    Ok(format!("/{inner}"))
+    let lower = inner.to_ascii_lowercase();
+    let ambiguous = |part: &&str| Some(lower.find(part)?..lower.find(part)? + part.len());
+    match AMBIGUOUS.iter().find_map(ambiguous).and_then(|at| inner.get(at)) {
+        Some(part) => Err(Refusal::new(
+            format!("servers read `{part}` in a path in more than one way"),
+            "cases write and delete below this path, and it has to be clear which one it is; choose another directory",
+        )
+        .on(part)),
+        None => Ok(format!("/{inner}")),
+    }
 }
+
+/// Parameters of components (RFC 3986 section 3.3), and escapes of what has a meaning in paths or makes an escape of what follows.
+const AMBIGUOUS: [&str; 7] = [";", "%00", "%25", "%2e", "%2f", "%3b", "%5c"];
 
 /// An `https` URL without what has no place in any of ours.
 fn secure(text: &str) -> Result<Url, Refusal> {
@@ -181,6 +193,13 @@ mod tests {
             "/%4",
             "/%é0",
             "/ü",
+            "/a;b",
+            "/a%3Bb",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a%2eb",
+            "/a%252eb",
+            "/a%00",
         ] {
             assert!(area(text).is_err(), "{text}");
         }

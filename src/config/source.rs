@@ -3,6 +3,8 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::files::open_regular;
+
 use super::problem::{Problem, Problems};
 
 /// The most that a file may hold, in bytes: some thousand endpoints or cases.
@@ -36,7 +38,7 @@ impl Source {
             return Err(refuse("the file's name is not UTF-8".into(), "rename it"));
         }
         let mut bytes = Vec::new();
-        std::fs::File::open(path)
+        open_regular(path)
             .and_then(|file| file.take(FILE_CAP as u64 + 1).read_to_end(&mut bytes))
             .map_err(|error| match error.kind() {
                 ErrorKind::NotFound => refuse(

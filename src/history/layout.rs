@@ -49,9 +49,19 @@ pub(super) const NEWEST: i64 = STEPS.len() as i64;
 pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, HistoryError> {
     let read = || -> rusqlite::Result<_> {
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let tables =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        Ok((pragma("application_id")?, pragma("user_version")?, tables))
+        let count = |what| {
+            let query = format!("SELECT count(*) FROM sqlite_schema WHERE {what}");
+            connection.query_row(&query, [], |row| row.get::<_, i64>(0))
+        };
+        // Statements of somebody else, which may never end.
+        if count("type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL %'")? > 0 {
+            return Ok((0, 0, 1));
+        }
+        Ok((
+            pragma("application_id")?,
+            pragma("user_version")?,
+            count("true")?,
+        ))
     };
     match read().map_err(|error| HistoryError::of(path, error))? {
         (OURS, found, _) if found > NEWEST => Err(HistoryError::Newer {

@@ -16,11 +16,13 @@ mod track;
 #[cfg(test)]
 mod tests;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row};
 
+use crate::files::open_regular;
 use crate::model::{RunId, TrendPoint};
 
 pub use error::HistoryError;
@@ -70,6 +72,11 @@ impl History {
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, HistoryError> {
+        match open_regular(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(HistoryError::unreadable(path, error)),
+        }
         // No name of a file is special, not even `:memory:`.
         let place = Path::new(".").join(path);
         let connection =

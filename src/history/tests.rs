@@ -542,3 +542,36 @@ fn a_run_that_was_killed_while_it_wrote_is_undone() {
     assert_eq!(outcome, RunOutcome::from(&run(0)));
     assert!(!journal(&killed).exists());
 }
+
+#[test]
+fn statements_of_somebody_else_are_not_carried_out() {
+    let endless = "CREATE VIEW more AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c";
+    let trigger = "CREATE TRIGGER more AFTER INSERT ON run BEGIN DELETE FROM result; END";
+    for (statement, replaced) in [(endless, true), (endless, false), (trigger, false)] {
+        let (folder, history) = begun();
+        let path = history.path().to_owned();
+        let statement = match replaced {
+            true => format!("DROP TABLE run; {}", statement.replace(" more ", " run ")),
+            false => statement.to_owned(),
+        };
+        history.connection.execute_batch(&statement).unwrap();
+        drop(history);
+        for opened in [History::read(&path), History::open(&path)] {
+            let error = opened.map(drop).unwrap_err();
+            assert!(matches!(error, HistoryError::Foreign(_)), "{error}");
+        }
+        drop(folder);
+    }
+}
+
+#[test]
+fn a_pipe_is_no_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.sqlite");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    for opened in [History::read(&path), History::open(&path)] {
+        let error = opened.map(drop).unwrap_err().to_string();
+        assert!(error.contains("it is no regular file"), "{error}");
+    }
+}

@@ -299,7 +299,7 @@ impl Ground {
 
 fn strange(what: &str, url: &str) -> String {
     format!(
-        "not sent: {what} could write, and {} is nothing that this run has made or may make",
+        "not sent: {what} could write, and {} is nothing that this run may make in the places that the configuration names",
         without_query(url).escape_debug()
     )
 }

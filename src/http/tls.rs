@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
+use crate::files::open_regular;
 use crate::model::Trust;
 
 /// Larger than any bundle of certificates or revocation list.
@@ -185,7 +186,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
         source,
     };
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    open_regular(path)
         .and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
         .map_err(failed)?;
     Ok(bytes)

@@ -55,6 +55,14 @@ impl Marker {
         })
     }
 
+    /// Whether a name begins as those do that [`Marker::parse`] reads.
+    pub fn resembles(name: &str) -> bool {
+        let run = name
+            .strip_prefix(MARKER)
+            .and_then(|rest| rest.get(..RunId::LENGTH));
+        run.is_some_and(|run| run.parse::<RunId>().is_ok())
+    }
+
     /// Whose it is.
     pub fn run(&self) -> &RunId {
         &self.run

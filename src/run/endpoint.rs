@@ -24,7 +24,7 @@ use super::existing;
 use super::ledger::Remaining;
 use super::made::{Made, Object};
 use super::observer::Observer;
-use super::teardown::Cleaner;
+use super::teardown::{Cleaner, Patience};
 
 /// What servers usually grant when they compare times, and more than an answer takes.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(60);
@@ -464,6 +464,7 @@ impl Visit {
             caller: self.caller(case),
             token: &ready.observer,
             second: ready.second.as_ref(),
+            patience: &Patience::of_teardown(),
         };
         let made = made.take();
         let objects: Vec<_> = made.iter().map(Object::from).collect();

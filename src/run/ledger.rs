@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::files::open_regular;
 use crate::model::{Marker, RunId};
 
 /// How the names of files begin that are not yet ledgers.
@@ -241,7 +242,7 @@ impl Ledger {
 /// What is in the file.
 fn whole(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    let mut file = File::open(path)?.take(LARGEST + 1);
+    let mut file = open_regular(path)?.take(LARGEST + 1);
     file.read_to_end(&mut content)?;
     if content.len() as u64 > LARGEST {
         let large = format!("it has more than {LARGEST} bytes, which no run writes");

@@ -36,7 +36,7 @@ pub use ledger::{Account, BEGUN, Ledger, LedgerError, Remaining};
 pub use listen::{Ear, Listener};
 pub use made::Object;
 pub use side::{OtherSide, Play, Scene};
-pub use teardown::{Cleaner, Removed};
+pub use teardown::{Cleaner, Marked, Patience, Removed};
 
 use event::{Event, RunStarted};
 use manners::Everywhere;

@@ -14,7 +14,7 @@ use super::Shared;
 use super::ledger::Remaining;
 use super::made::{Made, Object};
 use super::observer::Observer;
-use super::teardown::Cleaner;
+use super::teardown::{Cleaner, Patience};
 
 /// An endpoint that is there, and where we are the observer.
 pub(super) struct Partner {
@@ -141,6 +141,7 @@ impl Partner {
             caller,
             token: &self.observer,
             second: None,
+            patience: &Patience::of_teardown(),
         };
         let made = made.take();
         let objects: Vec<_> = made.iter().map(Object::from).collect();

@@ -1,10 +1,10 @@
 //! Removes what a run made, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
 
@@ -20,8 +20,14 @@ use super::observer::Observer;
 
 /// How often an object is asked to go away.
 const TRIES: u32 = 3;
-/// For all that one call removes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// For all that the teardown of a case or an endpoint removes.
+const TEARDOWN: Duration = Duration::from_secs(60);
+/// As long as nothing goes.
+const STANDSTILL: Duration = Duration::from_secs(60);
+/// Objects that are removed side by side. What a hostile listing has below each of them is in memory at once.
+const SIDE_BY_SIDE: usize = 8;
+/// Members of one of them.
+const MEMBERS: usize = 4;
 /// What stands before the reason why something is there that is in the way.
 const BELOW: &str = "; below it: ";
 /// How deep leftovers are followed; nothing of ours is deeper.
@@ -59,6 +65,25 @@ pub struct Cleaner<'a> {
     pub token: &'a Token,
     /// The one of the second area.
     pub second: Option<&'a Token>,
+    /// How long it may take.
+    pub patience: &'a Patience,
+}
+
+/// How long removals may take that belong together.
+#[derive(Debug)]
+pub struct Patience {
+    deadline: Instant,
+    /// When something went the last time.
+    progress: Mutex<Instant>,
+}
+
+/// What lies directly below a directory and begins with what begins the names of ours.
+#[derive(Debug, Default)]
+pub struct Marked {
+    /// Directories of runs, each with its run and its path on the service.
+    pub ours: Vec<(RunId, String)>,
+    /// Names that touchstone does not make.
+    pub alike: Vec<String>,
 }
 
 /// How a removal ended.
@@ -80,6 +105,30 @@ enum Seen {
     Unseen(String),
 }
 
+impl Patience {
+    /// At most `whole`, and less where nothing goes.
+    pub fn new(whole: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            deadline: now + whole,
+            progress: Mutex::new(now),
+        }
+    }
+
+    /// For the teardown of a case or an endpoint.
+    pub fn of_teardown() -> Self {
+        Self::new(TEARDOWN)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Instant> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || self.progress().elapsed() >= STANDSTILL
+    }
+}
+
 impl Cleaner<'_> {
     /// Removes `objects`, the deepest first and those of one depth side by side, each with what is below it, and looks whether
     /// they are gone. What lies below another of them, or below `root`, which is removed later, is not looked at.
@@ -89,7 +138,6 @@ impl Cleaner<'_> {
         root: Option<&str>,
         ledger: Option<&Ledger>,
     ) -> Removed {
-        let deadline = Instant::now() + PATIENCE;
         let elsewhere = Mutex::default();
         let mut levels: BTreeMap<usize, Vec<Object<'_>>> = BTreeMap::new();
         for object in objects {
@@ -97,12 +145,11 @@ impl Cleaner<'_> {
         }
         let mut stayed = Vec::new();
         for level in levels.into_values().rev() {
-            let removed = level.iter().map(async |object| {
+            let removed = Vec::from_iter(level.iter().map(async |object| {
                 let mut above = objects.iter().map(|other| other.path).chain(root);
                 let covered = self.endpoint.traits.directories
                     && above.any(|above| is_below(object.path, above));
                 let task = Task {
-                    deadline,
                     look: !covered,
                     elsewhere: &elsewhere,
                 };
@@ -118,8 +165,9 @@ impl Cleaner<'_> {
                         reason,
                     }),
                 }
-            });
-            stayed.extend(join_all(removed).await.into_iter().flatten());
+            }));
+            let removed = stream::iter(removed).buffered(SIDE_BY_SIDE);
+            stayed.extend(removed.collect::<Vec<_>>().await.into_iter().flatten());
         }
         Removed {
             stayed,
@@ -129,26 +177,30 @@ impl Cleaner<'_> {
         }
     }
 
-    /// The directories of runs directly below `parent`, a path on the service, with the run that made each.
+    /// The directories of runs directly below `parent`, a path on the service, and what is called like one.
     ///
     /// # Errors
     /// The listing cannot be had.
-    pub async fn marked(&self, parent: &str) -> Result<Vec<(RunId, String)>, String> {
-        let observer = self.observer(parent, Instant::now() + PATIENCE);
-        let members = self.members(&observer, parent).await?;
-        Ok(members
-            .into_iter()
-            .filter_map(|name| {
-                let run = Marker::parse(&name)?.run().clone();
-                Some((run, format!("{}/{name}", parent.trim_end_matches('/'))))
-            })
-            .collect())
+    pub async fn marked(&self, parent: &str) -> Result<Marked, String> {
+        let observer = self.observer(parent);
+        let mut marked = Marked::default();
+        for name in self.members(&observer, parent).await? {
+            match Marker::parse(&name) {
+                Some(marker) => {
+                    let path = format!("{}/{name}", parent.trim_end_matches('/'));
+                    marked.ours.push((marker.run().clone(), path));
+                }
+                None if Marker::resembles(&name) => marked.alike.push(name),
+                None => {}
+            }
+        }
+        Ok(marked)
     }
 
     async fn object(&self, object: &Object<'_>, task: &Task<'_>) -> Result<(), String> {
         if object.refused {
             // Nothing was made, says the service. Where it does not let us look either, there is nothing else to go by.
-            let observer = self.observer(object.path, task.deadline);
+            let observer = self.observer(object.path);
             match self.seen(&observer, object.path).await {
                 Seen::Absent | Seen::Hidden(_) => return Ok(()),
                 Seen::Present | Seen::Unseen(_) => {}
@@ -160,17 +212,24 @@ impl Cleaner<'_> {
     async fn tree(&self, path: &str, task: &Task<'_>, depth: usize) -> Result<(), String> {
         let url = self.endpoint.url_of(path);
         self.client.guard().permits(&url)?;
-        let observer = self.observer(path, task.deadline);
+        let observer = self.observer(path);
         let mut reason = String::new();
+        let mut emptied = false;
         for attempt in 0..TRIES {
-            if attempt > 0 {
+            if self.patience.is_over() {
+                let before = if reason.is_empty() { "" } else { "; " };
+                return Err(format!("{reason}{before}the time for teardown is over"));
+            }
+            if attempt > 0 && !emptied {
                 tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
             }
+            emptied = false;
             let mut log = Vec::new();
             let sent = observer.send(Purpose::Teardown, Method::Delete, path, &[], None, &mut log);
             let sent = sent.await;
             if sent.as_ref().is_ok_and(Answer::success) {
                 task.note(&log);
+                *self.patience.progress() = Instant::now();
             }
             match sent {
                 // What lies below something that is looked at later is believed to be gone until then.
@@ -189,21 +248,25 @@ impl Cleaner<'_> {
                     ));
                 }
             }
-            if Instant::now() >= task.deadline {
-                return Err(format!("{reason}; the time for teardown is over"));
-            }
             if depth == 0 {
                 continue;
             }
-            // A directory that is not empty: something came to be that nobody asked for.
+            // A directory that is not empty: something came to be that nobody asked for, or it has to be emptied first.
             if let Ok(members) = self.members(&observer, path).await {
-                let mut below = None;
-                for name in members {
-                    let member = format!("{path}/{}", utf8_percent_encode(&name, COMPONENT));
-                    let gone = Box::pin(self.tree(&member, task, depth - 1)).await;
-                    below = below.or(gone.err());
-                }
-                if let Some(why) = below {
+                emptied = !members.is_empty();
+                // Their directory is looked at afterwards.
+                let below = Task {
+                    look: false,
+                    ..*task
+                };
+                let removed = Vec::from_iter(members.iter().map(async |name| {
+                    let member = format!("{path}/{}", utf8_percent_encode(name, COMPONENT));
+                    Box::pin(self.tree(&member, &below, depth - 1)).await
+                }));
+                let side_by_side = if depth == DEPTH { MEMBERS } else { 1 };
+                let removed = stream::iter(removed).buffered(side_by_side);
+                let removed: Vec<_> = removed.collect().await;
+                if let Some(why) = removed.into_iter().find_map(Result::err) {
                     let why = why.rsplit(BELOW).next().unwrap_or_default();
                     return Err(format!("{reason}{BELOW}{why}"));
                 }
@@ -269,20 +332,19 @@ impl Cleaner<'_> {
             .collect())
     }
 
-    fn observer(&self, path: &str, deadline: Instant) -> Observer<'_> {
+    fn observer(&self, path: &str) -> Observer<'_> {
         Observer {
             client: self.client,
             endpoint: self.endpoint,
             caller: self.caller,
             token: observer_of(self.endpoint, path, self.token, self.second),
-            deadline,
+            deadline: self.patience.deadline,
         }
     }
 }
 
 /// What one removal has in common.
 struct Task<'a> {
-    deadline: Instant,
     /// Whether to look what is really there.
     look: bool,
     elsewhere: &'a Mutex<BTreeSet<String>>,

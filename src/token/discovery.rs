@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::files::open_regular;
 use secrecy::SecretString;
 use thiserror::Error;
 
@@ -105,11 +106,7 @@ fn in_file(path: &Path, place: &str, uid: u32) -> Result<Option<Found>, Discover
         place: place.to_owned(),
         source,
     };
-    // Looked at before it is opened: to open a pipe would wait for its writer.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(unreadable(std::io::Error::other("it is no regular file")));
-    }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = open_regular(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1)
@@ -324,7 +321,7 @@ mod tests {
         assert_eq!(place.found().0.len(), 65_536);
         let folder = place.folder.path().join("run");
         place.environment.insert("BEARER_TOKEN_FILE", folder.into());
-        assert!(place.error().ends_with("it is no regular file"));
+        assert!(place.error().ends_with("is a directory"));
         place
             .environment
             .insert("BEARER_TOKEN", "x".repeat(70_000).into());

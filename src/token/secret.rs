@@ -1,10 +1,15 @@
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use secrecy::SecretString;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::files::open_regular;
 use crate::model::SecretRef;
 
 /// Larger than any token or key.
@@ -58,7 +63,8 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
                 what,
                 source,
             };
-            let file = std::fs::File::open(path).map_err(failed)?;
+            let file = open_regular(path).map_err(failed)?;
+            tell_if_open(&file, path, what);
             // It never grows: what it left behind would not be overwritten.
             let mut text = Zeroizing::new(String::with_capacity(LARGEST as usize + 1));
             file.take(LARGEST + 1)
@@ -76,6 +82,25 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
         "" => Err(content("it is empty")),
         text if text.len() as u64 > LARGEST => Err(content("it is larger than 64 KiB")),
         text => Ok(SecretString::from(text)),
+    }
+}
+
+/// Warns of a file that is not its owner's and group's alone, once for each.
+fn tell_if_open(file: &File, path: &Path, what: &str) {
+    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let Ok(metadata) = file.metadata() else {
+        return;
+    };
+    let mode = metadata.mode() & 0o777;
+    if !metadata.is_file() || mode & 0o007 == 0 {
+        return;
+    }
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.insert(path.to_owned()) {
+        let path = path.display();
+        tracing::warn!(
+            "{path} has the mode {mode:03o}: every user of this machine may use {what} in it; `chmod 600 {path}`"
+        );
     }
 }
 

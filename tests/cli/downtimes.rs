@@ -122,7 +122,7 @@ fn a_list_that_cannot_be_had_does_not_cost_the_run() {
     assert_eq!(notes.len(), 8, "{notes:#?}");
     for (note, part) in notes.iter().zip([
         "No such file",
-        "it is no file",
+        "is a directory",
         "not well-formed XML",
         "begins with <html>",
         "the answer was 302; it points to https://elsewhere.example/",

@@ -75,7 +75,7 @@ fn what_cannot_be_imported_is_told() {
             "missing.json",
             "missing.json: there is no such file",
         ),
-        ("cric", ".", ".: it is no file"),
+        ("cric", ".", ".: it cannot be read: is a directory"),
         ("osg", "broken.json", "broken.json:2:9: this is not JSON"),
         ("robot", "latin.yaml", "latin.yaml: it is not UTF-8"),
         ("robot", "secret.yaml", "this is not YAML"),

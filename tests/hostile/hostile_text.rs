@@ -370,7 +370,7 @@ fn a_hostile_ledger_is_shown_harmlessly() {
     expect_unforged(&ended.stderr);
     let told = ended
         .stdout
-        .contains("is nothing that this run has made or may make");
+        .contains("is nothing that this run may make in the places that the configuration names");
     assert!(
         told && ended.stderr.contains("names the endpoint"),
         "{ended:?}"

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
+use touchstone::reference::Storage;
 
 use crate::common::lab::{Lab, expect_no_objects};
 use crate::common::middle::Middle;
@@ -23,6 +24,34 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Body> {
             .insert(name, value.parse().expect("a value"));
     }
     response
+}
+
+/// Makes directories and then files with a token that may make all.
+fn put(lab: &Lab, storage: &Storage, directories: &[&str], files: impl Iterator<Item = String>) {
+    lab.endpoints(&[("se", storage.url())], "");
+    let scopes = "storage.create:/ storage.modify:/ storage.read:/";
+    let token = lab
+        .run(&["token", "get", "--endpoint", "se", "--scope", scopes])
+        .expect(0);
+    let ca = std::fs::read(lab.path("ca.pem")).expect("a certificate");
+    let client = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&ca).expect("a certificate")])
+        .build()
+        .expect("a client");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mkcol = axum::http::Method::from_bytes(b"MKCOL").expect("a method");
+        let directories = directories.iter().map(|path| (&mkcol, (*path).to_owned()));
+        let put = axum::http::Method::PUT;
+        for (method, path) in directories.chain(files.map(|path| (&put, path))) {
+            let url = format!("{}{path}", storage.url());
+            let sent = client
+                .request(method.clone(), url)
+                .bearer_auth(token.stdout.trim());
+            let answer = sent.send().await.expect("an answer");
+            assert_eq!(answer.status(), 201, "{path}");
+        }
+    });
 }
 
 fn ledgers(lab: &Lab) -> usize {
@@ -156,7 +185,12 @@ fn two_doors_of_one_storage_do_not_meet() {
 
 #[test]
 fn a_directory_whose_making_was_not_answered_is_ours() {
-    for made in [true, false] {
+    // What the service says to the second attempt: the first one was it, or it has no time now.
+    for (made, second) in [
+        (true, None),
+        (false, Some("405 Method Not Allowed")),
+        (true, Some("429 Too Many Requests")),
+    ] {
         let lab = Lab::new();
         let storage = lab.storage(&[]);
         let before = storage.paths();
@@ -166,22 +200,30 @@ fn a_directory_whose_making_was_not_answered_is_ours() {
             if method != "MKCOL" || !root {
                 return Act::Pass;
             }
-            let taken = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n";
-            match (seen.fetch_add(1, Ordering::SeqCst), made) {
-                (0, true) => Act::Lose,
-                (0, false) => Act::Say(Vec::new(), End::Reset),
-                (_, true) => Act::Pass,
-                (_, false) => Act::Say(taken.to_vec(), End::Close),
+            match (seen.fetch_add(1, Ordering::SeqCst), made, second) {
+                (0, true, _) => Act::Lose,
+                (0, false, _) => Act::Say(Vec::new(), End::Reset),
+                (_, _, None) => Act::Pass,
+                (_, _, Some(status)) => {
+                    let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                    Act::Say(head.into_bytes(), End::Close)
+                }
             }
         });
         let more = format!("    audience: {}\n", storage.url());
         lab.endpoints(&[("se", wild.url())], &more);
         let run = lab.run(&["run", "--case", CASE]);
-        assert_eq!(wild.broken(), if made { 1 } else { 2 }, "{run:?}");
+        assert!(
+            wild.broken() >= 1 + usize::from(second.is_some()),
+            "{run:?}"
+        );
         assert!(!run.stdout.contains("LEFT"), "{run:?}");
         // The look finds out where nobody has made it in truth.
-        assert_eq!(run.code, Some(if made { 0 } else { 3 }), "{run:?}");
-        assert_eq!(run.stdout.contains("after MKCOL"), !made, "{run:?}");
+        let fine = second.is_none();
+        assert_eq!(run.code, Some(if fine { 0 } else { 3 }), "{run:?}");
+        if !made {
+            assert!(run.stdout.contains("after MKCOL"), "{run:?}");
+        }
         assert_eq!(storage.paths(), before);
     }
 }
@@ -316,4 +358,65 @@ fn a_ledger_that_somebody_has_locked_is_told_and_not_left_for_ever() {
         lab.run(&[&["clean"], further].concat()).expect(0);
         assert!(!lab.path(name).exists());
     }
+}
+
+/// Servers that remove no directory with what is in it.
+#[test]
+fn a_directory_that_has_to_be_emptied_first_is_removed() {
+    const FILES: usize = 300;
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let full = Arc::new(Mutex::new(std::collections::HashMap::new()));
+    let refused = Arc::clone(&full);
+    let middle = Middle::start(&lab, &storage, move |asked| {
+        let name = asked.path.trim_end_matches('/').rsplit('/').next();
+        let directory = name.is_some_and(|name| name.starts_with("touchstone-") || name == "d");
+        if asked.method != "DELETE" || !directory {
+            return None;
+        }
+        let mut full = refused.lock().expect("a lock");
+        let times = full.entry(asked.path.clone()).or_insert(0);
+        *times += 1;
+        (*times == 1).then(|| answer(409, &[], ""))
+    });
+    let root = "/wlcg/touchstone-20200101t000000z-abcdef";
+    let alike = "/wlcg/touchstone-20200101t000000z-abcdef.backup-of-physics";
+    let files = (0..FILES).map(|file| format!("{root}/{file}"));
+    let files = files.chain([format!("{root}/d/f"), format!("{alike}/f")]);
+    put(&lab, &storage, &[root, &format!("{root}/d"), alike], files);
+    let more = format!("    audience: {}\n", storage.url());
+    lab.endpoints(&[("se", middle.url())], &more);
+    let clean = lab.run(&["clean", "--older-than", "1d"]).expect(0);
+    assert!(clean.stdout.contains("se: 1 of 1 removed"), "{clean:?}");
+    // Each file once, each directory twice, and nothing is asked for again.
+    assert_eq!(middle.count("DELETE"), FILES + 1 + 2 * 2);
+    assert!(
+        middle.count("PROPFIND") < 20,
+        "{}",
+        middle.count("PROPFIND")
+    );
+    let left = storage.paths();
+    assert!(
+        left.iter()
+            .all(|path| !path.starts_with(&format!("{root}/")))
+    );
+    assert!(left.iter().any(|path| path.starts_with(alike)), "{left:?}");
+    let told = format!("{alike} is called like the directory of a run");
+    assert!(clean.stderr.contains(&told), "{clean:?}");
+}
+
+/// A storage element that takes what may be written nowhere: it goes again.
+#[test]
+fn what_was_taken_beside_the_area_is_removed() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["area-is-everything"]);
+    lab.endpoints(&[("se", storage.url())], "");
+    let before = storage.paths();
+    let cases = ["--intrusive", "--case", "path.area.no-*-outside"];
+    let run = lab.run(&[&["run"], &cases[..]].concat()).expect(1);
+    for case in ["no-put-outside", "no-prefix-outside"] {
+        assert!(run.stdout.contains(case), "{run:?}");
+    }
+    assert!(!run.stdout.contains("LEFT"), "{run:?}");
+    assert_eq!(storage.paths(), before);
 }

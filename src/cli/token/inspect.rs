@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::cli::args::Format;
 use crate::cli::exit;
 use crate::cli::output::{self, Failed};
+use crate::files::open_regular;
 use crate::model::{IssuerLimits, Trust};
 use crate::redact::Redactor;
 use crate::report::token;
@@ -98,7 +99,7 @@ fn read(file: Option<&Path>) -> Result<SecretString, Failed> {
             .take(LARGEST + 1)
             .read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        open_regular(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| Failed::Usage(format!("cannot read {}: {error}", path.display())))?;
     // What is no text is no token either, and is told so.

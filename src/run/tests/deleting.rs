@@ -233,6 +233,7 @@ impl World {
             caller: CALLER,
             token: &self.token,
             second: None,
+            patience: &Patience::of_teardown(),
         };
         self.runtime.block_on(cleaner.remove(&objects, None, None));
         self.se

@@ -16,12 +16,8 @@ pub(super) async fn read(
     deadline: Duration,
 ) -> Result<SecretString, String> {
     let owned = path.to_owned();
-    let work = tokio::task::spawn_blocking(move || match std::fs::metadata(&owned) {
-        Ok(metadata) if !metadata.is_file() => Err(format!(
-            "cannot read {}: it is no regular file",
-            owned.display()
-        )),
-        _ => load(&SecretRef::File(owned), what).map_err(|error| error.to_string()),
+    let work = tokio::task::spawn_blocking(move || {
+        load(&SecretRef::File(owned), what).map_err(|error| error.to_string())
     });
     match tokio::time::timeout(deadline, work).await {
         Ok(Ok(read)) => read,

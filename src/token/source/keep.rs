@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -35,7 +36,6 @@ pub struct Kept {
     what: &'static str,
     redactor: Redactor,
     unwritten: Mutex<Option<Unwritten>>,
-    warned: AtomicBool,
 }
 
 /// What could not be written.
@@ -61,7 +61,6 @@ impl Kept {
             what,
             redactor: redactor.clone(),
             unwritten: Mutex::default(),
-            warned: AtomicBool::new(false),
         }
     }
 
@@ -199,14 +198,8 @@ impl Turn<'_> {
 impl Kept {
     async fn load(&self, file: &Path) -> Result<SecretString, Trouble> {
         let (place, what) = (SecretRef::File(file.to_owned()), self.what);
-        let work = move || Ok((load(&place, what), wide(&place)));
-        let (read, wide) = self.disk("read", work).await?;
-        if let Some(mode) = wide
-            && !self.warned.swap(true, Ordering::Relaxed)
-        {
-            let path = self.path.display();
-            tracing::warn!("{path} can be read by others (mode {mode:o}); `chmod 600 {path}`");
-        }
+        let work = move || Ok(load(&place, what));
+        let read = self.disk("read", work).await?;
         let secret = read.map_err(|error| {
             let help = format!("put {} into that file, readable by you alone", self.what);
             (error.to_string(), help)
@@ -324,6 +317,8 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        // A pipe in its place would wait for a reader.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
 }
 
@@ -334,15 +329,6 @@ fn hold(file: File) -> io::Result<File> {
             other => return other.map(|()| file),
         }
     }
-}
-
-/// The permissions of a file that others may read.
-fn wide(place: &SecretRef) -> Option<u32> {
-    let SecretRef::File(path) = place else {
-        return None;
-    };
-    let mode = fs::metadata(path).ok()?.mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
 }
 
 fn absent(result: io::Result<()>) -> io::Result<()> {
