@@ -1,21 +1,53 @@
 //! What answers tell about credentials and about what is hidden (RFC 6750 sections 3 and 5.3).
 
-use crate::model::{Answer, Exchange, Finding};
+use core::net::IpAddr;
+
+use crate::model::{Answer, Contact, Exchange, Finding, Level, Touch};
 
 use super::Judge;
 
 /// Shorter texts occur by chance, or are no secret.
 const TELLING: usize = 32;
 
-/// A storage element that connected to where a token pointed it.
-pub fn fetched(judge: Judge<'_>, count: usize, heard: &str) -> Finding {
-    judge.own(
-        "a refusal without a connection to the host that is named",
-        match count {
-            1 => format!("it connected there: once, {heard}"),
-            count => format!("it connected there: {count} times, last {heard}"),
-        },
-    )
+/// What came to where a token points, while a storage element had it; `own` are its addresses. What it cannot have been, or
+/// what anybody may have been who looks for open ports, is a note.
+pub fn fetched(judge: Judge<'_>, heard: &[Contact], own: &[IpAddr]) -> Option<Finding> {
+    let from = |contact: &Contact| contact.from;
+    let asked: Vec<_> = heard
+        .iter()
+        .filter_map(|contact| match &contact.what {
+            Touch::Asked(what) => Some(format!("{} for {what}", from(contact))),
+            _ => None,
+        })
+        .collect();
+    let begun: Vec<_> = heard
+        .iter()
+        .filter(|contact| contact.what == Touch::Handshake && own.contains(&contact.from))
+        .map(|contact| format!("{} with the beginning of a TLS handshake", from(contact)))
+        .collect();
+    let expected = "a refusal without a connection to the host that is named";
+    let told = |times: &[String]| {
+        let last = times.last().map(String::as_str).unwrap_or_default();
+        match times.len() {
+            1 => format!("it connected there: once, from {last}"),
+            count => format!("it connected there: {count} times, last from {last}"),
+        }
+    };
+    match (asked.as_slice(), begun.as_slice(), heard.last()) {
+        ([], [], None) => None,
+        ([], [], Some(last)) => Some(Finding {
+            level: Level::May,
+            ..judge.own(
+                expected,
+                format!(
+                    "somebody connected there, last from {}, but asked for nothing that the token names",
+                    last.from
+                ),
+            )
+        }),
+        ([], begun, _) => Some(judge.own(expected, told(begun))),
+        (asked, _, _) => Some(judge.own(expected, told(asked))),
+    }
 }
 
 /// Judges whether an exchange that had a token was sent on to plain HTTP (RFC 6750 section 5.3): as a redirect

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::{
-    Answer, Basis, CaseId, Credential, Expect, Hop, Method, Severity, State, StepPlan, Tells,
+    Answer, Basis, CaseId, Contact, Credential, Expect, Hop, Method, Severity, State, StepPlan,
+    Tells, Touch,
 };
 
 const WORDS: [&str; 9] = [
@@ -492,4 +493,71 @@ fn a_redirect_of_a_token_to_plain_http_is_found_followed_or_not() {
         cleartext(bench.judge(), &bare).is_none(),
         "there was no token"
     );
+}
+
+#[test]
+fn who_asks_for_what_a_token_names_is_told_from_noise() {
+    let bench = Bench::new();
+    let contact = |from: &str, what: Touch| Contact {
+        from: from.parse().unwrap(),
+        what,
+    };
+    let (own, other) = ("192.0.2.1", "198.51.100.7");
+    let asked = || Touch::Asked("GET /a1b2/jwks".into());
+    let strange = || Touch::Strange("GET /".into());
+    for (heard, level, told) in [
+        (vec![], None, ""),
+        (
+            vec![contact(own, Touch::Connected)],
+            Some(Level::May),
+            "last from 192.0.2.1",
+        ),
+        (
+            vec![contact(other, Touch::Connected)],
+            Some(Level::May),
+            "last from 198.51.100.7",
+        ),
+        (
+            vec![contact(other, Touch::Handshake)],
+            Some(Level::May),
+            "asked for nothing",
+        ),
+        (
+            vec![contact(own, strange())],
+            Some(Level::May),
+            "asked for nothing",
+        ),
+        (
+            vec![
+                contact(own, Touch::Connected),
+                contact(own, Touch::Handshake),
+            ],
+            Some(Level::Must),
+            "once, from 192.0.2.1 with the beginning of a TLS handshake",
+        ),
+        // A server of the same storage, perhaps, or of whoever has read the token: it knows the name.
+        (
+            vec![contact(other, Touch::Handshake), contact(other, asked())],
+            Some(Level::Must),
+            "once, from 198.51.100.7 for GET /a1b2/jwks",
+        ),
+        (
+            vec![
+                contact(own, asked()),
+                contact(own, asked()),
+                contact(other, strange()),
+            ],
+            Some(Level::Must),
+            "2 times, last from 192.0.2.1 for GET /a1b2/jwks",
+        ),
+    ] {
+        let finding = fetched(bench.judge(), &heard, &[own.parse().unwrap()]);
+        assert_eq!(
+            finding.as_ref().map(|finding| finding.level),
+            level,
+            "{heard:?}"
+        );
+        let actual = finding.map(|finding| finding.actual).unwrap_or_default();
+        assert!(actual.contains(told), "{heard:?}: {actual}");
+    }
 }

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::Notify;
 
-use crate::model::Heard;
+use crate::model::{Contact, Heard};
 use crate::reference::{Authority, Foreign, Identity, Listening, Opened, SideOptions, SideServer};
 use crate::run::{Ear, Listener, OtherSide, Play, Scene};
 use crate::token;
@@ -164,7 +164,7 @@ impl Ear for Open {
         self.0.origin()
     }
 
-    fn heard(&self) -> (usize, String) {
+    fn heard(&self) -> Vec<Contact> {
         self.0.heard()
     }
 }

@@ -35,7 +35,7 @@ pub(super) const CLIENT_KEYS: [&str; 8] = [
     "authentication",
 ];
 /// The keys of an account beside its source.
-pub(super) const ACCOUNT_KEYS: [&str; 2] = ["scopes", "groups"];
+pub(super) const ACCOUNT_KEYS: [&str; 3] = ["environment", "scopes", "groups"];
 pub(super) const REFRESH_KEYS: [&str; 1] = ["file"];
 pub(super) const EXCHANGE_KEYS: [&str; 2] = ["subject-env", "subject-file"];
 pub(super) const AGENT_KEYS: [&str; 2] = ["account", "socket"];
@@ -61,9 +61,14 @@ pub(super) const WAYS: [(&str, Way); 4] = [
 /// The accounts of an issuer: the one of its source key, or those below `accounts`.
 pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<Account>> {
     let single = fields.one_of(d, &SOURCES, false);
+    if let (Some(entry), None) = (fields.get("environment"), &single) {
+        d.error(entry.key, "`environment` stands beside no `command`")
+            .help("it names the variables that the program of a `command` gets, and stands in the same account");
+        return None;
+    }
     match (fields.get("accounts"), single) {
         (None, None) => Some(Vec::new()),
-        (None, Some(entry)) => source(d, entry).map(|source| vec![Account::only(source)]),
+        (None, Some(entry)) => source(d, fields, entry).map(|source| vec![Account::only(source)]),
         (Some(entry), Some(other)) => {
             let message = format!("`accounts` and `{}` exclude each other", other.name);
             d.error(entry.key, message)
@@ -86,7 +91,7 @@ fn account(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Account> {
     let fields = entry.fields(d, "an account", &with(&[], &SOURCES, &ACCOUNT_KEYS))?;
     let source = fields
         .one_of(d, &SOURCES, true)
-        .and_then(|entry| source(d, entry));
+        .and_then(|entry| source(d, &fields, entry));
     let [scopes, groups] = ["scopes", "groups"].map(|key| match fields.get(key) {
         Some(entry) => texts(d, entry).map(Some),
         None => Some(None),
@@ -118,7 +123,20 @@ pub(super) fn texts(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Vec<Str
     texts.into_iter().collect()
 }
 
-fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
+/// A source, with what stands beside it for a `command`.
+fn source(d: &mut Diagnostics<'_>, beside: &Fields<'_>, entry: Entry<'_>) -> Option<TokenSource> {
+    let environment = match beside.get("environment") {
+        Some(other) if entry.name == "command" => secrets::variables(d, other)?,
+        Some(other) => {
+            d.error(
+                other.key,
+                format!("`{}` takes nothing from the environment", entry.name),
+            )
+            .help("`environment` names the variables that the program of a `command` gets");
+            return None;
+        }
+        None => Vec::new(),
+    };
     match entry.name {
         "client-credentials" => {
             let fields = mapping(d, entry, "`client-credentials`", &CLIENT_KEYS)?;
@@ -195,7 +213,7 @@ fn source(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<TokenSource> {
         "command" => {
             let words = texts(d, entry)?;
             if words.iter().all(|word| !word.trim().is_empty()) && !words.is_empty() {
-                return Some(TokenSource::Command { words });
+                return Some(TokenSource::Command { words, environment });
             }
             d.error(entry.mark(), "`command` has an empty word")
                 .help("write the program and its arguments as a list; no shell reads them");

@@ -9,7 +9,8 @@ use super::{accounts, hosts, known, limits, paths, secrets, subject};
 use crate::model::{Issuer, IssuerLimits, IssuerSubject, SecretRef, TestKey};
 
 pub(super) const BEFORE: [&str; 2] = ["url", "accounts"];
-pub(super) const AFTER: [&str; 6] = [
+pub(super) const AFTER: [&str; 7] = [
+    "environment",
     "test-key",
     "ca",
     "credential-hosts",

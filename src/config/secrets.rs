@@ -26,6 +26,16 @@ fn variable(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
     }
 }
 
+/// Names of environment variables.
+pub(super) fn variables(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Vec<String>> {
+    let names: Vec<_> = entry
+        .one_or_more()
+        .into_iter()
+        .map(|entry| variable(d, entry))
+        .collect();
+    names.into_iter().collect()
+}
+
 /// Refuses a value that may be the secret itself.
 fn unshown<'d>(d: &'d mut Diagnostics<'_>, entry: Entry<'_>, what: &str) -> &'d mut Draft {
     d.hide(entry.value);

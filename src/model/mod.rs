@@ -3,6 +3,7 @@
 mod ask;
 mod case;
 mod clause;
+mod contact;
 mod downtime;
 mod endpoint;
 mod exchange;
@@ -30,6 +31,7 @@ mod xml;
 pub use ask::*;
 pub use case::*;
 pub use clause::*;
+pub use contact::*;
 pub use downtime::*;
 pub use endpoint::*;
 pub use exchange::*;

@@ -82,6 +82,8 @@ pub enum TokenSource {
     Command {
         /// The program and its arguments; no shell reads them.
         words: Vec<String>,
+        /// The environment variables that it gets beside those that any program needs.
+        environment: Vec<String>,
     },
     /// A token that somebody else obtained. A file is read again when its token has expired.
     Given {
@@ -157,7 +159,7 @@ impl TokenSource {
                 scopes: true,
                 audience: true,
             },
-            Self::Command { words } => {
+            Self::Command { words, .. } => {
                 let says = |placeholder| words.iter().any(|word| word.contains(placeholder));
                 Expresses {
                     scopes: says("{scopes}"),

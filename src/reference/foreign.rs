@@ -1,11 +1,11 @@
-//! An issuer that nobody trusts, and a host for keys to which the headers of tokens refer. Whoever connects
-//! has fetched something before it looked at trust.
+//! An issuer that nobody trusts, and a host for keys to which the headers of tokens refer. Whoever asks it for what a token
+//! names has fetched something before it looked at trust.
 
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -13,11 +13,12 @@ use axum_server::tls_rustls::RustlsConfig;
 use serde_json::{Value, json};
 use tokio::sync::OwnedMutexGuard;
 
-use super::server::{self, Callers, Port, Server};
+use super::server::{self, Connection, Port, Server};
 use super::{Authority, ReferenceError};
+use crate::model::{Contact, Touch};
 
-/// Requests that are remembered.
-const MOST: usize = 100;
+/// Contacts that are remembered.
+const MOST: usize = 1000;
 /// How often, and after which pause, a prescribed port is asked for.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -35,8 +36,7 @@ pub struct Foreign {
 /// A listening server; it ends when dropped.
 pub struct Listening {
     origin: String,
-    callers: Callers,
-    requests: Arc<Mutex<Vec<String>>>,
+    contacts: Arc<Mutex<Vec<Contact>>>,
     _server: Server,
     _turn: Option<OwnedMutexGuard<()>>,
 }
@@ -76,15 +76,19 @@ impl Foreign {
             None => (Ipv4Addr::LOCALHOST, "localhost"),
         };
         let port = self.take(address).await?;
-        let origin = format!("https://{host}:{}", port.number());
-        let requests = Arc::<Mutex<Vec<String>>>::default();
-        let router = router(&origin, &self.key, Arc::clone(&requests));
-        let callers = Callers::default();
-        let server = port.serve_counted(self.tls.clone(), router, Some(Arc::clone(&callers)))?;
+        // Whoever only looks for open ports does not know it.
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let origin = format!("https://{host}:{}/{name}", port.number());
+        let contacts = Arc::<Mutex<Vec<Contact>>>::default();
+        let router = router(&origin, &name, &self.key, Arc::clone(&contacts));
+        let noted = Arc::clone(&contacts);
+        let callers = Arc::new(move |caller: SocketAddr, said: &[u8]| {
+            note(&noted, caller, touch(said, &name));
+        });
+        let server = port.serve_counted(self.tls.clone(), router, Some(callers))?;
         Ok(Listening {
             origin,
-            callers,
-            requests,
+            contacts,
             _server: server,
             _turn: turn,
         })
@@ -103,79 +107,174 @@ impl Foreign {
 }
 
 impl Listening {
-    /// Scheme, host and port.
+    /// Scheme, host, port, and a path that nobody can guess.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// How many connections there were, and what came over them, in words.
-    pub fn heard(&self) -> (usize, String) {
-        let callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = callers.last().map(|caller| caller.ip().to_string());
-        let from = from.unwrap_or_else(|| "nobody".into());
-        let asked = match requests.as_slice() {
-            [] => "without a request".to_owned(),
-            some => format!("for {}", some.join(", ")),
-        };
-        (callers.len(), format!("from {from} {asked}"))
+    /// Who came so far, and what for, in order.
+    pub fn heard(&self) -> Vec<Contact> {
+        locked(&self.contacts).clone()
     }
 }
 
-/// The documents of an issuer (OpenID Connect Discovery 1.0 section 4, RFC 7517 section 5).
-fn router(origin: &str, key: &Value, requests: Arc<Mutex<Vec<String>>>) -> Router {
+/// What the first bytes of a connection are.
+fn touch(said: &[u8], name: &str) -> Touch {
+    /// The content type of a handshake, and what all versions of a record begin with.
+    const HANDSHAKE: [u8; 2] = [22, 3];
+    if said.is_empty() {
+        return Touch::Connected;
+    }
+    if said.starts_with(&HANDSHAKE) {
+        return Touch::Handshake;
+    }
+    // Other protocols than HTTP have the name as well.
+    let text = String::from_utf8_lossy(said);
+    let line: String = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(200)
+        .collect();
+    match text.contains(name) {
+        true => Touch::Asked(line),
+        false => Touch::Strange(line),
+    }
+}
+
+fn note(contacts: &Mutex<Vec<Contact>>, caller: SocketAddr, what: Touch) {
+    let mut contacts = locked(contacts);
+    if contacts.len() < MOST {
+        let from = caller.ip();
+        contacts.push(Contact { from, what });
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The documents of an issuer (OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3.1, RFC 7517 section 5).
+fn router(origin: &str, name: &str, key: &Value, contacts: Arc<Mutex<Vec<Contact>>>) -> Router {
     let metadata = json!({
         "issuer": format!("{origin}/"),
         "jwks_uri": format!("{origin}/jwks"),
     });
     let keys = json!({ "keys": [key] });
-    Router::new().fallback(move |request: Request| {
-        let path = request.uri().path().to_owned();
-        let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if requests.len() < MOST {
+    let name = name.to_owned();
+    Router::new().fallback(
+        move |ConnectInfo(connection): ConnectInfo<Connection>, request: Request| {
+            let path = request.uri().path().to_owned();
             let shown: String = path.chars().take(200).collect();
-            requests.push(format!("{} {shown}", request.method()));
-        }
-        let answer: Response = match path.as_str() {
-            "/.well-known/openid-configuration" => Json(&metadata).into_response(),
-            "/jwks" => Json(&keys).into_response(),
-            _ => StatusCode::NOT_FOUND.into_response(),
-        };
-        async move { answer }
-    })
+            let shown = format!("{} {shown}", request.method());
+            let ours = path.contains(&name);
+            let what = if ours { Touch::Asked } else { Touch::Strange };
+            note(&contacts, connection.peer, what(shown));
+            let answer: Response = if !ours {
+                StatusCode::NOT_FOUND.into_response()
+            } else if path.contains("/.well-known/") {
+                Json(&metadata).into_response()
+            } else if path.ends_with("/jwks") {
+                Json(&keys).into_response()
+            } else {
+                StatusCode::NOT_FOUND.into_response()
+            };
+            async move { answer }
+        },
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpStream;
+    use url::Url;
+
     use super::*;
-    use crate::waiting::still_waits;
+    use crate::waiting::{awaited, still_waits};
+
+    fn whats(listening: &Listening) -> Vec<Touch> {
+        let heard = listening.heard();
+        assert!(heard.iter().all(|contact| contact.from.is_loopback()));
+        heard.into_iter().map(|contact| contact.what).collect()
+    }
 
     #[tokio::test]
-    async fn connections_count_with_and_without_a_request() {
+    async fn what_the_token_names_is_told_from_everything_else() {
         let authority = Authority::new().unwrap();
         let key = json!({"kty": "EC"});
         let foreign = Foreign::new(&authority, None, 0, key.clone()).unwrap();
         let (one, other) = (foreign.open().await.unwrap(), foreign.open().await.unwrap());
         assert_ne!(one.origin(), other.origin());
-        assert_eq!(one.heard().0, 0);
+        assert_eq!(one.heard(), []);
 
         let client = server::client(authority.ca_pem()).unwrap();
-        let url = format!("{}/jwks", one.origin());
-        let body = client.get(url).send().await.unwrap().bytes().await.unwrap();
-        let keys: Value = serde_json::from_slice(&body).unwrap();
+        let url = Url::parse(&format!("{}/jwks", one.origin())).unwrap();
+        let answer = client.get(url.clone()).send().await.unwrap();
+        let keys: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         assert_eq!(keys["keys"][0], key);
-        let (count, text) = one.heard();
-        assert_eq!((count, text.as_str()), (1, "from 127.0.0.1 for GET /jwks"));
+        let asked = Touch::Asked(format!("GET {}", url.path()));
+        assert_eq!(
+            whats(&one),
+            [Touch::Connected, Touch::Handshake, asked.clone()]
+        );
+        for place in ["/", "/jwks", "/.well-known/openid-configuration"] {
+            let answer = client.get(url.join(place).unwrap()).send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{place}");
+            let strange = Touch::Strange(format!("GET {place}"));
+            assert_eq!(whats(&one).last(), Some(&strange));
+        }
+        // As OpenID Connect and RFC 8414 build the address from that of the issuer.
+        let name = one.origin().rsplit('/').next().unwrap();
+        for place in [
+            format!("/{name}/.well-known/openid-configuration"),
+            format!("/.well-known/oauth-authorization-server/{name}"),
+        ] {
+            let answer = client.get(url.join(&place).unwrap()).send().await.unwrap();
+            let metadata: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+            assert_eq!(metadata["issuer"], format!("{}/", one.origin()));
+        }
 
-        // Who does not trust the certificate has connected all the same.
+        // Who does not trust the certificate has come all the same.
         let stranger = server::client(Authority::new().unwrap().ca_pem()).unwrap();
         assert!(stranger.get(other.origin()).send().await.is_err());
-        let (count, text) = other.heard();
-        assert_eq!(
-            (count, text.as_str()),
-            (1, "from 127.0.0.1 without a request")
-        );
-        assert_eq!(one.heard().0, 1);
+        assert_eq!(whats(&other), [Touch::Connected, Touch::Handshake]);
+    }
+
+    #[tokio::test]
+    async fn other_protocols_are_heard() {
+        let authority = Authority::new().unwrap();
+        let foreign = Foreign::new(&authority, None, 0, json!({})).unwrap();
+        let listening = foreign.open().await.unwrap();
+        let url = Url::parse(listening.origin()).unwrap();
+        let port = url.port().unwrap();
+        let gopher = format!("{}/marker\r\n", url.path());
+        for (said, heard) in [
+            ("", None),
+            (
+                gopher.as_str(),
+                Some(Touch::Asked(gopher.trim_end().to_owned())),
+            ),
+            (
+                "GET / HTTP/1.0\r\n\r\n",
+                Some(Touch::Strange("GET / HTTP/1.0".into())),
+            ),
+        ] {
+            let before = listening.heard().len();
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            let all = 1 + usize::from(heard.is_some());
+            awaited("the contact", async {
+                while listening.heard().len() < before + all {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            })
+            .await;
+            let whats = whats(&listening);
+            assert_eq!(whats[before], Touch::Connected);
+            assert_eq!(whats.get(before + 1), heard.as_ref());
+        }
     }
 
     #[tokio::test]
@@ -185,12 +284,13 @@ mod tests {
         let host = Some("127.0.0.1".to_owned());
         let foreign = Foreign::new(&authority, host, number, json!({})).unwrap();
         let first = foreign.open().await.unwrap();
-        assert_eq!(first.origin(), format!("https://127.0.0.1:{number}"));
+        let begin = format!("https://127.0.0.1:{number}/");
+        assert!(first.origin().starts_with(&begin));
         assert!(still_waits(foreign.open()).await, "the first one has it");
         drop(first);
         let second = foreign.open().await.unwrap();
         let client = server::client(authority.ca_pem()).unwrap();
         assert!(client.get(second.origin()).send().await.is_ok());
-        assert_eq!(second.heard().0, 1);
+        assert_eq!(second.heard().len(), 3);
     }
 }

@@ -1,8 +1,9 @@
 //! HTTPS on a loopback port, for as long as somebody holds it; and the client side of the same trust.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use axum::middleware::AddExtension;
 use axum_server::Handle;
 use axum_server::accept::{Accept, NoDelayAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use futures_util::future::BoxFuture;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -19,6 +21,7 @@ use rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use super::{Authority, ReferenceError, ServerCertificate};
 
@@ -107,7 +110,7 @@ impl Port {
         Ok(Server { handle })
     }
 
-    /// The same with what [`tls`] made; every connection is noted in `callers` before its handshake.
+    /// The same with what [`tls`] made; `callers` are told of every connection before its handshake.
     pub(super) fn serve_counted(
         self,
         tls: RustlsConfig,
@@ -180,8 +183,11 @@ pub(super) fn with_tls(tls: RustlsConfig) -> RustlsAcceptor<NoDelayAcceptor> {
     RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new())
 }
 
-/// Who connected, in order.
-pub(super) type Callers = Arc<Mutex<Vec<SocketAddr>>>;
+/// Is told of each client that connects, with nothing, and then of the first bytes that it sends.
+pub(super) type Callers = Arc<dyn Fn(SocketAddr, &[u8]) + Send + Sync>;
+
+/// Of the first bytes, so many at most.
+const FIRST: usize = 512;
 
 /// Notes who connects.
 #[derive(Clone)]
@@ -190,17 +196,28 @@ struct Noting<A> {
     callers: Option<Callers>,
 }
 
-impl<A: Accept<TcpStream, S>, S> Accept<TcpStream, S> for Noting<A> {
+impl<A, S> Accept<TcpStream, S> for Noting<A>
+where
+    A: Accept<TcpStream, S, Future: Send> + Clone + Send + 'static,
+    S: Send + 'static,
+{
     type Stream = A::Stream;
     type Service = A::Service;
-    type Future = A::Future;
+    type Future = BoxFuture<'static, io::Result<(A::Stream, A::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        if let (Some(callers), Ok(caller)) = (&self.callers, stream.peer_addr()) {
-            let mut callers = callers.lock().unwrap_or_else(PoisonError::into_inner);
-            callers.push(caller);
-        }
-        self.inner.accept(stream, service)
+        let Self { inner, callers } = self.clone();
+        Box::pin(async move {
+            if let (Some(callers), Ok(caller)) = (callers, stream.peer_addr()) {
+                callers(caller, &[]);
+                let mut first = [0; FIRST];
+                let read = timeout(WHOLE_REQUEST, stream.peek(&mut first)).await;
+                if let Ok(Ok(count @ 1..)) = read {
+                    callers(caller, &first[..count]);
+                }
+            }
+            inner.accept(stream, service).await
+        })
     }
 }
 

@@ -7,10 +7,12 @@ mod transfer;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use tokio::net::lookup_host;
 use tokio::time::timeout_at;
 use tracing::Instrument as _;
 use url::Url;
@@ -370,13 +372,11 @@ impl<'a> Running<'a> {
     async fn step(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let ended = self.judged(step, credentials).await;
         // By now the step was answered, and mostly its control too: what it set off has arrived.
-        let (heard, what) = self
-            .ear
-            .as_ref()
-            .map_or_else(Default::default, |ear| ear.heard());
-        if heard > self.heard {
-            let count = heard - self.heard;
-            self.heard = heard;
+        let heard = self.ear.as_ref().map(|ear| ear.heard()).unwrap_or_default();
+        let heard = &heard[self.heard.min(heard.len())..];
+        if !heard.is_empty() {
+            self.heard += heard.len();
+            let own = self.addresses().await;
             let mut steps = self.exchanges.iter();
             let judge = Judge {
                 case: &self.case.case,
@@ -386,10 +386,30 @@ impl<'a> Running<'a> {
                     .rposition(|exchange| exchange.purpose == Purpose::Step)
                     .unwrap_or_default(),
             };
-            let finding = check::fetched(judge, count, &what);
-            self.findings.push(finding);
+            self.findings.extend(check::fetched(judge, heard, &own));
         }
         ended
+    }
+
+    /// The addresses of the endpoint and of the hosts to which it has redirected.
+    async fn addresses(&self) -> Vec<IpAddr> {
+        let endpoint = &self.site.plan.endpoint;
+        let mut places = vec![endpoint.url.clone()];
+        for hop in self.exchanges.iter().flat_map(|exchange| &exchange.hops) {
+            let place = Url::parse(&hop.url).and_then(|from| from.join(&hop.location));
+            places.extend(place);
+        }
+        let mut found = Vec::from_iter(endpoint.address);
+        for place in places {
+            let port = place.port_or_known_default().unwrap_or_default();
+            let host = place.host_str().unwrap_or_default();
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let looked_up = timeout_at(self.deadline.into(), lookup_host((host, port))).await;
+            if let Ok(Ok(addresses)) = looked_up {
+                found.extend(addresses.map(|address| address.ip()));
+            }
+        }
+        found
     }
 
     /// One step, its effects, and its control if a refusal was expected and came.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::{LISTENER, LISTENER_HOST, Script};
+use crate::model::{Contact, LISTENER, LISTENER_HOST, Script};
 
 /// Opens such servers.
 #[async_trait]
@@ -16,10 +16,10 @@ pub trait Listener: Send + Sync {
 
 /// Hears who connects.
 pub trait Ear: Send + Sync {
-    /// Scheme, host and port under which it can be reached.
+    /// Its URL without a slash at the end; nobody can guess its path.
     fn origin(&self) -> &str;
-    /// How many connections there were so far, and what they were, in words.
-    fn heard(&self) -> (usize, String);
+    /// Who came so far, and what for, in order.
+    fn heard(&self) -> Vec<Contact>;
 }
 
 /// Whether `script` has a token that points to the listener.
@@ -32,7 +32,7 @@ pub(super) fn needed(script: &Script) -> bool {
     needed
 }
 
-/// `script` with the listener's origin filled in.
+/// `script` with the listener's URL filled in.
 pub(super) fn fill(script: &Script, origin: &str) -> Script {
     let host = origin.split_once("://").map_or(origin, |(_, host)| host);
     script.with_texts(&mut |text| text.replace(LISTENER, origin).replace(LISTENER_HOST, host))

@@ -42,9 +42,11 @@ pub use error::{Refusal, TokenError};
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
 pub use registered::{Registered, Shows};
+use secret::shown;
 pub use secret::{SecretError, load};
 pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
 pub(crate) use source::{Kept, STAY};
+pub(crate) use verify::names_keys;
 pub use verify::{Proof, verify};
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub enum SecretError {
     #[error("the environment variable {0} is not set; it has to hold {1}")]
     Unset(String, &'static str),
     /// The file cannot be read.
-    #[error("cannot read {path}, which has to hold {what}: {source}")]
+    #[error("cannot read {}, which has to hold {what}: {source}", shown(path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -83,6 +83,28 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
         text if text.len() as u64 > LARGEST => Err(content("it is larger than 64 KiB")),
         text => Ok(SecretString::from(text)),
     }
+}
+
+/// The path of a file that is to hold a secret, for messages. Whoever mistakes `secret-file` for the place of the secret has
+/// written it there: what names no file and does not look like the name of one is not shown whole.
+pub(super) fn shown(path: &Path) -> String {
+    /// Nobody has so short a secret.
+    const SHORT: usize = 8;
+    let whole = path.display().to_string();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = name.chars().count();
+    let named = path
+        .extension()
+        .is_some_and(|end| end.len() <= 5 && name.matches('.').count() == 1);
+    if count < SHORT || named || path.exists() {
+        return whole;
+    }
+    let begin: String = name.chars().take(3).collect();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    format!(
+        "{} ({count} characters, of which the last are not shown in case they are the secret itself)",
+        folder.join(format!("{begin}…")).display()
+    )
 }
 
 /// Warns of a file that is not its owner's and group's alone, once for each.

@@ -151,14 +151,11 @@ async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, NoKeys
         )
         .into());
     }
-    match Url::parse(&metadata.jwks_uri) {
-        Ok(url) if url.scheme() == "https" => {}
-        _ => {
-            return Err(format!(
-                "the metadata at {place} do not name a key set on https (ISS-META-04)"
-            )
-            .into());
-        }
+    if !names_keys(&metadata.jwks_uri) {
+        return Err(format!(
+            "the metadata at {place} do not name a key set on https, or name it with a user and a password (ISS-META-04)"
+        )
+        .into());
     }
     let answer = fetch(http, &metadata.jwks_uri).await?;
     let set: KeySet = document(&metadata.jwks_uri, answer, "a key set")?;
@@ -166,6 +163,14 @@ async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, NoKeys
         0..=MOST_KEYS => Ok(set.keys),
         many => Err(format!("the issuer's key set has {many} keys").into()),
     }
+}
+
+/// Whether keys are fetched from `url`, which an issuer names: over https, and without a user and a password, which would be
+/// sent along.
+pub(crate) fn names_keys(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        url.scheme() == "https" && url.username().is_empty() && url.password().is_none()
+    })
 }
 
 async fn fetch(http: &IssuerClient, url: &str) -> Result<(u16, Vec<u8>), NoKeys> {
@@ -253,5 +258,25 @@ fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Pr
                 "the signature cannot be one of the issuer's key `{kid}` with {algorithm:?}"
             ),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_fetched_over_https_and_as_nobody() {
+        assert!(names_keys("https://iam.example.org/jwk"));
+        for url in [
+            "",
+            "/jwk",
+            "http://iam.example.org/jwk",
+            "https://me@iam.example.org/jwk",
+            "https://:secret@iam.example.org/jwk",
+            "https://me:secret@iam.example.org/jwk",
+        ] {
+            assert!(!names_keys(url), "{url}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::common::agent::{FakeAgent, Says};
 use crate::common::issuer::{Reply, ScriptedIssuer};
-use crate::common::lab::{Ended, Lab, expect_no_secret, verdicts};
+use crate::common::lab::{Ended, Lab, SECRET, expect_no_secret, verdicts};
 use crate::common::mytoken::{ACCESS, Mytoken};
 use crate::common::signed::signer;
 use crate::common::site::site;
@@ -557,7 +557,8 @@ fn a_command_gives_what_is_asked() {
         "get",
         "set -e\nanswer=$(curl -sS --cacert ca.pem -u \"touchstone:$SECRET\" -d grant_type=client_credentials --data-urlencode \"scope=$1\" --data-urlencode \"audience=$2\" \"$3token\")\necho \"$answer\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'\necho done >&2\n",
     );
-    let source = "command: [sh, get, '{scopes}', '{audience}', '{issuer}']";
+    let source =
+        "command: [sh, get, '{scopes}', '{audience}', '{issuer}']\n    environment: SECRET";
     let _storage = site(&lab, source);
     let left = opens(&lab, &NARROW, &[("SECRET", secret.clone())], &[&secret]);
     assert!(left.record.contains("TOKEN=$(sh get "), "{}", left.record);
@@ -690,6 +691,95 @@ fn no_secret_of_any_source_is_in_any_output() {
                 before.is_none(),
                 "{source}: a secret is in {name} after {before:?}"
             );
+        }
+    }
+}
+
+/// The environment of a run holds the secrets of all issuers.
+#[test]
+fn a_command_gets_no_secret_of_another_issuer() {
+    let lab = Lab::new();
+    lab.write("get", "env > environment.txt\n");
+    lab.write(
+        "endpoints.yaml",
+        &format!(
+            "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    command: [sh, get]\n    environment: [WANTED]\nendpoints:\n  se: {{endpoint: 'https://localhost:1', paths: {{wlcg: /wlcg}}, issuer: lab}}\n",
+            lab.issuer.url()
+        ),
+    );
+    let mut command = lab.touchstone(&["token", "get", "--issuer", "lab"]);
+    command
+        .env("WANTED", "wanted-value")
+        .env("BEARER_TOKEN", "another-value")
+        .env("VAULT_TOKEN", "another-value")
+        .env("XDG_RUNTIME_DIR", "/run/user/1")
+        .env("SSL_CERT_DIR", "/certificates")
+        .env("OIDC_SOCK", "/run/agent")
+        .env("KRB5CCNAME", "FILE:/tmp/krb5cc");
+    let ended = Ended::of(&mut command);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let environment = std::fs::read_to_string(lab.path("environment.txt")).expect("it ran");
+    for there in [
+        "WANTED=wanted-value",
+        "PATH=",
+        "XDG_RUNTIME_DIR=/run/user/1",
+        "SSL_CERT_DIR=/certificates",
+        "OIDC_SOCK=/run/agent",
+        "KRB5CCNAME=FILE:/tmp/krb5cc",
+    ] {
+        assert!(environment.contains(there), "{there}: {environment}");
+    }
+    for not in ["another-value", SECRET, "CARGO"] {
+        assert!(!environment.contains(not), "{not}: {environment}");
+    }
+}
+
+/// Whoever takes `secret-file` for the place of the secret itself.
+#[test]
+fn a_secret_in_the_place_of_a_path_is_not_shown() {
+    for (key, secret) in [
+        (
+            "client-credentials: {id: me, secret-file: %}",
+            "hunter2hunter2",
+        ),
+        (
+            "client-credentials: {id: me, secret-file: %}",
+            "correcthorsebatterystaple",
+        ),
+        ("token-file: %", "MDAxY2xvY2F0aW9uIGh0dHBz"),
+        (
+            "refresh-token: {file: %, id: me, authentication: none}",
+            "1a2b3c4d-5e6f-7a8b",
+        ),
+        (
+            "mytoken: {server: 'https://localhost:1', mytoken-file: %}",
+            "ksaoZ8ahsdf7Ahs",
+        ),
+    ] {
+        let lab = Lab::new();
+        let source = key.replace('%', secret);
+        lab.write(
+            "endpoints.yaml",
+            &format!(
+                "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    {source}\nendpoints:\n  se: {{endpoint: 'https://localhost:1', paths: {{wlcg: /wlcg}}, issuer: lab}}\n",
+                lab.issuer.url()
+            ),
+        );
+        for arguments in [
+            &["check"][..],
+            &["token", "get", "--issuer", "lab"],
+            &["run", "--no-history", "--report-dir", "reports"],
+        ] {
+            let mut command = lab.touchstone(arguments);
+            let ended = Ended::of(command.env("RUST_LOG", "trace"));
+            let (out, err) = (ended.stdout.clone(), ended.stderr.clone());
+            let mut texts = vec![("stdout".to_owned(), out), ("stderr".to_owned(), err)];
+            if lab.path("reports").exists() {
+                texts = lab.texts(ended);
+            }
+            for (name, text) in texts {
+                assert!(!text.contains(secret), "{key} {arguments:?} {name}: {text}");
+            }
         }
     }
 }

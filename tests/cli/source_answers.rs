@@ -383,6 +383,7 @@ fn what_vault_says_is_told_with_what_to_do() {
 fn what_a_program_does_is_told_with_what_to_do() {
     let lab = Lab::new();
     let script = |text: &str| TokenSource::Command {
+        environment: Vec::new(),
         words: ["sh", "-c", text, "get", "{scopes}"]
             .map(str::to_owned)
             .to_vec(),
@@ -432,6 +433,7 @@ fn what_a_program_does_is_told_with_what_to_do() {
     });
 
     let folder = TokenSource::Command {
+        environment: Vec::new(),
         words: vec![lab.path("").display().to_string()],
     };
     expect_parts(

@@ -342,6 +342,16 @@ fn hostile_invitations_are_not_shown() {
             json!("https://me@evil.example/"),
             "no usable verification_uri",
         ),
+        (
+            "verification_uri",
+            json!("https://:me@localhost/"),
+            "no usable verification_uri",
+        ),
+        (
+            "verification_uri",
+            json!("https://localhost/?code=the-device-code-of-this-test"),
+            "no usable verification_uri",
+        ),
         ("user_code", json!("A\u{1b}[2J"), "no usable user_code"),
         ("user_code", json!(7), "no usable user_code"),
         ("device_code", json!(""), "no usable device_code"),
@@ -370,4 +380,39 @@ fn hostile_invitations_are_not_shown() {
         asked.iter().all(|asked| !asked.body.contains(secret)),
         "it goes into a header"
     );
+}
+
+/// A page that carries the device code would show it to the person's browser and to whoever sees its history.
+#[test]
+fn a_page_with_the_device_code_is_not_shown() {
+    let lab = Lab::new();
+    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    write(&lab, &server.url(), "me");
+    for (complete, shown) in [
+        ("https://localhost/device?user_code=ABCD-EFGH", true),
+        (
+            "https://localhost/device?d=the-device-code-of-this-test",
+            false,
+        ),
+        (
+            "https://localhost/device?d=the%2Ddevice%2Dcode-of-this-test",
+            false,
+        ),
+        ("https://me:too@localhost/device?user_code=ABCD-EFGH", false),
+    ] {
+        server.script(move |asked| match asked.path.as_str() {
+            "/devicecode" => {
+                let mut document = invitation();
+                document["verification_uri_complete"] = json!(complete);
+                Some(Reply::json(200, &document))
+            }
+            "/token" => Some(Reply::json(400, &json!({"error": "access_denied"}))),
+            _ => None,
+        });
+        let ended = Person::at(&lab, &[]).end();
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert_eq!(said.contains(complete), shown, "{said}");
+        assert!(said.contains("https://localhost/device"), "{said}");
+        assert!(!said.contains("code-of-this-test"), "{said}");
+    }
 }

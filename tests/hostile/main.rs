@@ -7,6 +7,7 @@ mod common;
 mod fuzz;
 mod hostile_text;
 mod issuer_under_fire;
+mod listener;
 mod local_files;
 mod safe_hands;
 mod storage_trust;

@@ -125,6 +125,7 @@ fn issuer() -> Value {
                 "Whether the issuer is judged in every run, or what is known of it.",
                 vec![json!({"type": "boolean"}), judge()],
             ),
+            "environment" => environment(),
             source => return self::source(source),
         })
     });
@@ -136,6 +137,7 @@ fn account() -> Value {
     let keys = accounts::with(&[], &accounts::SOURCES, &accounts::ACCOUNT_KEYS);
     let account = mapping("One way to obtain tokens.", &keys, &[], |key| {
         Some(match key {
+            "environment" => environment(),
             "scopes" => one_or_more(
                 "The scopes that it may ask for; default: anything.",
                 text("A scope."),
@@ -219,6 +221,13 @@ fn source(kind: &str) -> Option<Value> {
         ),
         _ => return secret(kind, "A token that somebody else obtained"),
     })
+}
+
+fn environment() -> Value {
+    one_or_more(
+        "The environment variables that the program of a `command` gets, beside PATH, HOME and the like.",
+        like("The name of a variable.", VARIABLE),
+    )
 }
 
 fn segment(about: &str) -> Value {

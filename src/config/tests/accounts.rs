@@ -102,7 +102,31 @@ fn every_kind_is_read() {
     let command = source("    command: [get-token, --scope, '{scopes}', '--aud={audience}']");
     let expresses = command.expresses();
     assert!(expresses.scopes && expresses.audience);
-    assert!(matches!(command, TokenSource::Command { words } if words.len() == 4));
+    assert!(
+        matches!(command, TokenSource::Command { words, environment } if words.len() == 4 && environment.is_empty())
+    );
+    let command = source("    command: [get]\n    environment: [X509_USER_PROXY, KRB5_CONFIG]");
+    assert!(
+        matches!(command, TokenSource::Command { environment, .. } if environment == ["X509_USER_PROXY", "KRB5_CONFIG"])
+    );
+    for (issuer, told) in [
+        (
+            "    token-env: X\n    environment: [Y]",
+            "`token-env` takes nothing from the environment",
+        ),
+        (
+            "    environment: [Y]",
+            "`environment` stands beside no `command`",
+        ),
+        (
+            "    command: [get]\n    environment: [s3cret-value]",
+            "the value of `environment` is no name of an environment variable",
+        ),
+    ] {
+        let refused = refused(issuer);
+        assert!(refused.contains(told), "{refused}");
+        assert!(!refused.contains("s3cret"), "{refused}");
+    }
     let command = source("    command: get-token");
     assert!(!command.expresses().scopes && !command.expresses().audience);
 

@@ -20,7 +20,7 @@ use crate::http::RedirectPolicy;
 use crate::model::{
     Action, Answer, CaseResult, Exchange, IssuerPlan, Method, Purpose, Verdict, millis,
 };
-use crate::token::Gate;
+use crate::token::{Gate, names_keys};
 use crate::trace::stretch;
 
 use super::Shared;
@@ -155,11 +155,13 @@ impl Visit {
             .as_ref()
             .and_then(|document| document.get("jwks_uri")?.as_str());
         let keys = match named {
-            Some(url) if url.starts_with("https://") => {
+            Some(url) if names_keys(url) => {
                 let fetched = self.fetch(&door, url).await;
                 fetched.map_err(|(reason, _)| format!("its keys could not be fetched: {reason}"))
             }
-            _ => Err("its metadata name no jwks_uri with https".to_owned()),
+            _ => Err(
+                "its metadata name no jwks_uri with https and without user and password".to_owned(),
+            ),
         };
         self.shared.tell(Event::EndpointReached {
             endpoint: self.plan().name(),

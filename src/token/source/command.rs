@@ -1,6 +1,7 @@
 //! A program that prints a token.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -29,6 +30,18 @@ const COMPLAINT: usize = 4 * 1024;
 const LINES: usize = 3;
 /// A program may be as heavy as a browser.
 const AT_ONCE: usize = 4;
+/// What programs need to find their way, and clients of tokens their agents and tickets.
+const USUAL: [&str; 7] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "TMPDIR",
+    "OIDC_SOCK",
+    "KRB5CCNAME",
+];
+/// The same by the beginning of their names.
+const FAMILIES: [&str; 2] = ["XDG_", "SSL_CERT_"];
 /// How long a killed one may take to be gone.
 const DYING: Duration = Duration::from_secs(5);
 
@@ -37,6 +50,8 @@ pub(super) struct Command {
     redactor: Redactor,
     issuer: String,
     words: Vec<String>,
+    /// Variables that it gets beside [`USUAL`].
+    environment: Vec<String>,
     deadline: Duration,
     turns: Semaphore,
 }
@@ -72,12 +87,17 @@ impl Drop for Group {
 }
 
 impl Command {
-    pub fn new(context: &Context<'_>, words: &[String]) -> Result<Self, BrokerError> {
+    pub fn new(
+        context: &Context<'_>,
+        words: &[String],
+        environment: &[String],
+    ) -> Result<Self, BrokerError> {
         Ok(Self {
             origin: context.origin.clone(),
             redactor: context.redactor.clone(),
             issuer: context.issuer.url.clone(),
             words: words.to_vec(),
+            environment: environment.to_vec(),
             deadline: context.issuer.limits.answer,
             turns: Semaphore::new(AT_ONCE),
         })
@@ -98,11 +118,23 @@ impl Command {
             .collect()
     }
 
+    /// Whether the program gets the environment variable of that name. Others may hold the secrets of other issuers.
+    fn gets(&self, name: &OsStr) -> bool {
+        let Some(name) = name.to_str() else {
+            return false;
+        };
+        USUAL.contains(&name)
+            || FAMILIES.iter().any(|family| name.starts_with(family))
+            || self.environment.iter().any(|other| other == name)
+    }
+
     async fn run(&self, request: &TokenRequest) -> Result<Ended, TokenError> {
         let words = self.words(request);
         let (program, arguments) = words.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
         let spawned = tokio::process::Command::new(program)
             .args(arguments)
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| self.gets(name)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -135,20 +135,22 @@ impl DeviceLogin {
 
     fn prompt(&self, members: &Map<String, Value>) -> Result<Prompt, &'static str> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
+        let device_code = text("device_code").filter(|code| !code.is_empty());
+        let device_code = SecretString::from(device_code.ok_or("device_code")?);
+        self.redactor.add(&device_code);
         // Where a person is to log in has to be the issuer's, and nobody's on the way.
         let page = |name| {
             let url = Url::parse(text(name)?).ok()?;
-            let good =
-                url.scheme() == "https" && url.username().is_empty() && url.as_str().len() < 2000;
-            good.then_some(url)
+            let plain = url.scheme() == "https" && url.as_str().len() < 2000;
+            let user = !url.username().is_empty() || url.password().is_some();
+            // It goes to a screen and into the history of a browser: no place for the device code.
+            let clean = self.redactor.text(url.as_str()) == url.as_str();
+            (plain && !user && clean).then_some(url)
         };
         let seconds = |name: &str| {
             let seconds = members.get(name)?.as_u64()?;
             Some(Duration::from_secs(seconds))
         };
-        let device_code = text("device_code").filter(|code| !code.is_empty());
-        let device_code = SecretString::from(device_code.ok_or("device_code")?);
-        self.redactor.add(&device_code);
         let printable = |code: &&str| {
             (1..=64).contains(&code.len())
                 && code.bytes().all(|b| b == b' ' || b.is_ascii_graphic())

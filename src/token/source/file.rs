@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::model::SecretRef;
 use crate::token::load;
+use crate::token::shown;
 
 /// What the file holds now; `what` says in messages what it has to be. Only a regular file is read, for a
 /// pipe would wait for its writer, and no longer than `deadline`, for file systems may hang.
@@ -23,11 +24,11 @@ pub(super) async fn read(
         Ok(Ok(read)) => read,
         Ok(Err(_)) => Err(format!(
             "cannot read {}: the thread for it died",
-            path.display()
+            shown(path)
         )),
         Err(_) => Err(format!(
             "cannot read {}: it took longer than {}",
-            path.display(),
+            shown(path),
             humantime::format_duration(deadline)
         )),
     }

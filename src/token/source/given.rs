@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::model::{SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::error::Origin;
+use crate::token::shown;
 use crate::token::{BrokerError, TokenError, claims};
 
 use super::{Context, Source, file};
@@ -30,7 +31,7 @@ impl Given {
         let (file, how) = match token {
             SecretRef::File(path) => (
                 file::regular(path).then(|| path.clone()),
-                format!("TOKEN=$(cat {})", shell_word(&path.display().to_string())),
+                format!("TOKEN=$(cat {})", shell_word(&shown(path))),
             ),
             SecretRef::Env(name) => (None, format!("TOKEN=${name}")),
             SecretRef::Held(_) => (None, "it is the token that the run was given".into()),

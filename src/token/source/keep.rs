@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::model::SecretRef;
 use crate::redact::Redactor;
 use crate::token::load;
+use crate::token::shown;
 
 /// How long other processes may take.
 const TURN: Duration = Duration::from_secs(120);
@@ -126,7 +127,7 @@ impl Kept {
             Ok(Err(_)) => "the thread for it died".into(),
             Err(_) => format!("it took longer than {}", humantime::format_duration(DISK)),
         };
-        let came = format!("cannot {verb} {}: {reason}", self.path.display());
+        let came = format!("cannot {verb} {}: {reason}", shown(&self.path));
         Err((came, "see to its folder and its permissions".into()))
     }
 }
@@ -183,7 +184,7 @@ impl Turn<'_> {
         );
         let help = format!(
             "see to it that {} and its folder can be written, and get {} anew if it is void",
-            kept.path.display(),
+            shown(&kept.path),
             kept.what
         );
         Err((came, help))

@@ -109,7 +109,9 @@ pub(super) fn open(
             (issuer, role, credkey.as_deref()),
             token.as_deref(),
         )?),
-        TokenSource::Command { words } => Box::new(command::Command::new(&context, words)?),
+        TokenSource::Command { words, environment } => {
+            Box::new(command::Command::new(&context, words, environment)?)
+        }
         TokenSource::Given { token } => Box::new(given::Given::new(&context, token)?),
     })
 }

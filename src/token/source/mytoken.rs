@@ -16,6 +16,7 @@ use crate::model::{MytokenRef, SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, Refusal};
+use crate::token::shown;
 use crate::token::{BrokerError, IssuerClient, TokenError};
 
 use super::keep::{Kept, Trouble};
@@ -252,7 +253,7 @@ impl User {
 
     fn place(&self) -> String {
         match &self.place {
-            Place::File(kept) => kept.path().display().to_string(),
+            Place::File(kept) => shown(kept.path()),
             Place::Environment { name, .. } => format!("the environment variable {name}"),
         }
     }
@@ -307,10 +308,7 @@ impl Source for Mytoken {
     fn how(&self, request: &TokenRequest) -> String {
         let mut words = vec!["mytoken AT".to_owned()];
         words.push(match &self.user.place {
-            Place::File(kept) => format!(
-                "--MT-file={}",
-                shell_word(&kept.path().display().to_string())
-            ),
+            Place::File(kept) => format!("--MT-file={}", shell_word(&shown(kept.path()))),
             Place::Environment { name, .. } => format!("--MT-env={name}"),
         });
         for scope in request.all_scopes() {

@@ -14,6 +14,7 @@ use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, Refusal};
 use crate::token::registered::{Proof, Registered, Shows};
+use crate::token::shown;
 use crate::token::{BrokerError, IssuerClient, TokenError};
 
 use super::Context;
@@ -331,7 +332,7 @@ pub(super) fn refused(status: u16, members: &Map<String, Value>) -> Option<OAuth
 pub(super) fn looked_up(secret: &SecretRef) -> String {
     match secret {
         SecretRef::Env(name) => format!("${name}"),
-        SecretRef::File(path) => format!("$(cat {})", shell_word(&path.display().to_string())),
+        SecretRef::File(path) => format!("$(cat {})", shell_word(&shown(path))),
         SecretRef::Held(_) => "$SECRET".into(),
     }
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::{OAuthClient, SecretRef, TokenRequest};
+use crate::token::shown;
 use crate::token::{BrokerError, TokenError};
 
 use super::keep::{Kept, Trouble};
@@ -31,7 +32,7 @@ impl Refresh {
     ) -> Result<Self, BrokerError> {
         let renew = format!(
             "the refresh token in {} has expired, was revoked, or another process has used it up; `touchstone token login {}` gets a new one",
-            file.display(),
+            shown(file),
             context.issuer.name
         );
         let user = User {

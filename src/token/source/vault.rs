@@ -13,6 +13,7 @@ use crate::model::{TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, Refusal};
+use crate::token::shown;
 use crate::token::{BrokerError, IssuerClient, TokenError};
 
 use super::{Context, Source, denies, file};
@@ -129,7 +130,7 @@ impl Vault {
             403 => {
                 let reason = format!(
                     "the Vault token in {} has expired, or is none for this issuer and role; get a new one",
-                    self.token.display()
+                    shown(&self.token)
                 );
                 origin.unavailable(request, came, &renew(&reason))
             }
