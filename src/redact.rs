@@ -19,6 +19,7 @@ mod windows;
 
 use forms::Known;
 use layer::Layer;
+use steps::counted;
 
 /// What stands where a secret stood.
 pub const REDACTED: &str = "[redacted]";
@@ -111,6 +112,24 @@ pub fn secret_header(name: &str) -> bool {
     SECRET_HEADERS
         .iter()
         .any(|secret| secret.eq_ignore_ascii_case(name))
+}
+
+/// Whether these bytes stand in a text, as they are, with escapes undone or in base64.
+pub fn stands_in(bytes: &[u8], text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let within = |layer: &Layer<'_>| {
+        let mut windows = counted(layer.bytes().windows(bytes.len()));
+        windows.any(|window| window == bytes)
+    };
+    let mut layer = Some(Layer::of(&text));
+    for _ in 0..LAYERS {
+        let Some(current) = layer else { break };
+        if within(&current) || windows::base64(&current).any(|layer| within(&layer)) {
+            return true;
+        }
+        layer = current.unescaped();
+    }
+    false
 }
 
 /// Puts one [`REDACTED`] in the place of each run of ranges that overlap or touch.

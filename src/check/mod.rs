@@ -19,7 +19,7 @@ pub use effect::{Observed, early_body, effect};
 pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
-pub use read::{leak, read};
+pub use read::{leak, read, sent_on};
 pub use report::{Ending, Markers, ending, markers};
 pub use tape::*;
 pub use transfer::{

@@ -1,10 +1,15 @@
+use std::io::Read;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::{GzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Answer, Expect, Finding, Level, Method, State, StepPlan};
+use crate::redact::stands_in;
 
 use super::propfind::properties;
+use super::word::{Ruling, describe, reason, word};
 use super::{Judge, Observed};
 
 /// Judges what a granted GET, HEAD, PROPFIND or OPTIONS says of an object whose state is known.
@@ -207,7 +212,8 @@ fn adler32(bytes: &[u8]) -> String {
     format!("{:08x}", adler2::adler32_slice(bytes))
 }
 
-/// Judges whether a refusal gives away what it refuses: the file's bytes in the answer's body.
+/// Judges whether a refusal gives away what it refuses: the file's bytes in the answer's body or headers, as they are, compressed or
+/// in base64.
 pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding> {
     let State::File(bytes) = known else {
         return None;
@@ -228,19 +234,75 @@ pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding>
         ));
     }
     let secret = telling(bytes)?;
-    answer
-        .body
-        .windows(secret.len())
-        .any(|window| window == secret)
-        .then(|| {
-            judge.own(
-                "no byte of the file in the answer",
-                format!(
-                    "the answer, {}, holds the content of the file",
-                    answer.status
-                ),
-            )
-        })
+    let told = |place: String| {
+        judge.own(
+            "no byte of the file in the answer",
+            format!("the answer, {}, holds {place}", answer.status),
+        )
+    };
+    let field = answer.headers.iter().find(|(name, value)| {
+        [name, value]
+            .iter()
+            .any(|text| stands_in(secret, text.as_bytes()))
+    });
+    let content = "the content of the file";
+    if stands_in(secret, &answer.body) {
+        Some(told(content.to_owned()))
+    } else if stands_in(secret, &inflated(&answer.body)) {
+        Some(told(format!("{content}, compressed")))
+    } else {
+        field.map(|(name, _)| told(format!("{content} in `{name}`")))
+    }
+}
+
+/// A refusal to read that came as a redirect: to a page where people log in, for instance, which answers 200. Nothing is given away
+/// where the answer is not the file that was asked for. `None` where the status decides as usual.
+pub fn sent_on(
+    judge: Judge<'_>,
+    expect: Expect,
+    method: Method,
+    known: &State,
+    answer: &Answer,
+) -> Option<Ruling> {
+    let State::File(bytes) = known else {
+        return None;
+    };
+    if bytes.is_empty() || !expect.refusal() || !answer.success() {
+        return None;
+    }
+    let part = || {
+        bytes
+            .windows(answer.body.len())
+            .any(|part| part == answer.body)
+    };
+    let other = match method {
+        Method::Get => leak(judge, known, answer).is_none() && (answer.body.is_empty() || !part()),
+        Method::Head => answer.header("content-length") != Some(&bytes.len().to_string()),
+        Method::Propfind => answer.status != 207,
+        _ => false,
+    };
+    let word = word(expect, method);
+    let actual = format!(
+        "{method} was redirected to what is not the file, which answered {}",
+        reason(answer.status)
+    );
+    other.then(|| Ruling::Holds(Some(judge.status(word.clause, describe(&word), actual))))
+}
+
+/// What a compressed body holds (RFC 1950, RFC 1952), up to a cap; nothing if it is not compressed.
+fn inflated(body: &[u8]) -> Vec<u8> {
+    /// More than any file of ours.
+    const MOST: u64 = 1 << 20;
+    let mut plain = Vec::new();
+    // What was cut or is damaged gives what comes before that.
+    let _ = match body {
+        [0x1f, 0x8b, ..] => GzDecoder::new(body).take(MOST).read_to_end(&mut plain),
+        [first, ..] if first & 0x0f == 8 => {
+            ZlibDecoder::new(body).take(MOST).read_to_end(&mut plain)
+        }
+        _ => Ok(0),
+    };
+    plain
 }
 
 /// What of a content no message repeats by chance: the last word, with which every content of ours ends;

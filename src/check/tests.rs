@@ -1,4 +1,10 @@
+use std::io::Write as _;
 use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 
 use super::*;
 use crate::model::{
@@ -191,7 +197,7 @@ fn come_back_later_decides_nothing() {
 fn a_server_error_is_never_right() {
     let bench = Bench::new();
     for expect in Expect::ALL {
-        for code in [500, 501, 502, 503, 504, 507, 599] {
+        for code in [500, 501, 505, 507, 599] {
             let tolerated = expect.harmless() && !expect.refusal() && expect != Expect::NotFound;
             match bench.status(expect, Method::Put, code) {
                 Ruling::Broken(_) => assert!(!tolerated, "{expect} {code}"),
@@ -308,6 +314,118 @@ fn a_refusal_that_holds_the_content_is_a_leak() {
     assert!(leaks(b"<html>denied: secret-digest-of-it</html>"));
     assert!(!leaks(b"denied"));
     assert!(!leaks(b""));
+    let content = b"common secret-digest-of-it";
+    // Whatever stands before it, and however it is padded.
+    for before in 0..3 {
+        let text = [&b"no:"[..before], content].concat();
+        for base64 in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+            assert!(leaks(base64.as_bytes()), "{base64}");
+        }
+    }
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(content).unwrap();
+    let gzip = gzip.finish().unwrap();
+    assert!(leaks(&gzip));
+    assert!(leaks(&gzip[..gzip.len() - 8]), "without its end");
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib.write_all(content).unwrap();
+    assert!(leaks(&zlib.finish().unwrap()));
+    assert!(!leaks(b"\x1f\x8bnonsense") && !leaks(b"x nonsense"));
+    for (name, value) in [
+        ("x-content", "common secret-digest-of-it".to_owned()),
+        ("x-secret-digest-of-it", "1".to_owned()),
+        ("x-content", STANDARD.encode(content)),
+        ("location", "/f?secret%2Ddigest-of-it".to_owned()),
+    ] {
+        let mut refusal = answer(401, b"");
+        refusal.headers.push((name.into(), value));
+        let finding = leak(bench.judge(), &file, &refusal).unwrap();
+        assert!(
+            finding.actual.ends_with(&format!("in `{name}`")),
+            "{finding:?}"
+        );
+    }
+}
+
+#[test]
+fn a_page_to_log_in_is_no_access() {
+    let bench = Bench::new();
+    let file = State::File(b"common secret-digest-of-it".to_vec());
+    let page = b"<html>please log in</html>";
+    let length = |mut answer: Answer, length: &str| {
+        answer
+            .headers
+            .push(("content-length".into(), length.into()));
+        answer
+    };
+    for (method, answer, no_access) in [
+        (Method::Get, answer(200, page), true),
+        (Method::Get, answer(200, b""), true),
+        (
+            Method::Get,
+            answer(200, b"common secret-digest-of-it"),
+            false,
+        ),
+        (Method::Get, answer(206, b"common"), false),
+        (Method::Get, answer(401, page), false),
+        (Method::Head, length(answer(200, b""), "5000"), true),
+        (Method::Head, length(answer(200, b""), "26"), false),
+        (Method::Propfind, answer(200, page), true),
+        (Method::Propfind, answer(207, b""), false),
+        (Method::Put, answer(200, page), false),
+    ] {
+        let ruling = sent_on(
+            bench.judge(),
+            Expect::Unauthenticated,
+            method,
+            &file,
+            &answer,
+        );
+        let warned =
+            matches!(&ruling, Some(Ruling::Holds(Some(finding))) if finding.level == Level::Should);
+        assert_eq!(warned, no_access, "{method} {answer:?}");
+        assert_eq!(ruling.is_some(), no_access, "{method} {answer:?}");
+    }
+    let granted = sent_on(
+        bench.judge(),
+        Expect::Ok,
+        Method::Get,
+        &file,
+        &answer(200, page),
+    );
+    assert_eq!(granted, None);
+}
+
+#[test]
+fn what_somebody_on_the_way_says_decides_nothing() {
+    let bench = Bench::new();
+    for expect in [
+        Expect::Unauthenticated,
+        Expect::Denied,
+        Expect::Refused,
+        Expect::Ok,
+        Expect::Any,
+    ] {
+        for said in [407, 408, 421, 425, 429, 502, 503, 504, 511] {
+            let ruling = status(bench.judge(), expect, Method::Get, &answer(said, b""));
+            assert!(
+                matches!(ruling, Ruling::Undecided(_)),
+                "{expect:?} {said}: {ruling:?}"
+            );
+        }
+        let ruling = status(bench.judge(), expect, Method::Get, &answer(500, b""));
+        assert!(
+            !matches!(ruling, Ruling::Undecided(_)),
+            "{expect:?}: {ruling:?}"
+        );
+    }
+    // There 502 is said of the other server.
+    for method in [Method::Move, Method::Copy] {
+        let ruling = status(bench.judge(), Expect::Refused, method, &answer(502, b""));
+        assert_eq!(ruling, Ruling::Holds(None));
+        let ruling = status(bench.judge(), Expect::Created, method, &answer(502, b""));
+        assert!(matches!(ruling, Ruling::Broken(_)), "{ruling:?}");
+    }
 }
 
 #[test]

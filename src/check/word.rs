@@ -76,6 +76,12 @@ const REFUSED_OR_ELSEWHERE: &[u16] = &[
     502,
 ];
 
+/// Whether a status says nothing about the request: that it came too early or to somebody else, that there is no time for it now, or
+/// that something between the client and the service has answered (RFC 9110 section 15, RFC 6585, RFC 8470).
+pub(super) fn decides_nothing(status: u16) -> bool {
+    matches!(status, 407 | 408 | 421 | 425 | 429 | 502 | 503 | 504 | 511)
+}
+
 /// What a status means for a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling {
@@ -111,6 +117,8 @@ pub(super) fn ruled(
     if word.right.contains(&answer.status) {
         return Ruling::Holds(None);
     }
+    // RFC 4918 sections 9.8.5 and 9.9.4: the server of the destination says no.
+    let elsewhere = answer.status == 502 && matches!(asked, "COPY" | "MOVE");
     match answer.status {
         429 | 503 if answer.header("retry-after").is_some() => Ruling::Undecided(format!(
             "the endpoint asked to come back later ({})",
@@ -119,6 +127,7 @@ pub(super) fn ruled(
         status if word.tolerated.contains(&status) => {
             Ruling::Holds(Some(judge.status(word.clause, expected, actual)))
         }
+        status if decides_nothing(status) && !elsewhere => Ruling::Undecided(actual),
         // What a client may not do is refused all the same; the effect check decides about harm.
         500.. if expect.harmless() && !expect.refusal() && expect != Expect::NotFound => {
             Ruling::Holds(Some(judge.status(word.clause, expected, actual)))
@@ -132,7 +141,7 @@ pub(super) fn ruled(
         301 | 302 | 303 | 307 | 308 if answer.header("location").is_none() => {
             Ruling::Undecided(format!("{actual} without saying where to (Location)"))
         }
-        429 | 100..200 | 300..400 => Ruling::Undecided(actual),
+        100..200 | 300..400 => Ruling::Undecided(actual),
         _ => Ruling::Broken(match (expect, word.clause) {
             // Where the object is missing and said to be so, the status is all there is to judge.
             (Expect::NotFound, Some(clause)) if !answer.success() => {
@@ -152,7 +161,7 @@ pub(super) fn describe(word: &Word) -> String {
 }
 
 /// `403 Forbidden`.
-fn reason(status: u16) -> String {
+pub(super) fn reason(status: u16) -> String {
     let phrase = match status {
         200 => "OK",
         201 => "Created",

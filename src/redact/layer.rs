@@ -72,21 +72,23 @@ impl<'a> Layer<'a> {
     /// of it is left out, and so are `phase` characters of it at the beginning.
     pub(super) fn base64(&self, run: Range<usize>, phase: usize) -> Layer<'static> {
         let mut below = Undone::with_capacity(run.len() * 3 / 4);
-        let (mut bits, mut first, mut count) = (0_u32, 0, 0);
+        let (mut bits, mut first, mut last, mut count) = (0_u32, 0, 0, 0);
         let sextets = run.filter_map(|at| Some((at, sextet(self.bytes[at])?)));
         for (at, sextet) in counted(sextets).skip(phase) {
-            if count % 4 == 0 {
+            if count == 0 {
                 first = at;
             }
-            count += 1;
+            (last, count) = (at, count + 1);
             bits = bits << 6 | u32::from(sextet);
-            if count % 4 == 0 {
-                let place = self.source(first..at + 1);
-                let [_, octets @ ..] = bits.to_be_bytes();
-                for octet in octets {
-                    below.push(octet, &place);
-                }
+            if count == 4 {
+                below.octets(bits, 3, &self.source(first..last + 1));
+                count = 0;
             }
+        }
+        // Two characters are one byte more, and three are two.
+        if count >= 2 {
+            let bits = bits << (6 * (4 - count));
+            below.octets(bits, count - 1, &self.source(first..last + 1));
         }
         below.layer()
     }
@@ -109,6 +111,14 @@ impl Undone {
     fn push(&mut self, byte: u8, place: &Range<usize>) {
         self.bytes.push(byte);
         self.places.push(place.clone());
+    }
+
+    /// The first `count` of three bytes.
+    fn octets(&mut self, bits: u32, count: usize, place: &Range<usize>) {
+        let [_, octets @ ..] = bits.to_be_bytes();
+        for octet in octets.into_iter().take(count) {
+            self.push(octet, place);
+        }
     }
 
     fn layer(self) -> Layer<'static> {

@@ -15,6 +15,10 @@ use super::steps::counted;
 const WINDOW: usize = 12;
 /// From one window of a secret to the next, so that each piece of 14 characters has one in it.
 const STRIDE: usize = 3;
+/// What a mask leaves out at the end of a secret, or a cut.
+const MASK: usize = 4;
+/// A secret of fewer letters and digits is told by nearly all of it alone.
+const WINDOW_AND_MASK: usize = WINDOW + MASK;
 /// Nothing shorter is looked for here.
 const SHORTEST: usize = 8;
 /// How often base64 may have been applied.
@@ -47,35 +51,52 @@ struct Tail {
 impl Windows {
     /// Takes a secret in.
     pub(super) fn add(&mut self, secret: &str) {
-        let plain: Vec<u8> = secret.bytes().map(code).filter(|code| *code > 0).collect();
-        if plain.len() < SHORTEST {
-            return;
+        let letters: Vec<(usize, u8)> = secret
+            .bytes()
+            .map(code)
+            .enumerate()
+            .filter(|(_, code)| *code > 0)
+            .collect();
+        let all = letters.len();
+        let (length, stride) = match all {
+            0..SHORTEST => return,
+            // With its end masked, it is told by the rest.
+            ..WINDOW_AND_MASK => (SHORTEST.max(all - MASK), 1),
+            _ => (WINDOW, STRIDE),
+        };
+        let last = all - length;
+        for start in (0..=last).step_by(stride).chain([last]) {
+            let piece = &letters[start..start + length];
+            if stride > 1 || !is_word(secret, piece) {
+                self.insert(piece);
+            }
         }
-        let length = plain.len().min(WINDOW);
-        if !self.lengths.contains(&length) {
-            self.lengths.push(length);
+        if length < WINDOW {
+            self.insert(&letters[..all.min(WINDOW)]);
+            self.insert(&letters[all - all.min(WINDOW)..]);
+        }
+    }
+
+    /// Takes a piece in: as it is, turned by 13 letters, and backwards.
+    fn insert(&mut self, piece: &[(usize, u8)]) {
+        if !self.lengths.contains(&piece.len()) {
+            self.lengths.push(piece.len());
         }
         if self.sieve.is_empty() {
             self.sieve = vec![0; 1 << (SIEVE - 6)];
         }
-        let turned = plain.iter().map(|code| turned(*code)).collect();
-        let backwards = plain.iter().rev().copied().collect();
-        for form in [turned, backwards, plain] {
-            let last = form.len() - length;
-            for start in (0..=last).step_by(STRIDE).chain([last]) {
-                self.insert(&form[start..start + length]);
-            }
+        let codes = || piece.iter().map(|(_, code)| *code);
+        let next = |window: u64, code: u8| window << BITS | folded(code);
+        for window in [
+            codes().fold(0, next),
+            codes().map(turned).fold(0, next),
+            codes().rev().fold(0, next),
+        ] {
+            let piece = mixed(window, piece.len());
+            let (word, bit) = place(piece);
+            self.sieve[word] |= bit;
+            self.pieces.insert(piece);
         }
-    }
-
-    fn insert(&mut self, piece: &[u8]) {
-        let window = piece
-            .iter()
-            .fold(0, |window, code| window << BITS | folded(*code));
-        let piece = mixed(window, piece.len());
-        let (word, bit) = place(piece);
-        self.sieve[word] |= bit;
-        self.pieces.insert(piece);
     }
 
     fn contains(&self, window: u64, length: usize) -> bool {
@@ -165,18 +186,15 @@ impl Windows {
     }
 
     fn search_base64(&self, text: &Layer<'_>, times: usize, hit: &mut dyn FnMut(Range<usize>)) {
-        for run in base64_runs(text.bytes()) {
-            for phase in 0..4 {
-                let decoded = text.base64(run.clone(), phase);
-                self.search(&decoded, hit);
-                if let Some(below) = decoded.unescaped() {
-                    self.search(&below, hit);
-                }
-                let bytes = counted(decoded.bytes().iter());
-                let again = bytes.filter(|byte| sextet(**byte).is_some()).count();
-                if times > 1 && 2 * again >= decoded.bytes().len() {
-                    self.search_base64(&decoded, times - 1, hit);
-                }
+        for decoded in base64(text) {
+            self.search(&decoded, hit);
+            if let Some(below) = decoded.unescaped() {
+                self.search(&below, hit);
+            }
+            let bytes = counted(decoded.bytes().iter());
+            let again = bytes.filter(|byte| sextet(**byte).is_some()).count();
+            if times > 1 && 2 * again >= decoded.bytes().len() {
+                self.search_base64(&decoded, times - 1, hit);
             }
         }
     }
@@ -203,6 +221,12 @@ impl Windows {
             }
         }
     }
+}
+
+/// What the parts of a text stand for that may be base64, in each of its phases.
+pub(super) fn base64<'t>(text: &'t Layer<'_>) -> impl Iterator<Item = Layer<'static>> + 't {
+    let runs = base64_runs(text.bytes()).into_iter();
+    runs.flat_map(move |run| (0..4).map(move |phase| text.base64(run.clone(), phase)))
 }
 
 /// Parts of a text that may be base64, wrapped or not, of text that holds a piece.
@@ -233,6 +257,16 @@ fn base64_runs(text: &[u8]) -> Vec<Range<usize>> {
         }
     }
     runs
+}
+
+/// Whether a piece is a word, as prose may have it as well: letters next to each other, none but the first a capital.
+fn is_word(secret: &str, piece: &[(usize, u8)]) -> bool {
+    let (Some((first, _)), Some((last, _))) = (piece.first(), piece.last()) else {
+        return false;
+    };
+    let bytes = &secret.as_bytes()[*first..=*last];
+    let rest = bytes.iter().skip(1).all(u8::is_ascii_lowercase);
+    rest && bytes[0].is_ascii_alphabetic()
 }
 
 /// Digits are 1 to 10, letters of either case 11 to 36; everything else makes no difference and is 0.

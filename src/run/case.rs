@@ -556,7 +556,12 @@ impl<'a> Running<'a> {
             Purpose::Step => self.told(judge, step, &answer, token, other),
             _ => Vec::new(),
         };
-        let ruling = check::status(judge, expect, step.method, &answer);
+        let sent_on = hop.is_some_and(|sent| !sent.hops.is_empty());
+        let ruling = match sent_on && purpose == Purpose::Step {
+            true => check::sent_on(judge, expect, step.method, &known, &answer),
+            false => None,
+        };
+        let ruling = ruling.unwrap_or_else(|| check::status(judge, expect, step.method, &answer));
         let granted = self.ruled(ruling, expect, answer.success())?;
         self.findings.extend(told);
         let issued = self.issued(judge, purpose, step, &answer, sent)?;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     Flaw, Found, Jwt, Mute, View, json_type, looks, object, refused_at_all, several, shown, value,
 };
+use crate::check::word::decides_nothing;
 use crate::model::{Answer, Profile};
 
 /// The errors of RFC 6749 section 5.2 and of those that add some (RFC 6750, 7009, 8628, 8693, 8707, OpenID
@@ -119,7 +120,7 @@ fn token_or_refusal(view: &View<'_>) -> Result<(), Mute> {
         if one.grant.is_none() && refusal(&one.answer).is_some() {
             return Err(mute(&one.answer));
         }
-        if one.answer.status == 429 || one.answer.status == 503 {
+        if decides_nothing(one.answer.status) {
             return Err(mute(&one.answer));
         }
     }
@@ -220,7 +221,7 @@ pub(super) fn error_json(view: &View<'_>) -> Found {
     let mut flaws = Vec::new();
     for (number, one) in view.answers.iter().enumerate() {
         let answer = &one.answer;
-        if one.grant.is_some() || answer.status == 429 || answer.status == 503 {
+        if one.grant.is_some() || decides_nothing(answer.status) {
             continue;
         }
         let mut wrong = |flaw: Flaw| flaws.push(flaw.of(number));
@@ -313,7 +314,7 @@ pub(super) fn accepted(view: &View<'_>) -> Found {
     let Some(answer) = view.answer() else {
         return Ok(Vec::new());
     };
-    if answer.status == 429 || answer.status == 503 {
+    if decides_nothing(answer.status) {
         return Err(mute(answer));
     }
     let right = answer.status == 200;
