@@ -171,10 +171,12 @@ fn is_short(secret: &str) -> bool {
     confidential(secret).iter().map(letters).sum::<usize>() < ENOUGH
 }
 
-/// The lines of a secret without what everybody may see of it: the armour of PEM (RFC 7468) and the header of a JWS or JWE in
-/// compact form (RFC 7515 section 7.1), which is about algorithm and key.
+/// The lines of a secret without what everybody may see of it: the armour of PEM (RFC 7468), and with what the header of a JWS or JWE
+/// (RFC 7515 section 4) begins, which is its algorithm and the same for many.
 fn confidential(secret: &str) -> Vec<&str> {
-    let own = match secret.split_once('.') {
+    /// Characters of base64 for `{"alg":"ES256"`.
+    const ALGORITHM: usize = 19;
+    let own = match secret.split_at_checked(ALGORITHM) {
         Some((header, rest)) if header.starts_with("eyJ") && rest.contains('.') => rest,
         _ => secret,
     };

@@ -371,16 +371,17 @@ fn a_piece_of_a_secret_is_found_in_whatever_was_made_of_it() {
         URL_SAFE_NO_PAD.encode((0..64_u8).map(|n| n.wrapping_mul(37)).collect::<Vec<_>>());
     let header = URL_SAFE_NO_PAD.encode("{\"alg\":\"ES256\",\"kid\":\"key\"}");
     let token = format!("{header}.{payload}.{signature}");
-    for (known, secret) in [
-        (token.as_str(), &token[header.len() + 1..]),
-        (
-            "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
-            "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
-        ),
-        ("Qm9yZWQ/Zm9vL2Jhcitxc==x=", "Qm9yZWQ/Zm9vL2Jhcitxc==x="),
+    for secret in [
+        token.as_str(),
+        "7d3c1f6e-52a8-4b0e-9c44-1e0f6a2b8d95",
+        "Qm9yZWQ/Zm9vL2Jhcitxc==x=",
     ] {
-        let redactor = knowing(&[known]);
-        for (name, form) in forms(secret) {
+        let redactor = knowing(&[secret]);
+        let own = match secret.starts_with("eyJ") {
+            true => &secret[header.len() + 1..],
+            false => secret,
+        };
+        for (name, form) in forms(own) {
             // What a form adds may stay.
             let own = form.trim_end_matches(['*', '…', '"', ']', ' ', '\n', '=']);
             let from = own.char_indices().rev().nth(23).map_or(0, |(at, _)| at);
@@ -395,9 +396,9 @@ fn a_piece_of_a_secret_is_found_in_whatever_was_made_of_it() {
     let parts =
         serde_json::json!({"protected": header, "payload": payload, "signature": signature});
     let clean = redactor.text(&parts.to_string());
-    // What everybody may know of it stays.
-    assert!(clean.contains(&header), "{clean}");
-    for part in token.as_bytes()[header.len() + 1..].windows(16) {
+    // The algorithm is no secret.
+    assert!(clean.contains(&header[..19]), "{clean}");
+    for part in token.as_bytes()[19..].windows(16) {
         let part = str::from_utf8(part).unwrap();
         assert!(!clean.contains(part), "{part} in {clean}");
     }

@@ -7,4 +7,5 @@ mod common;
 mod consumers;
 mod generate;
 mod junit;
+mod signals;
 mod validators;
