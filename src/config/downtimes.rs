@@ -14,11 +14,11 @@ use super::words::suggestion;
 use super::{limits, secrets};
 use crate::model::{Affected, Downtime, DowntimeFeed, DowntimeSource, FeedKind, FeedPlace, Place};
 
-pub(super) const KEYS: [&str; 8] = [
-    "gocdb", "osg", "ca", "answer", "endpoint", "from", "until", "reason",
+pub(super) const KEYS: [&str; 9] = [
+    "gocdb", "osg", "ca", "crl", "answer", "endpoint", "from", "until", "reason",
 ];
 const FEEDS: [(&str, FeedKind); 2] = [("gocdb", FeedKind::Gocdb), ("osg", FeedKind::Osg)];
-const OF_FEEDS: [&str; 2] = ["ca", "answer"];
+const OF_FEEDS: [&str; 3] = ["ca", "crl", "answer"];
 const OF_DECLARED: [&str; 3] = ["from", "until", "reason"];
 /// For a list, answer included.
 const ANSWER: Duration = Duration::from_secs(20);

@@ -17,6 +17,7 @@ pub(super) const KEYS: &[&str] = &[
     "issuer",
     "area",
     "ca",
+    "crl",
     "profile",
     "audience",
     "traits",

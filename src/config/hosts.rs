@@ -23,14 +23,28 @@ fn host_glob(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
             .help("write the host alone, such as `*.example.org`: no scheme, port or path");
         return None;
     }
-    if let Err(error) = globset::Glob::new(glob) {
-        d.error(
-            entry.mark(),
-            format!("this is no pattern: {}", error.kind()),
-        );
-        return None;
-    }
-    if glob.chars().all(|c| c == '*' || c == '.') {
+    let matcher = match globset::Glob::new(glob) {
+        Ok(parsed) => parsed.compile_matcher(),
+        Err(error) => {
+            d.error(
+                entry.mark(),
+                format!("this is no pattern: {}", error.kind()),
+            );
+            return None;
+        }
+    };
+    // However it is written: hosts that have nothing in common.
+    let strangers = [
+        "gate.pool.example.net",
+        "disk7.example.org",
+        "se.hep.example.ch",
+    ];
+    if strangers
+        .iter()
+        .filter(|host| matcher.is_match(host))
+        .count()
+        > 1
+    {
         d.note(entry.mark(), "this lets a redirect take tokens to any host");
     }
     Some(glob.to_owned())

@@ -9,10 +9,11 @@ use super::{accounts, hosts, known, limits, paths, secrets, subject};
 use crate::model::{Issuer, IssuerLimits, IssuerSubject, SecretRef, TestKey};
 
 pub(super) const BEFORE: [&str; 2] = ["url", "accounts"];
-pub(super) const AFTER: [&str; 7] = [
+pub(super) const AFTER: [&str; 8] = [
     "environment",
     "test-key",
     "ca",
+    "crl",
     "credential-hosts",
     "limits",
     "judge",
@@ -129,7 +130,11 @@ pub(super) fn refused<T>(
     match result {
         Ok(value) => Some(value),
         Err(refusal) => {
-            if entry.text(d).is_some_and(|text| text.contains('@')) {
+            // A user, a password or a query: tokens are put there.
+            if entry
+                .text(d)
+                .is_some_and(|text| text.contains(['@', '?', '#']))
+            {
                 d.hide(entry.value);
                 d.error(entry.key, format!("`{}`: {}", entry.name, refusal.message))
                     .help(refusal.help);

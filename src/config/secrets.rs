@@ -82,15 +82,28 @@ pub(super) fn client_id(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<
     of(d, entry)
 }
 
-/// A path or a list of them.
+/// What `crl` says.
+pub(super) const LISTS: [(&str, fn(PathBuf) -> Trust); 2] =
+    [("strict", Trust::Path), ("lenient", Trust::Lenient)];
+
+/// A path or a list of them, and what is to be done about revocation lists that are out of date.
 pub(super) fn trust(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<Trust>> {
+    let trust: fn(PathBuf) -> Trust = match fields.get("crl") {
+        Some(entry) => entry.word(d, &LISTS)?,
+        None => Trust::Path,
+    };
     let Some(entry) = fields.get("ca") else {
+        if let Some(entry) = fields.get("crl") {
+            d.error(entry.key, "`crl` stands beside no `ca`")
+                .help("it is about the revocation lists in a directory that `ca` names");
+            return None;
+        }
         return Some(Vec::new());
     };
     let paths: Vec<Option<Trust>> = entry
         .one_or_more()
         .into_iter()
-        .map(|entry| file(d, entry).map(Trust::Path))
+        .map(|entry| file(d, entry).map(trust))
         .collect();
     paths.into_iter().collect()
 }

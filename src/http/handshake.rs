@@ -62,6 +62,10 @@ fn certificate(wrong: &CertificateError) -> Option<String> {
         CertificateError::Revoked => {
             "its certificate was revoked by its CA: it needs a new one".to_owned()
         }
+        CertificateError::ExpiredRevocationListContext { next_update, .. } => format!(
+            "its certificate cannot be checked: the revocation list of its CA has been out of date since {}; fetch-crl gets a new one, and `crl: lenient` takes the old one",
+            date(*next_update)
+        ),
         CertificateError::InvalidPurposeContext { .. } => {
             format!("its {wrong}: it needs one for servers")
         }

@@ -57,7 +57,8 @@ struct Found {
     revocations: Vec<CertificateRevocationListDer<'static>>,
 }
 
-/// A TLS client that trusts the system's roots and `trust`.
+/// A TLS client that trusts the system's roots and `trust`. Where a revocation list is out of date nobody is trusted whose
+/// certificate its CA has issued, as clients of the grid have it, unless [`Trust::Lenient`] says otherwise.
 ///
 /// # Errors
 /// Something in `trust` cannot be read or holds no certificate. Single certificates that do not parse
@@ -67,8 +68,8 @@ pub fn client_config(trust: &[Trust]) -> Result<ClientConfig, TlsError> {
     for one in trust {
         match one {
             Trust::Pem(text) => found.pem(text.as_bytes(), "the given PEM")?,
-            Trust::Path(path) if path.is_dir() => found.directory(path)?,
-            Trust::Path(path) => {
+            Trust::Path(path) | Trust::Lenient(path) if path.is_dir() => found.directory(path)?,
+            Trust::Path(path) | Trust::Lenient(path) => {
                 let name = path.display().to_string();
                 found.pem(&read(path)?, &name)?;
             }
@@ -86,7 +87,8 @@ pub fn client_config(trust: &[Trust]) -> Result<ClientConfig, TlsError> {
     if found.revocations.is_empty() {
         return Ok(builder.with_root_certificates(store).with_no_client_auth());
     }
-    let verifier = verifier(store, found.revocations, provider)?;
+    let lenient = trust.iter().any(|one| matches!(one, Trust::Lenient(_)));
+    let verifier = verifier(store, found.revocations, lenient, provider)?;
     Ok(builder
         .dangerous()
         .with_custom_certificate_verifier(verifier)
@@ -96,14 +98,20 @@ pub fn client_config(trust: &[Trust]) -> Result<ClientConfig, TlsError> {
 fn verifier(
     store: RootCertStore,
     revocations: Vec<CertificateRevocationListDer<'static>>,
+    lenient: bool,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
     let store = Arc::new(store);
     let with = |lists: Vec<_>| {
-        WebPkiServerVerifier::builder_with_provider(Arc::clone(&store), Arc::clone(&provider))
-            .with_crls(lists)
-            .allow_unknown_revocation_status()
-            .build()
+        let builder =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&store), Arc::clone(&provider))
+                .with_crls(lists)
+                // A CA without a list revokes nothing that we know of.
+                .allow_unknown_revocation_status();
+        match lenient {
+            true => builder.build(),
+            false => builder.enforce_revocation_expiration().build(),
+        }
     };
     // One bad list would make the whole verifier fail: each is tried alone.
     let (good, bad): (Vec<_>, Vec<_>) = revocations

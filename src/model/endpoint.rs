@@ -174,6 +174,8 @@ pub struct TestKey {
 pub enum Trust {
     /// A PEM file, or a directory as /etc/grid-security/certificates.
     Path(PathBuf),
+    /// The same, whose revocation lists count after they are out of date as well.
+    Lenient(PathBuf),
     /// PEM text of this process.
     Pem(String),
 }

@@ -1,6 +1,6 @@
 //! Whether a token was signed by the issuer that it names: its keys are asked for and nothing else.
 
-use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -104,6 +104,12 @@ impl From<String> for NoKeys {
 
 /// Algorithm and key, where the header names ones that can be verified at all.
 fn asked(token: &Decoded) -> Result<(Algorithm, &str), Proof> {
+    // Whoever understands none of its extensions has to refuse it (RFC 7515 section 4.1.11); one of them changes what is signed.
+    if token.header("crit").is_some() {
+        return Err(Proof::unknown(
+            "its header has `crit`, and none of its extensions is known here",
+        ));
+    }
     let name = token.header("alg").and_then(Value::as_str);
     let algorithm = name.and_then(|name| name.parse::<Algorithm>().ok());
     let shared = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
@@ -222,8 +228,10 @@ fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Pr
             "the issuer's key `{kid}` is of a kind that is not known here"
         ));
     };
-    if let Some(usage) = &key.common.public_key_use
-        && *usage != PublicKeyUse::Signature
+    let usage = key.common.public_key_use.as_ref();
+    let operations = key.common.key_operations.as_ref();
+    if usage.is_some_and(|usage| *usage != PublicKeyUse::Signature)
+        || operations.is_some_and(|all| !all.contains(&KeyOperations::Verify))
     {
         return Proof::unknown(format!("the issuer's key `{kid}` is not for signatures"));
     }
@@ -263,7 +271,13 @@ fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Pr
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use secrecy::SecretString;
+    use serde_json::json;
+
     use super::*;
+    use crate::token::judge::decode;
 
     #[test]
     fn keys_are_fetched_over_https_and_as_nobody() {
@@ -277,6 +291,59 @@ mod tests {
             "https://me:secret@iam.example.org/jwk",
         ] {
             assert!(!names_keys(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_key_verifies_what_it_is_for() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let point = key.public_key_raw();
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let jwk = json!({"kty": "EC", "crv": "P-256", "kid": "k", "x": part(&point[1..33]), "y": part(&point[33..])});
+        let signed = |header: Value| {
+            let message = format!("{}.{}", part(header.to_string().as_bytes()), part(b"{}"));
+            let pem = key.serialize_pem();
+            let private = jsonwebtoken::EncodingKey::from_ec_pem(pem.as_bytes()).unwrap();
+            let signature =
+                jsonwebtoken::crypto::sign(message.as_bytes(), &private, Algorithm::ES256);
+            let text = format!("{message}.{}", signature.unwrap());
+            decode(&SecretString::from(text)).unwrap()
+        };
+        let token = signed(json!({"alg": "ES256", "kid": "k"}));
+        for (member, value, verified) in [
+            ("x", Value::Null, true),
+            ("use", json!("sig"), true),
+            ("use", json!("enc"), false),
+            ("key_ops", json!(["verify"]), true),
+            ("key_ops", json!(["sign", "verify"]), true),
+            ("key_ops", json!(["encrypt"]), false),
+            ("key_ops", json!([]), false),
+            ("key_ops", json!(["anything"]), false),
+        ] {
+            let mut jwk = jwk.clone();
+            if !value.is_null() {
+                jwk[member] = value.clone();
+            }
+            let proof = check(&token, Algorithm::ES256, "k", &[jwk]);
+            let right = matches!(proof, Proof::Verified { .. });
+            assert_eq!(right, verified, "{member} {value}: {proof:?}");
+            if !verified {
+                assert!(matches!(proof, Proof::Unknown { .. }), "{proof:?}");
+            }
+        }
+        for critical in [
+            json!({"b64": false, "crit": ["b64"]}),
+            json!({"crit": ["exp"]}),
+        ] {
+            let mut header = json!({"alg": "ES256", "kid": "k"});
+            for (name, value) in critical.as_object().unwrap() {
+                header[name] = value.clone();
+            }
+            let proof = asked(&signed(header)).unwrap_err();
+            assert!(
+                matches!(&proof, Proof::Unknown { reason } if reason.contains("`crit`")),
+                "{proof:?}"
+            );
         }
     }
 }

@@ -39,8 +39,13 @@ fn named(key: &Map<String, Value>) -> String {
     }
 }
 
+/// Whether signatures may be verified with it (RFC 7517 sections 4.2 and 4.3).
 fn signs(key: &Map<String, Value>) -> bool {
-    key.get("use").is_none_or(|usage| usage == "sig")
+    let verifies = |operations: &Value| {
+        let mut all = operations.as_array().into_iter().flatten();
+        all.any(|operation| operation == "verify")
+    };
+    key.get("use").is_none_or(|usage| usage == "sig") && key.get("key_ops").is_none_or(verifies)
 }
 
 pub(super) fn key_set(view: &View<'_>) -> Vec<Flaw> {

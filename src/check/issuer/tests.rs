@@ -685,6 +685,21 @@ fn keys_are_judged() {
         (W::UsableKey, json!([good]), "pass"),
         (W::UsableKey, json!([with("alg", json!("ES384"))]), "fail"),
         (W::UsableKey, json!([with("use", json!("enc"))]), "fail"),
+        (
+            W::UsableKey,
+            json!([with("key_ops", json!(["verify", "sign"]))]),
+            "pass",
+        ),
+        (
+            W::UsableKey,
+            json!([with("key_ops", json!(["encrypt"]))]),
+            "fail",
+        ),
+        (
+            W::UsableKey,
+            json!([with("key_ops", json!("verify"))]),
+            "fail",
+        ),
     ] {
         let body = json!({ "keys": keys }).to_string();
         let says = Bench::new(Asked::Keys(Published::Shared)).says(word, &[answer(200, &body)]);

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    accounts, downtimes, endpoints, existing, inventory, issuers, known, limits, nearline, subject,
+    accounts, downtimes, endpoints, existing, inventory, issuers, known, limits, nearline, secrets,
+    subject,
 };
 use super::shape::{
     at_most_one_of, count, duration, either, file, flag, like, list, listed, mapping, named,
-    one_of, one_or_more, text, unless_false,
+    one_of, one_or_more, text, unless_false, word,
 };
 use super::suite::profile;
 
@@ -88,6 +89,13 @@ fn trust() -> Value {
     )
 }
 
+fn lists() -> Value {
+    word(
+        "Revocation lists in the directories of `ca` that are out of date: strict, the default, trusts nobody whom they are about, as clients of the grid do; lenient takes them as they are.",
+        secrets::LISTS.iter().map(|(word, _)| *word),
+    )
+}
+
 fn issuer() -> Value {
     let keys = accounts::with(&issuers::BEFORE, &accounts::SOURCES, &issuers::AFTER);
     let issuer = mapping("An issuer of tokens.", &keys, &["url"], |key| {
@@ -103,6 +111,7 @@ fn issuer() -> Value {
                 test_key(),
             ),
             "ca" => trust(),
+            "crl" => lists(),
             "limits" => mapping(
                 "How gently it is asked.",
                 &limits::ISSUER_KEYS,
@@ -334,6 +343,7 @@ fn endpoint() -> Value {
                 "issuer" => text("Whose tokens it takes; default: the only issuer."),
                 "area" => text("Which of `paths`; default: wlcg, or the only one."),
                 "ca" => trust(),
+                "crl" => lists(),
                 "profile" => {
                     profile("The version of the profile that it declares; default: the newest.")
                 }
@@ -450,6 +460,7 @@ fn downtime() -> Value {
                 "gocdb" => place("A GOCDB list of downtimes: an https URL, or a file."),
                 "osg" => place("An OSG topology list of downtimes: an https URL, or a file."),
                 "ca" => trust(),
+                "crl" => lists(),
                 "answer" => duration("How long the list may take; default: 20s."),
                 "endpoint" => one_or_more(
                     "Whom it concerns.",

@@ -562,7 +562,7 @@ fn files_that_are_no_inventory() {
     site/endpoints.yaml:1:17: an endpoint is a mapping, found text
         1 | endpoints: {se: https://se.example.org}
           |                 ^^^^^^^^^^^^^^^^^^^^^^
-      help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `profile`, `audience`, `traits`, `known-failures`, `second`, `limits`, `tpc-partner`, `fresh-tokens` and `redirect-hosts`
+      help: its keys are `desc`, `type`, `endpoint`, `paths`, `issuer`, `area`, `ca`, `crl`, `profile`, `audience`, `traits`, `known-failures`, `second`, `limits`, `tpc-partner`, `fresh-tokens` and `redirect-hosts`
     ");
     insta::assert_snapshot!(told("endpoints:\n\tse: {}\n"), @"
     site/endpoints.yaml:2:1: this is not YAML: found character that cannot start any token, while scanning for the next token

@@ -63,6 +63,15 @@ struct Shown {
     trusted: Vec<(&'static str, String)>,
     /// What the run says of it.
     told: &'static str,
+    /// What is said of lists that are out of date.
+    crl: &'static str,
+}
+
+fn lenient(one: Shown) -> Shown {
+    Shown {
+        crl: "    crl: lenient\n",
+        ..one
+    }
 }
 
 fn signed(
@@ -79,11 +88,13 @@ fn signed(
         key,
         trusted: vec![("ca.0", ca.pem())],
         told,
+        crl: "",
     }
 }
 
 const PASS: &str = "pass";
 const UNKNOWN: &str = "its certificate comes from a CA that is not trusted here, or the server leaves out the intermediate certificates: name the CA in `ca`";
+const OLD: &str = "its certificate cannot be checked: the revocation list of its CA has been out of date since 2022-01-01T00:00:00Z; fetch-crl gets a new one, and `crl: lenient` takes the old one";
 const REVOKED: &str = "its certificate was revoked by its CA: it needs a new one";
 
 fn shown() -> Vec<Shown> {
@@ -163,6 +174,7 @@ fn shown() -> Vec<Shown> {
             key: own,
             trusted: vec![("ca.0", ca.pem())],
             told: UNKNOWN,
+            crl: "",
         },
         trusted(
             signed("missing-intermediate", &between, UNKNOWN, |_| ()),
@@ -178,10 +190,22 @@ fn shown() -> Vec<Shown> {
             list(&ca, 2999, &[8]),
         ),
         with_list(
-            signed("revoked-by-old-list", &ca, REVOKED, |_| ()),
+            signed("revoked-by-old-list", &ca, OLD, |_| ()),
             list(&ca, 2022, &[7]),
         ),
-        with_list(signed("old-list", &ca, PASS, |_| ()), list(&ca, 2022, &[8])),
+        with_list(signed("old-list", &ca, OLD, |_| ()), list(&ca, 2022, &[8])),
+        with_list(
+            signed("of-another-ca", &ca, PASS, |_| ()),
+            list(&stranger, 2022, &[7]),
+        ),
+        lenient(with_list(
+            signed("old-list-will-do", &ca, PASS, |_| ()),
+            list(&ca, 2022, &[8]),
+        )),
+        lenient(with_list(
+            signed("revoked-by-old-list-that-will-do", &ca, REVOKED, |_| ()),
+            list(&ca, 2022, &[7]),
+        )),
     ]
 }
 
@@ -198,7 +222,7 @@ fn a_certificate_that_is_not_good_is_told_and_nothing_is_sent() {
             lab.write(&format!("{}/{file}", one.name), text);
         }
         Row::new(one.name, front.url().to_owned(), storage, front)
-            .with(&format!("    ca: {}\n", one.name))
+            .with(&format!("    ca: {}\n{}", one.name, one.crl))
     });
     let rows: Vec<_> = rows.collect();
     let came = rows::run(&lab, &rows, &["--case", CASE]);
