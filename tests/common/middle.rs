@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum_server::tls_rustls::RustlsConfig;
 use secrecy::ExposeSecret;
@@ -26,6 +27,7 @@ pub struct Asked {
 }
 
 type Answering = dyn Fn(&Asked) -> Option<Response<Body>> + Send + Sync;
+type Rewriting = dyn Fn(&Parts, Response<Vec<u8>>) -> Response<Vec<u8>> + Send + Sync;
 
 /// Stands in front of storage for as long as it lives.
 pub struct Middle {
@@ -41,6 +43,29 @@ impl Middle {
         storage: &Storage,
         answer: impl Fn(&Asked) -> Option<Response<Body>> + Send + Sync + 'static,
     ) -> Self {
+        Self::serve(
+            lab,
+            storage,
+            Arc::new(answer),
+            Arc::new(|_, response| response),
+        )
+    }
+
+    /// Everything goes to `storage`, and what comes back is rewritten.
+    pub fn rewriting(
+        lab: &Lab,
+        storage: &Storage,
+        rewrite: impl Fn(&Parts, Response<Vec<u8>>) -> Response<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(lab, storage, Arc::new(|_| None), Arc::new(rewrite))
+    }
+
+    fn serve(
+        lab: &Lab,
+        storage: &Storage,
+        answer: Arc<Answering>,
+        rewrite: Arc<Rewriting>,
+    ) -> Self {
         let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(&trust).expect("TLS"))
@@ -48,11 +73,11 @@ impl Middle {
             .build()
             .expect("a client");
         let asked: Arc<Mutex<HashMap<_, usize>>> = Arc::default();
-        let answer: Arc<Answering> = Arc::new(answer);
         let origin = storage.url().to_owned();
         let seen = Arc::clone(&asked);
         let app = Router::new().fallback(move |request: Request| {
             let (answer, client, origin) = (Arc::clone(&answer), client.clone(), origin.clone());
+            let rewrite = Arc::clone(&rewrite);
             let request_now = {
                 let key = (
                     request.method().to_string(),
@@ -70,7 +95,7 @@ impl Middle {
             async move {
                 match answer(&request_now) {
                     Some(response) => response,
-                    None => forward(&client, &origin, request).await,
+                    None => forward(&client, &origin, request, &*rewrite).await,
                 }
             }
         });
@@ -114,19 +139,27 @@ impl Drop for Middle {
     }
 }
 
-async fn forward(client: &reqwest::Client, origin: &str, request: Request) -> Response<Body> {
+async fn forward(
+    client: &reqwest::Client,
+    origin: &str,
+    request: Request,
+    rewrite: &Rewriting,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let body = to_bytes(body, 1 << 20).await.expect("a body");
+    let Ok(body) = to_bytes(body, 1 << 20).await else {
+        // The client has gone in the middle of it.
+        return answer(400, &[]);
+    };
     let url = format!("{origin}{}", head.uri);
     let sent = client
-        .request(head.method, url)
+        .request(head.method.clone(), url)
         .headers(passed(&head.headers));
     let answer = sent.body(body).send().await.expect("the storage answers");
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::new(Vec::new());
     *response.status_mut() = answer.status();
     *response.headers_mut() = passed(answer.headers());
-    *response.body_mut() = Body::from(answer.bytes().await.expect("a body"));
-    response
+    *response.body_mut() = answer.bytes().await.expect("a body").into();
+    rewrite(&head, response).map(Body::from)
 }
 
 /// Without those that are for one connection only.

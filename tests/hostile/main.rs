@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod echo;
 mod fuzz;
 mod hostile_text;
 mod issuer_under_fire;
