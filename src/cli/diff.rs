@@ -1,5 +1,5 @@
 use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::files::open_regular;
 use crate::model::{RunId, RunOutcome};
@@ -70,7 +70,7 @@ fn remembered(run: &RunId, history: &Path) -> Option<Details> {
     (outcome.run == *run).then_some(details)
 }
 
-fn read(path: &PathBuf) -> Result<Brief, String> {
+fn read(path: &Path) -> Result<Brief, String> {
     let cannot = |error: io::Error| {
         format!(
             "cannot read {}: {error}; expected a run.json, or a folder that holds one, such as reports/latest",

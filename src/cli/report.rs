@@ -45,7 +45,7 @@ pub fn place(path: &Path) -> PathBuf {
     }
 }
 
-fn text(path: &PathBuf) -> Result<String, Failed> {
+fn text(path: &Path) -> Result<String, Failed> {
     let refused = |why: &dyn std::fmt::Display| {
         Failed::Usage(format!(
             "cannot read {}: {why}; expected the {RECORD} of a run, or its folder",

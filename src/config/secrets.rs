@@ -83,12 +83,13 @@ pub(super) fn client_id(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<
 }
 
 /// What `crl` says.
-pub(super) const LISTS: [(&str, fn(PathBuf) -> Trust); 2] =
+pub(super) const LISTS: [(&str, ToTrust); 2] =
     [("strict", Trust::Path), ("lenient", Trust::Lenient)];
+type ToTrust = fn(PathBuf) -> Trust;
 
 /// A path or a list of them, and what is to be done about revocation lists that are out of date.
 pub(super) fn trust(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<Trust>> {
-    let trust: fn(PathBuf) -> Trust = match fields.get("crl") {
+    let trust: ToTrust = match fields.get("crl") {
         Some(entry) => entry.word(d, &LISTS)?,
         None => Trust::Path,
     };

@@ -61,7 +61,7 @@ impl Windows {
         let (length, stride) = match all {
             0..SHORTEST => return,
             // With its end masked, it is told by the rest.
-            ..WINDOW_AND_MASK => (SHORTEST.max(all - MASK), 1),
+            SHORTEST..WINDOW_AND_MASK => (SHORTEST.max(all - MASK), 1),
             _ => (WINDOW, STRIDE),
         };
         let last = all - length;
