@@ -28,6 +28,7 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 const SIDE_BY_SIDE: usize = 8;
 /// Members of one of them.
 const MEMBERS: usize = 4;
+const OVER: &str = "the time for teardown is over";
 /// What stands before the reason why something is there that is in the way.
 const BELOW: &str = "; below it: ";
 /// How deep leftovers are followed; nothing of ours is deeper.
@@ -210,15 +211,17 @@ impl Cleaner<'_> {
     }
 
     async fn tree(&self, path: &str, task: &Task<'_>, depth: usize) -> Result<(), String> {
+        if self.patience.is_over() {
+            return Err(OVER.to_owned());
+        }
         let url = self.endpoint.url_of(path);
         self.client.guard().permits(&url)?;
         let observer = self.observer(path);
         let mut reason = String::new();
         let mut emptied = false;
         for attempt in 0..TRIES {
-            if self.patience.is_over() {
-                let before = if reason.is_empty() { "" } else { "; " };
-                return Err(format!("{reason}{before}the time for teardown is over"));
+            if attempt > 0 && self.patience.is_over() {
+                return Err(format!("{reason}; {OVER}"));
             }
             if attempt > 0 && !emptied {
                 tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
