@@ -9,6 +9,7 @@ use touchstone::reference::Storage;
 
 use crate::common::lab::{Lab, expect_no_objects};
 use crate::common::middle::Middle;
+use crate::common::waiting::wait_until;
 use crate::common::wild::{Act, End, Wild};
 
 /// A case that makes a file and looks at it.
@@ -416,4 +417,52 @@ fn what_was_taken_beside_the_area_is_removed() {
     }
     assert!(!run.stdout.contains("LEFT"), "{run:?}");
     assert_eq!(storage.paths(), before);
+}
+
+/// 5,000 directories that seem to be ours, each with 5,000 more, none of which goes.
+#[test]
+fn endless_listings_do_not_fill_the_memory() {
+    const ENTRIES: usize = 5000;
+    /// Listings that have been read by then: enough for all that are held at a time.
+    const LISTINGS: usize = 80;
+    const MOST: usize = 200 << 10;
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let mut listing = "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/self/</D:href><D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop></D:propstat></D:response>".to_owned();
+    for entry in 0..ENTRIES {
+        listing += &format!(
+            "<D:response><D:href>/x/touchstone-20200101t000000z-{entry:06x}/</D:href></D:response>"
+        );
+    }
+    listing += "</D:multistatus>";
+    let middle = Middle::start(&lab, &storage, move |asked| match asked.method.as_str() {
+        "DELETE" => Some(answer(409, &[], "")),
+        "PROPFIND" => Some(answer(
+            207,
+            &[("content-type", "application/xml")],
+            &listing,
+        )),
+        _ => None,
+    });
+    let more = format!("    audience: {}\n", storage.url());
+    lab.endpoints(&[("se", middle.url())], &more);
+    let mut clean = lab
+        .touchstone(&["clean", "--older-than", "1d"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it runs");
+    wait_until("listings that are read", || {
+        let ended = clean.try_wait().expect("a child");
+        assert!(ended.is_none(), "{ended:?}");
+        middle.count("PROPFIND") > 2 * LISTINGS
+    });
+    let status = std::fs::read_to_string(format!("/proc/{}/status", clean.id()));
+    let status = status.expect("its status");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak.expect("its memory").trim().trim_end_matches(" kB");
+    let peak: usize = peak.parse().expect("a number");
+    clean.kill().expect("it is there");
+    clean.wait().expect("its end");
+    assert!(peak < MOST, "{peak} kB");
 }
