@@ -1,5 +1,6 @@
 //! Our own server as a host to which tokens point.
 
+use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,15 +9,20 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
-use crate::model::{Contact, Heard};
+use crate::files::open_regular;
+use crate::model::{Contact, Heard, SecretRef};
 use crate::reference::{Authority, Foreign, Identity, Listening, Opened, SideOptions, SideServer};
 use crate::run::{Ear, Listener, OtherSide, Play, Scene};
 use crate::token;
 
 use super::args::RunArgs;
 use super::output::Failed;
+
+/// Larger than any chain of certificates.
+const LARGEST: u64 = 1 << 20;
 
 /// `--listen HOST[:PORT]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,13 +92,20 @@ pub fn given_side(arguments: &RunArgs) -> Result<Option<Arc<dyn OtherSide>>, Fai
             file.display()
         ))
     };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let mut pem = Vec::new();
+    open_regular(certificate)
+        .and_then(|file| file.take(LARGEST).read_to_end(&mut pem))
+        .map_err(|error| wrong(certificate, "a certificate", &error))?;
+    let chain = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| wrong(certificate, "a certificate", &error))?;
     if chain.is_empty() {
         return Err(wrong(certificate, "a certificate", &"there is none"));
     }
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, "a key", &error))?;
+    let secret = token::load(&SecretRef::File(key.clone()), "a key in PEM")
+        .map_err(|error| wrong(key, "a key", &error))?;
+    let key = PrivateKeyDer::from_pem_slice(secret.expose_secret().as_bytes())
+        .map_err(|error| wrong(key, "a key", &error))?;
     let address = arguments.listen.as_ref();
     let options = SideOptions {
         host: address.map(|address| address.host.clone()),

@@ -89,6 +89,6 @@ mod tests {
         assert!(message.contains("touchstone/run/9"), "{message}");
         std::fs::write(&path, b"\xff\xfe").unwrap();
         assert!(refused(&path).contains("UTF-8"));
-        assert!(refused(Path::new("/dev/null")).contains("no file"));
+        assert!(refused(Path::new("/dev/null")).contains("no regular file"));
     }
 }

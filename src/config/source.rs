@@ -47,7 +47,10 @@ impl Source {
                      `touchstone demo` needs no file",
                 ),
                 ErrorKind::IsADirectory => refuse("this is a directory".into(), "name a file"),
-                _ => refuse(format!("it cannot be read: {error}"), "check its permissions"),
+                ErrorKind::PermissionDenied => {
+                    refuse(format!("it cannot be read: {error}"), "check its permissions")
+                }
+                _ => refuse(format!("it cannot be read: {error}"), "name another file"),
             })?;
         if bytes.len() > FILE_CAP {
             return Err(refuse(

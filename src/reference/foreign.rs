@@ -130,16 +130,19 @@ fn touch(said: &[u8], name: &str) -> Touch {
     }
     // Other protocols than HTTP have the name as well.
     let text = String::from_utf8_lossy(said);
-    let line: String = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(200)
-        .collect();
-    match text.contains(name) {
-        true => Touch::Asked(line),
-        false => Touch::Strange(line),
+    asked(text.lines().next().unwrap_or_default(), name)
+}
+
+/// What a line asks for. The name, which is another one each time, is not repeated.
+fn asked(line: &str, name: &str) -> Touch {
+    // A client of Gopher drops the first character (RFC 4266 section 2.1).
+    let mut told = [name, &name[1..]].into_iter();
+    let told = told.find(|name| line.contains(name));
+    let shown = told.map_or_else(|| line.to_owned(), |name| line.replace(name, "…"));
+    let shown = shown.chars().take(200).collect();
+    match told {
+        Some(_) => Touch::Asked(shown),
+        None => Touch::Strange(shown),
     }
 }
 
@@ -166,11 +169,9 @@ fn router(origin: &str, name: &str, key: &Value, contacts: Arc<Mutex<Vec<Contact
     Router::new().fallback(
         move |ConnectInfo(connection): ConnectInfo<Connection>, request: Request| {
             let path = request.uri().path().to_owned();
-            let shown: String = path.chars().take(200).collect();
-            let shown = format!("{} {shown}", request.method());
             let ours = path.contains(&name);
-            let what = if ours { Touch::Asked } else { Touch::Strange };
-            note(&contacts, connection.peer, what(shown));
+            let line = format!("{} {path}", request.method());
+            note(&contacts, connection.peer, asked(&line, &name));
             let answer: Response = if !ours {
                 StatusCode::NOT_FOUND.into_response()
             } else if path.contains("/.well-known/") {
@@ -214,7 +215,7 @@ mod tests {
         let answer = client.get(url.clone()).send().await.unwrap();
         let keys: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         assert_eq!(keys["keys"][0], key);
-        let asked = Touch::Asked(format!("GET {}", url.path()));
+        let asked = Touch::Asked("GET /…/jwks".into());
         assert_eq!(
             whats(&one),
             [Touch::Connected, Touch::Handshake, asked.clone()]
@@ -249,13 +250,10 @@ mod tests {
         let listening = foreign.open().await.unwrap();
         let url = Url::parse(listening.origin()).unwrap();
         let port = url.port().unwrap();
-        let gopher = format!("{}/marker\r\n", url.path());
+        let gopher = format!("{}/marker\r\n", &url.path()[2..]);
         for (said, heard) in [
             ("", None),
-            (
-                gopher.as_str(),
-                Some(Touch::Asked(gopher.trim_end().to_owned())),
-            ),
+            (gopher.as_str(), Some(Touch::Asked("…/marker".into()))),
             (
                 "GET / HTTP/1.0\r\n\r\n",
                 Some(Touch::Strange("GET / HTTP/1.0".into())),

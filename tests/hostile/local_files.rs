@@ -38,6 +38,32 @@ fn a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
         ("record.json", &["merge", "record.json", "record.json"], 2),
         ("feed.json", &["import", "cric", "feed.json"], 2),
         ("token", &["token", "inspect", "token"], 2),
+        (
+            "listen.pem",
+            &[
+                "run",
+                "--listen",
+                "localhost",
+                "--listen-certificate",
+                "listen.pem",
+                "--listen-key",
+                "key.pem",
+            ],
+            2,
+        ),
+        (
+            "listen.pem",
+            &[
+                "run",
+                "--listen",
+                "localhost",
+                "--listen-certificate",
+                "ca.pem",
+                "--listen-key",
+                "listen.pem",
+            ],
+            2,
+        ),
     ] {
         let lab = lab();
         let path = lab.path(place);
@@ -46,7 +72,7 @@ fn a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
             fs::remove_file(&path).expect("a file");
         }
         pipe(&path);
-        let more = if command == ["run"] { &fresh[..] } else { &[] };
+        let more = if command[0] == "run" { &fresh[..] } else { &[] };
         let ended = lab.run(&[command, more].concat());
         assert_eq!(ended.code, Some(code), "{place}: {ended:?}");
         let name = path.file_name().expect("a name").to_string_lossy();
