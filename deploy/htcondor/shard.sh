@@ -9,9 +9,12 @@ stop() {
     [ -z "$run" ] || kill -TERM "$run" 2>/dev/null
 }
 trap stop HUP INT TERM
-./touchstone run --shard "$1/$2" --report-dir "shard-$1" &
+# In a group of its own it hears of a signal once, from here: whoever hears of two ends at once.
+group=$(command -v setsid)
+# shellcheck disable=SC2086 # There may be no such program.
+$group ./touchstone run --shard "$1/$2" --report-dir "shard-$1" &
 run=$!
-[ -z "$stopped" ] || stop
+[ -z "$stopped" ] || { sleep 1 && stop; }
 wait "$run"
 code=$?
 # A signal ends the waiting before it ends the run.

@@ -2,7 +2,7 @@ use std::io::Read;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::read::{GzDecoder, ZlibDecoder};
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Answer, Expect, Finding, Level, Method, State, StepPlan};
@@ -277,8 +277,11 @@ pub fn sent_on(
     };
     let other = match method {
         Method::Get => leak(judge, known, answer).is_none() && (answer.body.is_empty() || !part()),
-        Method::Head => answer.header("content-length") != Some(&bytes.len().to_string()),
-        Method::Propfind => answer.status != 207,
+        Method::Head => {
+            let length = answer.header("content-length");
+            length.is_some_and(|length| length != bytes.len().to_string())
+        }
+        Method::Propfind => properties(&answer.body).is_err(),
         _ => false,
     };
     let word = word(expect, method);
@@ -296,11 +299,14 @@ fn inflated(body: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     // What was cut or is damaged gives what comes before that.
     let _ = match body {
-        [0x1f, 0x8b, ..] => GzDecoder::new(body).take(MOST).read_to_end(&mut plain),
-        [first, ..] if first & 0x0f == 8 => {
+        [0x1f, 0x8b, ..] => MultiGzDecoder::new(body).take(MOST).read_to_end(&mut plain),
+        [first, second, ..]
+            if first & 0x0f == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0 =>
+        {
             ZlibDecoder::new(body).take(MOST).read_to_end(&mut plain)
         }
-        _ => Ok(0),
+        // Some servers call this deflate (RFC 9110 section 8.4.1.2); of what is no such thing, it makes a few bytes at most.
+        _ => DeflateDecoder::new(body).take(MOST).read_to_end(&mut plain),
     };
     plain
 }
@@ -309,9 +315,12 @@ fn inflated(body: &[u8]) -> Vec<u8> {
 /// of a file that was there before, some bytes of its end.
 fn telling(bytes: &[u8]) -> Option<&[u8]> {
     const LEAST: usize = 16;
-    const END: usize = 64;
+    const WORD: usize = 64;
+    /// Pages of one server end alike, and not for so long.
+    const END: usize = 200;
     let word = bytes.rsplit(|b| *b == b' ').find(|word| !word.is_empty())?;
-    if (LEAST..=END).contains(&word.len()) {
+    let ours = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    if (LEAST..=WORD).contains(&word.len()) && word.iter().all(ours) {
         return Some(word);
     }
     let end = &bytes[bytes.len().saturating_sub(END)..];

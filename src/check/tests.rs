@@ -4,7 +4,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use super::*;
 use crate::model::{
@@ -330,6 +330,17 @@ fn a_refusal_that_holds_the_content_is_a_leak() {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
     zlib.write_all(content).unwrap();
     assert!(leaks(&zlib.finish().unwrap()));
+    let two = [
+        &[
+            0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ][..],
+        &gzip,
+    ]
+    .concat();
+    assert!(leaks(&two), "behind another one");
+    let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
+    raw.write_all(content).unwrap();
+    assert!(leaks(&raw.finish().unwrap()));
     assert!(!leaks(b"\x1f\x8bnonsense") && !leaks(b"x nonsense"));
     for (name, value) in [
         ("x-content", "common secret-digest-of-it".to_owned()),
@@ -352,6 +363,7 @@ fn a_page_to_log_in_is_no_access() {
     let bench = Bench::new();
     let file = State::File(b"common secret-digest-of-it".to_vec());
     let page = b"<html>please log in</html>";
+    let listing = b"<D:multistatus xmlns:D=\"DAV:\"/>";
     let length = |mut answer: Answer, length: &str| {
         answer
             .headers
@@ -371,7 +383,10 @@ fn a_page_to_log_in_is_no_access() {
         (Method::Head, length(answer(200, b""), "5000"), true),
         (Method::Head, length(answer(200, b""), "26"), false),
         (Method::Propfind, answer(200, page), true),
-        (Method::Propfind, answer(207, b""), false),
+        (Method::Propfind, answer(207, listing), false),
+        // A list is one, whatever its status.
+        (Method::Propfind, answer(200, listing), false),
+        (Method::Head, answer(200, b""), false),
         (Method::Put, answer(200, page), false),
     ] {
         let ruling = sent_on(

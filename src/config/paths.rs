@@ -1,5 +1,8 @@
 //! The rules for paths in both kinds of file, which stand in URLs as they are written.
 
+use std::ops::Not;
+
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// Why a text was refused, and what to do about it. It never repeats more than a path component.
@@ -80,6 +83,16 @@ pub(super) fn area(text: &str) -> Result<String, Refusal> {
     }
     inner.split('/').try_for_each(component)?;
     let lower = inner.to_ascii_lowercase();
+    let decoded = percent_decode_str(inner).decode_utf8();
+    if decoded
+        .is_ok_and(|decoded| !decoded.contains(char::is_control))
+        .not()
+    {
+        return Err(Refusal::new(
+            "the path has escapes of controls, or of what is not UTF-8",
+            "cases write and delete below this path, and it has to be clear which one it is; choose another directory",
+        ));
+    }
     let ambiguous = |part: &&str| Some(lower.find(part)?..lower.find(part)? + part.len());
     match AMBIGUOUS.iter().find_map(ambiguous).and_then(|at| inner.get(at)) {
         Some(part) => Err(Refusal::new(
@@ -92,7 +105,7 @@ pub(super) fn area(text: &str) -> Result<String, Refusal> {
 }
 
 /// Parameters of components (RFC 3986 section 3.3), and escapes of what has a meaning in paths or makes an escape of what follows.
-const AMBIGUOUS: [&str; 7] = [";", "%00", "%25", "%2e", "%2f", "%3b", "%5c"];
+const AMBIGUOUS: [&str; 9] = [";", "%00", "%23", "%25", "%3f", "%2e", "%2f", "%3b", "%5c"];
 
 /// An `https` URL without what has no place in any of ours.
 fn secure(text: &str) -> Result<Url, Refusal> {
@@ -200,6 +213,11 @@ mod tests {
             "/a%2eb",
             "/a%252eb",
             "/a%00",
+            "/a%3fb",
+            "/a%23b",
+            "/a%0d%0ab",
+            "/a%c0%aeb",
+            "/a%ff",
         ] {
             assert!(area(text).is_err(), "{text}");
         }

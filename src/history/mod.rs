@@ -72,10 +72,15 @@ impl History {
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, HistoryError> {
-        match open_regular(path) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(HistoryError::unreadable(path, error)),
+        // The database opens what lies beside it as well.
+        for end in ["", "-journal", "-wal"] {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(end);
+            match open_regular(Path::new(&beside)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(HistoryError::unreadable(path, error)),
+            }
         }
         // No name of a file is special, not even `:memory:`.
         let place = Path::new(".").join(path);

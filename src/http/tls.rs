@@ -1,6 +1,7 @@
 //! Whom to trust: the system's roots, files, and directories as /etc/grid-security/certificates with
 //! their revocation lists.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -41,6 +42,16 @@ pub enum TlsError {
 
 /// The system's roots: read once, because a run has many clients.
 static SYSTEM: LazyLock<RootCertStore> = LazyLock::new(|| {
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    if let Some(named) = named.filter(|named| named.exists())
+        && let Err(error) = open_regular(&named)
+    {
+        tracing::warn!(
+            "SSL_CERT_FILE, {}: {error}; no roots of the system",
+            named.display()
+        );
+        return RootCertStore::empty();
+    }
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
         tracing::debug!("system roots: {error}");
@@ -148,8 +159,19 @@ impl Found {
             source,
         };
         let mut any = false;
-        for entry in std::fs::read_dir(path).map_err(failed)? {
-            let file = entry.map_err(failed)?.path();
+        let entries = std::fs::read_dir(path).map_err(failed)?;
+        let mut files = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed)?;
+        // Of several lists of one authority the first counts: the newest, whatever its name.
+        let modified = |file: &PathBuf| {
+            std::fs::metadata(file)
+                .and_then(|file| file.modified())
+                .ok()
+        };
+        files.sort_by_cached_key(|file| Reverse(modified(file)));
+        for file in files {
             let extension = file
                 .extension()
                 .and_then(|e| e.to_str())

@@ -135,6 +135,10 @@ fn escape(text: &[u8]) -> Option<(Meant, usize)> {
         b'%' => Some((Meant::Byte(hex(text.get(1..3)?)?), 3)),
         b'&' => entity(text),
         b'\\' => backslash(text),
+        b'0' if matches!(text.get(1)?, b'x' | b'X') => {
+            Some((Meant::Byte(hex(text.get(2..4)?)?), 4))
+        }
+        b'U' if *text.get(1)? == b'+' => code_point(text),
         _ => None,
     }
 }
@@ -142,7 +146,7 @@ fn escape(text: &[u8]) -> Option<(Meant, usize)> {
 /// `&#45;`, `&#x2d;`, `&amp;`. All other names stand for nothing of which secrets are made.
 fn entity(text: &[u8]) -> Option<(Meant, usize)> {
     /// Longer than any name or number that matters.
-    const LONGEST: usize = 10;
+    const LONGEST: usize = 16;
     let end = counted(text.iter().take(LONGEST)).position(|byte| *byte == b';')?;
     let name = str::from_utf8(&text[1..end]).ok()?;
     let meant = match name.strip_prefix('#') {
@@ -158,6 +162,12 @@ fn entity(text: &[u8]) -> Option<(Meant, usize)> {
         None => return None,
     };
     Some((meant, end + 1))
+}
+
+/// `U+002D`.
+fn code_point(text: &[u8]) -> Option<(Meant, usize)> {
+    let digits = str::from_utf8(text.get(2..6)?).ok()?;
+    Some((char_of(u32::from_str_radix(digits, 16).ok()?), 6))
 }
 
 /// `\u002d`, `\u{2d}`, `\x2d`, `\055`, `\n`, `\"`, `\\`.

@@ -1,6 +1,7 @@
 //! An issuer that nobody trusts, and a host for keys to which the headers of tokens refer. Whoever asks it for what a token
 //! names has fetched something before it looked at trust.
 
+use std::mem::discriminant;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::server::{self, Connection, Port, Server};
 use super::{Authority, ReferenceError};
 use crate::model::{Contact, Touch};
 
-/// Contacts that are remembered.
+/// Contacts of each kind that are remembered.
 const MOST: usize = 1000;
 /// How often, and after which pause, a prescribed port is asked for.
 const TRIES: u32 = 20;
@@ -148,7 +149,9 @@ fn asked(line: &str, name: &str) -> Touch {
 
 fn note(contacts: &Mutex<Vec<Contact>>, caller: SocketAddr, what: Touch) {
     let mut contacts = locked(contacts);
-    if contacts.len() < MOST {
+    // What anybody can do does not crowd out what counts.
+    let alike = |contact: &&Contact| discriminant(&contact.what) == discriminant(&what);
+    if contacts.iter().filter(alike).count() < MOST {
         let from = caller.ip();
         contacts.push(Contact { from, what });
     }

@@ -556,12 +556,19 @@ impl<'a> Running<'a> {
             Purpose::Step => self.told(judge, step, &answer, token, other),
             _ => Vec::new(),
         };
-        let sent_on = hop.is_some_and(|sent| !sent.hops.is_empty());
+        let sent_on = hop.is_some_and(sent_elsewhere);
         let ruling = match sent_on && purpose == Purpose::Step {
             true => check::sent_on(judge, expect, step.method, &known, &answer),
             false => None,
         };
         let ruling = ruling.unwrap_or_else(|| check::status(judge, expect, step.method, &answer));
+        if let Ruling::Undecided(_) = ruling
+            && purpose == Purpose::Step
+            && expect.refusal()
+            && self.harmed(judge, step, &known, &told, &answer).await?
+        {
+            return Ok(true);
+        }
         let granted = self.ruled(ruling, expect, answer.success())?;
         self.findings.extend(told);
         let issued = self.issued(judge, purpose, step, &answer, sent)?;
@@ -585,6 +592,31 @@ impl<'a> Running<'a> {
             opened |= effects.instrument(stretch!("effects")).await?;
         }
         Ok(opened)
+    }
+
+    /// Whether a request that was to be refused has given something away or changed something, though its status decides
+    /// nothing: a gateway that has no patience may stand before a server that has done what was asked.
+    async fn harmed(
+        &mut self,
+        judge: Judge<'_>,
+        step: &StepPlan,
+        known: &State,
+        told: &[Finding],
+        answer: &Answer,
+    ) -> Result<bool, Stop> {
+        let before = self.findings.len();
+        self.findings.extend_from_slice(told);
+        self.findings.extend(check::leak(judge, known, answer));
+        let binding = |finding: &Finding| finding.level.binding();
+        let mut harmed = self.findings[before..].iter().any(binding);
+        if step.method.writes() {
+            let effects = self.effects(judge, step, step.expect, answer);
+            harmed |= effects.instrument(stretch!("effects")).await?;
+        }
+        if !harmed {
+            self.findings.truncate(before);
+        }
+        Ok(harmed)
     }
 
     /// Takes a ruling in. Returns whether the request was granted.
@@ -809,6 +841,13 @@ impl<'a> Site<'a> {
     fn observer_of(&self, path: &str) -> &'a Token {
         observer_of(&self.plan.endpoint, path, self.observer, self.second)
     }
+}
+
+/// Whether a request ended at another path than the one that was asked for.
+fn sent_elsewhere(exchange: &Exchange) -> bool {
+    let path = |url: &str| Url::parse(url).ok().map(|url| url.path().to_owned());
+    let last = exchange.hops.last().and_then(present::place);
+    last.is_some_and(|last| path(&last) != path(&exchange.url))
 }
 
 /// Objects in groups, those nearest to the root first: a group needs nothing but the groups before it.

@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
 
-use crate::check::properties;
+use crate::check::{Properties, properties};
 use crate::http::{Caller, Client};
 use crate::model::{Answer, Endpoint, Exchange, Leftover, Marker, Method, Purpose, RunId};
 use crate::token::Token;
@@ -185,7 +185,10 @@ impl Cleaner<'_> {
     pub async fn marked(&self, parent: &str) -> Result<Marked, String> {
         let observer = self.observer(parent);
         let mut marked = Marked::default();
-        for name in self.members(&observer, parent).await? {
+        let members = self.members(&observer, parent).await?;
+        // However long that took.
+        *self.patience.progress() = Instant::now();
+        for name in members {
             match Marker::parse(&name) {
                 Some(marker) => {
                     let path = format!("{}/{name}", parent.trim_end_matches('/'));
@@ -312,6 +315,10 @@ impl Cleaner<'_> {
                 &mut Vec::new(),
             )
             .await?;
+        // Where nothing is, nothing is left.
+        if matches!(answer.status, 404 | 410) {
+            return Ok(Vec::new());
+        }
         if answer.status != 207 {
             return Err(format!("PROPFIND {path} was answered {}", answer.status));
         }
@@ -321,12 +328,13 @@ impl Cleaner<'_> {
             .next()
             .unwrap_or_default();
         let mut members = properties(&answer.body)?;
-        // The first member is the collection itself, whatever it is called.
-        if members
-            .first()
-            .is_some_and(|first| first.name == own || own.is_empty() || first.collection)
-        {
-            members.remove(0);
+        // The collection itself is among them, in any place; where it is called otherwise, it is the first one.
+        let itself = members.iter().position(|member| member.name == own);
+        let first = |member: &Properties| member.collection && !Marker::resembles(&member.name);
+        match itself {
+            Some(itself) => drop(members.remove(itself)),
+            None if members.first().is_some_and(first) => drop(members.remove(0)),
+            None => {}
         }
         Ok(members
             .into_iter()

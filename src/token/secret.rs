@@ -90,20 +90,21 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
 pub(super) fn shown(path: &Path) -> String {
     /// Nobody has so short a secret.
     const SHORT: usize = 8;
-    let whole = path.display().to_string();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let count = name.chars().count();
-    let named = path
-        .extension()
-        .is_some_and(|end| end.len() <= 5 && name.matches('.').count() == 1);
-    if count < SHORT || named || path.exists() {
-        return whole;
+    const NAMES: [&str; 8] = ["pem", "key", "txt", "token", "jwt", "secret", "crt", "json"];
+    let there = path.ancestors().find(|above| above.exists());
+    let there = there.unwrap_or(Path::new(""));
+    let rest = path.strip_prefix(there).unwrap_or(path);
+    let text = rest.display().to_string();
+    let count = text.chars().count();
+    let end = rest.extension().and_then(|end| end.to_str());
+    let named = rest.components().count() == 1 && end.is_some_and(|end| NAMES.contains(&end));
+    if count < SHORT || named {
+        return path.display().to_string();
     }
-    let begin: String = name.chars().take(3).collect();
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let begin: String = text.chars().take(3).collect();
     format!(
         "{} ({count} characters, of which the last are not shown in case they are the secret itself)",
-        folder.join(format!("{begin}…")).display()
+        there.join(format!("{begin}…")).display()
     )
 }
 

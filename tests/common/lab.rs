@@ -1,6 +1,7 @@
 //! An issuer and storage elements for tests, and the real binary run against them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -65,7 +66,11 @@ impl Lab {
     }
 
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).expect("a file in the folder");
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("a file in the folder");
+        // Some are secrets.
+        let own = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, own).expect("its mode");
     }
 
     pub fn storage(&self, faults: &[&str]) -> Storage {

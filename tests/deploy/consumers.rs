@@ -14,8 +14,12 @@ use tempfile::TempDir;
 const HOSTILE: &str = "=1+1,\"a\",'b'|<script>alert(1)</script>&;\r\n[0] PROCESS_SERVICE_CHECK_RESULT;h;s;0;OK\n\
 # TYPE touchstone_up counter\ntouchstone_up{endpoint=\"x\\\"} 9\n\u{1b}[31m\u{0}\u{202e}]]>\\../../";
 /// Members whose texts are words of the record's own.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 20] = [
     "schema",
+    "case",
+    "clause",
+    "clauses",
+    "verb",
     "id",
     "started",
     "profile",
@@ -71,6 +75,7 @@ fn records() -> TempDir {
 /// Makes every free text hostile, alike where it was alike.
 fn spoil(value: &mut Value, name: &str) {
     match value {
+        Value::String(text) if name == "url" => text.push_str(HOSTILE),
         Value::String(text) if !WORDS.contains(&name) => text.insert_str(0, HOSTILE),
         Value::Array(items) => items.iter_mut().for_each(|item| spoil(item, name)),
         Value::Object(members) => members

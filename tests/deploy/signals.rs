@@ -2,10 +2,11 @@
 //! removes what it has made.
 
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::common::lab::Lab;
 use crate::common::waiting::wait_until;
@@ -33,7 +34,12 @@ fn a_run_hears_of_the_signal_and_tears_down() {
         ),
         ("indexed-job.yaml", vec!["-c".into(), pod()]),
     ] {
-        for signal in [Signal::TERM, Signal::INT] {
+        // To the script alone, or to all that a terminal reaches.
+        for (signal, group) in [
+            (Signal::TERM, false),
+            (Signal::INT, true),
+            (Signal::HUP, true),
+        ] {
             let lab = Lab::new();
             let storage = lab.storage(&[]);
             // One case after another takes long enough to be stopped in the middle.
@@ -54,6 +60,7 @@ fn a_run_hears_of_the_signal_and_tears_down() {
                 .env("PATH", format!("{}:{path}", lab.path("").display()))
                 .env("JOB_COMPLETION_INDEX", "0")
                 .env("SHARDS", "2")
+                .process_group(0)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -65,7 +72,12 @@ fn a_run_hears_of_the_signal_and_tears_down() {
                 storage.paths() != before
             });
             let process = Pid::from_child(&running);
-            kill_process(process, signal).expect("it is there");
+            let kill = if group {
+                kill_process_group
+            } else {
+                kill_process
+            };
+            kill(process, signal).expect("it is there");
             let ended = running.wait().expect("an end");
             assert_eq!(ended.code(), Some(130), "{name}");
             assert_eq!(storage.paths(), before, "{name}: it was torn down");
