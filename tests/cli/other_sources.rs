@@ -2,7 +2,7 @@
 //! file. mytoken and Vault are played by servers that follow their sources; the real oidc-agent is in
 //! `agent.rs`.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -571,6 +571,10 @@ fn tokens_that_lie_around_open_what_they_open() {
     let uid = std::fs::metadata(lab.path("ca.pem")).expect("a file").uid();
     lab.write("token", &format!(" {token}\n"));
     lab.write(&format!("bt_u{uid}"), &format!("{token}\n"));
+    for name in ["token".to_owned(), format!("bt_u{uid}")] {
+        let readable = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(lab.path(&name), readable).expect("its mode");
+    }
     let place = |name: &str| lab.path(name).display().to_string();
     let nowhere = || {
         let names = ["BEARER_TOKEN", "BEARER_TOKEN_FILE", "XDG_RUNTIME_DIR"];
