@@ -31,10 +31,17 @@ pub fn measure(page: &mut Page, quick: bool) {
     let run = cost(&place.run(cases));
     let file = File::open(place.path("reports/run.json")).expect("a run record");
     let record: Value = serde_json::from_reader(BufReader::new(file)).expect("JSON");
-    let (mut texts, mut tokens) = (Vec::new(), BTreeSet::new());
+    let mut exchanged = Exchanged::default();
     for result in record["results"].as_array().into_iter().flatten() {
-        strings(&result["exchanges"], &mut texts, &mut tokens);
+        for exchange in result["exchanges"].as_array().into_iter().flatten() {
+            exchanged.add(exchange);
+        }
     }
+    let Exchanged {
+        texts,
+        headers,
+        tokens,
+    } = &exchanged;
     let secrets: Vec<_> = tokens.iter().map(|hash| token(hash)).collect();
     let learned = fastest(|| {
         let redactor = Redactor::default();
@@ -43,11 +50,18 @@ pub fn measure(page: &mut Page, quick: bool) {
     let redactor = Redactor::default();
     secrets.iter().for_each(|secret| redactor.add(secret));
     let searched = fastest(|| {
-        for text in &texts {
+        for text in texts {
             std::hint::black_box(redactor.text(text));
         }
+        for fields in headers {
+            std::hint::black_box(redactor.headers(fields));
+        }
     });
-    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    let fields = headers.iter().flatten();
+    let bytes: usize = texts.iter().map(String::len).sum::<usize>()
+        + fields
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>();
     let share = (learned + searched).div_duration_f64(run.cpu);
     let percent = format!("{:.1} %", share * 100.0);
     let row = vec![
@@ -55,6 +69,7 @@ pub fn measure(page: &mut Page, quick: bool) {
         secrets.len().to_string(),
         milliseconds(learned),
         texts.len().to_string(),
+        headers.iter().map(Vec::len).sum::<usize>().to_string(),
         format!("{} kB", bytes / 1000),
         milliseconds(searched),
         milliseconds(run.cpu),
@@ -65,6 +80,7 @@ pub fn measure(page: &mut Page, quick: bool) {
         "tokens",
         "to learn them",
         "texts",
+        "header fields",
         "size",
         "to search them",
         "CPU of the run",
@@ -78,20 +94,36 @@ pub fn measure(page: &mut Page, quick: bool) {
     page.target("redaction, of a run's CPU", "3 %", percent, share < SHARE);
 }
 
-/// All strings of exchanges; those that are digests of tokens apart.
-fn strings<'a>(value: &'a Value, texts: &mut Vec<&'a str>, tokens: &mut BTreeSet<&'a str>) {
-    match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(all) => all.iter().for_each(|one| strings(one, texts, tokens)),
-        Value::Object(all) => {
-            for (name, one) in all {
-                match one {
-                    Value::String(hash) if name == "hash" => _ = tokens.insert(hash),
-                    other => strings(other, texts, tokens),
-                }
-            }
+/// What a redactor is given in a run, as it stands in the record.
+#[derive(Default)]
+struct Exchanged {
+    texts: Vec<String>,
+    headers: Vec<Vec<(String, String)>>,
+    /// Digests of the tokens.
+    tokens: BTreeSet<String>,
+}
+
+impl Exchanged {
+    fn add(&mut self, exchange: &Value) {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let names = ["url", "request_body", "response_body", "error"];
+        self.texts
+            .extend(names.iter().filter_map(|name| text(&exchange[*name])));
+        for hop in exchange["hops"].as_array().into_iter().flatten() {
+            self.texts.extend(
+                ["url", "location"]
+                    .iter()
+                    .filter_map(|name| text(&hop[*name])),
+            );
         }
-        _ => {}
+        for side in ["request_headers", "response_headers"] {
+            let fields = exchange[side].as_array().into_iter().flatten();
+            let fields = fields.filter_map(|field| Some((text(&field[0])?, text(&field[1])?)));
+            self.headers.push(fields.collect());
+        }
+        for token in ["token", "other"] {
+            self.tokens.extend(text(&exchange[token]["hash"]));
+        }
     }
 }
 

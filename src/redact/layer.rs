@@ -48,11 +48,14 @@ impl<'a> Layer<'a> {
     /// two layers below.
     pub(super) fn unescaped(&self) -> Option<Layer<'static>> {
         let bytes = &*self.bytes;
-        counted(0..bytes.len()).find_map(|at| escape(&bytes[at..]))?;
+        let mut starts = counted(bytes.iter())
+            .enumerate()
+            .filter(|(_, byte)| BEGINS.contains(byte));
+        starts.find_map(|(at, _)| escape(bytes, at))?;
         let mut below = Undone::with_capacity(bytes.len());
         let mut at = 0;
         while at < bytes.len() {
-            let (meant, length) = escape(&bytes[at..]).unwrap_or((Meant::Byte(bytes[at]), 1));
+            let (meant, length) = escape(bytes, at).unwrap_or((Meant::Byte(bytes[at]), 1));
             let place = self.source(at..at + length);
             match meant {
                 Meant::Byte(byte) => below.push(byte, &place),
@@ -129,16 +132,37 @@ impl Undone {
     }
 }
 
-/// What the escape at the beginning of a text stands for, and its length.
-fn escape(text: &[u8]) -> Option<(Meant, usize)> {
-    match text.first()? {
-        b'%' => Some((Meant::Byte(hex(text.get(1..3)?)?), 3)),
-        b'&' => entity(text),
-        b'\\' => backslash(text),
-        b'0' if matches!(text.get(1)?, b'x' | b'X') => {
-            Some((Meant::Byte(hex(text.get(2..4)?)?), 4))
+/// With what escapes begin.
+const BEGINS: &[u8] = b"%&\\0U";
+
+/// What the escape at that place of a text stands for, and its length.
+fn escape(text: &[u8], at: usize) -> Option<(Meant, usize)> {
+    let rest = &text[at..];
+    match rest.first()? {
+        b'%' => Some((Meant::Byte(hex(rest.get(1..3)?)?), 3)),
+        b'&' => entity(rest),
+        b'\\' => backslash(rest),
+        b'0' | b'U' => {
+            let (meant, length) = number(rest)?;
+            // Within base64 it is no number.
+            let before = at.checked_sub(1).and_then(|before| text.get(before));
+            let mut beside = before.into_iter().chain(rest.get(length));
+            beside
+                .all(|byte| sextet(*byte).is_none())
+                .then_some((meant, length))
         }
-        b'U' if *text.get(1)? == b'+' => code_point(text),
+        _ => None,
+    }
+}
+
+/// `0x2d`, `U+002D`.
+fn number(text: &[u8]) -> Option<(Meant, usize)> {
+    match text.get(..2)? {
+        b"0x" | b"0X" => Some((Meant::Byte(hex(text.get(2..4)?)?), 4)),
+        b"U+" => {
+            let digits = str::from_utf8(text.get(2..6)?).ok()?;
+            Some((char_of(u32::from_str_radix(digits, 16).ok()?), 6))
+        }
         _ => None,
     }
 }
@@ -162,12 +186,6 @@ fn entity(text: &[u8]) -> Option<(Meant, usize)> {
         None => return None,
     };
     Some((meant, end + 1))
-}
-
-/// `U+002D`.
-fn code_point(text: &[u8]) -> Option<(Meant, usize)> {
-    let digits = str::from_utf8(text.get(2..6)?).ok()?;
-    Some((char_of(u32::from_str_radix(digits, 16).ok()?), 6))
 }
 
 /// `\u002d`, `\u{2d}`, `\x2d`, `\055`, `\n`, `\"`, `\\`.

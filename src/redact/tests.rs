@@ -336,6 +336,12 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
         ("octal", each(&|byte| format!("\\{byte:03o}"))),
         ("Rust escapes", each(&|byte| format!("\\u{{{byte:x}}}"))),
         (
+            "hexadecimal numbers",
+            each(&|byte| format!("0x{byte:02x}, ")),
+        ),
+        ("code points", each(&|byte| format!("U+{byte:04X} "))),
+        ("long entities", each(&|byte| format!("&#x{byte:08x};"))),
+        (
             "a list of characters",
             serde_json::to_string(&secret.chars().collect::<Vec<_>>()).unwrap(),
         ),

@@ -13,8 +13,8 @@ use super::steps::counted;
 
 /// Characters of a window.
 const WINDOW: usize = 12;
-/// From one window of a secret to the next, so that each piece of 14 characters has one in it.
-const STRIDE: usize = 3;
+/// From one window of a secret to the next, so that each piece of 15 characters has one in it.
+const STRIDE: usize = 4;
 /// What a mask leaves out at the end of a secret, or a cut.
 const MASK: usize = 4;
 /// A secret of fewer letters and digits is told by nearly all of it alone.
@@ -25,6 +25,8 @@ const SHORTEST: usize = 8;
 const TWICE: usize = 2;
 /// Bits of the sieve before the pieces themselves.
 const SIEVE: u32 = 22;
+/// Codes of the digits of hexadecimal numbers are at most that.
+const HEX: u8 = 16;
 /// Bits of a letter or digit. Four of them share theirs with others, so that a window and its length are 61 bits.
 const BITS: usize = 5;
 
@@ -99,8 +101,10 @@ impl Windows {
         }
     }
 
+    /// Whether the last letters of `window` are a piece of that length.
     fn contains(&self, window: u64, length: usize) -> bool {
-        let piece = mixed(window, length);
+        let mask = (1 << (BITS * length)) - 1;
+        let piece = mixed(window & mask, length);
         let (word, bit) = place(piece);
         self.sieve[word] & bit != 0 && self.pieces.contains(&piece)
     }
@@ -116,20 +120,41 @@ impl Windows {
 
     /// As letters and digits, in hexadecimal, or as a list of numbers.
     fn search(&self, text: &Layer<'_>, hit: &mut dyn FnMut(Range<usize>)) {
-        /// Codes of the digits of hexadecimal numbers are at most that.
-        const HEX: u8 = 16;
         let mut hit = |range| hit(text.source(range));
-        let mut plain = Tail::default();
-        // Pairs may begin at each digit.
-        let mut pairs = [Tail::default(); 2];
-        let mut digits = 0;
-        let mut before = (0, 0);
-        for (at, byte) in counted(text.bytes().iter()).enumerate() {
+        let bytes = text.bytes();
+        let (mut window, mut count) = (0_u64, 0);
+        let (mut digits, mut most) = (0, 0);
+        for (at, byte) in counted(bytes.iter()).enumerate() {
             let code = code(*byte);
             if code == 0 {
                 continue;
             }
-            self.push(&mut plain, code, at..at + 1, &mut hit);
+            window = window << BITS | folded(code);
+            count += 1;
+            digits = if code <= HEX { digits + 1 } else { 0 };
+            most = most.max(digits);
+            for length in &self.lengths {
+                if count >= *length && self.contains(window, *length) {
+                    hit(began(bytes, at, *length)..at + 1);
+                }
+            }
+        }
+        if most >= 2 * SHORTEST {
+            self.search_hex(bytes, &mut hit);
+        }
+        self.search_numbers(bytes, &mut hit);
+    }
+
+    /// As pairs of hexadecimal digits, which may begin at each of them.
+    fn search_hex(&self, text: &[u8], hit: &mut dyn FnMut(Range<usize>)) {
+        let mut pairs = [Tail::default(); 2];
+        let mut digits = 0;
+        let mut before = (0, 0);
+        for (at, byte) in counted(text.iter()).enumerate() {
+            let code = code(*byte);
+            if code == 0 {
+                continue;
+            }
             if code > HEX {
                 digits = 0;
                 continue;
@@ -140,12 +165,11 @@ impl Windows {
                 _ => {
                     let byte = (before.1 - 1) << 4 | (code - 1);
                     let pairs = &mut pairs[digits % 2];
-                    self.push(pairs, self::code(byte), before.0..at + 1, &mut hit);
+                    self.push(pairs, self::code(byte), before.0..at + 1, hit);
                 }
             }
             before = (at, code);
         }
-        self.search_numbers(text.bytes(), &mut hit);
     }
 
     /// `[101, 121, 74]`, and what else has numbers of bytes one after another.
@@ -215,8 +239,7 @@ impl Windows {
         tail.starts[tail.count % 16] = place.start;
         tail.count += 1;
         for length in &self.lengths {
-            let mask = (1 << (BITS * length)) - 1;
-            if tail.count >= *length && self.contains(tail.window & mask, *length) {
+            if tail.count >= *length && self.contains(tail.window, *length) {
                 hit(tail.starts[(tail.count - length) % 16]..place.end);
             }
         }
@@ -227,6 +250,15 @@ impl Windows {
 pub(super) fn base64<'t>(text: &'t Layer<'_>) -> impl Iterator<Item = Layer<'static>> + 't {
     let runs = base64_runs(text.bytes()).into_iter();
     runs.flat_map(move |run| (0..4).map(move |phase| text.base64(run.clone(), phase)))
+}
+
+/// Where the last so many letters and digits up to `end` begin.
+fn began(text: &[u8], end: usize, letters: usize) -> usize {
+    let before = counted(text[..=end].iter()).enumerate().rev();
+    let mut letters = before
+        .filter(|(_, byte)| code(**byte) > 0)
+        .skip(letters - 1);
+    letters.next().map_or(0, |(at, _)| at)
 }
 
 /// Parts of a text that may be base64, wrapped or not, of text that holds a piece.

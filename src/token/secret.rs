@@ -88,8 +88,8 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
 /// The path of a file that is to hold a secret, for messages. Whoever mistakes `secret-file` for the place of the secret has
 /// written it there: what names no file and does not look like the name of one is not shown whole.
 pub(super) fn shown(path: &Path) -> String {
-    /// Nobody has so short a secret.
-    const SHORT: usize = 8;
+    /// Hardly a secret is so short.
+    const SHORT: usize = 9;
     const NAMES: [&str; 8] = ["pem", "key", "txt", "token", "jwt", "secret", "crt", "json"];
     let there = path.ancestors().find(|above| above.exists());
     let there = there.unwrap_or(Path::new(""));
