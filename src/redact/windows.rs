@@ -13,8 +13,9 @@ use super::steps::counted;
 
 /// Characters of a window.
 const WINDOW: usize = 12;
-/// From one window of a secret to the next, so that each piece of 15 characters has one in it.
-const STRIDE: usize = 4;
+/// From one window of a secret to the next, so that each piece of 16 characters has one in it; backwards and turned, where a server
+/// gives back the whole, twice as far.
+const STRIDE: usize = 5;
 /// What a mask leaves out at the end of a secret, or a cut.
 const MASK: usize = 4;
 /// A secret of fewer letters and digits is told by nearly all of it alone.
@@ -69,17 +70,26 @@ impl Windows {
         let last = all - length;
         for start in (0..=last).step_by(stride).chain([last]) {
             let piece = &letters[start..start + length];
-            if stride > 1 || !is_word(secret, piece) {
-                self.insert(piece);
+            if stride == 1 && is_word(secret, piece) {
+                continue;
+            }
+            self.insert(piece);
+            if stride == 1 || start % (2 * stride) == 0 || start == last {
+                self.insert_altered(piece);
             }
         }
         if length < WINDOW {
-            self.insert(&letters[..all.min(WINDOW)]);
-            self.insert(&letters[all - all.min(WINDOW)..]);
+            for piece in [
+                &letters[..all.min(WINDOW)],
+                &letters[all - all.min(WINDOW)..],
+            ] {
+                self.insert(piece);
+                self.insert_altered(piece);
+            }
         }
     }
 
-    /// Takes a piece in: as it is, turned by 13 letters, and backwards.
+    /// Takes a piece in as it is.
     fn insert(&mut self, piece: &[(usize, u8)]) {
         if !self.lengths.contains(&piece.len()) {
             self.lengths.push(piece.len());
@@ -87,18 +97,22 @@ impl Windows {
         if self.sieve.is_empty() {
             self.sieve = vec![0; 1 << (SIEVE - 6)];
         }
-        let codes = || piece.iter().map(|(_, code)| *code);
-        let next = |window: u64, code: u8| window << BITS | folded(code);
-        for window in [
-            codes().fold(0, next),
-            codes().map(turned).fold(0, next),
-            codes().rev().fold(0, next),
-        ] {
-            let piece = mixed(window, piece.len());
-            let (word, bit) = place(piece);
-            self.sieve[word] |= bit;
-            self.pieces.insert(piece);
-        }
+        self.insert_window(piece.iter().map(|(_, code)| *code));
+    }
+
+    /// The same turned by 13 letters, and backwards.
+    fn insert_altered(&mut self, piece: &[(usize, u8)]) {
+        self.insert_window(piece.iter().map(|(_, code)| turned(*code)));
+        self.insert_window(piece.iter().rev().map(|(_, code)| *code));
+    }
+
+    fn insert_window(&mut self, codes: impl ExactSizeIterator<Item = u8>) {
+        let length = codes.len();
+        let window = codes.fold(0, |window, code| window << BITS | folded(code));
+        let piece = mixed(window, length);
+        let (word, bit) = place(piece);
+        self.sieve[word] |= bit;
+        self.pieces.insert(piece);
     }
 
     /// Whether the last letters of `window` are a piece of that length.
