@@ -36,7 +36,7 @@ const SECRET_HEADERS: [&str; 8] = [
     "x-vault-token",
 ];
 
-/// Header fields of nearly every answer, which are nobody's secret: to search them again and again costs a run a percent.
+/// Names of header fields that nearly every exchange has, and that are not searched each time; their values are.
 const USUAL_HEADERS: [&str; 12] = [
     "accept",
     "allow",
@@ -134,8 +134,11 @@ pub fn secret_header(name: &str) -> bool {
         .any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
-/// Whether these bytes stand in a text, as they are, with escapes undone or in base64.
+/// Whether these bytes stand in a text, as they are, with escapes undone or in base64. No bytes stand nowhere.
 pub fn stands_in(bytes: &[u8], text: &[u8]) -> bool {
+    if bytes.is_empty() {
+        return false;
+    }
     let text = String::from_utf8_lossy(text);
     let within = |layer: &Layer<'_>| {
         let mut windows = counted(layer.bytes().windows(bytes.len()));

@@ -566,12 +566,18 @@ fn statements_of_somebody_else_are_not_carried_out() {
 
 #[test]
 fn a_pipe_is_no_history() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("history.sqlite");
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    assert!(made.unwrap().success());
-    for opened in [History::read(&path), History::open(&path)] {
-        let error = opened.map(drop).unwrap_err().to_string();
-        assert!(error.contains("it is no regular file"), "{error}");
+    for end in ["", "-journal", "-wal"] {
+        let (_folder, history) = begun();
+        let path = history.path().to_owned();
+        drop(history);
+        let mut pipe = path.clone().into_os_string();
+        pipe.push(end);
+        let _ = std::fs::remove_file(&pipe);
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for opened in [History::read(&path), History::open(&path)] {
+            let error = opened.map(drop).unwrap_err().to_string();
+            assert!(error.contains("it is no regular file"), "{end}: {error}");
+        }
     }
 }

@@ -246,6 +246,22 @@ mod tests {
         assert_eq!(whats(&other), [Touch::Connected, Touch::Handshake]);
     }
 
+    #[test]
+    fn noise_does_not_crowd_out_what_counts() {
+        let contacts = Mutex::default();
+        let caller = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        for what in [Touch::Connected, Touch::Strange("GET /".into())] {
+            for _ in 0..2 * MOST {
+                note(&contacts, caller, what.clone());
+            }
+        }
+        for what in [Touch::Handshake, Touch::Asked("GET /…/jwks".into())] {
+            note(&contacts, caller, what.clone());
+            assert_eq!(locked(&contacts).last().unwrap().what, what);
+        }
+        assert_eq!(locked(&contacts).len(), 2 * MOST + 2);
+    }
+
     #[tokio::test]
     async fn other_protocols_are_heard() {
         let authority = Authority::new().unwrap();

@@ -162,4 +162,27 @@ mod tests {
                 .starts_with("cannot read")
         );
     }
+
+    #[test]
+    fn what_may_be_the_secret_itself_is_not_shown_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().join("wlcg-client-secret");
+        std::fs::write(&there, "x").unwrap();
+        assert_eq!(shown(&there), there.display().to_string());
+        for name in ["missing", "missing-client.pem", "no/where"] {
+            let path = folder.path().join(name);
+            assert_eq!(shown(&path), path.display().to_string());
+        }
+        for secret in [
+            "hunter2hunter2",
+            "correcthorsebatterystaple",
+            "aB3dE5gH7jK9mN1pQ3sT5vW7/yZ1=",
+            "kJ8s9dQ2/3kd9sLqPzXw81",
+            "hunter2Secret.Passw",
+        ] {
+            let told = shown(&folder.path().join(secret));
+            assert!(!told.contains(&secret[4..]), "{told}");
+            assert!(!told.contains(&secret[..8]), "{told}");
+        }
+    }
 }
