@@ -466,3 +466,52 @@ fn endless_listings_do_not_fill_the_memory() {
     clean.wait().expect("its end");
     assert!(peak < MOST, "{peak} kB");
 }
+
+/// RFC 4918 prescribes no order: a listing may have the collection itself anywhere. And a declared place may not be there.
+#[test]
+fn a_listing_in_another_order_hides_nothing() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let root = "/wlcg/touchstone-20200101t000000z-abcdef-01234567";
+    put(&lab, &storage, &[root], [format!("{root}/f")].into_iter());
+    let middle = Middle::start(&lab, &storage, move |asked| {
+        let collection = "<D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop></D:propstat>";
+        let listing = format!(
+            "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>{root}/</D:href>{collection}</D:response><D:response><D:href>/wlcg/</D:href>{collection}</D:response></D:multistatus>"
+        );
+        let area = asked.method == "PROPFIND" && asked.path.trim_end_matches('/') == "/wlcg";
+        area.then(|| answer(207, &[("content-type", "application/xml")], &listing))
+    });
+    let more = format!(
+        "    audience: {}\n    traits: {{groups: {{member: /wlcg, privileged: /wlcg/test, protected: /is-not-there}}}}\n",
+        storage.url()
+    );
+    lab.endpoints(&[("se", middle.url())], &more);
+    let clean = lab.run(&["clean", "--older-than", "1d"]).expect(0);
+    assert!(clean.stdout.contains("se: 1 of 1 removed"), "{clean:?}");
+    expect_no_objects(&storage);
+}
+
+/// A gateway that has no patience stands before a server that has done what was asked.
+#[test]
+fn harm_behind_a_status_that_decides_nothing_is_a_failure() {
+    for status in [503, 504] {
+        let lab = Lab::new();
+        let storage = lab.storage(&["allow-all"]);
+        let middle = Middle::rewriting(&lab, &storage, move |head, mut answer| {
+            let anonymous = !head.headers.contains_key("authorization");
+            if anonymous && head.method != "OPTIONS" {
+                *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
+            }
+            answer
+        });
+        let more = format!("    audience: {}\n", storage.url());
+        lab.endpoints(&[("se", middle.url())], &more);
+        let cases = ["--case", "bearer.none.get", "--case", "bearer.none.put"];
+        let run = lab.run(&[&["run"], &cases[..]].concat());
+        let record = lab.record();
+        for result in record["results"].as_array().expect("results") {
+            assert_eq!(result["verdict"], "fail", "{status}: {run:?}");
+        }
+    }
+}

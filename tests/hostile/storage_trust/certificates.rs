@@ -1,5 +1,8 @@
 //! Certificates of storage elements: what is wrong with each is told, and no request is sent to one that is not good.
 
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
@@ -198,6 +201,21 @@ fn shown() -> Vec<Shown> {
             signed("of-another-ca", &ca, PASS, |_| ()),
             list(&stranger, 2022, &[7]),
         ),
+        // The later file is the newer one.
+        trusted(
+            signed("old-list-and-new", &ca, PASS, |_| ()),
+            &[
+                ("ca.r0", list(&ca, 2022, &[8])),
+                ("a.r0", list(&ca, 2999, &[8])),
+            ],
+        ),
+        trusted(
+            signed("new-list-then-old", &ca, OLD, |_| ()),
+            &[
+                ("ca.r0", list(&ca, 2999, &[8])),
+                ("a.r0", list(&ca, 2022, &[8])),
+            ],
+        ),
         lenient(with_list(
             signed("old-list-will-do", &ca, PASS, |_| ()),
             list(&ca, 2022, &[8]),
@@ -218,8 +236,15 @@ fn a_certificate_that_is_not_good_is_told_and_nothing_is_sent() {
         let config = server(&one.chain, &one.key.serialize_pem());
         let front = Wild::with(&lab, config, storage.port(), |_, _| Act::Pass);
         std::fs::create_dir(lab.path(one.name)).expect("a folder");
-        for (file, text) in &one.trusted {
-            lab.write(&format!("{}/{file}", one.name), text);
+        for (second, (file, text)) in (0..).zip(&one.trusted) {
+            let file = format!("{}/{file}", one.name);
+            lab.write(&file, text);
+            let file = File::options()
+                .write(true)
+                .open(lab.path(&file))
+                .expect("a file");
+            let written = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            file.set_modified(written).expect("a time");
         }
         Row::new(one.name, front.url().to_owned(), storage, front)
             .with(&format!("    ca: {}\n{}", one.name, one.crl))
