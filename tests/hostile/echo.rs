@@ -114,6 +114,17 @@ fn pieces(credentials: &HashSet<String>) -> HashMap<usize, HashSet<Vec<u8>>> {
             pieces.entry(length).or_default().extend(all);
         }
     }
+    // A header that names its algorithm later may hold what others begin with.
+    for begin in credentials.iter().filter_map(|all| all.get(..ALGORITHM)) {
+        for form in &forms(begin)[..5] {
+            let form = form.to_lowercase().into_bytes();
+            for (length, pieces) in &mut pieces {
+                form.windows(*length).for_each(|piece| {
+                    pieces.remove(piece);
+                });
+            }
+        }
+    }
     pieces
 }
 

@@ -35,6 +35,8 @@ fn put(lab: &Lab, storage: &Storage, directories: &[&str], files: impl Iterator<
         .run(&["token", "get", "--endpoint", "se", "--scope", scopes])
         .expect(0);
     let ca = std::fs::read(lab.path("ca.pem")).expect("a certificate");
+    // Another part of the test may have chosen it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder()
         .tls_certs_only([reqwest::Certificate::from_pem(&ca).expect("a certificate")])
         .build()
