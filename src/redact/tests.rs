@@ -289,6 +289,30 @@ fn the_steps_in_hostile_text_grow_with_its_length_alone() {
     }
 }
 
+/// What SECURITY.md promises of pieces, also of those that were turned round or by 13 letters before they were cut.
+#[test]
+fn no_piece_of_sixteen_of_an_altered_secret_is_left() {
+    const SECRET: &str = "q7Zk2mW9xT4bN8rL5vC1hJ6gF3dS0pYaUeIoMtKwQzXcVbBnGfHjDlPrOsAiEuYt";
+    let redactor = Redactor::default();
+    redactor.add(&SECRET.into());
+    let turned = |letter: char| match letter {
+        'a'..='m' | 'A'..='M' => char::from(letter as u8 + 13),
+        'n'..='z' | 'N'..='Z' => char::from(letter as u8 - 13),
+        other => other,
+    };
+    for altered in [
+        SECRET.to_owned(),
+        SECRET.chars().rev().collect::<String>(),
+        SECRET.chars().map(turned).collect(),
+    ] {
+        for at in 0..=altered.len() - 16 {
+            let piece = &altered[at..at + 16];
+            let told = redactor.text(&format!("it was {piece} then"));
+            assert!(!told.contains(piece), "{at}: {told}");
+        }
+    }
+}
+
 /// What servers and programs make of a text, and what of it they may leave.
 fn forms(secret: &str) -> Vec<(&'static str, String)> {
     let chars = |between: &str| -> String {

@@ -13,8 +13,7 @@ use super::steps::counted;
 
 /// Characters of a window.
 const WINDOW: usize = 12;
-/// From one window of a secret to the next, so that each piece of 16 characters has one in it; backwards and turned, where a server
-/// gives back the whole, twice as far.
+/// From one window of a secret to the next, so that each piece of 16 characters has one in it.
 const STRIDE: usize = 5;
 /// What a mask leaves out at the end of a secret, or a cut.
 const MASK: usize = 4;
@@ -74,22 +73,14 @@ impl Windows {
                 continue;
             }
             self.insert(piece);
-            if stride == 1 || start % (2 * stride) == 0 || start == last {
-                self.insert_altered(piece);
-            }
         }
         if length < WINDOW {
-            for piece in [
-                &letters[..all.min(WINDOW)],
-                &letters[all - all.min(WINDOW)..],
-            ] {
-                self.insert(piece);
-                self.insert_altered(piece);
-            }
+            self.insert(&letters[..all.min(WINDOW)]);
+            self.insert(&letters[all - all.min(WINDOW)..]);
         }
     }
 
-    /// Takes a piece in as it is.
+    /// Takes a piece in: as it is, turned by 13 letters, and backwards.
     fn insert(&mut self, piece: &[(usize, u8)]) {
         if !self.lengths.contains(&piece.len()) {
             self.lengths.push(piece.len());
@@ -98,10 +89,6 @@ impl Windows {
             self.sieve = vec![0; 1 << (SIEVE - 6)];
         }
         self.insert_window(piece.iter().map(|(_, code)| *code));
-    }
-
-    /// The same turned by 13 letters, and backwards.
-    fn insert_altered(&mut self, piece: &[(usize, u8)]) {
         self.insert_window(piece.iter().map(|(_, code)| turned(*code)));
         self.insert_window(piece.iter().rev().map(|(_, code)| *code));
     }

@@ -115,7 +115,8 @@ fn pieces(credentials: &HashSet<String>) -> HashMap<usize, HashSet<Vec<u8>>> {
         }
     }
     // A header that names its algorithm later may hold what others begin with.
-    for begin in credentials.iter().filter_map(|all| all.get(..ALGORITHM)) {
+    let tokens = credentials.iter().filter(|text| text.starts_with("eyJ"));
+    for begin in tokens.filter_map(|token| token.get(..ALGORITHM)) {
         for form in &forms(begin)[..5] {
             let form = form.to_lowercase().into_bytes();
             for (length, pieces) in &mut pieces {

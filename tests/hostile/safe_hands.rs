@@ -512,7 +512,9 @@ fn harm_behind_a_status_that_decides_nothing_is_a_failure() {
         let cases = ["--case", "bearer.none.get", "--case", "bearer.none.put"];
         let run = lab.run(&[&["run"], &cases[..]].concat());
         let record = lab.record();
-        for result in record["results"].as_array().expect("results") {
+        let results = record["results"].as_array().expect("results");
+        assert_eq!(results.len(), 2, "{status}: {run:?}");
+        for result in results {
             assert_eq!(result["verdict"], "fail", "{status}: {run:?}");
         }
     }
