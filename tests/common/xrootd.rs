@@ -1,5 +1,7 @@
 //! A real XRootD as storage element: Debian's packages, one server per instance, all of it below a
 //! temporary folder. It listens on every interface, so it is for test machines only.
+//!
+//! The variable `TOUCHSTONE_XROOTD` names the folder of another version instead, as `tests/xrootd` builds it.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -26,6 +28,9 @@ pub const PROTECTED: &str = "/protected";
 /// Lines for an endpoint whose server shares a busy machine with everything else: few requests at a time, so that each is
 /// served, and all the time that it takes. Other limits stay, for the server leaves some requests unanswered.
 pub const PATIENT: &str = "    limits: {jobs: 8, case: 10m, endpoint: 1h}\n";
+
+/// Names the folder into which another XRootD was installed: its programs are in `bin`, its libraries in `lib`.
+const PREFIX: &str = "TOUCHSTONE_XROOTD";
 
 const ANY_AUDIENCE: &str = "https://wlcg.cern.ch/jwt/v1/any";
 /// The user that Debian's package makes for the daemon, which refuses to be root.
@@ -112,8 +117,18 @@ impl fmt::Debug for Entry {
 /// Says what is missing on this machine for a server to start.
 pub fn available() -> Result<(), String> {
     let mut missing = Vec::new();
+    if let Some(prefix) = prefix()
+        && !prefix.join("bin/xrootd").is_file()
+    {
+        missing.push(format!(
+            "{}/bin/xrootd, which {PREFIX} names",
+            prefix.display()
+        ));
+    }
+    if prefix().is_none() {
+        missing.extend(missing_in_debian());
+    }
     for (command, package) in [
-        ("xrootd", "xrootd-server"),
         ("openssl", "openssl"),
         ("curl", "curl"),
         ("unshare", "util-linux"),
@@ -121,18 +136,6 @@ pub fn available() -> Result<(), String> {
     ] {
         if !on_path(command) {
             missing.push(format!("the command {command} (Debian package {package})"));
-        }
-    }
-    for (plugin, package) in [
-        ("libXrdHttp-", "xrootd-server-plugins"),
-        ("libXrdHttpTPC-", "xrootd-server-plugins"),
-        ("libXrdAccSciTokens-", "xrootd-scitokens-plugins"),
-        ("libXrdMacaroons-", "xrootd-server-plugins"),
-    ] {
-        if !has_library(plugin) {
-            missing.push(format!(
-                "XRootD's plugin {plugin}*.so (Debian package {package})"
-            ));
         }
     }
     if !Path::new(SYSTEM_BUNDLE).is_file() {
@@ -448,11 +451,19 @@ fn supervise(folder: &Path) -> io::Result<Child> {
     command.args(["sh", "-c", SUPERVISOR, "xrootd-supervisor"]);
     command.arg(folder.join("bundle.pem")).arg(SYSTEM_BUNDLE);
     command.arg(folder.join(READY)).arg(folder.join(DEATHS));
-    if root() {
-        command.args(["xrootd", "-R", USER]);
-    } else {
+    if !root() {
         command.args(["unshare", "--user", "--map-user=1000", "--map-group=1000"]);
+    }
+    if let Some(prefix) = prefix() {
+        let libraries = prefix.join("lib");
+        command.arg("env");
+        command.arg(format!("LD_LIBRARY_PATH={}", libraries.display()));
+        command.arg(prefix.join("bin/xrootd"));
+    } else {
         command.arg("xrootd");
+    }
+    if root() {
+        command.args(["-R", USER]);
     }
     command.args(["-n", "server", "-c"]);
     command.arg(folder.join("server.cfg"));
@@ -546,6 +557,32 @@ fn give(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
 fn on_path(command: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(command).is_file())
+}
+
+/// What of Debian's own XRootD is missing.
+fn missing_in_debian() -> Vec<String> {
+    let mut missing = Vec::new();
+    if !on_path("xrootd") {
+        missing.push("the command xrootd (Debian package xrootd-server)".to_owned());
+    }
+    for (plugin, package) in [
+        ("libXrdHttp-", "xrootd-server-plugins"),
+        ("libXrdHttpTPC-", "xrootd-server-plugins"),
+        ("libXrdAccSciTokens-", "xrootd-scitokens-plugins"),
+        ("libXrdMacaroons-", "xrootd-server-plugins"),
+    ] {
+        if !has_library(plugin) {
+            missing.push(format!(
+                "XRootD's plugin {plugin}*.so (Debian package {package})"
+            ));
+        }
+    }
+    missing
+}
+
+/// Where another XRootD than Debian's is.
+fn prefix() -> Option<PathBuf> {
+    std::env::var_os(PREFIX).map(PathBuf::from)
 }
 
 /// Debian has libraries in a folder per architecture.
