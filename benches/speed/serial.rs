@@ -104,8 +104,7 @@ impl Curl<'_> {
         token: Option<&str>,
         here: &dyn Fn(&str) -> String,
     ) -> Option<u16> {
-        let method = exchange.verb.as_deref();
-        let method = method.unwrap_or_else(|| exchange.method.as_str());
+        let method = exchange.method.as_str();
         let mut arguments = match method {
             "HEAD" => vec!["--head".to_owned()],
             _ => vec!["-X".to_owned(), method.to_owned()],

@@ -178,6 +178,14 @@ pub fn echo(judge: Judge<'_>, tokens: &[&str], answer: &Answer) -> Option<Findin
     Some(judge.of("RFC6750-14", expected, actual))
 }
 
+/// Judges a redirect whose Location had the token, in a case about that: it is told once (RFC 6750 section 5.3).
+pub fn carried(judge: Judge<'_>) -> Option<Finding> {
+    const CLAUSE: &str = "RFC6750-14";
+    let expected = "a redirect without the token in its Location";
+    let about = judge.cites(CLAUSE);
+    about.then(|| judge.of(CLAUSE, expected, "the Location holds it"))
+}
+
 /// Judges whether an answer tells more than the one before, of which `before` has status and length.
 pub fn alike(judge: Judge<'_>, before: (u16, usize), answer: &Answer) -> Option<Finding> {
     let told = |(status, length)| format!("{status} with a body of {length} bytes");

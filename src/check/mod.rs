@@ -14,7 +14,7 @@ mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
 
-pub use bearer::{alike, challenge, cleartext, echo, fetched};
+pub use bearer::{alike, carried, challenge, cleartext, echo, fetched};
 pub use effect::{Observed, early_body, effect};
 pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
@@ -23,7 +23,7 @@ pub use read::{leak, read, sent_on};
 pub use report::{Ending, Markers, ending, markers};
 pub use tape::*;
 pub use transfer::{
-    Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported,
+    Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported, tried,
 };
 pub use word::{Ruling, Word, status, word};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::http::{Caller, Client, Guard, Manners, client_config};
+use crate::http::{Caller, Client, Guard, Manners, client_config, software};
 use crate::model::{Account, DowntimeSource, Endpoint, ISSUER, Inventory, Issuer, TokenRequest};
 use crate::plan;
 use crate::redact::Redactor;
@@ -167,7 +167,7 @@ async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
             true,
             format!(
                 "answers ({})",
-                answer.header("server").unwrap_or("without a Server header")
+                software(&answer.headers).unwrap_or("without a Server header".into())
             ),
         ),
         Err(failure) => (false, failure.to_string()),

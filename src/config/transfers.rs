@@ -17,8 +17,9 @@ pub(super) const KEYS: [&str; 8] = [
     "redirecting",
 ];
 /// Other sides that are not ours.
-pub(super) const OTHER_SIDES: [(&str, Side); 3] = [
+pub(super) const OTHER_SIDES: [(&str, Side); 4] = [
     ("partner", Side::Partner),
+    ("itself", Side::Itself),
     ("both", Side::Both),
     ("nobody", Side::Nobody),
 ];
@@ -100,6 +101,11 @@ fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> O
             };
             d.error(entry.mark(), format!("no {what} of ours can be `{part}`"))
                 .help(format!("it can be {}", listed(&fitting)));
+            None
+        }
+        Side::Itself if direction == Direction::Push => {
+            d.error(entry.mark(), "the service sends nothing to itself")
+                .help("only a `pull` can have `side: itself`");
             None
         }
         side => Some(side),

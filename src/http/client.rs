@@ -2,9 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use percent_encoding::percent_decode_str;
 use reqwest::header::AUTHORIZATION;
-use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use url::Url;
@@ -14,7 +12,7 @@ use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::guard::{Guard, Kept};
-use super::redirect::{HOPS, LONGEST, RedirectPolicy, Step, endless};
+use super::redirect::{HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, endless, holds};
 use super::secret::secret_value;
 use super::{Manners, TlsError, answer, builder, client_config, exchange, explain};
 
@@ -68,6 +66,8 @@ pub struct Outcome {
     pub answer: Result<Answer, Failure>,
     /// What reports may show.
     pub exchange: Exchange,
+    /// Whether a redirect had the token in its Location, which did not stand in the URL that was asked.
+    pub carried: bool,
 }
 
 /// Why there is no answer to judge. A matter of the environment, never a finding.
@@ -80,18 +80,9 @@ pub struct Failure {
     pub(super) again: bool,
 }
 
-/// Whether it names several places, of which each client would take another.
-fn ambiguous(answer: &Answer) -> bool {
-    let mut places = answer.headers.iter().filter(|(name, _)| name == "location");
-    let first = places.next();
-    places.any(|place| Some(place) != first)
-}
-
-/// Whether `token` stands in the URL.
-fn holds(url: &Url, token: &Token) -> bool {
-    let text = percent_decode_str(url.as_str()).collect::<Vec<_>>();
-    let secret = token.secret.expose_secret().as_bytes();
-    text.windows(secret.len()).any(|part| part == secret)
+/// Whether nothing is judged by it: what is arranged or removed twice is as it was after the first time.
+fn ours(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Arrange | Purpose::Teardown)
 }
 
 impl Outgoing<'_> {
@@ -104,6 +95,11 @@ impl Outgoing<'_> {
     fn reads(&self) -> bool {
         let safe = [Method::Get, Method::Head, Method::Propfind, Method::Options];
         safe.contains(&self.method) && self.verb.is_none()
+    }
+
+    /// Whether something may be otherwise after it.
+    fn changes(&self) -> bool {
+        self.method.writes() || self.method == Method::Post
     }
 
     /// What is asked after 303 (RFC 9110 section 15.4.4): the other place is only looked at.
@@ -231,8 +227,7 @@ impl Client {
         let _turn = self.manners.turn(outgoing.deadline).await;
         let begun = Instant::now();
         let sent = exchange::Sent {
-            method: outgoing.method,
-            verb: outgoing.verb,
+            verb: outgoing.verb(),
             url: outgoing.url,
             headers: outgoing.headers.to_vec(),
             body: outgoing.body,
@@ -250,9 +245,10 @@ impl Client {
             Ok(None) if purpose == Purpose::Teardown => Ok(self.guard.looking(outgoing.url)),
             judged => judged,
         };
+        let mut carried = false;
         let answer = match kept {
             Ok(kept) => {
-                self.follow(purpose, caller, outgoing, kept, &mut record)
+                self.follow(purpose, caller, outgoing, kept, &mut record, &mut carried)
                     .await
             }
             Err(reason) => Err(Failure {
@@ -265,6 +261,7 @@ impl Client {
         Outcome {
             answer,
             exchange: record,
+            carried,
         }
     }
 
@@ -275,6 +272,7 @@ impl Client {
         mut outgoing: Outgoing<'_>,
         mut kept: Option<Kept>,
         record: &mut Exchange,
+        carried: &mut bool,
     ) -> Result<Answer, Failure> {
         let mut url = Url::parse(outgoing.url).map_err(|error| Failure {
             reason: format!("`{}` is no URL: {error}", outgoing.url),
@@ -290,13 +288,19 @@ impl Client {
             });
         }
         // Where the token did not go along although there was one.
-        let mut withheld = None;
+        let mut withheld: Option<String> = None;
         loop {
             record.attempts = record.attempts.max(1);
-            let mut answer = self.once(purpose, caller, &outgoing, &url, token).await;
+            let first = self.first(purpose, &outgoing);
+            let mut answer = self
+                .once(purpose, caller, first, &outgoing, &url, token)
+                .await;
             if answer.as_ref().is_err_and(|failure| failure.again) {
                 record.attempts = 2;
-                answer = self.once(purpose, caller, &outgoing, &url, token).await;
+                // A server may close a kept connection at any time, and the next one that is kept as well.
+                answer = self
+                    .once(purpose, caller, &self.fresh, &outgoing, &url, token)
+                    .await;
             }
             let answer = answer?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
@@ -304,8 +308,9 @@ impl Client {
                     // Whether it says no to the token or to its absence, nobody knows.
                     Some(host) if answer.status >= 400 => Err(Failure {
                         reason: format!(
-                            "it redirects to {host}, to which the token may not go (`redirect-hosts`), and the answer without it is {}",
-                            answer.status
+                            "it redirects to {host}, to which the token may not go (`redirect-hosts`), and the answer without it is {}; {}",
+                            answer.status,
+                            allowing(&host)
                         ),
                         again: false,
                     }),
@@ -343,13 +348,17 @@ impl Client {
             match step {
                 Step::Refuse(reason) => return Err(refused(reason)),
                 Step::Follow { to, token: forward } => {
+                    *carried |= outgoing
+                        .token
+                        .is_some_and(|token| holds(&to, token) && !holds(&url, token));
                     if let Some(token) = outgoing.token
                         && !self.redirects.trusts(&to)
                     {
                         let host = to.host_str().unwrap_or_default();
                         if holds(&to, token) {
                             return Err(refused(format!(
-                                "it redirects to {host} with the token in the URL, and the token may not go there (`redirect-hosts`)"
+                                "it redirects to {host} with the token in the URL, and the token may not go there (`redirect-hosts`); {}",
+                                allowing(host)
                             )));
                         }
                         withheld.get_or_insert_with(|| host.to_owned());
@@ -386,10 +395,19 @@ impl Client {
         }
     }
 
+    /// Who sends it first.
+    fn first(&self, purpose: Purpose, outgoing: &Outgoing<'_>) -> &reqwest::Client {
+        match outgoing.changes() && !ours(purpose) {
+            true => &self.fresh,
+            false => &self.pooled,
+        }
+    }
+
     async fn once(
         &self,
         purpose: Purpose,
         caller: Caller<'_>,
+        http: &reqwest::Client,
         outgoing: &Outgoing<'_>,
         url: &Url,
         token: Option<&Token>,
@@ -403,13 +421,6 @@ impl Client {
         if wait.is_zero() {
             return Err(broken("the time for it is over".into()));
         }
-        let changes = outgoing.method.writes() || outgoing.method == Method::Post;
-        let ours = matches!(purpose, Purpose::Arrange | Purpose::Teardown);
-        let http = if changes && !ours {
-            &self.fresh
-        } else {
-            &self.pooled
-        };
         let response = match timeout(wait, http.execute(request)).await {
             Err(_) => {
                 return Err(broken(format!(
@@ -421,7 +432,8 @@ impl Client {
                 return Err(Failure {
                     reason: self.redactor.text(&explain(&error)),
                     // A write that was sent may have had its effect although no answer came.
-                    again: !error.is_timeout() && (error.is_connect() || !changes || ours),
+                    again: !error.is_timeout()
+                        && (error.is_connect() || !outgoing.changes() || ours(purpose)),
                 });
             }
             Ok(Ok(response)) => response,

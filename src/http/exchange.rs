@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::model::{Answer, Exchange, Method, Purpose, TokenRef, millis};
+use crate::model::{Answer, Exchange, Method, Purpose, SentMethod, TokenRef, millis};
 use crate::redact::Redactor;
 
 use super::client::{Caller, Failure};
@@ -22,9 +22,8 @@ const HEADERS: usize = 40;
 
 /// What is sent, as far as the record shows it.
 pub(super) struct Sent<'a> {
-    pub method: Method,
-    /// What stands on the wire instead.
-    pub verb: Option<&'a str>,
+    /// The method, as it stands on the wire.
+    pub verb: &'a str,
     pub url: &'a str,
     /// In their order; an `Authorization` among them is not recorded.
     pub headers: Vec<(String, String)>,
@@ -38,11 +37,8 @@ pub(super) fn begin(purpose: Purpose, redactor: &Redactor, mut sent: Sent<'_>) -
         .retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
     Exchange {
         purpose,
-        method: sent.method,
-        verb: sent
-            .verb
-            .filter(|verb| *verb != sent.method.as_str())
-            .map(|verb| redactor.text(verb)),
+        // What is none is not sent.
+        method: SentMethod::new(&redactor.text(sent.verb)).unwrap_or(SentMethod::from(Method::Get)),
         url: redactor.text(sent.url),
         request_headers: redactor.headers(&sent.headers),
         request_body: sent

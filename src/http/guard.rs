@@ -206,6 +206,33 @@ impl Kept {
             front.is_some_and(|front| front.ends_with('/'))
         })
     }
+
+    /// The same where `target` is asked for at `to` byte for byte, and the path that has to be kept was sent like that: it
+    /// stands there as it was, below directories that can be read in one way, or as one of its readings.
+    pub(super) fn in_place_as_written(&self, to: &Url, target: &str) -> bool {
+        let once = decoded(without_query(target));
+        if ends_early(&once) || ends_early(&decoded(&once)) {
+            return false;
+        }
+        let (path, kept) = (once.trim_end_matches('/'), self.0.trim_end_matches('/'));
+        let below = |front: &str| front.ends_with('/') && telling_nothing(front);
+        let as_it_was = path.strip_suffix(kept).is_some_and(below);
+        let resolved = || {
+            let whole = format!("/{kept}");
+            let mut ways = readings(&whole).filter(|way| way.len() > 1);
+            telling_nothing(path) && ways.any(|way| path.ends_with(way.trim_end_matches('/')))
+        };
+        as_it_was || resolved() || self.in_place(to)
+    }
+}
+
+/// Whether a decoded path has nothing that some servers read as something else than names; empty components are none.
+fn telling_nothing(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let mut names = path.split('/');
+    !path.contains([';', '\\'])
+        && !TELLING.iter().any(|escape| lower.contains(escape))
+        && !names.any(|name| matches!(name, "." | ".."))
 }
 
 impl Territory {

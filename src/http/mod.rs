@@ -11,6 +11,7 @@ mod manners;
 mod redirect;
 mod remedy;
 mod secret;
+mod software;
 mod tls;
 mod wire;
 
@@ -32,6 +33,7 @@ pub use manners::Manners;
 pub use redirect::{RedirectPolicy, Step};
 pub(crate) use remedy::remedy;
 pub(crate) use secret::secret_value;
+pub use software::software;
 pub use tls::{TlsError, client_config};
 pub use wire::{Connection, RawRequest, Wire, WireOutcome};
 

@@ -1,9 +1,12 @@
 //! Where a redirect may lead, and whether the token goes along.
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use percent_encoding::percent_decode_str;
+use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::model::Issuer;
+use crate::model::{Answer, Issuer};
+use crate::token::Token;
 
 use super::exchange::excerpt;
 
@@ -18,6 +21,30 @@ pub(super) fn endless(from: &Url) -> String {
     last.set_query(None);
     let last = excerpt(last.as_str(), 200);
     format!("more than {HOPS} redirects, and still one from {last}")
+}
+
+/// Whether it names several places, of which each client would take another.
+pub(super) fn ambiguous(answer: &Answer) -> bool {
+    let mut places = answer.headers.iter().filter(|(name, _)| name == "location");
+    let first = places.next();
+    places.any(|place| Some(place) != first)
+}
+
+/// Whether `token` stands in the URL.
+pub(super) fn holds(url: &Url, token: &Token) -> bool {
+    let text = percent_decode_str(url.as_str()).collect::<Vec<_>>();
+    let secret = token.secret.expose_secret().as_bytes();
+    text.windows(secret.len()).any(|part| part == secret)
+}
+
+/// What would let the token go to `host`, as the file of endpoints has it.
+pub(super) fn allowing(host: &str) -> String {
+    // An address of IPv6 has what means something else in a pattern and in YAML.
+    let host = match host.starts_with('[') {
+        true => format!("'{}'", host.replace([':', '[', ']'], "?")),
+        false => excerpt(host, 253),
+    };
+    format!("`redirect-hosts: [{host}]` at the endpoint would allow it")
 }
 
 /// An endpoint's policy: the token goes to the endpoint's own host, on any port, and to the hosts
@@ -114,6 +141,20 @@ fn globs(texts: &[String]) -> GlobSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_allow_a_host_allows_it() {
+        for host in ["ds.example.org", "192.0.2.1", "[2001:db8::1]"] {
+            let line = allowing(host);
+            let (_, glob) = line.split_once('[').unwrap();
+            let (glob, _) = glob.split_once("]`").unwrap();
+            let own = Url::parse("https://se.example.org").unwrap();
+            let also = [glob.trim_matches('\'').to_owned()];
+            let policy = RedirectPolicy::new(&own, &also);
+            let there = Url::parse(&format!("https://{host}:1/f")).unwrap();
+            assert!(policy.trusts(&there), "{line}");
+        }
+    }
 
     fn step(location: &str) -> Step {
         let own = Url::parse("https://se.example.org:8443").unwrap();

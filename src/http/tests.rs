@@ -210,6 +210,79 @@ fn by_path(request: &Request) -> Response<Body> {
     }
 }
 
+/// A server that keeps its connections, of which it answers the first three together, and ends each as soon as it is used once more.
+async fn fickle(authority: &Authority) -> (u16, Arc<AtomicU32>) {
+    let acceptor = TlsAcceptor::from(tls(authority).await.get_inner());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
+            tokio::spawn(async move {
+                let mut stream = acceptor.accept(tcp).await.unwrap();
+                let mut heard = Vec::new();
+                while !heard.ends_with(b"\r\n\r\n") {
+                    heard.push(stream.read_u8().await.unwrap());
+                }
+                while count.load(Ordering::SeqCst) < 3 {
+                    tokio::task::yield_now().await;
+                }
+                let answer = b"HTTP/1.1 201 Made\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(answer).await.unwrap();
+                stream.flush().await.unwrap();
+                let _ = stream.read_u8().await;
+            });
+        }
+    });
+    (port, connections)
+}
+
+#[tokio::test]
+async fn after_a_kept_connection_has_ended_a_new_one_is_tried_and_no_other_kept_one() {
+    let authority = Authority::new().unwrap();
+    let (port, connections) = fickle(&authority).await;
+    let client = client(&authority, port, Limits::patient());
+    let url = format!("https://localhost:{port}/d");
+    let token = token();
+    let send = async |purpose, method| {
+        let outgoing = Outgoing {
+            method,
+            verb: None,
+            url: &url,
+            headers: &[],
+            body: None,
+            token: Some(&token),
+            deadline: Instant::now() + HANGS,
+        };
+        let caller = Caller {
+            run: "r",
+            case: "c",
+        };
+        client.send(purpose, caller, outgoing).await
+    };
+    // Three that are kept.
+    let three = futures_util::future::join_all((0..3).map(|_| send(Purpose::Effect, Method::Get)));
+    for outcome in three.await {
+        assert_eq!(outcome.exchange.status, Some(201));
+    }
+    let kept = connections.load(Ordering::SeqCst);
+    for method in [Method::Get, Method::Mkcol] {
+        let outcome = send(Purpose::Arrange, method).await;
+        assert_eq!(outcome.exchange.status, Some(201), "{outcome:?}");
+        assert_eq!(outcome.exchange.attempts, 2);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), kept + 2);
+    // What is judged and writes has a connection of its own.
+    let outcome = send(Purpose::Step, Method::Mkcol).await;
+    assert_eq!(
+        (outcome.exchange.status, outcome.exchange.attempts),
+        (Some(201), 1)
+    );
+}
+
 /// A step of a suite may go where the service has redirected before.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_place_is_asked_for_its_trust_as_well() {

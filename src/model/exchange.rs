@@ -135,15 +135,8 @@ impl Purpose {
 pub struct Exchange {
     /// Why it took place.
     pub purpose: Purpose,
-    /// Method.
-    pub method: Method,
-    /// What stood on the wire instead of the method.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "a_verb"
-    )]
-    pub verb: Option<String>,
+    /// The method as it stood on the wire.
+    pub method: SentMethod,
     /// The first URL that was asked.
     #[serde(deserialize_with = "a_url")]
     pub url: String,
@@ -184,27 +177,50 @@ pub struct Exchange {
     pub duration_ms: u64,
 }
 
-impl Exchange {
-    /// The method as it stood on the wire.
-    pub fn sent_method(&self) -> &str {
-        self.verb.as_deref().unwrap_or(self.method.as_str())
+/// A method as it may stand in a request line (RFC 9110 section 9.1), whether a case has a word for it or not. Records are read
+/// from anywhere, and this becomes a word of a command line: it is a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct SentMethod(#[schemars(regex(pattern = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"))] String);
+
+impl SentMethod {
+    /// The method `text`; `None` if no request line can have it.
+    pub fn new(text: &str) -> Option<Self> {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let token = !text.is_empty() && text.bytes().all(legal);
+        token.then(|| Self(text.to_owned()))
+    }
+
+    /// As it stood there.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-/// A method as it may stand in a request line (RFC 9110 section 9.1): records are read from anywhere, and this becomes a
-/// word of a command line.
-fn a_verb<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let verb = Option::<String>::deserialize(deserializer)?;
-    let token = |text: &String| {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        !text.is_empty() && text.bytes().all(legal)
-    };
-    match verb {
-        Some(text) if !token(&text) => Err(D::Error::custom(format!(
-            "{:?} is no method, such as `GET`",
-            excerpt(&text)
-        ))),
-        verb => Ok(verb),
+impl From<Method> for SentMethod {
+    fn from(method: Method) -> Self {
+        Self(method.as_str().to_owned())
+    }
+}
+
+impl PartialEq<Method> for SentMethod {
+    fn eq(&self, method: &Method) -> bool {
+        self.0 == method.as_str()
+    }
+}
+
+impl fmt::Display for SentMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SentMethod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(&text).ok_or_else(|| {
+            D::Error::custom(format!("{:?} is no method, such as `GET`", excerpt(&text)))
+        })
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Side {
     Ours(Part),
     /// Another endpoint.
     Partner,
+    /// The endpoint itself, at the loopback address of its machine, with a file that the case has arranged beside what it asks for.
+    Itself,
     /// Whatever this names, literally.
     Url(String),
     /// A server of ours in one header, and once more in the other.

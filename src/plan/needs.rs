@@ -205,7 +205,12 @@ fn transfers(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<Stri
         match side {
             Side::Ours(_) | Side::Both => ours = true,
             Side::Partner => partner = true,
-            Side::Url(_) | Side::Nobody => {}
+            Side::Itself if loopback(endpoint) && !selection.itself => {
+                return Some(
+                    "it asks whether the service connects to the loopback address of its machine for others, and the endpoint itself is there".into(),
+                );
+            }
+            Side::Itself | Side::Url(_) | Side::Nobody => {}
         }
     }
     if ours && !selection.side {
@@ -232,18 +237,22 @@ pub(super) fn sides(case: &Case) -> impl Iterator<Item = &Side> {
     })
 }
 
+/// Whether the endpoint's URL says that it is on this machine.
+fn loopback(endpoint: &Endpoint) -> bool {
+    match endpoint.url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
 /// Whether the endpoint could not reach the listener that the case needs.
 fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
     let plays = |side: &Side| matches!(side, Side::Ours(_) | Side::Both);
     let listening = |variable| matches!(variable, Variable::Listener | Variable::ListenerHost);
     let needed = variables(case).any(listening) || sides(case).any(plays);
-    let loopback = match site.endpoint.url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    (needed && !loopback && !selection.listen).then(|| {
+    (needed && !loopback(site.endpoint) && !selection.listen).then(|| {
         "it watches whether and how the storage element connects to a server of ours, which it could not reach; give `--listen HOST[:PORT]`, a name of this machine that it can reach".into()
     })
 }

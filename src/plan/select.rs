@@ -28,6 +28,9 @@ pub struct Selection {
     pub listen: bool,
     /// Our own other side of transfers has a certificate that storage trusts.
     pub side: bool,
+    /// Cases that have an endpoint ask itself at the loopback address of its machine run although it is there anyway: it knows
+    /// better.
+    pub itself: bool,
     /// The names of issuers that are judged whatever else is selected.
     pub on_trial: Vec<String>,
     /// The issuers are judged, whatever the file says of them.

@@ -52,10 +52,10 @@ pub fn curl(exchange: &Exchange) -> Vec<String> {
             moved.token = None;
             moved.presented = None;
         }
-        let reads = matches!(moved.method, Method::Get | Method::Head | Method::Propfind);
+        let mut reads = [Method::Get, Method::Head, Method::Propfind].iter();
+        let reads = reads.any(|method| moved.method == *method);
         if hop.status == 303 && !reads {
-            moved.method = Method::Get;
-            moved.verb = None;
+            moved.method = Method::Get.into();
             moved.request_body = None;
             moved.request_headers.clear();
         }
@@ -68,14 +68,14 @@ fn one(exchange: &Exchange) -> String {
     // No URL may hold control characters, and curl refuses them.
     let url = utf8_percent_encode(&exchange.url, CONTROLS).to_string();
     let mut words = vec!["curl".to_owned()];
-    words.push(match exchange.method {
-        Method::Head => "-I".into(),
-        _ => "-i".into(),
+    words.push(match exchange.method == Method::Head {
+        true => "-I".into(),
+        false => "-i".into(),
     });
     let plain = exchange.method == Method::Head
         || exchange.method == Method::Get && exchange.request_body.is_none();
-    if exchange.verb.is_some() || !plain {
-        words.extend(["-X".into(), shell_word(exchange.sent_method())]);
+    if !plain {
+        words.extend(["-X".into(), shell_word(exchange.method.as_str())]);
     }
     // By itself curl squeezes dot segments, and expands braces and brackets.
     if dot_segments(&url) {
@@ -182,7 +182,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::model::Hop;
+    use crate::model::{Hop, SentMethod};
     use crate::report::sample;
 
     /// The only line, where nothing was redirected.
@@ -303,7 +303,7 @@ curl -I -H 'content-type: text/plain' --url 'https://se-alpha.example.org:8443/w
         }
         exchange.url = "https://se/a..b?x=/../".into();
         assert!(!arguments(&line_of(&exchange)).contains(&"--path-as-is".to_owned()));
-        exchange.method = Method::Put;
+        exchange.method = Method::Put.into();
         exchange.request_body = Some("x".repeat(10_000));
         assert!(arguments(&line_of(&exchange)).contains(&"@FILE".to_owned()));
         exchange.request_body = Some("@/etc/passwd".into());
@@ -355,7 +355,7 @@ curl -I -H 'content-type: text/plain' --url 'https://se-alpha.example.org:8443/w
     #[test]
     fn bodies_methods_and_framing_are_those_that_were_sent() {
         let mut exchange = sample::exchange("se-alpha", Method::Put, 201);
-        exchange.verb = Some("PATCH".into());
+        exchange.method = SentMethod::new("PATCH").unwrap();
         exchange.request_headers = vec![("Transfer-Encoding".into(), "chunked".into())];
         let line = line_of(&exchange);
         assert!(
@@ -407,11 +407,11 @@ curl -I -H 'content-type: text/plain' --url 'https://se-alpha.example.org:8443/w
         curl -i -X PUT -H 'content-type: text/plain' --data-binary 'it'\''s new' --url 'https://disk.example.org/f?id=1&x'
         curl -i --url https://disk.example.org/done
         "#);
-        exchange.verb = Some("GET; touch x".into());
+        exchange.method = SentMethod::new("GET|touch`x`").unwrap();
         exchange.presented = Some(vec!["@/etc/passwd".into()]);
         exchange.hops.clear();
         let words = arguments(&line_of(&exchange));
-        assert!(words.contains(&"GET; touch x".to_owned()));
+        assert!(words.contains(&"GET|touch`x`".to_owned()));
         assert!(!words.contains(&"@/etc/passwd".to_owned()));
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn exchanges(result: &CaseResult) -> String {
         text += &format!(
             "\n{}: {} {url}\n",
             exchange.purpose.as_str(),
-            exchange.sent_method()
+            exchange.method
         );
         text += &fields(">", &exchange.request_headers);
         if let Some(token) = &exchange.token {

@@ -189,11 +189,11 @@ mod tests {
                 "a clause id looks like",
             ),
             (
-                &format!("{exchange}/verb"),
+                &format!("{exchange}/method"),
                 "GET; touch PWNED #",
                 "is no method",
             ),
-            (&format!("{exchange}/verb"), "", "is no method"),
+            (&format!("{exchange}/method"), "", "is no method"),
             (&format!("{exchange}/url"), "-o/etc/x", "is no URL"),
             (
                 &format!("{exchange}/url"),

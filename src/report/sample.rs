@@ -360,8 +360,7 @@ fn happen(result: &mut CaseResult, case: &CasePlan) {
 pub(crate) fn exchange(endpoint: &str, method: Method, status: u16) -> Exchange {
     Exchange {
         purpose: Purpose::Step,
-        method,
-        verb: None,
+        method: method.into(),
         url: format!("https://{endpoint}.example.org:8443/wlcg/touchstone-x/f"),
         request_headers: vec![
             ("user-agent".into(), "touchstone/0.1.0 (run; case)".into()),

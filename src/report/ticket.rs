@@ -206,7 +206,7 @@ impl Ticket<'_> {
             );
             let exchange = exchange(result, finding).filter(|(at, _)| !shown.contains(at));
             if let Some((_, exchange)) = &exchange {
-                let request = format!("{} {}", exchange.sent_method(), exchange.url);
+                let request = format!("{} {}", exchange.method, exchange.url);
                 text += &row(indent, "Request", &request);
             }
             text += &row(indent, "Expected", &finding.expected);

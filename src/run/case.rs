@@ -108,6 +108,7 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
         continued: false,
         last: None,
         place: None,
+        carried: false,
         ear: None,
         heard: 0,
         there: None,
@@ -163,6 +164,8 @@ struct Running<'a> {
     last: Option<(u16, usize)>,
     /// Where the last step was redirected to, without the query.
     place: Option<String>,
+    /// Whether a redirect of the last step had its token in the Location.
+    carried: bool,
     /// The server to which tokens of the case point, where they do.
     ear: Option<Box<dyn Ear>>,
     /// How many connections to it were told already.
@@ -648,7 +651,9 @@ impl<'a> Running<'a> {
         let before = self.last.filter(|_| step.tells.alike);
         let alike = before.and_then(|before| check::alike(judge, before, answer));
         let echo = present::echo(judge, answer, [token.as_ref(), other.as_ref()]);
-        challenge.into_iter().chain(alike).chain(echo).collect()
+        let carried = check::carried(judge).filter(|_| self.carried);
+        let told = challenge.into_iter().chain(alike).chain(echo);
+        told.chain(carried).collect()
     }
 
     /// Whether the body of an upload was asked for before it was refused (RFC 9110 section 10.1.1).
@@ -673,7 +678,10 @@ impl<'a> Running<'a> {
         if purpose == Purpose::Step && step.wait > 0 {
             self.wait(Duration::from_secs(step.wait)).await?;
         }
-        let headers = present::headers(&self.site.plan.endpoint, step);
+        let mut headers = present::headers(&self.site.plan.endpoint, step);
+        if purpose == Purpose::Control {
+            headers.extend(self.overwriting(step));
+        }
         // A control is the plain request: what is odd about the step is part of its defect.
         let answer = match &step.wire {
             Some(wire) if purpose == Purpose::Step => {
@@ -695,6 +703,7 @@ impl<'a> Running<'a> {
                 };
                 let client = self.client(step, &url);
                 let outcome = client.send(purpose, self.caller(), outgoing).await;
+                self.carried = outcome.carried;
                 self.exchanges.push(outcome.exchange);
                 outcome.answer
             }
@@ -705,6 +714,17 @@ impl<'a> Running<'a> {
             }
         }
         answer.map_err(|failure| format!("{} {}: {failure}", step.method, step.path))
+    }
+
+    /// What a control has to say where something is to be replaced: by itself it is what a MOVE or COPY does (RFC 4918 section
+    /// 10.6), and some services do it only when they are told.
+    fn overwriting(&self, step: &StepPlan) -> Option<(String, String)> {
+        let place = step.destination.as_ref()?;
+        let mut given = step.headers.iter();
+        let said = given.any(|(name, _)| name.eq_ignore_ascii_case("overwrite"));
+        let replaces = matches!(step.method, Method::Move | Method::Copy)
+            && *self.known(place) != State::Absent;
+        (replaces && !said).then(|| ("Overwrite".to_owned(), "T".to_owned()))
     }
 
     /// Who sends a step to `url`.
@@ -757,22 +777,43 @@ impl<'a> Running<'a> {
             deadline: self.deadline,
         };
         let caller = self.caller();
-        let outcome = if wire.kept {
-            let connection = match self.connection.take() {
+        let place = self.exchanges.len();
+        let mut outcome = if wire.kept {
+            let mut connection = match self.connection.take() {
                 Some(connection) => connection,
                 None => self.site.wire.connection().await?,
             };
-            let connection = self.connection.insert(connection);
-            connection.send(Purpose::Step, caller, raw).await
+            let mut outcome = connection.send(Purpose::Step, caller, raw).await;
+            // A server may end a kept connection at any time. What writes is sent once more if nothing has come of it.
+            if outcome.lost && step.method.writes() && self.untouched(step).await {
+                outcome = connection.send(Purpose::Step, caller, raw).await;
+                outcome.exchange.attempts += 1;
+            }
+            self.connection = Some(connection);
+            outcome
         } else {
             self.site.wire.send(Purpose::Step, caller, raw).await
         };
         self.continued = outcome.continued;
-        let mut exchange = outcome.exchange;
+        self.carried = outcome.carried;
         let endpoint = &self.site.plan.endpoint;
-        present::show(&mut exchange, endpoint, wire, &step.path, [token, other]);
-        self.exchanges.push(exchange);
+        let exchange = &mut outcome.exchange;
+        present::show(exchange, endpoint, wire, &step.path, [token, other]);
+        // The step comes before what was looked at because of it.
+        self.exchanges.insert(place, outcome.exchange);
         outcome.answer
+    }
+
+    /// Whether all that a step could change is as it was before.
+    async fn untouched(&mut self, step: &StepPlan) -> bool {
+        let paths = std::iter::once(&step.path).chain(&step.destination);
+        let before: Vec<_> = paths.flat_map(|path| self.tree(path)).collect();
+        let objects = before.iter().map(|(path, state)| (path.as_str(), state));
+        let seen = self.look(Purpose::Effect, objects).await;
+        seen.is_ok_and(|seen| {
+            let mut pairs = seen.iter().zip(&before);
+            pairs.all(|(seen, (_, state))| seen.is(state))
+        })
     }
 
     async fn wait(&self, duration: Duration) -> Result<(), String> {

@@ -10,7 +10,7 @@ use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
 use crate::check::Observed;
-use crate::http::{Caller, Client, Wire, remedy};
+use crate::http::{Caller, Client, Wire, remedy, software};
 use crate::model::{
     Action, CaseResult, EndpointPlan, Exchange, Leftover, Purpose, Script, State, Verdict, millis,
 };
@@ -228,10 +228,9 @@ impl Visit {
             return Err(unreachable(failure.reason, vec![outcome.exchange]));
         }
         let headers = &outcome.exchange.response_headers;
-        let server = headers.iter().find(|(name, _)| name == "server");
         self.shared.tell(Event::EndpointReached {
             endpoint: endpoint.name.clone(),
-            software: server.map(|(_, value)| value.clone()),
+            software: software(headers),
         });
         let date = headers.iter().find(|(name, _)| name == "date");
         let clocks = date.and_then(|(_, date)| disagreement(date, outcome.exchange.started));

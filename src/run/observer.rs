@@ -122,7 +122,9 @@ impl Observer<'_> {
         };
         loop {
             let sent = self.client.send(purpose, self.caller, outgoing);
-            let Outcome { answer, exchange } = sent.await;
+            let Outcome {
+                answer, exchange, ..
+            } = sent.await;
             log.push(exchange);
             let answer = answer.map_err(|failure| format!("{method} {path}: {failure}"))?;
             if let (Some(error), 401 | 403) = (&old, answer.status) {

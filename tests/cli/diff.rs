@@ -191,8 +191,7 @@ fn a_large_record_is_read_without_its_exchanges() {
     let mut large = record("2026-11-23T05:00:00Z", &[("path.a", Verdict::Pass)]);
     let exchange = Exchange {
         purpose: Purpose::Step,
-        method: Method::Get,
-        verb: None,
+        method: Method::Get.into(),
         url: "https://se-one.example.org/wlcg/f".into(),
         request_headers: Vec::new(),
         request_body: None,

@@ -26,6 +26,8 @@ pub enum Act {
     Pass,
     /// It goes to the server, and is reset once that has answered.
     Lose,
+    /// It goes to the server, and the connection is kept; whoever asks for something else over it finds that it has ended.
+    Once,
     /// From now on nobody listens.
     Leave,
     /// These bytes come instead of an answer, and then this.
@@ -201,6 +203,35 @@ impl Shared {
                     client.get_ref().0.set_zero_linger()?;
                 } else {
                     tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+                }
+            }
+            Act::Once => {
+                let tcp = TcpStream::connect(self.server).await?;
+                let name = ServerName::try_from("localhost").expect("a name");
+                let mut server = self.connector.connect(name, tcp).await?;
+                server.write_all(&alone(&request)).await?;
+                let (mut piece, mut answer) = (vec![0; 4096], Vec::new());
+                loop {
+                    tokio::select! {
+                        count = client.read(&mut piece) => match count? {
+                            0 => return Ok(()),
+                            count => server.write_all(&piece[..count]).await?,
+                        },
+                        count = server.read_buf(&mut answer) => if count? == 0 { break },
+                    }
+                }
+                let head = answer.windows(4).position(|end| end == b"\r\n\r\n");
+                let (head, body) = answer.split_at(head.unwrap_or_default());
+                let head = String::from_utf8_lossy(head);
+                let kept = head
+                    .lines()
+                    .filter(|line| !line.eq_ignore_ascii_case("connection: close"));
+                let head = kept.collect::<Vec<_>>().join("\r\n");
+                client.write_all(head.as_bytes()).await?;
+                client.write_all(body).await?;
+                client.flush().await?;
+                if client.read(&mut piece).await? > 0 {
+                    self.broken.fetch_add(1, Ordering::SeqCst);
                 }
             }
             Act::Leave => {

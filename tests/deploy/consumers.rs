@@ -14,12 +14,11 @@ use tempfile::TempDir;
 const HOSTILE: &str = "=1+1,\"a\",'b'|<script>alert(1)</script>&;\r\n[0] PROCESS_SERVICE_CHECK_RESULT;h;s;0;OK\n\
 # TYPE touchstone_up counter\ntouchstone_up{endpoint=\"x\\\"} 9\n\u{1b}[31m\u{0}\u{202e}]]>\\../../";
 /// Members whose texts are words of the record's own.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 19] = [
     "schema",
     "case",
     "clause",
     "clauses",
-    "verb",
     "id",
     "started",
     "profile",

@@ -5,6 +5,7 @@ mod certificates;
 mod crowds;
 mod elsewhere;
 mod gate;
+mod moved;
 mod places;
 mod redirects;
 mod rows;

@@ -60,6 +60,45 @@ fn every_case_has_its_verdict_and_the_tree_is_as_before() {
     insta::assert_yaml_snapshot!(found);
 }
 
+/// As many runs as `TOUCHSTONE_RUNS` says, at one server, have the same verdicts:
+/// `TOUCHSTONE_RUNS=50 cargo test --test real -- --ignored same_verdicts`.
+#[test]
+#[ignore = "takes minutes; a verdict that comes now and then is seen by running it often"]
+fn same_verdicts() {
+    let runs = std::env::var("TOUCHSTONE_RUNS").map_or(Ok(5), |text| text.parse());
+    let runs: usize = runs.expect("TOUCHSTONE_RUNS is a number");
+    let lab = Lab::new();
+    let server = start(&lab);
+    let before = server.snapshot();
+    let run = || {
+        let ended = lab.run(&["run"]);
+        let story = format!("{}\n{}", ended.stdout, ended.stderr);
+        assert_eq!(server.snapshot(), before, "{story}");
+        let record = lab.record();
+        (verdicts(&record), outcomes(&record))
+    };
+    let (first, told) = run();
+    let mut other = Vec::new();
+    for number in 2..=runs {
+        let (again, outcomes) = run();
+        assert_eq!(again.len(), first.len());
+        for (key, verdict) in again {
+            if first[&key] != verdict {
+                let (_, case) = &key;
+                let (was, is) = (&told[case], &outcomes[case]);
+                other.push(format!("run {number}: {case}: {is}; it was {was}"));
+            }
+        }
+        println!("{number} of {runs} runs, {} verdicts differ", other.len());
+    }
+    assert!(
+        other.is_empty(),
+        "{}\n{}",
+        other.join("\n"),
+        server.log_tail()
+    );
+}
+
 /// Waits until the server holds objects of a run: it is in the middle.
 fn wait_for_objects(server: &Xrootd, before: usize) {
     wait_until("the run never made an object", || {

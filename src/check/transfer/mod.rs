@@ -13,6 +13,8 @@ use crate::model::{
 use super::report::{Ending, ending, markers};
 use super::{Judge, Observed, Ruling, word};
 
+/// Characters of an answer that are told.
+const TOLD: usize = 200;
 /// A transfer that is silent for longer is given up by those who ordered it.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -334,6 +336,32 @@ pub fn redirected_copy(judge: Judge<'_>, exchange: &Exchange) -> Option<Finding>
         "a redirect to https",
         format!("a redirect to {to}"),
     ))
+}
+
+/// What an answer tells of a connection that did not come about, or of a certificate: where it was to go, somebody went.
+pub fn tried(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
+    const PHRASES: [&str; 8] = [
+        "certificate",
+        "connection refused",
+        "connection reset",
+        "connection timed out",
+        "failed to connect",
+        "could not connect",
+        "couldn't connect",
+        "handshake",
+    ];
+    let body = String::from_utf8_lossy(&answer.body);
+    let text = match ending(answer) {
+        Ending::Failed(text) => text,
+        Ending::Refused(_) => body.lines().next().unwrap_or_default().to_owned(),
+        Ending::Succeeded | Ending::Untold(_) => return None,
+    };
+    let lower = text.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_ascii_alphanumeric());
+    let went = PHRASES.iter().any(|phrase| lower.contains(phrase))
+        || words.any(|word| matches!(word, "ssl" | "tls"));
+    let told: String = text.chars().take(TOLD).collect();
+    went.then(|| judge.note(format!("it tried: `{told}`")))
 }
 
 /// What a COPY that told its failure has left behind. An empty file is a matter of its own, whatever else

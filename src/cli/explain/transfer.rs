@@ -23,6 +23,13 @@ pub(super) fn rows(row: &mut impl FnMut(&str, &str), transfer: &Transfer) {
                 there.capability().unwrap_or_default()
             ),
         ),
+        (there, Side::Itself) => row(
+            "there",
+            &format!(
+                "a token with {} for the case's directory, in TransferHeaderAuthorization",
+                there.capability().unwrap_or_default()
+            ),
+        ),
         (_, _) => row(
             "there",
             "a made-up credential, in TransferHeaderAuthorization; without it we serve nobody",
@@ -95,6 +102,9 @@ pub(super) fn proof(transfer: &Transfer, expect: Expect) -> &'static str {
 fn side(side: &Side) -> String {
     match side {
         Side::Partner => "another endpoint (`tpc-partner:`, or the first that is there)".into(),
+        Side::Itself => {
+            "the service itself, at 127.0.0.1 and its own port, with a file of the case".into()
+        }
         Side::Url(url) => {
             format!("{url}, literally; nothing there is read or shown that is not ours")
         }

@@ -179,6 +179,7 @@ impl Proving<'_> {
         selection.intrusive = true;
         selection.slow = true;
         selection.side = true;
+        selection.itself = true;
         selection.on_trial = stage.issuers_on_trial();
         selection.chosen = chosen;
         let inventory = self.inventory(stage)?;

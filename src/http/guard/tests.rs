@@ -248,6 +248,43 @@ fn a_redirect_may_change_what_is_in_front_of_the_marker() {
 }
 
 #[test]
+fn what_goes_out_byte_for_byte_is_sent_on_as_it_was_or_as_it_is_read() {
+    let endpoint = endpoint_at("/wlcg");
+    let m = format!("touchstone-{RUN}-0123abcd");
+    let there = Url::parse("https://d1.example.org").unwrap();
+    let odd = format!("{m}/case/a/../b//f");
+    let url = endpoint.url_of(&format!("/wlcg/{odd}"));
+    let kept = guard().begin(shape("PUT", &[], &url), &url, true);
+    let kept = kept.unwrap().unwrap();
+    let keeps = |target: &str| {
+        let to = there.join(target).unwrap();
+        kept.in_place_as_written(&to, target)
+    };
+    for same in [
+        format!("/wlcg/{odd}"),
+        format!("//wlcg/{odd}?&xrdcl.requuid=1"),
+        format!("/pnfs/data/{odd}"),
+        format!("/wlcg/{m}/case/b//f"),
+        format!("/wlcg/{m}/case/b/f"),
+    ] {
+        assert!(keeps(&same), "{same}");
+    }
+    for other in [
+        format!("/wlcg/{m}/case/a/b/f"),
+        format!("/wlcg/x/../{odd}"),
+        format!("/wlcg/%2e%2e/{odd}"),
+        format!("/wlcg;x/{odd}"),
+        format!("/wlcg/{odd}/.."),
+        format!("/wlcg/x{odd}"),
+        format!("/wlcg/precious%00/{odd}"),
+        format!("/precious?/{odd}"),
+        "/wlcg/precious".into(),
+    ] {
+        assert!(!keeps(&other), "{other}");
+    }
+}
+
+#[test]
 fn calls_of_the_tape_api_stay_below_it() {
     let guard = guard();
     let base = Url::parse("https://tape.example.org/api/v1").unwrap();

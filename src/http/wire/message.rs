@@ -74,10 +74,15 @@ fn check_target(target: &str) -> Result<(), String> {
     if !target.starts_with('/') {
         return Err("the request target has to start with `/`".into());
     }
-    if target.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+    if !sendable(target) {
         return Err("the request target has a space or a control character".into());
     }
     Ok(())
+}
+
+/// Whether nothing in it would end the request's first line, or a part of it.
+pub(super) fn sendable(target: &str) -> bool {
+    !target.bytes().any(|byte| byte <= b' ' || byte == 0x7f)
 }
 
 fn check_header(name: &str, value: &str) -> Result<(), String> {

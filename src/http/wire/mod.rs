@@ -8,6 +8,7 @@
 mod door;
 mod link;
 mod message;
+mod moved;
 
 #[cfg(test)]
 mod tests;
@@ -15,22 +16,26 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
+use crate::model::{Answer, Endpoint, Exchange, Limits, Method, Purpose, Shape};
 use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::client::{Caller, Failure};
-use super::guard::{Guard, Kept};
-use super::redirect::{HOPS, LONGEST, Step, endless};
+use super::guard::Guard;
 use super::{Manners, TlsError, answer, exchange};
 
 use door::Door;
 use link::{Link, Said};
 use message::Message;
+use moved::{Policy, Trail};
+
+/// Servers beside the endpoint to which a connection is kept; those that it was sent on to first are left first.
+const BEYOND: usize = 8;
 
 /// A request exactly as it goes onto the wire. It has no `Debug`: it may hold secrets anywhere.
 #[derive(Clone, Copy)]
@@ -63,8 +68,7 @@ pub struct RawRequest<'a> {
 /// How a request ended, and the record of it.
 #[derive(Debug)]
 pub struct WireOutcome {
-    /// The answer, whatever its status: redirects are not followed. A cut upload may have one, or
-    /// fails for having been cut.
+    /// The last answer, whatever its status. A cut upload may have one, or fails for having been cut.
     pub answer: Result<Answer, Failure>,
     /// What reports may show.
     pub exchange: Exchange,
@@ -74,16 +78,35 @@ pub struct WireOutcome {
     pub body_sent: bool,
     /// Whether it went over a connection that had carried another request.
     pub reused: bool,
+    /// Whether such a connection has ended before anything of an answer came, so that nobody knows whether it counted.
+    pub lost: bool,
+    /// Whether a redirect had one of the credentials in its Location, which did not stand in the URL that was asked.
+    pub carried: bool,
 }
 
 /// Exchanges with one endpoint in which every byte of the request is the caller's.
 #[derive(Clone)]
 pub struct Wire(Arc<Door>);
 
-/// A connection that is kept, for requests one after another.
+/// A connection that is kept, for requests one after another; and one to each server to which they were sent on.
 pub struct Connection {
+    own: Spot,
+    beyond: Vec<Spot>,
+}
+
+/// One server, and the connection to it while there is one.
+struct Spot {
     door: Arc<Door>,
     link: Option<Link>,
+}
+
+/// How a request is sent.
+struct Manner<'a> {
+    limits: Limits,
+    /// Whether it is a COPY between servers.
+    transfer: bool,
+    /// Told when the client has to hang up.
+    hang_up: Option<&'a Notify>,
 }
 
 impl Wire {
@@ -102,17 +125,14 @@ impl Wire {
         Ok(Self(Arc::new(door)))
     }
 
-    /// Sends a request over a connection of its own.
+    /// Sends a request over a connection of its own, and on to where it is redirected.
     pub async fn send(
         &self,
         purpose: Purpose,
         caller: Caller<'_>,
         raw: RawRequest<'_>,
     ) -> WireOutcome {
-        let mut connection = Connection {
-            door: Arc::clone(&self.0),
-            link: None,
-        };
+        let mut connection = self.unconnected();
         let outcome = connection.send(purpose, caller, raw).await;
         connection.close().await;
         outcome
@@ -128,116 +148,28 @@ impl Wire {
         hang_up: Option<&Notify>,
     ) -> WireOutcome {
         let usual = &self.0.limits;
-        let limits = Limits {
-            first_byte: usual.transfer,
-            idle: usual.transfer,
-            ..usual.clone()
+        let manner = Manner {
+            limits: Limits {
+                first_byte: usual.transfer,
+                idle: usual.transfer,
+                ..usual.clone()
+            },
+            transfer: true,
+            hang_up,
         };
-        let mut door = Arc::clone(&self.0);
-        let mut target = raw.target.to_owned();
-        let mut hops = Vec::new();
-        let mut url = None;
-        let first = format!("{}{target}", self.0.origin);
-        let (kept, mut judged) = match self.0.guard.begin(shape(&raw), &first, true) {
-            Ok(kept) => (kept, Ok(())),
-            Err(reason) => (None, Err(reason)),
-        };
-        loop {
-            let mut connection = Connection {
-                door: Arc::clone(&door),
-                link: None,
-            };
-            let raw = RawRequest {
-                target: &target,
-                ..raw
-            };
-            // Where a redirect leads is judged when it comes.
-            let now = std::mem::replace(&mut judged, Ok(()));
-            let stretch = exchange::stretch(purpose, raw.method, raw.target);
-            let sent = async {
-                self.0.manners.long(raw.deadline).await;
-                connection
-                    .send_within(purpose, caller, raw, &limits, hang_up, now)
-                    .await
-            };
-            let mut outcome = sent.instrument(stretch.clone()).await;
-            exchange::ended(&stretch, &outcome.exchange);
-            connection.close().await;
-            let first = url.get_or_insert_with(|| outcome.exchange.url.clone());
-            outcome.exchange.url.clone_from(first);
-            let next = match &outcome.answer {
-                Ok(answer) => self.next(&door, &target, answer, kept.as_ref(), &mut hops),
-                Err(_) => None,
-            };
-            match next {
-                Some(Ok((there, path))) => {
-                    door = Arc::new(there);
-                    target = path;
-                }
-                Some(Err(failure)) => {
-                    outcome.exchange.error = Some(failure.reason.clone());
-                    outcome.answer = Err(failure);
-                    outcome.exchange.hops = hops;
-                    return outcome;
-                }
-                None => {
-                    outcome.exchange.hops = hops;
-                    return outcome;
-                }
-            }
-        }
+        let mut connection = self.unconnected();
+        let outcome = connection.traced(purpose, caller, raw, manner).await;
+        connection.close().await;
+        outcome
     }
 
-    /// Where a redirect leads, if `answer` is one.
-    fn next(
-        &self,
-        door: &Door,
-        target: &str,
-        answer: &Answer,
-        kept: Option<&Kept>,
-        hops: &mut Vec<Hop>,
-    ) -> Option<Result<(Door, String), Failure>> {
-        // After 303 there would be something to look at (RFC 9110 section 15.4.4), and nothing to copy.
-        if !matches!(answer.status, 301 | 302 | 307 | 308) {
-            return None;
-        }
-        let location = answer.header("location")?;
-        let refused = |reason: String| Some(Err(self.0.failure(reason, false)));
-        let from = match Url::parse(&format!("{}{target}", door.origin)) {
-            Ok(from) => from,
-            Err(error) => return refused(error.to_string()),
-        };
-        if hops.len() == HOPS {
-            return refused(endless(&from));
-        }
-        let step = match self.0.redirects.step(&from, location) {
-            Step::Follow { to, .. } if kept.is_some_and(|kept| !kept.in_place(&to)) => {
-                Step::Refuse(elsewhere(&to))
-            }
-            step => step,
-        };
-        hops.push(Hop {
-            url: self.0.redactor.text(from.as_str()),
-            status: answer.status,
-            location: exchange::excerpt(&self.0.redactor.text(location), LONGEST),
-            token_forwarded: matches!(step, Step::Follow { token: true, .. }),
-        });
-        match step {
-            Step::Refuse(reason) => refused(reason),
-            // Some carry the token in the new place's query; the other side's would be missing there.
-            Step::Follow { to, token } if token || self.0.redirects.trusts(&to) => {
-                let path = match to.query() {
-                    Some(query) => format!("{}?{query}", to.path()),
-                    None => to.path().to_owned(),
-                };
-                let there = door.elsewhere(&to);
-                let there = there.map_err(|error| self.0.failure(error.to_string(), false));
-                Some(there.map(|there| (there, path)))
-            }
-            Step::Follow { to, .. } => refused(format!(
-                "it redirects to {}, to which the credentials may not go (`redirect-hosts`)",
-                to.host_str().unwrap_or_default()
-            )),
+    fn unconnected(&self) -> Connection {
+        Connection {
+            own: Spot {
+                door: Arc::clone(&self.0),
+                link: None,
+            },
+            beyond: Vec::new(),
         }
     }
 
@@ -252,16 +184,15 @@ impl Wire {
     /// # Errors
     /// TCP or TLS did not come about within the endpoint's limit.
     pub async fn connection(&self) -> Result<Connection, Failure> {
-        Ok(Connection {
-            door: Arc::clone(&self.0),
-            link: Some(self.0.open(self.0.limits.connect).await?),
-        })
+        let mut connection = self.unconnected();
+        connection.own.link = Some(self.0.open(self.0.limits.connect).await?);
+        Ok(connection)
     }
 }
 
 impl Connection {
     /// Sends a request over this connection; over a new one, which is then kept, if it has ended. As
-    /// with [`super::Client`], what failed before any answer is tried once more where that
+    /// with [`super::Client`], redirects are followed, and what failed before any answer is tried once more where that
     /// cannot change anything.
     pub async fn send(
         &mut self,
@@ -269,79 +200,170 @@ impl Connection {
         caller: Caller<'_>,
         raw: RawRequest<'_>,
     ) -> WireOutcome {
+        let manner = Manner {
+            limits: self.own.door.limits.clone(),
+            transfer: false,
+            hang_up: None,
+        };
+        self.traced(purpose, caller, raw, manner).await
+    }
+
+    async fn traced(
+        &mut self,
+        purpose: Purpose,
+        caller: Caller<'_>,
+        raw: RawRequest<'_>,
+        manner: Manner<'_>,
+    ) -> WireOutcome {
         let stretch = exchange::stretch(purpose, raw.method, raw.target);
+        let manners = Arc::clone(&self.own.door.manners);
         let sent = async {
-            let manners = Arc::clone(&self.door.manners);
-            let _turn = manners.turn(raw.deadline).await;
-            let limits = self.door.limits.clone();
-            let url = format!("{}{}", self.door.origin, raw.target);
-            let judged = self.door.guard.begin(shape(&raw), &url, true).map(drop);
-            self.send_within(purpose, caller, raw, &limits, None, judged)
-                .await
+            // Where a COPY goes on to, it waits for its turn again.
+            let _turn = match manner.transfer {
+                true => None,
+                false => manners.turn(raw.deadline).await,
+            };
+            self.recorded(purpose, caller, raw, &manner).await
         };
         let outcome = sent.instrument(stretch.clone()).await;
         exchange::ended(&stretch, &outcome.exchange);
         outcome
     }
 
-    async fn send_within(
+    /// Sends it, and writes down what came of it.
+    async fn recorded(
         &mut self,
         purpose: Purpose,
         caller: Caller<'_>,
         raw: RawRequest<'_>,
-        limits: &Limits,
-        hang_up: Option<&Notify>,
-        judged: Result<(), String>,
+        manner: &Manner<'_>,
     ) -> WireOutcome {
         let begun = Instant::now();
-        let url = format!("{}{}", self.door.origin, raw.target);
+        let door = Arc::clone(&self.own.door);
+        let url = format!("{}{}", door.origin, raw.target);
         let sent = exchange::Sent {
-            method: raw.method,
-            verb: Some(raw.verb),
+            verb: raw.verb,
             url: &url,
             headers: message::recorded(&raw),
             body: raw.body,
             token: raw.tokens.first().map(|token| token.shown.clone()),
         };
-        let mut record = exchange::begin(purpose, &self.door.redactor, sent);
+        let mut record = exchange::begin(purpose, &door.redactor, sent);
         let mut said = Said::default();
-        let answer = match judged {
-            Ok(()) => {
-                let attempts = &mut record.attempts;
-                let delivering = self.deliver(caller, &raw, limits, attempts, &mut said);
-                match hang_up {
-                    None => delivering.await,
-                    Some(told) => {
-                        let ended = tokio::select! {
-                            answer = delivering => Some(answer),
-                            () = told.notified() => None,
-                        };
-                        ended.unwrap_or_else(|| {
-                            self.link = None;
-                            let reason = "the client hung up, as the case asks";
-                            Err(self.door.failure(reason.into(), false))
-                        })
-                    }
-                }
+        let mut carried = false;
+        let answer = match door.guard.begin(shape(&raw), &url, true) {
+            Err(reason) => Err(door.failure(reason, false)),
+            Ok(kept) => {
+                let mut trail = Trail::new(raw, manner.transfer, kept);
+                let following = self.follow(caller, manner, &mut trail, &mut record, &mut said);
+                let ended = match manner.hang_up {
+                    None => Some(following.await),
+                    Some(told) => tokio::select! {
+                        answer = following => Some(answer),
+                        () = told.notified() => None,
+                    },
+                };
+                carried = trail.carried;
+                record.hops = trail.hops;
+                ended.unwrap_or_else(|| {
+                    self.own.link = None;
+                    self.beyond.clear();
+                    Err(door.failure("the client hung up, as the case asks".into(), false))
+                })
             }
-            Err(reason) => Err(self.door.failure(reason, false)),
         };
-        exchange::end(&mut record, &self.door.redactor, &answer, begun.elapsed());
-        exchange::log(&self.door.endpoint, caller, &record);
+        let lost = said.reused && answer.as_ref().is_err_and(|failure| failure.again);
+        exchange::end(&mut record, &door.redactor, &answer, begun.elapsed());
+        exchange::log(&door.endpoint, caller, &record);
         WireOutcome {
             answer,
             exchange: record,
             continued: said.continued,
             body_sent: said.body,
             reused: said.reused,
+            lost,
+            carried,
         }
+    }
+
+    /// Goes from server to server until one answers.
+    async fn follow(
+        &mut self,
+        caller: Caller<'_>,
+        manner: &Manner<'_>,
+        trail: &mut Trail<'_>,
+        record: &mut Exchange,
+        said: &mut Said,
+    ) -> Result<Answer, Failure> {
+        let mut to = None;
+        loop {
+            let own = Arc::clone(&self.own.door);
+            let spot = self.spot(to.as_ref())?;
+            let raw = trail.request();
+            if manner.transfer {
+                own.manners.long(raw.deadline).await;
+            }
+            let attempts = &mut record.attempts;
+            let answer = spot
+                .deliver(caller, &raw, &manner.limits, attempts, said)
+                .await?;
+            let policy = Policy {
+                origin: &spot.door.origin,
+                redirects: &own.redirects,
+                redactor: &own.redactor,
+            };
+            match trail.next(&policy, &answer) {
+                Ok(None) => return Ok(answer),
+                Ok(Some(place)) => to = Some(place),
+                Err(reason) => return Err(own.failure(reason, false)),
+            }
+        }
+    }
+
+    /// Whoever serves that URL; without one the endpoint itself.
+    fn spot(&mut self, url: Option<&Url>) -> Result<&mut Spot, Failure> {
+        let Some(url) = url else {
+            return Ok(&mut self.own);
+        };
+        let origin = url.origin().ascii_serialization();
+        if self.own.door.origin == origin {
+            return Ok(&mut self.own);
+        }
+        let mut known = self.beyond.iter();
+        let known = known.position(|spot| spot.door.origin == origin);
+        let spot = match known {
+            Some(at) => self.beyond.remove(at),
+            None => {
+                let own = &self.own.door;
+                let door = own.elsewhere(url);
+                Spot {
+                    door: Arc::new(door.map_err(|error| own.failure(error.to_string(), false))?),
+                    link: None,
+                }
+            }
+        };
+        if self.beyond.len() == BEYOND {
+            self.beyond.remove(0);
+        }
+        self.beyond.push(spot);
+        let last = self.beyond.len() - 1;
+        Ok(&mut self.beyond[last])
     }
 
     /// Whether it is open, as far as is known: a server's end may still be on its way.
     pub fn open(&self) -> bool {
-        self.link.as_ref().is_some_and(Link::open)
+        self.own.link.as_ref().is_some_and(Link::open)
     }
 
+    /// Takes leave of the servers.
+    async fn close(self) {
+        let spots = std::iter::once(self.own).chain(self.beyond);
+        let links = spots.filter_map(|spot| spot.link);
+        join_all(links.map(Link::close)).await;
+    }
+}
+
+impl Spot {
     async fn deliver(
         &mut self,
         caller: Caller<'_>,
@@ -355,17 +377,18 @@ impl Connection {
             .map_err(|reason| self.door.failure(reason, false))?;
         // What the server takes the verb for is its own affair.
         let harmless = !raw.method.writes() && raw.verb == raw.method.as_str();
-        loop {
-            *attempts += 1;
+        for attempt in 1_u32.. {
+            *attempts = attempt.max(*attempts);
             *said = Said::default();
             let kept = match self.link.take() {
-                Some(mut link) => link.ready().await.then_some(link),
-                None => None,
+                // After one that has ended a new one is tried, and no other that may have ended as well.
+                Some(mut link) if attempt == 1 => link.ready().await.then_some(link),
+                _ => None,
             };
             let mut link = match kept {
                 Some(link) => link,
                 None => match self.door.open(answer::left(raw.deadline)).await {
-                    Err(failure) if failure.again && *attempts == 1 => continue,
+                    Err(failure) if failure.again && attempt == 1 => continue,
                     opened => opened?,
                 },
             };
@@ -374,19 +397,13 @@ impl Connection {
                 self.link = Some(link);
             }
             match ended {
-                Err(broken) if broken.again && harmless && *attempts == 1 => {}
+                Err(broken) if broken.again && harmless && attempt == 1 => {}
                 ended => {
-                    return ended.map_err(|broken| self.door.failure(broken.reason, false));
+                    return ended.map_err(|broken| self.door.failure(broken.reason, broken.again));
                 }
             }
         }
-    }
-
-    /// Takes leave of the server.
-    async fn close(self) {
-        if let Some(link) = self.link {
-            link.close().await;
-        }
+        Err(self.door.failure("it was tried too often".into(), false))
     }
 }
 
@@ -398,11 +415,4 @@ fn shape<'a>(raw: &RawRequest<'a>) -> Shape<'a> {
         target: raw.target,
         body: raw.body.is_some() || raw.chunked || raw.expect_continue,
     }
-}
-
-/// Why a COPY is not sent on.
-fn elsewhere(to: &Url) -> String {
-    let (host, path) = (to.host_str().unwrap_or_default(), to.path());
-    let path = exchange::excerpt(path, 200);
-    format!("it redirects to another object, {host}{path}: it was not sent there")
 }

@@ -276,14 +276,11 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
-        name: "tpc-link-local-accepted",
-        about: "A pull from a link-local address is done.",
+        name: "tpc-itself-asked",
+        about: "A pull from the service itself, at the loopback address of its machine, is done.",
         clauses: &["TPC-17"],
         cases: &["tpc.private"],
-        apply: Apply::Transfer(|rules| {
-            rules.accepts = |url| order::internal(url) || order::accepts(url);
-            rules.imagines = |url| imagined(order::internal(url));
-        }),
+        apply: Apply::Transfer(|rules| rules.accepts_itself = true),
     },
 ];
 

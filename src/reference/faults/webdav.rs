@@ -1,7 +1,8 @@
 //! Methods that do something else than they should, or say so in a way that misleads.
 
 use axum::body::Bytes;
-use axum::http::{Method, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode};
 
 use super::super::answers::Outcome;
 use super::super::namespace::{Act, Change, Namespace, Obstacle};
@@ -238,9 +239,11 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "overwrite-ignored",
         about: "Overwrite is not looked at.",
-        clauses: &["DAV-13"],
+        clauses: &["DAV-13", "DAV-29"],
         cases: &[
             "webdav.move.overwrite-f",
+            "webdav.move.overwrite-odd",
+            "webdav.copy.overwrite-odd",
             "tpc.overwrite.false",
             "tpc.overwrite.push",
             "tpc.overwrite.odd",
@@ -248,6 +251,69 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.headers.remove("overwrite");
+            };
+        }),
+    },
+    Fault {
+        name: "overwrite-absent-protects",
+        about: "Without Overwrite, MOVE and COPY within the service replace nothing.",
+        clauses: &["DAV-28"],
+        cases: &[
+            "webdav.move.overwrite-default",
+            "webdav.copy.overwrite-default",
+        ],
+        apply: Apply::Element(|rules| {
+            rules.hears = |parts| {
+                if within(parts) && !parts.headers.contains_key("overwrite") {
+                    let protects = HeaderValue::from_static("F");
+                    parts.headers.insert("overwrite", protects);
+                }
+            };
+        }),
+    },
+    Fault {
+        name: "overwrite-letter-for-letter",
+        about: "An Overwrite of MOVE and COPY within the service is T in upper case, or protects.",
+        clauses: &["DAV-28"],
+        cases: &[
+            "webdav.move.overwrite-default",
+            "webdav.copy.overwrite-default",
+        ],
+        apply: Apply::Element(|rules| {
+            rules.hears = |parts| {
+                let word = parts.headers.get_mut("overwrite");
+                if let Some(word) = word.filter(|word| *word == "t") {
+                    *word = HeaderValue::from_static("F");
+                }
+            };
+        }),
+    },
+    Fault {
+        name: "overwrite-odd-replaces",
+        about: "An Overwrite that is neither T nor F is taken for T by MOVE and COPY within the service.",
+        clauses: &["DAV-29"],
+        cases: &["webdav.move.overwrite-odd", "webdav.copy.overwrite-odd"],
+        apply: Apply::Element(|rules| {
+            rules.hears = |parts| {
+                let word = parts.headers.get("overwrite");
+                let odd = word.is_some_and(|word| !["T", "t", "F", "f"].iter().any(|w| word == w));
+                if odd && within(parts) {
+                    parts.headers.remove("overwrite");
+                }
+            };
+        }),
+    },
+    Fault {
+        name: "overwrite-first-counts",
+        about: "Of two Overwrite headers MOVE and COPY within the service see the first.",
+        clauses: &["DAV-29"],
+        cases: &["webdav.move.overwrite-odd", "webdav.copy.overwrite-odd"],
+        apply: Apply::Element(|rules| {
+            rules.hears = |parts| {
+                let first = parts.headers.get("overwrite").cloned();
+                if let Some(first) = first.filter(|_| within(parts)) {
+                    parts.headers.insert("overwrite", first);
+                }
             };
         }),
     },
@@ -498,6 +564,13 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 /// Takes `path` away with everything below it.
+/// Whether it is a MOVE or COPY that says where to; clients of copies between servers send `Credential` as well.
+fn within(parts: &Parts) -> bool {
+    let names = |method: &str| parts.method.as_str() == method;
+    let has = |name: &str| parts.headers.contains_key(name);
+    (names("MOVE") || names("COPY")) && has("destination") && !has("source") && !has("credential")
+}
+
 fn remove(namespace: &mut Namespace, path: &ObjectPath) {
     let tree: Vec<ObjectPath> = namespace
         .tree(path)

@@ -89,6 +89,7 @@ impl Order {
         };
         let mut url = rules.understands(named)
             .filter(|url| rules.accepts(url))
+            .filter(|url| rules.accepts_itself() || !itself(&element.origins, url))
             .ok_or("the other side is no absolute https URL of a public host without user and fragment")?;
         rules.credential(value(headers, "credential")?)?;
         let streams = rules.streams(value(headers, "x-number-of-streams")?)?;
@@ -163,6 +164,18 @@ pub(in super::super) fn internal(url: &Url) -> bool {
         IpAddr::V6(address) => address.is_unicast_link_local(),
     };
     link_local || address.is_multicast() || address.is_unspecified()
+}
+
+/// Whether it is a service of `origins` at the loopback address of its machine, where it asks for nobody.
+fn itself(origins: &[String], url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    let ports = origins.iter().filter_map(|origin| Url::parse(origin).ok());
+    let mut ports = ports.map(|origin| origin.port_or_known_default());
+    loopback && ports.any(|port| port == url.port_or_known_default())
 }
 
 /// RFC 4918 section 10.6: T unless it says otherwise.
@@ -249,14 +262,14 @@ mod tests {
             ("http://host/f", false),
             ("https://127.0.0.1:1/f", true),
             ("https://192.0.2.1/f", true),
-            ("https://169.254.169.254/f", false),
-            ("https://0xa9fea9fe/f", false),
+            ("https://169.254.7.9/f", false),
+            ("https://0xa9fe0709/f", false),
             ("https://0.0.0.0/f", false),
             ("https://224.0.0.1/f", false),
             ("https://[::]/f", false),
             ("https://[fe80::1]/f", false),
             ("https://[ff02::1]/f", false),
-            ("https://[::ffff:169.254.169.254]/f", false),
+            ("https://[::ffff:169.254.7.9]/f", false),
             ("https://user@host/f", false),
             ("https://:pw@host/f", false),
             ("https://host/f#x", false),

@@ -25,6 +25,8 @@ hooks! {
         ask understands(named: Option<&str>) -> Option<Url>;
         /// Whether the other side may be asked for at that address.
         ask accepts(url: &Url) -> bool;
+        /// Whether it asks itself for somebody at the loopback address of its machine.
+        value accepts_itself(bool);
         /// Whether `Overwrite` allows to replace something; this and the next three judge the header's value.
         ask overwrite(value: Option<&str>) -> Word<bool>;
         /// Whether `RequireChecksumVerification` wants a digest.
@@ -116,6 +118,7 @@ impl Default for TransferRules {
             asks: order::direction,
             understands: order::understands,
             accepts: order::accepts,
+            accepts_itself: false,
             overwrite: order::overwrite,
             verification: order::verification,
             streams: order::streams,

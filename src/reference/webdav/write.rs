@@ -164,6 +164,12 @@ fn destination(scene: &Scene) -> Result<Target, Outcome> {
 
 /// Whether what is at the destination may go (RFC 4918 section 10.6).
 fn overwrites(scene: &Scene, replaced: Option<&Node>) -> Result<(), Outcome> {
+    if scene.headers.get_all("overwrite").iter().count() > 1 {
+        return Err(Outcome::text(
+            StatusCode::BAD_REQUEST,
+            "Overwrite is there twice\n",
+        ));
+    }
     match scene.header("overwrite") {
         Some("F" | "f") if replaced.is_some() => Err(precondition_failed(
             "there is something at the destination\n",

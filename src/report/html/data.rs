@@ -367,7 +367,7 @@ impl Details {
         Sent(
             index,
             strings.add(exchange.purpose.as_str()),
-            strings.add(line(exchange.sent_method())),
+            strings.add(line(exchange.method.as_str())),
             strings.add(line(&exchange.url)),
             exchange.status,
             exchange.error.as_ref().map(|text| strings.add(line(text))),

@@ -9,7 +9,7 @@ use crate::check::{self, Ending, Judge, Secrets};
 use crate::http::RawRequest;
 use crate::model::{
     Answer, Direction, Expect, Finding, Leftover, Marker, Method, Part, Purpose, Side, State,
-    StepPlan, Transfer,
+    StepPlan, TokenRequest, Transfer,
 };
 use crate::token::{Fit, Token};
 
@@ -116,6 +116,9 @@ impl Running<'_> {
             self.last = Some((answer.status, answer.body.len()));
             let witnessed = self.witnessed(judge, step, transfer, &other, token, &answer);
             self.findings.extend(witnessed);
+            let itself = transfer.side == Side::Itself;
+            let tried = itself.then(|| check::tried(judge, &answer));
+            self.findings.extend(tried.flatten());
         }
         let granted = self.ruled(ruling, expect, succeeded)?;
         let mut opened = expect.refusal() && granted;
@@ -227,6 +230,7 @@ impl Running<'_> {
             Side::Ours(part) => *part,
             Side::Both => Part::Good,
             Side::Partner => return self.partner(step, transfer).await,
+            Side::Itself => return self.itself(step, transfer).await,
             Side::Url(url) => {
                 return Ok(Other {
                     url: Some(url.clone()),
@@ -254,6 +258,41 @@ impl Running<'_> {
             credential,
             scene: Some(scene),
             partner: None,
+        })
+    }
+
+    /// The endpoint at the loopback address of its machine, with a file of ours that lies beside what the step asks for, and a
+    /// token for it.
+    async fn itself(&self, step: &StepPlan, transfer: &Transfer) -> Result<Other, Stop> {
+        let endpoint = &self.site.plan.endpoint;
+        let (directory, _) = step.path.rsplit_once('/').unwrap_or_default();
+        let beside = |path: &&String| {
+            let rest = path.strip_prefix(directory).unwrap_or_default();
+            rest.starts_with('/') && !rest[1..].contains('/') && **path != step.path
+        };
+        let files = self.world.iter();
+        let files = files.filter(|(_, state)| matches!(state, State::File(_)));
+        let source = files.map(|(path, _)| path).filter(beside).min();
+        let (Some(source), Some(observer)) = (source, &self.site.plan.observer) else {
+            return Err(Stop::Undecided("there is no file to ask for".into()));
+        };
+        let credential = match transfer.there.capability() {
+            None => None,
+            Some(capability) => {
+                let below = directory.strip_prefix(&endpoint.area).unwrap_or(directory);
+                let request = TokenRequest::good(
+                    observer.issuer.clone(),
+                    vec![format!("{capability}:{below}")],
+                    observer.audience.clone(),
+                );
+                Some(self.token(&request, Fit::Exact).await?)
+            }
+        };
+        let port = endpoint.url.port_or_known_default().unwrap_or(443);
+        Ok(Other {
+            url: Some(format!("https://127.0.0.1:{port}{source}")),
+            credential,
+            ..Other::default()
         })
     }
 

@@ -285,8 +285,7 @@ impl Door {
         let credentials = !presented.is_empty() || form.contains('$') || query.contains('$');
         Exchange {
             purpose: outgoing.purpose,
-            method: outgoing.method,
-            verb: None,
+            method: outgoing.method.into(),
             url: self.redactor.text(&url),
             request_headers,
             request_body: (outgoing.method == Method::Post).then(|| self.redactor.text(&form)),

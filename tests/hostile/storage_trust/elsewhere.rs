@@ -35,7 +35,7 @@ const READS: [Read; 5] = [
         file: "/f?",
         spared: 0,
         host: "127.0.0.1",
-        told: "warn GET was answered 307 Temporary Redirect the header location holds it",
+        told: ": it redirects to 127.0.0.1 with the token in the URL, and the token may not go there (`redirect-hosts`); `redirect-hosts: [127.0.0.1]` at the endpoint would allow it",
         heard: (0, 0),
     },
     Read {

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod kept;
+mod moved;
 mod sent;
 mod server;
 

@@ -82,7 +82,7 @@ async fn headers_keep_their_names_order_and_duplicates() {
         record.request_headers,
         headers(&[("x-One", "1"), ("X-ONE", ""), ("x-one", "ü\t2")])
     );
-    assert_eq!(record.method, Method::Propfind);
+    assert_eq!(record.method.as_str(), "pRoPfInD");
     assert_eq!(record.token.as_ref().unwrap(), &token.shown);
     assert_eq!((record.status, record.attempts), (Some(200), 1));
     assert!(!outcome.body_sent && !outcome.continued && !outcome.reused);
