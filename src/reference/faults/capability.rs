@@ -404,6 +404,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.statuses",
             "tpc.overwrite.false",
             "tpc.overwrite.true",
+            "webdav.move.overwrite-default",
+            "webdav.move.overwrite-odd",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -469,6 +471,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.missing.move",
             "isolation.second.no-move-in",
             "webdav.move.statuses",
+            "webdav.move.overwrite-default",
+            "webdav.move.overwrite-odd",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {

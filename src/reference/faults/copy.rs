@@ -159,7 +159,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-onto-keeps",
         about: "COPY over a file is answered with 204, and the old one stays.",
         clauses: &["DAV-22"],
-        cases: &["webdav.copy.statuses"],
+        cases: &[
+            "webdav.copy.statuses",
+            "webdav.copy.overwrite-default",
+            "webdav.copy.overwrite-odd",
+        ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Copy { to, .. } if namespace.get(to).is_some() => Ok(Change::Replaced),
@@ -171,7 +175,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-empties-source",
         about: "COPY over a file empties its source.",
         clauses: &["DAV-22"],
-        cases: &["webdav.copy.statuses"],
+        cases: &[
+            "webdav.copy.statuses",
+            "webdav.copy.overwrite-default",
+            "webdav.copy.overwrite-odd",
+        ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| {
                 let done = namespace.apply(act, &bearer.token_id);
@@ -187,7 +195,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-onto-says-created",
         about: "COPY over a file is answered with 201.",
         clauses: &["DAV-22"],
-        cases: &["webdav.copy.statuses"],
+        cases: &[
+            "webdav.copy.statuses",
+            "webdav.copy.overwrite-default",
+            "webdav.copy.overwrite-odd",
+        ],
         apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
                 Outcome::Done if told.method == Method::Copy => Outcome::Created,

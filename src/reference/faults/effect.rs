@@ -247,6 +247,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.no-parent",
             "isolation.second.no-move-in",
             "webdav.move.statuses",
+            "webdav.move.overwrite-default",
+            "webdav.move.overwrite-odd",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -265,6 +267,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.request.dots-destination",
             "isolation.second.no-move-in",
             "webdav.move.statuses",
+            "webdav.move.overwrite-default",
+            "webdav.move.overwrite-odd",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -291,6 +295,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.no-parent",
             "isolation.second.no-move-in",
             "webdav.move.statuses",
+            "webdav.move.overwrite-default",
+            "webdav.move.overwrite-odd",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {

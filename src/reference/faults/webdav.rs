@@ -321,7 +321,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "move-onto-loses",
         about: "MOVE over a file keeps the old one and drops the source.",
         clauses: &["DAV-12"],
-        cases: &["webdav.move.statuses"],
+        cases: &[
+            "webdav.move.statuses",
+            "webdav.move.overwrite-default",
+            "webdav.move.overwrite-odd",
+        ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
                 Act::Move { from, to } if namespace.get(to).is_some() => {
