@@ -59,7 +59,7 @@ pub enum Command {
   touchstone report --from run.json --format nagios
   touchstone report --from run.json --format junit,badge --report-dir public")]
     Report(ReportArgs),
-    /// Lists cases, endpoints, clauses, faults or formats of reports
+    /// Lists cases, endpoints, clauses, faults, imitations of software, or formats of reports
     #[command(after_help = "Example:\n  touchstone list cases --format json")]
     List(ListArgs),
     /// Tells what a case does or a clause says, in plain words
@@ -315,9 +315,12 @@ pub struct HistoryArgs {
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Adds a storage element with this misbehaviour; see `touchstone list faults`
+    /// Adds a storage element with this misbehaviour; several add up; see `touchstone list faults`
     #[arg(long = "fault", value_name = "NAME")]
     pub faults: Vec<String>,
+    /// Adds a storage element that behaves like this software; see `touchstone list likes`
+    #[arg(long, value_name = "NAME")]
+    pub like: Option<String>,
     #[command(flatten)]
     pub judging: Judging,
 }
@@ -352,6 +355,7 @@ pub enum Listed {
     Endpoints,
     Clauses,
     Faults,
+    Likes,
     Formats,
 }
 
@@ -477,7 +481,7 @@ pub enum Served {
     Issuer(ServeIssuerArgs),
     /// A storage element, with an issuer of its own unless --issuer names one
     #[command(
-        after_help = "Example:\n  touchstone serve storage --dir embedded --port 8445 --issuer-port 8444"
+        after_help = "Example:\n  touchstone serve storage --dir embedded --port 8445 --issuer-port 8444\n  touchstone serve storage --like storm-webdav-1.9"
     )]
     Storage(ServeStorageArgs),
 }
@@ -490,7 +494,7 @@ pub struct ServeIssuerArgs {
     /// Where CA, key, client secrets and a refresh token are written [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Misbehave like this; see `touchstone list faults`
+    /// Misbehave like this; several add up; see `touchstone list faults`
     #[arg(long = "fault", value_name = "NAME")]
     pub faults: Vec<String>,
 }
@@ -516,6 +520,9 @@ pub struct ServeStorageArgs {
     /// Path prefix of the VO
     #[arg(long, value_name = "PATH", default_value = "/wlcg")]
     pub area: String,
+    /// Behave like this software; see `touchstone list likes`
+    #[arg(long, value_name = "NAME")]
+    pub like: Option<String>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

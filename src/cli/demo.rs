@@ -1,5 +1,5 @@
 use crate::redact::Redactor;
-use crate::reference::Fault;
+use crate::reference::{self, Fault, Like};
 
 use super::args::{DemoArgs, Judging};
 use super::output::{self, Failed};
@@ -28,6 +28,9 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
             });
         }
     }
+    if let Some(name) = &arguments.like {
+        cast.storages.push(Role::like(like(name)?));
+    }
     let stage = Stage::start(cast).await?;
     output::note(&stage.places());
     // These servers are our own: nothing can hurt them.
@@ -50,17 +53,28 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
     run::judge(inventory, &catalogue, &only, &judging, ears, None, redactor).await
 }
 
-/// The faults of those names.
+/// The faults of those names, which can be had at the same time.
 pub fn faults(names: &[String]) -> Result<Vec<&'static Fault>, Failed> {
-    names.iter().map(|name| fault(name)).collect()
+    let faults: Vec<_> = names
+        .iter()
+        .map(|name| fault(name))
+        .collect::<Result<_, _>>()?;
+    reference::compatible(&faults).map_err(|why| Failed::Usage(format!("--fault: {why}")))?;
+    Ok(faults)
+}
+
+/// The imitation of that name.
+pub fn like(name: &str) -> Result<&'static Like, Failed> {
+    reference::like(name).ok_or_else(|| {
+        let names: Vec<_> = reference::likes().iter().map(|like| like.name).collect();
+        let what = format!("there is no imitation `{name}`");
+        Failed::Usage(inputs::unknown(&what, name, &names, "likes"))
+    })
 }
 
 fn fault(name: &str) -> Result<&'static Fault, Failed> {
-    crate::reference::fault(name).ok_or_else(|| {
-        let names: Vec<_> = crate::reference::faults()
-            .iter()
-            .map(|fault| fault.name)
-            .collect();
+    reference::fault(name).ok_or_else(|| {
+        let names: Vec<_> = reference::faults().iter().map(|fault| fault.name).collect();
         Failed::Usage(inputs::unknown(
             &format!("there is no fault `{name}`"),
             name,

@@ -21,6 +21,7 @@ pub fn main(arguments: &ListArgs) -> Result<u8, Failed> {
         Listed::Endpoints => endpoints(&arguments.files, &catalogue)?,
         Listed::Clauses => clauses(&catalogue),
         Listed::Faults => faults(),
+        Listed::Likes => likes(),
         Listed::Formats => formats(),
     };
     output::result(&match arguments.format {
@@ -213,6 +214,36 @@ fn faults() -> Listing {
                 json!({
                     "fault": fault.name, "about": fault.about,
                     "clauses": fault.clauses, "cases": fault.cases,
+                })
+            })
+            .collect(),
+        coverage: None,
+    }
+}
+
+fn likes() -> Listing {
+    let names = |like: &reference::Like| -> Vec<_> {
+        let deviations = like.deviations();
+        deviations.iter().map(|fault| fault.name).collect()
+    };
+    Listing {
+        columns: &["LIKE", "WHAT IT IS", "FACTS FROM"],
+        rows: reference::likes()
+            .iter()
+            .map(|like| {
+                vec![
+                    like.name.to_owned(),
+                    like.about.to_owned(),
+                    like.source.to_owned(),
+                ]
+            })
+            .collect(),
+        values: reference::likes()
+            .iter()
+            .map(|like| {
+                json!({
+                    "like": like.name, "about": like.about, "source": like.source,
+                    "deviations": names(like),
                 })
             })
             .collect(),

@@ -5,7 +5,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config;
 use crate::files::open_regular;
-use crate::reference::{Authority, Issuer, IssuerOptions, Storage, StorageOptions};
+use crate::reference::{
+    Authority, Issuer, IssuerOptions, Like, Storage, StorageOptions, compatible,
+};
 
 use super::args::{ServeArgs, ServeIssuerArgs, ServeStorageArgs, Served};
 use super::output::{self, Failed};
@@ -40,6 +42,10 @@ async fn issuer(arguments: &ServeIssuerArgs) -> Result<u8, Failed> {
 
 async fn storage(arguments: &ServeStorageArgs) -> Result<u8, Failed> {
     let faults = demo::faults(&arguments.common.faults)?;
+    let like = arguments.like.as_deref().map(demo::like).transpose()?;
+    let of_like = like.map(Like::deviations).unwrap_or_default();
+    let of_storage: Vec<_> = of_like.into_iter().chain(faults.clone()).collect();
+    compatible(&of_storage).map_err(|why| Failed::Usage(format!("--like and --fault: {why}")))?;
     let files = Files::new(arguments.common.dir.as_deref())?;
     let authority = Authority::new().map_err(did_not_start)?;
     let mut text = files.certificate(&authority)?;
@@ -64,7 +70,8 @@ async fn storage(arguments: &ServeStorageArgs) -> Result<u8, Failed> {
         None => {
             let options = IssuerOptions {
                 port: arguments.issuer_port,
-                faults: faults.clone(),
+                rs256: like.is_some_and(|like| like.rs256),
+                faults,
                 ..IssuerOptions::default()
             };
             own = Issuer::start(&authority, options)
@@ -79,7 +86,7 @@ async fn storage(arguments: &ServeStorageArgs) -> Result<u8, Failed> {
         area: arguments.area.clone(),
         issuer: url.to_owned(),
         issuer_ca_pem: ca,
-        faults,
+        faults: of_storage,
         ..StorageOptions::default()
     };
     let storage = Storage::start(&authority, options)

@@ -8,7 +8,7 @@ use crate::model::{
     Traits, Trust,
 };
 use crate::reference::{
-    Area, Authority, Fault, Issuer, IssuerOptions, ReferenceError, Sensitivity, Storage,
+    Area, Authority, Fault, Issuer, IssuerOptions, Like, ReferenceError, Sensitivity, Storage,
     StorageOptions,
 };
 use crate::run::{Listener, OtherSide};
@@ -36,6 +36,8 @@ pub struct Role {
     pub name: String,
     /// How it misbehaves.
     pub faults: Vec<&'static Fault>,
+    /// The software that it imitates, with these faults among its deviations.
+    pub like: Option<&'static Like>,
     /// The version of the profile that it declares.
     pub profile: Option<Profile>,
     /// Where it takes down which faults would have answered otherwise.
@@ -48,8 +50,31 @@ impl Role {
         Self {
             name: name.into(),
             faults: Vec::new(),
+            like: None,
             profile: None,
             probe: None,
+        }
+    }
+
+    /// An imitation of software.
+    pub fn like(like: &'static Like) -> Self {
+        Self {
+            faults: like.deviations(),
+            like: Some(like),
+            ..Self::new(like.name)
+        }
+    }
+
+    /// What its endpoint declares.
+    fn traits(&self) -> Traits {
+        Traits {
+            groups: self
+                .like
+                .is_none_or(|like| like.groups)
+                .then(Groups::default),
+            tape: self.like.is_none().then(tape),
+            macaroons: self.like.is_none_or(|like| like.macaroons),
+            ..Traits::default()
         }
     }
 }
@@ -91,9 +116,16 @@ impl Stage {
 
     async fn started(cast: Cast, folder: tempfile::TempDir) -> Result<Self, ReferenceError> {
         let authority = Arc::new(Authority::new()?);
-        let issuer = Issuer::start(&authority, IssuerOptions::default()).await?;
+        let likes = cast.storages.iter().filter_map(|role| role.like);
+        let rs256 = likes.clone().any(|like| like.rs256);
+        let issuer = IssuerOptions {
+            rs256,
+            ..IssuerOptions::default()
+        };
+        let issuer = Issuer::start(&authority, issuer).await?;
         let neighbour = IssuerOptions {
             path: "/neighbour".into(),
+            rs256,
             ..IssuerOptions::default()
         };
         let neighbour = Issuer::start(&authority, neighbour).await?;
@@ -114,6 +146,7 @@ impl Stage {
             let authority = Arc::clone(&authority);
             let options = StorageOptions {
                 probe: role.probe.clone(),
+                tape: role.traits().tape,
                 ..options(&role.faults)
             };
             async move { Ok((role, Storage::start(&authority, options).await?)) }
@@ -205,12 +238,7 @@ impl Stage {
                     ca: ca.clone(),
                     profile: role.profile,
                     audience: None,
-                    traits: Traits {
-                        groups: Some(Groups::default()),
-                        tape: Some(tape()),
-                        macaroons: true,
-                        ..Traits::default()
-                    },
+                    traits: role.traits(),
                     known_failures: Vec::new(),
                     second: Some(SecondArea {
                         path: SECOND_AREA.into(),
@@ -272,8 +300,8 @@ impl Stage {
                     kid: Some(issuer.test_key_id().to_owned()),
                 },
                 TestKey {
-                    pem: SecretRef::Held(issuer.rsa_key_pem().clone()),
-                    kid: Some(issuer.rsa_key_id().to_owned()),
+                    pem: SecretRef::Held(issuer.other_key_pem().clone()),
+                    kid: Some(issuer.other_key_id().to_owned()),
                 },
             ],
             ca: vec![Trust::Pem(self.authority.ca_pem().to_owned())],

@@ -154,11 +154,14 @@ impl Element {
                 false => Outcome::NotAllowed(METHODS),
             };
         };
-        if method == Method::Options {
+        if method == Method::Options && !self.rules.own().guards_options() {
             return Outcome::Options;
         }
         if let Some(path) = pool::asked(&parts) {
             return self.pool_answer(path, &parts).await;
+        }
+        if method == Method::Copy {
+            transfer::peek(self, &parts).await;
         }
         match self.visit(method, &parts).await {
             Ok(visit) => {
@@ -255,8 +258,15 @@ impl Element {
             self.drain(headers, body).await;
             return outcome;
         }
-        let body = match self.read(headers, body).await {
-            Ok(body) => body,
+        let (body, answer) = match self.take(headers, body).await {
+            Ok(Taken::Whole(body)) => (body, None),
+            Ok(Taken::Cut(bytes)) => {
+                let there = self.namespace().get(&visit.target.path).is_some();
+                match self.rules.own().broke_off(bytes, there) {
+                    (Some(kept), answer) => (kept.into(), answer),
+                    (None, answer) => return answer.unwrap_or_else(broke_off),
+                }
+            }
             Err(outcome) => return outcome,
         };
         if visit.method == Method::Put
@@ -265,9 +275,10 @@ impl Element {
             return outcome;
         }
         let mut namespace = self.namespace();
-        webdav::plan(self, &namespace, visit, headers)
+        let outcome = webdav::plan(self, &namespace, visit, headers)
             .and_then(|plan| webdav::carry_out(self, &mut namespace, visit, plan, body))
-            .unwrap_or_else(|outcome| outcome)
+            .unwrap_or_else(|outcome| outcome);
+        answer.unwrap_or(outcome)
     }
 
     /// Whether the bearer may, in the area of that target. An issuer speaks for its own area only.
@@ -346,7 +357,16 @@ impl Element {
             .collect()
     }
 
+    /// All of a body.
     pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Outcome> {
+        match self.take(headers, body).await? {
+            Taken::Whole(bytes) => Ok(bytes),
+            Taken::Cut(_) => Err(broke_off()),
+        }
+    }
+
+    /// A body as far as it comes.
+    async fn take(&self, headers: &HeaderMap, body: Body) -> Result<Taken, Outcome> {
         let too_long = || Outcome::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n");
         let announced = headers
             .get(header::CONTENT_LENGTH)
@@ -359,7 +379,7 @@ impl Element {
             let mut chunks = body.into_data_stream();
             while let Some(chunk) = chunks.next().await {
                 let Ok(chunk) = chunk else {
-                    return self.rules.own().broke_off(bytes).map(Bytes::from);
+                    return Ok(Taken::Cut(bytes));
                 };
                 length = length.saturating_add(chunk.len());
                 if length <= MAX_BODY {
@@ -371,7 +391,7 @@ impl Element {
             if length > MAX_BODY {
                 Err(too_long())
             } else {
-                Ok(bytes.into())
+                Ok(Taken::Whole(bytes.into()))
             }
         };
         tokio::time::timeout(BODY_DEADLINE, reading)
@@ -401,6 +421,18 @@ impl Element {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What came of a body.
+enum Taken {
+    Whole(Bytes),
+    /// What there was until the connection broke.
+    Cut(Vec<u8>),
+}
+
+/// What is told of a body that broke off.
+pub(super) fn broke_off() -> Outcome {
+    Outcome::text(StatusCode::BAD_REQUEST, "the body broke off\n")
 }
 
 /// Whether the client waits for leave to send its body.

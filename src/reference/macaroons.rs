@@ -64,13 +64,13 @@ hooks! {
         /// What a caveat means.
         ask means(caveat: &str, around: &Surroundings) -> Meaning;
         /// Which of the caveats count, in their order.
-        ask counts(meanings: Vec<Meaning>) -> Vec<Meaning>;
+        pass counts(; meanings: Vec<Meaning>; );
         /// Whether an activity is one for this operation.
         ask permits(activity: Activity, asked: &Question) -> bool;
         /// Whether the path of a caveat, which comes first, reaches the object.
         ask reaches(caveat: &ObjectPath, path: &ObjectPath, asked: &Question) -> bool;
         /// Whether the bearer may, given whether the token behind the macaroon may.
-        ask bounded(allowed: bool, bearer: &Bearer, asked: &Question) -> bool;
+        pass bounded(; allowed: bool; bearer: &Bearer, asked: &Question);
         /// Whether an identifier that was issued, which comes first, is the one that is presented.
         ask same(issued: &str, presented: &str) -> bool;
     }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 
 use super::answers::{Outcome, Refusal};
 use super::authorisation::{self, Operation, Question};
-use super::element::ServedArea;
+use super::element::{self, ServedArea};
 use super::macaroons::MacaroonRules;
 use super::namespace::{Act, Change, Node, Obstacle};
 use super::path::{End, ObjectPath, RequestPath, WrittenPath};
@@ -20,8 +20,6 @@ use crate::model::{Groups, Method};
 
 hooks! {
     /// The decisions of the storage element. A fault replaces one or a few of them.
-    ///
-    /// Two faults that replace the same decision do not add up: the later one counts.
     struct Rules {
         /// What happens before anything is looked at.
         value service(Service);
@@ -39,7 +37,7 @@ hooks! {
         /// Carries out a change that is allowed.
         write act(namespace; act: &Act, bearer: &Bearer) -> Result<Change, Obstacle>;
         /// Tells what came of a request.
-        ask tell(told: &Told, outcome: Outcome) -> Outcome;
+        pass tell(told: &Told; outcome: Outcome; );
         /// What of a request is taken notice of.
         edit hears(; parts: Parts; );
         /// The method that a name on the wire stands for.
@@ -49,17 +47,24 @@ hooks! {
         /// What lies below an area, of the path of an object.
         ask within(path: &ObjectPath, area: &ObjectPath) -> Option<ObjectPath>;
         /// For whom the bearer is taken, once its token was verified, or none was there.
-        remember admits(memory; parts: &Parts, verified: Verified) -> Verified;
+        remember admits(memory; parts: &Parts; verified: Verified; );
         /// Whether a token counts in this area of all.
         ask speaks_for(bearer: &Bearer, area: &ServedArea, areas: &[ServedArea], asked: &Question) -> bool;
         /// What an upload does, given what is there.
         ask uploading(node: Option<&Node>, headers: &HeaderMap) -> Operation;
         /// Whether a part of a file can be uploaded, which then replaces it.
         value takes_parts(bool);
-        /// What becomes of the bytes of an upload that broke off.
-        ask broke_off(bytes: Vec<u8>) -> Result<Vec<u8>, Outcome>;
+        /// What is stored of an upload that broke off, given whether something is there already, and what is answered;
+        /// nothing for what is answered to any upload.
+        ask broke_off(bytes: Vec<u8>, there: bool) -> (Option<Vec<u8>>, Option<Outcome>);
+        /// Whether an upload makes the directories that lead to its path.
+        value makes_parents(bool);
+        /// Whether MKCOL minds a body (RFC 4918 section 9.3).
+        value reads_directory_bodies(bool);
+        /// Whether OPTIONS needs a token.
+        value guards_options(bool);
         /// The last touch to the answer to that request.
-        ask says(parts: &Parts, response: Response<Body>) -> Response<Body>;
+        pass says(parts: &Parts; response: Response<Body>; );
         /// What is decided about a token.
         part token(TokenRules);
         /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
@@ -112,7 +117,8 @@ impl Ruled<Rules> {
         if let Some(beside) = hooks.beside("tape audience", differs) {
             beside.compare(|rules| accepted(rules)(bearer, own, method));
         }
-        accepted(hooks.right())(bearer, own, method)
+        let rules = hooks.decisive(differs, |rules| accepted(rules)(bearer, own, method));
+        accepted(rules)(bearer, own, method)
     }
 
     /// What is decided about third-party copies.
@@ -159,6 +165,8 @@ pub(super) struct Memory {
     pub(super) tickets: BTreeMap<String, Ticket>,
     /// What faults would keep that are asked beside, each by its position.
     pub(super) beside: BTreeMap<usize, Memory>,
+    /// The same of deviations that add up, each by its position; the first keeps what stands here.
+    pub(super) linked: BTreeMap<usize, Memory>,
 }
 
 impl Memory {
@@ -225,12 +233,10 @@ impl Default for Rules {
             speaks_for: |bearer, area, _, _| bearer.issuer == area.issuer,
             uploading: |node, _| authorisation::uploading(node),
             takes_parts: false,
-            broke_off: |_| {
-                Err(Outcome::text(
-                    StatusCode::BAD_REQUEST,
-                    "the body broke off\n",
-                ))
-            },
+            broke_off: |_, _| (None, Some(element::broke_off())),
+            makes_parents: false,
+            reads_directory_bodies: true,
+            guards_options: false,
             says: |_, response| response,
             token: TokenRules::default(),
             redeems: pool::redeem,

@@ -28,7 +28,7 @@ pub(super) struct Scope {
 }
 
 impl Action {
-    fn of(name: &str) -> Option<Self> {
+    pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
             "storage.create" => Self::Create,
             "storage.modify" => Self::Modify,

@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::middleware::from_fn_with_state;
 
 use super::element::{self, Element, ServedArea};
-use super::faults::Fault;
+use super::faults::{self, Fault};
 use super::keys::KeyRing;
 use super::macaroons::MacaroonStore;
 use super::namespace::{Act, Namespace};
@@ -35,7 +35,7 @@ pub struct StorageOptions {
     pub groups: Groups,
     /// Areas of other issuers.
     pub others: Vec<Area>,
-    /// How it is to misbehave.
+    /// How it is to misbehave; several add up.
     pub faults: Vec<&'static Fault>,
     /// Files that are there from the start, by their path on the service.
     pub files: Vec<(String, Vec<u8>)>,
@@ -206,18 +206,20 @@ fn element(
         Some(tape) => Some(nearline(&first, tape, &mut namespace)?),
         None => None,
     };
-    let mut rules = Rules::default();
-    let probe = options.probe.as_ref().map(|sensitivity| {
-        Probe::new(Arc::clone(sensitivity), |fault| {
-            let mut version = rules.clone();
-            fault.apply(&mut version);
-            (!fault.of_issuer()).then_some(version)
-        })
-    });
-    for fault in &options.faults {
-        fault.apply(&mut rules);
-    }
-    let rules = Arc::new(Ruled::new(rules, probe));
+    faults::compatible(&options.faults).map_err(ReferenceError::Option)?;
+    let rules = Rules::default();
+    let version = |fault: &Fault| {
+        let mut version = rules.clone();
+        fault.apply(&mut version);
+        (!fault.of_issuer()).then_some(version)
+    };
+    let probe = options
+        .probe
+        .as_ref()
+        .map(|sensitivity| Probe::new(Arc::clone(sensitivity), version));
+    let deviations = options.faults.iter().filter_map(|fault| version(fault));
+    let rules = Ruled::new(rules.clone(), probe).deviating(deviations.collect());
+    let rules = Arc::new(rules);
     let transfers = Transfers::new(&options.transfer, authority.ca_pem(), &rules)?;
     Ok(Element {
         rules,

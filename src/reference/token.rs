@@ -201,7 +201,7 @@ pub(super) async fn verify(
     let ring = trusted
         .iter()
         .find(|ring| rules.same_issuer(ring.issuer(), issuer))
-        .ok_or(bad("its issuer is not trusted"))?;
+        .ok_or(bad(UNTRUSTED))?;
     let mut keys = match ring.keys(jws.key_id()).await {
         Ok(keys) => rules.keys(&jws, &keys),
         Err(Unavailable) => return Err(Refusal::KeysUnavailable),
@@ -227,6 +227,7 @@ pub(super) async fn verify(
 /// Why something that was presented is no token at all.
 pub(super) const NO_JWS: &str = "not a signed JWT";
 pub(super) const NO_HEADER: &str = "its header cannot be read";
+pub(super) const UNTRUSTED: &str = "its issuer is not trusted";
 pub(super) const NO_PAYLOAD: &str = "its payload cannot be read";
 
 /// Members of the header that are judged, and what is wrong where they do not fit.

@@ -6,6 +6,7 @@ mod common;
 
 mod agent;
 mod harness;
+mod likes;
 mod provider;
 mod transfers;
 mod xrootd;

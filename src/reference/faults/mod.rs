@@ -43,7 +43,8 @@ use std::sync::LazyLock;
 
 use super::issuer::IssuerRules;
 use super::macaroons::MacaroonRules;
-use super::rules::Rules;
+use super::probe::Excludes;
+use super::rules::{Rules, Service};
 use super::tape::TapeRules;
 use super::transfer::TransferRules;
 use crate::model::{Case, Credential, Interface, Method};
@@ -152,6 +153,38 @@ impl Fault {
         }
     }
 
+    /// Whether it is one of a service that does not look at requests at all.
+    fn out_of_order(&self) -> bool {
+        let mut rules = Rules::default();
+        self.apply(&mut rules);
+        rules.service != Service::Attentive
+    }
+
+    /// The decision of which it and another one want different things that do not go together.
+    fn excludes(
+        &self,
+        other: &Self,
+        element: &Rules,
+        issuer: &IssuerRules,
+    ) -> Option<&'static str> {
+        let versions = [self, other].map(|fault| {
+            let (mut rules, mut of_issuer) = (element.clone(), issuer.clone());
+            fault.apply(&mut rules);
+            fault.apply_to_issuer(&mut of_issuer);
+            (rules, of_issuer)
+        });
+        let [(one, one_issuer), (two, two_issuer)] = &versions;
+        let parts = [
+            element.excluded(one, two),
+            element.token.excluded(&one.token, &two.token),
+            element.transfer.excluded(&one.transfer, &two.transfer),
+            element.tape.excluded(&one.tape, &two.tape),
+            element.macaroons.excluded(&one.macaroons, &two.macaroons),
+            issuer.excluded(one_issuer, two_issuer),
+        ];
+        parts.into_iter().flatten().next()
+    }
+
     /// Whether it is one of the issuer, and none of the storage element.
     pub fn of_issuer(&self) -> bool {
         matches!(self.apply, Apply::Issuer(_))
@@ -163,6 +196,39 @@ impl Fault {
             apply(rules);
         }
     }
+}
+
+/// Whether one service can have these faults at the same time: why not otherwise.
+///
+/// What a fault of the issuer and one of the storage element do has nothing to do with each other.
+pub fn compatible(faults: &[&Fault]) -> Result<(), String> {
+    let (element, issuer) = (Rules::default(), IssuerRules::default());
+    for (at, one) in faults.iter().enumerate() {
+        let beside = faults.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut beside = beside.map(|(other, fault)| (other, *fault));
+        if one.out_of_order()
+            && let Some((_, other)) = beside.clone().find(|(_, other)| !other.of_issuer())
+        {
+            return Err(format!(
+                "`{}` puts the whole storage element out of order: nothing would be seen of `{}`",
+                one.name, other.name
+            ));
+        }
+        let later = beside.find_map(|(other, fault)| {
+            let why = match one.name == fault.name {
+                true => "the same twice".to_owned(),
+                false => format!("both decide `{}`", one.excludes(fault, &element, &issuer)?),
+            };
+            (other > at).then_some((fault, why))
+        });
+        if let Some((other, why)) = later {
+            return Err(format!(
+                "`{}` and `{}` cannot be had together: {why}",
+                one.name, other.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Every fault, by theme.

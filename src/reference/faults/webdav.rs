@@ -104,7 +104,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-23"],
         cases: &["webdav.put.cut", "webdav.put.cut-replacing"],
         apply: Apply::Element(|rules| {
-            rules.broke_off = Ok;
+            rules.broke_off = |bytes, _| (Some(bytes), None);
         }),
     },
     Fault {

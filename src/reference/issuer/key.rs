@@ -24,7 +24,7 @@ pub(in crate::reference) struct SigningKey {
     pub(in crate::reference) public: Jwk,
     pub(in crate::reference) key: EncodingKey,
     verifying: DecodingKey,
-    algorithm: Algorithm,
+    pub(super) algorithm: Algorithm,
 }
 
 /// What there is to say of a signature.
@@ -38,19 +38,32 @@ pub(in crate::reference) enum Genuine {
 
 /// Those of one issuer.
 pub(in crate::reference) struct Keys {
-    /// ES256; signs everything.
+    /// ES256; signs everything, unless RS256 does.
     pub(in crate::reference) signing: SigningKey,
     /// RS256.
     pub(in crate::reference) rsa: Arc<SigningKey>,
+    /// Whether RS256 signs.
+    rs256: bool,
 }
 
 impl Keys {
     /// A new key for ES256, and the one for RS256 of issuers with that path.
-    pub(super) fn new(path: &str) -> Result<Self, ReferenceError> {
+    pub(super) fn new(path: &str, rs256: bool) -> Result<Self, ReferenceError> {
         Ok(Self {
             signing: SigningKey::new(&PKCS_ECDSA_P256_SHA256, Algorithm::ES256)?,
             rsa: shared_rsa(path)?,
+            rs256,
         })
+    }
+
+    /// The key that signs.
+    pub(in crate::reference) fn usual(&self) -> &SigningKey {
+        if self.rs256 { &self.rsa } else { &self.signing }
+    }
+
+    /// The key of the other algorithm, which signs nothing.
+    pub(super) fn other(&self) -> &SigningKey {
+        if self.rs256 { &self.signing } else { &self.rsa }
     }
 
     /// Header and claims of a token, and what there is to say of its signature.

@@ -39,7 +39,7 @@ impl Desk {
             ],
             "response_types_supported": [],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": [self.keys.usual().algorithm],
         })
     }
 

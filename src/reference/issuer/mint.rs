@@ -1,7 +1,7 @@
 //! Tokens: what they say, and how they are signed.
 
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, Header};
+use jsonwebtoken::Header;
 use serde_json::{Map, Value, json};
 
 use super::Desk;
@@ -147,8 +147,8 @@ impl Desk {
 
     fn sign(&self, kind: &str, claims: &Map<String, Value>) -> Result<String, OAuthError> {
         let mut header = Header {
-            kid: Some(self.keys.signing.id.clone()),
-            ..Header::new(Algorithm::ES256)
+            kid: Some(self.keys.usual().id.clone()),
+            ..Header::new(self.keys.usual().algorithm)
         };
         header.typ = Some(kind.to_owned());
         self.rules
@@ -164,5 +164,5 @@ pub(in crate::reference) fn sign(
     claims: &Map<String, Value>,
     keys: &Keys,
 ) -> Option<String> {
-    jsonwebtoken::encode(&header, claims, &keys.signing.key).ok()
+    jsonwebtoken::encode(&header, claims, &keys.usual().key).ok()
 }

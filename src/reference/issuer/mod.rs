@@ -34,7 +34,7 @@ use self::mint::{Holder, Login};
 use self::store::Store;
 use super::probe::{Probe, Ruled, Sensitivity};
 use super::server::{self, Port, Server};
-use super::{Authority, Fault, ReferenceError};
+use super::{Authority, Fault, ReferenceError, faults};
 
 pub(super) use self::answer::{Answer, Content};
 pub(super) use self::client::Proven;
@@ -84,7 +84,9 @@ pub struct IssuerOptions {
     pub device_lifetime: Duration,
     /// How often a device may ask; whole seconds.
     pub device_interval: Duration,
-    /// How it misbehaves.
+    /// Whether RS256 signs its tokens and is the algorithm of its test key, where ES256 does otherwise.
+    pub rs256: bool,
+    /// How it misbehaves; several add up.
     pub faults: Vec<&'static Fault>,
     /// Where to take down which faults would have answered otherwise, if anybody wants to know.
     pub probe: Option<Arc<Sensitivity>>,
@@ -126,6 +128,7 @@ impl Default for IssuerOptions {
             .into(),
             device_lifetime: Duration::from_secs(600),
             device_interval: Duration::from_secs(5),
+            rs256: false,
             faults: Vec::new(),
             probe: None,
         }
@@ -151,17 +154,18 @@ impl Issuer {
             "" => format!("{}/", port.origin()),
             path => format!("{}{path}", port.origin()),
         };
-        let mut rules = IssuerRules::default();
-        let probe = options.probe.map(|sensitivity| {
-            Probe::new(sensitivity, |fault| {
-                let mut version = rules.clone();
-                fault.apply_to_issuer(&mut version);
-                fault.of_issuer().then_some(version)
-            })
-        });
-        for fault in &options.faults {
-            fault.apply_to_issuer(&mut rules);
-        }
+        faults::compatible(&options.faults).map_err(ReferenceError::Option)?;
+        let rules = IssuerRules::default();
+        let version = |fault: &Fault| {
+            let mut version = rules.clone();
+            fault.apply_to_issuer(&mut version);
+            fault.of_issuer().then_some(version)
+        };
+        let probe = options
+            .probe
+            .map(|sensitivity| Probe::new(sensitivity, version));
+        let deviations = options.faults.iter().filter_map(|fault| version(fault));
+        let rules = Ruled::new(rules.clone(), probe).deviating(deviations.collect());
         let membership = Membership {
             default: options.default_groups,
             optional: options.optional_groups,
@@ -185,9 +189,9 @@ impl Issuer {
         ];
         let desk = Arc::new(Desk {
             url,
-            keys: Keys::new(&options.path)?,
+            keys: Keys::new(&options.path, options.rs256)?,
             path: options.path,
-            rules: Ruled::new(rules, probe),
+            rules,
             clients,
             user: User {
                 subject: options.user,
@@ -311,14 +315,24 @@ impl Issuer {
         self.desk.decided(user_code, false)
     }
 
-    /// The private key with which it signs ES256, PKCS#8 PEM: with it any token can be made.
+    /// The private key with which it signs, PKCS#8 PEM: with it any token can be made.
     pub fn test_key_pem(&self) -> &SecretString {
-        &self.desk.keys.signing.pem
+        &self.desk.keys.usual().pem
     }
 
     /// The `kid` of [`Issuer::test_key_pem`], its RFC 7638 thumbprint.
     pub fn test_key_id(&self) -> &str {
-        &self.desk.keys.signing.id
+        &self.desk.keys.usual().id
+    }
+
+    /// The private half of the key of the other algorithm, which it publishes as well, PKCS#8 PEM.
+    pub fn other_key_pem(&self) -> &SecretString {
+        &self.desk.keys.other().pem
+    }
+
+    /// The `kid` of [`Issuer::other_key_pem`].
+    pub fn other_key_id(&self) -> &str {
+        &self.desk.keys.other().id
     }
 
     /// The private half of the RS256 key that it publishes as well, PKCS#8 PEM.

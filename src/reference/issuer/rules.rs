@@ -86,7 +86,7 @@ hooks! {
         /// Whether what is not due is left out, where the request is to be refused.
         value drops_what_is_not_due(bool);
         /// What becomes of the scopes that are asked for, which come first, and their expansion.
-        ask expanded(asked: &[String], scope: Vec<String>) -> Vec<String>;
+        pass expanded(asked: &[String]; scope: Vec<String>; );
         /// Whether only the first scope is compared with what somebody is entitled to.
         value compares_first_only(bool);
         /// The groups that a scope brings.
@@ -98,7 +98,7 @@ hooks! {
         /// Whether the scopes of a subject token cover one that is asked for.
         ask exchanges(held: &[String], asked: &str) -> bool;
         /// What is given for a subject token that allows the first, when the second was asked for.
-        ask exchanged(held: &Granted, asked: Granted) -> Granted;
+        pass exchanged(held: &Granted; asked: Granted; );
         /// Whether a subject token with that signature is taken.
         ask subject_is_genuine(genuine: Genuine) -> bool;
         /// Whether a subject token that ends then, now being now, is good.
@@ -108,7 +108,7 @@ hooks! {
         /// Whether the scopes of a refresh token cover one that is asked for.
         ask refreshes(held: &[String], asked: &str) -> bool;
         /// What is given for a refresh token that allows the first, when the second was asked for.
-        ask refreshed(held: &Granted, asked: Granted) -> Granted;
+        pass refreshed(held: &Granted; asked: Granted; );
         /// Whether a refresh token of the first client works for the second.
         ask bound(owner: &str, client: &str) -> bool;
         /// For how long a refresh token works once another took its place.

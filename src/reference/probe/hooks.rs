@@ -7,6 +7,7 @@
 /// Each line begins with how its hook is probed:
 /// * `ask`: a function that answers a value and does nothing else; versions are asked with the same arguments, by
 ///   value only with what can be [duplicated](super::Duplicate).
+/// * `pass`: as `ask`, but what is between the semicolons is passed on: the answer takes its place.
 /// * `edit`: a function that changes the argument between the semicolons and nothing else; versions get a copy.
 /// * `own`: as `ask`, with the rules themselves as the first argument, of which it asks no others than those named.
 /// * `nested`: a function that is asked by an `own` one alone.
@@ -17,6 +18,10 @@
 /// * `count`: a function that keeps state, writes or cannot be compared; whoever calls it counts for all versions.
 /// * `value`: no function; whoever reads it counts for all that have another one.
 /// * `part`: rules with hooks of their own, or what is asked in a way of its own.
+///
+/// Where a service has several deviations, their hooks add up: `pass`, `edit` and `remember` go through each of them
+/// one after the other; of `ask`, `own` and `write` the last counts that differs from the right one, of `count` and
+/// `value` the only one that deviates (see [`Chain`](super::Chain)).
 macro_rules! hooks {
     (
         $(#[$about:meta])*
@@ -31,6 +36,17 @@ macro_rules! hooks {
                 $(#[$doc])*
                 pub(in crate::reference) $field: $crate::reference::probe::hooks!(@type $name $kind $args $(-> $ret)?),
             )*
+        }
+
+        impl $crate::reference::probe::Excludes for $name {
+            fn excluded(&self, one: &Self, other: &Self) -> Option<&'static str> {
+                $(
+                    if $crate::reference::probe::hooks!(@excludes $kind self one other $field) {
+                        return Some(stringify!($field));
+                    }
+                )*
+                None
+            }
         }
 
         #[cfg(test)]
@@ -68,6 +84,11 @@ macro_rules! hooks {
     (@type $name:ident own ( $($arg:ident : $type:ty),* ) -> $ret:ty) => {
         fn(&$name, $($type),*) -> $ret
     };
+    (@type $name:ident pass (
+        $($before:ident : $bt:ty),* ; $passed:ident : $type:ty ; $($after:ident : $at:ty),*
+    )) => {
+        fn($($bt,)* $type, $($at),*) -> $type
+    };
     (@type $name:ident edit (
         $($before:ident : $bt:ty),* ; $edited:ident : $type:ty ; $($after:ident : $at:ty),*
     )) => {
@@ -76,8 +97,8 @@ macro_rules! hooks {
     (@type $name:ident write ( $space:ident ; $($arg:ident : $type:ty),* ) $(-> $ret:ty)?) => {
         fn(&mut $crate::reference::namespace::Namespace, $($type),*) $(-> $ret)?
     };
-    (@type $name:ident remember ( $memory:ident ; $($arg:ident : $type:ty),* ) -> $ret:ty) => {
-        fn(&mut $crate::reference::rules::Memory, $($type),*) -> $ret
+    (@type $name:ident remember ( $memory:ident ; $($arg:ident : $at:ty),* ; $passed:ident : $type:ty ; )) => {
+        fn(&mut $crate::reference::rules::Memory, $($at,)* $type) -> $type
     };
     (@type $name:ident value ($type:ty)) => { $type };
     (@type $name:ident part ($type:ty)) => { $type };
@@ -95,6 +116,19 @@ macro_rules! hooks {
         !std::ptr::fn_addr_eq($one.$field, $other.$field)
     };
 
+    (@excludes value $right:ident $one:ident $other:ident $field:ident) => {
+        $one.$field != $right.$field && $other.$field != $right.$field && $one.$field != $other.$field
+    };
+    // Nobody could be asked beside, as it would not be without effect.
+    (@excludes count $right:ident $one:ident $other:ident $field:ident) => {
+        $crate::reference::probe::hooks!(@differs count $right $one $field)
+            && $crate::reference::probe::hooks!(@differs count $right $other $field)
+    };
+    (@excludes $kind:ident $right:ident $one:ident $other:ident $field:ident) => {{
+        let _ = (&$right.$field, &$one.$field, &$other.$field);
+        false
+    }};
+
     (@method $name:ident ask $field:ident ( $($arg:ident : $type:ty),* ) -> $ret:ty; $(#[$doc:meta])*) => {
         $(#[$doc])*
         pub(in crate::reference) fn $field(self, $(mut $arg: $type),*) -> $ret {
@@ -106,7 +140,42 @@ macro_rules! hooks {
                     (rules.$field)($($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*)
                 });
             }
-            (self.right().$field)($($arg),*)
+            let rules = self.decisive(differs, |rules| {
+                (rules.$field)($($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*)
+            });
+            (rules.$field)($($arg),*)
+        }
+    };
+    (@method $name:ident pass $field:ident (
+        $($before:ident : $bt:ty),* ; $passed:ident : $type:ty ; $($after:ident : $at:ty),*
+    ); $(#[$doc:meta])*) => {
+        $(#[$doc])*
+        pub(in crate::reference) fn $field(
+            self,
+            $(mut $before: $bt,)*
+            mut $passed: $type,
+            $(mut $after: $at),*
+        ) -> $type {
+            let differs = |one: &$name, other: &$name| {
+                $crate::reference::probe::hooks!(@differs pass one other $field)
+            };
+            if let Some(beside) = self.beside(stringify!($field), differs) {
+                beside.compare(|rules| {
+                    (rules.$field)(
+                        $($crate::reference::probe::Duplicate::duplicate(&mut $before),)*
+                        $crate::reference::probe::Duplicate::duplicate(&mut $passed),
+                        $($crate::reference::probe::Duplicate::duplicate(&mut $after)),*
+                    )
+                });
+            }
+            for rules in self.links(differs) {
+                $passed = (rules.$field)(
+                    $($crate::reference::probe::Duplicate::duplicate(&mut $before),)*
+                    $passed,
+                    $($crate::reference::probe::Duplicate::duplicate(&mut $after)),*
+                );
+            }
+            $passed
         }
     };
     (@method $name:ident own $field:ident ( $($arg:ident : $type:ty),* ) -> $ret:ty,
@@ -123,7 +192,10 @@ macro_rules! hooks {
                     (rules.$field)(rules, $($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*)
                 });
             }
-            (self.right().$field)(self.right(), $($arg),*)
+            let rules = self.decisive(differs, |rules| {
+                (rules.$field)(rules, $($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*)
+            });
+            (rules.$field)(rules, $($arg),*)
         }
     };
     (@method $name:ident edit $field:ident (
@@ -141,7 +213,9 @@ macro_rules! hooks {
                     copy
                 });
             }
-            (self.right().$field)($($before,)* $edited, $($after),*);
+            for rules in self.links(differs) {
+                (rules.$field)($($before,)* $edited, $($after),*);
+            }
         }
     };
     (@method $name:ident write $field:ident ( $space:ident ; $($arg:ident : $type:ty),* ) $(-> $ret:ty)?;
@@ -159,35 +233,53 @@ macro_rules! hooks {
             if let Some(beside) = self.beside(stringify!($field), differs) {
                 beside.compare(|rules| $space.tried(|space| (rules.$field)(space, $($arg),*)));
             }
-            (self.right().$field)($space, $($arg),*)
+            let rules = self.decisive(differs, |rules| $space.tried(|space| (rules.$field)(space, $($arg),*)));
+            (rules.$field)($space, $($arg),*)
         }
     };
-    (@method $name:ident remember $field:ident ( $memory:ident ; $($arg:ident : $type:ty),* ) -> $ret:ty;
-        $(#[$doc:meta])*
-    ) => {
+    (@method $name:ident remember $field:ident (
+        $memory:ident ; $($arg:ident : $at:ty),* ; $passed:ident : $type:ty ;
+    ); $(#[$doc:meta])*) => {
         $(#[$doc])*
         pub(in crate::reference) fn $field(
             self,
             $memory: &mut $crate::reference::rules::Memory,
-            $(mut $arg: $type),*
-        ) -> $ret {
+            $(mut $arg: $at,)*
+            mut $passed: $type,
+        ) -> $type {
             let differs = |one: &$name, other: &$name| {
                 $crate::reference::probe::hooks!(@differs remember one other $field)
             };
             for (fault, rules) in self.others(stringify!($field), differs) {
                 let memory = $memory.beside.entry(fault).or_default();
-                let answer = (rules.$field)(memory, $($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*);
+                let answer = (rules.$field)(
+                    memory,
+                    $($crate::reference::probe::Duplicate::duplicate(&mut $arg),)*
+                    $crate::reference::probe::Duplicate::duplicate(&mut $passed),
+                );
                 // The right ones keep nothing that another request could be answered by.
                 let memory_of_right = &mut $crate::reference::rules::Memory::default();
                 let mut right = (self.right().$field)(
                     memory_of_right,
-                    $($crate::reference::probe::Duplicate::duplicate(&mut $arg)),*
+                    $($crate::reference::probe::Duplicate::duplicate(&mut $arg),)*
+                    $crate::reference::probe::Duplicate::duplicate(&mut $passed),
                 );
                 if memory.by_chance() || !$crate::reference::probe::Compare::same(&mut right, answer) {
                     self.otherwise(fault);
                 }
             }
-            (self.right().$field)($memory, $($arg),*)
+            for (at, rules) in self.links(differs).into_iter().enumerate() {
+                let memory = match at {
+                    0 => &mut *$memory,
+                    _ => $memory.linked.entry(at).or_default(),
+                };
+                $passed = (rules.$field)(
+                    memory,
+                    $($crate::reference::probe::Duplicate::duplicate(&mut $arg),)*
+                    $passed,
+                );
+            }
+            $passed
         }
     };
     (@method $name:ident count $field:ident ( $($arg:ident : $type:ty),* ) $(-> $ret:ty)?; $(#[$doc:meta])*) => {
@@ -197,7 +289,7 @@ macro_rules! hooks {
                 $crate::reference::probe::hooks!(@differs count one other $field)
             };
             self.called(stringify!($field), differs);
-            (self.right().$field)($($arg),*)
+            (self.only(differs).$field)($($arg),*)
         }
     };
     (@method $name:ident value $field:ident ($type:ty); $(#[$doc:meta])*) => {
@@ -207,7 +299,7 @@ macro_rules! hooks {
                 $crate::reference::probe::hooks!(@differs value one other $field)
             };
             self.called(stringify!($field), differs);
-            self.right().$field
+            self.only(differs).$field
         }
     };
     (@method $name:ident nested $($rest:tt)*) => {};

@@ -119,12 +119,42 @@ impl<W> Probe<W> {
 /// The rules of a service; with a probe, those of faults beside.
 pub(super) struct Ruled<W> {
     right: W,
+    chain: Chain<W>,
     probe: Option<Probe<W>>,
+}
+
+/// Several deviations of one service: the rules of each alone. What it does is what they come to together.
+///
+/// What is passed on or edited goes through each of them, in their order, so that each has the one before it for its
+/// default. Of the answers to one question the last counts that differs from the right one: what adds up there is what
+/// each would change alone. None costs nothing, and neither does one, whose rules then are those of the service.
+struct Chain<W>(Vec<W>);
+
+/// Rules of which two versions cannot always be followed together.
+pub(super) trait Excludes {
+    /// The decision of which these two versions want different things, neither of which is the right one.
+    fn excluded(&self, one: &Self, other: &Self) -> Option<&'static str>;
 }
 
 impl<W> Ruled<W> {
     pub(super) fn new(right: W, probe: Option<Probe<W>>) -> Self {
-        Self { right, probe }
+        Self {
+            right,
+            chain: Chain(Vec::new()),
+            probe,
+        }
+    }
+
+    /// The same with the rules of so many deviations, each of them alone.
+    pub(super) fn deviating(mut self, mut versions: Vec<W>) -> Self {
+        match (versions.pop(), versions.is_empty()) {
+            (Some(only), true) => self.right = only,
+            (last, _) => {
+                versions.extend(last);
+                self.chain = Chain(versions);
+            }
+        }
+        self
     }
 
     /// The hooks of a part of the rules.
@@ -185,10 +215,48 @@ impl<W, R> Copy for Hooks<'_, W, R> {}
 /// Whether two versions of some rules differ in a hook.
 pub(super) type Differs<R> = fn(&R, &R) -> bool;
 
-impl<'a, W, R> Hooks<'a, W, R> {
+impl<'a, W, R: 'a> Hooks<'a, W, R> {
     /// The right rules, for who puts the call to the others as well.
     pub(super) fn right(self) -> &'a R {
         (self.part.of)(&self.ruled.right)
+    }
+
+    /// The deviations that have another hook.
+    fn deviations(self, differs: Differs<R>) -> impl Iterator<Item = &'a R> {
+        let chain = self.ruled.chain.0.iter();
+        let rules = chain.map(move |rules| (self.part.of)(rules));
+        rules.filter(move |rules| differs(self.right(), rules))
+    }
+
+    /// The rules whose hook counts: of those that deviate the last whose answer differs from the right one.
+    pub(super) fn decisive<T: Compare>(
+        self,
+        differs: Differs<R>,
+        mut answer: impl FnMut(&'a R) -> T,
+    ) -> &'a R {
+        let mut counts = self.right();
+        let mut right = None;
+        for rules in self.deviations(differs) {
+            let right = right.get_or_insert_with(|| answer(self.right()));
+            if !right.same(answer(rules)) {
+                counts = rules;
+            }
+        }
+        counts
+    }
+
+    /// The rules whose hooks what is passed on goes through, in their order.
+    pub(super) fn links(self, differs: Differs<R>) -> Vec<&'a R> {
+        let mut links: Vec<_> = self.deviations(differs).collect();
+        if links.is_empty() {
+            links.push(self.right());
+        }
+        links
+    }
+
+    /// The only rules that deviate in that hook, as others are excluded.
+    pub(super) fn only(self, differs: Differs<R>) -> &'a R {
+        self.deviations(differs).last().unwrap_or(self.right())
     }
 
     /// The versions that have another hook of that name and of which it is still open whether they answer the

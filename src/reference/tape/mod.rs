@@ -85,11 +85,11 @@ hooks! {
         /// Whether that call needs no token.
         ask anonymous(operation: TapeOperation) -> bool;
         /// Whether the bearer may, given what the capabilities say.
-        ask may(ask: &Ask, may: bool) -> bool;
+        pass may(ask: &Ask; may: bool; );
         /// What a path of a call names.
         ask names(operation: TapeOperation, text: &str) -> Option<Named>;
         /// Whether a call is carried out, given whether it is allowed.
-        ask does(operation: TapeOperation, allowed: bool) -> bool;
+        pass does(operation: TapeOperation; allowed: bool; );
         /// Whether members are cancelled before strangers among them are noticed.
         value cancels_members_first(bool);
         /// How a file is taken into a request.
@@ -111,7 +111,7 @@ hooks! {
         /// Whether a call with that body is understood.
         ask understands(operation: TapeOperation, body: &Value) -> Result<(), TapeError>;
         /// The last touch to an answer.
-        ask says(said: &Said, outcome: Outcome) -> Outcome;
+        pass says(said: &Said; outcome: Outcome; );
     }
 }
 

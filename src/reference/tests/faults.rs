@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::compatible;
 use super::*;
+use crate::reference::Fault;
 use crate::waiting::awaited;
 
 async fn deaf(name: &str) -> Vec<(u16, usize)> {
@@ -128,7 +130,7 @@ async fn a_refusal_may_come_with_the_deed_or_the_data() {
 #[tokio::test]
 async fn wrong_sizes_are_told() {
     let world = World::with_faults(&["head-wrong-length", "propfind-wrong-length"]).await;
-    // Both replace what is told; the later one counts.
+    // Both replace what is told, and add up.
     let token = world.token("storage.read:/");
     world.put("/f", "12345").await;
     assert_eq!(
@@ -136,7 +138,7 @@ async fn wrong_sizes_are_told() {
             .send("HEAD", "/f", &token, &[], "")
             .await
             .header("content-length"),
-        "5"
+        "6"
     );
     let reply = world
         .send("PROPFIND", "/f", &token, &["Depth: 0"], "")
@@ -180,4 +182,126 @@ async fn strings_that_start_alike() {
         world.status("GET", "/foobar/f", "storage.read:/bar").await,
         403
     );
+}
+
+/// The names of faults of one service.
+fn named(names: &[&str]) -> Vec<&'static Fault> {
+    names.iter().map(|name| fault(name).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn faults_of_one_decision_add_up() {
+    // Of the answers to one question each that differs counts: who may read.
+    let world = World::with_faults(&["create-reads", "stage-reads", "poll-reads"]).await;
+    world.put("/f", "x").await;
+    for scope in ["storage.create:/", "storage.stage:/", "storage.poll:/"] {
+        assert_eq!(world.status("GET", "/f", scope).await, 200, "{scope}");
+    }
+    assert_eq!(world.status("GET", "/f", "storage.modify:/").await, 403);
+
+    // What is told goes through each: an upload is a lie, and a missing right an error.
+    let world = World::with_faults(&["put-lies", "denied-is-error"]).await;
+    assert_eq!(world.status("PUT", "/f", "storage.modify:/").await, 201);
+    assert_eq!(world.content("/f").await, None);
+    assert_eq!(world.status("PUT", "/f", "storage.read:/").await, 500);
+}
+
+#[tokio::test]
+async fn claims_are_judged_by_each_fault_about_them() {
+    let names = [
+        "version-exact",
+        "version-absent-accepted",
+        "not-before-required",
+        "issued-at-absent-accepted",
+    ];
+    let world = World::with_faults(&names).await;
+    world.put("/f", "x").await;
+    for (claims, status) in [
+        (json!({}), 200),
+        (json!({"wlcg.ver": "1.2"}), 401),
+        (json!({"wlcg.ver": null}), 200),
+        (json!({"nbf": null}), 401),
+        (json!({"iat": null}), 200),
+        (json!({"iat": null, "wlcg.ver": "1.2"}), 401),
+        (json!({"exp": 1}), 401),
+    ] {
+        let token = world.forge("storage.read:/", claims.clone());
+        let reply = world.send("GET", "/f", &token, &[], "").await;
+        assert_eq!(reply.status, status, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn writes_are_those_of_the_fault_that_writes_otherwise() {
+    let world = World::with_faults(&["delete-lies", "move-lies", "mkcol-lies"]).await;
+    world.put("/f", "x").await;
+    assert_eq!(world.status("DELETE", "/f", "storage.modify:/").await, 204);
+    assert_eq!(world.content("/f").await.as_deref(), Some("x"));
+    assert_eq!(world.status("MKCOL", "/d", "storage.modify:/").await, 201);
+    let token = world.token("storage.modify:/");
+    let to = format!("Destination: {}/wlcg/g", world.storage.url());
+    let reply = world.send("MOVE", "/f", &token, &[&to], "").await;
+    assert_eq!(reply.status, 201);
+    assert_eq!(
+        world.storage.paths(),
+        ["/wlcg/", "/wlcg/f", "/wlcg/protected/"]
+    );
+}
+
+#[tokio::test]
+async fn memories_of_faults_that_add_up_are_their_own() {
+    let names = ["rights-cached-by-token-id", "empty-token-is-somebody"];
+    let world = World::with_faults(&names).await;
+    world.put("/f", "x").await;
+    let jti = json!({"jti": "one"});
+    let [reads, writes] = ["storage.read:/", "storage.modify:/"];
+    let reads = world.forge(reads, jti.clone());
+    assert_eq!(world.send("GET", "/f", &reads, &[], "").await.status, 200);
+    let writes = world.forge(writes, jti);
+    assert_eq!(world.send("PUT", "/g", &writes, &[], "").await.status, 403);
+}
+
+#[test]
+fn faults_that_exclude_each_other_are_refused() {
+    for (names, why) in [
+        (&["put-lies", "put-lies"][..], "the same twice"),
+        (&["tpc-report-is-html", "put-lies", "down"], "`down` puts"),
+        (&["down", "error-all"], "`down` puts"),
+        (
+            &["issuer-token-lives-a-week", "issuer-token-lives-minutes"],
+            "both decide `lifetime`",
+        ),
+        (
+            &["issuer-token-symmetric", "issuer-token-names-wrong-key"],
+            "both decide `sign`",
+        ),
+    ] {
+        let refused = compatible(&named(names)).unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+    for names in [
+        &[][..],
+        &["down"],
+        &["down", "issuer-token-lives-a-week"],
+        &["put-lies", "delete-lies", "create-reads", "stage-reads"],
+        &["tpc-answers-late", "tpc-no-markers", "tpc-report-is-html"],
+    ] {
+        assert_eq!(compatible(&named(names)), Ok(()), "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_storage_element_does_not_start_with_faults_that_exclude_each_other() {
+    let authority = Authority::new().unwrap();
+    let issuer = Issuer::start(&authority, IssuerOptions::default())
+        .await
+        .unwrap();
+    let options = StorageOptions {
+        issuer: issuer.url().into(),
+        issuer_ca_pem: authority.ca_pem().into(),
+        faults: named(&["down", "put-lies"]),
+        ..StorageOptions::default()
+    };
+    let refused = Storage::start(&authority, options).await.err().unwrap();
+    assert!(refused.to_string().contains("out of order"), "{refused}");
 }

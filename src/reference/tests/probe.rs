@@ -203,7 +203,7 @@ fn every_fault_replaces_a_decision_that_is_probed() {
         kinds.extend(found.into_iter().map(|(kind, _)| kind));
     }
     let all = [
-        "ask", "count", "edit", "nested", "own", "remember", "value", "write",
+        "ask", "count", "edit", "nested", "own", "pass", "remember", "value", "write",
     ];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), all);
 }
@@ -225,7 +225,7 @@ fn who_is_given_the_rules_asks_no_others_than_those_that_are_named() {
         rules.admits = |_, _, _| unreachable!("admits");
         rules.speaks_for = |_, _, _, _| unreachable!("speaks_for");
         rules.uploading = |_, _| unreachable!("uploading");
-        rules.broke_off = |_| unreachable!("broke_off");
+        rules.broke_off = |_, _| unreachable!("broke_off");
         rules.says = |_, _| unreachable!("says");
         rules.redeems = |_, _, _| unreachable!("redeems");
         rules.token.scope = |_, _| unreachable!("token.scope");

@@ -33,7 +33,7 @@ const MAX_HEADERS: usize = 100;
 const CHUNK: usize = 64 << 10;
 const USER_AGENT: &str = concat!("touchstone-reference/", env!("CARGO_PKG_VERSION"));
 /// One text for all that can go wrong with a connection: it tells nobody which ports are open.
-const UNREACHABLE: &str = "there is no trusted connection to the other side";
+pub(in super::super) const UNREACHABLE: &str = "there is no trusted connection to the other side";
 const SILENT: &str = "the other side is silent";
 const BROKE_OFF: &str = "the connection to the other side broke";
 
@@ -82,6 +82,7 @@ impl Client {
         body: Option<&Bytes>,
     ) -> Result<Reply, Failure> {
         let rules = task.rules();
+        rules.carries(&task.order.headers)?;
         let first = &task.order.url;
         let mut url = first.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -102,6 +103,22 @@ impl Client {
             url = next;
         }
         Err("the other side redirects too often".into())
+    }
+
+    /// Asks for an object with HEAD, and makes nothing of the answer.
+    pub(super) async fn peek(&self, url: &Url, mut headers: HeaderMap) {
+        let asking = async {
+            let (mut sender, _connection) = self.connect(url, &Progress::default()).await?;
+            let authority = &url[Position::BeforeHost..Position::AfterPort];
+            headers.insert(header::HOST, HeaderValue::from_str(authority).ok()?);
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+            let request = Request::head(&url[Position::BeforePath..Position::AfterQuery]);
+            let mut request = request.body(Body::empty()).ok()?;
+            *request.headers_mut() = headers;
+            sender.send_request(request).await.ok()
+        };
+        let _ = tokio::time::timeout(CONNECT, asking).await;
     }
 
     async fn send(

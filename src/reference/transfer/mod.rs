@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -102,6 +103,15 @@ impl Transfers {
             options: options.clone(),
             places: Arc::new(Semaphore::new(options.at_once)),
         })
+    }
+}
+
+/// Looks at the other side of a COPY before anybody asks whether it is allowed, where the service does so.
+pub(super) async fn peek(element: &Element, parts: &Parts) {
+    let rules = element.rules.transfer();
+    if let Some(url) = rules.peeks(parts) {
+        let headers = rules.forwards(parts);
+        element.transfers.client.peek(&url, headers).await;
     }
 }
 

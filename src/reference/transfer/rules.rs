@@ -17,6 +17,8 @@ hooks! {
     struct TransferRules {
         /// Whether that request needs no token.
         ask unasked(parts: &Parts) -> bool;
+        /// What is asked for with HEAD, as the COPY wants it asked for, before anything is looked at.
+        ask peeks(parts: &Parts) -> Option<Url>;
         /// Whether the token of that request may be meant for anybody.
         ask any_audience(parts: &Parts) -> bool;
         /// Which way a COPY with (or without) a `Source` and a `Destination` goes.
@@ -43,6 +45,8 @@ hooks! {
         ask needs(direction: Direction, node: Option<&Node>) -> Operation;
         /// The headers for the other side that this COPY asks for.
         ask forwards(parts: &Parts) -> HeaderMap;
+        /// Whether requests with those headers that the COPY asks for can be sent.
+        ask carries(headers: &HeaderMap) -> Result<(), &'static str>;
         /// The last touch to the address of the other side.
         edit addresses(parts: &Parts; url: Url; );
         /// The last touch to the headers of each request to the other side, redirected ones included.
@@ -65,9 +69,9 @@ hooks! {
         /// What is stored of a pull that came to nothing; without a reason it was given up, or took too long.
         ask leaves(failure: Option<&Failure>, bytes: &[u8]) -> Option<Bytes>;
         /// The last touch to what is stored of a pull that is complete, with so many streams.
-        ask stores(bytes: Bytes, streams: u32) -> Bytes;
+        pass stores(; bytes: Bytes; streams: u32);
         /// The last touch to what a push sends.
-        ask sends(bytes: Bytes) -> Bytes;
+        pass sends(; bytes: Bytes; );
         /// Whether a push with `Overwrite: F` looks at the destination first.
         value looks_first(bool);
         /// Whether a push with `Overwrite: F` makes its PUT conditional.
@@ -114,6 +118,7 @@ impl Default for TransferRules {
     fn default() -> Self {
         Self {
             unasked: |_| false,
+            peeks: |_| None,
             any_audience: |_| false,
             asks: order::direction,
             understands: order::understands,
@@ -130,6 +135,7 @@ impl Default for TransferRules {
                 Direction::Push => Operation::Read,
             },
             forwards: order::forwarded,
+            carries: |_| Ok(()),
             addresses: |_, _| {},
             outgoing: |_, _, _| {},
             imagines: |_| None,

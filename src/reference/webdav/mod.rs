@@ -62,7 +62,7 @@ pub(super) fn carry_out(
     let act = match plan {
         Plan::List(found) => return Ok(Outcome::Properties(found)),
         Plan::Show(content) => return Ok(Outcome::Content(content)),
-        Plan::Change(act) => write::with_body(act, body)?,
+        Plan::Change(act) => write::with_body(element, act, body)?,
     };
     match element.rules.own().act(namespace, &act, &visit.bearer)? {
         Change::Created => Ok(Outcome::Created),

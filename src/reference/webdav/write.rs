@@ -3,7 +3,7 @@ use axum::http::StatusCode;
 
 use super::super::answers::{Outcome, Refusal};
 use super::super::authorisation::Operation;
-use super::super::element::Target;
+use super::super::element::{Element, Target};
 use super::super::namespace::{Act, Node, Obstacle};
 use super::super::path::End;
 use super::{Plan, Scene};
@@ -29,7 +29,8 @@ pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
     if target.slash || node.is_some_and(Node::is_directory) {
         return Err(Obstacle::IsDirectory.into());
     }
-    if !scene.namespace.has_parent_of(&target.path) {
+    let makes_parents = scene.element.rules.own().makes_parents();
+    if !makes_parents && !scene.namespace.has_parent_of(&target.path) {
         return Err(Obstacle::NoParent.into());
     }
     Ok(Plan::Change(Act::Put {
@@ -110,17 +111,21 @@ pub(super) fn copy(scene: &Scene) -> Result<Plan, Outcome> {
 }
 
 /// Fills in what the request's body says.
-pub(super) fn with_body(act: Act, body: Bytes) -> Result<Act, Outcome> {
+pub(super) fn with_body(element: &Element, act: Act, body: Bytes) -> Result<Act, Outcome> {
     match act {
         Act::Put { path, .. } => Ok(Act::Put {
             path,
             content: body,
         }),
         // RFC 4918 section 9.3: a body that is not understood.
-        Act::MakeDirectory { .. } if !body.is_empty() => Err(Outcome::text(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "MKCOL has no body\n",
-        )),
+        Act::MakeDirectory { .. }
+            if !body.is_empty() && element.rules.own().reads_directory_bodies() =>
+        {
+            Err(Outcome::text(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "MKCOL has no body\n",
+            ))
+        }
         other => Ok(other),
     }
 }

@@ -1,0 +1,394 @@
+//! XRootD 5.5.3 as Debian 12 has it, with libSciTokens 0.7.3 and the configuration of the tests.
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SERVER,
+};
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, Response, StatusCode};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::super::answers::{Outcome, Refusal};
+use super::super::authorisation::{self, Operation, Question};
+use super::super::element::ServedArea;
+use super::super::faults::Apply;
+use super::super::macaroons::{Activity, MacaroonRules};
+use super::super::namespace::{Act, Node};
+use super::super::path::WrittenPath;
+use super::super::rules::{Rules, Told};
+use super::super::scope::{Action, Capability, Scope};
+use super::super::token::Bearer;
+use super::super::transfer::order;
+use super::super::transfer::rules::TransferRules;
+use super::{Like, deviation};
+use crate::model::{ANY_AUDIENCE, Audience, Groups, Method};
+
+pub(super) const LIKE: Like = Like {
+    name: "xrootd-5.5",
+    about: "XRootD 5.5.3: 403 where 401 is due, scope paths are compared as strings, failed pulls leave what came.",
+    source: "Debian 12's XRootD 5.5.3, which the tests of this project start and judge",
+    rs256: false,
+    macaroons: true,
+    groups: true,
+    faults: &[
+        "not-before-required",
+        "not-before-without-skew",
+        "token-id-absent-accepted",
+        "version-exact",
+        "critical-ignored",
+        "type-ignored",
+        "groups-joined",
+        "area-prefix-match",
+        "if-none-match-ignored",
+        "content-range-ignored",
+        "cut-upload-kept",
+        "macaroon-path-prefix",
+        "macaroon-name-appended",
+        "macaroon-name-asked",
+        "macaroon-drops-activities",
+        "macaroon-cacheable",
+        "tpc-both-ways-pull",
+        "tpc-push-overwrites",
+    ],
+    own: &[
+        deviation(
+            "xrootd-rights",
+            "What a capability allows, and that groups add to capabilities.",
+            Apply::Element(rights),
+        ),
+        deviation(
+            "xrootd-requests",
+            "What of a request is read, and how.",
+            Apply::Element(requests),
+        ),
+        deviation(
+            "xrootd-answers",
+            "Statuses and headers.",
+            Apply::Element(answers),
+        ),
+        deviation(
+            "xrootd-macaroons",
+            "Anybody is given macaroons, and none that allows more than a look.",
+            Apply::Macaroons(macaroons),
+        ),
+        deviation(
+            "xrootd-transfers",
+            "How third-party copies are carried out and told.",
+            Apply::Transfer(transfers),
+        ),
+    ],
+};
+
+fn rights(rules: &mut Rules) {
+    rules.token.scope = scope;
+    rules.permits = permits;
+    rules.covers = covers;
+    rules.allows = allows;
+    rules.speaks_for = speaks_for;
+}
+
+/// A capability without a path is one for everything, and the names of SciTokens count as well. What is broken is passed
+/// over, escapes are not decoded, and a scope that is no text says nothing.
+fn scope(claim: Option<&Value>, _: &Map<String, Value>) -> Option<Scope> {
+    let text = claim.and_then(Value::as_str).unwrap_or_default();
+    Some(Scope {
+        capabilities: text.split(' ').filter_map(capability).collect(),
+        elsewhere: false,
+    })
+}
+
+fn capability(word: &str) -> Option<Capability> {
+    let (name, path) = word.split_once(':').unwrap_or((word, "/"));
+    let action = match name {
+        "read" => Action::Read,
+        "write" => Action::Modify,
+        name => Action::of(name)?,
+    };
+    let path = if path.is_empty() { "/" } else { path };
+    let dots = path.to_ascii_lowercase().replace("%2e", ".");
+    if dots.split('/').any(|name| name == "." || name == "..") {
+        return None;
+    }
+    let path = WrittenPath::parse(&path.replace('%', "%25"))?;
+    Some(Capability { action, path })
+}
+
+/// storage.stage and storage.poll are nothing, and who may only write sees no metadata.
+fn permits(action: Action, asked: &Question) -> bool {
+    use Operation::*;
+    match action {
+        Action::Read => matches!(asked.operation, Read | Stat | List),
+        Action::Create => {
+            let makes = matches!(asked.operation, Create | MakeDirectory);
+            makes && asked.method != Method::Move
+        }
+        Action::Modify => matches!(
+            asked.operation,
+            Create | Overwrite | Delete | MakeDirectory | RenameFile | RenameDirectory
+        ),
+        Action::Stage | Action::Poll => false,
+    }
+}
+
+/// As strings, and without a slash at the end.
+fn covers(scope: &WrittenPath, asked: &Question) -> bool {
+    let prefix = scope.path.to_string();
+    asked.path.to_string().starts_with(&prefix)
+}
+
+/// Groups add to capabilities; what is to be deleted is looked at first, which needs the right to.
+fn allows(rules: &Rules, bearer: &Bearer, groups: &Groups, asked: &Question) -> bool {
+    let may = |operation| {
+        let asked = Question {
+            operation,
+            ..*asked
+        };
+        let mut capabilities = bearer.capabilities().iter();
+        let capable = capabilities.any(|capability| {
+            (rules.permits)(capability.action, &asked) && (rules.covers)(&capability.path, &asked)
+        });
+        capable || (rules.groups_permit)(groups, &bearer.groups, &asked)
+    };
+    may(asked.operation) && (asked.operation != Operation::Delete || may(Operation::Stat))
+}
+
+/// The path of an issuer is compared as a string as well, where capabilities are concerned.
+fn speaks_for(bearer: &Bearer, area: &ServedArea, areas: &[ServedArea], _: &Question) -> bool {
+    let alike = |other: &ServedArea| {
+        let path = area.path.to_string();
+        bearer.issuer == other.issuer && path.starts_with(&other.path.to_string())
+    };
+    let capable = !bearer.capabilities().is_empty();
+    bearer.issuer == area.issuer || (capable && areas.iter().any(alike))
+}
+
+fn requests(rules: &mut Rules) {
+    rules.hears = hears;
+    rules.makes_parents = true;
+    rules.reads_directory_bodies = false;
+    rules.act = |namespace, act, bearer| {
+        if let Act::Put { path: to, .. } | Act::Move { to, .. } = act
+            && let Some(parent) = to.parent()
+        {
+            namespace.make_directories(&parent);
+        }
+        namespace.apply(act, &bearer.token_id)
+    };
+}
+
+const DESTINATION: HeaderName = HeaderName::from_static("destination");
+
+/// A token may come alone or behind `Bearer` in just these letters, or as `authz` in the query; the last header counts.
+fn hears(parts: &mut Parts) {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let last = parts.headers.get_all(AUTHORIZATION).iter().next_back();
+    let mut token = last.and_then(text).and_then(|value| understood(&value));
+    let query = parts.uri.query().unwrap_or_default();
+    let mut query = url::form_urlencoded::parse(query.as_bytes());
+    if let Some((_, authz)) = query.find(|(name, _)| name == "authz") {
+        token = understood(&authz).or(token);
+    }
+    parts.headers.remove(AUTHORIZATION);
+    if let Some(value) = token.and_then(|token| HeaderValue::try_from(token).ok()) {
+        parts.headers.insert(AUTHORIZATION, value);
+    }
+    if let Ok(path) = PathAndQuery::try_from(parts.uri.path()) {
+        let mut uri = std::mem::take(&mut parts.uri).into_parts();
+        uri.path_and_query = Some(path);
+        parts.uri = uri.try_into().unwrap_or_default();
+    }
+    match parts.method.as_str() {
+        // Only the end of a file cannot be had.
+        "GET" if suffix(parts) => {
+            parts.headers.remove("range");
+        }
+        "GET" | "HEAD" => {
+            parts.headers.remove("want-repr-digest");
+        }
+        "PUT" => {
+            parts.headers.remove("digest");
+            parts.headers.remove("repr-digest");
+        }
+        "MOVE" => {
+            parts.headers.remove("overwrite");
+            to_path(parts);
+        }
+        "COPY" => abroad(parts),
+        _ => {}
+    }
+}
+
+/// The value of the header that stands for what was sent, if that is taken for a token.
+fn understood(value: &str) -> Option<String> {
+    let token = value.strip_prefix("Bearer ").unwrap_or(value);
+    let plain = !token.is_empty() && !token.contains([' ', ',']);
+    plain.then(|| format!("Bearer {token}"))
+}
+
+fn suffix(parts: &Parts) -> bool {
+    let range = parts.headers.get("range");
+    range.is_some_and(|range| range.as_bytes().starts_with(b"bytes=-"))
+}
+
+/// The host of a Destination is not looked at.
+fn to_path(parts: &mut Parts) {
+    let destination = parts.headers.get(DESTINATION);
+    let path = destination
+        .and_then(|to| to.to_str().ok()?.split_once("://"))
+        .and_then(|(_, rest)| rest.get(rest.find('/')?..))
+        .and_then(|path| HeaderValue::from_str(path).ok());
+    if let Some(path) = path {
+        parts.headers.insert(DESTINATION, path);
+    }
+}
+
+/// Each COPY is a transfer between services, and one with itself fails: its own name is no name of this service then.
+fn abroad(parts: &mut Parts) {
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let to = parts.headers.get(DESTINATION);
+    let own = host.zip(to.and_then(|to| to.to_str().ok()));
+    let own = own.and_then(|(host, to)| to.strip_prefix("https://")?.strip_prefix(host));
+    let Some(path) = own.filter(|path| path.starts_with('/')) else {
+        return;
+    };
+    if let Ok(to) = HeaderValue::try_from(format!("https://localhost:0{path}")) {
+        parts.headers.insert(DESTINATION, to);
+    }
+}
+
+fn answers(rules: &mut Rules) {
+    rules.tell = tell;
+    rules.says = says;
+}
+
+fn tell(told: &Told, outcome: Outcome) -> Outcome {
+    let directory = told.before.is_some_and(Node::is_directory);
+    let plain = |status| Outcome::Plain(status, Bytes::new());
+    match (told.method, outcome) {
+        (_, Outcome::Refused(Refusal::KeysUnavailable)) => plain(StatusCode::FORBIDDEN),
+        (Method::Copy, Outcome::Refused(_)) => plain(StatusCode::UNAUTHORIZED),
+        (_, Outcome::Refused(_)) => plain(StatusCode::FORBIDDEN),
+        (Method::Put, Outcome::Created | Outcome::Done) => plain(StatusCode::OK),
+        (Method::Delete, Outcome::Done) => plain(StatusCode::OK),
+        (Method::Delete, Outcome::Plain(StatusCode::CONFLICT, _)) => {
+            plain(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        (Method::Move, Outcome::Done) => Outcome::Created,
+        (Method::Mkcol, Outcome::NotAllowed(_)) if directory => Outcome::Created,
+        (Method::Get, Outcome::NotAllowed(_)) if directory => {
+            let mut response = Response::new(Body::from("<html></html>\n"));
+            let html = HeaderValue::from_static("text/html");
+            response.headers_mut().insert(CONTENT_TYPE, html);
+            Outcome::Made(Box::new(response))
+        }
+        (_, outcome) => outcome,
+    }
+}
+
+fn says(asked: &Parts, mut response: Response<Body>) -> Response<Body> {
+    let known = authorisation::method(asked.method.as_str()).is_some();
+    let range = asked.headers.get("range").map(HeaderValue::as_bytes);
+    let streams = asked.headers.contains_key("x-number-of-streams");
+    match (asked.method.as_str(), response.status()) {
+        ("COPY", StatusCode::ACCEPTED) => {
+            *response.status_mut() = StatusCode::CREATED;
+            let plain = HeaderValue::from_static("text/plain");
+            response.headers_mut().insert(CONTENT_TYPE, plain);
+        }
+        ("COPY", StatusCode::BAD_REQUEST) if streams => {
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        ("POST", StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+        }
+        // What lies beyond the end is a part of nothing, and so is what is asked for without an end.
+        ("GET", StatusCode::RANGE_NOT_SATISFIABLE) => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        ("GET", StatusCode::PARTIAL_CONTENT)
+            if range.is_some_and(|range| range.ends_with(b"-")) =>
+        {
+            response.headers_mut().remove(CONTENT_LENGTH);
+            *response.body_mut() = Body::empty();
+        }
+        (_, StatusCode::METHOD_NOT_ALLOWED) if !known => {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+        }
+        _ => {}
+    }
+    let server = HeaderValue::from_static("XrootD/v5.5.3 (imitated by touchstone)");
+    response.headers_mut().insert(SERVER, server);
+    response
+}
+
+/// Whoever asks is given a macaroon, whatever the token, and it allows to look only.
+fn macaroons(rules: &mut MacaroonRules) {
+    rules.asker = |verified| verified.or_else(|_| Ok(anybody()));
+    rules.granted = |_, _, _| vec![Activity::ReadMetadata];
+}
+
+/// Whose token is no good, or who has none.
+fn anybody() -> Bearer {
+    Bearer {
+        audience: Some(Audience::One(ANY_AUDIENCE.to_owned())),
+        ..Bearer::default()
+    }
+}
+
+fn transfers(rules: &mut TransferRules) {
+    rules.peeks = |parts| {
+        let text = |name| parts.headers.get(name)?.to_str().ok();
+        order::credential(text("credential")).ok()?;
+        let source = text("source")?;
+        Url::parse(source).ok().filter(asked_for)
+    };
+    rules.understands = |named| match named?.parse() {
+        Ok(url) => Some(url),
+        Err(_) => nowhere(),
+    };
+    rules.accepts = |_| true;
+    rules.addresses = |_, url| {
+        if !asked_for(url)
+            && let Some(nowhere) = nowhere()
+        {
+            *url = nowhere;
+        }
+    };
+    rules.overwrite = |value| Ok(value.is_none_or(|value| value.eq_ignore_ascii_case("T")));
+    rules.verification = |_| Ok(false);
+    rules.convinced = |_, _, _| Ok(());
+    rules.forwards = |parts| {
+        let mut headers = HeaderMap::new();
+        for name in [AUTHORIZATION, HOST, CONNECTION] {
+            if let Some(value) = parts.headers.get(format!("transferheader{name}")) {
+                headers.insert(name, value.clone());
+            }
+        }
+        headers
+    };
+    rules.outgoing = |_, _, headers| {
+        for name in ["want-digest", "want-repr-digest", "digest", "repr-digest"] {
+            headers.remove(name);
+        }
+    };
+    rules.leaves = |failure, bytes| {
+        // Nothing was written yet where it was given up.
+        Some(failure.map_or_else(Bytes::new, |_| Bytes::copy_from_slice(bytes)))
+    };
+    rules.last = |_, ended| match ended {
+        Ok(_) => "success: Created".to_owned(),
+        Err(failure) => format!("failure: {}", failure.reason()),
+    };
+}
+
+/// Whether the other side is asked at that address at all.
+fn asked_for(url: &Url) -> bool {
+    matches!(url.scheme(), "https" | "http") && !order::internal(url)
+}
+
+/// An address at which nobody is.
+fn nowhere() -> Option<Url> {
+    Url::parse("https://localhost:0/").ok()
+}

@@ -1,0 +1,80 @@
+//! Imitations beside the software itself: the same run judges both, and says the same of both.
+
+use std::collections::BTreeMap;
+
+use secrecy::ExposeSecret;
+use touchstone::reference::{StorageOptions, like};
+
+use crate::common::lab::{Lab, verdicts};
+use crate::common::xrootd::{Xrootd, XrootdOptions};
+
+/// Cases of which the imitation is known to differ, and why.
+const KNOWN: &[(&str, &str)] = &[(
+    "bearer.header.lower-case",
+    "the embedded servers read the names of headers in any letters",
+)];
+
+/// More than one request at a time leaves the server no rest; the imitation needs none.
+const MORE: &str = "    limits: {jobs: 8, case: 10m, endpoint: 1h}\n    tpc-partner: partner\n";
+
+/// What a run with our own other side says of each case, at the real one and at the imitation.
+fn both(lab: &Lab, name: &str) -> [BTreeMap<String, String>; 2] {
+    let certificate = lab.authority.certificate().expect("a certificate");
+    let options = XrootdOptions {
+        issuer: lab.issuer.url(),
+        second_issuer: lab.neighbour.url(),
+        ca_pem: lab.authority.ca_pem(),
+        certificate_pem: &certificate.certificate_pem,
+        key_pem: certificate.key_pem.expose_secret(),
+    };
+    let real = Xrootd::start(options);
+    let imitation = lab.start(StorageOptions {
+        faults: like(name).expect("that imitation").deviations(),
+        ..lab.two_areas()
+    });
+    let partner = lab.storage(&[]);
+    let real_url = real.url();
+    let endpoints = [
+        ("real", real_url.as_str(), MORE),
+        ("imitation", imitation.url(), MORE),
+        ("partner", partner.url(), ""),
+    ];
+    lab.each_endpoint(&endpoints);
+    let own = lab.authority.certificate_for(&["localhost"]);
+    let own = own.expect("a certificate");
+    lab.write("own.pem", &own.certificate_pem);
+    lab.write("own-key.pem", own.key_pem.expose_secret());
+    lab.run(&[
+        "run",
+        "--endpoint",
+        "real",
+        "imitation",
+        "--listen",
+        "localhost",
+        "--listen-certificate",
+        "own.pem",
+        "--listen-key",
+        "own-key.pem",
+    ]);
+    assert_eq!(real.deaths(), 0, "{}", real.log_tail());
+    let verdicts = verdicts(&lab.record());
+    ["real", "imitation"].map(|endpoint| {
+        let own = verdicts.iter().filter(|((of, _), _)| of == endpoint);
+        own.map(|((_, case), verdict)| (case.clone(), verdict.clone()))
+            .collect()
+    })
+}
+
+#[test]
+fn the_imitation_of_xrootd_has_the_verdicts_of_the_real_one() {
+    let lab = Lab::new();
+    let [real, imitation] = both(&lab, "xrootd-5.5");
+    assert!(real.len() > 300, "{}", real.len());
+    let known = |case: &str| KNOWN.iter().any(|(known, _)| *known == case);
+    let differ: Vec<_> = real
+        .iter()
+        .filter(|(case, verdict)| !known(case) && imitation.get(*case) != Some(verdict))
+        .map(|(case, verdict)| format!("{case}: {verdict}, not {:?}", imitation.get(case)))
+        .collect();
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
