@@ -78,6 +78,31 @@ pub struct Failure {
     pub reason: String,
     /// Whether it may be sent again without changing what is judged.
     pub(super) again: bool,
+    /// What somebody said who was not given the token: it may be about that.
+    pub(super) untold: Option<Box<Answer>>,
+}
+
+impl Failure {
+    /// One for which there is no answer at all.
+    pub(super) fn new(reason: String) -> Self {
+        Self {
+            reason,
+            again: false,
+            untold: None,
+        }
+    }
+
+    /// What was answered after all by somebody to whom the token may not go: whether it is about the token or about its
+    /// absence, the same request with another token tells.
+    ///
+    /// # Errors
+    /// There is no such answer.
+    pub fn answer_without_token(self) -> Result<(Answer, String), Self> {
+        match self.untold {
+            Some(answer) => Ok((*answer, self.reason)),
+            None => Err(self),
+        }
+    }
 }
 
 /// Whether nothing is judged by it: what is arranged or removed twice is as it was after the first time.
@@ -251,10 +276,7 @@ impl Client {
                 self.follow(purpose, caller, outgoing, kept, &mut record, &mut carried)
                     .await
             }
-            Err(reason) => Err(Failure {
-                reason: self.redactor.text(&reason),
-                again: false,
-            }),
+            Err(reason) => Err(Failure::new(self.redactor.text(&reason))),
         };
         exchange::end(&mut record, &self.redactor, &answer, begun.elapsed());
         exchange::log(&self.endpoint, caller, &record);
@@ -274,18 +296,15 @@ impl Client {
         record: &mut Exchange,
         carried: &mut bool,
     ) -> Result<Answer, Failure> {
-        let mut url = Url::parse(outgoing.url).map_err(|error| Failure {
-            reason: format!("`{}` is no URL: {error}", outgoing.url),
-            again: false,
-        })?;
+        let mut url = Url::parse(outgoing.url)
+            .map_err(|error| Failure::new(format!("`{}` is no URL: {error}", outgoing.url)))?;
         let mut token = outgoing.token;
         // Suites may have a step go where the service has redirected before.
         if token.is_some() && !self.redirects.trusts(&url) {
             let host = url.host_str().unwrap_or_default();
-            return Err(Failure {
-                reason: format!("not sent: the token may not go to {host} (`redirect-hosts`)"),
-                again: false,
-            });
+            return Err(Failure::new(format!(
+                "not sent: the token may not go to {host} (`redirect-hosts`)"
+            )));
         }
         // Where the token did not go along although there was one.
         let mut withheld: Option<String> = None;
@@ -313,6 +332,7 @@ impl Client {
                             allowing(&host)
                         ),
                         again: false,
+                        untold: Some(Box::new(answer)),
                     }),
                     _ => Ok(answer),
                 };
@@ -320,10 +340,7 @@ impl Client {
             let Some(location) = answer.header("location") else {
                 return Ok(answer);
             };
-            let refused = |reason: String| Failure {
-                reason: self.redactor.text(&reason),
-                again: false,
-            };
+            let refused = |reason: String| Failure::new(self.redactor.text(&reason));
             if record.hops.len() == HOPS {
                 return Err(refused(endless(&url)));
             }
@@ -412,10 +429,7 @@ impl Client {
         url: &Url,
         token: Option<&Token>,
     ) -> Result<Answer, Failure> {
-        let broken = |reason: String| Failure {
-            reason: self.redactor.text(&reason),
-            again: false,
-        };
+        let broken = |reason: String| Failure::new(self.redactor.text(&reason));
         let request = self.request(caller, outgoing, url, token).map_err(broken)?;
         let wait = self.limits.first_byte.min(answer::left(outgoing.deadline));
         if wait.is_zero() {
@@ -434,6 +448,7 @@ impl Client {
                     // A write that was sent may have had its effect although no answer came.
                     again: !error.is_timeout()
                         && (error.is_connect() || !outgoing.changes() || ours(purpose)),
+                    untold: None,
                 });
             }
             Ok(Ok(response)) => response,

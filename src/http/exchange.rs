@@ -73,20 +73,24 @@ pub(super) fn end(
     elapsed: Duration,
 ) {
     exchange.duration_ms = millis(elapsed);
-    match outcome {
-        Ok(answer) => {
-            exchange.status = Some(answer.status);
-            exchange.response_bytes = answer.body.len() as u64;
-            let first = answer.headers.get(..HEADERS).unwrap_or(&answer.headers);
-            let redacted = redactor.headers(first).into_iter();
-            exchange.response_headers = redacted
-                .map(|(name, value)| (excerpt(&name, HEADER), excerpt(&value, HEADER)))
-                .collect();
-            // Redacted before it is cut, so that half a token does not get through.
-            let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(16 * EXCERPT)]);
-            exchange.response_body = excerpt(&redactor.text(&body), EXCERPT);
+    let answer = match outcome {
+        Ok(answer) => Some(answer),
+        Err(failure) => {
+            exchange.error = Some(redactor.text(&failure.reason));
+            failure.untold.as_deref()
         }
-        Err(failure) => exchange.error = Some(redactor.text(&failure.reason)),
+    };
+    if let Some(answer) = answer {
+        exchange.status = Some(answer.status);
+        exchange.response_bytes = answer.body.len() as u64;
+        let first = answer.headers.get(..HEADERS).unwrap_or(&answer.headers);
+        let redacted = redactor.headers(first).into_iter();
+        exchange.response_headers = redacted
+            .map(|(name, value)| (excerpt(&name, HEADER), excerpt(&value, HEADER)))
+            .collect();
+        // Redacted before it is cut, so that half a token does not get through.
+        let body = String::from_utf8_lossy(&answer.body[..answer.body.len().min(16 * EXCERPT)]);
+        exchange.response_body = excerpt(&redactor.text(&body), EXCERPT);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod effects;
 mod macaroon;
+mod sent;
 mod tape;
 mod transfer;
 
@@ -19,11 +20,10 @@ use url::Url;
 
 use crate::check::{self, Judge, Ruling};
 use crate::http;
-use crate::http::{Caller, Client, Connection, Failure, Outgoing, RawRequest};
+use crate::http::{Caller, Client, Connection, Outgoing};
 use crate::model::{
     Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour,
     Interface, Leftover, Marker, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict,
-    Wire,
 };
 use crate::token::{Fit, Token, TokenError};
 use crate::trace::stretch;
@@ -109,6 +109,7 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
         last: None,
         place: None,
         carried: false,
+        withheld: None,
         ear: None,
         heard: 0,
         there: None,
@@ -166,6 +167,8 @@ struct Running<'a> {
     place: Option<String>,
     /// Whether a redirect of the last step had its token in the Location.
     carried: bool,
+    /// Why the refusal of the last step may be one for want of its token, which did not go along.
+    withheld: Option<String>,
     /// The server to which tokens of the case point, where they do.
     ear: Option<Box<dyn Ear>>,
     /// How many connections to it were told already.
@@ -427,6 +430,7 @@ impl<'a> Running<'a> {
             }
             Presenting::Nothing => return Ok(()),
         };
+        self.withheld = None;
         let opened = self
             .perform(Purpose::Step, step, step.expect, token, &credentials.other)
             .await?;
@@ -441,6 +445,7 @@ impl<'a> Running<'a> {
             return if binding { Err(Stop::Broken) } else { Ok(()) };
         };
         let proven = self.findings.len();
+        let doubt = self.withheld.take();
         let expect = self.granted(step);
         let reason = match self
             .perform(
@@ -465,7 +470,13 @@ impl<'a> Running<'a> {
             }
         };
         match reason {
-            None => Ok(()),
+            None => match doubt.filter(|_| !self.served_elsewhere()) {
+                None => Ok(()),
+                Some(doubt) => {
+                    self.findings.truncate(before);
+                    Err(Stop::Undecided(doubt))
+                }
+            },
             Some(reason) => {
                 // Without a control that succeeds a refusal proves nothing, a wrong status neither.
                 self.findings.truncate(before);
@@ -671,6 +682,7 @@ impl<'a> Running<'a> {
         other: &Option<Token>,
     ) -> Result<Answer, String> {
         self.go_on()?;
+        let place = self.exchanges.len();
         let may_make = self.may_make(purpose, step);
         for path in &may_make {
             self.will_create(path)?;
@@ -689,9 +701,9 @@ impl<'a> Running<'a> {
                     .await
             }
             _ => {
-                let place = self.place.clone();
-                let place = place.filter(|_| step.redirected && purpose == Purpose::Step);
-                let url = place.unwrap_or_else(|| self.site.plan.endpoint.url_of(&step.path));
+                let there = self.place.clone();
+                let there = there.filter(|_| step.redirected && purpose == Purpose::Step);
+                let url = there.unwrap_or_else(|| self.site.plan.endpoint.url_of(&step.path));
                 let outgoing = Outgoing {
                     method: step.method,
                     verb: step.verb.as_deref(),
@@ -708,23 +720,26 @@ impl<'a> Running<'a> {
                 outcome.answer
             }
         };
+        // Where the token could not go along, the control tells whether that was why.
+        let answer = match answer {
+            Err(failure) if purpose == Purpose::Step && step.expect.refusal() => {
+                let answer = failure.answer_without_token();
+                answer.map(|(answer, reason)| {
+                    self.withheld = Some(format!("{} {}: {reason}", step.method, step.path));
+                    if let Some(exchange) = self.exchanges.get_mut(place) {
+                        exchange.error = None;
+                    }
+                    answer
+                })
+            }
+            answer => answer,
+        };
         if let Ok(answer) = &answer {
             for path in &may_make {
                 self.made.answered(path, answer.status);
             }
         }
         answer.map_err(|failure| format!("{} {}: {failure}", step.method, step.path))
-    }
-
-    /// What a control has to say where something is to be replaced: by itself it is what a MOVE or COPY does (RFC 4918 section
-    /// 10.6), and some services do it only when they are told.
-    fn overwriting(&self, step: &StepPlan) -> Option<(String, String)> {
-        let place = step.destination.as_ref()?;
-        let mut given = step.headers.iter();
-        let said = given.any(|(name, _)| name.eq_ignore_ascii_case("overwrite"));
-        let replaces = matches!(step.method, Method::Move | Method::Copy)
-            && *self.known(place) != State::Absent;
-        (replaces && !said).then(|| ("Overwrite".to_owned(), "T".to_owned()))
     }
 
     /// Who sends a step to `url`.
@@ -750,70 +765,6 @@ impl<'a> Running<'a> {
         let beside =
             target.filter(|target| purpose == Purpose::Step && target.ends_with(name.as_str()));
         [place].into_iter().chain(beside).cloned().collect()
-    }
-
-    /// Sends a step byte for byte as the suite has it.
-    async fn exact(
-        &mut self,
-        step: &StepPlan,
-        wire: &Wire<Credential<TokenRequest>>,
-        headers: Vec<(String, String)>,
-        token: Option<&Token>,
-        other: Option<&Token>,
-    ) -> Result<Answer, Failure> {
-        let (mut lines, target) = present::presented(wire, &step.path, token, other);
-        lines.extend(headers);
-        let tokens: Vec<_> = token.into_iter().chain(other).collect();
-        let raw = RawRequest {
-            method: step.method,
-            verb: step.verb.as_deref().unwrap_or(step.method.as_str()),
-            target: &target,
-            headers: &lines,
-            body: step.body.as_deref(),
-            tokens: &tokens,
-            expect_continue: wire.expect_continue,
-            chunked: wire.chunked,
-            cut_body_at: wire.cut,
-            deadline: self.deadline,
-        };
-        let caller = self.caller();
-        let place = self.exchanges.len();
-        let mut outcome = if wire.kept {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => self.site.wire.connection().await?,
-            };
-            let mut outcome = connection.send(Purpose::Step, caller, raw).await;
-            // A server may end a kept connection at any time. What writes is sent once more if nothing has come of it.
-            if outcome.lost && step.method.writes() && self.untouched(step).await {
-                outcome = connection.send(Purpose::Step, caller, raw).await;
-                outcome.exchange.attempts += 1;
-            }
-            self.connection = Some(connection);
-            outcome
-        } else {
-            self.site.wire.send(Purpose::Step, caller, raw).await
-        };
-        self.continued = outcome.continued;
-        self.carried = outcome.carried;
-        let endpoint = &self.site.plan.endpoint;
-        let exchange = &mut outcome.exchange;
-        present::show(exchange, endpoint, wire, &step.path, [token, other]);
-        // The step comes before what was looked at because of it.
-        self.exchanges.insert(place, outcome.exchange);
-        outcome.answer
-    }
-
-    /// Whether all that a step could change is as it was before.
-    async fn untouched(&mut self, step: &StepPlan) -> bool {
-        let paths = std::iter::once(&step.path).chain(&step.destination);
-        let before: Vec<_> = paths.flat_map(|path| self.tree(path)).collect();
-        let objects = before.iter().map(|(path, state)| (path.as_str(), state));
-        let seen = self.look(Purpose::Effect, objects).await;
-        seen.is_ok_and(|seen| {
-            let mut pairs = seen.iter().zip(&before);
-            pairs.all(|(seen, (_, state))| seen.is(state))
-        })
     }
 
     async fn wait(&self, duration: Duration) -> Result<(), String> {

@@ -313,7 +313,15 @@ impl Connection {
                 redactor: &own.redactor,
             };
             match trail.next(&policy, &answer) {
-                Ok(None) => return Ok(answer),
+                Ok(None) => {
+                    return match trail.doubt(&answer) {
+                        None => Ok(answer),
+                        Some(reason) => Err(Failure {
+                            untold: Some(Box::new(answer)),
+                            ..own.failure(reason, false)
+                        }),
+                    };
+                }
                 Ok(Some(place)) => to = Some(place),
                 Err(reason) => return Err(own.failure(reason, false)),
             }

@@ -85,13 +85,13 @@ impl<'a> Trail<'a> {
     /// Where it goes on, if `answer` sends it somewhere.
     ///
     /// # Errors
-    /// In words: it may not go there, or what it was answered says nothing.
+    /// In words: it may not go there.
     pub fn next(&mut self, policy: &Policy<'_>, answer: &Answer) -> Result<Option<Url>, String> {
         let location = match answer.header("location") {
             // After 303 there would be something to look at, and nothing to copy.
             Some(_) if self.transfer && answer.status == 303 => return Ok(None),
             Some(location) if matches!(answer.status, 301 | 302 | 303 | 307 | 308) => location,
-            _ => return self.ended(answer),
+            _ => return Ok(None),
         };
         let from = Url::parse(&format!("{}{}", policy.origin, self.target))
             .map_err(|error| error.to_string())?;
@@ -133,17 +133,14 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// An answer that sends it nowhere.
-    fn ended(&self, answer: &Answer) -> Result<Option<Url>, String> {
-        match &self.withheld {
-            // Whether it says no to the token or to its absence, nobody knows.
-            Some(host) if answer.status >= 400 => Err(format!(
-                "it redirects to {host}, to which the token may not go (`redirect-hosts`), and the answer without it is {}; {}",
-                answer.status,
-                allowing(host)
-            )),
-            _ => Ok(None),
-        }
+    /// Why nobody knows whether `answer` says no to the token or to its absence, if that is so.
+    pub fn doubt(&self, answer: &Answer) -> Option<String> {
+        let host = self.withheld.as_ref().filter(|_| answer.status >= 400)?;
+        Some(format!(
+            "it redirects to {host}, to which the token may not go (`redirect-hosts`), and the answer without it is {}; {}",
+            answer.status,
+            allowing(host)
+        ))
     }
 
     fn reads(&self) -> bool {
