@@ -104,8 +104,16 @@ pub fn challenge(judge: Judge<'_>, wanted: &str, answer: &Answer) -> Option<Find
                 actual(),
             )
         }),
-        _ => (bearer.is_none() || error.is_some())
-            .then(|| judge.own("WWW-Authenticate: Bearer …, without an error", actual())),
+        _ if bearer.is_none() => {
+            Some(judge.of("RFC6750-04", "WWW-Authenticate: Bearer …", actual()))
+        }
+        _ => error.is_some().then(|| {
+            judge.of(
+                "RFC6750-22",
+                "WWW-Authenticate: Bearer …, without an error",
+                actual(),
+            )
+        }),
     }
 }
 

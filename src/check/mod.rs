@@ -9,6 +9,7 @@ mod propfind;
 mod read;
 mod report;
 mod tape;
+mod terms;
 mod transfer;
 mod word;
 
@@ -20,8 +21,9 @@ pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read, sent_on};
-pub use report::{Ending, Markers, ending, markers};
+pub use report::{Ending, Markers, afterwards, ending, markers};
 pub use tape::*;
+pub use terms::{allow, alternative, lapsed};
 pub use transfer::{
     Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported, tried,
 };
@@ -34,6 +36,8 @@ pub struct Judge<'a> {
     pub case: &'a Case,
     /// The register of clauses.
     pub clauses: &'a [Clause],
+    /// The clause that the step is about, where that is not the case's first.
+    pub clause: Option<&'a ClauseId>,
     /// The step's line.
     pub at: &'a Place,
     /// Index of the exchange that is judged.
@@ -47,9 +51,10 @@ impl Judge<'_> {
         clauses.any(|clause| clause.as_str() == id)
     }
 
-    /// A deviation from the case's own clause: what the case is about.
+    /// A deviation from the clause that the step is about: its own, or what the case is about.
     pub(crate) fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
-        let clause = self.case.clauses.first().map_or("", ClauseId::as_str);
+        let clause = self.clause.or(self.case.clauses.first());
+        let clause = clause.map_or("", ClauseId::as_str);
         self.of(clause, expected, actual)
     }
 

@@ -88,14 +88,12 @@ fn length(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Opt
     let length = answer.header("content-length");
     let right = length.is_some_and(|text| text.trim() == bytes.len().to_string());
     (matches!(known, State::File(_)) && !right).then(|| {
-        judge.of(
-            "DAV-17",
-            format!("Content-Length: {}", bytes.len()),
-            match length {
-                Some(text) => format!("Content-Length: {text}"),
-                None => "no Content-Length".to_owned(),
-            },
-        )
+        let expected = format!("Content-Length: {}", bytes.len());
+        match length {
+            Some(text) => judge.of("DAV-17", expected, format!("Content-Length: {text}")),
+            // RFC 9110 sections 8.6 and 9.3.2 only recommend to tell it.
+            None => judge.status(Some("DAV-17"), expected, "no Content-Length".to_owned()),
+        }
     })
 }
 

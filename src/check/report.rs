@@ -1,5 +1,5 @@
-//! The report of a COPY between servers: performance markers, and a last line that tells how it ended
-//! (draft-http-tpc section "control protocol").
+//! The report of a COPY between servers: performance markers, and the line that tells how it ended, after which clients ignore
+//! everything (draft-http-tpc section "server response").
 
 use url::Host;
 
@@ -15,9 +15,9 @@ const PROBLEMS: usize = 5;
 pub enum Ending {
     /// By its status.
     Refused(u16),
-    /// By the last line: everything is there.
+    /// By a line: everything is there.
     Succeeded,
-    /// By the last line: it failed, for this reason.
+    /// By a line: it failed, for this reason.
     Failed(String),
     /// Not at all, or not clearly.
     Untold(String),
@@ -48,27 +48,15 @@ pub fn ending(answer: &Answer) -> Ending {
         ));
     }
     let text = String::from_utf8_lossy(&answer.body);
-    let mut finals = Vec::new();
-    let mut after = None;
-    for line in lines(&text) {
-        match outcome(line) {
-            Some(ending) => {
-                finals.push(ending);
-                after = None;
-            }
-            None if !finals.is_empty() => after = Some(line),
-            None => {}
-        }
-    }
-    match (finals.as_slice(), after) {
-        ([], _) => Ending::Untold("no last line tells how it ended".into()),
-        ([_], Some(line)) => Ending::Untold(format!(
-            "`{}` follows the line that tells how it ended",
-            shown(line)
-        )),
-        ([one], None) => one.clone(),
-        (several, _) => Ending::Untold(format!("{} lines tell how it ended", several.len())),
-    }
+    let told = lines(&text).find_map(outcome);
+    told.unwrap_or_else(|| Ending::Untold("no line tells how it ended".into()))
+}
+
+/// How many lines follow the one that tells how it ended, for example with the reasons of a failure.
+pub fn afterwards(answer: &Answer) -> usize {
+    let text = String::from_utf8_lossy(&answer.body);
+    let told = lines(&text).skip_while(|line| outcome(line).is_none());
+    told.skip(1).count()
 }
 
 /// The markers of `answer`, each of them looked at.
@@ -98,11 +86,12 @@ pub fn markers(answer: &Answer) -> Markers {
             (_, Some(mut marker)) => {
                 if outcome(line).is_some() {
                     found.wrong("a marker does not end");
-                } else {
-                    marker.take(line);
-                    open = Some(marker);
+                    break;
                 }
+                marker.take(line);
+                open = Some(marker);
             }
+            (_, None) if outcome(line).is_some() => break,
             (_, None) => {}
         }
     }
@@ -192,7 +181,7 @@ fn connection(text: &str) -> bool {
     address && port.parse::<u16>().is_ok()
 }
 
-/// What a last line says; the words are those of the draft and of the implementations, in any case.
+/// What a line says of the outcome; the words are those of the draft and of the implementations, in any case.
 fn outcome(line: &str) -> Option<Ending> {
     let lower: String = line
         .chars()
@@ -249,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_tells_in_any_spelling() {
+    fn the_line_tells_in_any_spelling() {
         for (body, success) in [
             ("success: Created\n", true),
             ("Success\r\n", true),
@@ -268,13 +257,35 @@ mod tests {
     }
 
     #[test]
+    fn the_first_line_that_tells_decides_and_the_rest_is_ignored() {
+        for (body, success, more) in [
+            ("success: Created\nfailure: not really\n", true, 1),
+            ("success: Created\nPerf Marker\nEnd\n", true, 2),
+            (
+                "failure: PKIX path building failed\n: unable to find\n\nvalid path\n",
+                false,
+                2,
+            ),
+            ("Failed: no\nsuccess: yes\n", false, 1),
+            ("success: Created\n", true, 0),
+        ] {
+            let answer = answer(&format!("{}{body}", marker("1")));
+            match ending(&answer) {
+                Ending::Succeeded => assert!(success, "{body}"),
+                Ending::Failed(_) => assert!(!success, "{body}"),
+                other => panic!("{body}: {other:?}"),
+            }
+            assert_eq!(afterwards(&answer), more, "{body}");
+            assert_eq!(markers(&answer).count, 1, "{body}");
+        }
+    }
+
+    #[test]
     fn what_does_not_tell_clearly_tells_nothing() {
         for body in [
             "",
             "Perf Marker\nEnd\n",
             "successfully begun\n",
-            "success: Created\nfailure: not really\n",
-            "success: Created\nPerf Marker\nEnd\n",
             "<html>200 OK</html>",
             "\u{0}\u{1}\u{2}",
         ] {

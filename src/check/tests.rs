@@ -1,5 +1,6 @@
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -8,8 +9,8 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use super::*;
 use crate::model::{
-    Answer, Basis, CaseId, Contact, Credential, Expect, Hop, Method, Severity, State, StepPlan,
-    Tells, Touch,
+    Alternative, Answer, Basis, CaseId, Contact, Credential, Expect, Hop, Lapse, Method, Severity,
+    State, StepPlan, Tells, Touch,
 };
 
 const WORDS: [&str; 9] = [
@@ -90,6 +91,7 @@ impl Bench {
         Judge {
             case: &self.case,
             clauses: &self.clauses,
+            clause: None,
             at: &self.at,
             exchange: 3,
         }
@@ -124,6 +126,7 @@ fn plain(method: Method, at: &Place) -> StepPlan {
         token: Credential::None,
         expect: Expect::Ok,
         tells: Tells::default(),
+        terms: crate::model::StepTerms::default(),
         control: None,
         at: at.clone(),
     }
@@ -165,7 +168,9 @@ fn each_word_knows_right_tolerated_and_wrong() {
         (Ok, Method::Propfind, 207, "right"),
         (Ok, Method::Propfind, 200, "broken OWN-1"),
         (NotFound, Method::Get, 404, "right"),
-        (NotFound, Method::Get, 403, "broken DAV-19"),
+        (NotFound, Method::Get, 403, "warn DAV-19"),
+        (NotFound, Method::Delete, 500, "warn DAV-19"),
+        (NotFound, Method::Delete, 204, "broken OWN-1"),
         (NotFound, Method::Get, 200, "broken OWN-1"),
         (Created, Method::Put, 201, "right"),
         (Created, Method::Put, 200, "warn DAV-01"),
@@ -180,6 +185,96 @@ fn each_word_knows_right_tolerated_and_wrong() {
         let got = clause(bench.status(expect, method, status));
         assert_eq!(got, expected, "{expect} {method} {status}");
     }
+}
+
+/// A step that expects `expect` and may have this other outcome.
+fn either(bench: &Bench, expect: Expect, or: Expect, clause: Option<&str>) -> StepPlan {
+    let mut step = plain(Method::Move, &bench.at);
+    step.expect = expect;
+    step.terms.or = Some(Alternative {
+        expect: or,
+        clause: clause.map(|id| id.parse().unwrap()),
+    });
+    step
+}
+
+#[test]
+fn another_outcome_is_lawful_or_breaks_a_clause_of_its_own() {
+    let bench = Bench::new();
+    let came = |clause, status| {
+        let step = either(&bench, Expect::Conflict, Expect::Refused, clause);
+        alternative(bench.judge(), &step, &answer(status, b""))
+            .map(|(expect, finding)| (expect, finding.map(|one| one.clause.to_string())))
+    };
+    assert_eq!(came(None, 409), None, "the right one has come");
+    assert_eq!(came(None, 201), None, "neither has come");
+    assert_eq!(came(None, 403), Some((Expect::Refused, None)));
+    let broken = came(Some("DAV-01"), 403);
+    assert_eq!(broken, Some((Expect::Refused, Some("DAV-01".to_owned()))));
+    let plain = plain(Method::Move, &bench.at);
+    assert_eq!(alternative(bench.judge(), &plain, &answer(403, b"")), None);
+}
+
+#[test]
+fn a_step_can_be_about_another_clause_than_its_case() {
+    let bench = Bench::new();
+    let other = "DAV-01".parse().unwrap();
+    let judge = Judge {
+        clause: Some(&other),
+        ..bench.judge()
+    };
+    assert_eq!(judge.own("one", "other").clause.as_str(), "DAV-01");
+    assert_eq!(bench.judge().own("one", "other").clause.as_str(), "OWN-1");
+}
+
+#[test]
+fn the_end_of_a_token_may_be_noticed_a_little_late() {
+    let bench = Bench::new();
+    let level = |seconds, noticed| {
+        let after = Duration::from_secs(seconds);
+        lapsed(bench.judge(), after, noticed, &Lapse::default()).map(|finding| finding.level)
+    };
+    for (seconds, noticed, wanted) in [
+        (0, true, None),
+        (90, true, None),
+        (91, true, Some(Level::Should)),
+        (300, true, Some(Level::Should)),
+        (301, true, Some(Level::Must)),
+        (310, false, Some(Level::Must)),
+    ] {
+        assert_eq!(level(seconds, noticed), wanted, "{seconds} {noticed}");
+    }
+}
+
+#[test]
+fn a_405_names_what_is_allowed_where_that_is_asked() {
+    let bench = Bench::new();
+    let found = |wanted, status, headers: &[&str]| {
+        let mut step = plain(Method::Get, &bench.at);
+        step.tells.allow = wanted;
+        let mut answer = answer(status, b"");
+        let named = |name: &&str| ((*name).to_owned(), "GET".to_owned());
+        answer.headers = headers.iter().map(named).collect();
+        allow(bench.judge(), &step, &answer).is_some()
+    };
+    assert!(found(true, 405, &[]));
+    assert!(!found(true, 405, &["allow"]));
+    assert!(!found(true, 501, &[]) && !found(false, 405, &[]));
+}
+
+#[test]
+fn a_challenge_without_bearer_breaks_another_clause_than_one_with_an_error() {
+    let bench = Bench::builtin();
+    let told = |value: &str| {
+        let mut answer = answer(401, b"");
+        answer.headers = vec![("www-authenticate".into(), value.into())];
+        challenge(bench.judge(), "bearer", &answer)
+            .map(|finding| (finding.clause.to_string(), finding.level))
+    };
+    assert_eq!(told("Bearer realm=\"storage\""), None);
+    let error = told("Bearer error=\"invalid_token\"");
+    assert_eq!(error, Some(("RFC6750-22".into(), Level::ShouldNot)));
+    assert_eq!(told("Basic"), Some(("RFC6750-04".into(), Level::Must)));
 }
 
 #[test]
@@ -198,7 +293,7 @@ fn a_server_error_is_never_right() {
     let bench = Bench::new();
     for expect in Expect::ALL {
         for code in [500, 501, 505, 507, 599] {
-            let tolerated = expect.harmless() && !expect.refusal() && expect != Expect::NotFound;
+            let tolerated = expect.harmless() && !expect.refusal();
             match bench.status(expect, Method::Put, code) {
                 Ruling::Broken(_) => assert!(!tolerated, "{expect} {code}"),
                 // Nothing was done, which is what matters; it is a warning.
@@ -274,7 +369,12 @@ fn a_look_is_proven_by_the_size() {
     };
     assert_eq!(head(Some("7")), None);
     assert_eq!(head(Some("8")).unwrap().clause.as_str(), "DAV-17");
-    assert_eq!(head(None).unwrap().actual, "no Content-Length");
+    assert!(head(Some("8")).unwrap().level.binding());
+    let untold = head(None).unwrap();
+    assert_eq!(
+        (untold.actual.as_str(), untold.level),
+        ("no Content-Length", Level::Should)
+    );
     let propfind = |body: &str| {
         read_ok(
             bench.judge(),

@@ -42,7 +42,7 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::Ok, Method::Propfind) => (&[207], &[], None),
         (Expect::Ok, _) => (&[200], &[], None),
         (Expect::OkOrNotFound, _) => (&[200, 404], &[400], None),
-        (Expect::NotFound, _) => (&[404], &[410], Some("DAV-19")),
+        (Expect::NotFound, _) => (&[404], &[], Some("DAV-19")),
         (Expect::Deleted, _) => (&[200, 204], &[202], Some("DAV-10")),
         (Expect::DeletedOrRefused, _) => (&[200, 204, 403, 405, 409], &[202, 400, 412, 422], None),
         (Expect::Created, Method::Mkcol) => (&[201], &[200, 204], Some("DAV-06")),
@@ -128,8 +128,12 @@ pub(super) fn ruled(
             Ruling::Holds(Some(judge.status(word.clause, expected, actual)))
         }
         status if decides_nothing(status) && !elsewhere => Ruling::Undecided(actual),
+        // What is not there is not had, whatever the status; only who says that it was there fails.
+        400..500 if expect == Expect::NotFound => {
+            Ruling::Holds(Some(judge.status(word.clause, expected, actual)))
+        }
         // What a client may not do is refused all the same; the effect check decides about harm.
-        500.. if expect.harmless() && !expect.refusal() && expect != Expect::NotFound => {
+        500.. if expect.harmless() && !expect.refusal() => {
             Ruling::Holds(Some(judge.status(word.clause, expected, actual)))
         }
         status if expect == Expect::Any && (200..500).contains(&status) => {
@@ -142,13 +146,7 @@ pub(super) fn ruled(
             Ruling::Undecided(format!("{actual} without saying where to (Location)"))
         }
         100..200 | 300..400 => Ruling::Undecided(actual),
-        _ => Ruling::Broken(match (expect, word.clause) {
-            // Where the object is missing and said to be so, the status is all there is to judge.
-            (Expect::NotFound, Some(clause)) if !answer.success() => {
-                judge.of(clause, expected, actual)
-            }
-            _ => judge.own(expected, actual),
-        }),
+        _ => Ruling::Broken(judge.own(expected, actual)),
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Limits> 
         case: duration(d, &fields, "case", usual.case),
         endpoint: duration(d, &fields, "endpoint", usual.endpoint),
         body: count(d, &fields, "body", usual.body),
+        lapse: usual.lapse,
     })
 }
 

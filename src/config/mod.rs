@@ -31,6 +31,7 @@ mod steps;
 mod subject;
 mod suites;
 mod tape;
+mod terms;
 mod tokens;
 mod transfers;
 mod tree;

@@ -6,6 +6,7 @@ use super::macaroons;
 use super::paths;
 use super::suites::place;
 use super::tape;
+use super::terms;
 use super::tokens;
 use super::transfers;
 use super::tree::Kind;
@@ -74,6 +75,11 @@ pub(super) const KEYS: &[&str] = &[
     "members",
     "challenge",
     "alike",
+    "allow",
+    "clause",
+    "or",
+    "otherwise",
+    "lapse",
     "control",
     "side",
     "url",
@@ -136,6 +142,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
     let optional = fields.get("optional").map(|entry| entry.boolean(d));
     let redirected = redirected(d, &fields);
     let tells = tells(d, &fields);
+    let terms = terms::read(d, &fields);
     let token = fields
         .require(d, "token")
         .and_then(|entry| tokens::read(d, entry));
@@ -160,6 +167,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         token: token?,
         expect: expect?,
         tells: tells?,
+        terms: terms?,
         control: control?,
         at: place(d, entry.key),
     })
@@ -344,15 +352,17 @@ fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
         }
         None => None,
     };
-    let alike = match fields.get("alike") {
-        Some(entry) => entry.boolean(d)?,
-        None => false,
+    let flag = |d: &mut Diagnostics<'_>, name: &str| match fields.get(name) {
+        Some(entry) => entry.boolean(d),
+        None => Some(false),
     };
+    let (alike, allow) = (flag(d, "alike")?, flag(d, "allow")?);
     Some(Tells {
         digest,
         members,
         challenge,
         alike,
+        allow,
     })
 }
 
@@ -440,7 +450,7 @@ fn expect(
     Some(expect)
 }
 
-fn fits(expect: Expect, method: Method) -> bool {
+pub(super) fn fits(expect: Expect, method: Method) -> bool {
     use Method::{Copy, Delete, Get, Head, Mkcol, Move, Options, Post, Propfind, Put};
     match expect {
         Expect::Created => matches!(method, Put | Mkcol | Move | Copy),

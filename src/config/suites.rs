@@ -8,7 +8,7 @@ use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
 use super::macaroons;
 use super::words::suggestion;
-use super::{asks, clauses, objects, steps};
+use super::{asks, clauses, objects, steps, terms};
 use crate::model::{
     Arrangement, Ask, Case, CaseId, Clause, ClauseId, Interface, Place, Side, Step, Suite,
 };
@@ -136,6 +136,7 @@ fn case(
     };
     let (given, steps) = (given?, steps?);
     objects::check(d, &given, &steps);
+    terms::check(d, judged.as_deref().unwrap_or_default(), &steps);
     for (mark, step) in &steps {
         if !intrusive
             && let Interface::Transfer(transfer) = &step.interface

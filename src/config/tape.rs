@@ -11,8 +11,8 @@ const OWN: [&str; 8] = [
     "files", "except", "whole", "further", "json", "request", "settled", "problem",
 ];
 /// Keys of steps that mean something for a call.
-const SHARED: [&str; 8] = [
-    "tape", "content", "headers", "wait", "token", "expect", "control", "alike",
+const SHARED: [&str; 9] = [
+    "tape", "content", "headers", "wait", "token", "expect", "control", "alike", "clause",
 ];
 pub(super) const REQUESTS: [(&str, TapeRequest); 2] = [
     ("last", TapeRequest::Last),

@@ -10,4 +10,5 @@ mod inventory;
 mod known;
 mod macaroons;
 mod tape;
+mod terms;
 mod transfers;

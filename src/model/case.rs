@@ -120,10 +120,35 @@ pub struct Step {
     pub expect: Expect,
     /// What an `ok` answer tells beside.
     pub tells: Tells,
+    /// By what it is judged, where that is not the case's first clause and the word alone.
+    pub terms: StepTerms,
     /// With which token the very same request has to succeed, when a denial is expected.
     pub control: Option<TokenTemplate>,
     /// Its line in the suite file.
     pub at: Place,
+}
+
+/// By what a step is judged, beside the word for what is right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepTerms {
+    /// The clause that its findings cite, where it is not the first one of its case.
+    pub clause: Option<ClauseId>,
+    /// Another outcome with which the case goes on.
+    pub or: Option<Alternative>,
+    /// Whether it is sent only where the step before had its other outcome.
+    pub otherwise: bool,
+    /// Whether it is repeated until the service has noticed that the token is over: clocks differ, and answers are kept for
+    /// a while.
+    pub lapse: bool,
+}
+
+/// Another outcome of a step than the one that is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// The word for it.
+    pub expect: Expect,
+    /// The clause that it breaks; none if it is as lawful as the first.
+    pub clause: Option<ClauseId>,
 }
 
 /// What a request brings along.
@@ -184,6 +209,8 @@ pub struct Tells {
     pub challenge: Option<String>,
     /// Status and length are those of the step before.
     pub alike: bool,
+    /// A 405 has to name the methods that are allowed.
+    pub allow: bool,
 }
 
 /// The words for what a step expects. `check::word` defines each of them.

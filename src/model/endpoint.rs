@@ -414,6 +414,35 @@ pub struct Limits {
     pub endpoint: Duration,
     /// Bytes of a body that are read.
     pub body: usize,
+    /// How long after its end a token may be taken; no file says otherwise.
+    #[serde(skip)]
+    pub lapse: Lapse,
+}
+
+/// For how long after its end a token may still be taken: clocks differ, and services keep for a while what they have found
+/// out about a token (RFC 7519 section 4.1.4: "some small leeway, usually no more than a few minutes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lapse {
+    /// Nobody minds that.
+    pub pass: Duration,
+    /// Within that it is a warning, and later a failure.
+    pub warn: Duration,
+    /// So long is asked.
+    pub poll: Duration,
+    /// Between two requests.
+    pub pause: Duration,
+}
+
+impl Default for Lapse {
+    /// A minute of leeway and a cache of half a minute pass.
+    fn default() -> Self {
+        Self {
+            pass: Duration::from_secs(90),
+            warn: Duration::from_secs(300),
+            poll: Duration::from_secs(310),
+            pause: Duration::from_secs(10),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -447,6 +476,7 @@ impl Default for Limits {
             case: Duration::from_secs(120),
             endpoint: Duration::from_secs(900),
             body: 1 << 20,
+            lapse: Lapse::default(),
         }
     }
 }

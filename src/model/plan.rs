@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
-    KnownFailure, Method, Pairs, Place, Profile, RunId, Shard, Tells, TokenRequest, Wire,
+    KnownFailure, Method, Pairs, Place, Profile, RunId, Shard, StepTerms, Tells, TokenRequest,
+    Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -220,6 +221,8 @@ pub struct StepPlan {
     pub expect: Expect,
     /// What an `ok` answer tells beside.
     pub tells: Tells,
+    /// By what it is judged, where that is not the case's first clause and the word alone.
+    pub terms: StepTerms,
     /// The token with which the same request has to succeed, when a denial is expected.
     pub control: Option<TokenRequest>,
     /// Its line in the suite file.

@@ -15,7 +15,7 @@ pub struct Transfer {
     pub heard: Vec<(String, Hearing)>,
     /// Values of header fields that our side must not hear.
     pub unheard: Vec<(String, String)>,
-    /// What is asked of the report beside its last line.
+    /// What is asked of the report beside how it ended.
     pub report: ReportDemand,
     /// Whether the client hangs up once half of the data are on their way.
     pub hang_up: bool,
@@ -198,7 +198,7 @@ pub enum Hearing {
     Credential,
 }
 
-/// What is asked of the report of a COPY beside its last line.
+/// What is asked of the report of a COPY beside how it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportDemand {
     /// Markers that are complete and in order.

@@ -212,6 +212,7 @@ impl<'a> Filler<'a> {
             token: self.credential(&step.token),
             expect: step.expect,
             tells: step.tells.clone(),
+            terms: step.terms.clone(),
             control: step.control.as_ref().map(|token| self.token(token)),
             at: step.at.clone(),
             interface,

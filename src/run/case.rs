@@ -1,6 +1,7 @@
 //! One case at one endpoint: tokens, arrangement, steps, controls, effects.
 
 mod effects;
+mod lapse;
 mod macaroon;
 mod sent;
 mod tape;
@@ -91,7 +92,7 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
     queue_for_tokens(site, script)
         .instrument(stretch!("tokens"))
         .await;
-    let limit = Instant::now() + site.plan.endpoint.limits.case;
+    let limit = Instant::now() + lapse::limit(script, &site.plan.endpoint.limits);
     let mut running = Running {
         site,
         case,
@@ -115,6 +116,9 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
         there: None,
         taped: Taped::default(),
         held: None,
+        left: HashMap::new(),
+        obtained: Instant::now(),
+        otherwise: false,
     };
     let stop = running.whole(script).await.err();
     let mut stayed = running.take_back_requests().await;
@@ -179,6 +183,12 @@ struct Running<'a> {
     taped: Taped,
     /// The macaroon that was issued last.
     held: Option<Held>,
+    /// What failed transfers have left where nothing was.
+    left: HashMap<String, check::Observed>,
+    /// When the tokens were obtained.
+    obtained: Instant,
+    /// Whether the last step had its other outcome.
+    otherwise: bool,
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -214,6 +224,7 @@ impl<'a> Running<'a> {
         if timed {
             (credentials, _) = self.credentials(script).await?;
         }
+        self.obtained = Instant::now();
         #[cfg(test)]
         assert_ne!(
             self.case.case.id.as_str(),
@@ -387,6 +398,7 @@ impl<'a> Running<'a> {
             let judge = Judge {
                 case: &self.case.case,
                 clauses: &self.site.shared.plan.clauses,
+                clause: step.terms.clause.as_ref(),
                 at: &step.at,
                 exchange: steps
                     .rposition(|exchange| exchange.purpose == Purpose::Step)
@@ -420,6 +432,10 @@ impl<'a> Running<'a> {
 
     /// One step, its effects, and its control if a refusal was expected and came.
     async fn judged(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
+        if step.terms.otherwise && !self.otherwise {
+            return Ok(());
+        }
+        self.otherwise = false;
         let before = self.findings.len();
         let held;
         let token = match self.presenting(step)? {
@@ -531,14 +547,19 @@ impl<'a> Running<'a> {
         }
         let before = self.exchanges.len();
         let sent = Timestamp::now();
-        let ended = self
+        let mut ended = self
             .exchange(purpose, asked.as_ref().unwrap_or(step), token, other)
             .await;
+        let mut after = None;
+        if step.terms.lapse && purpose == Purpose::Step {
+            (ended, after) = self.until_noticed(step, token, other, ended).await;
+        }
         // The judge borrows what findings are made from, not `self`, which the findings go into.
         let (case, clauses, exchange) = (self.case, &self.site.shared.plan.clauses, before);
         let judge = Judge {
             case: &case.case,
             clauses,
+            clause: step.terms.clause.as_ref(),
             at: &step.at,
             exchange,
         };
@@ -560,6 +581,14 @@ impl<'a> Running<'a> {
                 };
             }
         };
+        let mut expect = expect;
+        if purpose == Purpose::Step
+            && let Some((other, finding)) = check::alternative(judge, step, &answer)
+        {
+            self.otherwise = true;
+            self.findings.extend(finding);
+            expect = other;
+        }
         if step.optional
             && let Some(reason) = check::unoffered(step.method, expect, &answer)
         {
@@ -570,6 +599,15 @@ impl<'a> Running<'a> {
             Purpose::Step => self.told(judge, step, &answer, token, other),
             _ => Vec::new(),
         };
+        if let Some(after) = after {
+            let noticed = !answer.success();
+            let lapse = &self.site.plan.endpoint.limits.lapse;
+            let late = check::lapsed(judge, after, noticed, lapse);
+            self.findings.extend(late);
+            if !noticed {
+                return Ok(true);
+            }
+        }
         let sent_on = hop.is_some_and(sent_elsewhere);
         let ruling = match sent_on && purpose == Purpose::Step {
             true => check::sent_on(judge, expect, step.method, &known, &answer),
@@ -661,9 +699,10 @@ impl<'a> Running<'a> {
         let challenge = wanted.and_then(|wanted| check::challenge(judge, wanted, answer));
         let before = self.last.filter(|_| step.tells.alike);
         let alike = before.and_then(|before| check::alike(judge, before, answer));
+        let allow = check::allow(judge, step, answer);
         let echo = present::echo(judge, answer, [token.as_ref(), other.as_ref()]);
         let carried = check::carried(judge).filter(|_| self.carried);
-        let told = challenge.into_iter().chain(alike).chain(echo);
+        let told = challenge.into_iter().chain(alike).chain(allow).chain(echo);
         told.chain(carried).collect()
     }
 

@@ -26,3 +26,4 @@ mod tape;
 mod token_login;
 mod tokens;
 mod trace;
+mod verdicts;

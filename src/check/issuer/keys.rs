@@ -111,18 +111,27 @@ fn off_curve(key: &Map<String, Value>) -> Option<String> {
 pub(super) fn key_ids(view: &View<'_>) -> Found {
     let keys = keys(view)?;
     let mut flaws = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: Vec<(&str, Option<&str>)> = Vec::new();
     for key in &keys {
+        let kind = text(key, "kty");
         match text(key, "kid").filter(|kid| !kid.is_empty()) {
             None if signs(key) => flaws.push(Flaw::new(
                 "a kid for every signing key",
                 value(key.get("kid")),
             )),
             None => {}
-            Some(kid) if seen.contains(&kid) => {
-                flaws.push(Flaw::new("each kid once", format!("{} twice", shown(kid))));
+            Some(kid) => {
+                let twice = || format!("{} twice", shown(kid));
+                let flaw = || Flaw::new("each kid once", twice()).from("ISS-JWKS-07");
+                let same = || seen.iter().filter(|(other, _)| *other == kid);
+                if same().any(|(_, other)| *other == kind) {
+                    flaws.push(flaw());
+                } else if same().next().is_some() {
+                    // The type tells which of them is meant (RFC 7517 section 4.5).
+                    flaws.push(flaw().minor());
+                }
+                seen.push((kid, kind));
             }
-            Some(kid) => seen.push(kid),
         }
     }
     Ok(flaws)

@@ -15,7 +15,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Judge;
-use crate::model::{Account, Answer, Ask, AskWord, Clause, Finding, IssuerSubject, Level, Profile};
+use crate::model::{
+    Account, Answer, Ask, AskWord, Clause, ClauseId, Finding, IssuerSubject, Level, Profile,
+};
 
 pub use jwt::Jwt;
 pub use reply::{Grant, Refusal, grant, refusal};
@@ -86,6 +88,8 @@ struct Flaw {
     expected: String,
     actual: String,
     level: Option<Level>,
+    /// The clause that it breaks, where that is not the one that the case is about.
+    clause: Option<ClauseId>,
     answer: usize,
 }
 
@@ -95,6 +99,7 @@ impl Flaw {
             expected: expected.into(),
             actual: actual.into(),
             level: None,
+            clause: None,
             answer: 0,
         }
     }
@@ -111,6 +116,14 @@ impl Flaw {
     fn grave(self) -> Self {
         Self {
             level: Some(Level::Must),
+            ..self
+        }
+    }
+
+    /// A deviation from the clause named `id`.
+    fn from(self, id: &str) -> Self {
+        Self {
+            clause: id.parse().ok(),
             ..self
         }
     }
@@ -140,6 +153,7 @@ pub fn ask(
             let judge = Judge {
                 case,
                 clauses,
+                clause: flaw.clause.as_ref(),
                 at: &view.ask.at,
                 exchange: answered.map_or(0, |answered| answered.exchange),
             };

@@ -7,7 +7,7 @@ use super::{
     Flaw, Found, Jwt, Mute, View, json_type, looks, object, refused_at_all, several, shown, value,
 };
 use crate::check::word::decides_nothing;
-use crate::model::{Answer, Profile};
+use crate::model::{Answer, Asked, Profile};
 
 /// The errors of RFC 6749 section 5.2 and of those that add some (RFC 6750, 7009, 8628, 8693, 8707, OpenID
 /// Connect).
@@ -184,10 +184,20 @@ pub(super) fn granted(view: &View<'_>) -> Found {
     let mut flaws = Vec::new();
     for (number, one) in view.answers.iter().enumerate() {
         if one.grant.is_none() {
+            if not_for_this_client(view, &one.answer) {
+                return Err(mute(&one.answer));
+            }
             flaws.push(Flaw::new("a token", refused_with(&one.answer)).of(number));
         }
     }
     Ok(flaws)
+}
+
+/// Whether an exchange was refused because the client, or anybody, may make none: no sentence says that everybody may.
+fn not_for_this_client(view: &View<'_>, answer: &Answer) -> bool {
+    let codes = ["unauthorized_client", "unsupported_grant_type"];
+    matches!(view.ask.what, Asked::Exchange(_))
+        && refusal(answer).is_some_and(|refusal| codes.contains(&refusal.error.as_str()))
 }
 
 fn refused_with(answer: &Answer) -> String {

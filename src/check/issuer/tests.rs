@@ -659,6 +659,8 @@ fn keys_are_judged() {
         key[member] = value;
         key
     };
+    let mut of_another_type = rsa(2048, "AQAB");
+    of_another_type["kid"] = good["kid"].clone();
     let zero = URL_SAFE_NO_PAD.encode([1; 32]);
     for (word, keys, verdict) in [
         (W::KeySet, json!([good]), "pass"),
@@ -668,6 +670,7 @@ fn keys_are_judged() {
         (W::KeySet, json!([with("kty", Value::Null)]), "fail"),
         (W::KeyIds, json!([good, rsa(2048, "AQAB")]), "pass"),
         (W::KeyIds, json!([good, good]), "fail"),
+        (W::KeyIds, json!([good, of_another_type]), "warn"),
         (W::KeyIds, json!([with("kid", Value::Null)]), "fail"),
         (W::PublicOnly, json!([good]), "pass"),
         (W::PublicOnly, json!([with("d", json!("AA"))]), "fail"),

@@ -99,9 +99,6 @@ pub fn archiveinfo(
         if call.except.contains(file) {
             if let Some(known) = known {
                 findings.push(judge.own(format!("no locality for {path}"), shown(known)));
-            } else if entry.is_none_or(|entry| entry.error.is_none()) {
-                let actual = "no such entry";
-                findings.push(judge.own(format!("an error for {path}"), actual));
             }
         } else if known.is_none() && call.further == 0 {
             let actual = match entry.and_then(|entry| entry.error.as_deref()) {
@@ -118,18 +115,14 @@ pub fn archiveinfo(
     findings
 }
 
-/// The rules for one entry.
+/// The rules for one entry. An error beside a locality is lawful: it says that the file is unlikely to get to tape.
 fn locality(judge: Judge<'_>, entry: &Value) -> Option<Finding> {
-    let told = |name: &str| entry.get(name).filter(|value| !value.is_null());
-    let (word, error) = (told("locality"), told("error"));
+    let word = entry.get("locality").filter(|value| !value.is_null());
     let known = word.is_none_or(|word| word.as_str().is_some_and(|word| WORDS.contains(&word)));
-    if !known {
+    (!known).then(|| {
         let expected = format!("a locality of {}", WORDS.join(", "));
-        return Some(judge.of("TAPE-14", expected, value(word)));
-    }
-    let error = error.filter(|error| error.as_str() != Some(""));
-    (word.is_some() && error.is_some())
-        .then(|| judge.of("TAPE-14", "a locality or an error", "both"))
+        judge.of("TAPE-14", expected, value(word))
+    })
 }
 
 /// Whether the errors of what is refused tell what is there from what is not.

@@ -62,6 +62,7 @@ impl Bench {
         Judge {
             case: &self.case,
             clauses: &self.clauses,
+            clause: None,
             at: &self.at,
             exchange: 0,
         }
@@ -345,12 +346,19 @@ fn localities_are_told_of_what_may_be_known() {
     assert_eq!(find(no("/b"), missing, true).len(), 1);
     for wrong in [
         json!({"path": "/b", "locality": "NONE"}),
-        json!({"path": "/b", "locality": null}),
-        json!({"path": "/b", "error": ""}),
         json!({"path": "/b", "locality": "NEARLINE", "error": "no"}),
     ] {
         assert!(!find(wrong.clone(), no("/c"), false).is_empty(), "{wrong}");
     }
+    for lawful in [
+        json!({"path": "/b", "locality": null}),
+        json!({"path": "/b", "error": ""}),
+        json!({"path": "/b"}),
+    ] {
+        assert!(find(lawful.clone(), no("/c"), false).is_empty(), "{lawful}");
+    }
+    let stuck = json!([{"path": "/a", "locality": "DISK", "error": "no tape"}, no("/b"), no("/c")]);
+    assert!(archiveinfo(bench.judge(), &asked, false, &answer(200, stuck)).is_empty());
     let body = json!([{"path": "/a", "error": "no"}, no("/b"), no("/c")]);
     assert_eq!(
         archiveinfo(bench.judge(), &asked, false, &answer(200, body)).len(),

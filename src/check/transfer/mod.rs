@@ -6,11 +6,11 @@ mod tests;
 use std::time::Duration;
 
 use crate::model::{
-    Answer, Direction, Exchange, Expect, Finding, Heard, Hearing, Level, Method, Part, Side,
+    Answer, Direction, Exchange, Expect, Finding, Heard, Hearing, Level, Method, Part, Side, State,
     Transfer,
 };
 
-use super::report::{Ending, ending, markers};
+use super::report::{Ending, afterwards, ending, markers};
 use super::{Judge, Observed, Ruling, word};
 
 /// Characters of an answer that are told.
@@ -26,20 +26,19 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
         Ending::Refused(_) => word::status(judge, expect, Method::Copy, answer),
         Ending::Untold(what) => Ruling::Broken(judge.of(
             "TPC-06",
-            "one last line, `success: …` or `failure: …`",
+            "a line, `success: …` or `failure: …`",
             format!("COPY was answered {}, and {what}", answer.status),
         )),
         Ending::Succeeded => match expect {
             Expect::Created | Expect::Replaced => Ruling::Holds(None),
             Expect::Any => Ruling::Holds(Some(judge.note(actual("success")))),
-            _ => Ruling::Broken(judge.own(
-                "a refusal, or a failure in the last line",
-                actual("success"),
-            )),
+            _ => Ruling::Broken(
+                judge.own("a refusal, or a failure in the report", actual("success")),
+            ),
         },
         Ending::Failed(text) => match expect {
             Expect::Created | Expect::Replaced => {
-                Ruling::Broken(judge.own("success in the last line", actual(&text)))
+                Ruling::Broken(judge.own("success in the report", actual(&text)))
             }
             Expect::Failed | Expect::PreconditionFailed => Ruling::Holds(None),
             Expect::Any => Ruling::Holds(Some(judge.note(actual(&text)))),
@@ -55,7 +54,7 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
     }
 }
 
-/// Judges what is asked of the report beside its last line. `over` tells whether our side had sent
+/// Judges what is asked of the report beside the line that tells how it ended. `over` tells whether our side had sent
 /// everything when the head of the answer was there.
 pub fn reported(
     judge: Judge<'_>,
@@ -67,6 +66,11 @@ pub fn reported(
     let mut findings = Vec::new();
     if !answer.success() {
         return findings;
+    }
+    if let (Ending::Failed(_), more @ 1..) = (ending(answer), afterwards(answer)) {
+        findings.push(judge.note(format!(
+            "{more} further lines follow the one that tells the failure"
+        )));
     }
     let found = markers(answer);
     if demand.early {
@@ -364,35 +368,28 @@ pub fn tried(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
     went.then(|| judge.note(format!("it tried: `{told}`")))
 }
 
-/// What a COPY that told its failure has left behind. An empty file is a matter of its own, whatever else
-/// the case is about.
+/// What a COPY that told its failure has left where nothing was. A fragment is a matter of its own, and so is an empty file
+/// whatever else the case is about; a file that somebody may not have written at all is not.
 pub fn remains(
     judge: Judge<'_>,
     expect: Expect,
     answer: &Answer,
-    observed: &Observed,
+    (expected, observed): (&State, &Observed),
     finding: Finding,
 ) -> Finding {
-    let empty = match observed {
-        Observed::Sized(Some(0)) => true,
-        Observed::Present(bytes) => bytes.is_empty(),
-        _ => false,
+    let (file, empty) = match observed {
+        Observed::Sized(length) => (true, *length == Some(0)),
+        Observed::Present(bytes) => (true, bytes.is_empty()),
+        Observed::Absent | Observed::Directory => (false, false),
     };
-    let told = matches!(ending(answer), Ending::Failed(_));
-    if !(expect.harmless() && told && empty) {
-        return finding;
-    }
-    let own = judge
-        .case
-        .clauses
-        .iter()
-        .any(|clause| clause.as_str() == "TPC-20");
-    let about = judge.of("TPC-20", finding.expected, finding.actual);
-    match own {
-        true => about,
-        false => Finding {
-            level: Level::Should,
-            ..about
-        },
+    let told = match ending(answer) {
+        Ending::Failed(_) => true,
+        Ending::Refused(status) => expect == Expect::Failed && status >= 400,
+        Ending::Succeeded | Ending::Untold(_) => false,
+    };
+    let fragment = file && *expected == State::Absent && (empty || expect == Expect::Failed);
+    match expect.harmless() && told && fragment {
+        true => judge.of("TPC-20", finding.expected, finding.actual),
+        false => finding,
     }
 }

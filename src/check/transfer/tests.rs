@@ -214,25 +214,39 @@ fn whoever_is_not_trusted_is_sent_nothing() {
 }
 
 #[test]
-fn an_empty_remain_is_a_matter_of_its_own() {
+fn a_fragment_is_a_matter_of_its_own() {
     let bench = Bench::builtin();
     let finding = bench.judge().own("nothing", "a file of 0 bytes");
-    let remain = |expect, body: &str, observed: &Observed| {
-        let answer = answer(202, body);
-        remains(bench.judge(), expect, &answer, observed, finding.clone())
+    let before = State::File(b"what was there".to_vec());
+    let remain = |expect, status, body: &str, before: &State, size| {
+        let answer = answer(status, body);
+        let observed = Observed::Sized(Some(size));
+        remains(
+            bench.judge(),
+            expect,
+            &answer,
+            (before, &observed),
+            finding.clone(),
+        )
     };
-    let empty = Observed::Sized(Some(0));
-    let told = remain(Expect::Failed, "failure: no", &empty);
-    assert_eq!(
-        (told.clause.as_str(), told.level.binding()),
-        ("TPC-20", false)
-    );
-    let own = bench.judge().case.clauses[0].to_string();
-    for (expect, body, observed) in [
-        (Expect::Failed, "success", Observed::Sized(Some(0))),
-        (Expect::Failed, "failure: no", Observed::Sized(Some(7))),
-        (Expect::Created, "failure: no", Observed::Sized(Some(0))),
+    for (expect, status, size) in [
+        (Expect::Failed, 202, 0),
+        (Expect::Failed, 202, 7),
+        (Expect::Failed, 404, 7),
+        (Expect::Denied, 202, 0),
     ] {
-        assert_eq!(remain(expect, body, &observed).clause.to_string(), own);
+        let told = remain(expect, status, "failure: no", &State::Absent, size);
+        let told = (told.clause.as_str(), told.level.binding());
+        assert_eq!(told, ("TPC-20", false), "{expect} {status} {size}");
+    }
+    let own = bench.judge().case.clauses[0].to_string();
+    for (expect, body, before, size) in [
+        (Expect::Failed, "success", &State::Absent, 0),
+        (Expect::Failed, "failure: no", &before, 0),
+        (Expect::Denied, "failure: no", &State::Absent, 7),
+        (Expect::Created, "failure: no", &State::Absent, 0),
+    ] {
+        let told = remain(expect, 202, body, before, size);
+        assert_eq!(told.clause.to_string(), own, "{expect} {body} {size}");
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::check;
 use crate::model::{
-    Credential, Expect, Flavour, Interface, MacaroonRequest, Method, Step, TokenTemplate, Variable,
+    Credential, Expect, Flavour, Interface, Lapse, MacaroonRequest, Method, Step, TokenTemplate,
+    Variable,
 };
 
 use super::tape;
@@ -51,6 +52,9 @@ pub(super) fn explain(text: &mut String, step: &Step) {
             "where the step before was redirected to, without the query; without a redirect the case is skipped",
         );
     }
+    if step.terms.otherwise {
+        row("sent", "only where the step before had its other outcome");
+    }
     if step.wait > 0 {
         row("after", &format!("waiting for {} s", step.wait));
     }
@@ -71,6 +75,35 @@ pub(super) fn explain(text: &mut String, step: &Step) {
         Interface::Webdav | Interface::Macaroons(_) => (expected(step), proof(step)),
     };
     row("expected", &expected);
+    if let Some(or) = &step.terms.or {
+        let right = statuses(check::word(or.expect, step.method).right);
+        let right = match or.expect {
+            Expect::Refused => "any other refusal".to_owned(),
+            word => format!("{word} ({right})"),
+        };
+        row(
+            "or",
+            &match &or.clause {
+                None => right,
+                Some(clause) => format!("{right}, which is a finding of {clause}"),
+            },
+        );
+    }
+    if let Some(clause) = &step.terms.clause {
+        row("clause", clause.as_str());
+    }
+    if step.terms.lapse {
+        let lapse = Lapse::default();
+        row(
+            "repeated",
+            &format!(
+                "every {} s until it is refused: within {} s of the token's end is right, within {} s a warning, later a failure",
+                lapse.pause.as_secs(),
+                lapse.pass.as_secs(),
+                lapse.warn.as_secs(),
+            ),
+        );
+    }
     row("proof", &proof);
     let named = |asked: &TokenTemplate| asked.variables().any(|v| v == Variable::Listener);
     if step.token.token().is_some_and(named) {
@@ -169,13 +202,14 @@ fn shape(row: &mut impl FnMut(&str, &str), step: &Step) {
     }
 }
 
+fn statuses(some: &[u16]) -> String {
+    let some: Vec<_> = some.iter().map(u16::to_string).collect();
+    some.join(" or ")
+}
+
 /// What is right and what is tolerated.
 fn expected(step: &Step) -> String {
     let word = check::word(step.expect, step.method);
-    let statuses = |some: &[u16]| {
-        let some: Vec<_> = some.iter().map(u16::to_string).collect();
-        some.join(" or ")
-    };
     let meant = match step.expect {
         Expect::Any => "whatever but a server error; it is told and not judged".to_owned(),
         Expect::Refused => "any refusal, 4xx or 501".to_owned(),
@@ -198,7 +232,11 @@ fn expected(step: &Step) -> String {
         true => "; status and length are those of the step before",
         false => "",
     };
-    format!("{} ({meant}{challenge}{alike})", step.expect)
+    let allow = match step.tells.allow {
+        true => "; a 405 names the allowed methods",
+        false => "",
+    };
+    format!("{} ({meant}{challenge}{alike}{allow})", step.expect)
 }
 
 /// How the step is proven beyond its status.

@@ -73,9 +73,9 @@ pub(super) fn rows(row: &mut impl FnMut(&str, &str), transfer: &Transfer) {
 pub(super) fn expected(expect: Expect) -> String {
     let meant = match expect {
         Expect::Any => "whatever but a server error; it is told and not judged",
-        Expect::Created | Expect::Replaced => "2xx, and `success` in the last line of the report",
-        Expect::Failed => "a refusal by status, or `failure` in the last line of the report",
-        Expect::PreconditionFailed => "412, or `failure` in the last line of the report",
+        Expect::Created | Expect::Replaced => "2xx, and `success` in the report",
+        Expect::Failed => "a refusal by status, or `failure` in the report",
+        Expect::PreconditionFailed => "412, or `failure` in the report",
         _ => "a refusal by status; `failure` in the report of a 2xx is a warning",
     };
     format!("{expect} ({meant})")

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::config::Catalogue;
 use crate::model::{
-    Action, Case, CaseId, CasePlan, Exchanges, Interface, Inventory, Plan, Profile, RunRecord,
+    Action, Case, CaseId, CasePlan, Exchanges, Interface, Inventory, Lapse, Plan, Profile,
+    RunRecord,
 };
 use crate::redact::Redactor;
 use crate::reference::{Fault, Sensitivity, fault};
@@ -30,6 +31,14 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 /// How long the storage elements of faults may be silent in a transfer, unless they are to be for long:
 /// they are on this machine.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long after its end a token may be taken by the storage elements of faults: none of them has a clock of its own.
+const LAPSE: Lapse = Lapse {
+    pass: Duration::from_secs(2),
+    warn: Duration::from_secs(3),
+    poll: Duration::from_secs(4),
+    pause: Duration::from_secs(1),
+};
 
 /// How many cases at the same time, at least, where faults are asked beside: nobody else is on trial then.
 const PROBED_JOBS: usize = 16;
@@ -193,6 +202,7 @@ impl Proving<'_> {
             if endpoint.name != PARTNER {
                 endpoint.limits.jobs = self.arguments.jobs.into();
             }
+            endpoint.limits.lapse = LAPSE;
             let hurried = |fault: &Fault| !fault.cases.iter().any(|case| self.slow.contains(case));
             if fault(&endpoint.name).is_some_and(hurried) {
                 endpoint.limits.transfer = SILENCE;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{asks, clauses, macaroons, steps, suites, tape, tokens, transfers};
+use super::super::{asks, clauses, macaroons, steps, suites, tape, terms, tokens, transfers};
 use super::shape::{
     also, any_text, count, count_to, either, file, flag, like, list, listed, mapping, named,
     one_of, some, text, word,
@@ -216,6 +216,34 @@ fn outcome(key: &str) -> Option<Value> {
         "members" => list("What the listing holds.", text("A name.")),
         "challenge" => word("What WWW-Authenticate says.", steps::CHALLENGES),
         "alike" => flag("The answer is like that of the step before."),
+        "allow" => flag("A 405 names the allowed methods."),
+        "clause" => like(
+            "The clause that its findings cite, of those of the case; default: the first.",
+            CLAUSE_ID,
+        ),
+        "or" => either(
+            "Another outcome with which the case goes on.",
+            vec![
+                word("One that is as lawful.", Expect::ALL.map(Expect::as_str)),
+                mapping(
+                    "One that breaks a clause.",
+                    &terms::OR_KEYS,
+                    &terms::OR_KEYS,
+                    |key| {
+                        Some(match key {
+                            "expect" => word("The outcome.", Expect::ALL.map(Expect::as_str)),
+                            "clause" => like(
+                                "The clause that it breaks, of those of the case.",
+                                CLAUSE_ID,
+                            ),
+                            _ => return None,
+                        })
+                    },
+                ),
+            ],
+        ),
+        "otherwise" => flag("It is sent only where the step before had its other outcome."),
+        "lapse" => flag("It is repeated until the service has noticed that the token is over."),
         "control" => credential(
             "The token with which the very same request succeeds.",
             false,

@@ -3,7 +3,7 @@ use crate::config::{Catalogue, Source, builtin_clauses, builtin_suites, load_cat
 use crate::model::{Alteration, Arrangement, Audience, Direction, Expect, Interface, Method};
 
 /// A suite with this text for its cases, after the register of the binary.
-fn suite(text: &str) -> Result<Catalogue, String> {
+pub(super) fn suite(text: &str) -> Result<Catalogue, String> {
     let source = Source {
         name: "own.yaml".into(),
         text: text.into(),
@@ -16,7 +16,7 @@ fn told(text: &str) -> String {
 }
 
 /// A good case up to its objects and steps.
-const HEAD: &str = "suite: own\nabout: x\ncases:\n- id: own.one\n  title: t\n  risk: r\n  clauses: [JWT-2.2.1-01]\n  severity: critical\n";
+pub(super) const HEAD: &str = "suite: own\nabout: x\ncases:\n- id: own.one\n  title: t\n  risk: r\n  clauses: [JWT-2.2.1-01]\n  severity: critical\n";
 
 pub(super) fn steps(text: &str) -> String {
     told(&format!("{HEAD}{text}"))

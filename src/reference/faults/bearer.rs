@@ -187,7 +187,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "challenge-blames-no-token",
         about: "401 without a token blames the token, for writes.",
-        clauses: &["RFC6750-04"],
+        clauses: &["RFC6750-22"],
         cases: &["bearer.challenge.write"],
         apply: Apply::Element(|rules| {
             rules.says = |asked, response| {

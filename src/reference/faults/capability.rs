@@ -298,7 +298,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "head-refused",
         about: "storage.read does not look at a file with HEAD.",
-        clauses: &["JWT-2.2.1-28", "DAV-17"],
+        clauses: &["DAV-24"],
         cases: &["capability.read.head"],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -310,9 +310,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "propfind-refused",
         about: "storage.read does not look at a file with PROPFIND.",
-        clauses: &["JWT-2.2.1-28", "DAV-15"],
+        clauses: &["DAV-15", "DAV-16"],
         cases: &[
-            "capability.read.propfind",
             "authentication.reuse",
             "webdav.mkcol.shows",
             "webdav.propfind.members",

@@ -143,9 +143,33 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.no-path.read",
             "capability.no-path.modify",
             "capability.no-path.empty",
+            "capability.no-path.beside.read",
+            "capability.no-path.beside.write",
         ],
         apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| rewritten(claim, |text| with_path(text, "/"))
+        }),
+    },
+    Fault {
+        name: "pathless-skipped",
+        about: "A capability without a path is passed over, so that the others count.",
+        clauses: &["JWT-2.2.1-39", "JWT-2.2.3-04"],
+        cases: &[
+            "capability.no-path.beside.read",
+            "capability.no-path.beside.write",
+            "group.broken-capability.no-path",
+        ],
+        apply: Apply::Element(|rules| {
+            rules.token.scope = |claim, _| {
+                rewritten(claim, |text| {
+                    let whole = |word: &&str| {
+                        let path = word.split_once(':').map(|(_, path)| path);
+                        !word.starts_with("storage.") || path.is_some_and(|path| !path.is_empty())
+                    };
+                    let kept: Vec<_> = text.split(' ').filter(whole).collect();
+                    kept.join(" ")
+                })
+            }
         }),
     },
     Fault {

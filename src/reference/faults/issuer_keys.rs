@@ -58,7 +58,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "issuer-keys-of-one-name",
         about: "Both keys have the same kid.",
-        clauses: &["ISS-JWKS-02"],
+        clauses: &["ISS-JWKS-07"],
         cases: &["issuer.keys.ids"],
         apply: Apply::Issuer(|rules| {
             rules.published = |keys, _| {
@@ -66,6 +66,17 @@ pub(super) const FAULTS: &[Fault] = &[
                 if let (Some(name), Some(key)) = (name, rsa(keys)) {
                     key["kid"] = name;
                 }
+            };
+        }),
+    },
+    Fault {
+        name: "issuer-keys-twice",
+        about: "Two published keys of one type have the same kid.",
+        clauses: &["ISS-JWKS-07"],
+        cases: &["issuer.keys.ids"],
+        apply: Apply::Issuer(|rules| {
+            rules.published = |keys, _| {
+                keys.extend(keys.first().cloned());
             };
         }),
     },
@@ -143,7 +154,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "issuer-keys-unusual",
         about: "The only key is for RS512.",
-        clauses: &["ISS-JWKS-04", "ISS-TOK-01"],
+        clauses: &["ISS-JWKS-08", "ISS-TOK-01"],
         cases: &[
             "issuer.groups.foreign",
             "issuer.groups.foreign.beside",

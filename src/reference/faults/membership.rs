@@ -223,8 +223,11 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "broken-capability-skipped",
         about: "A broken capability is passed over, so that the groups count.",
-        clauses: &["JWT-2.2.3-04"],
-        cases: &["group.broken-capability.no-path"],
+        clauses: &["JWT-2.2.3-04", "JWT-2.2.3-08"],
+        cases: &[
+            "group.broken-capability.no-path",
+            "group.broken-capability.relative",
+        ],
         apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| claimed(claim).or_else(|| Some(Scope::default()))
         }),

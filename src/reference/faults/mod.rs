@@ -99,6 +99,7 @@ const WIDE: &[&str] = &[
     "read-corrupts",
     "read-is-empty",
     "read-needs-modify",
+    "read-stats-not",
     "root-scope-refused",
     "scope-covers-no-uploads",
     "scope-is-exact",

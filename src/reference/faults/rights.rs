@@ -103,6 +103,18 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "read-stats-not",
+        about: "storage.read does not look at files.",
+        clauses: &["JWT-2.2.1-28", "DAV-24"],
+        cases: &["capability.read.propfind", "capability.read.head"],
+        apply: Apply::Element(|rules| {
+            rules.allows = |rules, bearer, groups, asked| {
+                !(bearer.has_only(Action::Read) && asked.operation == Operation::Stat)
+                    && allows(rules, bearer, groups, asked)
+            }
+        }),
+    },
+    Fault {
         name: "create-stats-not",
         about: "storage.create does not look at files.",
         clauses: &["JWT-2.2.1-28"],

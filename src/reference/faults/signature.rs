@@ -275,7 +275,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "type-jwt-only",
         about: "A token that says that it is an access token is none.",
-        clauses: &["JWT-4.2-23"],
+        clauses: &["JWT-4.2-25"],
         cases: &["authentication.header.type"],
         apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {

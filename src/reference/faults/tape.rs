@@ -534,7 +534,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "tape-unknown-members-refused",
         about: "A member that nobody knows makes a request fail.",
-        clauses: &["TAPE-18"],
+        clauses: &["TAPE-27"],
         cases: &["tape.stage.unknown-members"],
         apply: Apply::Tape(|rules| {
             rules.understands = |operation, body| {

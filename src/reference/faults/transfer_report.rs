@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::http::StatusCode;
 
+use super::super::authorisation::{Operation, uploading};
 use super::super::namespace::Change;
 use super::super::transfer::rules::{Witness, convinced};
 use super::super::transfer::{Direction, stream};
@@ -173,7 +174,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "tpc-push-told-twice",
-        about: "The report of a push that failed ends with a failure, and then with a success.",
+        about: "The report of a push that failed ends with a success, and then with a failure.",
         clauses: &["TPC-06"],
         cases: &[
             "tpc.overwrite.push",
@@ -184,7 +185,7 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.last = |direction, ended| {
                 let line = stream::last(direction, ended);
                 match (direction, ended) {
-                    (Direction::Push, Err(_)) => line + "success: Created\n",
+                    (Direction::Push, Err(_)) => format!("success: Created\n{line}"),
                     _ => line,
                 }
             };
@@ -361,6 +362,27 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["tpc.failure.missing"],
         apply: Apply::Transfer(|rules| {
             rules.leaves = |reason, bytes| kept(reason?.reason(), "404", bytes);
+        }),
+    },
+    Fault {
+        name: "tpc-no-second-try",
+        about: "A pull that failed leaves an empty file, and with a file there that is empty nobody can try again.",
+        clauses: &["TPC-20", "TPC-31"],
+        cases: &["tpc.failure.missing", "tpc.failure.cut"],
+        apply: Apply::Transfer(|rules| {
+            rules.leaves = |reason, _| {
+                let reason = reason?.reason();
+                let left = ["404", "broke off"].iter().any(|why| reason.contains(why));
+                left.then(Bytes::new)
+            };
+            rules.needs = |direction, node| {
+                let empty = node.and_then(|node| node.content.as_ref());
+                match (direction, empty.is_some_and(Bytes::is_empty)) {
+                    (Direction::Pull, true) => Operation::Read,
+                    (Direction::Pull, false) => uploading(node),
+                    (Direction::Push, _) => Operation::Read,
+                }
+            };
         }),
     },
     Fault {

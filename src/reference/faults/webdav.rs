@@ -207,7 +207,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.missing.delete",
             "tape.delete.gone",
             "tape.error.not-found",
-            "tpc.fts.failure",
         ],
         apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
@@ -339,7 +338,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "move-no-parent-loses",
         about: "MOVE into a missing directory is a conflict, and the source is gone.",
-        clauses: &["DAV-14"],
+        clauses: &["DAV-26"],
         cases: &["webdav.move.no-parent"],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| {
@@ -352,9 +351,56 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "move-makes-parents",
+        about: "MOVE and COPY into a missing directory make it.",
+        clauses: &["DAV-26"],
+        cases: &["webdav.move.no-parent", "webdav.copy.no-parent"],
+        apply: Apply::Element(|rules| {
+            rules.act = |namespace, act, bearer| {
+                if let Act::Move { to, .. } | Act::Copy { to, .. } = act
+                    && let Some(parent) = to.parent()
+                    && namespace.get(&parent).is_none()
+                {
+                    let made = Act::MakeDirectory { path: parent };
+                    namespace.apply(&made, &bearer.token_id)?;
+                }
+                namespace.apply(act, &bearer.token_id)
+            };
+        }),
+    },
+    Fault {
+        name: "move-no-parent-forbidden",
+        about: "MOVE and COPY into a missing directory are answered with 403.",
+        clauses: &["DAV-14"],
+        cases: &["webdav.move.no-parent", "webdav.copy.no-parent"],
+        apply: Apply::Element(|rules| {
+            rules.says = |asked, mut response| {
+                let moves = matches!(asked.method.as_str(), "MOVE" | "COPY");
+                if moves && response.status() == StatusCode::CONFLICT {
+                    *response.status_mut() = StatusCode::FORBIDDEN;
+                }
+                response
+            };
+        }),
+    },
+    Fault {
+        name: "allow-missing",
+        about: "405 does not name the methods that are allowed.",
+        clauses: &["DAV-25"],
+        cases: &["webdav.allow"],
+        apply: Apply::Element(|rules| {
+            rules.says = |_, mut response| {
+                if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                    response.headers_mut().remove("allow");
+                }
+                response
+            };
+        }),
+    },
+    Fault {
         name: "destination-host-ignored",
         about: "The host of a Destination is not looked at.",
-        clauses: &["DAV-14"],
+        clauses: &["DAV-27"],
         cases: &["webdav.move.elsewhere"],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {

@@ -349,6 +349,7 @@ const SHOWS: &[(&str, &str)] = &[
     ("issuer-keys-untyped", "keys"),
     ("issuer-keys-nameless", "keys"),
     ("issuer-keys-of-one-name", "keys"),
+    ("issuer-keys-twice", "keys"),
     ("issuer-keys-private", "keys"),
     ("issuer-keys-primes", "keys"),
     ("issuer-keys-symmetric", "keys"),

@@ -57,6 +57,7 @@ fn refusal() -> crate::model::Step {
         token: crate::model::Credential::None,
         expect: crate::model::Expect::Denied,
         tells: crate::model::Tells::default(),
+        terms: crate::model::StepTerms::default(),
         control: None,
         at: crate::model::Place {
             file: "suites/path.yaml".into(),

@@ -1,9 +1,12 @@
 //! What a step ought to have changed, and what it did.
 
 use crate::check::{self, Judge};
-use crate::model::{Answer, Expect, Method, Purpose, State, StepPlan};
+use crate::model::{Answer, Expect, Finding, Method, Purpose, State, StepPlan};
 
 use super::{Running, Stop};
+
+/// The clause about what a failed transfer leaves.
+const FRAGMENTS: &str = "TPC-20";
 
 impl Running<'_> {
     /// Looks at what really happened. Returns whether a refused write changed anything.
@@ -23,8 +26,15 @@ impl Running<'_> {
             .map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
         for ((path, expected), seen) in expected.into_iter().zip(seen) {
             let finding = check::effect(judge, &path, &expected, &seen, answer.status)
-                .map(|finding| check::remains(judge, expect, answer, &seen, finding));
-            changed |= expect.harmless() && finding.is_some();
+                .map(|finding| check::remains(judge, expect, answer, (&expected, &seen), finding))
+                .filter(|_| expected != State::Absent || self.left.get(&path) != Some(&seen));
+            // What a failed transfer has left was told, and is no obstacle for the next attempt.
+            let fragment = |finding: &Finding| finding.clause.as_str() == FRAGMENTS;
+            if expect == Expect::Failed && finding.as_ref().is_some_and(fragment) {
+                self.left.insert(path.clone(), seen);
+            } else {
+                changed |= expect.harmless() && finding.is_some();
+            }
             self.findings.extend(finding);
             self.world.insert(path, expected);
         }

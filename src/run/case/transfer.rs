@@ -73,6 +73,7 @@ impl Running<'_> {
         let judge = Judge {
             case: &case.case,
             clauses,
+            clause: step.terms.clause.as_ref(),
             at: &step.at,
             exchange,
         };

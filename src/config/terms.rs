@@ -1,0 +1,104 @@
+//! By what a step is judged, where that is not the first clause of its case and its word alone.
+
+use super::clauses::clause_id;
+use super::diagnostics::{Diagnostics, Mark};
+use super::fields::{Entry, Fields};
+use super::steps::fits;
+use super::tree::Kind;
+use crate::model::{
+    Alteration, Alternative, ClauseId, Credential, Expect, Interface, Step, StepTerms,
+};
+
+/// The keys of another outcome.
+pub(super) const OR_KEYS: [&str; 2] = ["expect", "clause"];
+
+/// Reads them; whether they fit their case and its other steps is for [`check`].
+pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<StepTerms> {
+    let clause = match fields.get("clause") {
+        Some(entry) => Some(clause_id(d, entry)?),
+        None => None,
+    };
+    let or = match fields.get("or") {
+        Some(entry) => Some(alternative(d, entry)?),
+        None => None,
+    };
+    let [otherwise, lapse] = ["otherwise", "lapse"].map(|name| {
+        let entry = fields.get(name);
+        entry.and_then(|entry| entry.boolean(d)).unwrap_or_default()
+    });
+    Some(StepTerms {
+        clause,
+        or,
+        otherwise,
+        lapse,
+    })
+}
+
+/// A word, or a word and the clause that this outcome breaks.
+fn alternative(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Alternative> {
+    let words = Expect::ALL.map(|word| (word.as_str(), word));
+    if let Kind::Text(_) = entry.value.kind {
+        return Some(Alternative {
+            expect: entry.word(d, &words)?,
+            clause: None,
+        });
+    }
+    let fields = entry.fields(d, "another outcome", &OR_KEYS)?;
+    let expect = fields
+        .require(d, "expect")
+        .and_then(|entry| entry.word(d, &words));
+    let clause = fields
+        .require(d, "clause")
+        .and_then(|entry| clause_id(d, entry));
+    Some(Alternative {
+        expect: expect?,
+        clause: Some(clause?),
+    })
+}
+
+/// Complains of terms that mean nothing in their case, whose clauses are `judged`.
+pub(super) fn check(d: &mut Diagnostics<'_>, judged: &[ClauseId], steps: &[(Mark, Step)]) {
+    for (mark, step) in steps {
+        let or = step.terms.or.as_ref();
+        let named = step
+            .terms
+            .clause
+            .iter()
+            .chain(or.and_then(|or| or.clause.as_ref()));
+        for clause in named.filter(|clause| !judged.contains(clause)) {
+            d.error(
+                *mark,
+                format!("the clause `{clause}` is none of those of the case"),
+            )
+            .help("add it to `clauses`");
+        }
+        if or.is_some() && step.interface != Interface::Webdav {
+            d.error(*mark, "only a plain request has an `or`");
+        } else if let Some(or) = or.filter(|or| !fits(or.expect, step.method)) {
+            let method = step.method.as_str().to_lowercase();
+            d.error(*mark, format!("`{method}` cannot be `{}`", or.expect));
+        }
+        if step.terms.lapse && !ends(step) {
+            d.error(*mark, "a step with `lapse` expects `unauthenticated`, with a token whose `exp` is some seconds from now")
+                .help("it is repeated until the service has noticed that the token is over");
+        }
+    }
+    let before = std::iter::once(None).chain(steps.iter().map(|(_, step)| Some(step)));
+    for (before, (mark, step)) in before.zip(steps) {
+        let other = before.is_some_and(|before| before.terms.or.is_some());
+        if step.terms.otherwise && !other {
+            d.error(*mark, "`otherwise` follows a step with an `or`")
+                .help("it is sent only where that step had its other outcome");
+        }
+    }
+}
+
+/// Whether the step waits for the end of its token.
+fn ends(step: &Step) -> bool {
+    let token = match &step.token {
+        Credential::Token(token) => token.claims.get("exp"),
+        _ => None,
+    };
+    step.expect == Expect::Unauthenticated
+        && matches!(token, Some(Alteration::FromNow(later)) if *later > 0)
+}
