@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
+use crate::model::{Answer, BrokeOff, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
 use crate::redact::Redactor;
 use crate::token::Token;
 
@@ -78,6 +78,8 @@ pub struct Failure {
     pub reason: String,
     /// Whether it may be sent again without changing what is judged.
     pub(super) again: bool,
+    /// What had come of an answer that the server did not bring to its end.
+    pub broke_off: Option<BrokeOff>,
 }
 
 /// Whether nothing is judged by it: what is arranged or removed twice is as it was after the first time.
@@ -254,6 +256,7 @@ impl Client {
             Err(reason) => Err(Failure {
                 reason: self.redactor.text(&reason),
                 again: false,
+                broke_off: None,
             }),
         };
         exchange::end(&mut record, &self.redactor, &answer, begun.elapsed());
@@ -277,6 +280,7 @@ impl Client {
         let mut url = Url::parse(outgoing.url).map_err(|error| Failure {
             reason: format!("`{}` is no URL: {error}", outgoing.url),
             again: false,
+            broke_off: None,
         })?;
         let mut token = outgoing.token;
         // Suites may have a step go where the service has redirected before.
@@ -285,6 +289,7 @@ impl Client {
             return Err(Failure {
                 reason: format!("not sent: the token may not go to {host} (`redirect-hosts`)"),
                 again: false,
+                broke_off: None,
             });
         }
         // Where the token did not go along although there was one.
@@ -313,6 +318,7 @@ impl Client {
                             allowing(&host)
                         ),
                         again: false,
+                        broke_off: None,
                     }),
                     _ => Ok(answer),
                 };
@@ -323,6 +329,7 @@ impl Client {
             let refused = |reason: String| Failure {
                 reason: self.redactor.text(&reason),
                 again: false,
+                broke_off: None,
             };
             if record.hops.len() == HOPS {
                 return Err(refused(endless(&url)));
@@ -415,6 +422,7 @@ impl Client {
         let broken = |reason: String| Failure {
             reason: self.redactor.text(&reason),
             again: false,
+            broke_off: None,
         };
         let request = self.request(caller, outgoing, url, token).map_err(broken)?;
         let wait = self.limits.first_byte.min(answer::left(outgoing.deadline));
@@ -434,6 +442,7 @@ impl Client {
                     // A write that was sent may have had its effect although no answer came.
                     again: !error.is_timeout()
                         && (error.is_connect() || !outgoing.changes() || ours(purpose)),
+                    broke_off: None,
                 });
             }
             Ok(Ok(response)) => response,
@@ -442,7 +451,10 @@ impl Client {
         let body = response.bytes_stream();
         answer::read(head, body, &self.limits, outgoing.deadline, explain)
             .await
-            .map_err(broken)
+            .map_err(|unread| Failure {
+                broke_off: unread.broke_off,
+                ..broken(unread.reason)
+            })
     }
 
     fn request(

@@ -14,7 +14,7 @@ mod tests;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Judge;
+use super::{Judge, Role};
 use crate::model::{Account, Answer, Ask, AskWord, Clause, Finding, IssuerSubject, Level, Profile};
 
 pub use jwt::Jwt;
@@ -141,6 +141,7 @@ pub fn ask(
                 case,
                 clauses,
                 at: &view.ask.at,
+                role: Role::Permitted,
                 exchange: answered.map_or(0, |answered| answered.exchange),
             };
             let finding = judge.own(flaw.expected, flaw.actual);

@@ -6,12 +6,12 @@ mod tests;
 use std::time::Duration;
 
 use crate::model::{
-    Answer, Direction, Exchange, Expect, Finding, Heard, Hearing, Level, Method, Part, Side,
-    Transfer,
+    Answer, BrokeOff, Direction, Exchange, Expect, Finding, Heard, Hearing, Interface, Level,
+    Method, Part, Side, Transfer,
 };
 
 use super::report::{Ending, ending, markers};
-use super::{Judge, Observed, Ruling, word};
+use super::{Judge, Observed, Role, Ruling, Tried, warning, word};
 
 /// Characters of an answer that are told.
 const TOLD: usize = 200;
@@ -39,7 +39,11 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
         },
         Ending::Failed(text) => match expect {
             Expect::Created | Expect::Replaced => {
-                Ruling::Broken(judge.own("success in the last line", actual(&text)))
+                let expected = "success in the last line";
+                match judge.role {
+                    Role::Control(see) => word::unfit(expected, &actual(&text), see),
+                    _ => Ruling::Broken(judge.own(expected, actual(&text))),
+                }
             }
             Expect::Failed | Expect::PreconditionFailed => Ruling::Holds(None),
             Expect::Any => Ruling::Holds(Some(judge.note(actual(&text)))),
@@ -53,6 +57,15 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
             ))),
         },
     }
+}
+
+/// A COPY whose answer broke off each time that it was asked for: nobody can tell how the transfer ended.
+pub fn untold(judge: Judge<'_>, broke: BrokeOff) -> Finding {
+    judge.of(
+        "TPC-06",
+        "a line that tells how the transfer ended",
+        format!("COPY {broke}, twice"),
+    )
 }
 
 /// Judges what is asked of the report beside its last line. `over` tells whether our side had sent
@@ -303,7 +316,7 @@ fn arrived(judge: Judge<'_>, heard: &[Heard], sent: &[u8]) -> Option<Finding> {
         Some(put) => format!("{} bytes", put.body.len()),
     };
     let expected = format!("the {} bytes of the file at our side", sent.len());
-    Some(judge.own(expected, actual))
+    Some(judge.harm("TPC-06", expected, actual))
 }
 
 /// A transfer that goes on, although the client hung up.
@@ -364,35 +377,35 @@ pub fn tried(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
     went.then(|| judge.note(format!("it tried: `{told}`")))
 }
 
-/// What a COPY that told its failure has left behind. An empty file is a matter of its own, whatever else
-/// the case is about.
+/// What a COPY that failed has left behind, which is a matter of its own, whatever else the case is about: an empty file, and where
+/// the transfer was let to begin, whatever came. `None` where what is there is no such thing.
 pub fn remains(
     judge: Judge<'_>,
-    expect: Expect,
+    tried: Tried<'_>,
     answer: &Answer,
     observed: &Observed,
-    finding: Finding,
-) -> Finding {
+    finding: &Finding,
+) -> Option<Finding> {
+    if !matches!(tried.step.interface, Interface::Transfer(_)) {
+        return None;
+    }
     let empty = match observed {
         Observed::Sized(Some(0)) => true,
         Observed::Present(bytes) => bytes.is_empty(),
         _ => false,
     };
-    let told = matches!(ending(answer), Ending::Failed(_));
-    if !(expect.harmless() && told && empty) {
-        return finding;
+    let left = match ending(answer) {
+        Ending::Failed(_) => empty || tried.expect == Expect::Failed,
+        Ending::Refused(status) => status >= 400 && tried.expect == Expect::Failed,
+        Ending::Untold(_) => tried.expect == Expect::Failed,
+        Ending::Succeeded => false,
+    };
+    if !(tried.expect.harmless() && left) {
+        return None;
     }
-    let own = judge
-        .case
-        .clauses
-        .iter()
-        .any(|clause| clause.as_str() == "TPC-20");
-    let about = judge.of("TPC-20", finding.expected, finding.actual);
-    match own {
+    let about = judge.of("TPC-20", &*finding.expected, &*finding.actual);
+    Some(match judge.cites("TPC-20") {
         true => about,
-        false => Finding {
-            level: Level::Should,
-            ..about
-        },
-    }
+        false => warning(about),
+    })
 }

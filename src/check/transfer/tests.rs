@@ -54,9 +54,12 @@ fn a_success_counts_only_where_one_is_expected() {
     let told =
         |expect, status, body: &str| match ended(bench.judge(), expect, &answer(status, body)) {
             Ruling::Holds(None) => "holds".to_owned(),
-            Ruling::Holds(Some(finding)) => format!("warns {}", finding.clause),
+            Ruling::Holds(Some(finding)) => {
+                assert!(finding.observation(), "the case is about something else");
+                format!("observed {}", finding.clause)
+            }
             Ruling::Broken(finding) => format!("broken {}", finding.clause),
-            Ruling::Undecided(_) => "undecided".to_owned(),
+            Ruling::Undecided(_) | Ruling::Unfit(_) => "undecided".to_owned(),
         };
     let own = bench.judge().case.clauses[0].to_string();
     for (expect, status, body, wanted) in [
@@ -73,7 +76,7 @@ fn a_success_counts_only_where_one_is_expected() {
             "broken TPC-06".into(),
         ),
         (Expect::Denied, 403, "", "holds".into()),
-        (Expect::Denied, 202, "failure: no", "warns TPC-22".into()),
+        (Expect::Denied, 202, "failure: no", "observed TPC-22".into()),
         (Expect::Denied, 202, "success", format!("broken {own}")),
         (Expect::Denied, 500, "", "broken RFC6750-18".into()),
         (Expect::PreconditionFailed, 412, "", "holds".into()),
@@ -214,25 +217,42 @@ fn whoever_is_not_trusted_is_sent_nothing() {
 }
 
 #[test]
-fn an_empty_remain_is_a_matter_of_its_own() {
+fn what_a_failed_transfer_leaves_is_a_matter_of_its_own() {
     let bench = Bench::builtin();
     let finding = bench.judge().own("nothing", "a file of 0 bytes");
-    let remain = |expect, body: &str, observed: &Observed| {
-        let answer = answer(202, body);
-        remains(bench.judge(), expect, &answer, observed, finding.clone())
+    let mut step = crate::check::tests::plain(Method::Copy, bench.judge().at);
+    step.interface = Interface::Transfer(transfer(Direction::Pull, Part::Missing));
+    let remain = |expect, status, body: &str, observed: &Observed| {
+        let answer = answer(status, body);
+        let tried = Tried {
+            step: &step,
+            expect,
+            answered: status,
+        };
+        remains(bench.judge(), tried, &answer, observed, &finding)
+            .map(|finding| (finding.clause.to_string(), finding.level.binding()))
     };
-    let empty = Observed::Sized(Some(0));
-    let told = remain(Expect::Failed, "failure: no", &empty);
-    assert_eq!(
-        (told.clause.as_str(), told.level.binding()),
-        ("TPC-20", false)
-    );
-    let own = bench.judge().case.clauses[0].to_string();
-    for (expect, body, observed) in [
-        (Expect::Failed, "success", Observed::Sized(Some(0))),
-        (Expect::Failed, "failure: no", Observed::Sized(Some(7))),
-        (Expect::Created, "failure: no", Observed::Sized(Some(0))),
+    let leftover = Some(("TPC-20".to_owned(), false));
+    let (empty, part) = (Observed::Sized(Some(0)), Observed::Sized(Some(7)));
+    for (expect, status, body, observed) in [
+        (Expect::Failed, 202, "failure: no", &empty),
+        (Expect::Failed, 202, "failure: no", &part),
+        (Expect::Failed, 502, "", &part),
+        (Expect::Failed, 202, "", &part),
+        (Expect::Denied, 202, "failure: no", &empty),
     ] {
-        assert_eq!(remain(expect, body, &observed).clause.to_string(), own);
+        let told = remain(expect, status, body, observed);
+        assert_eq!(told, leftover, "{expect} {status} {body:?}");
+    }
+    // What came of a transfer that nobody might begin, or of one that is said to have succeeded, is no mere leftover.
+    for (expect, status, body, observed) in [
+        (Expect::Failed, 202, "success", &empty),
+        (Expect::Denied, 202, "failure: no", &part),
+        (Expect::Denied, 403, "", &empty),
+        (Expect::PreconditionFailed, 202, "failure: no", &part),
+        (Expect::Created, 202, "failure: no", &empty),
+    ] {
+        let told = remain(expect, status, body, observed);
+        assert_eq!(told, None, "{expect} {status} {body:?}");
     }
 }

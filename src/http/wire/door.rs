@@ -168,6 +168,7 @@ impl Door {
         Failure {
             reason: self.redactor.text(&reason),
             again,
+            broke_off: None,
         }
     }
 }

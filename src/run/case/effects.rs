@@ -1,6 +1,6 @@
 //! What a step ought to have changed, and what it did.
 
-use crate::check::{self, Judge};
+use crate::check::{self, Judge, Tried};
 use crate::model::{Answer, Expect, Method, Purpose, State, StepPlan};
 
 use super::{Running, Stop};
@@ -21,12 +21,34 @@ impl Running<'_> {
             .look(Purpose::Effect, objects)
             .await
             .map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
+        let tried = Tried {
+            step,
+            expect,
+            answered: answer.status,
+        };
         for ((path, expected), seen) in expected.into_iter().zip(seen) {
-            let finding = check::effect(judge, &path, &expected, &seen, answer.status)
-                .map(|finding| check::remains(judge, expect, answer, &seen, finding));
-            changed |= expect.harmless() && finding.is_some();
-            self.findings.extend(finding);
-            self.world.insert(path, expected);
+            let before = self.left.remove(&path);
+            let finding = check::effect(judge, tried, &path, &expected, &seen);
+            self.world.insert(path.clone(), expected);
+            let Some(finding) = finding else {
+                continue;
+            };
+            // What an earlier step has left is told already, and none of this one's doing.
+            if expect.harmless() && before.as_ref() == Some(&seen) {
+                self.left.insert(path, seen);
+                continue;
+            }
+            match check::remains(judge, tried, answer, &seen, &finding) {
+                Some(finding) => {
+                    changed |= finding.level.binding();
+                    self.findings.push(finding);
+                    self.left.insert(path, seen);
+                }
+                None => {
+                    changed |= expect.harmless();
+                    self.findings.push(finding);
+                }
+            }
         }
         Ok(changed)
     }
