@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use crate::model::{Answer, Contact, Exchange, Finding, Level, Touch};
 
-use super::Judge;
+use super::{Judge, observed};
 
 /// Shorter texts occur by chance, or are no secret.
 const TELLING: usize = 32;
@@ -158,7 +158,8 @@ fn items(text: &str) -> Vec<&str> {
     .collect()
 }
 
-/// Judges whether the answer holds one of `tokens`, or the payload of one (RFC 6750 section 5.3).
+/// Judges whether the answer holds one of `tokens`, or the payload of one (RFC 6750 section 5.3). A token that a denial repeats is
+/// graver: denials end up in logs, tickets and on pages. It is told in the cases about it, and an observation elsewhere.
 pub fn echo(judge: Judge<'_>, tokens: &[&str], answer: &Answer) -> Option<Finding> {
     let place = |text: &str| {
         let header = answer
@@ -176,14 +177,27 @@ pub fn echo(judge: Judge<'_>, tokens: &[&str], answer: &Answer) -> Option<Findin
             None => body().then(|| "the body holds it".to_owned()),
         }
     };
-    let actual = tokens
-        .iter()
-        .flat_map(|token| [Some(*token), token.split('.').nth(1)])
-        .flatten()
-        .filter(|text| text.len() >= TELLING)
-        .find_map(place)?;
+    let telling = |text: &&str| text.len() >= TELLING;
+    let whole = tokens.iter().copied().filter(telling).find_map(place);
+    let payloads = tokens.iter().filter_map(|token| token.split('.').nth(1));
+    let (clause, actual) = match whole {
+        Some(actual) if answer.status >= 400 => (
+            "RFC6750-21",
+            format!("the answer is {}, and {actual}", answer.status),
+        ),
+        Some(actual) => ("RFC6750-14", actual),
+        None => ("RFC6750-14", payloads.filter(telling).find_map(place)?),
+    };
     let expected = "an answer without the token or its payload";
-    Some(judge.of("RFC6750-14", expected, actual))
+    Some(told_once(judge, judge.of(clause, expected, actual)))
+}
+
+/// What many answers of one server have in common counts in the cases about it.
+fn told_once(judge: Judge<'_>, finding: Finding) -> Finding {
+    match judge.cites(finding.clause.as_str()) {
+        true => finding,
+        false => observed(finding),
+    }
 }
 
 /// Judges a redirect whose Location had the token, in a case about that: it is told once (RFC 6750 section 5.3).

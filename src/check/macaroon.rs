@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::model::{Answer, Finding, Flavour, MacaroonRequest, duration};
 
-use super::Judge;
+use super::{Judge, Role};
 
 /// How far clocks may differ.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -28,8 +28,18 @@ pub fn macaroon_in(flavour: Flavour, answer: &Answer) -> Option<String> {
 }
 
 /// A success without a macaroon.
-pub fn no_macaroon(judge: Judge<'_>) -> Finding {
-    judge.own("JSON with a macaroon", "a body without one")
+///
+/// # Errors
+/// Why the case cannot be judged, where the macaroon was to show something else.
+pub fn no_macaroon(judge: Judge<'_>) -> Result<Finding, String> {
+    let finding = judge.own("JSON with a macaroon", "a body without one");
+    match judge.role {
+        Role::Control(see) => Err(format!(
+            "the request for a macaroon was answered with {}, where {} was expected (see {see})",
+            finding.actual, finding.expected
+        )),
+        _ => Ok(finding),
+    }
 }
 
 /// Judges the answer with which a macaroon came that was asked for at `sent` for `path`. Only cases that

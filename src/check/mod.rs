@@ -8,6 +8,7 @@ mod offer;
 mod propfind;
 mod read;
 mod report;
+mod role;
 mod tape;
 mod terms;
 mod transfer;
@@ -16,16 +17,18 @@ mod word;
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
 
 pub use bearer::{alike, carried, challenge, cleartext, echo, fetched};
-pub use effect::{Observed, early_body, effect};
+pub use effect::{Observed, Tried, early_body, effect, unconfirmed};
 pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
-pub use read::{leak, read, sent_on};
+pub use read::{broke_off, leak, read, sent_on};
 pub use report::{Ending, Markers, afterwards, ending, markers};
+pub use role::{Blame, Role, control, role};
 pub use tape::*;
 pub use terms::{allow, alternative, lapsed};
 pub use transfer::{
     Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported, tried,
+    untold,
 };
 pub use word::{Ruling, Word, status, word};
 
@@ -40,6 +43,8 @@ pub struct Judge<'a> {
     pub clause: Option<&'a ClauseId>,
     /// The step's line.
     pub at: &'a Place,
+    /// What its failure means.
+    pub role: Role,
     /// Index of the exchange that is judged.
     pub exchange: usize,
 }
@@ -90,34 +95,51 @@ impl Judge<'_> {
 }
 
 impl Judge<'_> {
-    /// A status that is not the best one and does no harm: a warning, whatever the clause's level.
+    /// A status that is not the best one and does no harm. It is told once: a warning in the cases about it, whatever the clause's
+    /// level, and an observation elsewhere.
     fn status(&self, clause: Option<&str>, expected: String, actual: String) -> Finding {
-        let finding = match clause {
-            Some(clause) => self.of(clause, expected, actual),
-            None => self.own(expected, actual),
-        };
-        Finding {
-            level: Level::Should,
-            ..finding
+        match clause {
+            Some(clause) if !self.cites(clause) => observed(self.of(clause, expected, actual)),
+            Some(clause) => warning(self.of(clause, expected, actual)),
+            None => warning(self.own(expected, actual)),
         }
     }
 
     /// What was seen, for information.
     fn note(&self, actual: String) -> Finding {
-        Finding {
-            level: Level::May,
-            ..self.own("no server error", actual)
+        observed(self.own("no server error", actual))
+    }
+
+    /// Harm that breaks the clause named `id` whatever the case is about. It is put down to the case's own clause where that is
+    /// binding and the step is what the case judges.
+    fn harm(&self, id: &str, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
+        let own = self.own(expected, actual);
+        if own.level.binding() && !matches!(self.role, Role::Control(_)) {
+            return own;
         }
+        self.of(id, own.expected, own.actual)
+    }
+}
+
+/// A finding that is told and changes no verdict.
+fn observed(finding: Finding) -> Finding {
+    Finding {
+        level: Level::May,
+        ..finding
+    }
+}
+
+/// A finding that is no failure, whatever its clause's level.
+fn warning(finding: Finding) -> Finding {
+    Finding {
+        level: Level::Should,
+        ..finding
     }
 }
 
 /// The verdict of a case that was decided.
 pub fn verdict(findings: &[Finding], strict: bool) -> Verdict {
-    let judged = || {
-        findings
-            .iter()
-            .filter(|finding| finding.level != Level::May)
-    };
+    let judged = || findings.iter().filter(|finding| !finding.observation());
     if judged().any(|finding| strict || finding.level.binding()) {
         Verdict::Fail
     } else if judged().next().is_none() {

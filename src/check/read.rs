@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Answer, Expect, Finding, Level, Method, State, StepPlan};
+use crate::model::{Answer, BrokeOff, Expect, Finding, Level, Method, State, StepPlan};
 use crate::redact::stands_in;
 
 use super::propfind::properties;
@@ -39,10 +39,20 @@ pub fn read(
         .collect()
 }
 
+/// A question whose answer broke off each time that it was asked.
+pub fn broke_off(judge: Judge<'_>, method: Method, broke: BrokeOff) -> Finding {
+    judge.of(
+        "DAV-23",
+        "an answer that comes to its end",
+        format!("{method} {broke}, twice"),
+    )
+}
+
 fn content(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Option<Finding> {
     let seen = Observed::Present(answer.body.clone());
     (matches!(known, State::File(_)) && (answer.truncated || answer.body != bytes)).then(|| {
-        judge.own(
+        judge.harm(
+            "DAV-23",
             format!("the {} bytes that were stored", bytes.len()),
             format!("200 OK with {}", seen.describe(known)),
         )
@@ -53,7 +63,7 @@ fn content(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Op
 fn part(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> Option<Finding> {
     if answer.status == 200 {
         return (answer.body != bytes)
-            .then(|| judge.own("the whole file with 200", "200 with other bytes"));
+            .then(|| judge.harm("DAV-23", "the whole file with 200", "200 with other bytes"));
     }
     let range = step
         .headers
@@ -69,13 +79,20 @@ fn part(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> Opt
     };
     let wanted = bytes.get(from..to)?;
     let field = format!("bytes {from}-{}/{end}", to.saturating_sub(1));
-    if answer.body != wanted {
-        return Some(judge.own(
-            format!("the {} bytes from {from}", wanted.len()),
-            format!("{} other bytes", answer.body.len()),
-        ));
-    }
     let told = answer.header("content-range").unwrap_or("none");
+    if answer.body != wanted {
+        let expected = format!("the {} bytes from {from}", wanted.len());
+        let other = answer.body.len();
+        // A client that is told which part it gets can tell; one that is told the right part takes the bytes for it.
+        return Some(match told == field {
+            true => judge.of(
+                "DAV-23",
+                expected,
+                format!("{other} other bytes, called {told}"),
+            ),
+            false => judge.own(expected, format!("{other} other bytes")),
+        });
+    }
     (told != field).then(|| {
         judge.own(
             format!("Content-Range: {field}"),
@@ -131,7 +148,7 @@ fn listing(judge: Judge<'_>, step: &StepPlan, answer: &Answer) -> Option<Finding
     let expected = format!("the members {}", step.tells.members.join(", "));
     let members = match properties(&answer.body) {
         Ok(members) => members,
-        Err(reason) => return Some(judge.own(expected, reason)),
+        Err(reason) => return Some(judge.harm("DAV-16", expected, reason)),
     };
     let shown = |name: &String| members.iter().any(|member| member.name == *name);
     let missing: Vec<_> = step
@@ -141,7 +158,10 @@ fn listing(judge: Judge<'_>, step: &StepPlan, answer: &Answer) -> Option<Finding
         .filter(|name| !shown(name))
         .cloned()
         .collect();
-    (!missing.is_empty()).then(|| judge.own(expected, format!("{} not shown", missing.join(", "))))
+    (!missing.is_empty()).then(|| {
+        let actual = format!("{} not shown", missing.join(", "));
+        judge.harm("DAV-16", expected, actual)
+    })
 }
 
 fn offers(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
@@ -188,13 +208,19 @@ fn digest(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> O
         return None;
     }
     let expected = format!("{field}: {wanted}");
+    // Whoever may look need not be told a checksum: that is for the clauses about checksums.
+    let own = &judge.case.clauses[0];
+    let clause = match own.as_str().starts_with("DIG-") {
+        true => own.as_str(),
+        false => "DIG-01",
+    };
     Some(match told {
         // A checksum need not be told, but one that is told has to be right.
         Some(told) => Finding {
             level: Level::Must,
-            ..judge.own(expected, format!("{field}: {told}"))
+            ..judge.of(clause, expected, format!("{field}: {told}"))
         },
-        None => judge.own(expected, format!("no {field}")),
+        None => judge.of(clause, expected, format!("no {field}")),
     })
 }
 

@@ -93,6 +93,7 @@ impl Bench {
             clauses: &self.clauses,
             clause: None,
             at: &self.at,
+            role: Role::Permitted,
             exchange: 3,
         }
     }
@@ -100,6 +101,220 @@ impl Bench {
     fn status(&self, expect: Expect, method: Method, status: u16) -> Ruling {
         super::status(self.judge(), expect, method, &answer(status, b""))
     }
+}
+
+/// The same bench, where the case is about a clause of another level, and its step has another role.
+fn leaning(level: Level) -> Bench {
+    let mut bench = Bench::builtin();
+    let own = bench.clauses.last_mut().expect("the case's own");
+    own.level = level;
+    bench
+}
+
+#[test]
+fn what_is_to_be_allowed_breaks_no_prohibition() {
+    let bench = leaning(Level::MustNot);
+    let ruled = |role, expect, code| {
+        let judge = Judge {
+            role,
+            ..bench.judge()
+        };
+        super::status(judge, expect, Method::Get, &answer(code, b""))
+    };
+    for code in [400, 401, 403, 404, 500] {
+        let Ruling::Unfit(reason) = ruled(Role::Control("a.case"), Expect::Ok, code) else {
+            panic!("{code} proves nothing");
+        };
+        assert!(
+            reason.ends_with("where 200 OK was expected (see a.case)"),
+            "{reason}"
+        );
+    }
+    // What is gone was destroyed by what had been tried.
+    let witness = |code| ruled(Role::Witness("a.case"), Expect::Ok, code);
+    assert!(matches!(witness(404), Ruling::Broken(_)));
+    assert!(matches!(witness(403), Ruling::Unfit(_)));
+    assert!(matches!(witness(200), Ruling::Holds(None)));
+    // What must not happen has happened.
+    assert!(matches!(
+        ruled(Role::Forbidden, Expect::Denied, 200),
+        Ruling::Broken(_)
+    ));
+}
+
+#[test]
+fn a_server_error_is_put_down_to_what_is_odd_about_the_request() {
+    let told = |level, blame| {
+        let bench = leaning(level);
+        let judge = Judge {
+            role: Role::Open(blame),
+            ..bench.judge()
+        };
+        match super::status(judge, Expect::Any, Method::Get, &answer(500, b"")) {
+            Ruling::Broken(finding) => finding.clause.to_string(),
+            Ruling::Holds(Some(finding)) if finding.observation() => "observed".into(),
+            Ruling::Holds(Some(finding)) => format!("warned {}", finding.clause),
+            Ruling::Unfit(reason) => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told(Level::Must, Blame::Credential), "RFC6750-18");
+    assert_eq!(told(Level::Must, Blame::Case), "OWN-1");
+    assert_eq!(told(Level::MustNot, Blame::Case), "observed");
+    assert_eq!(told(Level::May, Blame::Case), "warned OWN-1");
+    assert_eq!(told(Level::Must, Blame::Nobody), "observed");
+    assert!(told(Level::MustNot, Blame::Control("a.case")).contains("(see a.case)"));
+}
+
+#[test]
+fn a_status_that_differs_is_a_warning_where_the_case_is_about_it() {
+    let mut bench = Bench::builtin();
+    let level = |bench: &Bench| match bench.status(Expect::Unauthenticated, Method::Get, 403) {
+        Ruling::Holds(Some(finding)) => (finding.clause.to_string(), finding.level),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(level(&bench), ("RFC6750-05".into(), Level::May));
+    bench.case.clauses.push("RFC6750-05".parse().unwrap());
+    assert_eq!(level(&bench), ("RFC6750-05".into(), Level::Should));
+}
+
+#[test]
+fn harm_is_harm_whatever_the_case_is_about() {
+    let step = |edit: &dyn Fn(&mut StepPlan)| {
+        let mut step = plain(Method::Put, Bench::new().judge().at);
+        step.body = Some(b"part".to_vec());
+        edit(&mut step);
+        step
+    };
+    let whole = State::File(b"the whole".to_vec());
+    let found = |level, role, expect, answered, step: &StepPlan, seen: &[u8]| {
+        let bench = leaning(level);
+        let judge = Judge {
+            role,
+            ..bench.judge()
+        };
+        let tried = Tried {
+            step,
+            expect,
+            answered,
+        };
+        let seen = Observed::Present(seen.to_vec());
+        let finding = effect(judge, tried, "/f", &whole, &seen).expect("a finding");
+        (finding.clause.to_string(), finding.level.binding())
+    };
+    let put = step(&|_| {});
+    let failed = |clause: &str| (clause.to_owned(), true);
+    // Refused, and yet it is there.
+    let refused = |level| found(level, Role::Forbidden, Expect::Refused, 403, &put, b"part");
+    assert_eq!(refused(Level::May), failed("DAV-30"));
+    assert_eq!(refused(Level::Should), failed("DAV-30"));
+    assert_eq!(refused(Level::MustNot), failed("OWN-1"));
+    // Taken against a recommendation, which is all there is to say.
+    let taken = found(
+        Level::May,
+        Role::Forbidden,
+        Expect::Refused,
+        201,
+        &put,
+        b"part",
+    );
+    assert_eq!(taken, ("OWN-1".into(), false));
+    // A part in the place of the whole.
+    let part = step(&|step| {
+        step.headers
+            .push(("Content-Range".into(), "bytes 0-3/9".into()))
+    });
+    let replaced = found(
+        Level::Should,
+        Role::Forbidden,
+        Expect::Refused,
+        204,
+        &part,
+        b"part",
+    );
+    assert_eq!(replaced, failed("DAV-23"));
+    // A success that did not happen.
+    for (method, clause) in [
+        (Method::Put, "DAV-23"),
+        (Method::Mkcol, "DAV-06"),
+        (Method::Delete, "DAV-10"),
+        (Method::Move, "DAV-12"),
+    ] {
+        let lie = step(&|step| step.method = method);
+        let control = Role::Control("a.case");
+        let (found, _) = found(Level::MustNot, control, Expect::Replaced, 204, &lie, b"");
+        assert_eq!(found, clause);
+    }
+    let permitted = found(
+        Level::Must,
+        Role::Permitted,
+        Expect::Replaced,
+        204,
+        &put,
+        b"",
+    );
+    assert_eq!(permitted, failed("OWN-1"));
+}
+
+#[test]
+fn wrong_bytes_that_are_called_right_are_worse_than_a_wrong_part() {
+    let bench = leaning(Level::Should);
+    let file = State::File(b"0123456789".to_vec());
+    let judged = |told: &str| {
+        let mut step = plain(Method::Get, &bench.at);
+        step.headers.push(("Range".into(), "bytes=-4".into()));
+        let mut part = answer(206, b"0123");
+        part.headers.push(("content-range".into(), told.into()));
+        let found = read(bench.judge(), &step, Expect::Partial, &file, &part);
+        let first = found.into_iter().next().expect("a finding");
+        (first.clause.to_string(), first.level)
+    };
+    assert_eq!(judged("bytes 6-9/10"), ("DAV-23".into(), Level::Must));
+    assert_eq!(judged("bytes 0-3/10"), ("OWN-1".into(), Level::Should));
+}
+
+#[test]
+fn an_arrangement_that_was_confirmed_has_to_be_there() {
+    let bench = leaning(Level::MustNot);
+    let told = |expected: &State, seen: Observed| {
+        unconfirmed(bench.judge(), "/f", expected, &seen)
+            .map(|finding| (finding.clause.to_string(), finding.actual))
+    };
+    let file = State::File(b"x".to_vec());
+    assert_eq!(told(&file, Observed::Present(b"x".to_vec())), None);
+    let lost = "PUT was answered with a success, and there is nothing";
+    assert_eq!(
+        told(&file, Observed::Absent),
+        Some(("DAV-23".into(), lost.into()))
+    );
+    let (clause, _) = told(&State::Directory, Observed::Absent).unwrap();
+    assert_eq!(clause, "DAV-06");
+}
+
+#[test]
+fn a_token_in_a_denial_is_graver_than_one_in_an_answer() {
+    let token = "header-that-is-long.payload-that-is-at-least-32-letters.signature";
+    let told = |cited: &[&str], status, body: &str| {
+        let mut bench = Bench::builtin();
+        bench.case.clauses = cited.iter().map(|id| id.parse().unwrap()).collect();
+        let answer = answer(status, body.as_bytes());
+        let finding = echo(bench.judge(), &[token], &answer)?;
+        Some((finding.clause.to_string(), finding.level))
+    };
+    let about = &["RFC6750-14", "RFC6750-21"];
+    let whole = format!("no such thing: {token}");
+    let payload = "for payload-that-is-at-least-32-letters";
+    for status in [400, 401, 403, 500] {
+        let found = told(about, status, &whole);
+        assert_eq!(found, Some(("RFC6750-21".into(), Level::MustNot)));
+    }
+    let milder = Some(("RFC6750-14".into(), Level::ShouldNot));
+    assert_eq!(told(about, 200, &whole), milder);
+    assert_eq!(told(about, 307, &whole), milder);
+    assert_eq!(told(about, 403, payload), milder);
+    assert_eq!(told(about, 403, "no"), None);
+    let elsewhere = told(&["OWN-1"], 403, &whole);
+    assert_eq!(elsewhere, Some(("RFC6750-21".into(), Level::May)));
 }
 
 /// What is found in a good answer to a plain request.
@@ -110,7 +325,7 @@ fn read_ok(judge: Judge<'_>, method: Method, known: &State, answer: &Answer) -> 
         .next()
 }
 
-fn plain(method: Method, at: &Place) -> StepPlan {
+pub(super) fn plain(method: Method, at: &Place) -> StepPlan {
     StepPlan {
         interface: crate::model::Interface::Webdav,
         method,
@@ -145,22 +360,25 @@ fn each_word_knows_right_tolerated_and_wrong() {
     let bench = Bench::new();
     let clause = |ruling: Ruling| match ruling {
         Ruling::Holds(None) => "right".to_owned(),
+        Ruling::Holds(Some(finding)) if finding.observation() => {
+            format!("observed {}", finding.clause)
+        }
         Ruling::Holds(Some(finding)) => format!("warn {}", finding.clause),
         Ruling::Broken(finding) => format!("broken {}", finding.clause),
-        Ruling::Undecided(_) => "undecided".to_owned(),
+        Ruling::Undecided(_) | Ruling::Unfit(_) => "undecided".to_owned(),
     };
     use Expect::*;
     for (expect, method, status, expected) in [
         (Denied, Method::Get, 403, "right"),
-        (Denied, Method::Get, 401, "warn RFC6750-06"),
-        (Denied, Method::Put, 409, "warn RFC6750-06"),
+        (Denied, Method::Get, 401, "observed RFC6750-06"),
+        (Denied, Method::Put, 409, "observed RFC6750-06"),
         (Denied, Method::Get, 200, "broken OWN-1"),
         (Denied, Method::Delete, 204, "broken OWN-1"),
         (Denied, Method::Get, 500, "broken RFC6750-18"),
         (Denied, Method::Get, 302, "undecided"),
         (Denied, Method::Get, 429, "undecided"),
         (Unauthenticated, Method::Get, 401, "right"),
-        (Unauthenticated, Method::Get, 403, "warn RFC6750-05"),
+        (Unauthenticated, Method::Get, 403, "observed RFC6750-05"),
         (Unauthenticated, Method::Get, 200, "broken OWN-1"),
         (Ok, Method::Get, 200, "right"),
         (Ok, Method::Get, 403, "broken OWN-1"),
@@ -173,13 +391,13 @@ fn each_word_knows_right_tolerated_and_wrong() {
         (NotFound, Method::Delete, 204, "broken OWN-1"),
         (NotFound, Method::Get, 200, "broken OWN-1"),
         (Created, Method::Put, 201, "right"),
-        (Created, Method::Put, 200, "warn DAV-01"),
-        (Created, Method::Mkcol, 200, "warn DAV-06"),
-        (Created, Method::Move, 204, "warn DAV-12"),
+        (Created, Method::Put, 200, "observed DAV-01"),
+        (Created, Method::Mkcol, 200, "observed DAV-06"),
+        (Created, Method::Move, 204, "observed DAV-12"),
         (Replaced, Method::Put, 204, "right"),
-        (Replaced, Method::Put, 201, "warn DAV-01"),
+        (Replaced, Method::Put, 201, "observed DAV-01"),
         (Deleted, Method::Delete, 204, "right"),
-        (Deleted, Method::Delete, 202, "warn DAV-10"),
+        (Deleted, Method::Delete, 202, "observed DAV-10"),
         (Deleted, Method::Delete, 404, "broken OWN-1"),
     ] {
         let got = clause(bench.status(expect, method, status));
@@ -299,7 +517,9 @@ fn a_server_error_is_never_right() {
                 // Nothing was done, which is what matters; it is a warning.
                 Ruling::Holds(Some(finding)) => assert!(tolerated && !finding.level.binding()),
                 Ruling::Holds(None) => assert_eq!(code, 501, "{expect}"),
-                Ruling::Undecided(reason) => panic!("{expect} {code}: {reason}"),
+                Ruling::Undecided(reason) | Ruling::Unfit(reason) => {
+                    panic!("{expect} {code}: {reason}")
+                }
             }
         }
     }
@@ -496,9 +716,8 @@ fn a_page_to_log_in_is_no_access() {
             &file,
             &answer,
         );
-        let warned =
-            matches!(&ruling, Some(Ruling::Holds(Some(finding))) if finding.level == Level::Should);
-        assert_eq!(warned, no_access, "{method} {answer:?}");
+        let told = matches!(&ruling, Some(Ruling::Holds(Some(finding))) if finding.observation());
+        assert_eq!(told, no_access, "{method} {answer:?}");
         assert_eq!(ruling.is_some(), no_access, "{method} {answer:?}");
     }
     let granted = sent_on(
@@ -538,6 +757,13 @@ fn what_somebody_on_the_way_says_decides_nothing() {
     for method in [Method::Move, Method::Copy] {
         let ruling = status(bench.judge(), Expect::Refused, method, &answer(502, b""));
         assert_eq!(ruling, Ruling::Holds(None));
+        for expect in [Expect::Denied, Expect::Unauthenticated, Expect::Any] {
+            let ruling = status(bench.judge(), expect, method, &answer(502, b""));
+            assert!(
+                matches!(&ruling, Ruling::Holds(Some(finding)) if finding.observation()),
+                "{expect}: {ruling:?}"
+            );
+        }
         let ruling = status(bench.judge(), Expect::Created, method, &answer(502, b""));
         assert!(matches!(ruling, Ruling::Broken(_)), "{ruling:?}");
     }
@@ -568,7 +794,13 @@ fn effects_are_compared_with_what_is_there() {
     let bench = Bench::new();
     let file = State::File(b"old".to_vec());
     let judged = |expected: &State, observed: Observed| {
-        effect(bench.judge(), "/d/f", expected, &observed, 403).map(|finding| finding.actual)
+        let step = plain(Method::Put, &bench.at);
+        let tried = Tried {
+            step: &step,
+            expect: Expect::Denied,
+            answered: 403,
+        };
+        effect(bench.judge(), tried, "/d/f", expected, &observed).map(|finding| finding.actual)
     };
     assert_eq!(judged(&file, Observed::Present(b"old".to_vec())), None);
     assert_eq!(judged(&State::Absent, Observed::Absent), None);
@@ -654,6 +886,10 @@ fn parts_listings_and_digests_are_compared() {
     assert_eq!(ranged("bytes=-2", b"89", "bytes 8-9/10"), None);
     assert_eq!(
         ranged("bytes=0-3", b"1234", "bytes 0-3/10").unwrap(),
+        "4 other bytes, called bytes 0-3/10"
+    );
+    assert_eq!(
+        ranged("bytes=-4", b"0123", "bytes 0-3/10").unwrap(),
         "4 other bytes"
     );
     assert_eq!(

@@ -1,9 +1,10 @@
 //! The words for what a step expects, each defined once: what is right, what is tolerated with a
 //! warning, and what fails.
 
-use crate::model::{Answer, Expect, Finding, Method};
+use crate::model::{Answer, Expect, Finding, Level, Method};
 
-use super::Judge;
+use super::role::{Blame, Role};
+use super::{Judge, observed, warning};
 
 /// What a word means for a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,8 @@ pub enum Ruling {
     Holds(Option<Finding>),
     /// Not as expected.
     Broken(Finding),
+    /// What it should have shown is not shown, for this reason; another case judges that.
+    Unfit(String),
     /// It says nothing about the case.
     Undecided(String),
 }
@@ -127,6 +130,10 @@ pub(super) fn ruled(
         status if word.tolerated.contains(&status) => {
             Ruling::Holds(Some(judge.status(word.clause, expected, actual)))
         }
+        // The request is refused all the same, by the other server.
+        502 if elsewhere && (expect.harmless() || expect == Expect::Any) => {
+            Ruling::Holds(Some(observed(judge.own(expected, actual))))
+        }
         status if decides_nothing(status) && !elsewhere => Ruling::Undecided(actual),
         // What is not there is not had, whatever the status; only who says that it was there fails.
         400..500 if expect == Expect::NotFound => {
@@ -139,14 +146,45 @@ pub(super) fn ruled(
         status if expect == Expect::Any && (200..500).contains(&status) => {
             Ruling::Holds(Some(judge.note(actual)))
         }
-        500.. if expect.refusal() || expect == Expect::Any => {
-            Ruling::Broken(judge.of("RFC6750-18", expected, actual))
-        }
+        500.. if expect.refusal() => Ruling::Broken(judge.of("RFC6750-18", expected, actual)),
+        500.. if expect == Expect::Any => server_error(judge, actual),
         301 | 302 | 303 | 307 | 308 if answer.header("location").is_none() => {
             Ruling::Undecided(format!("{actual} without saying where to (Location)"))
         }
         100..200 | 300..400 => Ruling::Undecided(actual),
-        _ => Ruling::Broken(judge.own(expected, actual)),
+        status => match judge.role {
+            Role::Control(see) => unfit(&expected, &actual, see),
+            // What is gone has been destroyed by what the case has tried.
+            Role::Witness(see) if !matches!(status, 404 | 410) => {
+                unfit(&expected, &actual, see)
+            }
+            _ => Ruling::Broken(judge.own(expected, actual)),
+        },
+    }
+}
+
+/// A request that was to show that what the case judges means something, and that was not answered so.
+pub(super) fn unfit(expected: &str, actual: &str, see: &str) -> Ruling {
+    Ruling::Unfit(format!(
+        "{actual}, where {expected} was expected (see {see})"
+    ))
+}
+
+/// A server error where every other answer is as good.
+fn server_error(judge: Judge<'_>, actual: String) -> Ruling {
+    let expected = "no server error";
+    let own = judge.own(expected, &*actual);
+    match judge.role {
+        Role::Open(Blame::Credential) => Ruling::Broken(judge.of("RFC6750-18", expected, actual)),
+        Role::Open(Blame::Control(see)) => unfit("an answer without a server error", &actual, see),
+        Role::Open(Blame::Nobody) => Ruling::Holds(Some(observed(own))),
+        // That nothing forbidden comes of it is what matters, and has to be seen elsewhere.
+        _ if matches!(own.level, Level::MustNot | Level::ShouldNot) => {
+            Ruling::Holds(Some(observed(own)))
+        }
+        // What is left open is answered in some way all the same.
+        _ if own.level == Level::May => Ruling::Holds(Some(warning(own))),
+        _ => Ruling::Broken(own),
     }
 }
 

@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt};
 use reqwest::header::HeaderMap;
 use tokio::time::timeout;
 
-use crate::model::{Answer, Limits};
+use crate::model::{Answer, BrokeOff, Limits};
 
 /// An answer whose body is still to come.
 pub(super) fn head(status: u16, headers: &HeaderMap) -> Answer {
@@ -26,17 +26,26 @@ pub(super) fn head(status: u16, headers: &HeaderMap) -> Answer {
     }
 }
 
+/// Why the body of an answer did not come to its end.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// In words.
+    pub reason: String,
+    /// What had come when the other side ended it.
+    pub broke_off: Option<BrokeOff>,
+}
+
 /// The answer with its body, up to the cap.
 ///
 /// # Errors
-/// In words: the body stopped or broke off.
+/// The body stopped or broke off.
 pub(super) async fn read<B: AsRef<[u8]>, E>(
     mut answer: Answer,
     body: impl Stream<Item = Result<B, E>>,
     limits: &Limits,
     deadline: Instant,
     explain: impl Fn(&E) -> String,
-) -> Result<Answer, String> {
+) -> Result<Answer, Unread> {
     let mut body = pin!(body);
     loop {
         let wait = limits.idle.min(left(deadline));
@@ -44,10 +53,21 @@ pub(super) async fn read<B: AsRef<[u8]>, E>(
         let piece = timeout(wait, body.next()).await;
         answer.pause = answer.pause.max(begun.elapsed());
         let piece = match piece {
-            Err(_) => return Err(format!("the answer's body stopped for {}", seconds(wait))),
+            Err(_) => {
+                return Err(Unread {
+                    reason: format!("the answer's body stopped for {}", seconds(wait)),
+                    broke_off: None,
+                });
+            }
             Ok(None) => return Ok(answer),
             Ok(Some(Err(error))) => {
-                return Err(format!("the answer's body broke off: {}", explain(&error)));
+                return Err(Unread {
+                    reason: format!("the answer's body broke off: {}", explain(&error)),
+                    broke_off: Some(BrokeOff {
+                        status: answer.status,
+                        received: answer.body.len(),
+                    }),
+                });
             }
             Ok(Some(Ok(piece))) => piece,
         };

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::model::{Answer, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
+use crate::model::{Answer, BrokeOff, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
 use crate::redact::Redactor;
 use crate::token::Token;
 
@@ -80,6 +80,8 @@ pub struct Failure {
     pub(super) again: bool,
     /// What somebody said who was not given the token: it may be about that.
     pub(super) untold: Option<Box<Answer>>,
+    /// What had come of an answer that the server did not bring to its end.
+    pub broke_off: Option<BrokeOff>,
 }
 
 impl Failure {
@@ -89,6 +91,7 @@ impl Failure {
             reason,
             again: false,
             untold: None,
+            broke_off: None,
         }
     }
 
@@ -333,6 +336,7 @@ impl Client {
                         ),
                         again: false,
                         untold: Some(Box::new(answer)),
+                        broke_off: None,
                     }),
                     _ => Ok(answer),
                 };
@@ -449,6 +453,7 @@ impl Client {
                     again: !error.is_timeout()
                         && (error.is_connect() || !outgoing.changes() || ours(purpose)),
                     untold: None,
+                    broke_off: None,
                 });
             }
             Ok(Ok(response)) => response,
@@ -457,7 +462,10 @@ impl Client {
         let body = response.bytes_stream();
         answer::read(head, body, &self.limits, outgoing.deadline, explain)
             .await
-            .map_err(broken)
+            .map_err(|unread| Failure {
+                broke_off: unread.broke_off,
+                ..broken(unread.reason)
+            })
     }
 
     fn request(

@@ -242,6 +242,25 @@ fn excerpt(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
+/// An answer that the server began and did not bring to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokeOff {
+    /// Its status.
+    pub status: u16,
+    /// How many bytes of its body had come, as far as they are kept.
+    pub received: usize,
+}
+
+impl fmt::Display for BrokeOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, received } = self;
+        write!(
+            f,
+            "was answered {status}, and the answer broke off after {received} bytes"
+        )
+    }
+}
+
 /// One redirect that was answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {

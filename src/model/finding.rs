@@ -138,3 +138,10 @@ pub struct Finding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<usize>,
 }
+
+impl Finding {
+    /// Whether it is an observation: told for information, below a warning. It changes no verdict.
+    pub fn observation(&self) -> bool {
+        self.level == Level::May
+    }
+}

@@ -19,12 +19,13 @@ use tokio::time::timeout_at;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::check::{self, Judge, Ruling};
+use crate::check::{self, Judge, Role, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Outgoing};
 use crate::model::{
-    Answer, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour,
-    Interface, Leftover, Marker, Method, Purpose, Script, State, StepPlan, TokenRequest, Verdict,
+    Answer, BrokeOff, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding,
+    Flavour, Interface, Leftover, Marker, Method, Place, Purpose, Script, State, StepPlan,
+    TokenRequest, Verdict,
 };
 use crate::token::{Fit, Token, TokenError};
 use crate::trace::stretch;
@@ -103,6 +104,8 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
             .iter()
             .map(|(path, bytes)| (path.clone(), State::File(bytes.clone())))
             .collect(),
+        left: HashMap::new(),
+        role: Role::Permitted,
         exchanges: Vec::new(),
         findings: Vec::new(),
         connection: None,
@@ -159,6 +162,10 @@ struct Running<'a> {
     made: &'a Made,
     /// What is where, as far as it was arranged or observed; all else is absent, for the directory is ours.
     world: HashMap<String, State>,
+    /// What a transfer that failed has left, which is told and not to be put down to a later step.
+    left: HashMap<String, check::Observed>,
+    /// What the failure of the present step means.
+    role: Role,
     exchanges: Vec<Exchange>,
     findings: Vec<Finding>,
     /// The case's one connection, where steps ask for it.
@@ -189,6 +196,29 @@ struct Running<'a> {
     obtained: Instant,
     /// Whether the last step had its other outcome.
     otherwise: bool,
+}
+
+/// Why there is no answer to a request.
+struct Unanswered {
+    reason: String,
+    /// What had come of one.
+    broke_off: Option<BrokeOff>,
+}
+
+impl Unanswered {
+    /// Whether an answer had begun, so that it tells something if it ends in the same way once more.
+    fn again(&self) -> bool {
+        self.broke_off.is_some()
+    }
+}
+
+impl From<String> for Unanswered {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            broke_off: None,
+        }
+    }
 }
 
 /// A step's tokens, obtained before anything is sent.
@@ -231,7 +261,8 @@ impl<'a> Running<'a> {
             super::tests::PANICS,
             "asked for"
         );
-        for (step, credentials) in script.steps.iter().zip(&credentials) {
+        for (at, (step, credentials)) in script.steps.iter().zip(&credentials).enumerate() {
+            self.role = check::role(&script.steps, at);
             let stretch = stretch!("step", name = %step.method, at = %step.at);
             self.step(step, credentials).instrument(stretch).await?;
         }
@@ -328,16 +359,48 @@ impl<'a> Running<'a> {
         }
         let seen = self.look(Purpose::Arrange, given()).await.map_err(failed)?;
         for (object, seen) in script.given.iter().zip(seen) {
-            if !seen.is(&object.state) {
-                let found = seen.describe(&object.state);
-                return Err(failed(format!(
-                    "after it was stored, there is {found} at {}",
-                    object.path
-                )));
+            let judge = self.judge(&self.case.case.at, self.last_exchange_of(&object.path));
+            if let Some(lie) = check::unconfirmed(judge, &object.path, &object.state, &seen) {
+                self.findings.push(lie);
+                return Err(Stop::Broken);
             }
             self.world.insert(object.path.clone(), object.state.clone());
         }
         Ok(())
+    }
+
+    /// Who makes findings of the exchange with that index, for the line at that place.
+    fn judge<'j>(&self, at: &'j Place, exchange: usize) -> Judge<'j>
+    where
+        'a: 'j,
+    {
+        Judge {
+            case: &self.case.case,
+            clauses: &self.site.shared.plan.clauses,
+            clause: None,
+            at,
+            role: self.role,
+            exchange,
+        }
+    }
+
+    /// Whoever judges what came of a step.
+    fn judge_of<'j>(&self, step: &'j StepPlan, exchange: usize) -> Judge<'j>
+    where
+        'a: 'j,
+    {
+        Judge {
+            clause: step.terms.clause.as_ref(),
+            ..self.judge(&step.at, exchange)
+        }
+    }
+
+    /// Index of the newest exchange about `path`.
+    fn last_exchange_of(&self, path: &str) -> usize {
+        let url = self.site.plan.endpoint.url_of(path);
+        let mut exchanges = self.exchanges.iter();
+        let found = exchanges.rposition(|exchange| exchange.url == url);
+        found.unwrap_or_else(|| self.exchanges.len().saturating_sub(1))
     }
 
     /// Makes objects side by side; their parents are there.
@@ -395,15 +458,8 @@ impl<'a> Running<'a> {
             self.heard += heard.len();
             let own = self.addresses().await;
             let mut steps = self.exchanges.iter();
-            let judge = Judge {
-                case: &self.case.case,
-                clauses: &self.site.shared.plan.clauses,
-                clause: step.terms.clause.as_ref(),
-                at: &step.at,
-                exchange: steps
-                    .rposition(|exchange| exchange.purpose == Purpose::Step)
-                    .unwrap_or_default(),
-            };
+            let last = steps.rposition(|exchange| exchange.purpose == Purpose::Step);
+            let judge = self.judge_of(step, last.unwrap_or_default());
             self.findings.extend(check::fetched(judge, heard, &own));
         }
         ended
@@ -463,6 +519,7 @@ impl<'a> Running<'a> {
         let proven = self.findings.len();
         let doubt = self.withheld.take();
         let expect = self.granted(step);
+        self.role = check::control(step);
         let reason = match self
             .perform(
                 Purpose::Control,
@@ -547,22 +604,17 @@ impl<'a> Running<'a> {
         }
         let before = self.exchanges.len();
         let sent = Timestamp::now();
-        let mut ended = self
-            .exchange(purpose, asked.as_ref().unwrap_or(step), token, other)
-            .await;
+        let plain = asked.as_ref().unwrap_or(step);
+        let mut ended = self.exchange(purpose, plain, token, other).await;
+        // Where a connection breaks once, the network may have done it.
+        if ended.as_ref().is_err_and(Unanswered::again) && asks(plain) {
+            ended = self.exchange(purpose, plain, token, other).await;
+        }
         let mut after = None;
         if step.terms.lapse && purpose == Purpose::Step {
             (ended, after) = self.until_noticed(step, token, other, ended).await;
         }
-        // The judge borrows what findings are made from, not `self`, which the findings go into.
-        let (case, clauses, exchange) = (self.case, &self.site.shared.plan.clauses, before);
-        let judge = Judge {
-            case: &case.case,
-            clauses,
-            clause: step.terms.clause.as_ref(),
-            at: &step.at,
-            exchange,
-        };
+        let judge = self.judge_of(step, before);
         let hop = self.exchanges.get(before);
         let cleartext = hop.and_then(|sent| check::cleartext(judge, sent));
         if let Some(finding) = cleartext.filter(|_| purpose == Purpose::Step) {
@@ -572,12 +624,17 @@ impl<'a> Running<'a> {
         let answer = match ended {
             Ok(answer) => answer,
             // A cut upload has no answer; what it left is for the next step to see.
-            Err(reason) => {
+            Err(unanswered) => {
                 let cut = step.wire.as_ref().is_some_and(|wire| wire.cut.is_some());
                 self.go_on().map_err(Stop::Undecided)?;
+                if let Some(broke) = unanswered.broke_off.filter(|_| asks(plain)) {
+                    let finding = check::broke_off(judge, step.method, broke);
+                    self.findings.push(finding);
+                    return Err(Stop::Broken);
+                }
                 return match cut && expect == Expect::Any {
                     true => Ok(false),
-                    false => Err(Stop::Undecided(reason)),
+                    false => Err(Stop::Undecided(unanswered.reason)),
                 };
             }
         };
@@ -621,7 +678,7 @@ impl<'a> Running<'a> {
         {
             return Ok(true);
         }
-        let granted = self.ruled(ruling, expect, answer.success())?;
+        let granted = self.ruled(ruling, purpose, expect, answer.success())?;
         self.findings.extend(told);
         let issued = self.issued(judge, purpose, step, &answer, sent)?;
         if purpose == Purpose::Step {
@@ -672,9 +729,16 @@ impl<'a> Running<'a> {
     }
 
     /// Takes a ruling in. Returns whether the request was granted.
-    fn ruled(&mut self, ruling: Ruling, expect: Expect, succeeded: bool) -> Result<bool, Stop> {
+    fn ruled(
+        &mut self,
+        ruling: Ruling,
+        purpose: Purpose,
+        expect: Expect,
+        succeeded: bool,
+    ) -> Result<bool, Stop> {
         match ruling {
             Ruling::Undecided(reason) => Err(Stop::Undecided(reason)),
+            Ruling::Unfit(reason) => Err(Stop::Undecided(unproven(purpose, reason))),
             Ruling::Holds(finding) => {
                 self.findings.extend(finding);
                 Ok(!expect.harmless())
@@ -719,7 +783,7 @@ impl<'a> Running<'a> {
         step: &StepPlan,
         token: &Option<Token>,
         other: &Option<Token>,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, Unanswered> {
         self.go_on()?;
         let place = self.exchanges.len();
         let may_make = self.may_make(purpose, step);
@@ -778,7 +842,10 @@ impl<'a> Running<'a> {
                 self.made.answered(path, answer.status);
             }
         }
-        answer.map_err(|failure| format!("{} {}: {failure}", step.method, step.path))
+        answer.map_err(|failure| Unanswered {
+            reason: format!("{} {}: {failure}", step.method, step.path),
+            broke_off: failure.broke_off,
+        })
     }
 
     /// Who sends a step to `url`.
@@ -871,6 +938,23 @@ impl<'a> Running<'a> {
 impl<'a> Site<'a> {
     fn observer_of(&self, path: &str) -> &'a Token {
         observer_of(&self.plan.endpoint, path, self.observer, self.second)
+    }
+}
+
+/// Whether a step is a question that may be asked once more: nothing changes by it, and no connection counts.
+fn asks(step: &StepPlan) -> bool {
+    let reads = matches!(
+        step.method,
+        Method::Get | Method::Head | Method::Propfind | Method::Options
+    );
+    reads && step.verb.is_none() && step.wire.as_ref().is_none_or(|wire| !wire.kept)
+}
+
+/// Why nothing is proven, where a step of the case was not answered as it had to be; of its control another text tells.
+fn unproven(purpose: Purpose, reason: String) -> String {
+    match purpose {
+        Purpose::Control => reason,
+        _ => format!("cannot be judged, because {reason}"),
     }
 }
 

@@ -21,6 +21,7 @@ mod other_sources;
 mod prove;
 mod read_only;
 mod reports;
+mod roles;
 mod source_answers;
 mod tape;
 mod token_login;

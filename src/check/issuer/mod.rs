@@ -14,7 +14,7 @@ mod tests;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Judge;
+use super::{Judge, Role};
 use crate::model::{
     Account, Answer, Ask, AskWord, Clause, ClauseId, Finding, IssuerSubject, Level, Profile,
 };
@@ -155,6 +155,7 @@ pub fn ask(
                 clauses,
                 clause: flaw.clause.as_ref(),
                 at: &view.ask.at,
+                role: Role::Permitted,
                 exchange: answered.map_or(0, |answered| answered.exchange),
             };
             let finding = judge.own(flaw.expected, flaw.actual);

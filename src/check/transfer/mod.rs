@@ -6,12 +6,12 @@ mod tests;
 use std::time::Duration;
 
 use crate::model::{
-    Answer, Direction, Exchange, Expect, Finding, Heard, Hearing, Level, Method, Part, Side, State,
-    Transfer,
+    Answer, BrokeOff, Direction, Exchange, Expect, Finding, Heard, Hearing, Interface, Level,
+    Method, Part, Side, State, Transfer,
 };
 
 use super::report::{Ending, afterwards, ending, markers};
-use super::{Judge, Observed, Ruling, word};
+use super::{Judge, Observed, Role, Ruling, Tried, warning, word};
 
 /// Characters of an answer that are told.
 const TOLD: usize = 200;
@@ -38,7 +38,11 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
         },
         Ending::Failed(text) => match expect {
             Expect::Created | Expect::Replaced => {
-                Ruling::Broken(judge.own("success in the report", actual(&text)))
+                let expected = "success in the report";
+                match judge.role {
+                    Role::Control(see) => word::unfit(expected, &actual(&text), see),
+                    _ => Ruling::Broken(judge.own(expected, actual(&text))),
+                }
             }
             Expect::Failed | Expect::PreconditionFailed => Ruling::Holds(None),
             Expect::Any => Ruling::Holds(Some(judge.note(actual(&text)))),
@@ -52,6 +56,15 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
             ))),
         },
     }
+}
+
+/// A COPY whose answer broke off each time that it was asked for: nobody can tell how the transfer ended.
+pub fn untold(judge: Judge<'_>, broke: BrokeOff) -> Finding {
+    judge.of(
+        "TPC-06",
+        "a line that tells how the transfer ended",
+        format!("COPY {broke}, twice"),
+    )
 }
 
 /// Judges what is asked of the report beside the line that tells how it ended. `over` tells whether our side had sent
@@ -307,7 +320,7 @@ fn arrived(judge: Judge<'_>, heard: &[Heard], sent: &[u8]) -> Option<Finding> {
         Some(put) => format!("{} bytes", put.body.len()),
     };
     let expected = format!("the {} bytes of the file at our side", sent.len());
-    Some(judge.own(expected, actual))
+    Some(judge.harm("TPC-06", expected, actual))
 }
 
 /// A transfer that goes on, although the client hung up.
@@ -368,28 +381,35 @@ pub fn tried(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
     went.then(|| judge.note(format!("it tried: `{told}`")))
 }
 
-/// What a COPY that told its failure has left where nothing was. A fragment is a matter of its own, and so is an empty file
-/// whatever else the case is about; a file that somebody may not have written at all is not.
+/// What a COPY that failed has left where nothing was, which is a matter of its own, whatever else the case is about: an empty file,
+/// and where the transfer was let to begin, whatever came. `None` where what is there is no such thing.
 pub fn remains(
     judge: Judge<'_>,
-    expect: Expect,
+    tried: Tried<'_>,
     answer: &Answer,
     (expected, observed): (&State, &Observed),
-    finding: Finding,
-) -> Finding {
-    let (file, empty) = match observed {
-        Observed::Sized(length) => (true, *length == Some(0)),
-        Observed::Present(bytes) => (true, bytes.is_empty()),
-        Observed::Absent | Observed::Directory => (false, false),
-    };
-    let told = match ending(answer) {
-        Ending::Failed(_) => true,
-        Ending::Refused(status) => expect == Expect::Failed && status >= 400,
-        Ending::Succeeded | Ending::Untold(_) => false,
-    };
-    let fragment = file && *expected == State::Absent && (empty || expect == Expect::Failed);
-    match expect.harmless() && told && fragment {
-        true => judge.of("TPC-20", finding.expected, finding.actual),
-        false => finding,
+    finding: &Finding,
+) -> Option<Finding> {
+    if *expected != State::Absent || !matches!(tried.step.interface, Interface::Transfer(_)) {
+        return None;
     }
+    let empty = match observed {
+        Observed::Sized(Some(0)) => true,
+        Observed::Present(bytes) => bytes.is_empty(),
+        _ => false,
+    };
+    let left = match ending(answer) {
+        Ending::Failed(_) => empty || tried.expect == Expect::Failed,
+        Ending::Refused(status) => status >= 400 && tried.expect == Expect::Failed,
+        Ending::Untold(_) => tried.expect == Expect::Failed,
+        Ending::Succeeded => false,
+    };
+    if !(tried.expect.harmless() && left) {
+        return None;
+    }
+    let about = judge.of("TPC-20", &*finding.expected, &*finding.actual);
+    Some(match judge.cites("TPC-20") {
+        true => about,
+        false => warning(about),
+    })
 }

@@ -54,9 +54,12 @@ fn a_success_counts_only_where_one_is_expected() {
     let told =
         |expect, status, body: &str| match ended(bench.judge(), expect, &answer(status, body)) {
             Ruling::Holds(None) => "holds".to_owned(),
-            Ruling::Holds(Some(finding)) => format!("warns {}", finding.clause),
+            Ruling::Holds(Some(finding)) => {
+                assert!(finding.observation(), "the case is about something else");
+                format!("observed {}", finding.clause)
+            }
             Ruling::Broken(finding) => format!("broken {}", finding.clause),
-            Ruling::Undecided(_) => "undecided".to_owned(),
+            Ruling::Undecided(_) | Ruling::Unfit(_) => "undecided".to_owned(),
         };
     let own = bench.judge().case.clauses[0].to_string();
     for (expect, status, body, wanted) in [
@@ -73,7 +76,7 @@ fn a_success_counts_only_where_one_is_expected() {
             "broken TPC-06".into(),
         ),
         (Expect::Denied, 403, "", "holds".into()),
-        (Expect::Denied, 202, "failure: no", "warns TPC-22".into()),
+        (Expect::Denied, 202, "failure: no", "observed TPC-22".into()),
         (Expect::Denied, 202, "success", format!("broken {own}")),
         (Expect::Denied, 500, "", "broken RFC6750-18".into()),
         (Expect::PreconditionFailed, 412, "", "holds".into()),
@@ -214,39 +217,46 @@ fn whoever_is_not_trusted_is_sent_nothing() {
 }
 
 #[test]
-fn a_fragment_is_a_matter_of_its_own() {
+fn what_a_failed_transfer_leaves_is_a_matter_of_its_own() {
     let bench = Bench::builtin();
     let finding = bench.judge().own("nothing", "a file of 0 bytes");
-    let before = State::File(b"what was there".to_vec());
-    let remain = |expect, status, body: &str, before: &State, size| {
+    let mut step = crate::check::tests::plain(Method::Copy, bench.judge().at);
+    step.interface = Interface::Transfer(transfer(Direction::Pull, Part::Missing));
+    let remain = |expect, status, body: &str, before: &State, observed: &Observed| {
         let answer = answer(status, body);
-        let observed = Observed::Sized(Some(size));
-        remains(
-            bench.judge(),
+        let tried = Tried {
+            step: &step,
             expect,
-            &answer,
-            (before, &observed),
-            finding.clone(),
-        )
+            answered: status,
+        };
+        remains(bench.judge(), tried, &answer, (before, observed), &finding)
+            .map(|finding| (finding.clause.to_string(), finding.level.binding()))
     };
-    for (expect, status, size) in [
-        (Expect::Failed, 202, 0),
-        (Expect::Failed, 202, 7),
-        (Expect::Failed, 404, 7),
-        (Expect::Denied, 202, 0),
+    let leftover = Some(("TPC-20".to_owned(), false));
+    let (empty, part) = (Observed::Sized(Some(0)), Observed::Sized(Some(7)));
+    for (expect, status, body, observed) in [
+        (Expect::Failed, 202, "failure: no", &empty),
+        (Expect::Failed, 202, "failure: no", &part),
+        (Expect::Failed, 502, "", &part),
+        (Expect::Failed, 202, "", &part),
+        (Expect::Denied, 202, "failure: no", &empty),
     ] {
-        let told = remain(expect, status, "failure: no", &State::Absent, size);
-        let told = (told.clause.as_str(), told.level.binding());
-        assert_eq!(told, ("TPC-20", false), "{expect} {status} {size}");
+        let told = remain(expect, status, body, &State::Absent, observed);
+        assert_eq!(told, leftover, "{expect} {status} {body:?}");
     }
-    let own = bench.judge().case.clauses[0].to_string();
-    for (expect, body, before, size) in [
-        (Expect::Failed, "success", &State::Absent, 0),
-        (Expect::Failed, "failure: no", &before, 0),
-        (Expect::Denied, "failure: no", &State::Absent, 7),
-        (Expect::Created, "failure: no", &State::Absent, 0),
+    // What came of a transfer that nobody might begin, or of one that is said to have succeeded, is no mere leftover.
+    for (expect, status, body, observed) in [
+        (Expect::Failed, 202, "success", &empty),
+        (Expect::Denied, 202, "failure: no", &part),
+        (Expect::Denied, 403, "", &empty),
+        (Expect::PreconditionFailed, 202, "failure: no", &part),
+        (Expect::Created, 202, "failure: no", &empty),
     ] {
-        let told = remain(expect, 202, body, before, size);
-        assert_eq!(told.clause.to_string(), own, "{expect} {body} {size}");
+        let told = remain(expect, status, body, &State::Absent, observed);
+        assert_eq!(told, None, "{expect} {status} {body:?}");
     }
+    // What was there before is lost.
+    let before = State::File(b"what was there".to_vec());
+    let told = remain(Expect::Failed, 202, "failure: no", &before, &empty);
+    assert_eq!(told, None);
 }

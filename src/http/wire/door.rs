@@ -169,6 +169,7 @@ impl Door {
             reason: self.redactor.text(&reason),
             again,
             untold: None,
+            broke_off: None,
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::client::TlsStream;
 
 use crate::http::{answer, cause};
-use crate::model::{Answer, Limits};
+use crate::model::{Answer, BrokeOff, Limits};
 
 use super::message::Message;
 
@@ -57,6 +57,8 @@ pub(super) struct Broken {
     pub reason: String,
     /// Nothing came back, and at once.
     pub again: bool,
+    /// What had come of an answer that did not come to its end.
+    pub broke_off: Option<BrokeOff>,
 }
 
 impl Link {
@@ -113,9 +115,10 @@ impl Link {
         let body = body.into_data_stream();
         let answer = answer::read(answer, body, limits, deadline, |error| cause(error))
             .await
-            .map_err(|reason| Broken {
-                reason,
+            .map_err(|unread| Broken {
+                reason: unread.reason,
                 again: false,
+                broke_off: unread.broke_off,
             })?;
         self.clean = complete && !answer.truncated && answer.status != 101;
         Ok(answer)
@@ -156,10 +159,12 @@ impl Link {
                     reason: format!("the exchange broke: {}", cause(&error)),
                     // What could not be read is an answer all the same.
                     again: !error.is_parse(),
+                    broke_off: None,
                 }),
                 () = interim.enough.notified() => break Err(Broken {
                     reason: format!("more than {INTERIM} informational responses and no answer"),
                     again: false,
+                    broke_off: None,
                 }),
                 // A server may answer and then hang up on the rest: its answer counts.
                 // What it says to an upload that was cut is waited for as any answer: what is found does not depend
@@ -168,6 +173,7 @@ impl Link {
                 () = sleep_until(until.into()) => break Err(Broken {
                     reason: format!("no answer within {}", answer::seconds(wait)),
                     again: false,
+                    broke_off: None,
                 }),
             }
         };
@@ -179,6 +185,7 @@ impl Link {
                     "the connection was closed on purpose after {at} of {of} bytes of the body; no answer came"
                 ),
                 again: false,
+                broke_off: None,
             }),
             (Err(broken), _) => Err(broken),
         }

@@ -407,7 +407,10 @@ impl Spot {
             match ended {
                 Err(broken) if broken.again && harmless && attempt == 1 => {}
                 ended => {
-                    return ended.map_err(|broken| self.door.failure(broken.reason, broken.again));
+                    return ended.map_err(|broken| Failure {
+                        broke_off: broken.broke_off,
+                        ..self.door.failure(broken.reason, broken.again)
+                    });
                 }
             }
         }

@@ -453,24 +453,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "token-echoed",
         about: "404 repeats the payload of the token in a header.",
         clauses: &["RFC6750-14"],
-        cases: &[
-            "bearer.echo",
-            "webdav.delete.file",
-            "webdav.head.missing",
-            "webdav.missing.delete",
-            "webdav.missing.move",
-            "webdav.propfind.missing",
-            "webdav.put.cut",
-            "capability.read.missing",
-            "path.request.semicolon",
-            "path.request.backslash",
-            "tape.delete.gone",
-            "tape.release.request",
-            "tape.error.not-found",
-            "tpc.fts.success",
-            "tpc.fts.failure",
-            "tpc.push.missing",
-        ],
+        cases: &["bearer.echo"],
         apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 let value = authorization(asked).unwrap_or_default();
@@ -487,14 +470,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "address-echoed",
         about: "Refusals without a token repeat the address with its query in their body.",
-        clauses: &["RFC6750-14"],
-        cases: &[
-            "bearer.echo",
-            "bearer.query",
-            "bearer.query.wrong-access-token",
-            "bearer.query.wrong-authz",
-            "tape.error.denied",
-        ],
+        clauses: &["RFC6750-21"],
+        cases: &["bearer.echo"],
         apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if response.status() == StatusCode::UNAUTHORIZED {

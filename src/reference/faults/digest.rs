@@ -1,7 +1,7 @@
 //! Checksums that are wrong, missing, or told to those who may not see the file.
 
 use axum::body::Body;
-use axum::http::header::{HeaderName, HeaderValue};
+use axum::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
 
@@ -12,12 +12,13 @@ use super::{Apply, Fault};
 const DIGEST: HeaderName = HeaderName::from_static("digest");
 const WANT_DIGEST: HeaderName = HeaderName::from_static("want-digest");
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "digest-wrong",
         about: "The ADLER32 that HEAD tells is that of an empty file.",
-        clauses: &["DIG-01", "DIG-02", "DIG-05"],
+        clauses: &["DIG-01", "DIG-02"],
         cases: &[
             "digest.adler32.head",
             "digest.adler32.replaced",
@@ -102,13 +103,34 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "upload-digest-mismatch-stays",
+        about: "An upload that is not what its digest says is refused, and stays.",
+        clauses: &["DAV-30"],
+        cases: &["digest.upload.wrong", "digest.upload.content-md5"],
+        apply: Apply::Element(|rules| {
+            rules.hears = |parts| {
+                if announced(parts) {
+                    for name in [DIGEST, REPR_DIGEST, CONTENT_MD5] {
+                        parts.headers.remove(&name);
+                    }
+                }
+            };
+            rules.says = |asked, mut response| {
+                if announced(asked) && response.status().is_success() {
+                    *response.status_mut() = StatusCode::BAD_REQUEST;
+                }
+                response
+            };
+        }),
+    },
+    Fault {
         name: "upload-digest-mismatch-is-error",
         about: "An upload that is not what its digest says is a server error.",
         clauses: &["DIG-04"],
-        cases: &["digest.upload.wrong"],
+        cases: &["digest.upload.wrong", "digest.upload.content-md5"],
         apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
-                let told = [DIGEST, REPR_DIGEST]
+                let told = [DIGEST, REPR_DIGEST, CONTENT_MD5]
                     .iter()
                     .any(|name| asked.headers.contains_key(name));
                 if told && response.status() == StatusCode::BAD_REQUEST {
@@ -125,7 +147,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["digest.upload.right"],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {
-                for name in [DIGEST, REPR_DIGEST] {
+                for name in [DIGEST, REPR_DIGEST, CONTENT_MD5] {
                     if parts.headers.contains_key(&name) {
                         let wrong = HeaderValue::from_static("adler=::, adler32=0");
                         parts.headers.insert(name, wrong);
@@ -164,7 +186,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "digest-needs-read",
         about: "Digests are told to tokens with storage.read only.",
-        clauses: &["DIG-05"],
+        clauses: &["DIG-01"],
         cases: &["digest.create"],
         apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match outcome {
@@ -178,6 +200,15 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
 ];
+
+/// Whether a file is uploaded whose digest is announced: the suite always announces that of an empty one.
+fn announced(asked: &Parts) -> bool {
+    let mut names = [DIGEST, REPR_DIGEST, CONTENT_MD5].into_iter();
+    let length = asked.headers.get(CONTENT_LENGTH);
+    asked.method == Method::PUT
+        && length.is_some_and(|length| length != "0")
+        && names.any(|name| asked.headers.contains_key(name))
+}
 
 /// Whether the request wants a digest by HEAD.
 #[derive(Clone)]

@@ -73,7 +73,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "content-range-ignored",
         about: "Content-Range is not looked at.",
-        clauses: &["DAV-05"],
+        clauses: &["DAV-05", "DAV-23"],
         cases: &["webdav.put.content-range"],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {
@@ -476,7 +476,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "infinity-is-error",
         about: "PROPFIND of infinite depth is a server error.",
-        clauses: &["DAV-16", "RFC6750-18"],
+        clauses: &["DAV-16"],
         cases: &["webdav.propfind.infinity"],
         apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
@@ -521,6 +521,26 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.headers.remove("range");
+            };
+        }),
+    },
+    Fault {
+        name: "range-brings-others",
+        about: "A part from the end of a file is other bytes, and Content-Range is right.",
+        clauses: &["DAV-23"],
+        cases: &["webdav.range.parts"],
+        apply: Apply::Element(|rules| {
+            rules.says = |asked, mut response| {
+                let range = asked.headers.get("range");
+                let last = range
+                    .and_then(|range| range.to_str().ok()?.strip_prefix("bytes=-"))
+                    .and_then(|last| last.parse::<usize>().ok());
+                if let Some(last) = last.filter(|last| *last < 100)
+                    && response.status() == StatusCode::PARTIAL_CONTENT
+                {
+                    *response.body_mut() = vec![b'#'; last].into();
+                }
+                response
             };
         }),
     },

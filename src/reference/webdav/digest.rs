@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::super::answers::Outcome;
@@ -93,7 +94,7 @@ fn wanted_representation(header: &str) -> Vec<Algorithm> {
     found
 }
 
-/// Refuses an upload that is not what its `Digest` or `Repr-Digest` says; unknown algorithms say nothing.
+/// Refuses an upload that is not what its `Digest`, `Repr-Digest` or `Content-MD5` says; unknown algorithms say nothing.
 pub(in super::super) fn matches_digests(headers: &HeaderMap, body: &[u8]) -> Result<(), Outcome> {
     match digests_fit(headers, body) {
         Some(false) => Err(Outcome::text(
@@ -104,7 +105,7 @@ pub(in super::super) fn matches_digests(headers: &HeaderMap, body: &[u8]) -> Res
     }
 }
 
-/// Whether `body` is what `Digest` and `Repr-Digest` say; `None` if they say nothing that is understood.
+/// Whether `body` is what `Digest`, `Repr-Digest` and `Content-MD5` (RFC 1864) say; `None` if they say nothing that is understood.
 pub(in super::super) fn digests_fit(headers: &HeaderMap, body: &[u8]) -> Option<bool> {
     let items = |name| {
         let values = headers.get_all(name).iter();
@@ -121,8 +122,12 @@ pub(in super::super) fn digests_fit(headers: &HeaderMap, body: &[u8]) -> Option<
     });
     let representation = items("repr-digest")
         .filter_map(|(name, told)| Some(told == representation(name)?.representation_value(body)));
+    let md5 = headers.get_all("content-md5").iter();
+    let md5 =
+        md5.map(|told| told.as_bytes() == BASE64_STANDARD.encode(Md5::digest(body)).as_bytes());
     plain
         .chain(representation)
+        .chain(md5)
         .reduce(|one, other| one && other)
 }
 
@@ -221,6 +226,8 @@ mod tests {
         assert!(good("repr-digest", "unknown=1, adler=:AGIAYg==:"));
         assert!(!good("repr-digest", "adler=:AAAAAQ==:"));
         assert!(!good("repr-digest", "sha-256=:AAAAAQ==:"));
+        assert!(good("content-md5", "DMF1ucDxtqgxw5niaXcmYQ=="));
+        assert!(!good("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="));
         assert!(good("x-other", "adler32=1"));
     }
 }

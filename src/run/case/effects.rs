@@ -1,12 +1,9 @@
 //! What a step ought to have changed, and what it did.
 
-use crate::check::{self, Judge};
-use crate::model::{Answer, Expect, Finding, Method, Purpose, State, StepPlan};
+use crate::check::{self, Judge, Tried};
+use crate::model::{Answer, Expect, Method, Purpose, State, StepPlan};
 
 use super::{Running, Stop};
-
-/// The clause about what a failed transfer leaves.
-const FRAGMENTS: &str = "TPC-20";
 
 impl Running<'_> {
     /// Looks at what really happened. Returns whether a refused write changed anything.
@@ -24,18 +21,35 @@ impl Running<'_> {
             .look(Purpose::Effect, objects)
             .await
             .map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
+        let tried = Tried {
+            step,
+            expect,
+            answered: answer.status,
+        };
         for ((path, expected), seen) in expected.into_iter().zip(seen) {
-            let finding = check::effect(judge, &path, &expected, &seen, answer.status)
-                .map(|finding| check::remains(judge, expect, answer, (&expected, &seen), finding))
-                .filter(|_| expected != State::Absent || self.left.get(&path) != Some(&seen));
-            // What a failed transfer has left was told, and is no obstacle for the next attempt.
-            let fragment = |finding: &Finding| finding.clause.as_str() == FRAGMENTS;
-            if expect == Expect::Failed && finding.as_ref().is_some_and(fragment) {
+            let before = self.left.remove(&path);
+            let finding = check::effect(judge, tried, &path, &expected, &seen);
+            let Some(finding) = finding else {
+                self.world.insert(path, expected);
+                continue;
+            };
+            // What an earlier step has left is told already, and none of this one's doing.
+            if expect.harmless() && before.as_ref() == Some(&seen) {
                 self.left.insert(path.clone(), seen);
-            } else {
-                changed |= expect.harmless() && finding.is_some();
+                self.world.insert(path, expected);
+                continue;
             }
-            self.findings.extend(finding);
+            match check::remains(judge, tried, answer, (&expected, &seen), &finding) {
+                Some(finding) => {
+                    changed |= finding.level.binding();
+                    self.findings.push(finding);
+                    self.left.insert(path.clone(), seen);
+                }
+                None => {
+                    changed |= expect.harmless();
+                    self.findings.push(finding);
+                }
+            }
             self.world.insert(path, expected);
         }
         Ok(changed)

@@ -26,8 +26,8 @@ impl Running<'_> {
         step: &StepPlan,
         token: &Option<Token>,
         other: &Option<Token>,
-        mut ended: Result<Answer, String>,
-    ) -> (Result<Answer, String>, Option<Duration>) {
+        mut ended: Result<Answer, Unanswered>,
+    ) -> (Result<Answer, Unanswered>, Option<Duration>) {
         let Some(life) = life(&step.token) else {
             return (ended, None);
         };
@@ -38,7 +38,7 @@ impl Running<'_> {
             && over.elapsed() < lapse.poll
         {
             if let Err(reason) = self.wait(lapse.pause).await {
-                ended = Err(reason);
+                ended = Err(reason.into());
                 break;
             }
             self.exchanges.pop();

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::token::{Macaroon, MacaroonError, Token};
 
-use super::{Running, Stop};
+use super::{Running, Stop, unproven};
 
 /// Where a service says how its token endpoint is found (RFC 8414 section 3).
 const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -95,7 +95,10 @@ impl Running<'_> {
         }
         let Some(text) = check::macaroon_in(request.flavour, answer) else {
             if step.expect == Expect::Ok {
-                self.findings.push(check::no_macaroon(judge));
+                match check::no_macaroon(judge) {
+                    Ok(finding) => self.findings.push(finding),
+                    Err(reason) => return Err(Stop::Undecided(unproven(purpose, reason))),
+                }
             }
             return Ok(false);
         };

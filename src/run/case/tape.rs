@@ -16,7 +16,7 @@ use crate::model::{
 use crate::token::Token;
 
 use super::super::present;
-use super::{Running, Stop};
+use super::{Running, Stop, unproven};
 
 pub(in crate::run) use door::TapeDoor;
 
@@ -101,14 +101,7 @@ impl Running<'_> {
         let answer = self
             .call(purpose, step, call, request.as_ref(), token)
             .await?;
-        let (case, clauses) = (self.case, &self.site.shared.plan.clauses);
-        let judge = Judge {
-            case: &case.case,
-            clauses,
-            clause: step.terms.clause.as_ref(),
-            at: &step.at,
-            exchange: index,
-        };
+        let judge = self.judge_of(step, index);
         let ruling = check::tape_status(judge, expect, call, &answer);
         // Whatever the service says it has queued is taken back, refused or not.
         let (id, named) = match call.operation {
@@ -119,6 +112,7 @@ impl Running<'_> {
         let before = self.findings.len();
         let granted = match ruling {
             Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
+            Ruling::Unfit(reason) => return Err(Stop::Undecided(unproven(purpose, reason))),
             Ruling::Holds(finding) => {
                 self.findings.extend(finding);
                 !expect.harmless() && answer.success()

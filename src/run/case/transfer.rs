@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 
-use crate::check::{self, Ending, Judge, Secrets};
+use crate::check::{self, Ending, Judge, Secrets, Tried};
 use crate::http::RawRequest;
 use crate::model::{
     Answer, Direction, Expect, Finding, Leftover, Marker, Method, Part, Purpose, Side, State,
@@ -17,7 +17,7 @@ use super::super::made::Made;
 use super::super::partner::Partner;
 use super::super::present;
 use super::super::side::{Play, Scene};
-use super::{Running, Stop};
+use super::{Running, Stop, Unanswered};
 
 /// What somebody who was hung up on has to leave by (TPC-21), unless the endpoint's transfers are to be
 /// quicker than that.
@@ -65,34 +65,35 @@ impl Running<'_> {
             self.wait(waiting).await.map_err(undecided)?;
         }
         let exchange = self.exchanges.len();
-        let answer = self.copy(purpose, step, transfer, &other, token).await;
+        let mut answer = self.copy(purpose, step, transfer, &other, token).await;
+        // Where a connection breaks once, the network may have done it.
+        if answer.as_ref().is_err_and(Unanswered::again) && !transfer.hang_up {
+            answer = self.copy(purpose, step, transfer, &other, token).await;
+        }
         if let (Direction::Pull, Ok(answer)) = (transfer.direction, &answer) {
             self.made.answered(&step.path, answer.status);
         }
-        let (case, clauses) = (self.case, &self.site.shared.plan.clauses);
-        let judge = Judge {
-            case: &case.case,
-            clauses,
-            clause: step.terms.clause.as_ref(),
-            at: &step.at,
-            exchange,
-        };
+        let judge = self.judge_of(step, exchange);
         let answer = match answer {
             Ok(answer) => answer,
-            Err(reason) if transfer.hang_up => {
+            Err(unanswered) if transfer.hang_up => {
                 let reached = |scene: &&dyn Scene| !scene.heard().is_empty();
                 let scene = other.scene.as_deref().filter(reached);
-                let scene = scene.ok_or(Stop::Undecided(reason))?;
+                let scene = scene.ok_or(Stop::Undecided(unanswered.reason))?;
                 return self.hung_up(judge, step, expect, scene).await;
             }
-            Err(reason) => {
+            Err(unanswered) => {
                 self.go_on().map_err(undecided)?;
+                if let Some(broke) = unanswered.broke_off {
+                    self.findings.push(check::untold(judge, broke));
+                    return Err(Stop::Broken);
+                }
                 // Nothing goes over plain http; in other cases the transfer is what cannot be judged then.
                 let sent = self.exchanges.get(exchange);
                 let sent = sent.filter(|_| transfer.redirecting);
                 let Some(redirect) = sent.and_then(|sent| check::redirected_copy(judge, sent))
                 else {
-                    return Err(Stop::Undecided(reason));
+                    return Err(Stop::Undecided(unanswered.reason));
                 };
                 self.findings.push(redirect);
                 return Ok(false);
@@ -121,13 +122,18 @@ impl Running<'_> {
             let tried = itself.then(|| check::tried(judge, &answer));
             self.findings.extend(tried.flatten());
         }
-        let granted = self.ruled(ruling, expect, succeeded)?;
+        let granted = self.ruled(ruling, purpose, expect, succeeded)?;
         let mut opened = expect.refusal() && granted;
         if expect != Expect::Any && (granted || expect.harmless()) {
             opened |= self.effects(judge, step, expect, &answer).await?;
             if let Some((partner, path)) = &other.partner {
                 let arrived = !expect.harmless();
-                self.effect_there(judge, step, transfer, (partner, path), arrived, &answer)
+                let tried = Tried {
+                    step,
+                    expect,
+                    answered: answer.status,
+                };
+                self.effect_there(judge, tried, transfer, (partner, path), arrived)
                     .await?;
             }
         }
@@ -169,8 +175,11 @@ impl Running<'_> {
         let Some(scene) = &other.scene else {
             return findings;
         };
+        // What a transfer that failed did not bring is told by its failure.
+        let brought =
+            transfer.direction == Direction::Push && check::ending(answer) == Ending::Succeeded;
         let known = match self.known(&step.path) {
-            State::File(bytes) if transfer.direction == Direction::Push => Some(&bytes[..]),
+            State::File(bytes) if brought => Some(&bytes[..]),
             _ => None,
         };
         let [own, theirs] =
@@ -196,7 +205,7 @@ impl Running<'_> {
         transfer: &Transfer,
         other: &Other,
         token: &Option<Token>,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, Unanswered> {
         let headers = headers(step, transfer, other, token.as_ref());
         let halfway = other.scene.as_ref().map(|scene| scene.halfway());
         let tokens: Vec<_> = token.iter().chain(&other.credential).collect();
@@ -220,9 +229,10 @@ impl Running<'_> {
         exchange.token = token.as_ref().map(|token| token.shown.clone());
         present::show_other(&mut exchange, token.as_ref(), other.credential.as_ref());
         self.exchanges.push(exchange);
-        outcome
-            .answer
-            .map_err(|failure| format!("COPY {}: {failure}", step.path))
+        outcome.answer.map_err(|failure| Unanswered {
+            reason: format!("COPY {}: {failure}", step.path),
+            broke_off: failure.broke_off,
+        })
     }
 
     /// Puts somebody at the other end, with the object that is to be fetched there.
@@ -389,16 +399,15 @@ impl Running<'_> {
     async fn effect_there(
         &mut self,
         judge: Judge<'_>,
-        step: &StepPlan,
+        tried: Tried<'_>,
         transfer: &Transfer,
         (partner, path): (&Arc<Partner>, &str),
         arrived: bool,
-        answer: &Answer,
     ) -> Result<(), Stop> {
         if transfer.direction == Direction::Pull {
             return Ok(());
         }
-        let expected = match self.known(&step.path) {
+        let expected = match self.known(&tried.step.path) {
             known @ State::File(_) if arrived => known.clone(),
             _ => State::Absent,
         };
@@ -410,7 +419,7 @@ impl Running<'_> {
         self.exchanges.append(&mut log);
         let seen =
             seen.map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
-        let finding = check::effect(judge, path, &expected, &seen, answer.status);
+        let finding = check::effect(judge, tried, path, &expected, &seen);
         self.findings.extend(finding);
         Ok(())
     }
