@@ -8,6 +8,7 @@ mod offer;
 mod propfind;
 mod read;
 mod report;
+mod said;
 mod tape;
 mod transfer;
 mod word;
@@ -21,11 +22,12 @@ pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{leak, read, sent_on};
 pub use report::{Ending, Markers, ending, markers};
+pub use said::said;
 pub use tape::*;
 pub use transfer::{
     Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported, tried,
 };
-pub use word::{Ruling, Word, status, word};
+pub use word::{Ruling, Word, reason, status, word};
 
 /// Makes findings for one step of one case.
 #[derive(Clone, Copy)]
@@ -51,6 +53,16 @@ impl Judge<'_> {
     pub(crate) fn own(&self, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let clause = self.case.clauses.first().map_or("", ClauseId::as_str);
         self.of(clause, expected, actual)
+    }
+
+    /// A deviation from the clause named `id`, which the case judges.
+    pub(crate) fn broken(
+        &self,
+        id: &str,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Finding {
+        self.of(id, expected, actual)
     }
 
     /// A deviation from the clause named `id`.

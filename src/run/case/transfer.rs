@@ -339,6 +339,7 @@ impl Running<'_> {
             Some(capability) => {
                 let request = partner.request(capability, &directory);
                 let there = &partner.plan.endpoint;
+                let request = partner.terms.applied(&request, &self.case.case);
                 Some(shared.token(there, &request, Fit::Exact).await?)
             }
         };
