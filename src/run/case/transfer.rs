@@ -285,7 +285,7 @@ impl Running<'_> {
                     vec![format!("{capability}:{below}")],
                     observer.audience.clone(),
                 );
-                Some(self.token(&request, Fit::Exact).await?)
+                Some(self.token(&request).await?)
             }
         };
         let port = endpoint.url.port_or_known_default().unwrap_or(443);
