@@ -69,7 +69,7 @@ pub fn cleartext(judge: Judge<'_>, exchange: &Exchange) -> Option<Finding> {
     };
     let mut location = location;
     location.find(|to| plain(to)).map(|to| {
-        let expected = "no redirect, or one to https";
+        let expected = "no redirect, or one to https, which can be enabled at the pools";
         judge.of("RFC6750-13", expected, format!("a redirect to {to}"))
     })
 }
@@ -118,7 +118,7 @@ pub fn challenge(judge: Judge<'_>, wanted: &str, answer: &Answer) -> Option<Find
 }
 
 /// The parameters of the first Bearer challenge, names in lower case (RFC 9110 section 11.6.1).
-fn bearer_parameters(challenges: &str) -> Option<Vec<(String, String)>> {
+pub(super) fn bearer_parameters(challenges: &str) -> Option<Vec<(String, String)>> {
     let mut found: Option<Vec<(String, String)>> = None;
     let mut within = false;
     for item in items(challenges) {

@@ -9,6 +9,7 @@ mod propfind;
 mod read;
 mod report;
 mod role;
+mod said;
 mod tape;
 mod terms;
 mod transfer;
@@ -24,13 +25,14 @@ pub use propfind::{Properties, properties};
 pub use read::{broke_off, leak, read, sent_on};
 pub use report::{Ending, Markers, afterwards, ending, markers};
 pub use role::{Blame, Role, control, role};
+pub use said::said;
 pub use tape::*;
 pub use terms::{allow, alternative, lapsed};
 pub use transfer::{
     Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported, tried,
     untold,
 };
-pub use word::{Ruling, Word, status, word};
+pub use word::{Ruling, Word, reason, status, word};
 
 /// Makes findings for one step of one case.
 #[derive(Clone, Copy)]
@@ -61,6 +63,16 @@ impl Judge<'_> {
         let clause = self.clause.or(self.case.clauses.first());
         let clause = clause.map_or("", ClauseId::as_str);
         self.of(clause, expected, actual)
+    }
+
+    /// A deviation from the clause named `id`, which the case judges.
+    pub(crate) fn broken(
+        &self,
+        id: &str,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) -> Finding {
+        self.of(id, expected, actual)
     }
 
     /// A deviation from the clause named `id`.

@@ -196,8 +196,8 @@ pub(super) fn describe(word: &Word) -> String {
     right.join(" or ")
 }
 
-/// `403 Forbidden`.
-pub(super) fn reason(status: u16) -> String {
+/// A status with its words: `403 Forbidden`.
+pub fn reason(status: u16) -> String {
     let phrase = match status {
         200 => "OK",
         201 => "Created",

@@ -1,16 +1,21 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::http::{Caller, Client, Guard, Manners, client_config, software};
-use crate::model::{Account, DowntimeSource, Endpoint, ISSUER, Inventory, Issuer, TokenRequest};
+use crate::check;
+use crate::http::{Caller, Client, Guard, Manners, Outgoing, client_config, software};
+use crate::model::{
+    Account, Answer, DowntimeSource, Endpoint, ISSUER, Inventory, Issuer, Method, Purpose,
+    TokenRequest,
+};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::{count, line};
-use crate::token::{Broker, Fit, Token, claims};
+use crate::token::{Broker, Fit, Token, cause, claims};
 
 use super::args::CheckArgs;
 use super::output::{self, Failed};
@@ -54,9 +59,14 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
     let mut text = String::new();
     let mut fine = true;
     for endpoint in &inventory.endpoints {
-        let (well, answer) = reach(endpoint, redactor).await;
-        fine &= well;
+        let (reached, answer) = reach(endpoint, redactor).await;
+        fine &= reached;
         let _ = writeln!(text, "endpoint {}: {}", endpoint.name, line(&answer));
+        if let (true, Some(request)) = (reached, plan::observer(&inventory, endpoint)) {
+            let (well, answer) = used(&inventory, endpoint, &request, redactor).await;
+            fine &= well;
+            let _ = writeln!(text, "endpoint {}: {}", endpoint.name, line(&answer));
+        }
     }
     for (well, answer) in tokens(&inventory, redactor).await {
         fine &= well;
@@ -172,6 +182,84 @@ async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
         ),
         Err(failure) => (false, failure.to_string()),
     }
+}
+
+/// Uses the observer's token for a look at the area, which changes nothing, and says what came of it.
+async fn used(
+    inventory: &Inventory,
+    endpoint: &Endpoint,
+    request: &TokenRequest,
+    redactor: &Redactor,
+) -> (bool, String) {
+    let broker = match Broker::new(inventory, &[request.issuer.as_str()], redactor) {
+        Ok(broker) => broker,
+        Err(error) => return (false, error.to_string()),
+    };
+    let token = match broker.token(request, Fit::AtLeast).await {
+        Ok(token) => token,
+        Err(error) => return (false, format!("there is no token for it: {error}")),
+    };
+    let manners = Arc::new(Manners::new(&endpoint.limits));
+    let client = match Client::new(endpoint, &manners, redactor, Guard::nothing()) {
+        Ok(client) => client,
+        Err(error) => return (false, error.to_string()),
+    };
+    let looked = look(&client, endpoint, &token).await;
+    let (method, answer) = match looked {
+        Ok(looked) => looked,
+        Err(reason) => return (false, format!("a look at its area with a token: {reason}")),
+    };
+    let asked = format!("{method} of its area with a token of {}", request.issuer);
+    let answered = format!("{asked} was answered {}", check::reason(answer.status));
+    if !matches!(answer.status, 400 | 401 | 403 | 500..) {
+        return (true, answered);
+    }
+    let said = check::said(&answer);
+    let cause = cause(&token, said.as_deref());
+    let words = said.map_or(String::new(), |said| format!(": {said}"));
+    let cause = cause.map_or(String::new(), |cause| format!("; {cause}"));
+    (false, redactor.text(&format!("{answered}{words}{cause}")))
+}
+
+/// PROPFIND of the area, or HEAD where that is not there; of the one file where nothing else may be read.
+async fn look(
+    client: &Client,
+    endpoint: &Endpoint,
+    token: &Token,
+) -> Result<(Method, Answer), String> {
+    let depth = [("Depth".to_owned(), "0".to_owned())];
+    let area = format!("{}/", endpoint.area_url());
+    let file = endpoint.existing().map(|path| endpoint.url_of(&path));
+    let ways: &[(Method, &[_])] = match (&file, endpoint.traits.propfind) {
+        (None, true) => &[(Method::Propfind, &depth), (Method::Head, &[])],
+        _ => &[(Method::Head, &[])],
+    };
+    let mut last = Err("nothing was sent".to_owned());
+    for (method, headers) in ways {
+        let outgoing = Outgoing {
+            method: *method,
+            verb: None,
+            url: file.as_deref().unwrap_or(&area),
+            headers,
+            body: None,
+            token: Some(token),
+            deadline: Instant::now() + endpoint.limits.preflight,
+        };
+        let caller = Caller {
+            run: "check",
+            case: "token",
+        };
+        let sent = client.send(Purpose::Preflight, caller, outgoing).await;
+        last = sent
+            .answer
+            .map(|answer| (*method, answer))
+            .map_err(|failure| failure.to_string());
+        match &last {
+            Ok((_, answer)) if matches!(answer.status, 405 | 501) => {}
+            _ => break,
+        }
+    }
+    last
 }
 
 /// Asks each account of each issuer for the observer's token, and says what came.

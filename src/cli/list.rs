@@ -144,7 +144,9 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
                         "tape": traits.tape.as_ref().map(|tape| json!({
                             "path": tape.path, "file": tape.file,
                         })),
-                        "macaroons": traits.macaroons,
+                        "macaroons": traits.macaroons, "move": traits.moves,
+                        "propfind": traits.propfind, "digests": traits.digests,
+                        "public-read": traits.public_read,
                         "read-only": traits.read_only.as_ref().map(|existing| json!({
                             "file": existing.path,
                             "checksum": format!("adler32:{:08x}", existing.adler32),

@@ -70,6 +70,7 @@ impl Progress {
                 }
                 self.total = Some(self.start(cases));
             }
+            Event::EndpointNoted { .. } => {}
             Event::EndpointReached { endpoint, .. } => self.show(endpoint),
             Event::EndpointUnreachable { endpoint, reason } => {
                 let notice = format!("{}: not reached: {}", line(endpoint), line(reason));

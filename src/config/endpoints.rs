@@ -36,6 +36,10 @@ pub(super) const TRAIT_KEYS: &[&str] = &[
     "tape",
     "macaroons",
     "read-only",
+    "move",
+    "propfind",
+    "digests",
+    "public-read",
 ];
 pub(super) const GROUP_KEYS: [&str; 3] = ["member", "privileged", "protected"];
 pub(super) const SECOND_KEYS: [&str; 2] = ["path", "issuer"];
@@ -241,6 +245,12 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         flag("third-party-copy", usual.third_party_copy),
         flag("macaroons", usual.macaroons),
     ];
+    let [moves, propfind, digests, public_read] = [
+        flag("move", usual.moves),
+        flag("propfind", usual.propfind),
+        flag("digests", usual.digests),
+        flag("public-read", usual.public_read),
+    ];
     let tape = match fields.get("tape") {
         Some(entry) => nearline::read(d, entry),
         None => Some(usual.tape),
@@ -250,6 +260,10 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         any_audience,
         third_party_copy,
         macaroons,
+        moves,
+        propfind,
+        digests,
+        public_read,
         groups: match fields.get("groups") {
             Some(entry) => groups(d, entry)?,
             None => usual.groups,

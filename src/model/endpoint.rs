@@ -310,6 +310,14 @@ pub struct Traits {
     pub tape: Option<Tape>,
     /// It issues macaroons.
     pub macaroons: bool,
+    /// It renames (MOVE).
+    pub moves: bool,
+    /// It tells what is where (PROPFIND).
+    pub propfind: bool,
+    /// It tells checksums.
+    pub digests: bool,
+    /// Everybody may read there, whatever token is shown.
+    pub public_read: bool,
     /// Nothing may be written there; this file is there to be read.
     pub read_only: Option<Existing>,
 }
@@ -341,6 +349,10 @@ impl Default for Traits {
             third_party_copy: true,
             tape: None,
             macaroons: false,
+            moves: true,
+            propfind: true,
+            digests: true,
+            public_read: false,
             read_only: None,
         }
     }

@@ -1,5 +1,6 @@
 //! The nouns of the field: plain data without I/O, known by every other room.
 
+mod ability;
 mod ask;
 mod case;
 mod clause;
@@ -28,6 +29,7 @@ mod token;
 mod transfer;
 mod xml;
 
+pub use ability::*;
 pub use ask::*;
 pub use case::*;
 pub use clause::*;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
+    Ability, Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
     KnownFailure, Method, Pairs, Place, Profile, RunId, Shard, StepTerms, Tells, TokenRequest,
     Wire,
 };
@@ -143,6 +143,8 @@ pub struct CasePlan {
     pub known: Option<KnownFailure>,
     /// The entry that said so until its last day was over.
     pub expired: Option<KnownFailure>,
+    /// What of a service it needs beyond reading and writing.
+    pub needs: Vec<Ability>,
     /// Run it, or the reason why not.
     pub action: Action,
 }

@@ -149,6 +149,9 @@ pub struct EndpointRecord {
     /// Why nothing could be judged, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreachable: Option<String>,
+    /// What has to be known of it as a whole, such as that everybody may read there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What stayed behind, with the reason, beyond what single cases left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<Leftover>,

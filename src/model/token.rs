@@ -285,6 +285,9 @@ pub struct TokenRequest {
     pub repeated: BTreeMap<String, Value>,
     /// How it is signed.
     pub signature: Signature,
+    /// Which of the issuer's keys signs where `signature` leaves that open: [`Signature::Es256`] or [`Signature::Rs256`];
+    /// the first one where this says nothing.
+    pub key: Option<Signature>,
     /// Name of the issuer whose key signs, for [`Signature::Second`].
     pub signer: Option<String>,
 }
@@ -301,6 +304,7 @@ impl TokenRequest {
             header: BTreeMap::new(),
             repeated: BTreeMap::new(),
             signature: Signature::Good,
+            key: None,
             signer: None,
         }
     }
@@ -315,6 +319,7 @@ impl TokenRequest {
     pub fn honest(&self) -> Self {
         Self {
             groups: self.groups.clone(),
+            key: self.key,
             ..Self::good(
                 self.issuer.clone(),
                 self.scopes.clone(),
@@ -355,6 +360,9 @@ impl fmt::Display for TokenRequest {
         }
         if self.signature != Signature::Good {
             parts.push(format!("signature {}", self.signature.as_str()));
+        }
+        if let Some(key) = self.key {
+            parts.push(format!("key {}", key.as_str()));
         }
         f.write_str(&parts.join(", "))
     }

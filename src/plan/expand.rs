@@ -324,6 +324,7 @@ impl<'a> Filler<'a> {
                 .map(|(claim, value)| (claim.clone(), self.json(value)))
                 .collect(),
             signature: token.signature,
+            key: None,
             signer: second.filter(|_| token.signature == Signature::Second),
         }
     }

@@ -55,6 +55,7 @@ pub(super) fn plans(
                     partner: None,
                     known,
                     expired,
+                    needs: Vec::new(),
                     action: action(issuer, judged_by(issuer), case, clauses, selection),
                 }
             })

@@ -103,6 +103,7 @@ pub fn plan(
                     partner: partner.map(ToOwned::to_owned),
                     known,
                     expired,
+                    needs: needs::all(case),
                     action: match downtime.clone().or_else(|| partner_down(partner?)) {
                         Some(reason) => Action::Skip(reason),
                         None => action(&site, case, partner, material.clauses, selection),

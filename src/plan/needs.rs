@@ -3,8 +3,8 @@ use std::sync::Arc;
 use url::Host;
 
 use crate::model::{
-    ANY_AUDIENCE, Arrangement, Audience, Case, Clause, Endpoint, Interface, Means, Method, Profile,
-    Side, Step, Template, TokenTemplate, Variable, altered,
+    ANY_AUDIENCE, Ability, Arrangement, Audience, Case, Clause, Endpoint, Interface, Means, Method,
+    Profile, Side, Step, Template, TokenTemplate, Variable, altered,
 };
 
 use super::{Selection, Site};
@@ -123,28 +123,28 @@ fn beyond(site: &Site<'_>, means: Means, token: &TokenTemplate) -> Option<String
 
 fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
     let traits = &site.endpoint.traits;
-    let makes_directories = case
-        .given
-        .iter()
-        .any(|given| matches!(given, Arrangement::Directory(_)))
-        || case.steps.iter().any(|step| step.method == Method::Mkcol);
-    if makes_directories && !traits.directories {
-        return Some("the endpoint declares that it has no directories".into());
+    let lacks = |ability: &Ability| !ability.declared(site.endpoint) && needs(*ability, case);
+    if let Some(ability) = OF_FILES.iter().find(|ability| lacks(ability)) {
+        return Some(match ability {
+            Ability::Directories => "the endpoint declares that it has no directories".into(),
+            Ability::Groups => {
+                "the endpoint declares no authorisation by group (`traits: {groups: …}`)".into()
+            }
+            Ability::Macaroons => {
+                "the endpoint declares no macaroons (`traits: {macaroons: true}`)".into()
+            }
+            other => format!(
+                "the endpoint declares that it {} ({})",
+                other.lacking(),
+                other.denied()
+            ),
+        });
     }
-    let grouped = |variable| {
-        matches!(
-            variable,
-            Variable::Group | Variable::PrivilegedGroup | Variable::Protected
-        )
-    };
-    if traits.groups.is_none() && variables(case).any(grouped) {
+    if traits.public_read && only_hides(case) {
         return Some(
-            "the endpoint declares no authorisation by group (`traits: {groups: …}`)".into(),
+            "the endpoint declares that everybody may read there (`traits: {public-read: true}`)"
+                .into(),
         );
-    }
-    let asks = |step: &Step| matches!(step.interface, Interface::Macaroons(_));
-    if !traits.macaroons && case.steps.iter().any(asks) {
-        return Some("the endpoint declares no macaroons (`traits: {macaroons: true}`)".into());
     }
     let beside_it = |variable| matches!(variable, Variable::Area | Variable::Marker);
     if site.endpoint.area.is_empty() && variables(case).any(beside_it) {
@@ -163,7 +163,7 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
     if case.issuer_path && !second_issuer_has_path(site) {
         return Some("the issuer of the second area has no path in its URL".into());
     }
-    if traits.tape.is_none() && (calls_tape(case) || variables(case).any(Variable::of_tape)) {
+    if traits.tape.is_none() && needs(Ability::Tape, case) {
         return Some("the endpoint declares no tape (`traits: {tape: {path, file}}`)".into());
     }
     if !traits.any_audience && tokens(case).any(names_everybody) {
@@ -172,6 +172,56 @@ fn traits(site: &Site<'_>, case: &Case) -> Option<String> {
         ));
     }
     None
+}
+
+/// Those that are a matter of files; transfers and tape need more than a trait.
+const OF_FILES: [Ability; 6] = [
+    Ability::Directories,
+    Ability::Groups,
+    Ability::Macaroons,
+    Ability::Propfind,
+    Ability::Move,
+    Ability::Digests,
+];
+
+/// What `case` needs of a service.
+pub(super) fn all(case: &Case) -> Vec<Ability> {
+    let mut all = Ability::ALL.to_vec();
+    all.retain(|ability| needs(*ability, case));
+    all
+}
+
+/// Whether `case` needs that of a service.
+fn needs(ability: Ability, case: &Case) -> bool {
+    let sends = |method: Method| case.steps.iter().any(|step| step.method == method);
+    match ability {
+        Ability::Directories => {
+            let mut given = case.given.iter();
+            given.any(|given| matches!(given, Arrangement::Directory(_))) || sends(Method::Mkcol)
+        }
+        Ability::Propfind => sends(Method::Propfind),
+        Ability::Move => sends(Method::Move),
+        Ability::ThirdPartyCopy => sides(case).next().is_some(),
+        Ability::Groups => variables(case).any(|variable| {
+            matches!(
+                variable,
+                Variable::Group | Variable::PrivilegedGroup | Variable::Protected
+            )
+        }),
+        Ability::Digests => case.steps.iter().any(|step| step.tells.digest.is_some()),
+        Ability::Macaroons => {
+            let asks = |step: &Step| matches!(step.interface, Interface::Macaroons(_));
+            case.steps.iter().any(asks)
+        }
+        Ability::Tape => calls_tape(case) || variables(case).any(Variable::of_tape),
+    }
+}
+
+/// Whether all that `case` wants to be refused is reading.
+fn only_hides(case: &Case) -> bool {
+    let refused = || case.steps.iter().filter(|step| step.expect.refusal());
+    let reads = |step: &Step| matches!(step.method, Method::Get | Method::Head | Method::Propfind);
+    refused().next().is_some() && refused().all(reads)
 }
 
 fn calls_tape(case: &Case) -> bool {

@@ -1,7 +1,10 @@
 //! What a person needs at the end of a run: every case that did not pass, why, and what to do next.
 
+use std::collections::HashMap;
+
 use crate::model::{CaseResult, EndpointRecord, Leftover, RunRecord, Verdict, shell_word};
 
+use super::alike;
 use super::detail;
 use super::style::Style;
 use super::text::{count, line};
@@ -37,6 +40,9 @@ fn section(record: &RunRecord, endpoint: &EndpointRecord, style: Style) -> Optio
             .filter(move |result| result.verdict == verdict)
     };
     let mut text = String::new();
+    for note in &endpoint.notes {
+        text += &format!("  {}  {}\n\n", style.yellow("NOTE "), line(note));
+    }
     for result in of(Verdict::Fail).filter(|result| result.red()) {
         text += &in_full(result, &style.red("FAIL "), style);
     }
@@ -118,12 +124,14 @@ fn unexpected_pass(result: &CaseResult, style: Style) -> String {
     )
 }
 
-/// One paragraph for each reason, in the order in which the reasons first occur.
+/// One paragraph for each kind of reason, in the order in which they first occur; the first reason of each stands for it.
 fn groups<'a>(results: impl Iterator<Item = &'a CaseResult>, mark: &str, style: Style) -> String {
     let mut groups: Vec<(&str, Vec<&CaseResult>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for result in results {
         let reason = result.reason.as_deref().unwrap_or("no reason was given");
-        match groups.iter_mut().find(|(known, _)| *known == reason) {
+        let place = *places.entry(alike::kind(reason)).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some((_, members)) => members.push(result),
             None => groups.push((reason, vec![result])),
         }

@@ -73,6 +73,9 @@ fn about(endpoint: &EndpointRecord) -> Option<String> {
     if let Some(reason) = &endpoint.unreachable {
         text += &format!("unreachable: {}\n", line(reason));
     }
+    for note in &endpoint.notes {
+        text += &format!("note: {}\n", line(note));
+    }
     (!text.is_empty()).then_some(text)
 }
 

@@ -32,6 +32,7 @@ pub fn write(record: &RunRecord) -> String {
         clauses(record),
         software(record),
         unreached(record),
+        noted(record),
     ] {
         if !part.is_empty() {
             text += "\n";
@@ -317,6 +318,20 @@ fn unreached(record: &RunRecord) -> String {
         return String::new();
     }
     format!("**Not reached**: {}\n", some(&unreached, UNREACHED))
+}
+
+/// What has to be known of endpoints as a whole.
+fn noted(record: &RunRecord) -> String {
+    let endpoints = record.endpoints.iter();
+    let noted = endpoints.flat_map(|endpoint| {
+        let notes = endpoint.notes.iter();
+        notes.map(|note| format!("{}: {}", code(&endpoint.name), code(note)))
+    });
+    let noted: Vec<_> = noted.collect();
+    match noted.is_empty() {
+        true => String::new(),
+        false => format!("**Notes**: {}\n", some(&noted, UNREACHED)),
+    }
 }
 
 fn some(all: &[String], shown: usize) -> String {

@@ -11,6 +11,7 @@ use std::io;
 
 use crate::model::RunRecord;
 
+mod alike;
 pub mod badge;
 pub mod brief;
 pub mod csv;

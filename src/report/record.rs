@@ -33,6 +33,7 @@ type Key = (String, CaseId, Option<String>);
 struct Seen {
     software: Option<String>,
     unreachable: Option<String>,
+    notes: Vec<String>,
     leftovers: Vec<Leftover>,
     duration_ms: u64,
 }
@@ -47,6 +48,12 @@ impl Recorder {
             }
             Event::EndpointUnreachable { endpoint, reason } => {
                 self.endpoints.entry(endpoint).or_default().unreachable = Some(reason);
+            }
+            Event::EndpointNoted { endpoint, note } => {
+                let notes = &mut self.endpoints.entry(endpoint).or_default().notes;
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
             }
             Event::CaseStarted {
                 endpoint,
@@ -95,6 +102,7 @@ impl Recorder {
                 software: seen.software.or(row.software),
                 downtime: row.downtime,
                 unreachable: seen.unreachable,
+                notes: seen.notes,
                 leftovers: seen.leftovers,
                 hosts: hosts(&row.url, own),
                 url: row.url,

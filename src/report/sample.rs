@@ -150,6 +150,7 @@ pub(crate) fn plan() -> Plan {
             _ => Vec::new(),
         };
         let cases = CASES.map(|(id, title, clause, severity, skip)| CasePlan {
+            needs: Vec::new(),
             partner: None,
             case: Arc::new(Case {
                 id: id.parse().unwrap(),

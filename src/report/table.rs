@@ -102,6 +102,8 @@ fn footnotes(record: &RunRecord) -> Vec<String> {
                 line(reason)
             ));
         }
+        let told = endpoint.notes.iter();
+        notes.extend(told.map(|note| format!("{}: {}", line(&endpoint.name), line(note))));
         if let Some(reason) = &endpoint.unreachable {
             notes.push(format!(
                 "Not reached: {} ({})",

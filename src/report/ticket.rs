@@ -186,6 +186,9 @@ impl Ticket<'_> {
         if let Some(reason) = &endpoint.unreachable {
             text += &row("", "Reason", reason);
         }
+        for note in &endpoint.notes {
+            text += &row("", "Note", note);
+        }
         text
     }
 

@@ -1,5 +1,6 @@
 //! One case at one endpoint: tokens, arrangement, steps, controls, effects.
 
+mod common_cause;
 mod effects;
 mod lapse;
 mod macaroon;
@@ -23,9 +24,9 @@ use crate::check::{self, Judge, Role, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Outgoing};
 use crate::model::{
-    Answer, BrokeOff, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding,
-    Flavour, Interface, Leftover, Marker, Method, Place, Purpose, Script, State, StepPlan,
-    TokenRequest, Verdict,
+    Answer, BrokeOff, Case, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect,
+    Finding, Flavour, Interface, Leftover, Marker, Method, Object, Place, Purpose, Script, State,
+    StepPlan, TokenRequest, Verdict,
 };
 use crate::token::{Fit, Token, TokenError};
 use crate::trace::stretch;
@@ -33,18 +34,21 @@ use crate::trace::stretch;
 use macaroon::{Held, Presenting};
 
 use super::Shared;
+use super::endpoint::terms::Terms;
 use super::ledger::Remaining;
 use super::listen::{self, Ear};
 use super::made::Made;
 use super::observer::Observer;
 use super::present;
-pub(super) use tape::TapeDoor;
 use tape::Taped;
+pub(super) use tape::{TapeDoor, WELL_KNOWN};
 
 /// What is known about the site when its cases run.
 pub(super) struct Site<'a> {
     pub shared: &'a Shared,
     pub plan: &'a EndpointPlan,
+    /// In what tokens have to differ for the endpoint.
+    pub terms: &'a Terms,
     pub client: &'a Client,
     pub wire: &'a http::Wire,
     pub observer: &'a Token,
@@ -66,6 +70,19 @@ pub(super) struct Outcome {
     pub exchanges: Vec<Exchange>,
     /// What could not be taken back, at a partner or of what no ledger knows.
     pub stayed: Vec<Leftover>,
+}
+
+impl Outcome {
+    /// One without findings.
+    pub fn undecided(verdict: Verdict, reason: String) -> Self {
+        Self {
+            verdict,
+            reason: Some(reason),
+            findings: Vec::new(),
+            exchanges: Vec::new(),
+            stayed: Vec::new(),
+        }
+    }
 }
 
 /// Why a case stops before its last step.
@@ -90,7 +107,7 @@ impl From<TokenError> for Stop {
 
 /// Runs a case. Whatever it may have created stands in `made` and in the ledger before it is sent.
 pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made: &Made) -> Outcome {
-    queue_for_tokens(site, script)
+    queue_for_tokens(site, &case.case, script)
         .instrument(stretch!("tokens"))
         .await;
     let limit = Instant::now() + lapse::limit(script, &site.plan.endpoint.limits);
@@ -122,32 +139,32 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
         left: HashMap::new(),
         obtained: Instant::now(),
         otherwise: false,
+        public: false,
     };
     let stop = running.whole(script).await.err();
     let mut stayed = running.take_back_requests().await;
     stayed.extend(running.leave_partner().await);
-    Outcome {
-        stayed,
-        ..running.outcome(stop)
-    }
+    running.outcome(script, stop, stayed)
 }
 
 /// Obtains what the case needs before its clock starts: where many cases wait for one issuer, the wait says
 /// nothing about the storage. What cannot be had, the steps find out.
-async fn queue_for_tokens(site: &Site<'_>, script: &Script) {
+async fn queue_for_tokens(site: &Site<'_>, case: &Case, script: &Script) {
     if site.plan.endpoint.fresh_tokens {
         return;
     }
     let tokens = script.steps.iter().flat_map(|step| {
         let other = step.wire.as_ref().and_then(|wire| wire.other.token());
-        step.token
-            .token()
-            .into_iter()
-            .chain(other)
-            .chain(&step.control)
+        let own = step.token.token().into_iter().chain(other);
+        let own = own.map(|request| site.terms.applied(request, case));
+        let control = step.control.iter();
+        own.chain(control.map(|request| site.terms.enough(request, step.method)))
     });
     let kept = tokens.filter(|request| !request.timed());
-    let obtained = kept.map(|request| site.shared.broker.token(request, Fit::AtLeast));
+    let obtained = kept.map(async |request| {
+        let token = site.shared.broker.token(&request, Fit::AtLeast);
+        token.await
+    });
     tokio::select! {
         _ = join_all(obtained) => {}
         () = site.shared.cancel.cancelled() => {}
@@ -196,6 +213,8 @@ struct Running<'a> {
     obtained: Instant,
     /// Whether the last step had its other outcome.
     otherwise: bool,
+    /// Whether something was read with a token that everybody reads without one.
+    public: bool,
 }
 
 /// Why there is no answer to a request.
@@ -288,7 +307,7 @@ impl<'a> Running<'a> {
                 token: self.credential(&step.token, &mut timed).await?,
                 other: self.credential(other, &mut timed).await?,
                 control: match &step.control {
-                    Some(request) => Some(self.token(request, Fit::AtLeast).await?),
+                    Some(request) => Some(self.enough(request, step.method).await?),
                     None => None,
                 },
             });
@@ -296,7 +315,7 @@ impl<'a> Running<'a> {
         Ok((credentials, !timed.is_empty()))
     }
 
-    fn outcome(mut self, stop: Option<Stop>) -> Outcome {
+    fn outcome(mut self, script: &Script, stop: Option<Stop>, stayed: Vec<Leftover>) -> Outcome {
         let strict = self.site.shared.plan.strict;
         let decided = check::verdict(&self.findings, strict);
         // What was proven stays proven, even if something later could not be decided.
@@ -310,13 +329,14 @@ impl<'a> Running<'a> {
         };
         self.findings
             .sort_by_key(|finding| !finding.level.binding());
-        Outcome {
+        let outcome = Outcome {
             verdict,
             reason: reason.map(|reason| self.site.shared.redactor.text(&reason)),
-            findings: self.findings,
-            exchanges: self.exchanges,
-            stayed: Vec::new(),
-        }
+            findings: std::mem::take(&mut self.findings),
+            exchanges: std::mem::take(&mut self.exchanges),
+            stayed,
+        };
+        self.put_down(script, outcome)
     }
 
     async fn credential<'s>(
@@ -333,16 +353,28 @@ impl<'a> Running<'a> {
         if let Some(token) = timed.get(request) {
             return Ok(Some(token.clone()));
         }
-        let token = self.token(request, Fit::Exact).await?;
+        let token = self.token(request).await?;
         if request.timed() {
             timed.insert(request, token.clone());
         }
         Ok(Some(token))
     }
 
-    async fn token(&self, request: &TokenRequest, fit: Fit) -> Result<Token, TokenError> {
+    /// The very token that a step has.
+    async fn token(&self, request: &TokenRequest) -> Result<Token, TokenError> {
+        let (terms, case) = (self.site.terms, &self.case.case);
+        let endpoint = terms.endpoint_for(&self.site.plan.endpoint, case);
+        let request = terms.applied(request, case);
+        let token = self.site.shared.token(&endpoint, &request, Fit::Exact);
+        token.await
+    }
+
+    /// A token that only has to succeed.
+    async fn enough(&self, request: &TokenRequest, method: Method) -> Result<Token, TokenError> {
         let endpoint = &self.site.plan.endpoint;
-        self.site.shared.token(endpoint, request, fit).await
+        let request = self.site.terms.enough(request, method);
+        let token = self.site.shared.token(endpoint, &request, Fit::AtLeast);
+        token.await
     }
 
     async fn arrange(&mut self, script: &Script) -> Result<(), Stop> {
@@ -351,14 +383,20 @@ impl<'a> Running<'a> {
                 "what the case needs could not be arranged: {reason}"
             ))
         };
-        let directories = script.directories.iter();
+        // Where there are none, what lies in them is stored all the same.
+        let real = self.site.plan.endpoint.traits.directories;
+        let wanted = |object: &&Object| real || object.state != State::Directory;
+        let directories = script.directories.iter().filter(|_| real);
         let directories = directories.map(|path| (path.as_str(), &State::Directory));
-        let given = || script.given.iter().map(|o| (o.path.as_str(), &o.state));
+        let given = || {
+            let given = script.given.iter().filter(wanted);
+            given.map(|o| (o.path.as_str(), &o.state))
+        };
         for level in levels(directories.chain(given())) {
             self.make(&level).await.map_err(failed)?;
         }
         let seen = self.look(Purpose::Arrange, given()).await.map_err(failed)?;
-        for (object, seen) in script.given.iter().zip(seen) {
+        for (object, seen) in script.given.iter().filter(wanted).zip(seen) {
             let judge = self.judge(&self.case.case.at, self.last_exchange_of(&object.path));
             if let Some(lie) = check::unconfirmed(judge, &object.path, &object.state, &seen) {
                 self.findings.push(lie);
@@ -616,9 +654,9 @@ impl<'a> Running<'a> {
         }
         let judge = self.judge_of(step, before);
         let hop = self.exchanges.get(before);
-        let cleartext = hop.and_then(|sent| check::cleartext(judge, sent));
-        if let Some(finding) = cleartext.filter(|_| purpose == Purpose::Step) {
-            self.findings.push(finding);
+        let plainly = self.sent_plainly(judge, hop);
+        if let Some(plainly) = plainly.filter(|_| purpose == Purpose::Step) {
+            self.findings.push(plainly?);
             return Err(Stop::Broken);
         }
         let answer = match ended {
@@ -651,6 +689,16 @@ impl<'a> Running<'a> {
         {
             return Err(Stop::Skip(reason));
         }
+        let lines = step
+            .wire
+            .as_ref()
+            .is_some_and(|wire| wire.present.is_some());
+        let presented = token.is_some() || other.is_some() || lines;
+        let granted = answer.success() && purpose == Purpose::Step;
+        if granted && self.for_everybody(step, expect, presented).await {
+            return Ok(false);
+        }
+        let hop = self.exchanges.get(before);
         let known = self.known(&step.path).clone();
         let told = match purpose {
             Purpose::Step => self.told(judge, step, &answer, token, other),

@@ -1,4 +1,8 @@
-//! One endpoint: is it there, who observes, the cases side by side, teardown.
+//! One endpoint: is it there, who observes, what has it, the cases side by side, teardown.
+
+mod preflight;
+mod ready;
+pub(super) mod terms;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -9,22 +13,23 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::check::Observed;
-use crate::http::{Caller, Client, Wire, remedy, software};
+use crate::check::{self, Judge};
+use crate::http::{Caller, Client, Wire, remedy};
 use crate::model::{
-    Action, CaseResult, EndpointPlan, Exchange, Leftover, Purpose, Script, State, Verdict, millis,
+    Ability, Action, CaseResult, EndpointPlan, Exchange, Finding, Leftover, Level, Purpose, Script,
+    Verdict, millis,
 };
-use crate::token::{Fit, Token};
+use crate::token::Token;
 use crate::trace::stretch;
 
 use super::Shared;
 use super::case::{self, Outcome, Site, TapeDoor};
 use super::event::Event;
-use super::existing;
-use super::ledger::Remaining;
 use super::made::{Made, Object};
 use super::observer::Observer;
 use super::teardown::{Cleaner, Patience};
+use preflight::Absent;
+use terms::Terms;
 
 /// What servers usually grant when they compare times, and more than an answer takes.
 const CLOCKS: SignedDuration = SignedDuration::from_secs(60);
@@ -52,6 +57,14 @@ struct Visit {
 
 /// The endpoint when it is ready to be judged.
 struct Ready {
+    /// What is done there, with what was found out of the endpoint; the cases are in the plan.
+    plan: EndpointPlan,
+    /// In what tokens have to differ for it.
+    terms: Terms,
+    /// What it does not have, though it is not declared so.
+    absent: Vec<Absent>,
+    /// What the answer to OPTIONS offers.
+    offered: Vec<String>,
     client: Client,
     wire: Wire,
     observer: Token,
@@ -68,6 +81,8 @@ struct NotReady {
     verdict: Verdict,
     reason: String,
     exchanges: Vec<Exchange>,
+    /// The clause that is broken, where the service itself names what it does not take.
+    broken: Option<&'static str>,
 }
 
 impl NotReady {
@@ -76,6 +91,7 @@ impl NotReady {
             verdict: Verdict::Error,
             reason,
             exchanges,
+            broken: None,
         }
     }
 }
@@ -87,53 +103,35 @@ impl Visit {
 
     async fn visit(&self) -> Vec<Leftover> {
         let mut scripts = Vec::new();
+        let mut skipped = Vec::new();
         for (index, case) in self.plan().cases.iter().enumerate() {
             match &case.action {
                 Action::Run(script) => scripts.push((index, script)),
-                Action::Skip(reason) => self.finish(
-                    index,
-                    Outcome {
-                        verdict: Verdict::Skip,
-                        reason: Some(reason.clone()),
-                        findings: Vec::new(),
-                        exchanges: Vec::new(),
-                        stayed: Vec::new(),
-                    },
-                ),
+                Action::Skip(reason) => skipped.push((index, reason)),
             }
         }
         if scripts.is_empty() {
+            self.skip(&skipped);
             return Vec::new();
         }
-        // Those that take longest begin first, or the run waits for them at its end.
-        if !self.shared.plan.ordered {
-            scripts.sort_by_key(|(_, script)| Reverse(length(script)));
-        }
         let made = Made::default();
-        let ready = match self.prepare(&made).await {
+        let ready = match self.prepare(&made, &scripts).await {
             Ok(ready) => {
+                self.skip(&skipped);
                 let ready = Arc::new(ready);
+                self.put_down(&mut scripts, &ready);
+                // Those that take longest begin first, or the run waits for them at its end.
+                if !self.shared.plan.ordered {
+                    scripts.sort_by_key(|(_, script)| Reverse(length(script)));
+                }
                 self.cases(&scripts, &ready).await;
                 ready
             }
             Err((problem, ready)) => {
                 let clocks = ready.as_ref().and_then(|ready| ready.clocks.as_deref());
-                let doubt = self.doubt(&problem.exchanges).await;
-                let reason = with(Some(problem.reason), doubt.as_deref());
-                let reason = with(reason, clocks).unwrap_or_default();
-                let reason = self.shared.redactor.text(&reason);
-                for (index, _) in &scripts {
-                    self.finish(
-                        *index,
-                        Outcome {
-                            verdict: problem.verdict,
-                            reason: Some(reason.clone()),
-                            findings: Vec::new(),
-                            exchanges: problem.exchanges.clone(),
-                            stayed: Vec::new(),
-                        },
-                    );
-                }
+                let judged = self.unjudged(problem, clocks, &scripts).await;
+                skipped.retain(|(index, _)| Some(*index) != judged);
+                self.skip(&skipped);
                 match ready {
                     Some(ready) => Arc::new(ready),
                     None => return Vec::new(),
@@ -143,181 +141,128 @@ impl Visit {
         self.remove(&ready, &made, None, "teardown").await
     }
 
-    /// Preflight, the observer's token, the run's directory.
-    async fn prepare(&self, made: &Made) -> Result<Ready, (NotReady, Option<Ready>)> {
-        let plan = self.plan();
-        let first = async {
-            let reached = self.preflight().instrument(stretch!("preflight")).await?;
-            let observer = self.observer().instrument(stretch!("tokens")).await?;
-            Ok((reached, observer))
-        };
-        let ((client, clocks), observer) = tokio::select! {
-            ready = first => ready,
-            // Nothing is there yet, and nobody waits for silent storage or a silent issuer.
-            () = self.shared.cancel.cancelled() => {
-                Err(NotReady::error(INTERRUPTED.into(), Vec::new()))
-            }
+    fn skip(&self, skipped: &[(usize, &String)]) {
+        for (index, reason) in skipped {
+            self.finish(*index, Outcome::undecided(Verdict::Skip, (*reason).clone()));
         }
-        .map_err(|problem| (problem, None))?;
-        let manners = self.shared.manners.at(&plan.endpoint);
-        let guard = self.shared.guard(&plan.endpoint);
-        let wire = Wire::new(&plan.endpoint, &manners, &self.shared.redactor, guard)
-            .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
-        let second = match &plan.second {
-            // Cases that need it find out themselves that it is not to be had.
-            Some(request) => {
-                let token = self
-                    .shared
-                    .token(&plan.endpoint, request, Fit::AtLeast)
-                    .instrument(stretch!("tokens"));
-                token.await.ok()
-            }
-            None => None,
-        };
-        let limit = Instant::now() + plan.endpoint.limits.endpoint;
-        let mut ready = Ready {
-            client,
-            wire,
-            observer,
-            second,
-            existing: None,
-            tape: TapeDoor::default(),
-            deadline: limit.min(self.shared.deadline),
-            clocks,
-        };
-        if let Some(existing) = &plan.endpoint.traits.read_only {
-            let looking = self.looking(&ready);
-            let found = existing::read(&looking, existing).instrument(stretch!("arrange"));
-            return match found.await {
-                Ok(found) => {
-                    ready.existing = Some(found);
-                    Ok(ready)
-                }
-                Err((reason, log)) => Err((NotReady::error(reason, log), None)),
-            };
-        }
-        if plan.endpoint.traits.directories
-            && let Err(problem) = self
-                .root(&ready, made)
-                .instrument(stretch!("arrange"))
-                .await
-        {
-            return Err((problem, Some(ready)));
-        }
-        Ok(ready)
     }
 
-    /// Finds out once whether the endpoint is there, so that it is not found out by every case, and whether its clock
-    /// is ours.
-    async fn preflight(&self) -> Result<(Client, Option<String>), NotReady> {
-        let endpoint = &self.plan().endpoint;
-        let unreachable = |reason: String, exchanges: Vec<Exchange>| {
-            let reason = told(&self.shared.redactor.text(&reason));
-            self.shared.tell(Event::EndpointUnreachable {
-                endpoint: endpoint.name.clone(),
-                reason: reason.clone(),
-            });
-            NotReady::error(format!("{UNREACHABLE}{reason}"), exchanges)
-        };
-        let manners = self.shared.manners.at(endpoint);
-        let guard = self.shared.guard(endpoint);
-        let client = Client::new(endpoint, &manners, &self.shared.redactor, guard)
-            .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
-        let outcome = client.preflight(endpoint, self.caller("preflight")).await;
-        if let Err(failure) = outcome.answer {
-            return Err(unreachable(failure.reason, vec![outcome.exchange]));
-        }
-        let headers = &outcome.exchange.response_headers;
-        self.shared.tell(Event::EndpointReached {
-            endpoint: endpoint.name.clone(),
-            software: software(headers),
-        });
-        let date = headers.iter().find(|(name, _)| name == "date");
-        let clocks = date.and_then(|(_, date)| disagreement(date, outcome.exchange.started));
-        Ok((client, clocks))
-    }
-
-    async fn observer(&self) -> Result<Token, NotReady> {
-        let Some(request) = &self.plan().observer else {
-            return Err(NotReady::error(
-                "no issuer gives the observer a token".into(),
-                Vec::new(),
-            ));
-        };
-        self.shared
-            .token(&self.plan().endpoint, request, Fit::AtLeast)
-            .await
-            .map_err(|error| NotReady {
-                verdict: if error.refused() {
-                    Verdict::Skip
-                } else {
-                    Verdict::Error
+    /// Tells of every case why it could not be judged, all with the same reason. Returns the case that tells it as a
+    /// finding, which the plan may have left out.
+    async fn unjudged(
+        &self,
+        problem: NotReady,
+        clocks: Option<&str>,
+        scripts: &[(usize, &Script)],
+    ) -> Option<usize> {
+        let doubt = self.doubt(&problem.exchanges).await;
+        // What nobody can verify is refused with good reason.
+        let broken = problem.broken.filter(|_| doubt.is_none());
+        let reason = with(Some(problem.reason), doubt.as_deref());
+        let reason = with(reason, clocks).unwrap_or_default();
+        let mut reason = self.shared.redactor.text(&reason);
+        let about = broken.and_then(|clause| self.about(clause));
+        if let Some(index) = about {
+            let finding = self.finding(index, broken?, &reason, &problem.exchanges);
+            let strict = self.shared.plan.strict;
+            let findings = vec![finding];
+            self.finish(
+                index,
+                Outcome {
+                    verdict: check::verdict(&findings, strict),
+                    reason: None,
+                    findings,
+                    exchanges: problem.exchanges.clone(),
+                    stayed: Vec::new(),
                 },
-                reason: format!(
-                    "the observer, who arranges objects and sees effects, has no token: {error}"
-                ),
-                exchanges: Vec::new(),
-            })
+            );
+            let case = &self.plan().cases[index].case.id;
+            reason = format!("put down to {case}: {reason}");
+        }
+        for (index, _) in scripts.iter().filter(|(index, _)| Some(*index) != about) {
+            self.finish(
+                *index,
+                Outcome {
+                    exchanges: problem.exchanges.clone(),
+                    ..Outcome::undecided(problem.verdict, reason.clone())
+                },
+            );
+        }
+        about
     }
 
-    /// Makes the run's directory and looks whether it is there: an endpoint that says yes to
-    /// everything is found out here.
-    async fn root(&self, ready: &Ready, made: &Made) -> Result<(), NotReady> {
-        let plan = self.plan();
-        let mut log = Vec::new();
-        let observer = self.looking(ready);
-        let result = async {
-            let object = Remaining {
-                endpoint: plan.endpoint.listed_name().to_owned(),
-                area: plan.endpoint.area_url(),
-                path: plan.directory.clone(),
-            };
-            let url = plan.endpoint.url_of(&object.path);
-            ready.client.guard().permits(&url)?;
-            self.shared.will_create(&object)?;
-            made.sending(&object.path);
-            let result = observer
-                .make(&plan.directory, &State::Directory, &mut log)
-                .await;
-            if let Err(why) = result {
-                if made.not_made(&object.path, &why) {
-                    self.shared.gone(&plan.endpoint, &object.path);
-                }
-                return Err(why.reason);
-            }
-            match observer
-                .look(
-                    Purpose::Arrange,
-                    &plan.directory,
-                    &State::Directory,
-                    &mut log,
-                )
-                .await?
-            {
-                Observed::Directory => Ok(()),
-                other => Err(format!(
-                    "after MKCOL {} succeeded, there is {}",
-                    plan.directory,
-                    other.describe(&State::Directory)
-                )),
-            }
-        }
-        .await;
-        result.map_err(|reason: String| {
-            NotReady::error(
-                format!("the run's directory could not be made: {reason}"),
-                log,
-            )
+    /// The case that judges that clause before all.
+    fn about(&self, clause: &str) -> Option<usize> {
+        let mut cases = self.plan().cases.iter();
+        cases.position(|planned| {
+            let first = planned.case.clauses.first();
+            first.is_some_and(|first| first.as_str() == clause)
         })
+    }
+
+    /// That the service does not take what that clause has it take.
+    fn finding(&self, index: usize, clause: &str, actual: &str, exchanges: &[Exchange]) -> Finding {
+        let case = &self.plan().cases[index].case;
+        let judge = Judge {
+            case,
+            clauses: &self.shared.plan.clauses,
+            at: &case.at,
+            exchange: exchanges.len().saturating_sub(1),
+        };
+        let expected = "the observer's token, which conforms to the profile, is taken";
+        judge.broken(clause, expected, actual)
+    }
+
+    /// Finishes what needs what the service does not have, but for one case each that tells so.
+    fn put_down(&self, scripts: &mut Vec<(usize, &Script)>, ready: &Ready) {
+        if ready.absent.is_empty() {
+            return;
+        }
+        let plan = self.plan();
+        let witnesses = Vec::from_iter(ready.absent.iter().map(|absent| {
+            let witness = witness(absent, ready, scripts, plan);
+            (absent, witness)
+        }));
+        scripts.retain(|(index, _)| {
+            let needs = &plan.cases[*index].needs;
+            let mut lacking = witnesses
+                .iter()
+                .filter(|(absent, _)| needs.contains(&absent.ability));
+            if witnesses
+                .iter()
+                .any(|(_, witness)| *witness == Some(*index))
+            {
+                return true;
+            }
+            let Some((absent, witness)) = lacking.next() else {
+                return true;
+            };
+            let id = witness.map(|index| plan.cases[index].case.id.as_str());
+            let reason = absent.put_down(id.unwrap_or("the preflight"));
+            self.finish(*index, Outcome::undecided(Verdict::Skip, reason));
+            false
+        });
+        for (absent, _) in witnesses.iter().filter(|(_, witness)| witness.is_none()) {
+            self.note(format!("{}: {}", absent.shown, absent.remedy()));
+        }
+    }
+
+    /// Has something told of the endpoint as a whole.
+    fn note(&self, note: String) {
+        self.shared.note(&self.plan().endpoint, &note);
     }
 
     /// The observer before the first case.
     fn looking<'r>(&'r self, ready: &'r Ready) -> Observer<'r> {
+        self.with_token(ready, &ready.observer)
+    }
+
+    fn with_token<'r>(&'r self, ready: &'r Ready, token: &'r Token) -> Observer<'r> {
         Observer {
             client: &ready.client,
-            endpoint: &self.plan().endpoint,
+            endpoint: &ready.plan.endpoint,
             caller: self.caller("arrangement"),
-            token: &ready.observer,
+            token,
             deadline: ready.deadline,
         }
     }
@@ -362,16 +307,8 @@ impl Visit {
                 && let Some(start) = begun.get(&error.id()).cloned()
             {
                 tracing::error!(case = %self.plan().cases[start.index].case.id, "panicked");
-                let outcome = Outcome {
-                    verdict: Verdict::Error,
-                    reason: Some(
-                        "touchstone itself failed in this case; please report it with the log"
-                            .into(),
-                    ),
-                    findings: Vec::new(),
-                    exchanges: Vec::new(),
-                    stayed: Vec::new(),
-                };
+                let ours = "touchstone itself failed in this case; please report it with the log";
+                let outcome = Outcome::undecided(Verdict::Error, ours.into());
                 self.tear_down(&start, outcome, start.at.elapsed(), ready)
                     .await;
             }
@@ -388,7 +325,8 @@ impl Visit {
         });
         let site = Site {
             shared: &self.shared,
-            plan,
+            plan: &ready.plan,
+            terms: &ready.terms,
             client: &ready.client,
             wire: &ready.wire,
             observer: &ready.observer,
@@ -420,6 +358,7 @@ impl Visit {
             _ => self.doubt(&outcome.exchanges).await,
         };
         let mut result = self.result(start.index, outcome);
+        self.remedy(&mut result, start.index, ready);
         if let Some(doubt) = doubt {
             result.reason = with(result.reason.take(), Some(&doubt));
             result.verdict = Verdict::Error;
@@ -431,6 +370,27 @@ impl Visit {
         result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
         self.shared.judged(result);
+    }
+
+    /// Adds to the finding of a case that tells what the service does not have how that is declared. That checksums are not
+    /// told, which is a matter of configuration, is a warning.
+    fn remedy(&self, result: &mut CaseResult, index: usize, ready: &Ready) {
+        let needs = &self.plan().cases[index].needs;
+        let mut absent = ready.absent.iter();
+        let Some(absent) = absent.find(|absent| needs.contains(&absent.ability)) else {
+            return;
+        };
+        if absent.ability == Ability::Digests && result.verdict == Verdict::Fail {
+            for finding in &mut result.findings {
+                finding.level = Level::Should;
+            }
+            result.verdict = check::verdict(&result.findings, self.shared.plan.strict);
+        }
+        let remedy = absent.remedy();
+        match result.findings.first_mut() {
+            Some(finding) => finding.actual = format!("{}; {remedy}", finding.actual),
+            None => result.reason = with(result.reason.take(), Some(&remedy)),
+        }
     }
 
     /// Whether something was refused because its issuer does not publish the key of a token.
@@ -456,7 +416,7 @@ impl Visit {
         let Some(ledger) = &self.shared.ledger else {
             return Vec::new();
         };
-        let endpoint = &self.plan().endpoint;
+        let endpoint = &ready.plan.endpoint;
         let cleaner = Cleaner {
             client: &ready.client,
             endpoint,
@@ -601,11 +561,32 @@ fn told(reason: &str) -> String {
 }
 
 fn interrupted() -> Outcome {
-    Outcome {
-        verdict: Verdict::Error,
-        reason: Some(INTERRUPTED.into()),
-        findings: Vec::new(),
-        exchanges: Vec::new(),
-        stayed: Vec::new(),
-    }
+    Outcome::undecided(Verdict::Error, INTERRUPTED.into())
+}
+
+/// The case that tells that something is missing: the one that is there for it, or else the first that needs it and nothing
+/// else that is missing.
+fn witness(
+    absent: &Absent,
+    ready: &Ready,
+    scripts: &[(usize, &Script)],
+    plan: &EndpointPlan,
+) -> Option<usize> {
+    let needs = |index: usize| &plan.cases[index].needs;
+    let others = || {
+        let others = ready.absent.iter().map(|other| other.ability);
+        others.filter(|other| *other != absent.ability)
+    };
+    // MKCOL is what its own witness sends first; whatever else that lacks comes later.
+    let first = absent.ability == Ability::Directories;
+    let named = |index: &usize| {
+        let named = plan.cases[*index].case.id.as_str() == absent.ability.witness();
+        named && (first || others().all(|other| !needs(*index).contains(&other)))
+    };
+    let alone = |index: &usize| {
+        let needs = needs(*index);
+        needs.contains(&absent.ability) && others().all(|other| !needs.contains(&other))
+    };
+    let indices = || scripts.iter().map(|(index, _)| *index);
+    indices().find(named).or_else(|| indices().find(alone))
 }

@@ -22,6 +22,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Something has to be known of an endpoint as a whole, such as that everybody may read there.
+    EndpointNoted {
+        /// Which.
+        endpoint: String,
+        /// What.
+        note: String,
+    },
     /// A case begins.
     CaseStarted {
         /// Where.

@@ -264,6 +264,14 @@ impl Shared {
         self.tell(Event::CaseFinished(Box::new(result)));
     }
 
+    /// Tells something of an endpoint as a whole, once.
+    fn note(&self, endpoint: &Endpoint, note: &str) {
+        self.tell(Event::EndpointNoted {
+            endpoint: endpoint.name.clone(),
+            note: self.redactor.text(note),
+        });
+    }
+
     /// Nobody listening is no reason to stop: teardown matters more.
     fn tell(&self, event: Event) {
         let _ = self.events.send(event);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::check::{Observed, properties};
+use crate::check::{Observed, properties, said};
 use crate::http::{self, Caller, Client, Outcome, Outgoing};
 use crate::model::{Answer, Endpoint, Exchange, Method, Purpose, State};
 use crate::token::Token;
@@ -21,6 +21,8 @@ pub(super) struct NotMade {
     pub status: Option<u16>,
     /// Whether something is there already that somebody else has made.
     pub taken: bool,
+    /// The service's own words.
+    pub said: Option<String>,
 }
 
 /// Acts on one endpoint with the observer's token.
@@ -51,6 +53,7 @@ impl Observer<'_> {
             reason,
             status: None,
             taken: false,
+            said: None,
         })?;
         // MKCOL is refused where something is (RFC 4918 section 9.3.1). The name is ours alone: if it was sent twice, for
         // its connection ended without an answer, it is what the first one has made.
@@ -63,6 +66,7 @@ impl Observer<'_> {
             reason: format!("{method} {path} was answered {}", answer.status),
             status: Some(answer.status),
             taken: exists,
+            said: said(&answer),
         })
     }
 
@@ -80,21 +84,41 @@ impl Observer<'_> {
                 (Method::Propfind, &[("depth".to_owned(), "0".to_owned())])
             }
         };
+        if method == Method::Propfind && !self.endpoint.traits.propfind {
+            return self.glance(purpose, path, expected, log).await;
+        }
         let answer = self.send(purpose, method, path, headers, None, log).await?;
         match (method, answer.status) {
             (_, 404 | 410) => Ok(Observed::Absent),
             (Method::Get, 200) => Ok(Observed::Present(answer.body)),
-            (Method::Propfind, 207) => match properties(&answer.body) {
-                Ok(members) => Ok(match members.first() {
-                    Some(member) if member.collection => Observed::Directory,
-                    Some(member) => Observed::Sized(member.length),
-                    None => {
-                        return Err(format!("PROPFIND {path} was answered 207 without a member"));
-                    }
-                }),
-                Err(reason) => Err(format!("PROPFIND {path} was answered 207 with {reason}")),
+            (Method::Propfind, 207) => match shown(&answer) {
+                Some(observed) => Ok(observed),
+                // What is wrong with it is for the cases about PROPFIND to say.
+                None => self.glance(purpose, path, expected, log).await,
             },
+            (Method::Propfind, 405 | 501) => self.glance(purpose, path, expected, log).await,
             (_, status) => Err(format!("{method} {path} was answered {status}")),
+        }
+    }
+
+    /// Looks without PROPFIND, which the service does not have, or which it answers with what nobody can read: whether
+    /// something is there, and where a directory is expected, that it is one, for nothing tells it from a file.
+    async fn glance(
+        &self,
+        purpose: Purpose,
+        path: &str,
+        expected: &State,
+        log: &mut Vec<Exchange>,
+    ) -> Result<Observed, String> {
+        let method = Method::Head;
+        let answer = self.send(purpose, method, path, &[], None, log).await?;
+        let length = || answer.header("content-length")?.trim().parse().ok();
+        match (answer.status, expected) {
+            (404 | 410, _) => Ok(Observed::Absent),
+            // A service may have no page to show for a directory.
+            (200 | 204 | 405, State::Directory) => Ok(Observed::Directory),
+            (200 | 204, _) => Ok(Observed::Sized(length())),
+            (status, _) => Err(format!("{method} {path} was answered {status}")),
         }
     }
 
@@ -109,7 +133,8 @@ impl Observer<'_> {
         log: &mut Vec<Exchange>,
     ) -> Result<Answer, String> {
         let url = self.endpoint.url_of(path);
-        let (token, old) = self.token.current().await.map_err(|e| e.to_string())?;
+        let token = self.token.of(method);
+        let (token, old) = token.current().await.map_err(|e| e.to_string())?;
         let begun = Instant::now();
         let outgoing = Outgoing {
             method,
@@ -144,6 +169,16 @@ impl Observer<'_> {
             self.client.rest(pause);
         }
     }
+}
+
+/// What an answer to PROPFIND shows, if it can be read and is about something.
+fn shown(answer: &Answer) -> Option<Observed> {
+    let members = properties(&answer.body).ok()?;
+    let member = members.first()?;
+    Some(match member.collection {
+        true => Observed::Directory,
+        false => Observed::Sized(member.length),
+    })
 }
 
 /// How long the service asks to be left alone (RFC 6585 section 4, RFC 9110 section 15.6.4).

@@ -7,10 +7,11 @@ use std::time::Instant;
 use tokio::sync::OnceCell;
 
 use crate::http::{Caller, Client};
-use crate::model::{Endpoint, Leftover, Marker, PartnerPlan, TokenRequest};
+use crate::model::{Endpoint, Leftover, Marker, Method, PartnerPlan, Purpose, TokenRequest};
 use crate::token::{Fit, Token};
 
 use super::Shared;
+use super::endpoint::terms::{Terms, Trial, climb};
 use super::ledger::Remaining;
 use super::made::{Made, Object};
 use super::observer::Observer;
@@ -21,6 +22,41 @@ pub(super) struct Partner {
     pub plan: Arc<PartnerPlan>,
     client: Client,
     observer: Token,
+    /// In what tokens have to differ for it.
+    pub terms: Terms,
+}
+
+/// Looks for something that is not there, and removes it: who may not is told so, and nothing is changed.
+struct Looking<'a> {
+    client: &'a Client,
+    endpoint: &'a Endpoint,
+    caller: Caller<'a>,
+    deadline: Instant,
+    path: String,
+}
+
+impl Trial for Looking<'_> {
+    async fn takes(&mut self, token: Token) -> bool {
+        let observer = Observer {
+            client: self.client,
+            endpoint: self.endpoint,
+            caller: self.caller,
+            token: &token,
+            deadline: self.deadline,
+        };
+        for method in [Method::Head, Method::Delete] {
+            let mut log = Vec::new();
+            let sent = observer.send(Purpose::Preflight, method, &self.path, &[], None, &mut log);
+            // Who does not answer says nothing about the token.
+            if sent
+                .await
+                .is_ok_and(|answer| matches!(answer.status, 400 | 401 | 403 | 500))
+            {
+                return false;
+            }
+        }
+        true
+    }
 }
 
 /// Who was looked at already.
@@ -83,10 +119,37 @@ impl Partner {
         let outcome = client.preflight(endpoint, caller).await;
         outcome.answer.map_err(|failure| failure.reason)?;
         let token = shared.token(endpoint, &plan.observer, Fit::AtLeast).await;
+        let mut observer = token.map_err(|error| error.to_string())?;
+        let mut terms = Terms::default();
+        let mut looking = Looking {
+            client: &client,
+            endpoint,
+            caller,
+            deadline: Instant::now() + endpoint.limits.preflight,
+            path: format!(
+                "{}/{}",
+                endpoint.area,
+                Marker::new(&shared.plan.run, &[&endpoint.name, "terms"])
+            ),
+        };
+        if !looking.takes(observer.clone()).await {
+            let found = climb(shared, endpoint, &plan.observer, &observer, &mut looking).await;
+            // Where nothing helps, what is arranged there says so.
+            if let Some(found) = found {
+                (terms, observer) = found;
+            }
+        }
+        for line in terms.told(&shared.plan, None) {
+            shared.note(endpoint, &line);
+        }
         Ok(Arc::new(Self {
-            plan: Arc::clone(plan),
+            plan: Arc::new(PartnerPlan {
+                endpoint: Arc::new(terms.endpoint(endpoint).into_owned()),
+                ..PartnerPlan::clone(plan)
+            }),
             client,
-            observer: token.map_err(|error| error.to_string())?,
+            observer,
+            terms,
         }))
     }
 

@@ -285,7 +285,8 @@ impl Cleaner<'_> {
     async fn seen(&self, observer: &Observer<'_>, path: &str) -> Seen {
         let depth = [("depth".to_owned(), "0".to_owned())];
         let mut ways: [(Method, &[_]); 2] = [(Method::Propfind, &depth), (Method::Head, &[])];
-        if !self.endpoint.traits.directories {
+        let traits = &self.endpoint.traits;
+        if !traits.directories || !traits.propfind {
             ways.reverse();
         }
         let mut reasons = Vec::new();

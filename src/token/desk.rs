@@ -110,7 +110,9 @@ impl Desk {
     /// What the issuer gives: of several accounts, the first whose token is exactly what was asked for,
     /// otherwise the first that is at least that.
     async fn honest(&self, request: &TokenRequest) -> Result<(SecretString, String), TokenError> {
-        if let (true, Some(mint)) = (self.accounts.is_empty(), &self.mint) {
+        // No account can be asked for a kind of key.
+        let minted = self.accounts.is_empty() || request.key.is_some();
+        if let (true, Some(mint)) = (minted, &self.mint) {
             return Ok((mint.obtain(request).await?, mint.how(request)));
         }
         let mut wide: Option<(SecretString, String, bool)> = None;
@@ -319,12 +321,12 @@ impl Desk {
                 (mint.obtain(request).await?, mint.how(request))
             }
             means @ (Means::Tampering | Means::EcToken | Means::PublicKey | Means::SecondKey) => {
-                let (signer, signature) = match means {
-                    Means::SecondKey => (signer, Signature::Good),
-                    _ => (Some(self), request.signature),
+                let (signer, signature, kind) = match means {
+                    Means::SecondKey => (signer, Signature::Good, None),
+                    _ => (Some(self), request.signature, request.key),
                 };
                 let mint = signer.and_then(|signer| signer.mint.as_ref());
-                let key = mint.and_then(|mint| mint.key(signature).ok());
+                let key = mint.and_then(|mint| mint.key(signature, kind).ok());
                 let good = self.honest_of(request, redactor, age).await?;
                 made_of_ends = claims(&good.secret)
                     .ok()

@@ -33,16 +33,21 @@ impl Mint {
         }
     }
 
-    /// The key that signs what has to be signed in that way.
+    /// The key that signs what has to be signed in that way; `kind` is the one that is meant where that leaves it open.
     ///
     /// # Errors
     /// There is none of that kind.
-    pub fn key(&self, signature: Signature) -> Result<&SigningKey, String> {
-        let wanted = match signature {
+    pub fn key(
+        &self,
+        signature: Signature,
+        kind: Option<Signature>,
+    ) -> Result<&SigningKey, String> {
+        let algorithm = |signature| match signature {
             Signature::Es256 => Some(Algorithm::ES256),
             Signature::Rs256 => Some(Algorithm::RS256),
             _ => None,
         };
+        let wanted = algorithm(signature).or_else(|| algorithm(kind?));
         let mut keys = self.keys.iter();
         let found = keys.find(|key| wanted.is_none_or(|wanted| key.algorithm == wanted));
         found.ok_or_else(|| match wanted {
@@ -95,7 +100,7 @@ impl Mint {
 #[async_trait]
 impl Source for Mint {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
-        let key = self.key(request.signature);
+        let key = self.key(request.signature, request.key);
         let made = key.and_then(|key| forge(self.parts(request, key), request, Some(key)));
         made.map(SecretString::from).map_err(|reason| {
             let help = "give a `test-key` of that kind";
@@ -105,7 +110,7 @@ impl Source for Mint {
 
     fn how(&self, request: &TokenRequest) -> String {
         let claims = self.claims(request, Timestamp::now(), "any");
-        let (algorithm, id) = match self.key(request.signature) {
+        let (algorithm, id) = match self.key(request.signature, request.key) {
             Ok(key) => (key.name(), key.id.as_str()),
             Err(_) => ("ES256", ""),
         };

@@ -5,6 +5,7 @@
 
 mod altered;
 mod broker;
+mod cause;
 mod client;
 mod desk;
 mod discovery;
@@ -27,7 +28,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use crate::model::{TokenRef, TokenRequest};
+use crate::model::{Method, TokenRef, TokenRequest};
 use desk::Age;
 
 /// A token with fewer seconds of life left is asked for again; sources that can be told are told.
@@ -36,6 +37,7 @@ const LIFE: u32 = 180;
 pub use crate::http::Gate;
 pub use altered::{expired, foreign, tampered, unknown_key};
 pub use broker::{Broker, BrokerError, Fit};
+pub use cause::{Cause, cause, causes};
 pub use client::IssuerClient;
 pub use discovery::{DiscoveryError, Found, discover};
 pub use error::{Refusal, TokenError};
@@ -60,6 +62,14 @@ pub struct Token {
     /// Its description.
     pub shown: TokenRef,
     renewal: Option<Box<Renewal>>,
+    others: Option<Box<Others>>,
+}
+
+/// The tokens for what this one is not for, where a service takes no token for everything.
+#[derive(Clone, Debug)]
+struct Others {
+    write: Token,
+    make: Token,
 }
 
 /// Where the next one comes from, for a token that is good once, or has to last.
@@ -83,6 +93,22 @@ impl Token {
             secret,
             shown,
             renewal: None,
+            others: None,
+        }
+    }
+
+    /// With the tokens that replace and remove, and that make, where a service lets one token do one thing only.
+    pub fn with(mut self, write: Self, make: Self) -> Self {
+        self.others = Some(Box::new(Others { write, make }));
+        self
+    }
+
+    /// The token for such requests.
+    pub fn of(&self, method: Method) -> &Self {
+        match self.others.as_deref() {
+            Some(others) if matches!(method, Method::Put | Method::Mkcol) => &others.make,
+            Some(others) if method.writes() => &others.write,
+            _ => self,
         }
     }
 

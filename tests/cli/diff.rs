@@ -56,6 +56,7 @@ fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
             software: None,
             downtime: None,
             unreachable: None,
+            notes: Vec::new(),
             leftovers: Vec::new(),
             hosts: Vec::new(),
             duration_ms: 1,

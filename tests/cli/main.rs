@@ -18,6 +18,7 @@ mod import;
 mod likes;
 mod oauth_sources;
 mod other_sources;
+mod preflight;
 mod prove;
 mod read_only;
 mod reports;

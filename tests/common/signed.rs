@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 use touchstone::reference::Issuer;
 
 /// Makes a token for a scope and an audience, each a list with spaces.
@@ -10,6 +10,11 @@ pub type Give = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
 
 /// Tokens with the key of `issuer`.
 pub fn signer(issuer: &Issuer) -> Give {
+    altering(issuer, |_| {})
+}
+
+/// The same, with other claims.
+pub fn altering(issuer: &Issuer, alter: fn(&mut Value)) -> Give {
     let pem = issuer.test_key_pem().expose_secret().as_bytes();
     let key = EncodingKey::from_ec_pem(pem).expect("a key");
     let mut header = Header::new(Algorithm::ES256);
@@ -17,7 +22,7 @@ pub fn signer(issuer: &Issuer) -> Give {
     let url = issuer.url().to_owned();
     Box::new(move |scope, audience| {
         let now = jiff::Timestamp::now().as_second();
-        let claims = json!({
+        let mut claims = json!({
             "wlcg.ver": "1.0",
             "iss": url,
             "sub": "somebody",
@@ -28,6 +33,7 @@ pub fn signer(issuer: &Issuer) -> Give {
             "nbf": now,
             "exp": now + 1200,
         });
+        alter(&mut claims);
         encode(&header, &claims, &key).expect("a token")
     })
 }

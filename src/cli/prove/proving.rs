@@ -337,6 +337,7 @@ fn watch(progress: &mut Progress, event: &Event) {
         | Event::RunInterrupted
         | Event::RunFinished { .. } => progress.take(event),
         Event::EndpointReached { .. }
+        | Event::EndpointNoted { .. }
         | Event::EndpointUnreachable { .. }
         | Event::CaseStarted { .. }
         | Event::EndpointFinished { .. }

@@ -406,6 +406,12 @@ fn traits() -> Value {
                     },
                 )),
                 "third-party-copy" => flag("It copies from and to other servers; default: true."),
+                "move" => flag("It renames (MOVE); default: true."),
+                "propfind" => flag("It tells what is where (PROPFIND); default: true."),
+                "digests" => flag("It tells checksums on request; default: true."),
+                "public-read" => {
+                    flag("Everybody may read there, whatever token is shown; default: false.")
+                }
                 "tape" => unless_false(mapping(
                     "Where files go to tape.",
                     &nearline::KEYS,

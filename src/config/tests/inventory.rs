@@ -216,6 +216,10 @@ endpoints:
                 },
             ),
             macaroons: true,
+            moves: true,
+            propfind: true,
+            digests: true,
+            public_read: false,
             read_only: None,
         },
         [

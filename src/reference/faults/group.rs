@@ -9,15 +9,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "groups-ignored",
         about: "Groups give nothing.",
         clauses: &["JWT-2.2.2-01"],
-        cases: &[
-            "group.member.read",
-            "group.member.write",
-            "group.protected.member-read",
-            "group.protected.privileged",
-            "group.any-order",
-            "group.other-scopes",
-            "group.broken-capability.no-path",
-        ],
+        cases: &["group.member.read"],
         apply: Apply::Element(|rules| rules.groups_permit = |_, _, _| false),
     },
     Fault {

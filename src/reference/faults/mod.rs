@@ -22,6 +22,7 @@ mod issuer_published;
 mod issuer_scope;
 mod issuer_token;
 mod issuer_user;
+mod lacking;
 mod macaroon;
 mod membership;
 mod path;
@@ -262,6 +263,7 @@ pub fn faults() -> &'static [Fault] {
             transfer_order::FAULTS,
             transfer_trust::FAULTS,
             transfer_report::FAULTS,
+            lacking::FAULTS,
             service::FAULTS,
             issuer_published::FAULTS,
             issuer_keys::FAULTS,

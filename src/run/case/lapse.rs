@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::token::Token;
 
-use super::Running;
+use super::{Running, Unanswered};
 
 /// How long a case with this script may take.
 pub(super) fn limit(script: &Script, limits: &Limits) -> Duration {

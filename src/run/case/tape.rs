@@ -18,7 +18,7 @@ use crate::token::Token;
 use super::super::present;
 use super::{Running, Stop, unproven};
 
-pub(in crate::run) use door::TapeDoor;
+pub(in crate::run) use door::{TapeDoor, WELL_KNOWN};
 
 /// An id that nobody has given.
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";

@@ -296,7 +296,7 @@ impl Running<'_> {
                     vec![format!("{capability}:{below}")],
                     observer.audience.clone(),
                 );
-                Some(self.token(&request, Fit::Exact).await?)
+                Some(self.token(&request).await?)
             }
         };
         let port = endpoint.url.port_or_known_default().unwrap_or(443);
@@ -350,6 +350,7 @@ impl Running<'_> {
             Some(capability) => {
                 let request = partner.request(capability, &directory);
                 let there = &partner.plan.endpoint;
+                let request = partner.terms.applied(&request, &self.case.case);
                 Some(shared.token(there, &request, Fit::Exact).await?)
             }
         };

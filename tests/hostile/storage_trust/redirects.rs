@@ -1,5 +1,6 @@
 //! Storage that sends us elsewhere: the token goes nowhere it may not go, and what was not followed decides nothing.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -358,4 +359,48 @@ fn a_redirect_that_may_be_followed_is_followed_with_the_token() {
         result.expect_nothing_left(&row.name);
     }
     assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn plain_http_behind_the_door_is_one_finding_and_one_reason() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let pool = TcpListener::bind("127.0.0.1:0").expect("a port");
+    pool.set_nonblocking(true).expect("a socket");
+    let there = pool.local_addr().expect("an address");
+    let ticket = AtomicUsize::new(0);
+    // As dCache does: by a ticket that is another one each time.
+    let door = Wild::start(&lab, storage.port(), move |method, path| {
+        if !matches!(method, "GET" | "PUT") || path.contains(".well-known") {
+            return Act::Pass;
+        }
+        let ticket = ticket.fetch_add(1, Ordering::SeqCst);
+        redirect(
+            &[format!("http://{there}{{path}}?ticket={ticket:08x}")],
+            path,
+        )
+    });
+    lab.endpoints(&[("door", door.url())], "");
+    let ended = lab.run(&["run"]).expect(1);
+    let printed = ended.stdout.clone();
+    let outcomes = crate::common::lab::outcomes(&lab.record());
+    let with = |verdict: &str| {
+        let found = outcomes.iter().filter(|(_, why)| why.starts_with(verdict));
+        found.collect::<Vec<_>>()
+    };
+    let failed: Vec<_> = with("fail").iter().map(|(case, _)| case.as_str()).collect();
+    assert_eq!(failed, ["connection.redirect.upload"], "{printed}");
+    let errors = with("error");
+    assert!(errors.len() > 100, "{}", errors.len());
+    let reasons: BTreeSet<_> = errors.iter().map(|(_, why)| why.as_str()).collect();
+    assert_eq!(
+        Vec::from_iter(reasons),
+        [
+            "error put down to connection.redirect.*: the door redirects to http, where neither tokens nor data are sent; enable https at the pools"
+        ]
+    );
+    assert_eq!(printed.matches("  ERROR  ").count(), 1, "{printed}");
+    // Nothing was sent there.
+    assert!(pool.accept().is_err());
+    expect_no_secret(&lab, &lab.texts(ended));
 }

@@ -6,12 +6,12 @@ use url::Url;
 use crate::check::{self, TapeApi};
 use crate::http::{Caller, Client, Outgoing};
 use crate::model::{Method, Purpose, TapeOperation};
-use crate::token::{Fit, Token};
+use crate::token::Token;
 
 use super::super::{Running, Stop};
 use super::component;
 
-pub(super) const WELL_KNOWN: &str = "/.well-known/wlcg-tape-rest-api";
+pub(in crate::run) const WELL_KNOWN: &str = "/.well-known/wlcg-tape-rest-api";
 
 /// Where an endpoint's tape REST API is, once somebody has asked; nobody asks twice.
 #[derive(Default)]
@@ -116,7 +116,7 @@ impl Running<'_> {
         let Some(request) = &self.site.plan.tape else {
             return Err("nobody gives the observer of tape a token".into());
         };
-        let token = self.token(request, Fit::AtLeast).await;
+        let token = self.enough(request, Method::Get).await;
         token.map_err(|error| error.to_string())
     }
 
@@ -127,7 +127,7 @@ impl Running<'_> {
                 "nobody gives the observer of tape a token".into(),
             ));
         };
-        let token = self.token(request, Fit::AtLeast).await;
+        let token = self.enough(request, Method::Get).await;
         token.map_err(|error| {
             let reason = format!(
                 "the observer of tape, who needs storage.stage:/ and storage.poll:/, has no token: {error}"

@@ -1,0 +1,364 @@
+//! What a service lacks, and which tokens it does not take, is found out before its cases run, and told once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use touchstone::model::ANY_AUDIENCE;
+use touchstone::reference::StorageOptions;
+
+use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, outcomes};
+use crate::common::signed::altering;
+use crate::common::wild::{Act, End, Wild};
+
+/// Verdict and why of each case, of a storage element with these faults; and what was printed.
+fn judged(lab: &Lab, faults: &[&str], more: &str) -> (BTreeMap<String, String>, String) {
+    let storage = lab.storage(faults);
+    lab.endpoints(&[("se", storage.url())], more);
+    let ended = lab.run(&["run"]);
+    expect_no_objects(&storage);
+    (outcomes(&lab.record()), ended.stdout)
+}
+
+/// The cases with that verdict.
+fn with<'a>(outcomes: &'a BTreeMap<String, String>, verdict: &str) -> Vec<&'a str> {
+    let found = outcomes.iter().filter(|(_, why)| why.starts_with(verdict));
+    found.map(|(case, _)| case.as_str()).collect()
+}
+
+/// The reasons for which cases were skipped that have to do with another one.
+fn put_down(outcomes: &BTreeMap<String, String>) -> BTreeSet<&str> {
+    let why = outcomes
+        .values()
+        .filter_map(|why| why.strip_prefix("skip  put down to "));
+    why.collect()
+}
+
+#[test]
+fn what_is_missing_is_one_finding_and_the_rest_is_put_down_to_it() {
+    let lab = Lab::new();
+    for (name, fails, warns, line) in [
+        (
+            "no-mkcol",
+            &["webdav.mkcol.shows"][..],
+            &[][..],
+            "directories: false",
+        ),
+        ("no-move", &["webdav.move.statuses"], &[], "move: false"),
+        (
+            "no-propfind",
+            &["webdav.options", "webdav.propfind.directory"],
+            &[],
+            "propfind: false",
+        ),
+        (
+            "groups-ignored",
+            &["group.member.read"],
+            &[],
+            "groups: false",
+        ),
+        (
+            "no-digests",
+            &[],
+            &["digest.adler32.head"],
+            "digests: false",
+        ),
+    ] {
+        let (outcomes, printed) = judged(&lab, &[name], "");
+        assert_eq!(with(&outcomes, "error"), [""; 0], "{name}\n{printed}");
+        assert_eq!(with(&outcomes, "fail"), fails, "{name}\n{printed}");
+        assert_eq!(with(&outcomes, "warn"), warns, "{name}\n{printed}");
+        let reasons = put_down(&outcomes);
+        assert_eq!(reasons.len(), 1, "{name}: {reasons:?}");
+        let line = format!("`traits: {{{line}}}`");
+        let reason = reasons.first().expect("a reason");
+        let witness = fails
+            .iter()
+            .chain(warns)
+            .find(|case| reason.starts_with(*case));
+        let told = &outcomes[*witness.unwrap_or_else(|| panic!("{name}: {reason}"))];
+        assert!(
+            reason.contains(&line) && told.contains(&line),
+            "{told}\n{reason}"
+        );
+    }
+}
+
+#[test]
+fn what_is_declared_missing_is_not_asked_for() {
+    let lab = Lab::new();
+    for (fault, line) in [
+        ("no-mkcol", "directories: false"),
+        ("no-move", "move: false"),
+        ("no-propfind", "propfind: false"),
+        ("no-digests", "digests: false"),
+        ("groups-ignored", "groups: false"),
+        ("everybody-reads", "public-read: true"),
+    ] {
+        let (outcomes, printed) = judged(&lab, &[fault], &format!("    traits: {{{line}}}\n"));
+        // Whoever has no PROPFIND does not offer it.
+        let fails: &[&str] = match fault {
+            "no-propfind" => &["webdav.options"],
+            _ => &[],
+        };
+        assert_eq!(with(&outcomes, "fail"), fails, "{fault}\n{printed}");
+        assert_eq!(with(&outcomes, "error"), [""; 0], "{fault}\n{printed}");
+        assert_eq!(with(&outcomes, "warn"), [""; 0], "{fault}\n{printed}");
+        assert_eq!(put_down(&outcomes), BTreeSet::new(), "{fault}\n{printed}");
+        let told = outcomes
+            .values()
+            .filter(|why| why.contains("declares"))
+            .count();
+        assert!(told > 0, "{fault}\n{printed}");
+    }
+}
+
+#[test]
+fn what_is_declared_missing_and_is_there_is_a_note() {
+    let lab = Lab::new();
+    for (line, method) in [
+        ("directories: false", "MKCOL"),
+        ("move: false", "MOVE"),
+        ("propfind: false", "PROPFIND"),
+    ] {
+        let (outcomes, printed) = judged(&lab, &[], &format!("    traits: {{{line}}}\n"));
+        assert_eq!(with(&outcomes, "fail"), [""; 0], "{printed}");
+        let note =
+            format!("{{{line}}}` is declared, and yet its answer to OPTIONS offers {method}");
+        assert!(printed.contains(&note), "{printed}");
+        assert!(lab.record()["endpoints"][0]["notes"][0].is_string());
+    }
+    let (_, printed) = judged(&lab, &[], "");
+    assert!(!printed.contains("is declared, and yet"), "{printed}");
+    assert_eq!(lab.record()["endpoints"][0]["notes"], Value::Null);
+}
+
+#[test]
+fn a_run_works_with_the_tokens_that_a_service_takes() {
+    let lab = Lab::new();
+    for (faults, told, fails) in [
+        (
+            &["takes-rs256-only"][..],
+            &["tokens that are signed with ES256"][..],
+            &[
+                "authentication.algorithm.both",
+                "authentication.algorithm.es256",
+            ][..],
+        ),
+        (
+            &["takes-own-audience-only"],
+            &["the audience that means every service"],
+            &["audience.any", "audience.any.in-array"],
+        ),
+        (
+            &["modify-makes-nothing"],
+            &["storage.modify for what is new"],
+            &["capability.modify.create-superset", "capability.modify.put"],
+        ),
+        (
+            &["takes-own-audience-only", "takes-rs256-only"],
+            &[
+                "tokens that are signed with ES256",
+                "the audience that means every service",
+            ],
+            &["audience.any", "authentication.algorithm.es256"],
+        ),
+        (
+            &["takes-first-scope-only"],
+            &["more than one scope of a token"],
+            &["capability.several.add-up"],
+        ),
+    ] {
+        let (outcomes, printed) = judged(&lab, faults, "");
+        for words in told {
+            let note = format!("it does not take {words}");
+            assert!(printed.contains(&note), "{faults:?}\n{printed}");
+        }
+        let failed = with(&outcomes, "fail");
+        for case in fails {
+            assert!(failed.contains(case), "{faults:?}: {case}\n{printed}");
+        }
+        // What hides behind the refusal is judged as everywhere else.
+        let passed = with(&outcomes, "pass").len();
+        assert!(passed > 150, "{faults:?}: {passed}\n{printed}");
+        assert_eq!(with(&outcomes, "error"), [""; 0], "{faults:?}\n{printed}");
+    }
+}
+
+#[test]
+fn each_request_has_a_new_token_where_one_is_good_once() {
+    let lab = Lab::new();
+    let storage = lab.start(StorageOptions {
+        single_use: true,
+        ..lab.two_areas()
+    });
+    lab.endpoints(&[("once", storage.url())], "");
+    let printed = lab
+        .run(&["run", "--case", "authentication.reuse", "capability.*"])
+        .expect(1)
+        .stdout;
+    let outcomes = outcomes(&lab.record());
+    assert_eq!(
+        with(&outcomes, "fail"),
+        ["authentication.reuse"],
+        "{printed}"
+    );
+    assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
+    let told = "JWT-2.1.1-11 MUST, see authentication.reuse";
+    assert!(printed.contains(told), "{printed}");
+}
+
+/// An issuer that gives tokens without nbf, and nobody who could make others.
+fn without_not_before(lab: &Lab, url: &str) {
+    let give = altering(&lab.issuer, |claims| {
+        claims.as_object_mut().expect("claims").remove("nbf");
+    });
+    lab.write(
+        "token",
+        &give("storage.read:/ storage.modify:/", ANY_AUDIENCE),
+    );
+    lab.write(
+        "endpoints.yaml",
+        &format!(
+            "issuers:\n  lab: {{url: \"{}\", ca: ca.pem, token: {{file: token}}}}\nendpoints:\n  se: {{endpoint: \"{url}\", paths: {{wlcg: /wlcg}}, ca: ca.pem}}\n",
+            lab.issuer.url()
+        ),
+    );
+}
+
+#[test]
+fn where_nothing_helps_one_finding_has_the_services_words_and_the_cause() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["not-before-required"]);
+    without_not_before(&lab, storage.url());
+    let printed = lab.run(&["run"]).expect(1).stdout;
+    let outcomes = outcomes(&lab.record());
+    let failed = with(&outcomes, "fail");
+    assert_eq!(failed, ["authentication.not-before.absent"], "{printed}");
+    let told = &outcomes["authentication.not-before.absent"];
+    for part in [
+        "JWT-2.1.1-05: ",
+        "MKCOL /wlcg/touchstone-",
+        "was answered 401: \"it is not valid yet, or nbf is no number\"",
+        "the token has no nbf, which the profile allows: JWT-2.1.1-05",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    let errors: BTreeSet<_> = outcomes
+        .values()
+        .filter(|why| why.starts_with("error"))
+        .collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let one = errors.first().expect("an error");
+    assert!(
+        one.starts_with("error put down to authentication.not-before.absent: "),
+        "{one}"
+    );
+    assert_eq!(printed.matches("  ERROR  ").count(), 1, "{printed}");
+}
+
+#[test]
+fn check_uses_the_token_and_says_what_was_answered() {
+    let lab = Lab::new();
+    let (good, picky) = (lab.storage(&[]), lab.storage(&["takes-own-audience-only"]));
+    lab.endpoints(&[("good", good.url()), ("picky", picky.url())], "");
+    let told = lab.run(&["check", "--connect"]).expect(3).stdout;
+    for part in [
+        "endpoint good: PROPFIND of its area with a token of lab was answered 207 Multi-Status\n",
+        "endpoint picky: PROPFIND of its area with a token of lab was answered 401 Unauthorized: \"it is meant for another service\"; what may be the cause: the audience of the token is the one that means every service: JWT-2.1.1-17\n",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    let strict = lab.storage(&["not-before-required"]);
+    without_not_before(&lab, strict.url());
+    let told = lab.run(&["check", "--connect"]).expect(3).stdout;
+    let cause =
+        "what may be the cause: the token has no nbf, which the profile allows: JWT-2.1.1-05";
+    assert!(told.contains(cause), "{told}");
+    assert_eq!(
+        strict.paths(),
+        ["/wlcg/", "/wlcg/protected/", "/wlcg2/", "/wlcg2/protected/"]
+    );
+}
+
+#[test]
+fn a_propfind_that_nobody_can_read_fails_where_it_is_judged() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let body = b"<multistatus";
+    let front = Wild::start(&lab, storage.port(), move |method, _| match method {
+        "PROPFIND" => {
+            let head = format!(
+                "HTTP/1.1 207 Multi-Status\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            Act::Say([head.as_bytes(), body].concat(), End::Close)
+        }
+        _ => Act::Pass,
+    });
+    lab.endpoints(&[("garbled", front.url())], "");
+    let printed = lab.run(&["run", "--case", "webdav.*"]).stdout;
+    let outcomes = outcomes(&lab.record());
+    assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
+    let failed = with(&outcomes, "fail");
+    assert!(failed.contains(&"webdav.propfind.directory"), "{printed}");
+    let others = failed.iter().filter(|case| !case.contains("propfind"));
+    // The only other one that looks with PROPFIND itself.
+    assert_eq!(
+        others.collect::<Vec<_>>(),
+        [&"webdav.mkcol.shows"],
+        "{printed}"
+    );
+    expect_no_objects(&storage);
+}
+
+#[test]
+fn where_everybody_reads_that_is_said_once_and_writes_are_judged() {
+    let lab = Lab::new();
+    let (outcomes, printed) = judged(&lab, &["everybody-reads"], "");
+    assert_eq!(with(&outcomes, "fail"), ["bearer.none.get"], "{printed}");
+    assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
+    let (note, finding) = (
+        "everybody may read here without a token",
+        "bearer.none.get  critical",
+    );
+    let place = |text: &str| {
+        printed
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}\n{printed}"))
+    };
+    assert!(place(note) < place(finding), "{printed}");
+    let reasons = put_down(&outcomes);
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    let reason = reasons.first().expect("a reason");
+    assert!(reason.contains("`traits: {public-read: true}`"), "{reason}");
+    for (case, verdict) in [
+        ("audience.foreign.read", "skip"),
+        ("audience.foreign.write", "pass"),
+        ("bearer.none.put", "pass"),
+    ] {
+        assert!(
+            outcomes[case].starts_with(verdict),
+            "{case}: {}",
+            outcomes[case]
+        );
+    }
+    // One who writes without a right is still found.
+    let (outcomes, printed) = judged(&lab, &["everybody-reads", "expired-accepted-on-put"], "");
+    let failed = with(&outcomes, "fail");
+    assert!(
+        failed
+            .iter()
+            .any(|case| case.starts_with("authentication.expired")),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_secret_is_in_no_note() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["takes-own-audience-only"]);
+    lab.endpoints(&[("se", storage.url())], "");
+    let ended = lab.run(&["run", "--case", "audience.*"]);
+    let texts = lab.texts(ended);
+    expect_no_secret(&lab, &texts);
+}
