@@ -211,7 +211,8 @@ fn everything(inventory: &Inventory, endpoint: &Endpoint, issuer: &str) -> Optio
 
 /// Whom ordinary tokens for `endpoint` are for.
 fn usual_audience(endpoint: &Endpoint) -> Audience<String> {
-    Audience::One(match &endpoint.audience {
+    let declared = endpoint.audience.iter().flatten().next();
+    Audience::One(match declared {
         Some(audience) => audience.clone(),
         None if endpoint.traits.any_audience => ANY_AUDIENCE.to_owned(),
         None => endpoint.origin(),

@@ -576,14 +576,27 @@ const UNREACHABLE: &str = "unreachable: ";
 
 const INTERRUPTED: &str = "interrupted before it began";
 
+/// What is said where a connection does not come about, or its TLS breaks.
+const BROKEN: [&str; 4] = [
+    "no connection",
+    "the server broke off TLS",
+    "what came is no proper TLS",
+    "what came over TLS cannot be decrypted",
+];
+
 /// With what may be the matter where connections come about, and then do not.
 fn crowded(reason: String, exchanges: &[Exchange], jobs: usize) -> String {
     let ours = !remedy(&reason).is_empty();
-    let mut errors = exchanges.iter().filter_map(|one| one.error.as_ref());
-    let none = errors.any(|error| error.contains("no connection"));
-    if ours || !none || reason.starts_with(UNREACHABLE) {
+    let mut errors = exchanges.iter().filter_map(|one| one.error.as_deref());
+    let broken = errors.find(|error| BROKEN.iter().any(|sign| error.contains(sign)));
+    let (false, false, Some(broken)) = (ours, reason.starts_with(UNREACHABLE), broken) else {
         return reason;
-    }
+    };
+    // Where TLS breaks, it does so at any step: what was asked would only keep apart what is one trouble.
+    let reason = match broken.contains("TLS") {
+        true => broken.to_owned(),
+        false => reason,
+    };
     let help = match jobs {
         1 => "takes only one connection at a time, it cannot be judged: two are needed",
         _ => "takes only a few connections at a time, lower `jobs` in its `limits`",

@@ -7,7 +7,7 @@ use super::{
     Flaw, Found, Jwt, Mute, View, json_type, looks, object, refused_at_all, several, shown, value,
 };
 use crate::check::word::decides_nothing;
-use crate::model::{Answer, Profile};
+use crate::model::{Answer, Asked, Profile, Proof};
 
 /// The errors of RFC 6749 section 5.2 and of those that add some (RFC 6750, 7009, 8628, 8693, 8707, OpenID
 /// Connect).
@@ -89,7 +89,7 @@ pub fn refusal(answer: &Answer) -> Option<Refusal> {
 }
 
 /// Why nothing is judged where no token came.
-pub(super) fn mute(answer: &Answer) -> Mute {
+pub(super) fn mute(view: &View<'_>, answer: &Answer) -> Mute {
     match refusal(answer) {
         Some(refusal) if refusal.error == "invalid_client" => Mute::Undecided(format!(
             "the issuer does not accept the client ({}); check its id and secret",
@@ -101,6 +101,14 @@ pub(super) fn mute(answer: &Answer) -> Mute {
             Mute::Skip(format!(
                 "the issuer did not give what was asked for: {}{told}",
                 shown(&refusal.error)
+            ))
+        }
+        None if matches!(view.ask.what, Asked::Userinfo(_))
+            && matches!(answer.status, 401 | 403) =>
+        {
+            Mute::Skip(format!(
+                "the issuer does not take its own access token there: it was answered {}",
+                answer.status
             ))
         }
         None if answer.status == 404 || answer.status == 405 => {
@@ -118,10 +126,10 @@ pub(super) fn mute(answer: &Answer) -> Mute {
 fn token_or_refusal(view: &View<'_>) -> Result<(), Mute> {
     for one in view.answers {
         if one.grant.is_none() && refusal(&one.answer).is_some() {
-            return Err(mute(&one.answer));
+            return Err(mute(view, &one.answer));
         }
         if decides_nothing(one.answer.status) {
-            return Err(mute(&one.answer));
+            return Err(mute(view, &one.answer));
         }
     }
     Ok(())
@@ -238,7 +246,10 @@ pub(super) fn error_json(view: &View<'_>) -> Found {
         if !REGISTERED.contains(&code) {
             wrong(Flaw::new("a registered code as `error`", value(error)));
         }
+        // Who a client is has to be shown first: 401 is right of it, and only the code may be another.
+        let unproven = matches!(view.ask.what.proof(), Proof::None | Proof::WrongSecret);
         match (answer.status, code) {
+            (401, _) if unproven => {}
             (400, _) | (401, "invalid_client" | "invalid_token") => {}
             (403, "access_denied" | "insufficient_scope") => {
                 wrong(Flaw::new("400", "403").minor());
@@ -315,7 +326,7 @@ pub(super) fn accepted(view: &View<'_>) -> Found {
         return Ok(Vec::new());
     };
     if decides_nothing(answer.status) {
-        return Err(mute(answer));
+        return Err(mute(view, answer));
     }
     let right = answer.status == 200;
     Ok(match right {
@@ -343,7 +354,7 @@ pub(super) fn device(view: &View<'_>) -> Found {
         return Ok(Vec::new());
     };
     if !answer.success() {
-        return Err(mute(answer));
+        return Err(mute(view, answer));
     }
     let members = match object(answer) {
         Ok(members) => members,
