@@ -57,7 +57,7 @@ pub fn effect(
             State::File(bytes) => format!("the expected file of {} bytes", bytes.len()),
         };
         judge.own(
-            format!("{wanted} at {path} afterwards"),
+            format!("{wanted} at {path}{}", Finding::AFTERWARDS),
             match answered {
                 0 => format!("there is {}", observed.describe(expected)),
                 _ => format!(

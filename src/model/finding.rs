@@ -138,3 +138,13 @@ pub struct Finding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<usize>,
 }
+
+impl Finding {
+    /// How what was expected ends where it is about what is on storage after a step.
+    pub const AFTERWARDS: &str = " afterwards";
+
+    /// Whether it is about what was there after a step, and not about what was answered.
+    pub fn about_effect(&self) -> bool {
+        self.expected.ends_with(Self::AFTERWARDS)
+    }
+}

@@ -622,3 +622,35 @@ fn interrupted() -> Outcome {
         stayed: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn tls_that_breaks_in_a_crowd_is_one_trouble() {
+        let record = sample::record();
+        let any = record.results.iter().flat_map(|one| &one.exchanges).next();
+        let broken = |error: &str| Exchange {
+            error: Some(error.to_owned()),
+            ..any.clone().unwrap()
+        };
+        let told =
+            |step: &str, error: &str| crowded(format!("{step}: {error}"), &[broken(error)], 48);
+        for error in [
+            "no connection: the server hung up in the TLS handshake: its log may say why",
+            "the exchange broke: the server broke off TLS (InternalError): its log may say why",
+            "the exchange broke: what came over TLS cannot be decrypted: the server, or something before it, mixes up connections",
+        ] {
+            let (one, other) = (told("PUT /a", error), told("GET /b", error));
+            assert_eq!(one, other);
+            assert!(one.contains("lower `jobs`") && !one.contains("/a"), "{one}");
+        }
+        let refused = "no connection: Connection refused (os error 111)";
+        assert_ne!(told("PUT /a", refused), told("GET /b", refused));
+        assert!(told("PUT /a", refused).contains("lower `jobs`"));
+        let other = told("PUT /a", "no answer in time");
+        assert_eq!(other, "PUT /a: no answer in time");
+    }
+}

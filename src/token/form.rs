@@ -107,7 +107,7 @@ impl Wrapping {
             Self::Scheme => "the scheme of the header field, `Bearer`, stands before it".into(),
             Self::Query(name) => format!("it stands in a URL, as `{name}` of the query"),
             Self::Answer => {
-                "this is JSON, the whole answer of a token endpoint, and the token is its member access_token"
+                "it is JSON, the whole answer of a token endpoint: the token is its member access_token"
                     .into()
             }
             Self::Folded(lines) => format!("it is cut into {lines} lines"),
@@ -122,7 +122,7 @@ impl Wrapping {
             Self::Field => "leave out `Authorization:`".into(),
             Self::Scheme => "leave out `Bearer` and the space behind it".into(),
             Self::Query(name) => {
-                format!("keep only what stands behind `{name}=`, with percent escapes undone")
+                format!("keep the value of `{name}` alone, with percent escapes undone")
             }
             Self::Answer => "take it out with `jq -r .access_token`".into(),
             Self::Folded(_) => "join them with `tr -d '\\n'`".into(),

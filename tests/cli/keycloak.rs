@@ -46,6 +46,7 @@ fn a_realm_of_keycloak_gets_the_verdicts_that_are_right() {
         [
             "issuer.endpoint.error.secret",
             "issuer.endpoint.no-client",
+            "issuer.exchange.audience",
             "issuer.keys.caching",
             "issuer.refresh.no-secret",
             "issuer.refresh.wrong-secret",

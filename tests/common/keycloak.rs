@@ -27,6 +27,8 @@ const SCOPES: [&str; 8] = [
     "storage.modify:/",
     "storage.stage:/",
 ];
+/// The one that comes with each token.
+const DEFAULT: &str = "wlcg";
 pub const CLIENT: &str = "touchstone";
 pub const SECRET: &str = "keycloak-secret-5f0c2b1e";
 /// A refresh token of a user, before any was given.
@@ -186,7 +188,8 @@ impl Realm {
             }
             _ => return refused(400, "unsupported_grant_type", "Unsupported grant_type"),
         };
-        if let Some(unknown) = scope.split_whitespace().find(|one| !SCOPES.contains(one)) {
+        let known = |one: &&str| SCOPES.contains(one) || *one == DEFAULT;
+        if let Some(unknown) = scope.split_whitespace().find(|one| !known(one)) {
             return refused(400, "invalid_scope", &format!("Invalid scopes: {unknown}"));
         }
         Reply::json(200, &self.granted(scope, user)).header("cache-control", "no-store")
@@ -205,9 +208,10 @@ impl Realm {
     }
 
     fn granted(&self, scope: &str, user: bool) -> Value {
-        let mut scopes: Vec<&str> = scope.split_whitespace().collect();
+        let asked = scope.split_whitespace().filter(|one| *one != DEFAULT);
+        let mut scopes: Vec<&str> = asked.collect();
         scopes.reverse();
-        scopes.push("wlcg");
+        scopes.push(DEFAULT);
         let now = jiff::Timestamp::now().as_second();
         let subject = if user { "f3b1" } else { CLIENT };
         let mut claims = json!({
