@@ -2,7 +2,8 @@
 //! default scope comes with each token, tokens have no `nbf`, who asks for an audience is not heard, a wrong secret is an
 //! `unauthorized_client`, and a bearer token is refused with an empty body.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -45,6 +46,8 @@ impl Keycloak {
         let mut public = Jwk::from_encoding_key(&key, Algorithm::RS256).expect("its public half");
         public.common.key_id = Some(lab.issuer.rsa_key_id().to_owned());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
+        let refresh: Refresh = Arc::default();
+        lock(&refresh).insert(USER.to_owned(), "openid offline_access wlcg.groups".into());
         let origin: Arc<OnceLock<String>> = Arc::default();
         let known = Arc::clone(&origin);
         let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, move |asked| {
@@ -52,6 +55,7 @@ impl Keycloak {
                 issuer: format!("{}{REALM}", known.get()?),
                 key: key.clone(),
                 public: public.clone(),
+                refresh: Arc::clone(&refresh),
             };
             Some(realm.answer(asked))
         });
@@ -71,6 +75,14 @@ struct Realm {
     issuer: String,
     key: EncodingKey,
     public: Jwk,
+    refresh: Refresh,
+}
+
+/// Refresh tokens that are good, with the scopes for which they were given.
+type Refresh = Arc<Mutex<BTreeMap<String, String>>>;
+
+fn lock(refresh: &Refresh) -> MutexGuard<'_, BTreeMap<String, String>> {
+    refresh.lock().expect("nobody died")
 }
 
 impl Realm {
@@ -96,10 +108,14 @@ impl Realm {
                 }),
             ),
             "/protocol/openid-connect/token" => self.token(asked),
-            "/protocol/openid-connect/revoke" => Reply {
-                body: Vec::new(),
-                ..Reply::html(200, "")
-            },
+            "/protocol/openid-connect/revoke" => {
+                let form = asked.form();
+                lock(&self.refresh).remove(form.get("token").map_or("", String::as_str));
+                Reply {
+                    body: Vec::new(),
+                    ..Reply::html(200, "")
+                }
+            }
             "/protocol/openid-connect/auth/device" => Reply::json(
                 200,
                 &json!({
@@ -166,45 +182,46 @@ impl Realm {
                 &json!({"error": error, "error_description": description}),
             )
         };
-        let scope = of("scope").unwrap_or_default();
-        let user = match of("grant_type") {
-            Some("client_credentials") => false,
-            Some("refresh_token")
-                if of("refresh_token").is_some_and(|one| one.starts_with("keycloak-")) =>
-            {
-                true
+        let asked = of("scope").unwrap_or_default();
+        let spent = of("refresh_token").and_then(|one| lock(&self.refresh).get(one).cloned());
+        let (user, most) = match (of("grant_type"), spent) {
+            (Some("client_credentials"), _) => (false, SCOPES.join(" ")),
+            (Some("refresh_token"), Some(given)) => (true, given),
+            (Some("refresh_token"), None) => {
+                return refused(400, "invalid_grant", "Invalid refresh token");
             }
-            Some("refresh_token") => return refused(400, "invalid_grant", "Invalid refresh token"),
-            Some("urn:ietf:params:oauth:grant-type:token-exchange") => match of("subject_token") {
-                Some(token) if token == self.last(token) => true,
-                _ => return refused(400, "invalid_request", "Invalid token"),
-            },
-            Some("urn:ietf:params:oauth:grant-type:device_code") => {
-                return refused(
-                    400,
-                    "authorization_pending",
-                    "The authorization request is still pending",
-                );
+            (Some("urn:ietf:params:oauth:grant-type:token-exchange"), _) => {
+                match of("subject_token") {
+                    Some(token) if self.gave(token) => (true, SCOPES.join(" ")),
+                    _ => return refused(400, "invalid_request", "Invalid token"),
+                }
+            }
+            (Some("urn:ietf:params:oauth:grant-type:device_code"), _) => {
+                let told = "The authorization request is still pending";
+                return refused(400, "authorization_pending", told);
             }
             _ => return refused(400, "unsupported_grant_type", "Unsupported grant_type"),
         };
-        let known = |one: &&str| SCOPES.contains(one) || *one == DEFAULT;
+        // A refresh gives what was given before; otherwise the default scope comes alone.
+        let scope = match (asked, of("grant_type")) {
+            ("", Some("refresh_token")) => most.as_str(),
+            (asked, _) => asked,
+        };
+        let most: Vec<&str> = most.split_whitespace().collect();
+        let known = |one: &&str| most.contains(one) || *one == DEFAULT;
         if let Some(unknown) = scope.split_whitespace().find(|one| !known(one)) {
             return refused(400, "invalid_scope", &format!("Invalid scopes: {unknown}"));
         }
         Reply::json(200, &self.granted(scope, user)).header("cache-control", "no-store")
     }
 
-    /// The token itself where it is as it was given.
-    fn last<'t>(&self, token: &'t str) -> &'t str {
+    /// Whether the token is as it was given.
+    fn gave(&self, token: &str) -> bool {
         let key = jsonwebtoken::DecodingKey::from_jwk(&self.public).expect("a key");
         let mut validation = jsonwebtoken::Validation::new(Algorithm::RS256);
         validation.validate_aud = false;
         validation.set_issuer(&[&self.issuer]);
-        match jsonwebtoken::decode::<Value>(token, &key, &validation) {
-            Ok(_) => token,
-            Err(_) => "",
-        }
+        jsonwebtoken::decode::<Value>(token, &key, &validation).is_ok()
     }
 
     fn granted(&self, scope: &str, user: bool) -> Value {
@@ -239,6 +256,7 @@ impl Realm {
         });
         if scopes.contains(&"offline_access") {
             let fresh = format!("keycloak-{}", uuid::Uuid::new_v4().simple());
+            lock(&self.refresh).insert(fresh.clone(), scopes.join(" "));
             reply["refresh_token"] = fresh.into();
         }
         if scopes.contains(&"openid") {

@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::scope::covers;
 use super::{
     Flaw, Found, Jwt, Mute, View, json_type, looks, object, refused_at_all, several, shown, value,
 };
@@ -192,10 +193,27 @@ pub(super) fn granted(view: &View<'_>) -> Found {
     let mut flaws = Vec::new();
     for (number, one) in view.answers.iter().enumerate() {
         if one.grant.is_none() {
+            not_held(view)?;
             flaws.push(Flaw::new("a token", refused_with(&one.answer)).of(number));
         }
     }
     Ok(flaws)
+}
+
+/// A refresh that asks for what the refresh token is not good for is refused rightly.
+fn not_held(view: &View<'_>) -> Result<(), Mute> {
+    let (Asked::Refresh(_), Some(held)) = (&view.ask.what, view.held) else {
+        return Ok(());
+    };
+    let own = held.scopes();
+    let mut asked = view.ask.what.scope().unwrap_or_default().split_whitespace();
+    match asked.find(|asked| !own.iter().any(|own| covers(own, asked))) {
+        None => Ok(()),
+        Some(more) => Err(Mute::Skip(format!(
+            "the refresh token that may be spent was not given for {}, nor for more",
+            shown(more)
+        ))),
+    }
 }
 
 fn refused_with(answer: &Answer) -> String {
