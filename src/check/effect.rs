@@ -65,7 +65,7 @@ pub fn effect(
     if observed.is(expected) {
         return None;
     }
-    let wanted = format!("{} at {path} afterwards", wanted(expected));
+    let wanted = format!("{} at {path}{}", wanted(expected), Finding::AFTERWARDS);
     let seen = observed.describe(expected);
     let actual = match tried.answered {
         0 => format!("there is {seen}"),
@@ -102,7 +102,7 @@ pub fn unconfirmed(
     (!observed.is(expected)).then(|| {
         judge.of(
             confirmed(&Interface::Webdav, method),
-            format!("{} at {path} afterwards", wanted(expected)),
+            format!("{} at {path}{}", wanted(expected), Finding::AFTERWARDS),
             format!(
                 "{method} was answered with a success, and there is {}",
                 observed.describe(expected)

@@ -41,6 +41,7 @@ pub async fn main(arguments: &CheckArgs, redactor: &Redactor) -> Result<u8, Fail
         .into_iter()
         .chain(over(&inventory, now))
         .chain(shared(&inventory))
+        .chain(without_tokens(&inventory))
     {
         output::note(&note);
     }
@@ -147,6 +148,36 @@ fn shared(inventory: &Inventory) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// Endpoints whose cases will all be skipped, for nobody gives tokens for them.
+fn without_tokens(inventory: &Inventory) -> Vec<String> {
+    let any = |name: &str| {
+        let issuer = inventory.issuer(name);
+        issuer.is_some_and(|issuer| issuer.abilities().any)
+    };
+    let mut notes = Vec::new();
+    for endpoint in &inventory.endpoints {
+        let name = &endpoint.name;
+        match endpoint.issuer.as_deref() {
+            None => notes.push(format!(
+                "note: {name}: there is no way to obtain tokens, for it has no issuer; describe one under `issuers`"
+            )),
+            Some(issuer) if !any(issuer) => notes.push(format!(
+                "note: {name}: there is no way to obtain tokens of its issuer `{issuer}`; give it a source such as `client-credentials` or `token-file`, a `test-key`, or flags such as --client-id"
+            )),
+            Some(_) => {}
+        }
+        if let Some(second) = &endpoint.second
+            && !any(&second.issuer)
+        {
+            notes.push(format!(
+                "note: {name}: there is no way to obtain tokens of the issuer `{}` of its second area; cases that need them will be skipped",
+                second.issuer
+            ));
+        }
+    }
+    notes
 }
 
 /// Whether everybody who is to be trusted can be read.

@@ -13,8 +13,14 @@ use super::report::place;
 
 /// `touchstone diff`
 pub fn main(arguments: &DiffArgs) -> Result<u8, Failed> {
-    let (old, _) = outcome(&arguments.old, &arguments.history)?;
-    let (new, details) = outcome(&arguments.new, &arguments.history)?;
+    let (mut old, _) = outcome(&arguments.old, &arguments.history, super::history::base)?;
+    let (new, details) = outcome(&arguments.new, &arguments.history, super::history::outcome)?;
+    // What a run of a part left out is as the runs before it had found it, where a history has them.
+    if old.partial
+        && let Ok(base) = super::history::base(&arguments.history, old.run.as_str())
+    {
+        old = base;
+    }
     let given = details.is_some();
     let mut comparison = diff::compare(&old, &new, &details.unwrap_or_default());
     if !given
@@ -38,7 +44,11 @@ pub fn main(arguments: &DiffArgs) -> Result<u8, Failed> {
 }
 
 /// What a run found, by the argument that names it: a record, a folder that holds one, or a run of the history.
-fn outcome(argument: &Path, history: &Path) -> Result<(RunOutcome, Option<Details>), Failed> {
+fn outcome(
+    argument: &Path,
+    history: &Path,
+    remembered: fn(&Path, &str) -> Result<RunOutcome, Failed>,
+) -> Result<(RunOutcome, Option<Details>), Failed> {
     let path = place(argument);
     let name = argument.to_str().filter(|name| !name.contains('/'));
     if let Some(name) = name.filter(|_| !argument.exists()) {
@@ -47,7 +57,7 @@ fn outcome(argument: &Path, history: &Path) -> Result<(RunOutcome, Option<Detail
                 "{name} is no run.json and no folder that holds one; as a run of the history: {why}"
             ))
         };
-        let outcome = super::history::outcome(history, name).map_err(|error| match error {
+        let outcome = remembered(history, name).map_err(|error| match error {
             Failed::Usage(why) => unknown(&why),
             error => error,
         })?;

@@ -52,6 +52,16 @@ pub fn outcome(history_file: &Path, name: &str) -> Result<RunOutcome, Failed> {
         .map_err(failed)
 }
 
+/// The same with what was known of the cases that the run did not have, for a later one to be compared with.
+///
+/// # Errors
+/// As [`outcome`].
+pub fn base(history_file: &Path, name: &str) -> Result<RunOutcome, Failed> {
+    History::read(history_file)
+        .and_then(|history| history.base(name))
+        .map_err(failed)
+}
+
 fn failed(error: HistoryError) -> Failed {
     match error {
         HistoryError::Busy(_) | HistoryError::Damaged { .. } | HistoryError::Unusable { .. } => {
@@ -145,7 +155,12 @@ fn run_table(runs: &[RunLine]) -> String {
             number(totals.known),
             number(totals.error),
             number(totals.skip),
-            if run.interrupted { "interrupted" } else { "" }.to_owned(),
+            match (run.interrupted, run.partial) {
+                (true, _) => "interrupted",
+                (false, true) => "part",
+                (false, false) => "",
+            }
+            .to_owned(),
         ]
     });
     columns(&head, 3..10, rows.collect())

@@ -12,6 +12,9 @@ use super::args::{ImportArgs, ImportFrom};
 use super::output::{self, Failed};
 use super::{exit, inputs};
 
+/// How many of the entries that were left out are told beside the file.
+const TOLD: usize = 10;
+
 /// `touchstone import`
 pub fn main(arguments: &ImportArgs) -> Result<u8, Failed> {
     let origin = match arguments.from {
@@ -25,6 +28,13 @@ pub fn main(arguments: &ImportArgs) -> Result<u8, Failed> {
         other => Failed::Usage(line(&other.to_string())),
     })?;
     expect_good(&imported)?;
+    for what in imported.left_out.iter().take(TOLD) {
+        output::note(&format!("left out: {}", line(what)));
+    }
+    if imported.left_out.len() > TOLD {
+        let more = imported.left_out.len() - TOLD;
+        output::note(&format!("and {more} more, which the file names"));
+    }
     let told = format!(
         "{} and {} on what was not carried over",
         count(imported.endpoints, "endpoint"),

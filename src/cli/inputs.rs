@@ -52,7 +52,7 @@ pub fn inventory(
             loaded.inventory
         }
     };
-    apply(target, &mut inventory)?;
+    apply(target, &files.endpoints, &mut inventory)?;
     Ok(inventory)
 }
 
@@ -93,7 +93,10 @@ fn single(url: &str, target: &Target) -> Result<Inventory, Failed> {
 }
 
 /// Gives every issuer without a source of its own the one of the flags, and everybody the CAs.
-fn apply(target: &Target, inventory: &mut Inventory) -> Result<(), Failed> {
+///
+/// # Errors
+/// A source is given that nobody needs: with a file it would be ignored, and the run judge with other rights than were meant.
+fn apply(target: &Target, file: &Path, inventory: &mut Inventory) -> Result<(), Failed> {
     let source = token_source(target);
     let test_key = target.test_issuer_key.as_ref().map(|path| TestKey {
         pem: SecretRef::File(path.clone()),
@@ -105,9 +108,18 @@ fn apply(target: &Target, inventory: &mut Inventory) -> Result<(), Failed> {
                 .into(),
         ));
     }
+    let open = |issuer: &Issuer| issuer.accounts.is_empty() && issuer.test_keys.is_empty();
+    if let Some(flag) = source_flag(target)
+        && !inventory.issuers.iter().any(|issuer| open(issuer))
+    {
+        return Err(Failed::Usage(format!(
+            "{flag}: every issuer in {} has a source of its own there, so that this one would not be used; leave out {flag}, or the source in the file",
+            file.display()
+        )));
+    }
     let trust: Vec<_> = target.ca.iter().cloned().map(Trust::Path).collect();
     for issuer in inventory.issuers.iter_mut().map(Arc::make_mut) {
-        if issuer.accounts.is_empty() && issuer.test_keys.is_empty() {
+        if open(issuer) {
             issuer.accounts.extend(source.clone().map(Account::only));
             issuer.test_keys.extend(test_key.clone());
         }
@@ -122,6 +134,17 @@ fn apply(target: &Target, inventory: &mut Inventory) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// The flag that says where tokens come from.
+fn source_flag(target: &Target) -> Option<&'static str> {
+    let client = target.client_id.is_some().then_some("--client-id");
+    let token = target.token_env.is_some().then_some("--token-env");
+    let key = target
+        .test_issuer_key
+        .is_some()
+        .then_some("--test-issuer-key");
+    client.or(token).or(key)
 }
 
 fn token_source(target: &Target) -> Option<TokenSource> {

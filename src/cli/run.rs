@@ -376,7 +376,10 @@ impl Folder {
         // Of two runs with one folder, the later one's reports are there, and not some of each.
         let _turn = write::turn(&self.path).await;
         let mut written = output.write(record, Some(&self.path)).await;
+        // `latest` speaks for the whole, and a part takes the place of nothing but another part.
+        let worthy = !record.run.is_partial() || !write::latest_is_whole(&self.path);
         if self.newest
+            && worthy
             && let Err(error) = write::point_latest(&self.path)
         {
             output::problem(&error.to_string());

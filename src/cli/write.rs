@@ -10,7 +10,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::NamedTempFile;
 
+use crate::files::open_regular;
 use crate::model::RunRecord;
+use crate::report::brief::Brief;
 use crate::report::{File, FormatError, Stream, json};
 
 use super::output;
@@ -191,6 +193,18 @@ pub fn keep_record(record: &RunRecord) {
             std::env::temp_dir().display()
         )),
     }
+}
+
+/// Whether `latest`, beside the folder of a run, points to another run, of all cases at all endpoints.
+pub fn latest_is_whole(run: &Path) -> bool {
+    let latest = run.parent().unwrap_or(Path::new(".")).join(LATEST);
+    let itself = |link: PathBuf| Some(link.as_os_str()) == run.file_name();
+    if fs::read_link(&latest).is_ok_and(itself) {
+        return false;
+    }
+    let record = open_regular(&latest.join(json::FILE)).map(io::BufReader::new);
+    let brief = record.ok().and_then(|file| Brief::read(file).ok());
+    brief.is_some_and(|brief| !brief.is_partial())
 }
 
 /// Lets `latest`, beside the folder of a run, point to it.

@@ -6,7 +6,7 @@ use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
-use super::{clauses, existing, hosts, known, limits, nearline, paths, secrets};
+use super::{accounts, clauses, existing, hosts, known, limits, nearline, paths, secrets};
 use crate::model::{Endpoint, Groups, Limits, SecondArea, Traits};
 
 pub(super) const KEYS: &[&str] = &[
@@ -77,7 +77,7 @@ pub(super) fn read(
     let profile = fields
         .get("profile")
         .map(|entry| clauses::profile(d, entry));
-    let audience = fields.get("audience").map(|entry| entry.text(d));
+    let audience = fields.get("audience").map(|entry| audiences(d, entry));
     let traits = traits(d, &fields);
     let second = second(d, &fields, issuers);
     let known_failures = known::read(d, &fields, known::Of::Endpoint, catalogue);
@@ -101,7 +101,7 @@ pub(super) fn read(
         issuer: issuer?,
         ca: ca?,
         profile: profile.flatten(),
-        audience: audience.flatten().map(ToOwned::to_owned),
+        audience: audience.flatten(),
         traits: traits?,
         known_failures,
         second: second?,
@@ -124,6 +124,17 @@ fn partner(d: &mut Diagnostics<'_>, entry: Entry<'_>, names: &[&str]) -> Option<
         draft.help(help);
     }
     None
+}
+
+/// One audience, or several by which it is known.
+fn audiences(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Vec<String>> {
+    let audiences = accounts::texts(d, entry)?;
+    if audiences.is_empty() {
+        d.error(entry.mark(), "`audience` is an empty list")
+            .help("name at least one, or leave `audience` out");
+        return None;
+    }
+    Some(audiences)
 }
 
 /// Text that may be missing or empty, as files of the reference suite have it.

@@ -165,7 +165,12 @@ pub fn split_area_url(text: &str) -> Result<(Url, String), String> {
         let mut url = secure(text)?;
         let host = text.get("https://".len()..).unwrap_or_default();
         // From the text, because a parsed URL has lost its dot segments.
-        let path = host.find('/').and_then(|at| host.get(at..)).unwrap_or("/");
+        let Some(path) = host.find('/').and_then(|at| host.get(at..)) else {
+            return Err(Refusal::new(
+                "the URL has no path, and it is open below which one cases may write and delete",
+                "write the area of the VO behind the host, or a slash alone where the whole service is meant",
+            ));
+        };
         let area = area(path)?;
         url.set_path("/");
         Ok((url, area))
@@ -230,7 +235,7 @@ mod tests {
             (door.as_str(), area.as_str()),
             ("https://localhost:8443/", "/data/x")
         );
-        let (_, root) = split_area_url("https://[::1]:8443").unwrap();
+        let (_, root) = split_area_url("https://[::1]:8443/").unwrap();
         assert_eq!(root, "");
         for text in [
             "http://localhost/",
@@ -240,6 +245,8 @@ mod tests {
             "https://localhost/a/../b",
             "https://localhost/?authz=x",
             "https://localhost/ a",
+            // It is open whether the whole service is meant.
+            "https://localhost:8443",
             "",
         ] {
             assert!(split_area_url(text).is_err(), "{text}");

@@ -40,6 +40,9 @@ const STEPS: &[&str] = &["
     );
     CREATE INDEX result_run ON result (run, place);
     CREATE INDEX result_endpoint ON result (endpoint, run);
+", "
+    ALTER TABLE run ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;  -- whether it had some of the cases or endpoints alone
+    UPDATE run SET partial = interrupted;
 "];
 
 /// The version that this program writes.

@@ -14,7 +14,8 @@ use super::letter::{Found, Tally};
 use super::track::{Track, decided};
 use super::{History, HistoryError, Stamp, layout};
 
-/// The name of the last run that came to its end.
+/// The name of the last run of all cases at all endpoints that came to its end; of the last one at all where each run had
+/// a part alone.
 pub const LATEST: &str = "latest";
 /// The name of the last but one.
 pub const PREVIOUS: &str = "previous";
@@ -56,10 +57,10 @@ impl Part {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             stamp: Stamp::of(row)?,
-            partner: row.get(3)?,
-            software: row.get(4)?,
-            cases: row.get(5)?,
-            verdicts: row.get(6)?,
+            partner: row.get(Stamp::WIDTH)?,
+            software: row.get(Stamp::WIDTH + 1)?,
+            cases: row.get(Stamp::WIDTH + 2)?,
+            verdicts: row.get(Stamp::WIDTH + 3)?,
         })
     }
 
@@ -117,7 +118,7 @@ impl History {
                 let stamp = Stamp::of(row)?;
                 let mut tally = Tally::default();
                 let (mut endpoints, mut last) = (0, String::new());
-                let mut of_run = verdicts.query([row.get::<_, i64>(5)?])?;
+                let mut of_run = verdicts.query([row.get::<_, i64>(Stamp::WIDTH + 2)?])?;
                 while let Some(row) = of_run.next()? {
                     let endpoint: String = row.get(0)?;
                     endpoints += usize::from(endpoints == 0 || endpoint != last);
@@ -126,9 +127,13 @@ impl History {
                 }
                 lines.push(RunLine {
                     totals: stamp.point(None, tally),
-                    duration_ms: row.get::<_, i64>(3)?.try_into().unwrap_or_default(),
-                    version: row.get(4)?,
+                    duration_ms: row
+                        .get::<_, i64>(Stamp::WIDTH)?
+                        .try_into()
+                        .unwrap_or_default(),
+                    version: row.get(Stamp::WIDTH + 1)?,
                     interrupted: stamp.interrupted,
+                    partial: stamp.partial,
                     endpoints,
                 });
             }
@@ -266,46 +271,145 @@ impl History {
     /// There is no such run, or several; the history could not be read.
     pub fn outcome(&self, name: &str) -> Result<RunOutcome, HistoryError> {
         let (number, stamp) = self.run(name)?;
+        let mut lists = Lists::default();
+        let mut endpoints = Vec::new();
+        self.add(number, &mut lists, &mut endpoints)?;
+        Ok(RunOutcome {
+            run: stamp.run,
+            started: stamp.started,
+            partial: stamp.partial,
+            endpoints,
+        })
+    }
+
+    /// What is known when a run is over, for one that came later to be compared with: what the run said, and for each case
+    /// that it did not have, what the last run before it said that had the case, back to the last whole one. Of
+    /// [`PREVIOUS`], runs of a part between it and [`LATEST`] count as well. `name` is as for [`History::outcome`].
+    ///
+    /// # Errors
+    /// As [`History::outcome`].
+    pub fn base(&self, name: &str) -> Result<RunOutcome, HistoryError> {
+        let (number, stamp) = self.run(name)?;
+        let own = layout::nanoseconds(stamp.started);
+        let (from, until) = match (stamp.partial, name) {
+            (true, _) => (self.whole_before(own)?, own),
+            (false, PREVIOUS) => (own, layout::nanoseconds(self.run(LATEST)?.1.started)),
+            (false, _) => (own, own),
+        };
+        let read = || -> rusqlite::Result<Vec<i64>> {
+            let mut statement = self.connection.prepare(
+                "SELECT number FROM run WHERE number <> ?1 AND started >= ?2 AND started < ?3 ORDER BY started, id",
+            )?;
+            statement
+                .query_map(params![number, from, until], |row| row.get(0))?
+                .collect()
+        };
+        let others = read().map_err(|error| self.failed(error))?;
+        let mut lists = Lists::default();
+        let mut endpoints = Vec::new();
+        // Later ones replace what earlier ones said.
+        let (before, after) = match stamp.partial {
+            true => (others, Vec::new()),
+            false => (Vec::new(), others),
+        };
+        for run in before.into_iter().chain([number]).chain(after) {
+            self.add(run, &mut lists, &mut endpoints)?;
+        }
+        Ok(RunOutcome {
+            run: stamp.run,
+            started: stamp.started,
+            partial: false,
+            endpoints,
+        })
+    }
+
+    /// When the last run began before then that had all cases and endpoints.
+    fn whole_before(&self, started: i64) -> Result<i64, HistoryError> {
+        let read = || {
+            self.connection
+                .query_row(
+                    "SELECT max(started) FROM run WHERE NOT partial AND started < ?1",
+                    [started],
+                    |row| row.get::<_, Option<i64>>(0),
+                )
+                .optional()
+        };
+        let found = read().map_err(|error| self.failed(error))?;
+        Ok(found.flatten().unwrap_or(i64::MIN))
+    }
+
+    /// Adds what a run said; it replaces what is there of the same cases.
+    fn add(
+        &self,
+        run: i64,
+        lists: &mut Lists,
+        endpoints: &mut Vec<EndpointOutcome>,
+    ) -> Result<(), HistoryError> {
         let read = || -> rusqlite::Result<Vec<(String, Part)>> {
-            let mut statement = self.connection.prepare(&format!(
+            let mut statement = self.connection.prepare_cached(&format!(
                 "SELECT {}, partner, software, cases, verdicts, endpoint FROM result JOIN run ON run.number = result.run
                  WHERE result.run = ?1 ORDER BY place",
                 Stamp::COLUMNS
             ))?;
             statement
-                .query_map([number], |row| Ok((row.get(7)?, Part::of(row)?)))?
+                .query_map([run], |row| {
+                    Ok((row.get(Stamp::WIDTH + 4)?, Part::of(row)?))
+                })?
                 .collect()
         };
-        let mut lists = Lists::default();
-        let mut endpoints: Vec<EndpointOutcome> = Vec::new();
         for (name, part) in read().map_err(|error| self.failed(error))? {
             let ids = lists.get(self, part.cases)?;
-            let cases = ids.iter().zip(self.found(&part, ids.len())?);
-            let cases = cases.map(|(case, found)| CaseOutcome {
-                case: case.clone(),
-                partner: part.partner.clone(),
-                verdict: found.verdict,
-                known: found.known,
-            });
-            match endpoints.last_mut().filter(|last| last.name == name) {
-                Some(last) => last.cases.extend(cases),
-                None => endpoints.push(EndpointOutcome {
-                    name,
-                    cases: cases.collect(),
-                    software: part.software,
-                }),
+            let found = self.found(&part, ids.len())?;
+            let place = match endpoints.iter().position(|one| one.name == name) {
+                Some(place) => place,
+                None => {
+                    endpoints.push(EndpointOutcome {
+                        name,
+                        software: None,
+                        cases: Vec::new(),
+                    });
+                    endpoints.len() - 1
+                }
+            };
+            let Some(endpoint) = endpoints.get_mut(place) else {
+                continue;
+            };
+            if part.software.is_some() {
+                endpoint.software.clone_from(&part.software);
+            }
+            let mut places: HashMap<(CaseId, Option<String>), usize> = endpoint
+                .cases
+                .iter()
+                .enumerate()
+                .map(|(place, case)| ((case.case.clone(), case.partner.clone()), place))
+                .collect();
+            for (case, found) in ids.iter().zip(found) {
+                let key = (case.clone(), part.partner.clone());
+                let known = places
+                    .get(&key)
+                    .and_then(|place| endpoint.cases.get_mut(*place));
+                let outcome = CaseOutcome {
+                    case: case.clone(),
+                    partner: part.partner.clone(),
+                    verdict: found.verdict,
+                    known: found.known,
+                };
+                match known {
+                    Some(_) if part.untold(found) => {}
+                    Some(known) => *known = outcome,
+                    None => {
+                        places.insert(key, endpoint.cases.len());
+                        endpoint.cases.push(outcome);
+                    }
+                }
             }
         }
-        Ok(RunOutcome {
-            run: stamp.run,
-            started: stamp.started,
-            endpoints,
-        })
+        Ok(())
     }
 
     fn run(&self, name: &str) -> Result<(i64, Stamp), HistoryError> {
         let columns = format!("SELECT {}, number FROM run", Stamp::COLUMNS);
-        let both = |row: &Row<'_>| Ok((row.get(3)?, Stamp::of(row)?));
+        let both = |row: &Row<'_>| Ok((row.get(Stamp::WIDTH)?, Stamp::of(row)?));
         let nth = match name {
             LATEST => Some(0),
             PREVIOUS => Some(1),
@@ -314,7 +418,8 @@ impl History {
         let read = || -> rusqlite::Result<Vec<(i64, Stamp)>> {
             if let Some(nth) = nth {
                 let query = format!(
-                    "{columns} WHERE NOT interrupted ORDER BY started DESC, id DESC LIMIT 1 OFFSET ?1"
+                    "{columns} WHERE {} ORDER BY started DESC, id DESC LIMIT 1 OFFSET ?1",
+                    Stamp::WHOLE
                 );
                 let found = self.connection.query_row(&query, [nth], both).optional()?;
                 return Ok(found.into_iter().collect());
@@ -369,9 +474,10 @@ impl History {
                 "SELECT {}, partner, software, cases, verdicts FROM result JOIN run ON run.number = result.run
                  WHERE endpoint = ?1 AND run IN
                     (SELECT DISTINCT number FROM result JOIN run ON run.number = result.run
-                     WHERE endpoint = ?1 AND NOT interrupted ORDER BY started DESC, id DESC LIMIT ?2)
+                     WHERE endpoint = ?1 AND {} ORDER BY started DESC, id DESC LIMIT ?2)
                  ORDER BY started DESC, id DESC, place",
-                Stamp::COLUMNS
+                Stamp::COLUMNS,
+                Stamp::WHOLE
             ))?;
             let runs = i64::try_from(runs).unwrap_or(i64::MAX);
             statement
@@ -397,11 +503,14 @@ impl History {
     }
 }
 
-/// A point for each run that came to its end, in the order of the parts.
+/// A point for each run of all cases that came to its end, in the order of the parts; where each had a part alone, for
+/// each that came to its end.
 pub(super) fn points(parts: &[Part]) -> Vec<TrendPoint> {
     let mut points = Vec::new();
+    let any_whole = parts.iter().any(|part| !part.stamp.partial);
     for run in parts.chunk_by(|one, other| one.stamp.run == other.stamp.run) {
-        let Some(first) = run.first().filter(|first| !first.stamp.interrupted) else {
+        let counts = |part: &&Part| !part.stamp.interrupted && !(any_whole && part.stamp.partial);
+        let Some(first) = run.first().filter(counts) else {
             continue;
         };
         let mut tally = Tally::default();

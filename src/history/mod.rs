@@ -126,17 +126,24 @@ struct Stamp {
     run: RunId,
     started: jiff::Timestamp,
     interrupted: bool,
+    /// Whether it had some of the cases or endpoints alone.
+    partial: bool,
 }
 
 impl Stamp {
     /// The columns that [`Stamp::of`] reads, the first of all.
-    const COLUMNS: &str = "run.id, run.started, run.interrupted";
+    const COLUMNS: &str = "run.id, run.started, run.interrupted, run.partial";
+    /// How many these are.
+    const WIDTH: usize = 4;
+    /// The condition of runs that speak for all cases and endpoints; where none does, of those that came to their end.
+    const WHOLE: &str = "NOT run.interrupted AND (NOT run.partial OR NOT EXISTS (SELECT 1 FROM run AS other WHERE NOT other.partial))";
 
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             run: layout::run_id(row, 0)?,
             started: layout::timestamp(row, 1)?,
             interrupted: row.get(2)?,
+            partial: row.get(3)?,
         })
     }
 

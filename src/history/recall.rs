@@ -65,7 +65,7 @@ impl History {
             let mut statement = self.connection.prepare(&format!(
                 "SELECT {} FROM run WHERE started < ?1 AND NOT interrupted AND EXISTS
                     (SELECT 1 FROM result WHERE result.endpoint = ?2 AND result.run = run.number)
-                 ORDER BY started DESC, id DESC LIMIT 1",
+                 ORDER BY partial, started DESC, id DESC LIMIT 1",
                 Stamp::COLUMNS
             ))?;
             let before = layout::nanoseconds(record.run.started);
@@ -73,7 +73,7 @@ impl History {
                 let found = statement
                     .query_row((before, &endpoint.name), Stamp::of)
                     .optional()?;
-                let key = |stamp: &Stamp| (stamp.started, stamp.run.clone());
+                let key = |stamp: &Stamp| (!stamp.partial, stamp.started, stamp.run.clone());
                 if found.as_ref().map(key) > newest.as_ref().map(key) {
                     newest = found;
                 }

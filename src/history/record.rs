@@ -24,13 +24,14 @@ impl History {
         self.write(|transaction| {
             transaction.execute("DELETE FROM run WHERE id = ?1", [id])?;
             transaction.execute(
-                "INSERT INTO run (id, started, duration, version, interrupted) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO run (id, started, duration, version, interrupted, partial) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![
                     id,
                     layout::nanoseconds(record.run.started),
                     i64::try_from(record.run.duration_ms).unwrap_or(i64::MAX),
                     record.run.version,
                     record.run.interrupted,
+                    record.run.is_partial(),
                 ],
             )?;
             insert(transaction, transaction.last_insert_rowid(), &outcome)?;

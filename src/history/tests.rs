@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::letter::Found;
 use super::{History, HistoryError, LATEST, PREVIOUS};
-use crate::model::{CaseResult, KnownFailure, RunId, RunOutcome, RunRecord, Verdict};
+use crate::model::{CaseResult, KnownFailure, Portion, RunId, RunOutcome, RunRecord, Verdict};
 use crate::report::sample;
 
 const CASE: &str = "capability.read.get";
@@ -228,6 +228,111 @@ fn interrupted_runs_are_neither_previous_nor_points() {
         .collect();
     assert_eq!(points, [(id(0), 1, 0), (id(1), 0, 1)]);
     assert_eq!(trend.endpoint, "se");
+}
+
+/// A run of the cases with these letters at one endpoint, of all cases or of a part.
+fn few(number: i64, letters: &str, partial: bool) -> RunRecord {
+    let mut record = one(number, 'P');
+    let template = record.results[0].clone();
+    record.results = letters
+        .char_indices()
+        .filter_map(|(place, letter)| {
+            let found = Found::of(letter as u8)?;
+            let mut result = template.clone();
+            result.case = format!("test.case.n{place}").parse().unwrap();
+            result.verdict = found.verdict;
+            result.known = found.known.then(known);
+            Some(result)
+        })
+        .collect();
+    record.run.partial.extend(partial.then_some(Portion::Cases));
+    record
+}
+
+fn letters(outcome: &RunOutcome) -> String {
+    let mut cases = outcome.endpoints[0].cases.clone();
+    cases.sort_by_key(|case| case.case.clone());
+    let found = |case: &crate::model::CaseOutcome| Found {
+        verdict: case.verdict,
+        known: case.known,
+    };
+    cases.iter().map(|case| found(case).letter()).collect()
+}
+
+#[test]
+fn runs_of_a_part_are_neither_latest_nor_previous() {
+    let (_folder, mut history) = begun();
+    history.record(&few(0, "FFFP", false), None).unwrap();
+    history.record(&few(1, ".P..", true), None).unwrap();
+    history.record(&few(2, "FFFP", false), None).unwrap();
+    history.record(&few(3, "P...", true), None).unwrap();
+    let named = |history: &History, name: &str| history.outcome(name).unwrap();
+    let (latest, previous) = (named(&history, LATEST), named(&history, PREVIOUS));
+    assert_eq!((latest.run, previous.run), (id(2), id(0)));
+    assert!(!latest.partial && named(&history, id(3).as_str()).partial);
+    // Each case is compared with its own last verdict.
+    assert_eq!(letters(&history.base(PREVIOUS).unwrap()), "FPFP");
+    assert_eq!(letters(&history.base(LATEST).unwrap()), "FFFP");
+    assert_eq!(letters(&history.base(id(3).as_str()).unwrap()), "PFFP");
+    assert_eq!(letters(&history.base(id(0).as_str()).unwrap()), "FFFP");
+    let trends = history.trends(&["se".to_owned()]).unwrap();
+    let points: Vec<_> = trends[0].runs.iter().map(|point| &point.run).collect();
+    assert_eq!(points, [&id(0), &id(2)]);
+    let parts: Vec<_> = history
+        .runs(9)
+        .unwrap()
+        .iter()
+        .map(|run| run.partial)
+        .collect();
+    assert_eq!(parts, [true, false, true, false]);
+    let mut next = few(4, "FFFP", false);
+    history.recall(&mut next).unwrap();
+    let past = next.past.unwrap();
+    assert_eq!((past.previous, past.trends[0].runs.len()), (id(2), 2));
+    let since: Vec<_> = next
+        .results
+        .iter()
+        .map(|one| one.past.as_ref().unwrap().since)
+        .collect();
+    // The first was good in the rerun, the second in the one before that.
+    assert_eq!(since, [day(4), day(2), day(0), day(0)]);
+}
+
+#[test]
+fn where_each_run_had_a_part_the_last_ones_count() {
+    let (_folder, mut history) = begun();
+    history.record(&few(0, "FFP", true), None).unwrap();
+    history.record(&few(1, "P..", true), None).unwrap();
+    assert_eq!(history.outcome(LATEST).unwrap().run, id(1));
+    assert_eq!(history.outcome(PREVIOUS).unwrap().run, id(0));
+    history.record(&few(2, "PFP", true), None).unwrap();
+    assert_eq!(letters(&history.base(PREVIOUS).unwrap()), "PFP");
+    let trends = history.trends(&["se".to_owned()]).unwrap();
+    assert_eq!(trends[0].runs.len(), 3);
+    history.record(&few(3, "PPP", false), None).unwrap();
+    assert_eq!(history.outcome(LATEST).unwrap().run, id(3));
+    let error = history.outcome(PREVIOUS).unwrap_err().to_string();
+    assert!(error.contains("too few runs came to their end"), "{error}");
+}
+
+#[test]
+fn a_history_of_the_first_layout_is_brought_up_to_date() {
+    let (folder, mut history) = begun();
+    fill(&mut history, "PFf");
+    history
+        .connection
+        .execute_batch("ALTER TABLE run DROP COLUMN partial; PRAGMA user_version = 1;")
+        .unwrap();
+    drop(history);
+    let history = History::read(&folder.path().join("history.sqlite")).unwrap();
+    let parts: Vec<_> = history
+        .runs(9)
+        .unwrap()
+        .iter()
+        .map(|run| run.partial)
+        .collect();
+    assert_eq!(parts, [true, false, false]);
+    assert_eq!(history.outcome(LATEST).unwrap().run, id(1));
 }
 
 #[test]
@@ -483,7 +588,7 @@ fn other_databases_and_newer_ones_are_refused() {
     newer.pragma_update(None, "user_version", 7).unwrap();
     refused(
         &path,
-        "was written by a newer touchstone: its layout is 7, and this one knows those up to 1",
+        "was written by a newer touchstone: its layout is 7, and this one knows those up to 2",
     );
 }
 

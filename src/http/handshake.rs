@@ -33,6 +33,9 @@ pub(super) fn told(error: &(dyn Error + 'static)) -> Option<String> {
         wrong @ (rustls::Error::InvalidMessage(_) | rustls::Error::PeerMisbehaved(_)) => {
             Some(format!("what came is no proper TLS ({wrong}): {PORT}"))
         }
+        rustls::Error::DecryptError => Some(
+            "what came over TLS cannot be decrypted: the server, or something before it, mixes up connections".to_owned(),
+        ),
         rustls::Error::PeerIncompatible(what) => Some(format!(
             "the server speaks no TLS that is safe enough ({what:?}): it needs TLS 1.2 or 1.3"
         )),

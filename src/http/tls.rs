@@ -2,9 +2,9 @@
 //! their revocation lists.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
@@ -89,7 +89,9 @@ pub fn client_config(trust: &[Trust]) -> Result<ClientConfig, TlsError> {
     let mut store = SYSTEM.clone();
     let (_, unparsable) = store.add_parsable_certificates(found.roots);
     if unparsable > 0 {
-        tracing::warn!("{unparsable} CA certificates do not parse and are left out");
+        tell(format!(
+            "{unparsable} CA certificates do not parse and are left out"
+        ));
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -104,6 +106,16 @@ pub fn client_config(trust: &[Trust]) -> Result<ClientConfig, TlsError> {
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
+}
+
+/// Warns of something in a folder of CAs, once: each client of a run reads the folder again.
+fn tell(oddity: String) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !told.contains(&oddity) {
+        tracing::warn!("{oddity}");
+        told.insert(oddity);
+    }
 }
 
 fn verifier(
@@ -129,10 +141,10 @@ fn verifier(
         .into_iter()
         .partition(|list| with(vec![list.clone()]).is_ok());
     if !bad.is_empty() {
-        tracing::warn!(
+        tell(format!(
             "{} revocation lists do not parse and are left out",
             bad.len()
-        );
+        ));
     }
     with(good).map_err(|error| TlsError::Client(error.to_string()))
 }
@@ -181,12 +193,12 @@ impl Found {
                 let name = file.display().to_string();
                 match read(&file).and_then(|bytes| self.pem(&bytes, &name)) {
                     Ok(()) => any = true,
-                    Err(error) => tracing::warn!("left out: {error}"),
+                    Err(error) => tell(format!("left out: {error}")),
                 }
             } else if extension.strip_prefix('r').is_some_and(number) {
                 match read(&file) {
                     Ok(bytes) => self.revocation(bytes),
-                    Err(error) => tracing::warn!("left out: {error}"),
+                    Err(error) => tell(format!("left out: {error}")),
                 }
             }
         }

@@ -13,10 +13,18 @@ const LEVELS: usize = 4;
 pub(super) fn read(root: &Value) -> Result<File, String> {
     let mut file = File::default();
     let mut found = 0;
-    walk(root, "storage", LEVELS, &mut |name, storage, protocols| {
-        found += 1;
-        element(&mut file, name, storage, protocols);
-    });
+    walk(
+        root,
+        "storage",
+        LEVELS,
+        &mut |name, storage, protocols| match protocols {
+            Some(protocols) => {
+                found += 1;
+                element(&mut file, name, storage, protocols);
+            }
+            None => file.left(&described(name, storage), "no protocols are told"),
+        },
+    );
     if found == 0 {
         return Err("there is no storage element with `protocols` in it; expected the answer of https://wlcg-cric.cern.ch/api/core/service/query/?json&type=SE".into());
     }
@@ -26,32 +34,58 @@ pub(super) fn read(root: &Value) -> Result<File, String> {
 type Members = Map<String, Value>;
 
 /// Every object that has `protocols`, with its name.
-fn walk(value: &Value, name: &str, levels: usize, take: &mut impl FnMut(&str, &Value, &Members)) {
+///
+/// Says how many there were. What looks like a storage element and has no protocols that can be read is taken with `None`.
+fn walk(
+    value: &Value,
+    name: &str,
+    levels: usize,
+    take: &mut impl FnMut(&str, &Value, Option<&Members>),
+) -> usize {
     match value {
         Value::Object(object) => {
+            let name = text(value, "name").unwrap_or(short(name));
             if let Some(Value::Object(protocols)) = object.get("protocols") {
-                take(text(value, "name").unwrap_or(short(name)), value, protocols);
-            } else if levels > 0 {
-                for (name, value) in object {
-                    walk(value, name, levels - 1, take);
-                }
+                take(name, value, Some(protocols));
+                return 1;
             }
-        }
-        Value::Array(items) if levels > 0 => {
-            for item in items {
-                walk(item, name, levels - 1, take);
+            let below = match levels {
+                0 => 0,
+                _ => object
+                    .iter()
+                    .map(|(name, value)| walk(value, name, levels - 1, take))
+                    .sum(),
+            };
+            let storage = ["protocols", "impl", "rcsite", "resources"];
+            if below == 0 && storage.iter().any(|key| object.contains_key(*key)) {
+                take(name, value, None);
+                return 1;
             }
+            below
         }
-        _ => {}
+        Value::Array(items) if levels > 0 => items
+            .iter()
+            .map(|item| walk(item, name, levels - 1, take))
+            .sum(),
+        _ => 0,
+    }
+}
+
+fn site(storage: &Value) -> Option<&str> {
+    text(storage, "rcsite").or_else(|| text(storage, "site"))
+}
+
+/// Its name and that of its site, for people.
+fn described(name: &str, storage: &Value) -> String {
+    match site(storage) {
+        Some(site) => format!("{name} of {site}"),
+        None => name.to_owned(),
     }
 }
 
 fn element(file: &mut File, name: &str, storage: &Value, protocols: &Members) {
-    let site = text(storage, "rcsite").or_else(|| text(storage, "site"));
-    let what = match site {
-        Some(site) => format!("{name} of {site}"),
-        None => name.to_owned(),
-    };
+    let site = site(storage);
+    let what = described(name, storage);
     if let Some(state) = inactive(storage) {
         return file.left(&what, &format!("its state is {state}"));
     }
@@ -91,7 +125,8 @@ fn element(file: &mut File, name: &str, storage: &Value, protocols: &Members) {
         let mut remarks = remarks.clone();
         let base = text(protocol, "basepath").unwrap_or_default();
         let whole = match base {
-            "" => url.clone(),
+            // The whole service is an area; it is told that this can hardly be meant.
+            "" => format!("{}/", url.trim_end_matches('/')),
             base => format!(
                 "{}/{}",
                 url.trim_end_matches('/'),

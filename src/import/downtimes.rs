@@ -89,10 +89,7 @@ fn gocdb(node: Node<'_, '_>) -> Entry {
     }
     let second = |name| Timestamp::from_second(child(node, name)?.parse().ok()?).ok();
     let affected = node.descendants().filter(|node| node.has_tag_name("URL"));
-    let affected = affected.filter_map(|node| {
-        let url = Url::parse(node.text()?.trim()).ok()?;
-        Some(url.host_str()?.to_owned())
-    });
+    let affected = affected.filter_map(|node| host_of(node.text()?.trim()));
     let own = child(node, "HOSTNAME").map(ToOwned::to_owned);
     let page = child(node, "GOCDB_PORTAL_URL").unwrap_or_default();
     outage(
@@ -101,6 +98,17 @@ fn gocdb(node: Node<'_, '_>) -> Entry {
         child(node, "DESCRIPTION"),
         format!("GOCDB {}", one_line(page, DESCRIPTION)),
     )
+}
+
+/// The host of a service endpoint: people write URLs of all kinds, hosts with a port, and hosts alone.
+fn host_of(endpoint: &str) -> Option<String> {
+    let url = match endpoint.contains("://") {
+        true => Url::parse(endpoint).ok()?,
+        false => Url::parse(&format!("https://{endpoint}")).ok()?,
+    };
+    let host = url.host_str()?;
+    // A word such as "n/a" is no host.
+    (endpoint.contains("://") || host.contains(['.', ':'])).then(|| host.to_owned())
 }
 
 fn osg(node: Node<'_, '_>) -> Entry {

@@ -179,6 +179,7 @@ impl File {
             text: text + &body,
             endpoints,
             left,
+            left_out: self.remarks().collect(),
         }
     }
 

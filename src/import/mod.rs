@@ -49,6 +49,8 @@ pub struct Imported {
     pub endpoints: usize,
     /// Remarks in it on what was not carried over.
     pub left: usize,
+    /// Of these, the entries that were left out as a whole, with the reason.
+    pub left_out: Vec<String>,
 }
 
 /// Why nothing came of a file.

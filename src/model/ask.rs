@@ -296,6 +296,26 @@ impl Account {
         }
     }
 
+    /// Storage scopes that can be had by it, what only reads first; many issuers know certain scopes alone, and none below them.
+    /// `None` where its `scopes` name no such.
+    pub fn obtainable(&self) -> Option<Vec<&str>> {
+        let Some(scopes) = &self.scopes else {
+            return Some(vec![
+                "storage.read:/",
+                "storage.create:/",
+                "storage.modify:/",
+            ]);
+        };
+        let storage = |scope: &&str| scope.starts_with("storage.");
+        let mut scopes: Vec<&str> = scopes
+            .iter()
+            .flat_map(|scope| scope.split_ascii_whitespace())
+            .filter(storage)
+            .collect();
+        scopes.sort_by_key(|scope| !scope.starts_with("storage.read:"));
+        (!scopes.is_empty()).then_some(scopes)
+    }
+
     /// Its first storage scope, name and path, where its `scopes` leave something out.
     pub fn narrow(&self) -> Option<(&str, &str)> {
         let scopes = self.scopes.as_ref()?;
@@ -338,6 +358,10 @@ macro_rules! variables {
 }
 
 variables! {
+    /// What the account can get.
+    Scope "scope" "a storage scope that the account can get: the first of its `scopes`, one to read before others, or storage.read:/" "`scopes: [\"storage.read:/\"]` at the account",
+    /// Several of these.
+    Scopes "scopes" "storage scopes that the account can get: the first three of its `scopes`, or storage.read:/ storage.create:/ storage.modify:/" "`scopes: [\"storage.read:/\"]` at the account",
     /// The VO.
     Vo "vo" "the name of the VO (`judge: {vo}`)" "`vo: NAME`",
     /// The VO in capitals.
@@ -608,6 +632,6 @@ mod tests {
             assert!(!(word.about_document() && word.about_token()));
         }
         assert!(AskWord::KeptAWhile.about_document() && !AskWord::Reply.about_document());
-        assert_eq!(AskVariable::ALL.len(), 10);
+        assert_eq!(AskVariable::ALL.len(), 12);
     }
 }

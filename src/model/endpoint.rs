@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Account, CaseId, DowntimeSource, Expresses, Place, Profile};
+use super::{ANY_AUDIENCE, Account, CaseId, DowntimeSource, Expresses, Place, Profile};
 
 /// What `endpoints.yaml` says, checked: the storage to judge and the issuers to ask.
 #[derive(Clone, Debug, Default)]
@@ -199,8 +199,8 @@ pub struct Endpoint {
     pub ca: Vec<Trust>,
     /// The profile version that it declares.
     pub profile: Option<Profile>,
-    /// The audience of ordinary tokens for it; by default the one that everybody accepts.
-    pub audience: Option<String>,
+    /// The audiences that it declares; ordinary tokens have the first, and by default the one that everybody accepts.
+    pub audience: Option<Vec<String>>,
     /// What it has or lacks.
     pub traits: Traits,
     /// Failures that somebody works on.
@@ -248,6 +248,19 @@ impl Endpoint {
     /// Scheme, host and port as an audience is written: no trailing slash, no default port.
     pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
+    }
+
+    /// By what audiences it alone is meant, at least one: what it declares, otherwise its URL.
+    pub fn own_audiences(&self) -> Vec<String> {
+        let declared = self.audience.iter().flatten();
+        let own: Vec<_> = declared
+            .filter(|audience| *audience != ANY_AUDIENCE)
+            .cloned()
+            .collect();
+        match own.is_empty() {
+            true => vec![self.origin()],
+            false => own,
+        }
     }
 
     /// The URL of `path`, which is absolute on the service and already URL-escaped.

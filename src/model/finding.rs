@@ -140,8 +140,16 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// How what was expected ends where it is about what is on storage after a step.
+    pub const AFTERWARDS: &str = " afterwards";
+
     /// Whether it is an observation: told for information, below a warning. It changes no verdict.
     pub fn observation(&self) -> bool {
         self.level == Level::May
+    }
+
+    /// Whether it is about what was there after a step, and not about what was answered.
+    pub fn about_effect(&self) -> bool {
+        self.expected.ends_with(Self::AFTERWARDS)
     }
 }

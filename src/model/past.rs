@@ -7,8 +7,9 @@ use super::{CaseId, RunId, RunRecord, Verdict};
 /// What earlier runs found, as far as reports show it. The command line adds it from the history, so that
 /// reports remain functions of the record alone.
 ///
-/// Only runs count that began before this one. One that was interrupted is never `previous` and no point of a trend;
-/// what it decided counts for its cases, what it left undecided does not.
+/// Only runs count that began before this one. One of a part (some of the cases or endpoints, or interrupted) is never
+/// `previous` and no point of a trend, unless there are no others; what it decided counts for its cases, what an
+/// interrupted one left undecided does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Past {
     /// The last run before this one that had one of its endpoints. [`CasePast::before`] is mostly of this run, and of
@@ -69,6 +70,8 @@ pub struct RunLine {
     pub version: String,
     /// Whether somebody stopped it.
     pub interrupted: bool,
+    /// Whether it had some of the cases or endpoints alone.
+    pub partial: bool,
     /// How many endpoints and issuers it judged.
     pub endpoints: usize,
 }
@@ -101,6 +104,8 @@ pub struct RunOutcome {
     pub run: RunId,
     /// When it began.
     pub started: Timestamp,
+    /// Whether it says nothing of some of the cases or endpoints.
+    pub partial: bool,
     /// Its endpoints and issuers, in the order of its record.
     pub endpoints: Vec<EndpointOutcome>,
 }
@@ -155,6 +160,7 @@ impl From<&RunRecord> for RunOutcome {
         let mut outcome = Self {
             run: record.run.id.clone(),
             started: record.run.started,
+            partial: record.run.is_partial(),
             endpoints: endpoints.collect(),
         };
         let places: std::collections::HashMap<&str, usize> = record

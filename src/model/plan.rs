@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     Ability, Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
-    KnownFailure, Method, Pairs, Place, Profile, RunId, Shard, StepTerms, Tells, TokenRequest,
-    Wire,
+    KnownFailure, Method, Pairs, Place, Portion, Profile, RunId, Shard, StepTerms, Tells,
+    TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -29,6 +29,8 @@ pub struct Plan {
     pub partners: Vec<Arc<PartnerPlan>>,
     /// In a run of all with all, how many of the ordered pairs are tried.
     pub pairs: Option<Pairs>,
+    /// What of all cases and endpoints was left out because somebody chose others.
+    pub chosen: Vec<Portion>,
     /// Where this is what one of several machines does, which part that is.
     pub shard: Option<Shard>,
     /// What whoever reads the reports has to know of the run as a whole.

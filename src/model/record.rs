@@ -46,6 +46,9 @@ pub struct RunInfo {
     pub duration_ms: u64,
     /// Whether somebody stopped it.
     pub interrupted: bool,
+    /// Why it does not speak for all cases at all endpoints, if it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partial: Vec<Portion>,
     /// How often each issuer was asked for tokens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<IssuerUse>,
@@ -58,6 +61,47 @@ pub struct RunInfo {
     /// What has to be known of the run as a whole, such as lists that could not be had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// Why a run is a part of what it could be.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Portion {
+    /// Somebody chose cases.
+    Cases,
+    /// Somebody chose endpoints.
+    Endpoints,
+    /// Somebody stopped it.
+    Interrupted,
+    /// It is one of several parts that are joined later.
+    Shard,
+}
+
+impl Portion {
+    /// What of the whole it has, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Cases => "chosen cases",
+            Self::Endpoints => "chosen endpoints",
+            Self::Interrupted => "interrupted",
+            Self::Shard => "one shard",
+        }
+    }
+
+    /// All of them, for people; empty where the run is whole.
+    pub fn listed(portions: &[Self]) -> String {
+        let words: Vec<_> = portions.iter().map(|portion| portion.words()).collect();
+        words.join(", ")
+    }
+}
+
+impl RunInfo {
+    /// Whether it says nothing of some of the cases or endpoints, which older records tell by other members.
+    pub fn is_partial(&self) -> bool {
+        !self.partial.is_empty() || self.interrupted || self.shard.is_some()
+    }
 }
 
 /// Which part of a run a record holds. Rows are endpoints and issuers; they and their cases count from 0 in

@@ -12,6 +12,9 @@ pub enum Variable {
     Dir,
     /// `{endpoint}`: scheme, host and port of the endpoint, as audiences name it.
     Endpoint,
+    /// `{audience}`: each audience that the endpoint declares, otherwise what `{endpoint}` is. A step that names it is
+    /// done for each of them.
+    Audience,
     /// `{area}`: the path of the area on the service.
     Area,
     /// `{issuer}`: the issuer's identifier, as tokens have it in `iss`.
@@ -43,9 +46,10 @@ pub enum Variable {
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Dir,
         Self::Endpoint,
+        Self::Audience,
         Self::Area,
         Self::Issuer,
         Self::Group,
@@ -71,6 +75,7 @@ impl Variable {
         match self {
             Self::Dir => "dir",
             Self::Endpoint => "endpoint",
+            Self::Audience => "audience",
             Self::Area => "area",
             Self::Issuer => "issuer",
             Self::Group => "group",

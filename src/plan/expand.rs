@@ -48,7 +48,11 @@ pub(super) fn script(site: &Site<'_>, case: &Case, partner: Option<&str>) -> Scr
     Script {
         directories,
         given,
-        steps: case.steps.iter().map(|step| filler.step(step)).collect(),
+        steps: case
+            .steps
+            .iter()
+            .flat_map(|step| filler.steps(step))
+            .collect(),
         asks: Vec::new(),
     }
 }
@@ -74,6 +78,7 @@ fn add(given: &mut Vec<Object>, path: String, state: State) {
     }
 }
 
+#[derive(Clone)]
 struct Filler<'a> {
     site: &'a Site<'a>,
     case: &'a Case,
@@ -82,6 +87,8 @@ struct Filler<'a> {
     protected: String,
     second: String,
     tape: String,
+    /// The audience that is tried.
+    audience: String,
 }
 
 impl<'a> Filler<'a> {
@@ -110,6 +117,11 @@ impl<'a> Filler<'a> {
                 Some(tape) => below(&format!("{}{}", endpoint.area, tape.path)),
                 None => String::new(),
             },
+            audience: endpoint
+                .own_audiences()
+                .into_iter()
+                .next()
+                .unwrap_or_default(),
         }
     }
 
@@ -127,6 +139,7 @@ impl<'a> Filler<'a> {
         match variable {
             Variable::Dir => below(&endpoint.area, &self.directory),
             Variable::Endpoint => endpoint.origin(),
+            Variable::Audience => self.audience.clone(),
             Variable::Area => endpoint.area.clone(),
             Variable::Issuer => issuer(endpoint.issuer.as_deref()),
             Variable::Group => groups.map(|g| g.member.clone()).unwrap_or_default(),
@@ -183,6 +196,28 @@ impl<'a> Filler<'a> {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         format!("touchstone test object {digest}").into_bytes()
+    }
+
+    /// The step once for each audience that it is about.
+    fn steps(&self, step: &Step) -> Vec<StepPlan> {
+        let names_it = |token: &TokenTemplate| {
+            let mut variables = token.variables();
+            variables.any(|variable| variable == Variable::Audience)
+        };
+        let mut tokens = step.token.token().into_iter().chain(&step.control);
+        if !tokens.any(names_it) {
+            return vec![self.step(step)];
+        }
+        let audiences = self.site.endpoint.own_audiences().into_iter();
+        audiences
+            .map(|audience| {
+                let filler = Self {
+                    audience,
+                    ..self.clone()
+                };
+                filler.step(step)
+            })
+            .collect()
     }
 
     fn step(&self, step: &Step) -> StepPlan {

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::select::{Selection, SelectionError};
 use super::{known_failure, needs};
 use crate::model::{
-    Action, Ask, AskVariable, AskWord, Asked, Asker, Case, CasePlan, Clause, ExchangeAsk,
+    Account, Action, Ask, AskVariable, AskWord, Asked, Asker, Case, CasePlan, Clause, ExchangeAsk,
     Inventory, Issuer, IssuerPlan, Profile, Proof, Script, Subject,
 };
 
@@ -83,8 +83,9 @@ fn action(
     }
     let mut asks = case.asks.clone();
     for ask in &mut asks {
+        let account = ask.what.asker().and_then(|asker| issuer.asker(asker));
         for text in ask.what.texts_mut() {
-            match filled(issuer, text) {
+            match filled(issuer, account, text) {
                 Ok(filled) => *text = filled,
                 Err(reason) => return Action::Skip(reason),
             }
@@ -169,16 +170,20 @@ fn unsaid(issuer: &Issuer, what: &str) -> String {
     )
 }
 
-/// The text with what its variables stand for.
-fn filled(issuer: &Issuer, text: &str) -> Result<String, String> {
+/// The text with what its variables stand for where `account` asks.
+fn filled(issuer: &Issuer, account: Option<&Account>, text: &str) -> Result<String, String> {
     let mut filled = text.to_owned();
     for variable in AskVariable::ALL {
         let name = format!("{{{}}}", variable.name());
         if !filled.contains(&name) {
             continue;
         }
-        let Some(value) = value(issuer, *variable) else {
+        let Some(value) = value(issuer, account, *variable) else {
             return Err(match variable {
+                AskVariable::Scope | AskVariable::Scopes => {
+                    let name = account.map_or("", |account| account.name.as_str());
+                    format!("the `scopes` of the account `{name}` name no storage scope")
+                }
                 AskVariable::Narrow | AskVariable::NarrowPath => no_account(issuer, Asker::Narrow),
                 _ => unsaid(issuer, variable.lacking()),
             });
@@ -188,11 +193,18 @@ fn filled(issuer: &Issuer, text: &str) -> Result<String, String> {
     Ok(filled)
 }
 
-fn value(issuer: &Issuer, variable: AskVariable) -> Option<String> {
+fn value(issuer: &Issuer, account: Option<&Account>, variable: AskVariable) -> Option<String> {
     let subject = &issuer.subject;
     let set = |at: usize| Some(subject.capability_sets.get(at)?.0.clone());
     let vo = || Some(subject.vo.as_ref()?.trim_start_matches('/').to_owned());
+    let obtainable = |most: usize| {
+        let mut scopes = account?.obtainable()?;
+        scopes.truncate(most);
+        Some(scopes.join(" "))
+    };
     match variable {
+        AskVariable::Scope => obtainable(1),
+        AskVariable::Scopes => obtainable(3),
         AskVariable::Vo => vo(),
         AskVariable::VoCapitals => vo().map(|vo| vo.to_uppercase()),
         AskVariable::DefaultGroup => subject.default_groups.first().cloned(),

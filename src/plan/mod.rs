@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::{
     ANY_AUDIENCE, Action, Audience, Case, CasePlan, Clause, Endpoint, EndpointPlan, Inventory,
-    KnownFailure, Marker, PartnerPlan, Plan, Profile, RunId, Suite, TokenRequest,
+    KnownFailure, Marker, PartnerPlan, Plan, Portion, Profile, RunId, Suite, TokenRequest,
 };
 
 pub use select::{Selection, SelectionError, patterns, pick};
@@ -49,7 +49,14 @@ pub fn plan(
 ) -> Result<Plan, SelectionError> {
     let cases: Vec<&Arc<Case>> = material.suites.iter().flat_map(|s| &s.cases).collect();
     let endpoints = selection.endpoints(inventory)?;
+    let all = cases.len();
     let mut cases = selection.cases(&cases)?;
+    let mut left_out = Vec::new();
+    left_out.extend((cases.len() < all).then_some(Portion::Cases));
+    // On the stage of a trial others only play along.
+    let trial = !selection.on_trial.is_empty();
+    let fewer = !trial && endpoints.len() < inventory.endpoints.len();
+    left_out.extend(fewer.then_some(Portion::Endpoints));
     // Whoever chooses cases about issuers alone wants issuers judged, and no storage.
     let alone = cases.iter().all(|case| !case.asks.is_empty());
     let endpoints = if alone { Vec::new() } else { endpoints };
@@ -154,6 +161,7 @@ pub fn plan(
         issuers,
         partners,
         pairs: with_each.map(|(_, counted)| counted),
+        chosen: left_out,
         shard: None,
         notes: Vec::new(),
     };
@@ -212,7 +220,8 @@ fn everything(inventory: &Inventory, endpoint: &Endpoint, issuer: &str) -> Optio
 
 /// Whom ordinary tokens for `endpoint` are for.
 fn usual_audience(endpoint: &Endpoint) -> Audience<String> {
-    Audience::One(match &endpoint.audience {
+    let declared = endpoint.audience.iter().flatten().next();
+    Audience::One(match declared {
         Some(audience) => audience.clone(),
         None if endpoint.traits.any_audience => ANY_AUDIENCE.to_owned(),
         None => endpoint.origin(),

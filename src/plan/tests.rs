@@ -4,8 +4,8 @@ use super::*;
 use crate::config::{Catalogue, load_catalogue};
 use crate::model::{
     Account, Affected, Alteration, ClientAuthentication, Downtime, Groups, Issuer, Limits,
-    OAuthClient, Object, Place, Script, SecondArea, SecretRef, State, Tape, TestKey, TokenSource,
-    Traits,
+    OAuthClient, Object, Place, Script, SecondArea, SecretRef, State, StepPlan, Tape, TestKey,
+    TokenSource, Traits,
 };
 
 mod fleet;
@@ -185,6 +185,27 @@ fn variables_are_filled_in() {
         audience,
         Audience::One("https://se.example.org:8443".into())
     );
+}
+
+#[test]
+fn arrays_hold_each_audience_that_the_endpoint_declares() {
+    let tried = |declared: Option<&[&str]>| {
+        let mut endpoint = endpoint("se");
+        endpoint.audience =
+            declared.map(|declared| declared.iter().map(|one| (*one).to_owned()).collect());
+        let script = Bench::new(endpoint, issuer(true)).script("audience.array.last");
+        let last = |step: &StepPlan| {
+            let audience = &step.token.token().unwrap().audience;
+            audience.each().last().unwrap().clone()
+        };
+        script.steps.iter().map(last).collect::<Vec<_>>()
+    };
+    let url = "https://se.example.org:8443";
+    assert_eq!(tried(None), [url]);
+    assert_eq!(tried(Some(&["LIGO"])), ["LIGO"]);
+    assert_eq!(tried(Some(&["IceCube", "NRP"])), ["IceCube", "NRP"]);
+    // The one for everybody is in an array of a case of its own.
+    assert_eq!(tried(Some(&[crate::model::ANY_AUDIENCE])), [url]);
 }
 
 #[test]

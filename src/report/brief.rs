@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use jiff::Timestamp;
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{
-    Basis, CaseId, CaseOutcome, EndpointOutcome, KnownFailure, Level, RECORD_SCHEMA, RunId,
-    RunOutcome, RunRecord, Severity, Verdict,
+    Basis, CaseId, CaseOutcome, EndpointOutcome, KnownFailure, Level, Portion, RECORD_SCHEMA,
+    RunId, RunOutcome, RunRecord, Severity, Verdict,
 };
 
 use super::json::ReadError;
@@ -28,6 +28,12 @@ pub struct Brief {
 struct BriefRun {
     id: RunId,
     started: Timestamp,
+    #[serde(default)]
+    interrupted: bool,
+    #[serde(default)]
+    partial: Vec<Portion>,
+    #[serde(default)]
+    shard: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -191,8 +197,14 @@ impl Brief {
         serde_json::from_reader(json)
     }
 
+    /// Whether its run says nothing of some of the cases or endpoints.
+    pub fn is_partial(&self) -> bool {
+        self.run.interrupted || !self.run.partial.is_empty() || self.run.shard.is_some()
+    }
+
     /// What is compared, and what is shown beside it.
     pub fn split(self) -> (RunOutcome, Details) {
+        let partial = self.is_partial();
         let mut endpoints: Vec<EndpointOutcome> = Vec::with_capacity(self.endpoints.len());
         let mut details = Details::default();
         let mut places = HashMap::new();
@@ -228,6 +240,7 @@ impl Brief {
         let outcome = RunOutcome {
             run: self.run.id,
             started: self.run.started,
+            partial,
             endpoints,
         };
         (outcome, details)

@@ -41,6 +41,9 @@ pub struct Side {
     pub run: RunId,
     /// When it began.
     pub started: Timestamp,
+    /// Whether it had some of the cases or endpoints alone, so that nothing is said of the others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// How many cases changed, by kind.
@@ -172,12 +175,14 @@ pub fn compare(old: &RunOutcome, new: &RunOutcome, details: &Details) -> Compari
     let mut endpoints = Vec::new();
     for endpoint in &new.endpoints {
         let was = before.get(endpoint.name.as_str()).copied();
-        let changes = of_endpoint(was, endpoint, details);
+        let changes = of_endpoint(was, endpoint, details, (old, new));
         totals.new_endpoints += usize::from(changes.presence == Presence::New);
         totals.new_software += usize::from(changes.software_before.is_some());
         endpoints.push(changes);
     }
-    for endpoint in &old.endpoints {
+    // Who had a part alone says nothing of the others.
+    let others = old.endpoints.iter().filter(|_| !new.partial);
+    for endpoint in others {
         if !now.contains_key(endpoint.name.as_str()) {
             totals.gone_endpoints += 1;
             endpoints.push(gone(endpoint));
@@ -240,6 +245,7 @@ fn side(run: &RunOutcome) -> Side {
     Side {
         run: run.run.clone(),
         started: run.started,
+        partial: run.partial,
     }
 }
 
@@ -254,6 +260,7 @@ fn of_endpoint(
     was: Option<&EndpointOutcome>,
     endpoint: &EndpointOutcome,
     details: &Details,
+    (old, new): (&RunOutcome, &RunOutcome),
 ) -> EndpointChanges {
     let before: HashMap<Key<'_>, &CaseOutcome> = was
         .iter()
@@ -264,12 +271,26 @@ fn of_endpoint(
     for after in &endpoint.cases {
         seen.insert(key(after));
         let before = before.get(&key(after)).copied();
-        if let Some(kind) = kind(before, Some(after)) {
+        let kind = match kind(before, Some(after)) {
+            // The old run did not have the case; where it began is told by what was known of it.
+            Some(Kind::NewFailure) if before.is_none() && old.partial => {
+                let since = details
+                    .case(&endpoint.name, after)
+                    .and_then(|one| one.since);
+                match since.is_some_and(|since| since < new.started) {
+                    true => Some(Kind::StillFailing),
+                    false => Some(Kind::NewFailure),
+                }
+            }
+            kind => kind,
+        };
+        if let Some(kind) = kind {
             let detail = details.case(&endpoint.name, after).cloned();
             cases.push(change(kind, after, before, Some(after), detail));
         }
     }
-    for before in was.iter().flat_map(|was| &was.cases) {
+    let before = was.iter().flat_map(|was| &was.cases);
+    for before in before.filter(|_| !new.partial) {
         // Of all pairs of endpoints, each run may try others.
         if before.partner.is_none()
             && !seen.contains(&key(before))

@@ -8,7 +8,7 @@
 use askama::Template;
 use sha2::{Digest, Sha256};
 
-use crate::model::RunRecord;
+use crate::model::{Portion, RunRecord};
 
 use super::FormatError;
 use super::table::elapsed;
@@ -35,6 +35,7 @@ struct Page {
     started: String,
     facts: Vec<String>,
     interrupted: bool,
+    part: String,
     tiles: Vec<summary::Tile>,
     endpoints: Vec<summary::Endpoint>,
     trends: bool,
@@ -57,6 +58,7 @@ pub fn write(record: &RunRecord) -> Result<String, FormatError> {
         started: format!("{:.0}", record.run.started),
         facts: facts(record, &grid),
         interrupted: record.run.interrupted,
+        part: Portion::listed(&record.run.partial),
         tiles: summary::tiles(record),
         endpoints: summary::endpoints(record),
         trends: record.past.is_some(),

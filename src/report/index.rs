@@ -49,6 +49,7 @@ struct Page<'a> {
 struct RunRow<'a> {
     id: String,
     interrupted: bool,
+    partial: bool,
     datetime: String,
     began: String,
     took: String,
@@ -92,6 +93,7 @@ impl<'a> RunRow<'a> {
         Self {
             id: line(totals.run.as_str()),
             interrupted: row.run.interrupted,
+            partial: row.run.partial && !row.run.interrupted,
             datetime: totals.started.to_string(),
             began: began(totals),
             took: elapsed(row.run.duration_ms),
@@ -222,6 +224,7 @@ mod tests {
                 duration_ms: 61_000,
                 version: "1.0".into(),
                 interrupted: !record,
+                partial: !page,
                 endpoints: 2,
             },
             page,

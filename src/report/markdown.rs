@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::{CaseResult, ClauseId, EndpointRecord, RunRecord, TagRow, Verdict};
+use crate::model::{CaseResult, ClauseId, EndpointRecord, Portion, RunRecord, TagRow, Verdict};
 
 use super::news;
 use super::table::elapsed;
@@ -107,7 +107,12 @@ fn heading(record: &RunRecord) -> String {
         (red, errors) => format!("{}, {errors} undecided", count(red, "failure")),
     };
     let run = &record.run;
-    let interrupted = if run.interrupted { ", interrupted" } else { "" };
+    let interrupted = match Portion::listed(&run.partial).as_str() {
+        "" if run.interrupted => ", interrupted".to_owned(),
+        "" => String::new(),
+        "interrupted" => ", interrupted".to_owned(),
+        portions => format!(", a part ({portions})"),
+    };
     let strict = if run.strict { ", strict" } else { "" };
     format!(
         "### touchstone: {verdict}\n\nRun {} of {}, {} long, {}{strict}{interrupted}.\n\n",

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use jiff::SignedDuration;
 
 use crate::model::{
-    CaseResult, EndpointRecord, IssuerUse, RunInfo, RunRecord, Shard, Verdict, millis,
+    CaseResult, EndpointRecord, IssuerUse, Portion, RunInfo, RunRecord, Shard, Verdict, millis,
 };
 
 use super::record::{hosts, statistics};
@@ -122,7 +122,9 @@ pub fn merge(parts: Vec<Part>, partial: bool) -> Result<Merged, MergeError> {
         check(shard, part)?;
     }
     distinct(&parts)?;
-    let run = info(&parts).ok_or(MergeError::Nothing)?;
+    let mut run = info(&parts).ok_or(MergeError::Nothing)?;
+    run.partial
+        .extend((!missing.is_empty()).then_some(Portion::Shard));
     let (mut endpoints, results) = match whole.by_case() {
         true => by_case(&mut parts),
         false => by_row(&mut parts),
@@ -303,7 +305,13 @@ fn info(parts: &[(Shard, Part)]) -> Option<RunInfo> {
             notes.push(note.clone());
         }
     }
+    // What each shard left out, all of them did; that it was one of them is over.
+    let mut partial: Vec<_> = runs().flat_map(|run| run.partial.clone()).collect();
+    partial.retain(|portion| *portion != Portion::Shard);
+    partial.sort_unstable();
+    partial.dedup();
     Some(RunInfo {
+        partial,
         duration_ms: millis(lasted.unsigned_abs()),
         interrupted: runs().any(|run| run.interrupted),
         issuers,

@@ -1,6 +1,6 @@
 //! What a Nagios plugin prints, and lines for passive checks.
 
-use crate::model::{CaseResult, RunRecord, TagRow};
+use crate::model::{CaseResult, Portion, RunRecord, TagRow};
 
 use super::FormatError;
 use super::health::{Health, Row, overall, rows, short};
@@ -18,7 +18,7 @@ pub fn write(record: &RunRecord) -> Result<String, FormatError> {
     let mut text = format!(
         "{} - {}|{}\n",
         overall(&rows).as_str(),
-        cut(&summary(&rows)),
+        cut(&(part(record) + &summary(&rows))),
         performance(record, &rows)
     );
     let lines = long_text(&rows);
@@ -63,11 +63,21 @@ pub fn passive(record: &RunRecord) -> Result<String, FormatError> {
             object(&row.endpoint.name),
             health.code(),
             health.as_str(),
-            cut(&row.why()).replace(';', ","),
+            cut(&(part(record) + &row.why())).replace(';', ","),
             numbers(&row.totals).replace(";;;0", ""),
         )
     });
     Ok(lines.collect())
+}
+
+/// What is said first of a run that does not speak for all cases of its endpoints; that there are others is no news here.
+fn part(record: &RunRecord) -> String {
+    let mut partial = record.run.partial.clone();
+    partial.retain(|portion| *portion != Portion::Endpoints);
+    match Portion::listed(&partial).as_str() {
+        "" => String::new(),
+        portions => format!("part of a run ({portions}), "),
+    }
 }
 
 fn summary(rows: &[Row<'_>]) -> String {

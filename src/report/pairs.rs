@@ -2,20 +2,74 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{CaseResult, RunRecord, Verdict};
+use crate::model::{CaseResult, Method, Purpose, RunRecord, Verdict};
 
 use super::style::Style;
 use super::text::line;
 
+/// Cases whose transfer is to fail: what it leaves, or who lets it pass, says nothing of the data that are to arrive.
+const TO_FAIL: [&str; 2] = ["tpc.pair.no-credential", "tpc.fts.failure"];
+
 /// What came of a pair: the pulls, then the pushes.
 #[derive(Default)]
 struct Cell {
-    pull: Option<Verdict>,
-    push: Option<Verdict>,
+    pull: Option<Came>,
+    push: Option<Came>,
 }
 
-/// Sources in rows, destinations in columns; each cell has what came of the pulls, which the destination
-/// was asked for, and of the pushes, which the source was asked for. `None` where a run had no pairs.
+/// What came of a transfer that was to succeed, the better first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Came {
+    /// Nobody tried.
+    Skipped,
+    /// The data arrived, whatever else was wrong.
+    Arrived,
+    /// Nobody knows.
+    Undecided,
+    /// They did not.
+    Failed,
+}
+
+impl Came {
+    fn of(result: &CaseResult) -> Self {
+        match result.verdict {
+            Verdict::Skip => Self::Skipped,
+            Verdict::Error => Self::Undecided,
+            Verdict::Pass | Verdict::Warn => Self::Arrived,
+            Verdict::Fail if arrived(result) => Self::Arrived,
+            Verdict::Fail => Self::Failed,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Skipped => "skip",
+            Self::Arrived => "ok",
+            Self::Undecided => "error",
+            Self::Failed => "FAIL",
+        }
+    }
+}
+
+/// Whether the data of a failed case arrived: the observer found a file after the transfer, and it was the right one.
+fn arrived(result: &CaseResult) -> bool {
+    let exchanges: Vec<_> = (&result.exchanges).into_iter().collect();
+    let copy = |purpose, method| purpose == Purpose::Step && method == Method::Copy;
+    let Some(last) = exchanges
+        .iter()
+        .rposition(|one| copy(one.purpose, one.method))
+    else {
+        return false;
+    };
+    let there = exchanges.iter().skip(last + 1).any(|one| {
+        let whole = one.method == Method::Get && one.status == Some(200);
+        one.purpose == Purpose::Effect && whole
+    });
+    there && !result.findings.iter().any(|finding| finding.about_effect())
+}
+
+/// Sources in rows, destinations in columns; each cell tells whether the data arrived by pulls, which the destination
+/// was asked for, and by pushes, which the source was asked for. `None` where a run had no pairs.
 pub fn write(record: &RunRecord, style: Style) -> Option<String> {
     let pairs = record.run.pairs?;
     let names: Vec<&str> = record.endpoints.iter().map(|e| e.name.as_str()).collect();
@@ -24,17 +78,21 @@ pub fn write(record: &RunRecord, style: Style) -> Option<String> {
         let Some(partner) = result.partner.as_deref() else {
             continue;
         };
+        if TO_FAIL.contains(&result.case.as_str()) {
+            continue;
+        }
         let own = result.endpoint.as_str();
+        let came = Some(Came::of(result));
         if result.case.as_str().ends_with(".push") {
             let cell = cells.entry((own, partner)).or_default();
-            cell.push = worst(cell.push, result);
+            cell.push = cell.push.max(came);
         } else {
             let cell = cells.entry((partner, own)).or_default();
-            cell.pull = worst(cell.pull, result);
+            cell.pull = cell.pull.max(came);
         }
     }
     let mut text = style.bold(&format!(
-        "Transfers, source in rows, destination in columns (pull/push; {} of {} pairs)",
+        "Whether data arrived, source in rows, destination in columns (pull/push; {} of {} pairs)",
         pairs.tried, pairs.of
     )) + "\n";
     let number = names.len().to_string().len();
@@ -75,28 +133,8 @@ pub fn write(record: &RunRecord, style: Style) -> Option<String> {
     Some(text)
 }
 
-/// The graver of the two.
-fn worst(known: Option<Verdict>, result: &CaseResult) -> Option<Verdict> {
-    let rank = |verdict: Verdict| match verdict {
-        Verdict::Skip => 0,
-        Verdict::Pass => 1,
-        Verdict::Warn => 2,
-        Verdict::Error => 3,
-        Verdict::Fail => 4,
-    };
-    let graver = |known: &Verdict| rank(*known) >= rank(result.verdict);
-    Some(known.filter(graver).unwrap_or(result.verdict))
-}
-
-fn word(verdict: Option<Verdict>) -> &'static str {
-    match verdict {
-        None => ".",
-        Some(Verdict::Pass) => "ok",
-        Some(Verdict::Warn) => "warn",
-        Some(Verdict::Fail) => "FAIL",
-        Some(Verdict::Error) => "error",
-        Some(Verdict::Skip) => "skip",
-    }
+fn word(came: Option<Came>) -> &'static str {
+    came.map_or(".", Came::word)
 }
 
 #[cfg(test)]
@@ -130,11 +168,72 @@ mod tests {
             result("se-beta", "se-gamma", "tpc.pair.pull", Verdict::Skip),
         ];
         insta::assert_snapshot!(write(&record, Style::Plain).unwrap(), @"
-        Transfers, source in rows, destination in columns (pull/push; 3 of 6 pairs)
+        Whether data arrived, source in rows, destination in columns (pull/push; 3 of 6 pairs)
                              1           2           3
         1 se-alpha           .        ./ok           .
         2 se-beta       FAIL/.           .           .
         3 se-gamma           .  skip/error           .
         ");
+    }
+
+    #[test]
+    fn a_cell_fails_only_where_data_did_not_arrive() {
+        use crate::model::{Exchange, Finding};
+        let cell = |results: &[CaseResult]| {
+            let mut record = sample::record();
+            record.run.pairs = Some(Pairs { tried: 1, of: 6 });
+            record.results = results.to_vec();
+            let text = write(&record, Style::Plain).unwrap();
+            let row = text.lines().nth(3).unwrap().to_owned();
+            row.split_whitespace().nth(2).unwrap().to_owned()
+        };
+        let pull = |case: &str, verdict| result("se-alpha", "se-beta", case, verdict);
+        // What a refused transfer has left is another matter.
+        let refused = pull("tpc.pair.no-credential", Verdict::Fail);
+        let failure = pull("tpc.fts.failure", Verdict::Fail);
+        let good = pull("tpc.pair.pull", Verdict::Pass);
+        assert_eq!(cell(&[good, refused.clone(), failure]), "ok/.");
+        assert_eq!(
+            cell(&[refused, pull("tpc.pair.pull", Verdict::Error)]),
+            "error/."
+        );
+        // A failure of something else, with the file at its place.
+        let any = sample::record();
+        let sent = any
+            .results
+            .iter()
+            .flat_map(|one| &one.exchanges)
+            .next()
+            .unwrap();
+        let exchange = |purpose, method, status| Exchange {
+            purpose,
+            method,
+            status: Some(status),
+            ..sent.clone()
+        };
+        let failed = |seen: u16, expected: &str| {
+            let found = any
+                .results
+                .iter()
+                .find_map(|one| one.findings.first())
+                .unwrap();
+            CaseResult {
+                exchanges: vec![
+                    exchange(Purpose::Step, Method::Copy, 201),
+                    exchange(Purpose::Effect, Method::Get, seen),
+                ]
+                .into(),
+                findings: vec![Finding {
+                    expected: expected.to_owned(),
+                    ..found.clone()
+                }],
+                ..pull("tpc.fts.success", Verdict::Fail)
+            }
+        };
+        assert_eq!(cell(&[failed(200, "the digest adler32=1")]), "ok/.");
+        assert_eq!(cell(&[failed(404, "the digest adler32=1")]), "FAIL/.");
+        let fragment = "the expected file of 5 bytes at /wlcg/f afterwards";
+        assert_eq!(cell(&[failed(200, fragment)]), "FAIL/.");
+        assert_eq!(cell(&[pull("tpc.pair.pull", Verdict::Fail)]), "FAIL/.");
     }
 }

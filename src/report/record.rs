@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::model::{
     Action, CaseId, CasePlan, CaseResult, EndpointRecord, Exchanges, HostSeen, IssuerUse, Leftover,
-    RECORD_SCHEMA, RunInfo, RunRecord, Severity, TagRow, Verdict,
+    Portion, RECORD_SCHEMA, RunInfo, RunRecord, Severity, TagRow, Verdict,
 };
 use crate::run::event::{Event, RunStarted};
 
@@ -110,6 +110,10 @@ impl Recorder {
             });
         }
         let longest = endpoints.iter().map(|endpoint| endpoint.duration_ms).max();
+        let interrupted = self.interrupted || self.duration_ms.is_none();
+        let mut partial = plan.chosen.clone();
+        partial.extend(interrupted.then_some(Portion::Interrupted));
+        partial.extend(plan.shard.as_ref().map(|_| Portion::Shard));
         Some(RunRecord {
             schema: RECORD_SCHEMA.to_owned(),
             run: RunInfo {
@@ -118,7 +122,8 @@ impl Recorder {
                 strict: plan.strict,
                 started: plan.started,
                 duration_ms: self.duration_ms.or(longest).unwrap_or_default(),
-                interrupted: self.interrupted || self.duration_ms.is_none(),
+                interrupted,
+                partial,
                 issuers: self.issuers,
                 pairs: plan.pairs,
                 shard: plan.shard.clone(),

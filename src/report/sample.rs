@@ -214,6 +214,7 @@ pub(crate) fn plan() -> Plan {
         partners: Vec::new(),
         pairs: None,
         shard: None,
+        chosen: Vec::new(),
         notes: Vec::new(),
         clauses: std::sync::Arc::from([]),
         run: RunId::new(started, 0x4f_2a9c),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::token::Proof;
+use crate::token::form::Form;
 use crate::token::judge::{Entry, Inspection, Unreadable, Weight};
 
 use super::style::Style;
@@ -17,14 +18,18 @@ const LINES: usize = 60;
 
 /// For people.
 pub fn text(inspection: &Inspection, style: Style) -> String {
-    let mut text = format!(
-        "This is {}, {} long. It was judged by profile {} as of {}.\n",
-        inspection.kind.words(),
-        count(inspection.bytes, "byte"),
-        inspection.profile,
-        inspection.now,
+    let kind = inspection.kind.words();
+    let mut text = match inspection.signed {
+        true => format!("This is {kind}, {} long.", count(inspection.bytes, "byte")),
+        false => format!("This is what {} says.", kind),
+    };
+    text += &format!(
+        " It was judged by profile {} as of {}.\n",
+        inspection.profile, inspection.now
     );
-    members(&mut text, "Header", &inspection.header, style);
+    if inspection.signed || !inspection.header.is_empty() {
+        members(&mut text, "Header", &inspection.header, style);
+    }
     members(&mut text, "Claims", &inspection.claims, style);
     text += &heading("It allows", style);
     listed(&mut text, &inspection.allows, |right| {
@@ -61,7 +66,7 @@ pub fn text(inspection: &Inspection, style: Style) -> String {
         Proof::Wrong { reason, .. } => {
             format!("Signature: {}; {}.\n", style.red("wrong"), line(reason))
         }
-        Proof::Unknown { reason } => {
+        Proof::Issuer { reason, .. } | Proof::Unknown { reason } => {
             format!(
                 "Signature: {}; {}.\n",
                 style.yellow("not verified"),
@@ -87,6 +92,15 @@ fn verdict(inspection: &Inspection, style: Style) -> String {
         number => format!(", {} not followed", count(number, "recommendation")),
     };
     match inspection.count(Weight::Must) {
+        // What is wrong is the issuer's, and is said in the line before.
+        0 if matches!(inspection.proof, Proof::Issuer { .. }) => format!(
+            "{}: no service can verify it until its issuer answers otherwise{should}.\n",
+            style.yellow("In doubt")
+        ),
+        0 if !inspection.signed => format!(
+            "{}: what it says breaks no requirement{should}; whether it was a good token, nobody can tell without its signature.\n",
+            style.yellow("In doubt")
+        ),
         0 => format!(
             "{}: no requirement is broken{should}.\n",
             style.green("Right")
@@ -115,17 +129,38 @@ pub fn brief(inspection: &Inspection) -> String {
     text
 }
 
+/// What a text is that holds a token and is none, and how the token alone is had of it.
+pub fn mend(found: &Form) -> String {
+    format!("{}.\n  {}.\n", sentence(&found.what), sentence(&found.mend))
+}
+
 /// A text that is no JWT, for people.
 pub fn unreadable(found: &Unreadable) -> String {
-    let mut what = line(&found.what);
-    if let Some(first) = what.get(..1) {
-        what = format!("{}{}", first.to_uppercase(), &what[1..]);
+    format!("{}.\n  {}\n", sentence(&found.what), line(&found.means))
+}
+
+/// With a capital at its beginning.
+fn sentence(text: &str) -> String {
+    let text = line(text);
+    match text.get(..1) {
+        Some(first) => format!("{}{}", first.to_uppercase(), &text[1..]),
+        None => text,
     }
-    format!("{what}.\n  {}\n", line(&found.means))
 }
 
 /// For machines: ASCII alone, so that no terminal is steered either.
 pub fn json(inspection: &Inspection) -> String {
+    ascii(&document(inspection))
+}
+
+/// The same of what stands within another form.
+pub fn json_within(inspection: &Inspection, form: &Form) -> String {
+    let mut whole = document(inspection);
+    whole["form"] = json!({"what": form.what, "mend": form.mend});
+    ascii(&whole)
+}
+
+fn document(inspection: &Inspection) -> Value {
     let statements: Vec<Value> = inspection
         .statements
         .iter()
@@ -142,9 +177,11 @@ pub fn json(inspection: &Inspection) -> String {
     let signature = match &inspection.proof {
         Proof::Verified { kid } => json!({"state": "verified", "kid": kid}),
         Proof::Wrong { reason, .. } => json!({"state": "wrong", "reason": reason}),
-        Proof::Unknown { reason } => json!({"state": "not-verified", "reason": reason}),
+        Proof::Issuer { reason, .. } | Proof::Unknown { reason } => {
+            json!({"state": "not-verified", "reason": reason})
+        }
     };
-    ascii(&json!({
+    json!({
         "schema": SCHEMA,
         "kind": inspection.kind.as_str(),
         "profile": inspection.profile.as_str(),
@@ -156,7 +193,7 @@ pub fn json(inspection: &Inspection) -> String {
         "statements": statements,
         "signature": signature,
         "right": inspection.right(),
-    }))
+    })
 }
 
 /// The same for a text that is no JWT.

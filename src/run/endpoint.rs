@@ -536,14 +536,27 @@ const UNREACHABLE: &str = "unreachable: ";
 
 const INTERRUPTED: &str = "interrupted before it began";
 
+/// What is said where a connection does not come about, or its TLS breaks.
+const BROKEN: [&str; 4] = [
+    "no connection",
+    "the server broke off TLS",
+    "what came is no proper TLS",
+    "what came over TLS cannot be decrypted",
+];
+
 /// With what may be the matter where connections come about, and then do not.
 fn crowded(reason: String, exchanges: &[Exchange], jobs: usize) -> String {
     let ours = !remedy(&reason).is_empty();
-    let mut errors = exchanges.iter().filter_map(|one| one.error.as_ref());
-    let none = errors.any(|error| error.contains("no connection"));
-    if ours || !none || reason.starts_with(UNREACHABLE) {
+    let mut errors = exchanges.iter().filter_map(|one| one.error.as_deref());
+    let broken = errors.find(|error| BROKEN.iter().any(|sign| error.contains(sign)));
+    let (false, false, Some(broken)) = (ours, reason.starts_with(UNREACHABLE), broken) else {
         return reason;
-    }
+    };
+    // Where TLS breaks, it does so at any step: what was asked would only keep apart what is one trouble.
+    let reason = match broken.contains("TLS") {
+        true => broken.to_owned(),
+        false => reason,
+    };
     let help = match jobs {
         1 => "takes only one connection at a time, it cannot be judged: two are needed",
         _ => "takes only a few connections at a time, lower `jobs` in its `limits`",
@@ -589,4 +602,36 @@ fn witness(
     };
     let indices = || scripts.iter().map(|(index, _)| *index);
     indices().find(named).or_else(|| indices().find(alone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn tls_that_breaks_in_a_crowd_is_one_trouble() {
+        let record = sample::record();
+        let any = record.results.iter().flat_map(|one| &one.exchanges).next();
+        let broken = |error: &str| Exchange {
+            error: Some(error.to_owned()),
+            ..any.clone().unwrap()
+        };
+        let told =
+            |step: &str, error: &str| crowded(format!("{step}: {error}"), &[broken(error)], 48);
+        for error in [
+            "no connection: the server hung up in the TLS handshake: its log may say why",
+            "the exchange broke: the server broke off TLS (InternalError): its log may say why",
+            "the exchange broke: what came over TLS cannot be decrypted: the server, or something before it, mixes up connections",
+        ] {
+            let (one, other) = (told("PUT /a", error), told("GET /b", error));
+            assert_eq!(one, other);
+            assert!(one.contains("lower `jobs`") && !one.contains("/a"), "{one}");
+        }
+        let refused = "no connection: Connection refused (os error 111)";
+        assert_ne!(told("PUT /a", refused), told("GET /b", refused));
+        assert!(told("PUT /a", refused).contains("lower `jobs`"));
+        let other = told("PUT /a", "no answer in time");
+        assert_eq!(other, "PUT /a: no answer in time");
+    }
 }

@@ -21,7 +21,7 @@ use super::judge::decode;
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
 use super::rest::Rest;
-use super::verify::unverifiable;
+use super::verify::{BY_SLASH, by_slash, unverifiable};
 use super::{
     BrokerError, Fit, IssuerClient, LIFE, Refusal, Source, Token, TokenError, load, source,
 };
@@ -412,11 +412,14 @@ impl Desk {
             )
         })?;
         if claims.text("iss") != Some(&self.issuer.url) {
-            let came = format!(
-                "the token is of the issuer {}, not of `{}`",
-                self.origin.quoted(claims.text("iss").unwrap_or_default()),
-                self.issuer.url
-            );
+            let named = claims.text("iss").unwrap_or_default();
+            let (quoted, url) = (self.origin.quoted(named), &self.issuer.url);
+            let came = match by_slash(named, url) {
+                true => {
+                    format!("the token is of the issuer {quoted}, and not of `{url}`: {BY_SLASH}")
+                }
+                false => format!("the token is of the issuer {quoted}, not of `{url}`"),
+            };
             let help =
                 "write the issuer's URL character by character as its tokens have it in `iss`";
             return Err(self.refused(request, came, help));

@@ -5,9 +5,12 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::files::open_regular;
 use secrecy::SecretString;
 use thiserror::Error;
+
+use crate::files::open_regular;
+
+use super::form;
 
 /// Larger than any token.
 const LARGEST: u64 = 64 * 1024;
@@ -34,8 +37,8 @@ pub enum DiscoveryError {
     )]
     Nowhere(String),
     /// A place holds something else; the specification says to stop there.
-    #[error("{0} holds no bearer token: it has characters that none has (RFC 6750 section 2.1)")]
-    Invalid(String),
+    #[error("{0} holds no bearer token: {1}")]
+    Invalid(String, String),
     /// A place holds more than any token.
     #[error("{0} holds no bearer token: it is larger than 64 KiB")]
     Large(String),
@@ -142,12 +145,18 @@ fn in_file(path: &Path, place: &str, uid: u32) -> Result<Option<Found>, Discover
 
 /// The content without white space around it; `None` when nothing is left.
 fn token(bytes: &[u8], place: &str) -> Result<Option<SecretString>, DiscoveryError> {
-    let invalid = || DiscoveryError::Invalid(place.to_owned());
-    let text = std::str::from_utf8(bytes).map_err(|_| invalid())?;
+    let invalid = |text: &str| {
+        let problem = match form::of(text) {
+            Some(form) => format!("{}; {}", form.what, form.mend),
+            None => "it has characters that none has (RFC 6750 section 2.1)".into(),
+        };
+        DiscoveryError::Invalid(place.to_owned(), problem)
+    };
+    let text = std::str::from_utf8(bytes).map_err(|_| invalid(""))?;
     match text.trim_matches(SPACE) {
         "" => Ok(None),
         text if b64token(text) => Ok(Some(SecretString::from(text))),
-        _ => Err(invalid()),
+        text => Err(invalid(text)),
     }
 }
 

@@ -5,12 +5,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::files::open_regular;
 use crate::model::SecretRef;
+
+use super::discovery::b64token;
+use super::form;
 
 /// Larger than any token or key.
 const LARGEST: u64 = 64 * 1024;
@@ -85,6 +88,28 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
     }
 }
 
+/// Reads a bearer token, which is checked as discovery checks it: a server would take quotes or a `Bearer` that was kept
+/// with it for a bad token.
+///
+/// # Errors
+/// Names the place and what stands there instead, and never the content.
+pub fn load_bearer(secret: &SecretRef, what: &'static str) -> Result<SecretString, SecretError> {
+    let token = load(secret, what)?;
+    let text = token.expose_secret();
+    if b64token(text) {
+        return Ok(token);
+    }
+    let problem = match form::of(text) {
+        Some(form) => format!("{}; {}", form.what, form.mend),
+        None => "it has characters that no bearer token has (RFC 6750 section 2.1)".into(),
+    };
+    Err(SecretError::Content {
+        place: secret.to_string(),
+        what,
+        problem,
+    })
+}
+
 /// The path of a file that is to hold a secret, for messages. Whoever mistakes `secret-file` for the place of the secret has
 /// written it there: what names no file and does not look like the name of one is not shown whole.
 pub(super) fn shown(path: &Path) -> String {
@@ -129,8 +154,6 @@ fn tell_if_open(file: &File, path: &Path, what: &str) {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]
@@ -161,6 +184,33 @@ mod tests {
                 .to_string()
                 .starts_with("cannot read")
         );
+    }
+
+    #[test]
+    fn what_is_no_bearer_token_is_refused_with_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let secret = SecretRef::File(path.clone());
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            load_bearer(&secret, "a token").map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            read("a.b-_~+/==\r\n").unwrap().expose_secret(),
+            "a.b-_~+/=="
+        );
+        for (text, says) in [
+            ("\"s3cret.s3cret.s3cret\"", "quotes"),
+            ("Bearer s3cret.s3cret.s3cret", "`Bearer`"),
+            ("\u{feff}s3cret", "byte order mark"),
+            ("{\"access_token\":\"s3cret\"}", "member access_token"),
+            ("s3cret s3cret", "characters"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains("token does not hold a token: "), "{error}");
+            assert!(error.contains(says), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
     }
 
     #[test]

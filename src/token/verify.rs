@@ -28,6 +28,13 @@ pub enum Proof {
         /// Why.
         reason: String,
     },
+    /// Nobody can know, for what its issuer answers.
+    Issuer {
+        /// The clause that the issuer breaks, where that is sure.
+        clause: Option<&'static str>,
+        /// What it answers.
+        reason: String,
+    },
     /// Nobody knows.
     Unknown {
         /// Why.
@@ -65,7 +72,8 @@ pub async fn verify(token: &Decoded, http: &IssuerClient) -> Proof {
     };
     match keys(token, http).await {
         Ok(keys) => check(token, algorithm, kid, &keys),
-        Err(NoKeys::Silent(reason) | NoKeys::Answered(reason)) => Proof::Unknown { reason },
+        Err(NoKeys::Silent(reason) | NoKeys::Unasked(reason)) => Proof::Unknown { reason },
+        Err(NoKeys::Answered(clause, reason)) => Proof::Issuer { clause, reason },
     }
 }
 
@@ -75,9 +83,9 @@ pub(super) async fn unverifiable(token: &Decoded, http: &IssuerClient) -> Option
     match keys(token, http).await {
         Ok(keys) => match check(token, algorithm, kid, &keys) {
             Proof::Wrong { reason, .. } => Some(reason),
-            Proof::Verified { .. } | Proof::Unknown { .. } => None,
+            Proof::Verified { .. } | Proof::Issuer { .. } | Proof::Unknown { .. } => None,
         },
-        Err(NoKeys::Answered(reason)) => Some(reason),
+        Err(NoKeys::Unasked(reason) | NoKeys::Answered(_, reason)) => Some(reason),
         Err(NoKeys::Silent(_)) => None,
     }
 }
@@ -86,19 +94,21 @@ pub(super) async fn unverifiable(token: &Decoded, http: &IssuerClient) -> Option
 enum NoKeys {
     /// The issuer does not answer.
     Silent(String),
-    /// It answers something else.
-    Answered(String),
+    /// It cannot be asked, for what the token says of it.
+    Unasked(String),
+    /// It answers something else, and breaks a clause if that is sure.
+    Answered(Option<&'static str>, String),
 }
 
 impl From<&str> for NoKeys {
     fn from(reason: &str) -> Self {
-        Self::Answered(reason.to_owned())
+        Self::Unasked(reason.to_owned())
     }
 }
 
 impl From<String> for NoKeys {
     fn from(reason: String) -> Self {
-        Self::Answered(reason)
+        Self::Answered(None, reason)
     }
 }
 
@@ -151,17 +161,22 @@ async fn keys(token: &Decoded, http: &IssuerClient) -> Result<Vec<Value>, NoKeys
     }
     let metadata: Metadata = document(&place, answer, "metadata")?;
     if metadata.issuer != issuer {
-        return Err(format!(
-            "the metadata at {place} are those of `{}`, and the token is of `{issuer}`; the two have to agree character by character (ISS-META-02)",
-            cut(&metadata.issuer)
-        )
-        .into());
+        let named = cut(&metadata.issuer);
+        let reason = match by_slash(&metadata.issuer, issuer) {
+            true => format!(
+                "the metadata at {place} are those of `{named}`, and the token is of `{issuer}`: {BY_SLASH} (ISS-META-02)"
+            ),
+            false => format!(
+                "the metadata at {place} are those of `{named}`, and the token is of `{issuer}`; the two have to agree character by character (ISS-META-02)"
+            ),
+        };
+        return Err(NoKeys::Answered(Some("ISS-META-02"), reason));
     }
     if !names_keys(&metadata.jwks_uri) {
-        return Err(format!(
+        let reason = format!(
             "the metadata at {place} do not name a key set on https, or name it with a user and a password (ISS-META-04)"
-        )
-        .into());
+        );
+        return Err(NoKeys::Answered(Some("ISS-META-04"), reason));
     }
     let answer = fetch(http, &metadata.jwks_uri).await?;
     let set: KeySet = document(&metadata.jwks_uri, answer, "a key set")?;
@@ -177,6 +192,14 @@ pub(crate) fn names_keys(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| {
         url.scheme() == "https" && url.username().is_empty() && url.password().is_none()
     })
+}
+
+/// What is said where two identifiers of an issuer differ by nothing else.
+pub(super) const BY_SLASH: &str = "the two differ by the slash at the end alone, and issuers are compared character by character, so that they are two issuers";
+
+/// Whether two identifiers of issuers differ, and by slashes at their ends alone.
+pub(super) fn by_slash(one: &str, other: &str) -> bool {
+    one != other && one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
 async fn fetch(http: &IssuerClient, url: &str) -> Result<(u16, Vec<u8>), NoKeys> {

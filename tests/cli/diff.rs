@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use jiff::Timestamp;
+use touchstone::history::History;
 use touchstone::model::{
-    CaseId, CaseResult, EndpointRecord, Exchange, Kind, Method, Place, Profile, Purpose,
+    CaseId, CaseResult, EndpointRecord, Exchange, Kind, Method, Place, Portion, Profile, Purpose,
     RECORD_SCHEMA, RunId, RunInfo, RunRecord, Severity, Verdict,
 };
 
@@ -43,6 +44,7 @@ fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
             started,
             duration_ms: 1,
             interrupted: false,
+            partial: Vec::new(),
             issuers: Vec::new(),
             pairs: None,
             shard: None,
@@ -214,4 +216,74 @@ fn a_large_record_is_read_without_its_exchanges() {
     let (code, stdout, stderr) = diff(folder.path(), &["new", "large"]);
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.contains("1 case fixed: path.a"), "{stdout}");
+}
+
+/// A run of a part, as an advised rerun of one case is.
+fn part(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
+    let mut record = record(day, verdicts);
+    record.run.partial = vec![Portion::Cases];
+    record
+}
+
+#[test]
+fn a_rerun_of_one_case_makes_no_old_failure_new() {
+    use Verdict::{Fail, Pass};
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = [
+        ("path.a", Fail),
+        ("path.b", Fail),
+        ("path.c", Fail),
+        ("path.d", Pass),
+    ];
+    let runs = [
+        record("2026-11-20T05:00:00Z", &all),
+        record("2026-11-21T05:00:00Z", &all),
+        part("2026-11-21T09:00:00Z", &[("path.a", Pass)]),
+    ];
+    let remember = |runs: &[RunRecord]| {
+        let path = folder.path().join("reports/history.sqlite");
+        std::fs::create_dir_all(folder.path().join("reports")).expect("a folder");
+        let mut history = History::open(&path).expect("a history");
+        for run in runs {
+            history.record(run, None).expect("it is recorded");
+        }
+    };
+    remember(&runs);
+    // Right after the rerun the two last whole runs are compared.
+    let (code, stdout, stderr) = diff(folder.path(), &["previous", "latest"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stdout.starts_with(
+            "touchstone: 0 new failures, 0 fixed, 3 still failing (run 20261121t050000z-000007 vs 20261120t050000z-000007)"
+        ),
+        "{stdout}"
+    );
+    // The day after, what was repaired and broke again is new, and nothing else.
+    remember(&[record("2026-11-22T05:00:00Z", &all)]);
+    let (code, stdout, stderr) = diff(folder.path(), &["previous", "latest"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(
+        stdout.starts_with("touchstone: 1 new failure, 0 fixed, 2 still failing"),
+        "{stdout}"
+    );
+    // A rerun that is named says nothing of what it did not have.
+    let (code, stdout, _) = diff(folder.path(), &["20261121t050000z", "20261121t090000z"]);
+    assert_eq!(code, Some(0));
+    for expected in [
+        "0 new failures, 1 fixed, 0 still failing",
+        "some of the cases or endpoints alone",
+    ] {
+        assert!(stdout.contains(expected), "{stdout}");
+    }
+    assert!(!stdout.contains("no longer judged"), "{stdout}");
+    // In the other order, the cases that it did not have are as they were found before it.
+    for old in ["20261121t090000z", "rerun"] {
+        save(folder.path(), "rerun", &runs[2]);
+        let (code, stdout, stderr) = diff(folder.path(), &[old, "latest"]);
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(
+            stdout.starts_with("touchstone: 1 new failure, 0 fixed, 2 still failing"),
+            "{old}: {stdout}"
+        );
+    }
 }

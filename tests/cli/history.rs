@@ -143,6 +143,52 @@ fn the_daily_mail_tells_what_changed_since_yesterday() {
 }
 
 #[test]
+fn a_part_never_takes_the_place_of_the_whole() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    lab.endpoints(&[("se", storage.url())], "");
+    // Where each run had a part, the last one is the latest.
+    lab.run(&FEW).expect(0);
+    let mut whole = lab.record();
+    assert_eq!(whole["run"]["partial"], serde_json::json!(["cases"]));
+    let name = "20260101t050000z-000001";
+    for (key, value) in [("id", name), ("started", "2026-01-01T05:00:00Z")] {
+        whole["run"][key] = value.into();
+    }
+    whole["run"]
+        .as_object_mut()
+        .expect("the run")
+        .remove("partial");
+    fs::create_dir(lab.path(&format!("reports/{name}"))).expect("a folder");
+    lab.write(&format!("reports/{name}/run.json"), &whole.to_string());
+    let record: RunRecord = serde_json::from_value(whole).expect("a record");
+    let mut history = History::open(&lab.path("reports/history.sqlite")).expect("a history");
+    history.record(&record, None).expect("it is recorded");
+    drop(history);
+    fs::remove_file(lab.path("reports/latest")).expect("the link");
+    std::os::unix::fs::symlink(name, lab.path("reports/latest")).expect("the link");
+    let ended = lab
+        .run(&["run", "--case", CASE, "--format", "nagios"])
+        .expect(0);
+    assert_eq!(lab.record()["run"]["id"], name);
+    let text = ended.stdout;
+    assert!(
+        text.starts_with("OK - part of a run (chosen cases), se: "),
+        "{text}"
+    );
+    let parts: Vec<_> = runs(&lab)
+        .iter()
+        .map(|run| run["partial"].clone())
+        .collect();
+    assert_eq!(parts, [true, true, false]);
+    assert!(lab.run(&["history"]).expect(0).stdout.contains(" part"));
+    let index = fs::read_to_string(lab.path("reports/index.html")).expect("the index");
+    assert_eq!(index.matches("</time> (part)</td>").count(), 2, "{index}");
+    let ended = lab.run(&["diff", "latest", "latest"]).expect(0);
+    assert!(ended.stdout.contains(name), "{}", ended.stdout);
+}
+
+#[test]
 fn who_wants_no_history_gets_none() {
     let lab = Lab::new();
     let storage = lab.storage(&[]);

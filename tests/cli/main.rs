@@ -15,6 +15,7 @@ mod fleet;
 mod gentle;
 mod history;
 mod import;
+mod keycloak;
 mod likes;
 mod oauth_sources;
 mod other_sources;

@@ -345,20 +345,30 @@ fn issuers_that_do_not_answer_well_are_named_and_blame_nobody() {
         }
     });
     origin.lock().expect("the origin").clone_from(&url);
-    for (case, reason) in [
-        ("html", "did not answer with metadata in JSON"),
-        ("big", "larger than"),
-        ("down", "answered 503"),
-        ("away", "answered 302"),
-        ("other", "ISS-META-02"),
-        ("plain", "ISS-META-04"),
+    for (case, reason, code) in [
+        ("html", "did not answer with metadata in JSON", 0),
+        ("big", "larger than", 0),
+        ("down", "answered 503", 0),
+        ("away", "answered 302", 0),
+        // What the issuer breaks is a requirement, too.
+        ("other", "ISS-META-02", 1),
+        ("slash/", "differ by the slash at the end alone", 1),
+        ("plain", "ISS-META-04", 1),
         // Where RFC 8414 has them, found in the second place.
-        ("preferred", "ISS-META-04"),
-        ("missing", "openid-configuration answered 404"),
-        ("nokeys", "did not answer with a key set in JSON"),
+        ("preferred", "ISS-META-04", 1),
+        ("missing", "openid-configuration answered 404", 0),
+        ("nokeys", "did not answer with a key set in JSON", 0),
     ] {
         let token = minted(&lab, &format!("{url}/{case}"), "k");
-        let ended = inspect_stdin(&lab, &token, &[]).expect(0);
+        let ended = inspect_stdin(&lab, &token, &[]).expect(code);
+        // Whoever cannot be asked is not to blame.
+        let blamed = case != "big";
+        assert_eq!(
+            !ended.stdout.contains("no requirement is broken"),
+            blamed,
+            "{}",
+            ended.stdout
+        );
         assert!(
             ended.stdout.contains("Signature: not verified; "),
             "{}",
@@ -370,7 +380,8 @@ fn issuers_that_do_not_answer_well_are_named_and_blame_nobody() {
             "{:?}",
             ended.stdout
         );
-        inspect_stdin(&lab, &token, &["--verify"]).expect(3);
+        let code = if code == 0 { 3 } else { code };
+        inspect_stdin(&lab, &token, &["--verify"]).expect(code);
     }
     // A shared secret in a key set verifies nothing.
     let token = minted(&lab, &format!("{url}/odd"), "k");
@@ -670,4 +681,237 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
         assert!(ended.stderr.contains(text), "{text}\n{}", ended.stderr);
     }
     assert!(!lab.path("other/jwks").exists());
+}
+
+/// Forms in which people have a token: what stands there, and what is said of it.
+fn forms(token: &str) -> Vec<(&'static str, String, &'static str)> {
+    vec![
+        ("quoted", format!("\"{token}\"\n"), "quotes stand around it"),
+        (
+            "bearer",
+            format!("Bearer {token}\n"),
+            "`Bearer`, stands before it",
+        ),
+        (
+            "header",
+            format!("Authorization: Bearer {token}\n"),
+            "`Authorization:`, stands before it",
+        ),
+        (
+            "bom",
+            format!("\u{feff}{token}\n"),
+            "a byte order mark stands before it",
+        ),
+        (
+            "url",
+            format!("https://se.example.org:8443/wlcg?authz=Bearer%20{token}\n"),
+            "it stands in a URL, as `authz` of the query",
+        ),
+        (
+            "use",
+            format!("{{\"access_token\": \"{token}\", \"expires_in\": 1200}}\n"),
+            "the token is its member access_token",
+        ),
+        (
+            "export",
+            format!("export BEARER_TOKEN={token}\n"),
+            "an assignment of the shell stands before it",
+        ),
+    ]
+}
+
+#[test]
+fn other_forms_of_a_token_are_told_and_what_is_inside_is_judged() {
+    let lab = Lab::new();
+    let token = obtained(&lab, &["--scope", "storage.read:/"]);
+    let good = "to read everything";
+    for (name, text, what) in forms(&token) {
+        let ended = inspect_stdin(&lab, &text, &[]).expect(2);
+        for expected in [
+            what,
+            good,
+            "Signature: verified",
+            "Right: no requirement is broken",
+        ] {
+            assert!(ended.stdout.contains(expected), "{name}: {}", ended.stdout);
+        }
+        canary(&lab, &token, &ended);
+        let ended = inspect_stdin(&lab, &text, &["--format", "json"]).expect(2);
+        let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        assert_eq!(json["right"], true, "{name}");
+        assert!(json["form"]["mend"].is_string(), "{name}");
+        // Discovery stops there, and says the same.
+        let mut command = lab.touchstone(&["token", "inspect", "--offline"]);
+        let ended = Ended::of(command.env("BEARER_TOKEN", text.trim_end())).expect(2);
+        assert!(ended.stderr.contains(what), "{name}: {}", ended.stderr);
+        canary(&lab, &token, &ended);
+    }
+    let parts: Vec<&str> = token.split('.').collect();
+    let claims = URL_SAFE_NO_PAD.decode(parts[1]).expect("base64url");
+    let claims = String::from_utf8(claims).expect("text");
+    let pretty: Value = serde_json::from_str(&claims).expect("JSON");
+    for text in [claims, format!("{pretty:#}")] {
+        let ended = inspect_stdin(&lab, &text, &[]).expect(0);
+        for expected in [
+            "This is what a token says, decoded",
+            good,
+            "Signature: not verified; there is none",
+            "breaks no requirement",
+        ] {
+            assert!(ended.stdout.contains(expected), "{}", ended.stdout);
+        }
+        inspect_stdin(&lab, &text, &["--verify"]).expect(3);
+    }
+    let mut broken = pretty.clone();
+    broken["wlcg.ver"] = json!(7);
+    inspect_stdin(&lab, &broken.to_string(), &[]).expect(1);
+    let cut = format!("{}.{}", parts[0], parts[1]);
+    let ended = inspect_stdin(&lab, &cut, &[]).expect(1);
+    for expected in ["without its signature", good] {
+        assert!(ended.stdout.contains(expected), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_source_that_gives_another_form_is_refused_with_what_it_is() {
+    let lab = Lab::new();
+    let token = obtained(&lab, &["--scope", "storage.read:/ storage.modify:/"]);
+    let check = |source: &str, value: Option<&str>| {
+        lab.write(
+            "endpoints.yaml",
+            &format!(
+                "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    {source}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n",
+                lab.issuer.url()
+            ),
+        );
+        let mut command = lab.touchstone(&[
+            "token",
+            "get",
+            "--endpoint",
+            "se",
+            "--scope",
+            "storage.read:/",
+        ]);
+        let ended = Ended::of(match value {
+            Some(value) => command.env("TOUCHSTONE_TEST_FORM", value),
+            None => &mut command,
+        });
+        let texts = [("stderr".to_owned(), ended.stderr.clone())];
+        expect_no_secret(&lab, &texts);
+        assert_ne!(ended.code, Some(0), "{ended:?}");
+        ended.stderr
+    };
+    for (name, text, what) in forms(&token) {
+        lab.write(name, &text);
+        for said in [
+            check(&format!("token-file: {name}"), None),
+            check("token-env: TOUCHSTONE_TEST_FORM", Some(text.trim_end())),
+            check(&format!("command: [cat, {name}]"), None),
+        ] {
+            assert!(said.contains(what), "{name}: {said}");
+        }
+    }
+    // White space around it is none of these forms.
+    lab.write("crlf", &format!("{token}\r\n"));
+    lab.write(
+        "endpoints.yaml",
+        &format!(
+            "issuers:\n  lab: {{url: \"{}\", ca: ca.pem, token-file: crlf}}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n",
+            lab.issuer.url()
+        ),
+    );
+    let ended = lab.run(&[
+        "token",
+        "get",
+        "--endpoint",
+        "se",
+        "--scope",
+        "storage.read:/",
+    ]);
+    assert_eq!(ended.expect(0).stdout.trim_end(), token);
+}
+
+#[test]
+fn an_issuer_that_differs_by_its_slash_is_told_as_that() {
+    let lab = Lab::new();
+    let token = obtained(&lab, &["--scope", "storage.read:/ storage.modify:/"]);
+    lab.write("token", &token);
+    let url = lab.issuer.url();
+    let other = match url.strip_suffix('/') {
+        Some(bare) => bare.to_owned(),
+        None => format!("{url}/"),
+    };
+    let said = |source: &str| {
+        lab.write(
+            "endpoints.yaml",
+            &format!(
+                "issuers:\n  lab:\n    url: {other}\n    ca: ca.pem\n    {source}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n"
+            ),
+        );
+        let arguments = [
+            "token",
+            "get",
+            "--endpoint",
+            "se",
+            "--scope",
+            "storage.read:/",
+        ];
+        lab.run(&arguments).stderr
+    };
+    let client = format!(
+        "client-credentials: {{id: {}, secret-env: {}}}",
+        lab.issuer.client_id(),
+        crate::common::lab::SECRET
+    );
+    for source in ["token-file: token", &client] {
+        let told = said(source);
+        assert!(
+            told.contains("differ by the slash at the end alone"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn flags_that_would_be_ignored_are_refused() {
+    let lab = Lab::new();
+    lab.endpoints(&[("se", "https://localhost:1")], "");
+    let secret = crate::common::lab::SECRET;
+    for flags in [
+        &["--client-id", "me", "--client-secret-env", secret][..],
+        &["--token-env", "TOUCHSTONE_TEST_FORM"],
+        &["--test-issuer-key", "key.pem"],
+    ] {
+        let ended = lab.run(&[&["check"], flags].concat()).expect(2);
+        for expected in [
+            flags[0],
+            "every issuer in endpoints.yaml has a source of its own",
+        ] {
+            assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+        }
+    }
+    lab.write(
+        "endpoints.yaml",
+        "issuers: {bare: {url: \"https://localhost:1/\"}}\nendpoints: {se: {endpoint: \"https://localhost:1\", paths: {wlcg: /wlcg}}}\n",
+    );
+    let ended = lab.run(&["check"]).expect(0);
+    assert!(
+        ended
+            .stderr
+            .contains("se: there is no way to obtain tokens of its issuer `bare`"),
+        "{}",
+        ended.stderr
+    );
+    let given = ["check", "--client-id", "me", "--client-secret-env", secret];
+    let ended = lab.run(&given).expect(0);
+    assert!(!ended.stderr.contains("no way"), "{}", ended.stderr);
+    let issuer = ["--issuer", lab.issuer.url()];
+    let check = |url: &str| lab.run(&[&["check", "--url", url], &issuer[..]].concat());
+    let ended = check("https://localhost:1").expect(2);
+    assert!(
+        ended.stderr.contains("the URL has no path"),
+        "{}",
+        ended.stderr
+    );
+    check("https://localhost:1/").expect(0);
 }

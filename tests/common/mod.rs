@@ -5,6 +5,7 @@ pub mod agent;
 pub mod delay;
 pub mod fleet;
 pub mod issuer;
+pub mod keycloak;
 pub mod lab;
 pub mod middle;
 pub mod mytoken;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::token::identity;
-use super::{Flaw, Found, View, several, shown, value};
+use super::{Flaw, Found, Mute, View, several, shown, value};
 
 const PLAIN: &str = "wlcg.groups";
 const NAMED: &str = "wlcg.groups:";
@@ -19,7 +19,22 @@ fn well_formed(group: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(name))
 }
 
+/// Nothing to judge where no groups come, and nobody has said that the account is in one.
+fn in_no_group(view: &View<'_>) -> Result<(), Mute> {
+    let tokens = view.tokens()?;
+    let none = tokens
+        .iter()
+        .all(|(_, jwt)| !jwt.claims.contains_key(PLAIN));
+    if none && !tokens.is_empty() && view.subject.default_groups.is_empty() {
+        return Err(Mute::Skip(
+            "no groups came, as is right for who is in none; if the account is in a group, name it in `judge: {default-groups: [/vo]}`".into(),
+        ));
+    }
+    Ok(())
+}
+
 pub(super) fn groups_form(view: &View<'_>) -> Found {
+    in_no_group(view)?;
     view.each(|jwt| {
         let Some(found) = jwt.claims.get(PLAIN) else {
             return vec![Flaw::new("a list of groups", "none")];

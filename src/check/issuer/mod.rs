@@ -261,8 +261,8 @@ impl<'a> View<'a> {
     /// Nothing to judge where no token came: the issuer may refuse what it likes.
     fn came(&self) -> Result<(), Mute> {
         match self.answers.iter().find(|one| one.grant.is_none()) {
-            Some(one) if self.ask.what.for_token() => Err(reply::mute(&one.answer)),
-            Some(one) if !one.answer.success() => Err(reply::mute(&one.answer)),
+            Some(one) if self.ask.what.for_token() => Err(reply::mute(self, &one.answer)),
+            Some(one) if !one.answer.success() => Err(reply::mute(self, &one.answer)),
             _ => Ok(()),
         }
     }
@@ -273,7 +273,7 @@ impl<'a> View<'a> {
             if one.grant.is_none()
                 && (one.answer.success() || refused_at_all(&one.answer).is_none())
             {
-                return Err(reply::mute(&one.answer));
+                return Err(reply::mute(self, &one.answer));
             }
         }
         Ok(())

@@ -3,11 +3,12 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::scope::covers;
 use super::{
     Flaw, Found, Jwt, Mute, View, json_type, looks, object, refused_at_all, several, shown, value,
 };
 use crate::check::word::decides_nothing;
-use crate::model::{Answer, Asked, Profile};
+use crate::model::{Answer, Asked, Profile, Proof};
 
 /// The errors of RFC 6749 section 5.2 and of those that add some (RFC 6750, 7009, 8628, 8693, 8707, OpenID
 /// Connect).
@@ -89,7 +90,7 @@ pub fn refusal(answer: &Answer) -> Option<Refusal> {
 }
 
 /// Why nothing is judged where no token came.
-pub(super) fn mute(answer: &Answer) -> Mute {
+pub(super) fn mute(view: &View<'_>, answer: &Answer) -> Mute {
     match refusal(answer) {
         Some(refusal) if refusal.error == "invalid_client" => Mute::Undecided(format!(
             "the issuer does not accept the client ({}); check its id and secret",
@@ -101,6 +102,14 @@ pub(super) fn mute(answer: &Answer) -> Mute {
             Mute::Skip(format!(
                 "the issuer did not give what was asked for: {}{told}",
                 shown(&refusal.error)
+            ))
+        }
+        None if matches!(view.ask.what, Asked::Userinfo(_))
+            && matches!(answer.status, 401 | 403) =>
+        {
+            Mute::Skip(format!(
+                "the issuer does not take its own access token there: it was answered {}",
+                answer.status
             ))
         }
         None if answer.status == 404 || answer.status == 405 => {
@@ -118,10 +127,10 @@ pub(super) fn mute(answer: &Answer) -> Mute {
 fn token_or_refusal(view: &View<'_>) -> Result<(), Mute> {
     for one in view.answers {
         if one.grant.is_none() && refusal(&one.answer).is_some() {
-            return Err(mute(&one.answer));
+            return Err(mute(view, &one.answer));
         }
         if decides_nothing(one.answer.status) {
-            return Err(mute(&one.answer));
+            return Err(mute(view, &one.answer));
         }
     }
     Ok(())
@@ -187,6 +196,7 @@ pub(super) fn granted(view: &View<'_>) -> Found {
             if not_for_this_client(view, &one.answer) {
                 return Err(mute(&one.answer));
             }
+            not_held(view)?;
             flaws.push(Flaw::new("a token", refused_with(&one.answer)).of(number));
         }
     }
@@ -198,6 +208,22 @@ fn not_for_this_client(view: &View<'_>, answer: &Answer) -> bool {
     let codes = ["unauthorized_client", "unsupported_grant_type"];
     matches!(view.ask.what, Asked::Exchange(_))
         && refusal(answer).is_some_and(|refusal| codes.contains(&refusal.error.as_str()))
+}
+
+/// A refresh that asks for what the refresh token is not good for is refused rightly.
+fn not_held(view: &View<'_>) -> Result<(), Mute> {
+    let (Asked::Refresh(_), Some(held)) = (&view.ask.what, view.held) else {
+        return Ok(());
+    };
+    let own = held.scopes();
+    let mut asked = view.ask.what.scope().unwrap_or_default().split_whitespace();
+    match asked.find(|asked| !own.iter().any(|own| covers(own, asked))) {
+        None => Ok(()),
+        Some(more) => Err(Mute::Skip(format!(
+            "the refresh token that may be spent was not given for {}, nor for more",
+            shown(more)
+        ))),
+    }
 }
 
 fn refused_with(answer: &Answer) -> String {
@@ -248,7 +274,10 @@ pub(super) fn error_json(view: &View<'_>) -> Found {
         if !REGISTERED.contains(&code) {
             wrong(Flaw::new("a registered code as `error`", value(error)));
         }
+        // Who a client is has to be shown first: 401 is right of it, and only the code may be another.
+        let unproven = matches!(view.ask.what.proof(), Proof::None | Proof::WrongSecret);
         match (answer.status, code) {
+            (401, _) if unproven => {}
             (400, _) | (401, "invalid_client" | "invalid_token") => {}
             (403, "access_denied" | "insufficient_scope") => {
                 wrong(Flaw::new("400", "403").minor());
@@ -325,7 +354,7 @@ pub(super) fn accepted(view: &View<'_>) -> Found {
         return Ok(Vec::new());
     };
     if decides_nothing(answer.status) {
-        return Err(mute(answer));
+        return Err(mute(view, answer));
     }
     let right = answer.status == 200;
     Ok(match right {
@@ -353,7 +382,7 @@ pub(super) fn device(view: &View<'_>) -> Found {
         return Ok(Vec::new());
     };
     if !answer.success() {
-        return Err(mute(answer));
+        return Err(mute(view, answer));
     }
     let members = match object(answer) {
         Ok(members) => members,

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::reply::{Grant, refusal};
 use super::{Flaw, Found, Jwt, Mute, View, looks, several, shown, value};
-use crate::model::Profile;
+use crate::model::{Asked, Profile};
 
 const HOUR: f64 = 3600.0;
 
@@ -362,7 +362,12 @@ pub(super) fn audience_as_asked(view: &View<'_>) -> Found {
             several(view.ask.what.audience().iter().map(String::as_str))
         );
         if normalised != wanted {
-            vec![Flaw::new(expected, value(found))]
+            let flaw = Flaw::new(expected, value(found));
+            // A token was exchanged; that its audience is as asked is recommended, here as elsewhere (ISS-TOK-14).
+            match &view.ask.what {
+                Asked::Exchange(_) => vec![flaw.minor()],
+                _ => vec![flaw],
+            }
         } else if one != (asked.len() == 1) {
             let form = match asked.len() {
                 1 => "one audience as text",

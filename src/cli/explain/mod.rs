@@ -141,6 +141,9 @@ fn meaning(variable: Variable) -> &'static str {
     match variable {
         Variable::Dir => "the case's directory, below the area of the endpoint",
         Variable::Endpoint => "scheme, host and port of the endpoint",
+        Variable::Audience => {
+            "each audience that the endpoint declares (`audience:`), otherwise its URL"
+        }
         Variable::Area => "the path of the area on the service",
         Variable::Issuer => "the issuer of the endpoint's tokens",
         Variable::Group => {

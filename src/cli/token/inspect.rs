@@ -11,7 +11,8 @@ use crate::files::open_regular;
 use crate::model::{IssuerLimits, Trust};
 use crate::redact::Redactor;
 use crate::report::token;
-use crate::token::judge::{Class, Decoded, Kind, decode, judge};
+use crate::token::form::{self, Form, Inside};
+use crate::token::judge::{Class, Decoded, Inspection, Kind, Unreadable, decode, judge};
 use crate::token::{IssuerClient, Proof, discover, verify};
 
 use super::InspectArgs;
@@ -25,42 +26,108 @@ const SIGNATURE: usize = 20;
 pub async fn main(arguments: &InspectArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let token = read(arguments.file.as_deref())?;
     redactor.add(&token);
-    let decoded = match decode(&token) {
-        Ok(decoded) => decoded,
-        Err(found) => {
-            output::result(&redactor.text(&match arguments.format {
-                Format::Table => token::unreadable(&found),
-                Format::Json => token::unreadable_json(&found),
-            }))?;
-            return Ok(match found.class {
-                Class::Broken => exit::FAILED,
-                Class::Sealed => exit::UNDECIDED,
-                Class::NoToken => exit::USAGE,
-            });
+    match decode(&token) {
+        Ok(decoded) => token_alone(arguments, &decoded, redactor).await,
+        Err(found) => match form::of(token.expose_secret()) {
+            Some(form) => within(arguments, &form, &found, redactor).await,
+            None => unreadable(arguments, &found, redactor),
+        },
+    }
+}
+
+async fn token_alone(
+    arguments: &InspectArgs,
+    decoded: &Decoded,
+    redactor: &Redactor,
+) -> Result<u8, Failed> {
+    let (inspection, verified) = judged(arguments, decoded, redactor).await?;
+    output::result(&match arguments.format {
+        Format::Table => token::text(&inspection, output::style_of_stdout()),
+        Format::Json => token::json(&inspection),
+    })?;
+    Ok(code(arguments, &inspection, verified))
+}
+
+/// A text that holds a token, or what one says, and is none.
+async fn within(
+    arguments: &InspectArgs,
+    form: &Form,
+    found: &Unreadable,
+    redactor: &Redactor,
+) -> Result<u8, Failed> {
+    let opened;
+    let decoded = match &form.inside {
+        Inside::Token(inside) => {
+            redactor.add(inside);
+            opened = decode(inside);
+            match &opened {
+                Ok(decoded) => decoded,
+                Err(_) => return unreadable(arguments, found, redactor),
+            }
         }
+        Inside::Said(decoded) => decoded,
+        Inside::Nothing => return unreadable(arguments, found, redactor),
     };
+    let (inspection, verified) = judged(arguments, decoded, redactor).await?;
+    output::result(&match arguments.format {
+        Format::Table => format!(
+            "{}\n{}",
+            token::mend(form),
+            token::text(&inspection, output::style_of_stdout())
+        ),
+        Format::Json => token::json_within(&inspection, form),
+    })?;
+    Ok(match (&form.inside, found.class) {
+        (_, Class::Broken) => exit::FAILED,
+        (Inside::Said(_), _) => code(arguments, &inspection, verified),
+        (Inside::Token(_) | Inside::Nothing, _) => exit::USAGE,
+    })
+}
+
+fn unreadable(
+    arguments: &InspectArgs,
+    found: &Unreadable,
+    redactor: &Redactor,
+) -> Result<u8, Failed> {
+    output::result(&redactor.text(&match arguments.format {
+        Format::Table => token::unreadable(found),
+        Format::Json => token::unreadable_json(found),
+    }))?;
+    Ok(match found.class {
+        Class::Broken => exit::FAILED,
+        Class::Sealed => exit::UNDECIDED,
+        Class::NoToken => exit::USAGE,
+    })
+}
+
+/// What is to be said of it, and whether its signature was verified.
+async fn judged(
+    arguments: &InspectArgs,
+    decoded: &Decoded,
+    redactor: &Redactor,
+) -> Result<(Inspection, bool), Failed> {
     if decoded.signature().expose_secret().len() >= SIGNATURE {
         redactor.add(decoded.signature());
     }
-    let proof = proof(arguments, &decoded, redactor).await?;
+    let proof = proof(arguments, decoded, redactor).await?;
     let verified = matches!(proof, Proof::Verified { .. });
     // Tokens count in seconds.
     let now = Timestamp::now();
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let now = arguments.at.unwrap_or(now);
-    let mut inspection = judge(&decoded, proof, now, arguments.profile);
+    let mut inspection = judge(decoded, proof, now, arguments.profile);
     inspection.pass(&|text| redactor.text(text));
-    output::result(&match arguments.format {
-        Format::Table => token::text(&inspection, output::style_of_stdout()),
-        Format::Json => token::json(&inspection),
-    })?;
-    Ok(if !inspection.right() {
+    Ok((inspection, verified))
+}
+
+fn code(arguments: &InspectArgs, inspection: &Inspection, verified: bool) -> u8 {
+    if !inspection.right() {
         exit::FAILED
     } else if arguments.verify && !verified {
         exit::UNDECIDED
     } else {
         exit::OK
-    })
+    }
 }
 
 async fn proof(
@@ -71,6 +138,9 @@ async fn proof(
     let trust: Vec<_> = arguments.ca.iter().cloned().map(Trust::Path).collect();
     let http = IssuerClient::trusting(&trust, IssuerLimits::default().answer, redactor)
         .map_err(|error| Failed::Usage(format!("--ca: {error}")))?;
+    if !token.signed() {
+        return Ok(Proof::unknown("there is none"));
+    }
     if arguments.offline {
         return Ok(Proof::unknown("--offline asks nobody"));
     }

@@ -36,8 +36,11 @@ $XDG_RUNTIME_DIR/bt_u<uid>, /tmp/bt_u<uid>.
 To verify the signature, the issuer that the token names is asked for its metadata and keys, over https; the token is not sent.
 With --offline nobody is asked.
 
-Exit codes: 0 no requirement is broken; 1 one is; 2 there is no token; 3 it is a credential that cannot be read, or with
---verify its signature could not be verified.
+A text that holds a token and is none (in quotes, behind `Bearer `, JSON with access_token, a URL with authz=) is told with how
+to mend it, and what is inside is judged; so are claims that somebody has decoded, without their signature.
+
+Exit codes: 0 no requirement is broken; 1 one is; 2 there is no token, or not the token alone; 3 it is a credential that cannot be
+read, or with --verify its signature could not be verified.
 
 Examples:
   touchstone token inspect

@@ -347,7 +347,14 @@ fn endpoint() -> Value {
                 "profile" => {
                     profile("The version of the profile that it declares; default: the newest.")
                 }
-                "audience" => text("Of ordinary tokens; default: the one for everybody."),
+                "audience" => {
+                    let mut audiences = one_or_more(
+                        "By which audiences it is known; ordinary tokens have the first. Default: the one for everybody.",
+                        text("An audience, as tokens have it in `aud`."),
+                    );
+                    audiences["anyOf"][1]["minItems"] = json!(1);
+                    audiences
+                }
                 "traits" => traits(),
                 "known-failures" => list("Shown, but they do not turn a run red.", known_failure()),
                 "second" => mapping(

@@ -194,6 +194,8 @@ fn wrong_endpoints_are_refused_by_both() {
         format!("{SE}    profile: 2.0\n"),
         format!("{SE}    audience: 5\n"),
         format!("{SE}    audience: \"\"\n"),
+        format!("{SE}    audience: []\n"),
+        format!("{SE}    audience: [LIGO, \"\"]\n"),
         format!("{SE}    fresh-tokens: \"yes\"\n"),
         format!("{SE}    limits: {{connect: 10}}\n"),
         format!("{SE}    limits: {{connect: soon}}\n"),

@@ -196,7 +196,9 @@ endpoints:
     insta::assert_debug_snapshot!((&second.audience, &second.traits, &second.known_failures, &second.redirect_hosts), @r#"
     (
         Some(
-            "https://se.example.org",
+            [
+                "https://se.example.org",
+            ],
         ),
         Traits {
             directories: false,

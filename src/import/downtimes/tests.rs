@@ -25,6 +25,37 @@ fn outages_of_gocdb_count_and_warnings_do_not() {
 }
 
 #[test]
+fn affected_endpoints_of_gocdb_are_urls_or_hosts() {
+    let hosts = |url: &str| {
+        let list = format!(
+            "<results><DOWNTIME><SEVERITY>OUTAGE</SEVERITY><START_DATE>1795334400</START_DATE><END_DATE>1795420800</END_DATE><AFFECTED_ENDPOINTS><ENDPOINT><URL>{url}</URL></ENDPOINT></AFFECTED_ENDPOINTS></DOWNTIME></results>"
+        );
+        let published = read(FeedKind::Gocdb, &list).unwrap();
+        let hosts = published
+            .downtimes
+            .into_iter()
+            .map(|downtime| match downtime.of {
+                Affected::Hosts(hosts) => hosts.concat(),
+                other => panic!("{other:?}"),
+            });
+        hosts.collect::<Vec<_>>().join(" ")
+    };
+    for (url, host) in [
+        ("davs://Se.example.org:8443/wlcg", "se.example.org"),
+        ("se.example.org", "se.example.org"),
+        ("se.example.org:8443", "se.example.org"),
+        ("se.example.org:8443/wlcg?x=1", "se.example.org"),
+        ("SE.Example.org.", "se.example.org"),
+        ("[2001:db8::1]:1094", "[2001:db8::1]"),
+        ("n/a", ""),
+        ("unknown", ""),
+        ("see the ticket", ""),
+    ] {
+        assert_eq!(hosts(url), host, "{url}");
+    }
+}
+
+#[test]
 fn outages_of_osg_count_and_lesser_ones_do_not() {
     let published = read(FeedKind::Osg, OSG).unwrap();
     insta::assert_snapshot!(shown(&published), @r#"

@@ -290,6 +290,7 @@ fn any_run(id: &'static str) -> impl Strategy<Value = RunOutcome> {
     prop::collection::btree_map("se-[ab]", cases, 0..3).prop_map(move |endpoints| RunOutcome {
         run: id.parse().unwrap(),
         started: "2026-11-21T05:00:00Z".parse().unwrap(),
+        partial: false,
         endpoints: endpoints
             .into_iter()
             .map(|(name, cases)| EndpointOutcome {

@@ -109,7 +109,15 @@ fn remark(comparison: &Comparison) -> Option<String> {
             minute(old)
         ));
     }
-    (comparison.endpoints.is_empty()).then(|| "Nothing changed, and nothing fails.".into())
+    let part = comparison.new.partial.then(|| {
+        "The second run had some of the cases or endpoints alone: nothing is said of the others.".to_owned()
+    });
+    let nothing = comparison.endpoints.is_empty();
+    let nothing = nothing.then(|| "Nothing changed, and nothing fails.".to_owned());
+    match (part, nothing) {
+        (Some(part), Some(nothing)) => Some(format!("{part} {nothing}")),
+        (part, nothing) => part.or(nothing),
+    }
 }
 
 fn section(endpoint: &EndpointChanges, left: &mut usize, style: Style) -> String {

@@ -8,7 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::token::{Macaroon, MacaroonError};
+use crate::token::discovery::b64token;
+use crate::token::{Macaroon, MacaroonError, form};
 
 /// Texts that are longer are no tokens.
 pub(super) const LARGEST: usize = 64 * 1024;
@@ -28,6 +29,8 @@ pub struct Decoded {
     pub(in crate::token) signature: SecretString,
     /// Which parts are encoded as RFC 7515 does not allow.
     pub(super) sloppy: Vec<&'static str>,
+    /// Whether it has a signature; otherwise this is only what a token says.
+    pub(super) signed: bool,
 }
 
 impl fmt::Debug for Decoded {
@@ -64,6 +67,23 @@ impl Decoded {
             Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         }
+    }
+
+    fn unsigned(header: Vec<(String, Value)>, payload: Vec<(String, Value)>, bytes: usize) -> Self {
+        Self {
+            header,
+            payload,
+            bytes,
+            message: SecretString::default(),
+            signature: SecretString::default(),
+            sloppy: Vec::new(),
+            signed: false,
+        }
+    }
+
+    /// Whether it has a signature; otherwise this is only what a token says.
+    pub fn signed(&self) -> bool {
+        self.signed
     }
 
     /// The signature, which nothing may show.
@@ -149,6 +169,11 @@ pub fn decode(token: &SecretString) -> Result<Decoded, Unreadable> {
             "HTTP servers refuse headers of that size",
         ));
     }
+    if !b64token(text)
+        && let Some(form) = form::of(text)
+    {
+        return Err(Unreadable::none(form.what, &form.mend));
+    }
     let parts: Vec<&str> = text.split('.').collect();
     let [header, payload, signature] = parts.as_slice() else {
         return Err(other(text, &parts));
@@ -185,7 +210,41 @@ pub fn decode(token: &SecretString) -> Result<Decoded, Unreadable> {
         message: message.into(),
         signature: (*signature).into(),
         sloppy,
+        signed: true,
     })
+}
+
+/// What a token says whose signature was cut off, with the last dot or without it.
+pub(in crate::token) fn decode_unsigned(text: &str) -> Option<Decoded> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let (header, payload) = text.split_once('.')?;
+    if payload.contains('.') || text.len() > LARGEST {
+        return None;
+    }
+    let open = |part: &str| leniently(part).as_deref().and_then(members);
+    // An unsecured JWT has no signature, and is whole (RFC 7519 section 6).
+    let header = open(header)?;
+    if last(&header, "alg").and_then(Value::as_str) == Some("none") {
+        return None;
+    }
+    Some(Decoded::unsigned(header, open(payload)?, text.len()))
+}
+
+/// What a token says, decoded by somebody else: JSON objects.
+pub(in crate::token) fn decode_claims(
+    header: Option<String>,
+    claims: impl AsRef<str>,
+) -> Option<Decoded> {
+    let claims = claims.as_ref();
+    let header = match header {
+        Some(header) => members(header.as_bytes())?,
+        None => Vec::new(),
+    };
+    Some(Decoded::unsigned(
+        header,
+        members(claims.as_bytes())?,
+        claims.len(),
+    ))
 }
 
 /// Padded, or in the other alphabet.
@@ -199,19 +258,8 @@ fn leniently(part: &str) -> Option<Vec<u8>> {
 
 /// What the text is, if it is no JWS.
 fn other(text: &str, parts: &[&str]) -> Unreadable {
-    let lower: String = text
-        .chars()
-        .take(12)
-        .collect::<String>()
-        .to_ascii_lowercase();
     if text.is_empty() {
         return Unreadable::none("there is no token: the text is empty", "obtain one first");
-    }
-    if lower.starts_with("bearer ") || lower.starts_with("authorization") {
-        return Unreadable::none(
-            "this is a header field, not the token alone",
-            "leave out what stands before the token",
-        );
     }
     if text.starts_with("-----BEGIN") {
         return Unreadable::none(
@@ -248,12 +296,7 @@ fn other(text: &str, parts: &[&str]) -> Unreadable {
     if text.starts_with('{') {
         let members = members(text.as_bytes()).unwrap_or_default();
         let has = |name: &str| members.iter().any(|(member, _)| member == name);
-        return if has("access_token") {
-            Unreadable::none(
-                "this is the whole answer of a token endpoint",
-                "the token is its member access_token: … | jq -r .access_token | touchstone token inspect -",
-            )
-        } else if has("payload") {
+        return if has("payload") {
             Unreadable::none(
                 "this is a JWS in JSON",
                 "bearer tokens are JWS in compact form (RFC 7519 section 1)",

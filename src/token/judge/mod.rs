@@ -19,6 +19,7 @@ use crate::model::Profile;
 use super::verify::Proof;
 
 pub use decode::{Class, Decoded, Unreadable, decode};
+pub(super) use decode::{decode_claims, decode_unsigned};
 pub use kind::Kind;
 pub use words::{duration, moment};
 
@@ -84,6 +85,8 @@ pub struct Inspection {
     pub now: Timestamp,
     /// How many bytes it has.
     pub bytes: usize,
+    /// Whether it has a signature; otherwise this is only what a token says, which anybody can have written.
+    pub signed: bool,
     /// The JOSE header, in its order.
     pub header: Vec<Entry>,
     /// The payload, in its order.
@@ -123,6 +126,7 @@ impl Inspection {
         match &mut self.proof {
             Proof::Verified { kid: text }
             | Proof::Wrong { reason: text, .. }
+            | Proof::Issuer { reason: text, .. }
             | Proof::Unknown { reason: text } => *text = gate(text),
         }
     }
@@ -167,7 +171,10 @@ fn pass(name: &str, value: &mut Value, gate: &dyn Fn(&str) -> String) {
 pub fn judge(token: &Decoded, proof: Proof, now: Timestamp, profile: Profile) -> Inspection {
     let kind = Kind::of(token);
     let mut remarks = Remarks::new(token, now, profile, kind);
-    header::judge(&mut remarks);
+    // What somebody has decoded may have lost its header.
+    if token.signed || !token.header.is_empty() {
+        header::judge(&mut remarks);
+    }
     remarks.proof(&proof);
     if kind.judged() {
         claims::judge(&mut remarks);
@@ -185,6 +192,7 @@ pub fn judge(token: &Decoded, proof: Proof, now: Timestamp, profile: Profile) ->
         profile,
         now,
         bytes: token.bytes,
+        signed: token.signed,
         header: words::entries(&token.header, now),
         claims: words::entries(&token.payload, now),
         allows: allows::allows(token, kind, &statements, now, profile),
@@ -268,7 +276,17 @@ impl<'a> Remarks<'a> {
                 reason.clone(),
                 "nobody can know who wrote this token; storage has to refuse it",
             ),
-            Proof::Verified { .. } | Proof::Unknown { .. } => {}
+            Proof::Issuer {
+                clause: Some(clause),
+                reason,
+            } => self.must(
+                "issuer",
+                clause,
+                reason.clone(),
+                "the token may be good, but no service can verify it until its issuer is mended",
+            ),
+            Proof::Issuer { clause: None, .. } | Proof::Verified { .. } | Proof::Unknown { .. } => {
+            }
         }
     }
 }

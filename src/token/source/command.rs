@@ -17,6 +17,7 @@ use crate::model::{TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::discovery::b64token;
 use crate::token::error::Origin;
+use crate::token::form::{self, Inside};
 use crate::token::{BrokerError, TokenError};
 
 use super::{Context, Source};
@@ -203,8 +204,16 @@ impl Command {
         let text = text.trim();
         // Known before anything of what it wrote is repeated.
         let token = (text.len() >= SHORTEST && b64token(text)).then(|| SecretString::from(text));
-        if let Some(token) = &token {
-            self.redactor.add(token);
+        let other = match &token {
+            Some(_) => None,
+            None => form::of(text),
+        };
+        let inside = other.as_ref().and_then(|form| match &form.inside {
+            Inside::Token(token) => Some(token),
+            Inside::Said(_) | Inside::Nothing => None,
+        });
+        if let Some(secret) = token.as_ref().or(inside) {
+            self.redactor.add(secret);
         }
         let complaint = match self.complaint(&ended.complained) {
             Some(complaint) => format!("; it complained {complaint}"),
@@ -220,6 +229,14 @@ impl Command {
             return Err(self.origin.unavailable(request, came, &help));
         }
         token.ok_or_else(|| {
+            if let Some(form) = other {
+                let came = format!(
+                    "what the program {name} printed is no token: {}{complaint}",
+                    form.what
+                );
+                let help = format!("it has to print the token alone: {}", form.mend);
+                return self.origin.unavailable(request, came, &help);
+            }
             let shape = match text.lines().count() {
                 0 => "printed nothing".to_owned(),
                 1 => format!("printed a line of {} bytes that is no token", text.len()),

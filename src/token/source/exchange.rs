@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::model::{OAuthClient, SecretRef, TokenRequest};
 use crate::redact::Redactor;
-use crate::token::{BrokerError, TokenError, claims, load};
+use crate::token::{BrokerError, TokenError, claims, load_bearer};
 
 use super::oauth::{Form, TokenEndpoint, looked_up, wishes};
 use super::{Context, Source};
@@ -34,7 +34,7 @@ impl Exchange {
         subject: &SecretRef,
     ) -> Result<Self, BrokerError> {
         let renew = format!("put a new access token into {}", subject);
-        let token = context.secret(subject, WHAT)?;
+        let token = context.bearer(subject, WHAT)?;
         context.redactor.add(&token);
         Ok(Self {
             endpoint: TokenEndpoint::new(context, client, renew)?,
@@ -56,7 +56,7 @@ impl Exchange {
             Err(origin.unavailable(request, came, &help))
         };
         let again = self.place.clone();
-        match tokio::task::spawn_blocking(move || load(&again, WHAT)).await {
+        match tokio::task::spawn_blocking(move || load_bearer(&again, WHAT)).await {
             Ok(Ok(token)) => {
                 self.redactor.add(&token);
                 *subject = token;

@@ -6,12 +6,30 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::model::SecretRef;
-use crate::token::load;
 use crate::token::shown;
+use crate::token::{SecretError, load, load_bearer};
 
 /// What the file holds now; `what` says in messages what it has to be. Only a regular file is read, for a
 /// pipe would wait for its writer, and no longer than `deadline`, for file systems may hang.
 pub(super) async fn read(
+    path: &Path,
+    what: &'static str,
+    deadline: Duration,
+) -> Result<SecretString, String> {
+    with(load, path, what, deadline).await
+}
+
+/// The same of a bearer token, which has to have its form.
+pub(super) async fn bearer(
+    path: &Path,
+    what: &'static str,
+    deadline: Duration,
+) -> Result<SecretString, String> {
+    with(load_bearer, path, what, deadline).await
+}
+
+async fn with(
+    load: fn(&SecretRef, &'static str) -> Result<SecretString, SecretError>,
     path: &Path,
     what: &'static str,
     deadline: Duration,

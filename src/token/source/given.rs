@@ -36,7 +36,7 @@ impl Given {
             SecretRef::Env(name) => (None, format!("TOKEN=${name}")),
             SecretRef::Held(_) => (None, "it is the token that the run was given".into()),
         };
-        let token = context.secret(token, "a token")?;
+        let token = context.bearer(token, "a token")?;
         context.redactor.add(&token);
         Ok(Self {
             origin: context.origin.clone(),
@@ -63,7 +63,7 @@ impl Source for Given {
         let Some(path) = &self.file else {
             return Ok(held);
         };
-        let read = file::read(path, "a token", self.deadline).await;
+        let read = file::bearer(path, "a token", self.deadline).await;
         if let Ok(token) = &read {
             self.redactor.add(token);
         }

@@ -7,6 +7,7 @@ use url::Url;
 use crate::http::RedirectPolicy;
 use crate::token::IssuerClient;
 use crate::token::error::Origin;
+use crate::token::verify::{BY_SLASH, by_slash};
 
 use super::oauth::members;
 
@@ -63,7 +64,11 @@ pub(super) async fn discover(
         return Err(lasting(came, OTHER));
     };
     if named != issuer {
-        let came = format!("it calls itself {}, not `{issuer}`", origin.quoted(named));
+        let named_so = origin.quoted(named);
+        let came = match by_slash(named, issuer) {
+            true => format!("it calls itself {named_so}, and is `{issuer}` here: {BY_SLASH}"),
+            false => format!("it calls itself {named_so}, not `{issuer}`"),
+        };
         return Err(lasting(came, OTHER));
     }
     let secure = |name| {

@@ -62,6 +62,16 @@ impl Context<'_> {
         super::load(secret, what)
             .map_err(|error| BrokerError::Secret(self.issuer.name.clone(), error))
     }
+
+    /// The same for what is presented as it is.
+    fn bearer(
+        &self,
+        secret: &crate::model::SecretRef,
+        what: &'static str,
+    ) -> Result<SecretString, BrokerError> {
+        super::load_bearer(secret, what)
+            .map_err(|error| BrokerError::Secret(self.issuer.name.clone(), error))
+    }
 }
 
 /// The source of an account, its secrets read and known to `redactor`.

@@ -1,0 +1,119 @@
+//! An issuer of the field that differs from the embedded one, and the verdicts that are right for it.
+
+use std::collections::BTreeMap;
+
+use crate::common::keycloak::{CLIENT, Keycloak, SECRET, USER};
+use crate::common::lab::{Ended, Lab, outcomes};
+
+const SECRET_VARIABLE: &str = "TOUCHSTONE_TEST_KEYCLOAK";
+
+/// The outcome of each case about issuers, at an issuer whose client has these lines in its entry.
+fn judged(lab: &Lab, issuer: &Keycloak, scopes: &str) -> BTreeMap<String, String> {
+    lab.write("user-token", USER);
+    let client = format!("id: {CLIENT}, secret-env: {SECRET_VARIABLE}");
+    lab.write(
+        "endpoints.yaml",
+        &format!(
+            "issuers:\n  realm:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 10000}}\n    accounts:\n      service:\n        client-credentials: {{{client}}}\n{scopes}      user:\n        refresh-token: {{{client}, file: user-token}}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n",
+            issuer.url()
+        ),
+    );
+    let mut command = lab.touchstone(&["run", "--case", "issuer.*", "--no-history"]);
+    let ended = Ended::of(command.env(SECRET_VARIABLE, SECRET));
+    assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+    outcomes(&lab.record())
+}
+
+#[test]
+fn a_realm_of_keycloak_gets_the_verdicts_that_are_right() {
+    let lab = Lab::new();
+    let realm = Keycloak::start(&lab);
+    let outcomes = judged(&lab, &realm, "");
+    let of = |case: &str| outcomes.get(case).map_or("", String::as_str);
+    let with = |verdict: &str| {
+        let mut cases: Vec<&str> = outcomes
+            .iter()
+            .filter(|(_, outcome)| outcome.starts_with(verdict))
+            .map(|(case, _)| case.as_str())
+            .collect();
+        cases.sort_unstable();
+        cases
+    };
+    assert_eq!(with("fail"), [""; 0], "{outcomes:#?}");
+    assert_eq!(with("error"), [""; 0], "{outcomes:#?}");
+    assert_eq!(
+        with("warn"),
+        [
+            "issuer.endpoint.error.secret",
+            "issuer.endpoint.no-client",
+            "issuer.exchange.audience",
+            "issuer.keys.caching",
+            "issuer.refresh.no-secret",
+            "issuer.refresh.wrong-secret",
+            "issuer.token.assurance",
+            "issuer.token.audience.one",
+            "issuer.token.audience.resource",
+            "issuer.token.audience.two",
+        ],
+        "{outcomes:#?}"
+    );
+    // The status is right, and the code alone is told.
+    for case in ["issuer.endpoint.error.secret", "issuer.endpoint.no-client"] {
+        assert_eq!(of(case), "warn  ISS-EP-02: `unauthorized_client`");
+    }
+    for case in ["issuer.groups.form", "issuer.groups.both"] {
+        assert!(of(case).starts_with("skip  no groups came"), "{}", of(case));
+    }
+    assert_eq!(of("issuer.refresh.bearer"), "pass");
+    // A realm knows its scopes by name: only cases about paths below ask for others.
+    let unknown: Vec<&str> = outcomes
+        .iter()
+        .filter(|(_, outcome)| outcome.contains("Invalid scopes: storage."))
+        .map(|(case, _)| case.as_str())
+        .collect();
+    for case in &unknown {
+        let about_paths = [
+            "issuer.capability.",
+            "issuer.exchange.",
+            "issuer.refresh.",
+            "issuer.token.scope.",
+        ];
+        assert!(
+            about_paths.iter().any(|begin| case.starts_with(begin)),
+            "{case}"
+        );
+    }
+    let passed = with("pass");
+    assert!(passed.len() >= 60, "{passed:#?}");
+    for case in [
+        "issuer.token.signed",
+        "issuer.token.claims",
+        "issuer.token.scope.form",
+        "issuer.token.audience.any",
+        "issuer.capability.one",
+        "issuer.capability.several",
+        "issuer.capability.nothing-more",
+        "issuer.exchange.tampered",
+        "issuer.endpoint.uncached",
+    ] {
+        assert_eq!(of(case), "pass", "{case}");
+    }
+}
+
+#[test]
+fn what_an_account_can_get_is_what_it_is_asked_for() {
+    let lab = Lab::new();
+    let realm = Keycloak::start(&lab);
+    let outcomes = judged(&lab, &realm, "        scopes: [\"storage.stage:/\"]\n");
+    for case in ["issuer.token.signed", "issuer.capability.one"] {
+        assert_eq!(outcomes[case], "pass", "{case}");
+    }
+    let record = lab.record();
+    let results = record["results"].as_array().expect("results").iter();
+    let one = results
+        .filter(|result| result["case"] == "issuer.capability.one")
+        .map(|result| result["exchanges"].to_string())
+        .collect::<String>();
+    assert!(one.contains("storage.stage"), "{one}");
+    assert!(!one.contains("storage.read"), "{one}");
+}
