@@ -12,7 +12,7 @@ mod tape;
 mod transfer;
 mod word;
 
-use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
+use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Mode, Place, Verdict};
 
 pub use bearer::{alike, carried, challenge, cleartext, echo, fetched};
 pub use effect::{Observed, early_body, effect};
@@ -56,12 +56,13 @@ impl Judge<'_> {
     /// A deviation from the clause named `id`.
     fn of(&self, id: &str, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let clause = self.clauses.iter().find(|clause| clause.id.as_str() == id);
-        let (id, level, basis, requirement) = match clause {
+        let (id, level, basis, requirement, text) = match clause {
             Some(clause) => (
                 clause.id.clone(),
                 clause.level,
                 clause.basis,
                 clause.requirement.clone(),
+                clause.text.clone(),
             ),
             // The loader lets no case cite what the register lacks; a word may not either (tested).
             None => (
@@ -69,6 +70,7 @@ impl Judge<'_> {
                 Level::Must,
                 Basis::Derived,
                 self.case.title.clone(),
+                Vec::new(),
             ),
         };
         Finding {
@@ -76,6 +78,7 @@ impl Judge<'_> {
             level,
             basis,
             requirement,
+            text,
             expected: expected.into(),
             actual: actual.into(),
             at: self.at.clone(),
@@ -107,19 +110,8 @@ impl Judge<'_> {
 }
 
 /// The verdict of a case that was decided.
-pub fn verdict(findings: &[Finding], strict: bool) -> Verdict {
-    let judged = || {
-        findings
-            .iter()
-            .filter(|finding| finding.level != Level::May)
-    };
-    if judged().any(|finding| strict || finding.level.binding()) {
-        Verdict::Fail
-    } else if judged().next().is_none() {
-        Verdict::Pass
-    } else {
-        Verdict::Warn
-    }
+pub fn verdict(findings: &[Finding], mode: Mode) -> Verdict {
+    mode.verdict(findings)
 }
 
 #[cfg(test)]

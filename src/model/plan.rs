@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
-    KnownFailure, Method, Pairs, Place, Profile, RunId, Shard, Tells, TokenRequest, Wire,
+    KnownFailure, Method, Mode, Pairs, Place, Profile, RunId, Shard, Tells, TokenRequest, Wire,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -14,8 +14,8 @@ pub struct Plan {
     pub run: RunId,
     /// When it was planned.
     pub started: Timestamp,
-    /// Whether recommendations count as requirements.
-    pub strict: bool,
+    /// How missed clauses count.
+    pub mode: Mode,
     /// Whether the cases begin in the order in which they stand, instead of the longest first.
     pub ordered: bool,
     /// The register of clauses that findings cite.

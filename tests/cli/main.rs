@@ -22,6 +22,7 @@ mod prove;
 mod read_only;
 mod reports;
 mod source_answers;
+mod sources;
 mod tape;
 mod token_login;
 mod tokens;

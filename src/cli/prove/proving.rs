@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::Catalogue;
 use crate::model::{
-    Action, Case, CaseId, CasePlan, Exchanges, Interface, Inventory, Plan, Profile, RunRecord,
+    Action, Case, CaseId, CasePlan, Exchanges, Interface, Inventory, Mode, Plan, Profile, RunRecord,
 };
 use crate::redact::Redactor;
 use crate::reference::{Fault, Sensitivity, fault};
@@ -175,7 +175,7 @@ impl Proving<'_> {
     ) -> Result<Plan, Failed> {
         let mut selection = run::selection(&stage.judged(), &self.arguments.cases)?;
         // A missed recommendation has to be seen as well, and is a mere warning otherwise.
-        selection.strict = true;
+        selection.mode = Mode::Strict;
         selection.intrusive = true;
         selection.slow = true;
         selection.side = true;
