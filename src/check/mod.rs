@@ -15,7 +15,7 @@ mod terms;
 mod transfer;
 mod word;
 
-use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Place, Verdict};
+use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Mode, Place, Verdict};
 
 pub use bearer::{alike, carried, challenge, cleartext, echo, fetched};
 pub use effect::{Observed, Tried, early_body, effect, unconfirmed};
@@ -78,12 +78,13 @@ impl Judge<'_> {
     /// A deviation from the clause named `id`.
     fn of(&self, id: &str, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let clause = self.clauses.iter().find(|clause| clause.id.as_str() == id);
-        let (id, level, basis, requirement) = match clause {
+        let (id, level, basis, requirement, text) = match clause {
             Some(clause) => (
                 clause.id.clone(),
                 clause.level,
                 clause.basis,
                 clause.requirement.clone(),
+                clause.text.clone(),
             ),
             // The loader lets no case cite what the register lacks; a word may not either (tested).
             None => (
@@ -91,6 +92,7 @@ impl Judge<'_> {
                 Level::Must,
                 Basis::Derived,
                 self.case.title.clone(),
+                Vec::new(),
             ),
         };
         Finding {
@@ -98,6 +100,7 @@ impl Judge<'_> {
             level,
             basis,
             requirement,
+            text,
             expected: expected.into(),
             actual: actual.into(),
             at: self.at.clone(),
@@ -150,15 +153,8 @@ fn warning(finding: Finding) -> Finding {
 }
 
 /// The verdict of a case that was decided.
-pub fn verdict(findings: &[Finding], strict: bool) -> Verdict {
-    let judged = || findings.iter().filter(|finding| !finding.observation());
-    if judged().any(|finding| strict || finding.level.binding()) {
-        Verdict::Fail
-    } else if judged().next().is_none() {
-        Verdict::Pass
-    } else {
-        Verdict::Warn
-    }
+pub fn verdict(findings: &[Finding], mode: Mode) -> Verdict {
+    mode.verdict(findings)
 }
 
 #[cfg(test)]

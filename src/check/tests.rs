@@ -9,8 +9,8 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
 use super::*;
 use crate::model::{
-    Alternative, Answer, Basis, CaseId, Contact, Credential, Expect, Hop, Lapse, Method, Severity,
-    State, StepPlan, Tells, Touch,
+    Alternative, Answer, Basis, CaseId, Contact, Credential, Expect, Hop, Lapse, Method, Mode,
+    Severity, State, StepPlan, Tells, Touch,
 };
 
 const WORDS: [&str; 9] = [
@@ -43,6 +43,7 @@ impl Bench {
             severity: Severity::Critical,
             requirement: format!("the sentence of {id}"),
             untestable: None,
+            text: Vec::new(),
         };
         let at = Place {
             file: Arc::from("suites/x.yaml"),
@@ -852,10 +853,16 @@ fn the_gravest_finding_makes_the_verdict() {
     let bench = Bench::new();
     let must = bench.judge().own("a", "b");
     let should = bench.judge().of("DAV-01", "a", "b");
-    assert_eq!(verdict(&[], true), Verdict::Pass);
-    assert_eq!(verdict(std::slice::from_ref(&should), false), Verdict::Warn);
-    assert_eq!(verdict(std::slice::from_ref(&should), true), Verdict::Fail);
-    assert_eq!(verdict(&[should, must], false), Verdict::Fail);
+    assert_eq!(verdict(&[], Mode::Strict), Verdict::Pass);
+    assert_eq!(
+        verdict(std::slice::from_ref(&should), Mode::Normal),
+        Verdict::Warn
+    );
+    assert_eq!(
+        verdict(std::slice::from_ref(&should), Mode::Strict),
+        Verdict::Fail
+    );
+    assert_eq!(verdict(&[should, must], Mode::Normal), Verdict::Fail);
 }
 
 proptest::proptest! {
@@ -926,7 +933,10 @@ fn information_is_no_warning() {
     let Ruling::Holds(Some(note)) = bench.status(Expect::Any, Method::Get, 200) else {
         panic!("it is told");
     };
-    assert_eq!(verdict(std::slice::from_ref(&note), true), Verdict::Pass);
+    assert_eq!(
+        verdict(std::slice::from_ref(&note), Mode::Strict),
+        Verdict::Pass
+    );
     assert!(matches!(
         bench.status(Expect::Any, Method::Get, 500),
         Ruling::Broken(_)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::Profile;
+use crate::model::{Mode, Profile};
 use crate::plan::Part;
 
 use super::formats::{Choice, choice};
@@ -57,7 +57,8 @@ pub enum Command {
   touchstone report
   touchstone report --from reports/20261122t072848z-4f2a9c --format csv
   touchstone report --from run.json --format nagios
-  touchstone report --from run.json --format junit,badge --report-dir public")]
+  touchstone report --from run.json --format junit,badge --report-dir public
+  touchstone report --from run.json --lenient")]
     Report(ReportArgs),
     /// Lists cases, endpoints, clauses, faults, imitations of software, or formats of reports
     #[command(after_help = "Example:\n  touchstone list cases --format json")]
@@ -179,6 +180,28 @@ pub struct Target {
     pub ca: Vec<PathBuf>,
 }
 
+/// How much a missed clause weighs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Weight {
+    /// Recommendations (SHOULD) count as requirements
+    #[arg(long)]
+    pub strict: bool,
+    /// Requirements that no source states, and that are our reading (derived), count as recommendations
+    #[arg(long, conflicts_with = "strict")]
+    pub lenient: bool,
+}
+
+impl Weight {
+    /// The mode that was asked for.
+    pub fn mode(self) -> Mode {
+        match (self.strict, self.lenient) {
+            (true, _) => Mode::Strict,
+            (false, true) => Mode::Lenient,
+            (false, false) => Mode::Normal,
+        }
+    }
+}
+
 /// How to judge and where to write.
 #[derive(Clone, Debug, Args)]
 pub struct Judging {
@@ -198,9 +221,8 @@ pub struct Judging {
     /// Judge by this version of the profile, whatever the endpoints declare
     #[arg(long, value_name = "1.0…1.3")]
     pub profile: Option<Profile>,
-    /// Recommendations (SHOULD) count as requirements
-    #[arg(long)]
-    pub strict: bool,
+    #[command(flatten)]
+    pub weight: Weight,
     /// Also run the cases that could hurt a service
     #[arg(long)]
     pub intrusive: bool,
@@ -337,19 +359,24 @@ pub struct ReportArgs {
     /// Where reports without a path go
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub weight: Weight,
 }
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
     #[arg(value_enum)]
     pub what: Listed,
+    /// Only the clauses that are said to be stated, or to be those of an RFC, and that quote nothing
+    #[arg(long)]
+    pub unquoted: bool,
     #[command(flatten)]
     pub files: Files,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Listed {
     Cases,
     Endpoints,

@@ -2,7 +2,7 @@ use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 use crate::config::Catalogue;
-use crate::model::Clause;
+use crate::model::{Basis, Clause, Document};
 use crate::reference;
 use crate::report::FORMATS;
 
@@ -15,11 +15,16 @@ use super::{exit, inputs};
 
 /// `touchstone list`
 pub fn main(arguments: &ListArgs) -> Result<u8, Failed> {
+    if arguments.unquoted && arguments.what != Listed::Clauses {
+        return Err(Failed::Usage(
+            "--unquoted is about clauses: touchstone list clauses --unquoted".to_owned(),
+        ));
+    }
     let catalogue = inputs::catalogue(arguments.files.suites.as_deref())?;
     let listing = match arguments.what {
         Listed::Cases => cases(&catalogue),
         Listed::Endpoints => endpoints(&arguments.files, &catalogue)?,
-        Listed::Clauses => clauses(&catalogue),
+        Listed::Clauses => clauses(&catalogue, arguments.unquoted),
         Listed::Faults => faults(),
         Listed::Likes => likes(),
         Listed::Formats => formats(),
@@ -38,10 +43,15 @@ struct Listing {
     values: Vec<Value>,
     /// What they amount to, where that says something.
     coverage: Option<Coverage>,
+    /// The documents that they quote.
+    documents: Vec<Document>,
 }
 
 impl Listing {
     fn table(&self) -> String {
+        if self.rows.is_empty() && self.coverage.is_none() {
+            return String::new();
+        }
         let mut table = Table::new();
         table
             .load_style(presets::NOTHING)
@@ -64,7 +74,11 @@ impl Listing {
 
     fn json(self) -> Value {
         match self.coverage {
-            Some(coverage) => json!({"clauses": self.values, "counts": coverage.json()}),
+            Some(coverage) => json!({
+                "clauses": self.values,
+                "counts": coverage.json(),
+                "documents": self.documents,
+            }),
             None => Value::Array(self.values),
         }
     }
@@ -99,6 +113,7 @@ fn cases(catalogue: &Catalogue) -> Listing {
             })
             .collect(),
         coverage: None,
+        documents: Vec::new(),
     }
 }
 
@@ -157,19 +172,25 @@ fn endpoints(files: &Files, catalogue: &Catalogue) -> Result<Listing, Failed> {
             })
             .collect(),
         coverage: None,
+        documents: Vec::new(),
     })
 }
 
-fn clauses(catalogue: &Catalogue) -> Listing {
+/// All clauses, or those that cite a source whose words they do not have.
+fn clauses(catalogue: &Catalogue, unquoted: bool) -> Listing {
+    let listed = || {
+        let clauses = catalogue.clauses.iter();
+        clauses.filter(move |clause| {
+            !unquoted || clause.basis != Basis::Derived && clause.text.is_empty()
+        })
+    };
     let cases_of = |clause: &Clause| -> Vec<_> {
         let cases = catalogue.cases_of(&clause.id);
         cases.into_iter().map(|case| &case.id).collect()
     };
     Listing {
         columns: &["CLAUSE", "LEVEL", "BASIS", "REQUIREMENT", "CASES"],
-        rows: catalogue
-            .clauses
-            .iter()
+        rows: listed()
             .map(|clause| {
                 vec![
                     clause.id.to_string(),
@@ -184,16 +205,15 @@ fn clauses(catalogue: &Catalogue) -> Listing {
                 ]
             })
             .collect(),
-        values: catalogue
-            .clauses
-            .iter()
+        values: listed()
             .map(|clause| {
                 let mut value = json!(clause);
                 value["cases"] = json!(cases_of(clause));
                 value
             })
             .collect(),
-        coverage: Some(Coverage::of(catalogue)),
+        coverage: (!unquoted).then(|| Coverage::of(catalogue)),
+        documents: catalogue.documents.clone(),
     }
 }
 
@@ -220,6 +240,7 @@ fn faults() -> Listing {
             })
             .collect(),
         coverage: None,
+        documents: Vec::new(),
     }
 }
 
@@ -250,6 +271,7 @@ fn likes() -> Listing {
             })
             .collect(),
         coverage: None,
+        documents: Vec::new(),
     }
 }
 
@@ -282,6 +304,7 @@ fn formats() -> Listing {
             })
             .collect(),
         coverage: None,
+        documents: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `touchstone prove`: mutation testing of the suite.
 
 use crate::check;
-use crate::model::{Case, CaseResult, Profile, RunRecord, Verdict};
+use crate::model::{Case, CaseResult, Mode, Profile, RunRecord, Verdict};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::reference::{Fault, faults};
@@ -117,7 +117,7 @@ fn exit_alone(name: &str, record: &RunRecord) -> u8 {
         .filter(|result| result.endpoint == name);
     let lenient = results.map(|result| CaseResult {
         verdict: match (result.verdict, &result.reason) {
-            (Verdict::Fail, None) => check::verdict(&result.findings, false),
+            (Verdict::Fail, None) => check::verdict(&result.findings, Mode::Normal),
             (verdict, _) => verdict,
         },
         ..result.clone()

@@ -2,8 +2,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::files::open_regular;
-use crate::model::RunRecord;
+use crate::model::{Mode, RunRecord};
 use crate::report::json::{self, FILE as RECORD};
+use crate::report::mode;
 
 use super::args::ReportArgs;
 use super::exit;
@@ -17,7 +18,11 @@ const LARGEST: u64 = 2 << 30;
 pub async fn main(arguments: &ReportArgs) -> Result<u8, Failed> {
     let folder = arguments.report_dir.as_deref();
     let output = Output::of_report(&arguments.formats, folder.is_some())?;
-    let record = read(&arguments.from)?;
+    let mut record = read(&arguments.from)?;
+    // Without an option what the run was told stands.
+    if arguments.weight.mode() != Mode::Normal {
+        mode::judge_again(&mut record, arguments.weight.mode());
+    }
     let written = output.write(&record, folder).await;
     if let (true, Some(folder)) = (written, folder) {
         output::note(&format!("reports: {}", folder.display()));

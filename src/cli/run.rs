@@ -98,7 +98,7 @@ pub async fn judge(
     }
     let mut selection = selection(only, &judging.cases)?;
     selection.profile = judging.profile;
-    selection.strict = judging.strict;
+    selection.mode = judging.weight.mode();
     selection.intrusive = judging.intrusive;
     selection.slow = judging.slow;
     selection.shuffle = judging.shuffle;

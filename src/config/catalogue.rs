@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::diagnostics::Diagnostics;
@@ -8,11 +7,13 @@ use super::source::Source;
 use super::tree::{Kind, Node};
 use super::yaml;
 use super::{clauses, suites};
-use crate::model::{Case, CaseId, Clause, ClauseId, Suite};
+use crate::model::{Case, CaseId, Clause, ClauseId, Document, Suite};
 
 /// Everything that can be tested, and why.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
+    /// The documents from which the clauses are quoted.
+    pub documents: Vec<Document>,
     /// The register of clauses.
     pub clauses: Vec<Clause>,
     /// The suites: those of the binary first, then a site's own.
@@ -123,10 +124,10 @@ pub fn load_catalogue(extra: &[Source]) -> Result<Catalogue, Problems> {
 pub(super) fn load(sources: &[Source]) -> Result<Catalogue, Problems> {
     let mut files = parsed(sources);
     let mut known = suites::Known::default();
-    let mut clause_ids = BTreeMap::new();
+    let mut registers = clauses::Registers::default();
     for (d, root) in &mut files {
         if let Some(root) = root.as_ref().filter(|root| is_register(root)) {
-            let found = clauses::read(d, Entry::root(root), &mut clause_ids);
+            let found = clauses::read(d, Entry::root(root), &mut registers);
             known.clauses.extend(found);
         }
     }
@@ -145,6 +146,7 @@ pub(super) fn load(sources: &[Source]) -> Result<Catalogue, Problems> {
     }
     let problems = files.into_iter().flat_map(|(d, _)| d.finish().0).collect();
     Problems::none_of(problems).map(|()| Catalogue {
+        documents: registers.documents,
         clauses: known.clauses,
         suites,
     })

@@ -3,7 +3,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Basis, ClauseId, Place};
+use super::{Basis, ClauseId, Place, Quotation};
 
 /// How strong a requirement is (RFC 2119).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -128,6 +128,9 @@ pub struct Finding {
     pub basis: Basis,
     /// Its sentence.
     pub requirement: String,
+    /// What its sources say, word for word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text: Vec<Quotation>,
     /// What would have been right.
     pub expected: String,
     /// What came instead.

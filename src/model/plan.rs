@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Ability, Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
-    KnownFailure, Method, Pairs, Place, Portion, Profile, RunId, Shard, StepTerms, Tells,
+    KnownFailure, Method, Mode, Pairs, Place, Portion, Profile, RunId, Shard, StepTerms, Tells,
     TokenRequest, Wire,
 };
 
@@ -15,8 +15,8 @@ pub struct Plan {
     pub run: RunId,
     /// When it was planned.
     pub started: Timestamp,
-    /// Whether recommendations count as requirements.
-    pub strict: bool,
+    /// How missed clauses count.
+    pub mode: Mode,
     /// Whether the cases begin in the order in which they stand, instead of the longest first.
     pub ordered: bool,
     /// The register of clauses that findings cite.

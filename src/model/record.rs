@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaseId, CasePast, ClauseId, Exchanges, Finding, KnownFailure, Past, Place, Profile, RunId,
-    Severity, Verdict,
+    Basis, CaseId, CasePast, ClauseId, Exchanges, Finding, KnownFailure, Level, Mode, Past, Place,
+    Profile, RunId, Severity, Verdict,
 };
 
 /// The version of [`RunRecord`]'s JSON.
@@ -40,6 +40,9 @@ pub struct RunInfo {
     pub version: String,
     /// Whether recommendations counted as requirements.
     pub strict: bool,
+    /// Whether requirements that are our reading of the sources counted as recommendations.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lenient: bool,
     /// When it began.
     pub started: Timestamp,
     /// How long it took.
@@ -101,6 +104,15 @@ impl RunInfo {
     /// Whether it says nothing of some of the cases or endpoints, which older records tell by other members.
     pub fn is_partial(&self) -> bool {
         !self.partial.is_empty() || self.interrupted || self.shard.is_some()
+    }
+
+    /// How missed clauses counted.
+    pub fn mode(&self) -> Mode {
+        match (self.strict, self.lenient) {
+            (true, _) => Mode::Strict,
+            (false, true) => Mode::Lenient,
+            (false, false) => Mode::Normal,
+        }
     }
 }
 
@@ -291,9 +303,69 @@ impl CaseResult {
         self.verdict == Verdict::Fail && self.known.is_none()
     }
 
+    /// Of the clauses for which it failed, the firmest basis; nothing where it did not fail. A clause that a source
+    /// states outweighs our readings.
+    pub fn basis(&self) -> Option<Basis> {
+        let among = |counts: fn(&Finding) -> bool| {
+            let findings = self.findings.iter().filter(|finding| counts(finding));
+            findings.map(|finding| finding.basis).min()
+        };
+        // Where only recommendations were missed, the run was strict.
+        let firmest = among(|finding| finding.level.binding())
+            .or_else(|| among(|finding| finding.level != Level::May));
+        firmest.filter(|_| self.verdict == Verdict::Fail)
+    }
+
     /// Whether it is a success that somebody announced as a failure.
     pub fn unexpected_pass(&self) -> bool {
         self.known.is_some() && matches!(self.verdict, Verdict::Pass | Verdict::Warn)
+    }
+}
+
+/// Failures by what stands behind the clause: our reading of the sources is not the letter of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bases {
+    /// Of clauses that the profile or another WLCG specification states.
+    pub stated: usize,
+    /// Of clauses that an RFC states.
+    pub rfc: usize,
+    /// Of clauses that are our reading alone.
+    pub derived: usize,
+}
+
+impl Bases {
+    /// Counts a failure in.
+    pub fn count(&mut self, basis: Basis) {
+        let number = match basis {
+            Basis::Stated => &mut self.stated,
+            Basis::Rfc => &mut self.rfc,
+            Basis::Derived => &mut self.derived,
+        };
+        *number = number.saturating_add(1);
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            stated: self.stated.saturating_add(other.stated),
+            rfc: self.rfc.saturating_add(other.rfc),
+            derived: self.derived.saturating_add(other.derived),
+        }
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The numbers with their names, the firmest first.
+    pub fn all(&self) -> [(&'static str, usize); 3] {
+        [
+            ("stated", self.stated),
+            ("rfc", self.rfc),
+            ("derived", self.derived),
+        ]
     }
 }
 
@@ -312,6 +384,9 @@ pub struct TagRow {
     pub fail: usize,
     /// Of `fail`, those that are known.
     pub known: usize,
+    /// Of `fail`, those that are not known, by the firmest basis of the clauses that were missed.
+    #[serde(default, skip_serializing_if = "Bases::is_empty")]
+    pub bases: Bases,
     /// Of these, [`Verdict::Error`].
     pub error: usize,
     /// Of these, [`Verdict::Skip`].
@@ -330,6 +405,9 @@ impl TagRow {
             Verdict::Fail => {
                 self.fail += 1;
                 self.known += usize::from(result.known.is_some());
+                if let Some(basis) = result.basis().filter(|_| result.red()) {
+                    self.bases.count(basis);
+                }
             }
             Verdict::Error => self.error += 1,
             Verdict::Skip => self.skip += 1,

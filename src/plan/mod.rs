@@ -154,7 +154,7 @@ pub fn plan(
     let mut plan = Plan {
         run: run.clone(),
         started,
-        strict: selection.strict,
+        mode: selection.mode,
         ordered: selection.shuffle.is_some(),
         clauses: Arc::clone(material.clauses),
         endpoints,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
 
-use crate::model::{Case, CaseId, Downtime, Endpoint, ISSUER, Inventory, Issuer, Profile};
+use crate::model::{Case, CaseId, Downtime, Endpoint, ISSUER, Inventory, Issuer, Mode, Profile};
 
 use super::Part;
 
@@ -16,8 +16,8 @@ pub struct Selection {
     cases: Vec<GlobMatcher>,
     /// Judge by this version whatever the endpoints declare.
     pub profile: Option<Profile>,
-    /// Recommendations count as requirements.
-    pub strict: bool,
+    /// How missed clauses count.
+    pub mode: Mode,
     /// Cases run that could hurt a service.
     pub intrusive: bool,
     /// Cases run that take long.

@@ -87,7 +87,7 @@ fn fingerprint(plan: &Plan) -> String {
         hasher.update(text.as_bytes());
     };
     add(env!("CARGO_PKG_VERSION"));
-    add(if plan.strict { "strict" } else { "" });
+    add(plan.mode.option());
     for Row {
         kind,
         name,

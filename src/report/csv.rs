@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use crate::model::{CaseResult, EndpointRecord, RunRecord, Verdict};
 
 use super::FormatError;
+use super::spread::Spreads;
 use super::text::{cap, terminal};
 
 /// Names of the columns. New ones are added behind them.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 24] = [
     "run",
     "started",
     "endpoint",
@@ -30,22 +31,27 @@ const COLUMNS: [&str; 21] = [
     "actual",
     "since",
     "duration_ms",
+    "basis",
+    "text",
+    "spread",
 ];
 /// Spreadsheets take no more than 32767 characters into a cell.
 const CELL: usize = 8 * 1024;
 
-/// The record as CSV with a line of titles. `clause`, `level`, `expected` and `actual` are those of the gravest finding,
-/// `since` is the start of the first run with the present verdict.
+/// The record as CSV with a line of titles. `clause`, `level`, `expected`, `actual` and `text`, what the source says, are
+/// those of the gravest finding; `since` is the start of the first run with the present verdict. `basis` is the firmest of
+/// the clauses for which a case failed, and `spread` tells whether it fails at every endpoint or with one software only.
 pub fn write(record: &RunRecord) -> Result<String, FormatError> {
     let endpoints: HashMap<&str, &EndpointRecord> = record
         .endpoints
         .iter()
         .map(|endpoint| (endpoint.name.as_str(), endpoint))
         .collect();
+    let spreads = Spreads::of(record);
     let mut text = COLUMNS.join(",") + "\r\n";
     for result in &record.results {
         let endpoint = endpoints.get(result.endpoint.as_str()).copied();
-        let cells = row(record, endpoint, result).map(|cell| field(&cell));
+        let cells = row(record, endpoint, result, &spreads).map(|cell| field(&cell));
         text += &cells.join(",");
         text += "\r\n";
     }
@@ -56,6 +62,7 @@ fn row(
     record: &RunRecord,
     endpoint: Option<&EndpointRecord>,
     result: &CaseResult,
+    spreads: &Spreads<'_>,
 ) -> [String; COLUMNS.len()] {
     let optional = |text: Option<&String>| text.cloned().unwrap_or_default();
     let known = result.known.as_ref().filter(|_| {
@@ -86,6 +93,15 @@ fn row(
         optional(finding.map(|finding| &finding.actual)),
         (result.past.as_ref()).map_or_else(String::new, |past| past.since.to_string()),
         result.duration_ms.to_string(),
+        result
+            .basis()
+            .map_or_else(String::new, |basis| basis.as_str().to_owned()),
+        finding
+            .and_then(|finding| finding.text.first())
+            .map_or_else(String::new, ToString::to_string),
+        spreads
+            .get(result)
+            .map_or_else(String::new, |spread| spread.as_str().to_owned()),
     ]
 }
 
@@ -122,31 +138,31 @@ mod tests {
         let text = write(&sample::with_past()).unwrap();
         assert_eq!(text.matches("\r\n").count(), text.matches('\n').count());
         insta::assert_snapshot!(text.replace("\r\n", "\n"), @r#"
-        run,started,endpoint,url,software,profile,suite,case,partner,severity,verdict,known,ticket,reason,clauses,clause,level,expected,actual,since,duration_ms
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,audience,audience.any,,not-critical,warn,,,,JWT-2.1.1-17,JWT-2.1.1-17,SHOULD,200,206\u{1b}[31m ]]>,2026-11-22T07:28:48Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,audience,audience.foreign.read,,critical,error,,,the control failed: 500,JWT-2.1.1-13,,,,,2026-11-22T07:28:48Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,capability,capability.create.no-overwrite,,critical,fail,,,,JWT-2.2.1-04,JWT-2.2.1-04,MUST NOT,"401 or 403, and nothing changed",201,2026-11-22T07:28:48Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,capability,capability.read.get,,critical,pass,,,,JWT-2.2.1-01,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,capability,capability.read.missing,,not-critical,pass,,,,DAV-19,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,path,path.sibling-prefix.read,,critical,pass,,,,JWT-2.2.1-20,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,group,group.member.read,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-01,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,group,group.protected.no-write,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-02,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,audience,audience.any,,not-critical,pass,,,,JWT-2.1.1-17,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,audience,audience.foreign.read,,critical,pass,,,,JWT-2.1.1-13,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,capability,capability.create.no-overwrite,,critical,fail,fixed in the next release,GGUS-1234,,JWT-2.2.1-04,JWT-2.2.1-04,MUST NOT,"401 or 403, and nothing changed",201,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,capability,capability.read.get,,critical,pass,,,,JWT-2.2.1-01,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,capability,capability.read.missing,,not-critical,pass,,,,DAV-19,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,path,path.sibling-prefix.read,,critical,pass,,,,JWT-2.2.1-20,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,group,group.member.read,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-01,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,group,group.protected.no-write,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-02,,,,,2026-11-19T05:00:00Z,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,audience,audience.any,,not-critical,error,,,unreachable: connection refused,JWT-2.1.1-17,,,,,,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,audience,audience.foreign.read,,critical,error,,,unreachable: connection refused,JWT-2.1.1-13,,,,,,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,capability,capability.create.no-overwrite,,critical,error,,,unreachable: connection refused,JWT-2.2.1-04,,,,,,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,capability,capability.read.get,,critical,error,,,unreachable: connection refused,JWT-2.2.1-01,,,,,,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,capability,capability.read.missing,,not-critical,error,,,unreachable: connection refused,DAV-19,,,,,,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,path,path.sibling-prefix.read,,critical,error,,,unreachable: connection refused,JWT-2.2.1-20,,,,,,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,group,group.member.read,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-01,,,,,,120
-        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,group,group.protected.no-write,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-02,,,,,,120
+        run,started,endpoint,url,software,profile,suite,case,partner,severity,verdict,known,ticket,reason,clauses,clause,level,expected,actual,since,duration_ms,basis,text,spread
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,audience,audience.any,,not-critical,warn,,,,JWT-2.1.1-17,JWT-2.1.1-17,SHOULD,200,206\u{1b}[31m ]]>,2026-11-22T07:28:48Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,audience,audience.foreign.read,,critical,error,,,the control failed: 500,JWT-2.1.1-13,,,,,2026-11-22T07:28:48Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,capability,capability.create.no-overwrite,,critical,fail,,,,JWT-2.2.1-04,JWT-2.2.1-04,MUST NOT,"401 or 403, and nothing changed",201,2026-11-22T07:28:48Z,120,stated,"""This capability does not permit deleting, overwriting, or replacing stored data."" (WLCG Common JWT Profiles 1.3, line 846)",everywhere
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,capability,capability.read.get,,critical,pass,,,,JWT-2.2.1-01,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,capability,capability.read.missing,,not-critical,pass,,,,DAV-19,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,path,path.sibling-prefix.read,,critical,pass,,,,JWT-2.2.1-20,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,group,group.member.read,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-01,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-alpha,https://se-alpha.example.org:8443/wlcg,ExampleStore/1.2,1.3,group,group.protected.no-write,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-02,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,audience,audience.any,,not-critical,pass,,,,JWT-2.1.1-17,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,audience,audience.foreign.read,,critical,pass,,,,JWT-2.1.1-13,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,capability,capability.create.no-overwrite,,critical,fail,fixed in the next release,GGUS-1234,,JWT-2.2.1-04,JWT-2.2.1-04,MUST NOT,"401 or 403, and nothing changed",201,2026-11-19T05:00:00Z,120,stated,"""This capability does not permit deleting, overwriting, or replacing stored data."" (WLCG Common JWT Profiles 1.3, line 846)",everywhere
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,capability,capability.read.get,,critical,pass,,,,JWT-2.2.1-01,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,capability,capability.read.missing,,not-critical,pass,,,,DAV-19,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,path,path.sibling-prefix.read,,critical,pass,,,,JWT-2.2.1-20,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,group,group.member.read,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-01,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-beta,https://se-beta.example.org:8443/wlcg,,1.3,group,group.protected.no-write,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-02,,,,,2026-11-19T05:00:00Z,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,audience,audience.any,,not-critical,error,,,unreachable: connection refused,JWT-2.1.1-17,,,,,,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,audience,audience.foreign.read,,critical,error,,,unreachable: connection refused,JWT-2.1.1-13,,,,,,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,capability,capability.create.no-overwrite,,critical,error,,,unreachable: connection refused,JWT-2.2.1-04,,,,,,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,capability,capability.read.get,,critical,error,,,unreachable: connection refused,JWT-2.2.1-01,,,,,,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,capability,capability.read.missing,,not-critical,error,,,unreachable: connection refused,DAV-19,,,,,,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,path,path.sibling-prefix.read,,critical,error,,,unreachable: connection refused,JWT-2.2.1-20,,,,,,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,group,group.member.read,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-01,,,,,,120,,,
+        20261122t072848z-4f2a9c,2026-11-22T07:28:48Z,se-gamma,https://se-gamma.example.org:8443/wlcg,OtherStore,1.3,group,group.protected.no-write,,critical,skip,,,the endpoint does not authorise groups,JWT-2.2.2-02,,,,,,120,,,
         "#);
     }
 

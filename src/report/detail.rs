@@ -1,6 +1,6 @@
 //! One case in full: shared by the reports that show more than its verdict.
 
-use crate::model::{CaseResult, Exchange, Finding, KnownFailure};
+use crate::model::{CaseResult, Exchange, Finding, KnownFailure, Quotation};
 
 use super::curl::{curl, obtain};
 use super::style::Style;
@@ -24,6 +24,9 @@ pub(super) fn findings(result: &CaseResult, indent: &str, style: Style) -> Strin
             style.bold(&clause),
             line(&finding.requirement)
         );
+        for quotation in self::text(result, n) {
+            text += &row(indent, style, "text", &line(&quotation.to_string()));
+        }
         text += &row(indent, style, "expected", &line(&finding.expected));
         text += &row(indent, style, "actual", &line(&finding.actual));
         text += &row(indent, style, "at", &line(&finding.at.to_string()));
@@ -34,6 +37,18 @@ pub(super) fn findings(result: &CaseResult, indent: &str, style: Style) -> Strin
         }
     }
     text
+}
+
+/// What the sources of the nth finding's clause say; nothing where an earlier finding has told it.
+pub(super) fn text(result: &CaseResult, nth: usize) -> &[Quotation] {
+    let Some(finding) = result.findings.get(nth) else {
+        return &[];
+    };
+    let mut before = result.findings.iter().take(nth);
+    match before.any(|other| other.clause == finding.clause) {
+        true => &[],
+        false => &finding.text,
+    }
 }
 
 /// The clause of a finding and its level; marked where it is our reading of the sources.

@@ -6,6 +6,7 @@ use crate::model::{CaseResult, EndpointRecord, Leftover, RunRecord, Verdict, she
 
 use super::alike;
 use super::detail;
+use super::spread::Spreads;
 use super::style::Style;
 use super::text::{count, line};
 
@@ -16,10 +17,11 @@ const SHOWN: usize = 6;
 
 /// The cases that did not simply pass, by endpoint. Empty if there is nothing to tell.
 pub fn write(record: &RunRecord, style: Style) -> String {
+    let spreads = Spreads::of(record);
     let sections: Vec<String> = record
         .endpoints
         .iter()
-        .filter_map(|endpoint| section(record, endpoint, style))
+        .filter_map(|endpoint| section(record, endpoint, &spreads, style))
         .collect();
     if sections.is_empty() {
         return String::new();
@@ -27,7 +29,12 @@ pub fn write(record: &RunRecord, style: Style) -> String {
     sections.concat() + &next(record, style)
 }
 
-fn section(record: &RunRecord, endpoint: &EndpointRecord, style: Style) -> Option<String> {
+fn section(
+    record: &RunRecord,
+    endpoint: &EndpointRecord,
+    spreads: &Spreads<'_>,
+    style: Style,
+) -> Option<String> {
     let results: Vec<&CaseResult> = record
         .results
         .iter()
@@ -44,10 +51,10 @@ fn section(record: &RunRecord, endpoint: &EndpointRecord, style: Style) -> Optio
         text += &format!("  {}  {}\n\n", style.yellow("NOTE "), line(note));
     }
     for result in of(Verdict::Fail).filter(|result| result.red()) {
-        text += &in_full(result, &style.red("FAIL "), style);
+        text += &in_full(result, &style.red("FAIL "), spreads, style);
     }
     for result in of(Verdict::Warn) {
-        text += &in_full(result, &style.yellow("WARN "), style);
+        text += &in_full(result, &style.yellow("WARN "), spreads, style);
     }
     for result in of(Verdict::Fail).filter(|result| !result.red()) {
         text += &known_failure(result, style);
@@ -77,15 +84,24 @@ fn heading(endpoint: &EndpointRecord, style: Style) -> String {
     )
 }
 
-fn in_full(result: &CaseResult, mark: &str, style: Style) -> String {
+fn in_full(result: &CaseResult, mark: &str, spreads: &Spreads<'_>, style: Style) -> String {
     let expired = detail::expired(result).filter(|_| result.red());
     let expired = expired.map(|expired| format!("{INDENT}{expired}\n"));
+    let spread = spreads.get(result);
+    let spread = spread.map(|spread| {
+        format!(
+            "{INDENT}{}: {}\n",
+            style.bold(spread.as_str()),
+            spread.meaning()
+        )
+    });
     format!(
-        "  {mark}  {}  {}\n{INDENT}{}\n{}\n{}\n",
+        "  {mark}  {}  {}\n{INDENT}{}\n{}{}\n{}\n",
         style.bold(&line(&result.name())),
         result.severity,
         line(&result.title),
         expired.unwrap_or_default(),
+        spread.unwrap_or_default(),
         detail::findings(result, INDENT, style)
     )
 }
@@ -207,7 +223,8 @@ fn next(record: &RunRecord, style: Style) -> String {
             "touchstone explain {case}\n      says what the case tests and what its failure means in practice"
         ));
         steps.push(format!(
-            "touchstone run --endpoint {endpoint} --case {case}\n      repeats it alone"
+            "touchstone run --endpoint {endpoint} --case {case}{}\n      repeats it alone",
+            record.run.mode().option()
         ));
     }
     if missed.is_some() || results().any(|result| result.verdict == Verdict::Error) {
@@ -251,8 +268,10 @@ se-alpha  https://se-alpha.example.org:8443/wlcg  (ExampleStore/1.2, profile 1.3
 
   FAIL   capability.create.no-overwrite  critical
          storage.create never replaces a file
+         everywhere: fails at every endpoint that was judged: doubt the clause first
 
          JWT-2.2.1-04 MUST NOT  storage.create never replaces a file.
+         text      "This capability does not permit deleting, overwriting, or replacing stored data." (WLCG Common JWT Profiles 1.3, line 846)
          expected  401 or 403, and nothing changed
          actual    201
          at        suites/capability.yaml:21

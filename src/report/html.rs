@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::model::{Portion, RunRecord};
 
 use super::FormatError;
+use super::basis;
 use super::table::elapsed;
 use super::text::{count, line};
 
@@ -37,6 +38,8 @@ struct Page {
     interrupted: bool,
     part: String,
     tiles: Vec<summary::Tile>,
+    /// Whether something failed by our reading alone.
+    derived: bool,
     endpoints: Vec<summary::Endpoint>,
     trends: bool,
     changes: Option<changes::Changes>,
@@ -60,6 +63,7 @@ pub fn write(record: &RunRecord) -> Result<String, FormatError> {
         interrupted: record.run.interrupted,
         part: Portion::listed(&record.run.partial),
         tiles: summary::tiles(record),
+        derived: basis::total(record).derived > 0,
         endpoints: summary::endpoints(record),
         trends: record.past.is_some(),
         changes: changes::Changes::new(record),
@@ -99,8 +103,8 @@ fn facts(record: &RunRecord, grid: &grid::Grid) -> Vec<String> {
         count(record.results.len(), "result"),
         format!("touchstone {}", line(&run.version)),
     ];
-    if run.strict {
-        facts.push("strict: recommendations count as requirements".to_owned());
+    if let Some(mode) = run.mode().told() {
+        facts.push(mode.to_owned());
     }
     if let Some(pairs) = run.pairs {
         facts.push(format!("{} of {} pairs tried", pairs.tried, pairs.of));

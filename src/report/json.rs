@@ -308,7 +308,7 @@ no run record: it has no `schema`, which would be "touchstone/run/1"
 no run record: it has no `schema`, which would be "touchstone/run/1"
 no run record: it has no `schema`, which would be "touchstone/run/1"
 its schema is "touchstone/run/2", and this version reads "touchstone/run/1"
-no run record of schema "touchstone/run/1": unknown variant `perhaps`, expected one of `pass`, `warn`, `fail`, `error`, `skip` at line 334 column 26
+no run record of schema "touchstone/run/1": unknown variant `perhaps`, expected one of `pass`, `warn`, `fail`, `error`, `skip` at line 350 column 26
 "#);
     }
 }

@@ -12,6 +12,7 @@ use url::Url;
 use crate::model::{CaseResult, EndpointRecord, Leftover, RunRecord, Verdict};
 
 use super::FormatError;
+use super::basis;
 use super::detail;
 use super::style::Style;
 use super::text::{cap, cdata, count, line, xml};
@@ -54,7 +55,7 @@ fn suite(record: &RunRecord, endpoint: &EndpointRecord) -> TestSuite {
             .filter(|result| result.endpoint == endpoint.name)
             .map(case),
     );
-    if let Some(out) = about(endpoint) {
+    if let Some(out) = about(record, endpoint) {
         builder.set_system_out(&cdata(&out));
     }
     let mut suite = builder.build();
@@ -65,8 +66,17 @@ fn suite(record: &RunRecord, endpoint: &EndpointRecord) -> TestSuite {
 }
 
 /// What there is to say of an endpoint beyond its cases.
-fn about(endpoint: &EndpointRecord) -> Option<String> {
+fn about(record: &RunRecord, endpoint: &EndpointRecord) -> Option<String> {
     let mut text = leftovers(&endpoint.leftovers);
+    let results = record.results.iter();
+    let red = results.filter(|result| result.red() && result.endpoint == endpoint.name);
+    let bases = basis::among(red);
+    if !bases.is_empty() {
+        text += &format!("failures by basis: {}\n", basis::words(bases));
+    }
+    if let Some(mode) = record.run.mode().told() {
+        text += &format!("judged {mode}\n");
+    }
     if let Some(reason) = &endpoint.downtime {
         text += &format!("not judged: {}\n", line(reason));
     }
@@ -128,7 +138,7 @@ fn summary(result: &CaseResult) -> (String, String) {
                 more => format!(" (and {})", count(more, "more finding")),
             };
             (
-                format!("{} {}", first.clause, first.level),
+                format!("{} {}{}", first.clause, first.level, first.basis.mark()),
                 format!(
                     "{}: expected {}; actual {}{more}",
                     line(&result.title),

@@ -7,9 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::{CaseResult, ClauseId, EndpointRecord, Portion, RunRecord, TagRow, Verdict};
+use crate::model::{
+    CaseResult, ClauseId, EndpointRecord, Finding, Mode, Portion, RunRecord, TagRow, Verdict,
+};
 
+use super::basis;
 use super::news;
+use super::spread::{self, Spread, Spreads};
 use super::table::elapsed;
 use super::text::{cap, count, line};
 
@@ -30,6 +34,7 @@ pub fn write(record: &RunRecord) -> String {
     for part in [
         changes(record),
         clauses(record),
+        spreads(record),
         software(record),
         unreached(record),
         noted(record),
@@ -44,7 +49,12 @@ pub fn write(record: &RunRecord) -> String {
 
 /// A text that stays as it is, wherever it comes from. Not for tables.
 pub fn code(text: &str) -> String {
-    let text = line(&cap(text, VALUE));
+    fenced(text, VALUE)
+}
+
+/// The same, of so many bytes of the text.
+fn fenced(text: &str, bytes: usize) -> String {
+    let text = line(&cap(text, bytes));
     if text.is_empty() {
         return "(nothing)".into();
     }
@@ -60,8 +70,13 @@ pub fn code(text: &str) -> String {
 
 /// The same for a cell of a table.
 pub fn cell(text: &str) -> String {
+    unbarred(&code(text))
+}
+
+/// Without bars that would end a cell.
+fn unbarred(text: &str) -> String {
     // Parsers disagree about a backslash before an escaped bar.
-    code(text).replace("\\|", "\\ |").replace('|', "\\|")
+    text.replace("\\|", "\\ |").replace('|', "\\|")
 }
 
 /// A sentence, in code only where anything in it could be more than text. Not for tables.
@@ -113,9 +128,13 @@ fn heading(record: &RunRecord) -> String {
         "interrupted" => ", interrupted".to_owned(),
         portions => format!(", a part ({portions})"),
     };
-    let strict = if run.strict { ", strict" } else { "" };
+    let mode = match run.mode() {
+        Mode::Lenient => ", lenient",
+        Mode::Normal => "",
+        Mode::Strict => ", strict",
+    };
     format!(
-        "### touchstone: {verdict}\n\nRun {} of {}, {} long, {}{strict}{interrupted}.\n\n",
+        "### touchstone: {verdict}\n\nRun {} of {}, {} long, {}{mode}{interrupted}.\n\n",
         code(run.id.as_str()),
         minute(run.started),
         elapsed(run.duration_ms),
@@ -124,14 +143,28 @@ fn heading(record: &RunRecord) -> String {
 }
 
 fn totals(record: &RunRecord) -> String {
-    let mut text = "| | Total | Pass | Warn | Fail | of these known | Error | Skip |\n\
-                    |---|--:|--:|--:|--:|--:|--:|--:|\n"
+    let mut text = "| | Total | Pass | Warn | Fail | of these known | stated | rfc | derived | Error | Skip |\n\
+                    |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for row in severities(record) {
+        let bases = row.bases;
         text += &format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
-            row.tag, row.total, row.pass, row.warn, row.fail, row.known, row.error, row.skip
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            row.tag,
+            row.total,
+            row.pass,
+            row.warn,
+            row.fail,
+            row.known,
+            bases.stated,
+            bases.rfc,
+            bases.derived,
+            row.error,
+            row.skip
         );
+    }
+    if basis::total(record).derived > 0 {
+        text += &format!("\n{}.\n", basis::DERIVED);
     }
     text
 }
@@ -198,7 +231,7 @@ fn changes(record: &RunRecord) -> String {
 }
 
 fn clauses(record: &RunRecord) -> String {
-    let mut missed: BTreeMap<&ClauseId, (BTreeSet<&str>, &str)> = BTreeMap::new();
+    let mut missed: BTreeMap<&ClauseId, (BTreeSet<&str>, &Finding)> = BTreeMap::new();
     for result in record.results.iter().filter(|result| result.red()) {
         // With `--strict` recommendations fail as well; then the gravest finding is why.
         let binding = result.findings.iter().filter(|f| f.level.binding());
@@ -208,7 +241,7 @@ fn clauses(record: &RunRecord) -> String {
         };
         for finding in reasons {
             let entry = missed.entry(&finding.clause);
-            let entry = entry.or_insert_with(|| (BTreeSet::new(), &finding.requirement));
+            let entry = entry.or_insert_with(|| (BTreeSet::new(), finding));
             entry.0.insert(&result.endpoint);
         }
     }
@@ -217,17 +250,51 @@ fn clauses(record: &RunRecord) -> String {
     }
     let mut missed: Vec<_> = missed.into_iter().collect();
     missed.sort_by_key(|(_, (endpoints, _))| std::cmp::Reverse(endpoints.len()));
-    let mut text = "| Endpoints | Most missed clauses | |\n|--:|---|---|\n".to_owned();
-    for (clause, (endpoints, requirement)) in missed.iter().take(CLAUSES) {
+    let mut text = "| Endpoints | Most missed clauses | | |\n|--:|---|---|---|\n".to_owned();
+    for (clause, (endpoints, finding)) in missed.iter().take(CLAUSES) {
         text += &format!(
-            "| {} | {} | {} |\n",
+            "| {} | {} | {} | {} |\n",
             endpoints.len(),
             cell(clause.as_str()),
-            prose_cell(requirement)
+            prose_cell(&finding.requirement),
+            source(finding)
         );
     }
     if missed.len() > CLAUSES {
-        text += &format!("| | and {} more | |\n", missed.len() - CLAUSES);
+        text += &format!("| | and {} more | | |\n", missed.len() - CLAUSES);
+    }
+    text
+}
+
+/// The words of the source, or that there are none.
+fn source(finding: &Finding) -> String {
+    match finding.text.first() {
+        Some(quotation) => unbarred(&fenced(&quotation.to_string(), 3 * VALUE)),
+        None => finding.basis.as_str().to_owned(),
+    }
+}
+
+/// The cases whose failures say more together than each alone.
+fn spreads(record: &RunRecord) -> String {
+    let spreads = Spreads::of(record);
+    let mut text = String::new();
+    for (spread, what) in [
+        (
+            Spread::Everywhere,
+            "**Everywhere**, so doubt the clause before the services",
+        ),
+        (
+            Spread::OnlyHere,
+            "**Only here**, with one software of several",
+        ),
+    ] {
+        let results = record.results.iter();
+        let of = results.filter(|result| spreads.get(result) == Some(spread));
+        let cases: BTreeSet<String> = of.map(|result| code(result.case.as_str())).collect();
+        if !cases.is_empty() {
+            let cases: Vec<String> = cases.into_iter().collect();
+            text += &format!("- {what}: {}\n", some(&cases, NAMED));
+        }
     }
     text
 }
@@ -290,23 +357,9 @@ fn software(record: &RunRecord) -> String {
 
 /// The name of an endpoint's software, without its version.
 fn family(endpoint: &EndpointRecord) -> String {
-    if !endpoint.kind.is_storage() {
-        return "token issuers".into();
-    }
-    let software = endpoint.software.as_deref().unwrap_or_default();
-    let name = software.split(['/', '(']).next().unwrap_or_default();
-    let version = |word: &&str| {
-        let word = word.trim_start_matches(['v', 'V']);
-        !word.starts_with(|c: char| c.is_ascii_digit())
-    };
-    let words: Vec<&str> = name
-        .split_whitespace()
-        .take_while(version)
-        .take(4)
-        .collect();
-    match words.join(" ") {
-        unknown if unknown.is_empty() => "not known".into(),
-        name => cap(&name, 40).into_owned(),
+    match endpoint.kind.is_storage() {
+        true => spread::family(endpoint).unwrap_or_else(|| "not known".into()),
+        false => "token issuers".into(),
     }
 }
 

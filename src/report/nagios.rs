@@ -150,6 +150,7 @@ fn performance(record: &RunRecord, rows: &[Row<'_>]) -> String {
         warn,
         fail,
         known,
+        bases,
         error,
         skip,
         ..
@@ -159,6 +160,7 @@ fn performance(record: &RunRecord, rows: &[Row<'_>]) -> String {
         sum.warn += warn;
         sum.fail += fail;
         sum.known += known;
+        sum.bases = sum.bases.and(*bases);
         sum.error += error;
         sum.skip += skip;
     }
@@ -183,7 +185,10 @@ fn numbers(row: &TagRow) -> String {
         ("error", row.error),
         ("skip", row.skip),
     ];
-    let numbers = numbers.map(|(label, number)| format!("'{label}'={number};;;0"));
+    let numbers = numbers.into_iter().chain(row.bases.all());
+    let numbers: Vec<String> = numbers
+        .map(|(label, number)| format!("'{label}'={number};;;0"))
+        .collect();
     numbers.join(" ")
 }
 
@@ -221,7 +226,7 @@ mod tests {
     #[test]
     fn the_state_the_numbers_and_what_is_wrong() {
         insta::assert_snapshot!(write(&sample::record()).unwrap(), @"
-        CRITICAL - 3 endpoints: 1 critical (se-alpha), 1 unknown (se-gamma), 1 warning (se-beta)|'pass'=8;;;0 'warn'=1;;;0 'fail'=1;;;0 'known'=1;;;0 'error'=7;;;0 'skip'=6;;;0 'endpoints'=3;;;0 'unreachable'=1;;;0 'duration'=3726.000s;;;0
+        CRITICAL - 3 endpoints: 1 critical (se-alpha), 1 unknown (se-gamma), 1 warning (se-beta)|'pass'=8;;;0 'warn'=1;;;0 'fail'=1;;;0 'known'=1;;;0 'error'=7;;;0 'skip'=6;;;0 'stated'=1;;;0 'rfc'=0;;;0 'derived'=0;;;0 'endpoints'=3;;;0 'unreachable'=1;;;0 'duration'=3726.000s;;;0
         CRITICAL se-alpha: 1 failed (capability.create.no-overwrite), 1 undecided (audience.foreign.read), 1 with warnings (audience.any), 1 with objects left behind (capability.create.no-overwrite), 3 of 8 passed, 2 skipped
         UNKNOWN se-gamma: unreachable: connection refused, 6 undecided, 0 of 8 passed, 2 skipped
         WARNING se-beta: 1 with objects left behind (capability.create.no-overwrite), 1 more object left behind, 1 failed as known (capability.create.no-overwrite), 1 passed though known to fail (path.sibling-prefix.read), 5 of 8 passed, 2 skipped
@@ -234,7 +239,7 @@ mod tests {
         let mut record = sample::record();
         record.endpoints.truncate(1);
         insta::assert_snapshot!(write(&record).unwrap(), @"
-        CRITICAL - se-alpha: 1 failed (capability.create.no-overwrite), 1 undecided (audience.foreign.read), 1 with warnings (audience.any), 1 with objects left behind (capability.create.no-overwrite), 3 of 8 passed, 2 skipped|'pass'=3;;;0 'warn'=1;;;0 'fail'=1;;;0 'known'=0;;;0 'error'=1;;;0 'skip'=2;;;0 'endpoints'=1;;;0 'unreachable'=0;;;0 'duration'=3726.000s;;;0
+        CRITICAL - se-alpha: 1 failed (capability.create.no-overwrite), 1 undecided (audience.foreign.read), 1 with warnings (audience.any), 1 with objects left behind (capability.create.no-overwrite), 3 of 8 passed, 2 skipped|'pass'=3;;;0 'warn'=1;;;0 'fail'=1;;;0 'known'=0;;;0 'error'=1;;;0 'skip'=2;;;0 'stated'=1;;;0 'rfc'=0;;;0 'derived'=0;;;0 'endpoints'=1;;;0 'unreachable'=0;;;0 'duration'=3726.000s;;;0
         se-alpha capability.create.no-overwrite: JWT-2.2.1-04 MUST NOT, expected 401 or 403, and nothing changed, actual 201
         ");
         for result in &mut record.results {
@@ -248,9 +253,9 @@ mod tests {
     #[test]
     fn a_line_for_each_endpoint() {
         insta::assert_snapshot!(passive(&sample::record()).unwrap(), @"
-        [1795336254] PROCESS_SERVICE_CHECK_RESULT;se-alpha.example.org;touchstone-se-alpha;2;CRITICAL - 1 failed (capability.create.no-overwrite), 1 undecided (audience.foreign.read), 1 with warnings (audience.any), 1 with objects left behind (capability.create.no-overwrite), 3 of 8 passed, 2 skipped|'pass'=3 'warn'=1 'fail'=1 'known'=0 'error'=1 'skip'=2
-        [1795336254] PROCESS_SERVICE_CHECK_RESULT;se-beta.example.org;touchstone-se-beta;1;WARNING - 1 with objects left behind (capability.create.no-overwrite), 1 more object left behind, 1 failed as known (capability.create.no-overwrite), 1 passed though known to fail (path.sibling-prefix.read), 5 of 8 passed, 2 skipped|'pass'=5 'warn'=0 'fail'=0 'known'=1 'error'=0 'skip'=2
-        [1795336254] PROCESS_SERVICE_CHECK_RESULT;se-gamma.example.org;touchstone-se-gamma;3;UNKNOWN - unreachable: connection refused, 6 undecided, 0 of 8 passed, 2 skipped|'pass'=0 'warn'=0 'fail'=0 'known'=0 'error'=6 'skip'=2
+        [1795336254] PROCESS_SERVICE_CHECK_RESULT;se-alpha.example.org;touchstone-se-alpha;2;CRITICAL - 1 failed (capability.create.no-overwrite), 1 undecided (audience.foreign.read), 1 with warnings (audience.any), 1 with objects left behind (capability.create.no-overwrite), 3 of 8 passed, 2 skipped|'pass'=3 'warn'=1 'fail'=1 'known'=0 'error'=1 'skip'=2 'stated'=1 'rfc'=0 'derived'=0
+        [1795336254] PROCESS_SERVICE_CHECK_RESULT;se-beta.example.org;touchstone-se-beta;1;WARNING - 1 with objects left behind (capability.create.no-overwrite), 1 more object left behind, 1 failed as known (capability.create.no-overwrite), 1 passed though known to fail (path.sibling-prefix.read), 5 of 8 passed, 2 skipped|'pass'=5 'warn'=0 'fail'=0 'known'=1 'error'=0 'skip'=2 'stated'=0 'rfc'=0 'derived'=0
+        [1795336254] PROCESS_SERVICE_CHECK_RESULT;se-gamma.example.org;touchstone-se-gamma;3;UNKNOWN - unreachable: connection refused, 6 undecided, 0 of 8 passed, 2 skipped|'pass'=0 'warn'=0 'fail'=0 'known'=0 'error'=6 'skip'=2 'stated'=0 'rfc'=0 'derived'=0
         ");
     }
 

@@ -117,6 +117,17 @@ fn of_endpoints(text: &mut String, rows: &[Row<'_>]) {
             cases.add(&labels, number);
         }
     }
+    let mut failures = Family::new(
+        text,
+        "failures",
+        "Failures that are not known, by the basis of the clause: stated, rfc, or derived, which is our reading.",
+    );
+    for row in rows {
+        for (basis, number) in row.totals.bases.all() {
+            let labels = [("endpoint", row.endpoint.name.as_str()), ("basis", basis)];
+            failures.add(&labels, number);
+        }
+    }
     let about = "Objects that could not be removed from the endpoint.";
     each(text, rows, "leftovers", about, |row| {
         let of_cases = row.results.iter().map(|result| result.cleanup.len());
@@ -260,6 +271,17 @@ mod tests {
         touchstone_cases{endpoint="se-gamma",verdict="known"} 0
         touchstone_cases{endpoint="se-gamma",verdict="error"} 6
         touchstone_cases{endpoint="se-gamma",verdict="skip"} 2
+        # HELP touchstone_failures Failures that are not known, by the basis of the clause: stated, rfc, or derived, which is our reading.
+        # TYPE touchstone_failures gauge
+        touchstone_failures{endpoint="se-alpha",basis="stated"} 1
+        touchstone_failures{endpoint="se-alpha",basis="rfc"} 0
+        touchstone_failures{endpoint="se-alpha",basis="derived"} 0
+        touchstone_failures{endpoint="se-beta",basis="stated"} 0
+        touchstone_failures{endpoint="se-beta",basis="rfc"} 0
+        touchstone_failures{endpoint="se-beta",basis="derived"} 0
+        touchstone_failures{endpoint="se-gamma",basis="stated"} 0
+        touchstone_failures{endpoint="se-gamma",basis="rfc"} 0
+        touchstone_failures{endpoint="se-gamma",basis="derived"} 0
         # HELP touchstone_leftovers Objects that could not be removed from the endpoint.
         # TYPE touchstone_leftovers gauge
         touchstone_leftovers{endpoint="se-alpha"} 1

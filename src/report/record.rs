@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::model::{
     Action, CaseId, CasePlan, CaseResult, EndpointRecord, Exchanges, HostSeen, IssuerUse, Leftover,
-    Portion, RECORD_SCHEMA, RunInfo, RunRecord, Severity, TagRow, Verdict,
+    Mode, Portion, RECORD_SCHEMA, RunInfo, RunRecord, Severity, TagRow, Verdict,
 };
 use crate::run::event::{Event, RunStarted};
 
@@ -119,7 +119,8 @@ impl Recorder {
             run: RunInfo {
                 id: plan.run.clone(),
                 version,
-                strict: plan.strict,
+                strict: plan.mode == Mode::Strict,
+                lenient: plan.mode == Mode::Lenient,
                 started: plan.started,
                 duration_ms: self.duration_ms.or(longest).unwrap_or_default(),
                 interrupted,

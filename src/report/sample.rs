@@ -219,7 +219,7 @@ pub(crate) fn plan() -> Plan {
         clauses: std::sync::Arc::from([]),
         run: RunId::new(started, 0x4f_2a9c),
         started,
-        strict: false,
+        mode: Mode::Normal,
         ordered: false,
         endpoints: ["se-alpha", "se-beta", "se-gamma"].map(endpoint).into(),
     }
@@ -406,11 +406,25 @@ fn finding(
             Basis::Derived
         },
         requirement: format!("{}.", result.title),
+        text: quotations(result),
         expected: expected.into(),
         actual: actual.into(),
         at: at(result.case.as_str(), 21),
         exchange: Some(exchange),
     }
+}
+
+/// What the profile says, where it says so.
+fn quotations(result: &CaseResult) -> Vec<Quotation> {
+    let quoted = result.case.as_str() == "capability.create.no-overwrite";
+    let quotation = Quotation {
+        document: "profile".into(),
+        title: "WLCG Common JWT Profiles 1.3".into(),
+        place: "line 846".into(),
+        quote: "This capability does not permit deleting, overwriting, or replacing stored data."
+            .into(),
+    };
+    quoted.then_some(quotation).into_iter().collect()
 }
 
 fn known_failure(case: &str, line: usize) -> KnownFailure {

@@ -2,6 +2,7 @@
 
 use crate::model::{CaseResult, EndpointRecord, HostSeen, RunRecord, TagRow, Verdict};
 
+use super::basis;
 use super::style::Style;
 use super::text::line;
 
@@ -94,6 +95,16 @@ fn footnotes(record: &RunRecord) -> Vec<String> {
         notes.push("Interrupted: cases that did not finish count as errors.".to_owned());
     }
     notes.extend(record.run.notes.iter().map(|note| line(note)));
+    if let Some(mode) = record.run.mode().told() {
+        notes.push(format!("Judged {mode}"));
+    }
+    let bases = basis::total(record);
+    if !bases.is_empty() {
+        notes.push(format!("Failures by basis: {}", basis::words(bases)));
+    }
+    if bases.derived > 0 {
+        notes.push(basis::DERIVED.to_owned());
+    }
     for endpoint in &record.endpoints {
         if let Some(reason) = &endpoint.downtime {
             notes.push(format!(
@@ -192,6 +203,7 @@ se-alpha               8     3     1     1      1     2  01:02:05
 se-beta                8     5     0     1      0     2  00:04:46
 se-gamma               8     0     0     0      6     2  00:00:10
 
+Failures by basis: 1 stated
 Not reached: se-gamma (connection refused)
 Known failures, which do not turn the run red: 1
 Passed though listed as known failures; their entries can go: 1

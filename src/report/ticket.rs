@@ -6,10 +6,12 @@ use jiff::tz::TimeZone;
 use crate::model::{CaseResult, EndpointRecord, Exchange, Finding, RunRecord, Verdict, shell_word};
 
 use super::File;
+use super::basis;
 use super::curl::{curl, obtain};
 use super::detail;
 use super::hints::Hints;
 use super::news;
+use super::spread::Spreads;
 use super::text::{cap, count, file_name, line, terminal};
 
 /// Failures that are told in full.
@@ -36,6 +38,7 @@ pub fn all(record: &RunRecord) -> Vec<File> {
 }
 
 fn tickets(record: &RunRecord, wanted: impl Fn(&CaseResult) -> bool) -> Vec<File> {
+    let spreads = Spreads::of(record);
     let texts = record.endpoints.iter().filter_map(|endpoint| {
         let of = || {
             record
@@ -45,6 +48,7 @@ fn tickets(record: &RunRecord, wanted: impl Fn(&CaseResult) -> bool) -> Vec<File
         };
         let ticket = Ticket {
             record,
+            spreads: &spreads,
             endpoint,
             failures: of().filter(|r| r.red() && wanted(r)).collect(),
             others: of().filter(|r| r.red() && !wanted(r)).collect(),
@@ -62,6 +66,7 @@ fn tickets(record: &RunRecord, wanted: impl Fn(&CaseResult) -> bool) -> Vec<File
 
 struct Ticket<'a> {
     record: &'a RunRecord,
+    spreads: &'a Spreads<'a>,
     endpoint: &'a EndpointRecord,
     /// These it is about.
     failures: Vec<&'a CaseResult>,
@@ -153,9 +158,17 @@ impl Ticket<'_> {
             true => ", new since the run before",
             false => "",
         };
+        let bases = basis::among(self.failures.iter().copied());
+        let reading = match bases.derived {
+            0 => "",
+            _ => {
+                " What is derived is our reading of the sources and no letter of them: please tell us where it is wrong."
+            }
+        };
         format!(
-            "touchstone, which judges how WLCG services treat tokens, found {} at this {what}{news}.",
-            count(self.failures.len(), "missed requirement")
+            "touchstone, which judges how WLCG services treat tokens, found {} at this {what}{news} ({}).{reading}",
+            count(self.failures.len(), "missed requirement"),
+            basis::words(bases)
         )
     }
 
@@ -180,8 +193,8 @@ impl Ticket<'_> {
         let run = &record.run;
         let when = format!("{} (run {})", minute(run.started), run.id);
         text += &row("", "Time", &when);
-        if run.strict {
-            text += &row("", "Mode", "strict: recommendations count as requirements");
+        if let Some(mode) = run.mode().told() {
+            text += &row("", "Mode", mode);
         }
         if let Some(reason) = &endpoint.unreachable {
             text += &row("", "Reason", reason);
@@ -201,12 +214,18 @@ impl Ticket<'_> {
             text += &row(indent, "Known", &expired);
         }
         let mut shown: Vec<usize> = Vec::new();
-        for finding in &result.findings {
+        if let Some(spread) = self.spreads.get(result) {
+            text += &row(indent, "Spread", spread.meaning());
+        }
+        for (nth, finding) in result.findings.iter().enumerate() {
             text += &row(
                 indent,
                 "Clause",
                 &format!("{}: {}", detail::clause(finding), finding.requirement),
             );
+            for quotation in detail::text(result, nth) {
+                text += &row(indent, "Text", &quotation.to_string());
+            }
             let exchange = exchange(result, finding).filter(|(at, _)| !shown.contains(at));
             if let Some((_, exchange)) = &exchange {
                 let request = format!("{} {}", exchange.method, exchange.url);
@@ -244,16 +263,12 @@ impl Ticket<'_> {
     }
 
     fn rerun(&self, result: &CaseResult) -> String {
-        let strict = if self.record.run.strict {
-            " --strict"
-        } else {
-            ""
-        };
         let (endpoint, case) = (line(&result.endpoint), line(result.case.as_str()));
         format!(
-            "touchstone run --endpoint {} --case {}{strict}",
+            "touchstone run --endpoint {} --case {}{}",
             shell_word(&endpoint),
-            shell_word(&case)
+            shell_word(&case),
+            self.record.run.mode().option()
         )
     }
 

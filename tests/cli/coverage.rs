@@ -1,5 +1,6 @@
 //! Every clause of the register is judged by a case, or says why none can judge it.
 
+use crate::common::lab::Ended;
 use touchstone::config::{Catalogue, load_catalogue};
 use touchstone::model::{Basis, Clause};
 
@@ -54,6 +55,46 @@ fn the_register_holds_the_eight_families() {
     .map(count);
     assert_eq!(families, [129, 20, 26, 5, 30, 26, 14, 60]);
     assert_eq!(families.iter().sum::<usize>(), clauses.len());
+}
+
+#[test]
+fn what_a_source_says_is_quoted() {
+    let catalogue = catalogue();
+    let unquoted: Vec<_> = catalogue
+        .clauses
+        .iter()
+        .filter(|clause| clause.basis != Basis::Derived && clause.text.is_empty())
+        .map(|clause| clause.id.as_str())
+        .collect();
+    assert!(unquoted.is_empty(), "without their words: {unquoted:?}");
+    for arguments in [
+        &["list", "clauses", "--unquoted"][..],
+        &["list", "cases", "--unquoted"],
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_touchstone"));
+        let ended = Ended::of(command.args(arguments));
+        match arguments[1] {
+            "clauses" => assert_eq!(ended.expect(0).stdout, ""),
+            _ => assert!(ended.expect(2).stderr.contains("list clauses --unquoted")),
+        }
+    }
+    for clause in &catalogue.clauses {
+        let id = &clause.id;
+        for quotation in &clause.text {
+            let quote = &quotation.quote;
+            assert!((8..300).contains(&quote.len()), "{id}: {quote}");
+            let single = quote.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(single, *quote, "{id}");
+            let document = catalogue.documents.iter();
+            let document = document.clone().find(|d| d.name == quotation.document);
+            let document = document.expect("the loader has seen to it");
+            // What the comparison reads is cited by line, all else by section.
+            let by_line = document.commit.is_some() && document.name != "profile-1.0";
+            let by_line = by_line && document.name != "tape";
+            assert_eq!(quotation.place.starts_with("line "), by_line, "{id}");
+            assert!(document.url.starts_with("https://"), "{}", document.url);
+        }
+    }
 }
 
 #[test]

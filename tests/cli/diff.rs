@@ -41,6 +41,7 @@ fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
             id: RunId::new(started, 7),
             version: "0.1.0".into(),
             strict: false,
+            lenient: false,
             started,
             duration_ms: 1,
             interrupted: false,

@@ -126,7 +126,12 @@ fn imitations_are_listed_with_where_their_facts_are_from() {
     let table = lab.run(&["list", "likes"]).expect(0).stdout;
     for like in likes {
         let name = like["like"].as_str().expect("a name");
-        assert!(table.lines().any(|line| line.trim_start().starts_with(name)), "{table}");
+        assert!(
+            table
+                .lines()
+                .any(|line| line.trim_start().starts_with(name)),
+            "{table}"
+        );
     }
 }
 

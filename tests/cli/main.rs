@@ -25,6 +25,7 @@ mod read_only;
 mod reports;
 mod roles;
 mod source_answers;
+mod sources;
 mod tape;
 mod token_login;
 mod tokens;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use crate::common::lab::{Ended, read_record};
+use crate::common::lab::{Ended, Lab, read_record};
 use touchstone::report::{FORMATS, json};
 
 fn touchstone(folder: &Path, arguments: &[&str]) -> Ended {
@@ -247,4 +247,156 @@ fn a_command_file_is_written_into() {
     assert_eq!(String::from_utf8_lossy(&read), expected.stdout);
     let kind = std::fs::metadata(&path).expect("the pipe").file_type();
     assert!(!kind.is_file(), "it is still a pipe");
+}
+
+/// A run with a failure that is our reading alone: `storage.modify` reads.
+const DERIVED: [&str; 5] = [
+    "demo",
+    "--fault",
+    "modify-reads",
+    "--case",
+    "capability.modify.no-get",
+];
+
+#[test]
+fn derived_failures_are_counted_apart_and_warn_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |code, more: &[&str]| {
+        let ended = touchstone(folder.path(), &[&DERIVED[..], more].concat()).expect(code);
+        let record = read_record(&folder.path().join("reports/latest/run.json"));
+        (ended, record)
+    };
+    let (ended, record) = run(1, &["--report-dir", "reports/latest"]);
+    let told = "Failures by basis: 1 derived\n";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    assert_eq!(record["statistics"][0]["bases"]["derived"], 1);
+    let summary = folder.path().join("reports/latest/summary.md");
+    let summary = std::fs::read_to_string(summary).expect("a summary");
+    assert!(summary.contains("| of these known | stated | rfc | derived |"));
+    assert!(
+        summary.contains("--lenient counts their failures"),
+        "{summary}"
+    );
+
+    // The same record, judged again: nothing fails, and the reports say why.
+    let arguments = ["report", "--lenient", "--format", "table"];
+    let lenient = touchstone(folder.path(), &arguments).expect(0).stdout;
+    assert!(lenient.contains("\nJudged lenient: "), "{lenient}");
+    let failed = |table: &str| -> Vec<String> {
+        let rows = table.lines().filter(|line| line.starts_with("faulty "));
+        rows.filter_map(|row| row.split_whitespace().nth(4).map(str::to_owned))
+            .collect()
+    };
+    assert_eq!(failed(&lenient), ["0"], "{lenient}");
+    let table = touchstone(folder.path(), &["report", "--format", "table"]).expect(0);
+    assert_eq!(failed(&table.stdout), ["1"]);
+
+    let (ended, record) = run(0, &["--lenient", "--report-dir", "reports/latest"]);
+    assert_eq!(
+        (&record["run"]["lenient"], &record["run"]["strict"]),
+        (&true.into(), &false.into())
+    );
+    assert!(
+        ended.stdout.contains("WARN   capability.modify.no-get"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("--case capability.modify.no-get --lenient")
+    );
+    // What a record was told stands, and strictness makes failures of its warnings.
+    let table = touchstone(folder.path(), &["report", "--format", "table"]).expect(0);
+    assert_eq!(table.stdout, lenient_of(&table.stdout));
+    let arguments = ["report", "--strict", "--format", "table"];
+    let strict = touchstone(folder.path(), &arguments).expect(0).stdout;
+    assert_eq!(failed(&strict), ["1"], "{strict}");
+    for command in [&DERIVED[..], &["report"], &["run"]] {
+        let both = [command, &["--lenient", "--strict"]].concat();
+        let ended = touchstone(folder.path(), &both).expect(2);
+        assert!(
+            ended.stderr.contains("cannot be used with"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+/// A table, which has to say that it was judged leniently.
+fn lenient_of(table: &str) -> &str {
+    assert!(table.contains("\nJudged lenient: "), "{table}");
+    table
+}
+
+#[test]
+fn what_fails_at_every_endpoint_is_marked() {
+    let lab = Lab::new();
+    let (one, two) = (
+        lab.storage(&["scope-prefix-match"]),
+        lab.storage(&["scope-prefix-match", "modify-reads"]),
+    );
+    lab.endpoints(&[("one", one.url()), ("two", two.url())], "");
+    let cases = ["path.sibling-prefix.read", "capability.modify.no-get"];
+    let arguments = [
+        &["run", "--format", "csv,markdown,html,tickets-all", "--case"][..],
+        &cases[..],
+    ];
+    let ended = lab.run(&arguments.concat()).expect(1);
+    let marked = "everywhere: fails at every endpoint that was judged: doubt the clause first";
+    assert_eq!(ended.stdout.matches(marked).count(), 2, "{}", ended.stdout);
+    let file = |name: &str| {
+        let path = lab.path("reports/latest").join(name);
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let summary = file("summary.md");
+    assert!(
+        summary.contains(
+            "**Everywhere**, so doubt the clause before the services: `path.sibling-prefix.read`\n"
+        ),
+        "{summary}"
+    );
+    let rows = file("results.csv");
+    let spread = |case: &str| -> Vec<String> {
+        let rows = rows
+            .lines()
+            .filter(|row| row.contains(&format!(",{case},")));
+        rows.map(|row| row.rsplit(',').next().unwrap_or_default().to_owned())
+            .collect()
+    };
+    assert_eq!(spread(cases[0]), ["everywhere", "everywhere"]);
+    // Both have the same software.
+    assert_eq!(spread(cases[1]), ["", ""]);
+    assert_eq!(file("report.html").matches(">everywhere</span>").count(), 1);
+    assert!(file("tickets-all/one.txt").contains("   Spread    fails at every endpoint"));
+}
+
+#[test]
+fn reports_have_the_words_of_the_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = [&DEMO[..], &["--format", "csv,junit,html,markdown,ticket"]].concat();
+    let ended = touchstone(folder.path(), &arguments).expect(1);
+    let words = "$PATH MUST be treated as an exact match for a directory or a file";
+    assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    let reports = files(&folder.path().join("reports/latest"));
+    for name in [
+        "results.csv",
+        "junit.xml",
+        "report.html",
+        "summary.md",
+        "tickets/faulty.txt",
+        "run.json",
+    ] {
+        let text = String::from_utf8_lossy(&reports[name]);
+        // Lines of tickets are broken.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(words), "{name}");
+    }
+    let ended = touchstone(folder.path(), &["explain", "JWT-2.2.1-09"]).expect(0);
+    assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    assert!(
+        ended
+            .stdout
+            .contains("(WLCG Common JWT Profiles 1.3, line ")
+    );
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::{Catalogue, load_catalogue};
 use crate::model::{
-    Asked, Case, ExchangeAsk, Place, Published, RefreshAsk, RevokeAsk, Revoked, Subject, TokenAsk,
-    Verdict,
+    Asked, Case, ExchangeAsk, Mode, Place, Published, RefreshAsk, RevokeAsk, Revoked, Subject,
+    TokenAsk, Verdict,
 };
 
 const ISSUER: &str = "https://iam.example.org/";
@@ -149,7 +149,7 @@ impl Bench {
         match mute {
             Some(Mute::Skip(_)) => "skip".into(),
             Some(Mute::Undecided(_)) => "error".into(),
-            None => match crate::check::verdict(&findings, false) {
+            None => match crate::check::verdict(&findings, Mode::Normal) {
                 Verdict::Pass => "pass".into(),
                 verdict => verdict.to_string(),
             },

@@ -31,6 +31,7 @@ impl Bench {
             severity: Severity::Critical,
             requirement: format!("the sentence of {id}"),
             untestable: None,
+            text: Vec::new(),
         };
         let at = Place {
             file: Arc::from("suites/x.yaml"),

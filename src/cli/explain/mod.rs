@@ -182,6 +182,9 @@ fn explain_clause(clause: &Clause, catalogue: &Catalogue) -> String {
     let _ = writeln!(text, "\n  source    {}{since}", clause.source);
     let _ = writeln!(text, "  basis     {basis}");
     let _ = writeln!(text, "  severity  {}", clause.severity);
+    for quotation in &clause.text {
+        let _ = writeln!(text, "  text      {quotation}");
+    }
     if let Some(reason) = &clause.untestable {
         let _ = writeln!(text, "\nNo case can judge it\n  {reason}");
         return text;

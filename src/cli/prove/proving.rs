@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::Catalogue;
 use crate::model::{
-    Action, Case, CaseId, CasePlan, Exchanges, Interface, Inventory, Lapse, Plan, Profile,
+    Action, Case, CaseId, CasePlan, Exchanges, Interface, Inventory, Lapse, Mode, Plan, Profile,
     RunRecord,
 };
 use crate::redact::Redactor;
@@ -184,7 +184,7 @@ impl Proving<'_> {
     ) -> Result<Plan, Failed> {
         let mut selection = run::selection(&stage.judged(), &self.arguments.cases)?;
         // A missed recommendation has to be seen as well, and is a mere warning otherwise.
-        selection.strict = true;
+        selection.mode = Mode::Strict;
         selection.intrusive = true;
         selection.slow = true;
         selection.side = true;

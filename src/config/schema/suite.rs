@@ -43,9 +43,39 @@ fn register() -> Value {
     mapping(
         "A register of clauses.",
         &clauses::FILE_KEYS,
-        &clauses::FILE_KEYS,
-        |_| Some(list("The clauses.", clause())),
+        &["clauses"],
+        |key| {
+            Some(match key {
+                "documents" => named("What the clauses are quoted from.", None, document()),
+                _ => list("The clauses.", clause()),
+            })
+        },
     )
+}
+
+fn document() -> Value {
+    let needed = ["title", "url"];
+    mapping("A document.", &clauses::DOCUMENT_KEYS, &needed, |key| {
+        Some(match key {
+            "title" => text("What reports call it."),
+            "file" => text("Its file in the repository where it is kept."),
+            "commit" => text("The commit of that repository from which the quotations are."),
+            "url" => text("Where it can be read."),
+            _ => return None,
+        })
+    })
+}
+
+fn quotation() -> Value {
+    let keys = &clauses::TEXT_KEYS;
+    mapping("What a document says, word for word.", keys, keys, |key| {
+        Some(match key {
+            "document" => text("One of `documents`."),
+            "place" => text("The line or the section where it stands."),
+            "quote" => text("The words, without markup and line breaks."),
+            _ => return None,
+        })
+    })
 }
 
 fn clause() -> Value {
@@ -60,6 +90,7 @@ fn clause() -> Value {
             "severity" => listed("What its failure means.", &clauses::SEVERITIES),
             "requirement" => text("What it demands, in a sentence."),
             "untestable" => text("Why no case can judge it."),
+            "text" => list("What its sources say.", quotation()),
             _ => return None,
         })
     })

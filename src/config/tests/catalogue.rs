@@ -713,7 +713,8 @@ fn files_that_are_no_suites() {
 
 #[test]
 fn clauses_are_checked() {
-    insta::assert_snapshot!(told("clauses:
+    let told = told(
+        "clauses:
 - id: JWT-2.2.1-01
   source: s
   since: 1.4
@@ -722,12 +723,20 @@ fn clauses_are_checked() {
   severity: high
 - id: lower
   requirement: ''
-"), @"
+",
+    );
+    // Where it stands in the register changes with each clause before it.
+    let register = builtin_clauses().text;
+    let mut lines = register.lines();
+    let line = lines.position(|line| line == "  - id: JWT-2.2.1-01");
+    let there = format!("clauses.yaml:{}\n", line.expect("it is there") + 1);
+    assert!(told.contains(&there), "{told}");
+    insta::assert_snapshot!(told.replace(&there, "clauses.yaml:LINE\n"), @"
     own.yaml:2:3: a clause needs the key `requirement`
         2 | - id: JWT-2.2.1-01
           |   ^^
 
-    own.yaml:2:7: the clause `JWT-2.2.1-01` is there twice, first in suites/clauses.yaml:223
+    own.yaml:2:7: the clause `JWT-2.2.1-01` is there twice, first in suites/clauses.yaml:LINE
         2 | - id: JWT-2.2.1-01
           |       ^^^^^^^^^^^^
 
@@ -776,6 +785,57 @@ fn clauses_are_checked() {
         9 |   requirement: ''
           |                ^^
     ");
+}
+
+#[test]
+fn clauses_quote_what_their_register_names() {
+    let clause = "- {id: SITE-01, source: house, basis: derived, level: MUST, severity: critical, requirement: r, text: [";
+    let quote = "{document: rules, place: page 3, quote: 'Nobody may.'}, {document: profile, place: line 1, quote: Words}";
+    let documents = "documents:\n  rules: {title: House rules, url: 'https://example.org/rules'}\n";
+    let catalogue = suite(&format!("{documents}clauses:\n{clause}{quote}]}}\n"));
+    let catalogue = catalogue.unwrap_or_else(|problems| panic!("{problems}"));
+    let quoted = catalogue
+        .clause(&"SITE-01".parse().unwrap())
+        .map(|clause| clause.text.iter().map(ToString::to_string).collect());
+    let quoted: Vec<String> = quoted.unwrap();
+    assert_eq!(
+        quoted,
+        [
+            "\"Nobody may.\" (House rules, page 3)",
+            "\"Words\" (WLCG Common JWT Profiles 1.3, line 1)"
+        ]
+    );
+    for (documents, quote, problem) in [
+        (
+            documents,
+            "{document: rule, place: p, quote: q}",
+            "there is no document `rule`",
+        ),
+        (
+            documents,
+            "{document: rules, place: p}",
+            "needs the key `quote`",
+        ),
+        (
+            documents,
+            "{document: rules, place: p, quote: ''}",
+            "`quote` is empty",
+        ),
+        (
+            "documents:\n  rules: {url: u}\n",
+            "",
+            "needs the key `title`",
+        ),
+        (
+            "documents:\n  profile: {title: t, url: u}\n",
+            "",
+            "the document `profile` is there twice",
+        ),
+        ("documents: [rules]\n", "", "expected a mapping"),
+    ] {
+        let told = told(&format!("{documents}clauses:\n{clause}{quote}]}}\n"));
+        assert!(told.contains(problem), "{problem}: {told}");
+    }
 }
 
 #[test]

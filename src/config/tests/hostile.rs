@@ -24,6 +24,7 @@ fn read(text: &str) -> String {
         }
     }
     let catalogue = crate::config::Catalogue {
+        documents: Vec::new(),
         clauses: Vec::new(),
         suites: Vec::new(),
     };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::*;
+use crate::model::Mode;
 
 /// The rows of a plan with their cases, by name.
 fn rows(plan: &Plan) -> Vec<(String, Vec<String>)> {
@@ -83,7 +84,7 @@ fn shards_know_whether_they_belong_together() {
     let usual = plan(&|_| {});
     assert_eq!(usual, plan(&|_| {}), "whatever the run is called");
     let changes: [&dyn Fn(&mut Bench); 6] = [
-        &|bench| bench.selection.strict = true,
+        &|bench| bench.selection.mode = Mode::Strict,
         &|bench| bench.selection.profile = Some(Profile::ALL[0]),
         &|bench| bench.selection.intrusive = !bench.selection.intrusive,
         &|bench| bench.selection.shuffle = Some(1),

@@ -77,9 +77,9 @@ struct Found(
     Vec<Text>,
 );
 
-/// Clause with level, requirement, expected, actual, place, exchange.
+/// Clause with level, requirement, expected, actual, place, exchange, what the sources say.
 #[derive(Serialize)]
-struct Deviation(Text, Text, Text, Text, Text, Option<usize>);
+struct Deviation(Text, Text, Text, Text, Text, Option<usize>, Vec<Text>);
 
 /// Index, purpose, method, URL, status, error, attempts, start, milliseconds, request header, request body, token,
 /// hops, response header, response body, its bytes, curl, how to obtain the tokens, what to look for in logs.
@@ -420,6 +420,11 @@ fn deviation(strings: &mut Strings, finding: &Finding) -> Deviation {
         strings.add(line(&finding.actual)),
         strings.add(line(&finding.at.to_string())),
         finding.exchange,
+        finding
+            .text
+            .iter()
+            .map(|quotation| strings.add(short(&quotation.to_string())))
+            .collect(),
     )
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::model::{CaseResult, RunRecord, Severity};
+use crate::report::spread::{Spread, Spreads};
 use crate::report::text::{cap, line};
 use crate::report::{detail, news};
 
@@ -12,6 +13,8 @@ use super::mark;
 const BYTES: usize = 350_000;
 const SHOWN: usize = 25;
 const SHORT: usize = 300;
+/// Quotations of one clause.
+const QUOTED: usize = 3;
 
 /// The failures that turn the run red, and how many found no room.
 pub(super) struct Failing {
@@ -27,6 +30,8 @@ pub(super) struct Case {
     pub(super) severity: Severity,
     pub(super) clause: String,
     pub(super) requirement: String,
+    pub(super) text: Vec<String>,
+    pub(super) spread: Option<Spread>,
     pub(super) count: usize,
     pub(super) at: Vec<At>,
     pub(super) more: usize,
@@ -61,11 +66,12 @@ impl Failing {
             (gravest, std::cmp::Reverse(group.len()))
         });
         let total = groups.iter().map(Vec::len).sum();
+        let spreads = Spreads::of(record);
         let mut room = BYTES;
         let mut cases = Vec::new();
         let mut told = 0;
         for group in &groups {
-            let Some(case) = case(record, group, &mut room) else {
+            let Some(case) = case(record, group, &spreads, &mut room) else {
                 break;
             };
             told += group.len();
@@ -79,8 +85,20 @@ impl Failing {
     }
 }
 
-fn case(record: &RunRecord, group: &[&CaseResult], room: &mut usize) -> Option<Case> {
+fn case(
+    record: &RunRecord,
+    group: &[&CaseResult],
+    spreads: &Spreads<'_>,
+    room: &mut usize,
+) -> Option<Case> {
     let first = group.first()?;
+    let finding = first.findings.first();
+    let text: Vec<String> = finding
+        .into_iter()
+        .flat_map(|finding| finding.text.iter().take(QUOTED))
+        .map(|quotation| line(&cap(&quotation.to_string(), SHORT)))
+        .collect();
+    *room = room.checked_sub(text.iter().map(|text| weight(text)).sum())?;
     let mut at = Vec::new();
     for result in group.iter().take(SHOWN) {
         let one = place(record, result);
@@ -92,7 +110,6 @@ fn case(record: &RunRecord, group: &[&CaseResult], room: &mut usize) -> Option<C
         }
         at.push(one);
     }
-    let finding = first.findings.first();
     Some(Case {
         name: line(&first.name()),
         title: line(&first.title),
@@ -101,6 +118,8 @@ fn case(record: &RunRecord, group: &[&CaseResult], room: &mut usize) -> Option<C
         requirement: finding
             .map(|finding| line(&finding.requirement))
             .unwrap_or_default(),
+        text,
+        spread: spreads.get(first),
         count: group.len(),
         more: group.len() - at.len(),
         at,

@@ -370,11 +370,11 @@
       ["since", text(since)], ["last good", text(good)], ["took", `${number(took)} ms`],
       ["flaky", flaky ? "a request was sent again after a transport error" : ""], ["left behind", left.map(text).join("\n")]]));
     const shown = new Set();
-    for (const [clause, requirement, expected, actual, place, index] of findings) {
+    for (const [clause, requirement, expected, actual, place, index, says] of findings) {
       const soft = / (SHOULD|MAY)/.test(text(clause));
       if (index !== null) shown.add(index);
       parts.push(make("div", { class: soft ? "finding soft" : "finding" }, make("strong", {}, text(clause)), make("div", {}, text(requirement)),
-        list([["expected", text(expected)], ["actual", text(actual)], ["at", text(place)], ["exchange", index === null ? "" : String(index + 1)]])));
+        list([["text", says.map(text).join("\n")], ["expected", text(expected)], ["actual", text(actual)], ["at", text(place)], ["exchange", index === null ? "" : String(index + 1)]])));
     }
     if (sent && sent.length) {
       parts.push(make("h3", {}, "Exchanges"));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::model::{RunRecord, TagRow, Trend};
+use crate::report::basis;
 use crate::report::table::elapsed;
 use crate::report::text::{cap, line};
 
@@ -20,6 +21,7 @@ pub(super) struct Tile {
     pub(super) numbers: Vec<Number>,
     pub(super) bar: Vec<Part>,
     pub(super) bar_text: String,
+    pub(super) bases: String,
 }
 
 /// So many of one verdict.
@@ -49,6 +51,7 @@ pub(super) struct Endpoint {
     pub(super) numbers: Vec<Number>,
     pub(super) bar: Vec<Part>,
     pub(super) bar_text: String,
+    pub(super) bases: String,
     pub(super) elapsed: String,
     pub(super) trend: Option<Spark>,
 }
@@ -72,6 +75,7 @@ pub(super) fn tiles(record: &RunRecord) -> Vec<Tile> {
             numbers: numbers(row),
             bar: bar(row),
             bar_text: words(row),
+            bases: basis::words(row.bases),
         })
         .collect()
 }
@@ -106,6 +110,7 @@ pub(super) fn endpoints(record: &RunRecord) -> Vec<Endpoint> {
             numbers: numbers(row),
             bar: bar(row),
             bar_text: words(row),
+            bases: basis::words(row.bases),
             elapsed: elapsed(row.elapsed_ms),
             trend: trends
                 .get(endpoint.name.as_str())

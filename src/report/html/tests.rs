@@ -120,7 +120,7 @@ fn it_reads_well() {
     Summary
     critical 18
     1 fail, 1 known, 5 error, 5 pass, 6 skip
-    fail1known1error5warn0pass5skip6
+    fail1known1error5warn0pass5skip6fail by basis: 1 stated
     not-critical 6
     2 error, 1 warn, 3 pass
     fail0known0error2warn1pass3skip0
@@ -140,7 +140,7 @@ fn it_reads_well() {
     Endpoints
     # endpoint software profile results
     fail known error warn pass skip trend time
-    1 se-alpha https://se-alpha.example.org:8443/wlcg
+    1 se-alpha https://se-alpha.example.org:8443/wlcgfail by basis: 1 stated
     ExampleStore/1.2 1.3 1 fail, 1 error, 1 warn, 3 pass, 2 skip 1 0 1 1 3 2 failures+errors in the last 4 of 4 runs, now at the end: 0+0, 0+0, 0+0, 1+1
     01:02:05
     2 se-beta https://se-beta.example.org:8443/wlcg1 left behind
@@ -154,8 +154,8 @@ fn it_reads_well() {
     insta::assert_snapshot!(words(failures), @r#"
     aria-labelledby="h-failures">
     Failures 1
-    capability.create.no-overwrite critical 1
-    storage.create never replaces a file JWT-2.2.1-04 MUST NOT: storage.create never replaces a file.
+    capability.create.no-overwrite critical 1 everywhere
+    storage.create never replaces a file JWT-2.2.1-04 MUST NOT: storage.create never replaces a file.&#34;This capability does not permit deleting, overwriting, or replacing stored data.&#34; (WLCG Common JWT Profiles 1.3, line 846)
     endpoint since expected actual
     se-alpha new 2026-11-22T07:28:48Z 401 or 403, and nothing changed 201
     Matrix in letters

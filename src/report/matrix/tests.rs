@@ -20,6 +20,7 @@ fn plan() -> Plan {
                 severity: crate::model::Severity::Critical,
                 requirement: "It is so.".into(),
                 untestable: None,
+                text: Vec::new(),
             }])
             .collect();
         let mut planned = plan.endpoints[0].cases[0].clone();

@@ -21,7 +21,7 @@ fn it_reads_well() {
     [token compliance] se-alpha: 1 MUST failure (capability.create.no-overwrite)
 
     touchstone, which judges how WLCG services treat tokens, found 1 missed requirement at this storage
-    element, new since the run before.
+    element, new since the run before (1 stated).
 
     Endpoint  se-alpha
     URL       https://se-alpha.example.org:8443/wlcg
@@ -32,7 +32,10 @@ fn it_reads_well() {
     1. capability.create.no-overwrite (critical)
        storage.create never replaces a file
        Since     this run; passed in the run before; it last passed in the run of 2026-11-21 05:00 UTC
+       Spread    fails at every endpoint that was judged: doubt the clause first
        Clause    JWT-2.2.1-04 MUST NOT: storage.create never replaces a file.
+       Text      "This capability does not permit deleting, overwriting, or replacing stored data."
+                 (WLCG Common JWT Profiles 1.3, line 846)
        Request   PUT https://se-alpha.example.org:8443/wlcg/touchstone-x/f
        Expected  401 or 403, and nothing changed
        Got       201

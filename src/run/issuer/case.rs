@@ -676,8 +676,8 @@ impl<'a> Asking<'a> {
     }
 
     fn outcome(mut self, stop: Option<Stop>) -> Outcome {
-        let strict = self.site.shared.plan.strict;
-        let decided = check::verdict(&self.findings, strict);
+        let mode = self.site.shared.plan.mode;
+        let decided = check::verdict(&self.findings, mode);
         // What was proven stays proven, even if something later could not be decided.
         let (verdict, reason) = match stop {
             Some(Stop::Undecided(reason)) if decided != Verdict::Fail => {
