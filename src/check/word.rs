@@ -155,9 +155,7 @@ pub(super) fn ruled(
         status => match judge.role {
             Role::Control(see) => unfit(&expected, &actual, see),
             // What is gone has been destroyed by what the case has tried.
-            Role::Witness(see) if !matches!(status, 404 | 410) => {
-                unfit(&expected, &actual, see)
-            }
+            Role::Witness(see) if !matches!(status, 404 | 410) => unfit(&expected, &actual, see),
             _ => Ruling::Broken(judge.own(expected, actual)),
         },
     }

@@ -1,4 +1,4 @@
-use super::{Basis, Finding, Level, Verdict};
+use super::{Basis, Finding, Verdict};
 
 /// How much a missed clause weighs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Mode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Place;
+    use crate::model::{Level, Place};
 
     fn finding(level: Level, basis: Basis) -> Finding {
         Finding {

@@ -54,10 +54,9 @@ impl Came {
 /// Whether the data of a failed case arrived: the observer found a file after the transfer, and it was the right one.
 fn arrived(result: &CaseResult) -> bool {
     let exchanges: Vec<_> = (&result.exchanges).into_iter().collect();
-    let copy = |purpose, method| purpose == Purpose::Step && method == Method::Copy;
     let Some(last) = exchanges
         .iter()
-        .rposition(|one| copy(one.purpose, one.method))
+        .rposition(|one| one.purpose == Purpose::Step && one.method == Method::Copy)
     else {
         return false;
     };
@@ -219,8 +218,8 @@ mod tests {
                 .unwrap();
             CaseResult {
                 exchanges: vec![
-                    exchange(Purpose::Step, Method::Copy, 201),
-                    exchange(Purpose::Effect, Method::Get, seen),
+                    exchange(Purpose::Step, Method::Copy.into(), 201),
+                    exchange(Purpose::Effect, Method::Get.into(), seen),
                 ]
                 .into(),
                 findings: vec![Finding {

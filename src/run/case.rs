@@ -136,7 +136,6 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
         there: None,
         taped: Taped::default(),
         held: None,
-        left: HashMap::new(),
         obtained: Instant::now(),
         otherwise: false,
         public: false,
@@ -207,8 +206,6 @@ struct Running<'a> {
     taped: Taped,
     /// The macaroon that was issued last.
     held: Option<Held>,
-    /// What failed transfers have left where nothing was.
-    left: HashMap<String, check::Observed>,
     /// When the tokens were obtained.
     obtained: Instant,
     /// Whether the last step had its other outcome.

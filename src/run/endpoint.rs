@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::check::{self, Judge};
+use crate::check::{self, Judge, Role};
 use crate::http::{Caller, Client, Wire, remedy};
 use crate::model::{
     Ability, Action, CaseResult, EndpointPlan, Exchange, Finding, Leftover, Level, Purpose, Script,
@@ -164,12 +164,12 @@ impl Visit {
         let about = broken.and_then(|clause| self.about(clause));
         if let Some(index) = about {
             let finding = self.finding(index, broken?, &reason, &problem.exchanges);
-            let strict = self.shared.plan.strict;
+            let mode = self.shared.plan.mode;
             let findings = vec![finding];
             self.finish(
                 index,
                 Outcome {
-                    verdict: check::verdict(&findings, strict),
+                    verdict: check::verdict(&findings, mode),
                     reason: None,
                     findings,
                     exchanges: problem.exchanges.clone(),
@@ -206,7 +206,9 @@ impl Visit {
         let judge = Judge {
             case,
             clauses: &self.shared.plan.clauses,
+            clause: None,
             at: &case.at,
+            role: Role::Permitted,
             exchange: exchanges.len().saturating_sub(1),
         };
         let expected = "the observer's token, which conforms to the profile, is taken";
@@ -384,7 +386,7 @@ impl Visit {
             for finding in &mut result.findings {
                 finding.level = Level::Should;
             }
-            result.verdict = check::verdict(&result.findings, self.shared.plan.strict);
+            result.verdict = check::verdict(&result.findings, self.shared.plan.mode);
         }
         let remedy = absent.remedy();
         match result.findings.first_mut() {

@@ -194,7 +194,7 @@ pub(super) fn granted(view: &View<'_>) -> Found {
     for (number, one) in view.answers.iter().enumerate() {
         if one.grant.is_none() {
             if not_for_this_client(view, &one.answer) {
-                return Err(mute(&one.answer));
+                return Err(mute(view, &one.answer));
             }
             not_held(view)?;
             flaws.push(Flaw::new("a token", refused_with(&one.answer)).of(number));
