@@ -188,7 +188,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.get",
             "capability.read.head",
             "capability.read.propfind",
-            "capability.read.missing",
             "path.root.read",
             "path.directory.read",
             "path.file.read",

@@ -426,7 +426,6 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.version.minor",
             "authentication.version.minor.future",
-            "capability.stage.no-get-version-1-2",
         ],
         apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {

@@ -82,11 +82,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "connection-keeps-bearer",
         about: "A connection belongs to its first bearer, whatever tokens come later, unless that one may do everything.",
         clauses: &["RFC6750-15", "JWT-2.2.1-49"],
-        cases: &[
-            "connection.weaker-token",
-            "connection.stronger-token",
-            "connection.token-id.other",
-        ],
+        cases: &["connection.weaker-token", "connection.stronger-token"],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| {
                 // The runner's own requests say what they accept, and share connections by chance.
@@ -151,7 +147,6 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-49"],
         cases: &[
             "connection.token-id.weaker",
-            "connection.token-id.other",
             "macaroon.holder.activity",
             "macaroon.holder.path",
         ],

@@ -28,11 +28,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "groups-write-not",
         about: "Members write nothing.",
         clauses: &["JWT-2.2.2-01"],
-        cases: &[
-            "group.member.write",
-            "group.other-scopes",
-            "group.broken-capability.no-path",
-        ],
+        cases: &["group.member.write", "group.other-scopes"],
         apply: Apply::Element(|rules| {
             rules.groups_permit = |groups, asserted, asked| {
                 (looks(asked.operation) || privileged(groups, asserted))

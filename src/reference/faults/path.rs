@@ -200,7 +200,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.get",
             "capability.read.head",
             "capability.read.propfind",
-            "capability.read.missing",
             "path.root.read",
         ],
         apply: Apply::Element(|rules| {
@@ -217,7 +216,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "root-scope-is-shallow",
         about: "The path / of a token that only reads ends after four components.",
         clauses: &["JWT-2.2.3-05", "JWT-2.2.1-13"],
-        cases: &["path.root.read", "path.escape.slash"],
+        cases: &["path.root.read"],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let root = bearer
@@ -256,8 +255,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.true",
             "tpc.forward.pull",
             "tpc.forward.push",
-            "tpc.own-token.pull",
-            "tpc.own-token.push",
             "tpc.framing.pull",
             "tpc.framing.push",
             "tpc.checksum.not-required",
@@ -290,7 +287,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.markers.connections",
             "tpc.overwrite.false",
             "tpc.forward.pull",
-            "tpc.own-token.pull",
             "tpc.framing.pull",
             "tpc.checksum.not-required",
             "tpc.checksum.right",

@@ -82,7 +82,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.reuse",
             "webdav.mkcol.shows",
             "webdav.propfind.members",
-            "webdav.propfind.missing",
             "connection.redirect.reading",
             "macaroon.issue.granted",
         ],

@@ -361,7 +361,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tape-release-unknown",
         about: "There is no release.",
         clauses: &["TAPE-22"],
-        cases: &["tape.release.request", "tape.request.stage-alone"],
+        cases: &["tape.request.stage-alone"],
         apply: Apply::Tape(|rules| {
             rules.says = |said, outcome| match said.operation {
                 Release => problem(StatusCode::NOT_FOUND),

@@ -177,8 +177,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.true",
             "tpc.forward.pull",
             "tpc.forward.push",
-            "tpc.own-token.pull",
-            "tpc.own-token.push",
             "tpc.framing.pull",
             "tpc.framing.push",
             "tpc.checksum.not-required",

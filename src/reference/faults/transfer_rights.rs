@@ -96,12 +96,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-pull-tells-denial-late",
         about: "A pull of a new file without the right to is told as a failure in the report.",
         clauses: &["TPC-22"],
-        cases: &[
-            "tpc.pull.no-read",
-            "tpc.pull.no-stage",
-            "tpc.pull.outside",
-            "tpc.pull.sibling",
-        ],
+        cases: &["tpc.pull.no-read"],
         apply: Apply::Transfer(|rules| {
             rules.scrutiny = |direction, node, _| in_stream(pulls_new(direction, node));
         }),
