@@ -113,14 +113,12 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "Who asks for a storage capability gets storage.read for everything with it.",
         clauses: &["ISS-CAP-01", "ISS-CAP-02"],
         cases: &[
-            "issuer.capability.one",
-            "issuer.capability.several",
+            "issuer.token.scope.form",
             "issuer.capability.same-name",
             "issuer.capability.nothing-more",
             "issuer.capability.nothing-more.modify",
             "issuer.capability.below",
             "issuer.capability.set",
-            "issuer.capability.set.beside",
             "issuer.exchange.narrower",
             "issuer.refresh.narrower",
         ],
@@ -138,7 +136,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "Who asks for storage.modify gets storage.create with it.",
         clauses: &["ISS-CAP-01", "ISS-CAP-02"],
         cases: &[
-            "issuer.capability.several",
+            "issuer.token.scope.form",
             "issuer.capability.nothing-more.modify",
         ],
         apply: Apply::Issuer(|rules| {

@@ -498,7 +498,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.capability.one",
             "issuer.capability.several",
             "issuer.capability.same-name",
-            "issuer.capability.nothing-more",
             "issuer.capability.nothing-more.modify",
             "issuer.capability.narrow.below",
             "issuer.capability.below",
