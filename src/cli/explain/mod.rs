@@ -65,6 +65,9 @@ fn explain_case(case: &Case, catalogue: &Catalogue) -> String {
         if let Some(clause) = catalogue.clauses.iter().find(|clause| clause.id == *id) {
             text.push_str(&sentence(clause));
             let _ = writeln!(text, "    ({})", clause.source);
+            for quotation in &clause.text {
+                let _ = writeln!(text, "    {quotation}");
+            }
         }
     }
     if !case.given.is_empty() {
@@ -212,7 +215,7 @@ fn sentence(clause: &Clause) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::AskVariable;
+    use crate::model::{AskVariable, Quotation};
 
     fn explained(id: &str) -> String {
         let catalogue = inputs::catalogue(None).unwrap();
@@ -233,6 +236,8 @@ mod tests {
             for clause in &case.clauses {
                 let clause = catalogue.clauses.iter().find(|c| c.id == *clause).unwrap();
                 assert!(text.contains(&clause.requirement), "{id}");
+                let quoted = |quotation: &Quotation| text.contains(&quotation.quote);
+                assert!(clause.text.iter().all(quoted), "{id}");
             }
             let words: usize = case.asks.iter().map(|ask| ask.expect.len()).sum();
             assert_eq!(text.matches("    right     ").count(), words, "{id}");
