@@ -37,7 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-move",
         about: "MOVE is not known.",
         clauses: &["DAV-12"],
-        cases: &["webdav.move.statuses"],
+        cases: &["webdav.move.statuses", "webdav.move.overwrite-f"],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Move);
             rules.says = |asked, response| offering(asked, response, "MOVE");
@@ -134,7 +134,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "takes-first-scope-only",
         about: "Of the capabilities of a token the first one counts.",
         clauses: &["JWT-2.2.1-31"],
-        cases: &["capability.several.add-up"],
+        cases: &[
+            "capability.several.add-up",
+            "webdav.copy.overwrite-default",
+            "webdav.copy.overwrite-odd",
+        ],
         apply: Apply::Element(|rules| {
             rules.token.scope = |claim, claims| {
                 let mut scope = (TokenRules::default().scope)(claim, claims)?;
