@@ -49,6 +49,7 @@ impl Element {
             name.is_some_and(|name| name == POOLED)
         });
         let content = matches!(outcome, Outcome::Content(_));
+        let pooled = pooled && self.rules.own().has_pool();
         if !(pooled && content && visit.method == Method::Get) {
             return outcome;
         }

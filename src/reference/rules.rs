@@ -61,6 +61,8 @@ hooks! {
         value makes_parents(bool);
         /// Whether MKCOL minds a body (RFC 4918 section 9.3).
         value reads_directory_bodies(bool);
+        /// Whether certain files are fetched from a second place.
+        value has_pool(bool);
         /// Whether OPTIONS needs a token.
         value guards_options(bool);
         /// The last touch to the answer to that request.
@@ -236,6 +238,7 @@ impl Default for Rules {
             broke_off: |_, _| (None, Some(element::broke_off())),
             makes_parents: false,
             reads_directory_bodies: true,
+            has_pool: true,
             guards_options: false,
             says: |_, response| response,
             token: TokenRules::default(),

@@ -30,7 +30,7 @@ pub const PROTECTED: &str = "/protected";
 pub const PATIENT: &str = "    limits: {jobs: 8, case: 10m, endpoint: 1h}\n";
 
 /// Names the folder into which another XRootD was installed: its programs are in `bin`, its libraries in `lib`.
-const PREFIX: &str = "TOUCHSTONE_XROOTD";
+pub const PREFIX: &str = "TOUCHSTONE_XROOTD";
 
 const ANY_AUDIENCE: &str = "https://wlcg.cern.ch/jwt/v1/any";
 /// The user that Debian's package makes for the daemon, which refuses to be root.
@@ -387,9 +387,14 @@ fn arrange(folder: &Path, port: u16, options: &XrootdOptions<'_>) -> io::Result<
 
 fn configuration(folder: &Path, port: u16) -> String {
     let folder = folder.display();
+    // Versions after Debian's ask nobody on this machine otherwise.
+    let local = match prefix() {
+        Some(_) => "tpc.allow local\ntpc.allow private\n",
+        None => "",
+    };
     format!(
         "\
-all.export {AREA}
+{local}all.export {AREA}
 all.export {SECOND}
 oss.localroot {folder}/data
 all.adminpath {folder}/admin

@@ -50,7 +50,7 @@ const fn deviation(name: &'static str, about: &'static str, apply: Apply) -> Fau
 
 /// Every imitation.
 pub fn likes() -> &'static [Like] {
-    const ALL: &[Like] = &[storm::LIKE, xrootd::LIKE];
+    const ALL: &[Like] = &[storm::LIKE, xrootd::LIKE_5, xrootd::LIKE_6];
     ALL
 }
 

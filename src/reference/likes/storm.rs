@@ -210,6 +210,7 @@ fn requests(rules: &mut Rules) {
         (!odd).then(|| RequestPath::parse(text))?
     };
     rules.takes_parts = true;
+    rules.has_pool = false;
     rules.makes_parents = true;
     rules.reads_directory_bodies = false;
     rules.guards_options = true;
@@ -484,6 +485,7 @@ fn transfers(rules: &mut TransferRules) {
         let cleartext = url.scheme() == "http" && secure.set_scheme("https").is_ok();
         order::accepts(if cleartext { &secure } else { url })
     };
+    rules.detour = |_| None;
     rules.overwrite = |value| Ok(value.is_none_or(|value| value.eq_ignore_ascii_case("T")));
     rules.verification = |value| order::verification(value).map(|_| false);
     rules.convinced = |_, _, _| Ok(());

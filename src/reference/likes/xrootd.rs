@@ -1,4 +1,4 @@
-//! XRootD 5.5.3 as Debian 12 has it, with libSciTokens 0.7.3 and the configuration of the tests.
+//! XRootD 5.5.3 as Debian 12 has it, and 6.2.1, both with libSciTokens 0.7.3 and the configuration of the tests.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{
@@ -25,7 +25,7 @@ use super::super::transfer::rules::TransferRules;
 use super::{Like, deviation};
 use crate::model::{ANY_AUDIENCE, Audience, Groups, Method};
 
-pub(super) const LIKE: Like = Like {
+pub(super) const LIKE_5: Like = Like {
     name: "xrootd-5.5",
     about: "XRootD 5.5.3: 403 where 401 is due, scope paths are compared as strings, failed pulls leave what came.",
     source: "Debian 12's XRootD 5.5.3, which the tests of this project start and judge",
@@ -80,6 +80,76 @@ pub(super) const LIKE: Like = Like {
         ),
     ],
 };
+
+pub(super) const LIKE_6: Like = Like {
+    name: "xrootd-6.2",
+    about: "XRootD 6.2.1: 403 where 401 is due, groups add to capabilities, MOVE replaces whatever Overwrite says.",
+    source: "XRootD 6.2.1 built from its source package, which the tests of this project start and judge",
+    rs256: false,
+    macaroons: true,
+    groups: true,
+    faults: &[
+        "not-before-required",
+        "not-before-without-skew",
+        "token-id-absent-accepted",
+        "version-exact",
+        "critical-ignored",
+        "type-ignored",
+        "groups-joined",
+        "if-none-match-ignored",
+        "content-range-ignored",
+        "cut-upload-kept",
+        "macaroon-name-appended",
+        "macaroon-drops-activities",
+        "macaroon-cacheable",
+    ],
+    own: &[
+        deviation(
+            "xrootd-rights-since-6",
+            "What a capability allows, and that groups add to capabilities.",
+            Apply::Element(rights_since_6),
+        ),
+        deviation(
+            "xrootd-requests-since-6",
+            "What of a request is read, and how.",
+            Apply::Element(requests_since_6),
+        ),
+        deviation(
+            "xrootd-answers-since-6",
+            "Statuses and headers.",
+            Apply::Element(answers_since_6),
+        ),
+        deviation(
+            "xrootd-macaroons",
+            "Anybody is given macaroons, and none that allows more than a look.",
+            Apply::Macaroons(macaroons),
+        ),
+        deviation(
+            "xrootd-transfers-since-6",
+            "How third-party copies are carried out and told.",
+            Apply::Transfer(transfers_since_6),
+        ),
+    ],
+};
+
+fn rights_since_6(rules: &mut Rules) {
+    rules.token.scope = scope;
+    rules.permits = |action, asked| {
+        use Operation::*;
+        let renames = matches!(asked.operation, RenameFile | RenameDirectory);
+        let looks = asked.operation == Stat;
+        let makes = renames || matches!(asked.operation, Create | MakeDirectory);
+        let writes = matches!(action, Action::Create | Action::Modify);
+        permits(action, asked) || (writes && looks) || (action == Action::Create && makes)
+    };
+    // By whole names, and without a slash at the end; of directories also a path below them.
+    rules.covers = |scope, asked| {
+        let leads = asked.operation == Operation::MakeDirectory;
+        let leads = leads && scope.path.starts_with(asked.path);
+        leads || asked.path.starts_with(&scope.path)
+    };
+    rules.allows = adding_up;
+}
 
 fn rights(rules: &mut Rules) {
     rules.token.scope = scope;
@@ -138,20 +208,26 @@ fn covers(scope: &WrittenPath, asked: &Question) -> bool {
     asked.path.to_string().starts_with(&prefix)
 }
 
-/// Groups add to capabilities; what is to be deleted is looked at first, which needs the right to.
+/// Groups add to capabilities.
+fn adding_up(rules: &Rules, bearer: &Bearer, groups: &Groups, asked: &Question) -> bool {
+    let mut capabilities = bearer.capabilities().iter();
+    let capable = capabilities.any(|capability| {
+        (rules.permits)(capability.action, asked) && (rules.covers)(&capability.path, asked)
+    });
+    capable || (rules.groups_permit)(groups, &bearer.groups, asked)
+}
+
+/// What is to be deleted is looked at first, which needs the right to.
 fn allows(rules: &Rules, bearer: &Bearer, groups: &Groups, asked: &Question) -> bool {
-    let may = |operation| {
-        let asked = Question {
-            operation,
+    let looks = || {
+        let stat = Question {
+            operation: Operation::Stat,
             ..*asked
         };
-        let mut capabilities = bearer.capabilities().iter();
-        let capable = capabilities.any(|capability| {
-            (rules.permits)(capability.action, &asked) && (rules.covers)(&capability.path, &asked)
-        });
-        capable || (rules.groups_permit)(groups, &bearer.groups, &asked)
+        adding_up(rules, bearer, groups, &stat)
     };
-    may(asked.operation) && (asked.operation != Operation::Delete || may(Operation::Stat))
+    let may = adding_up(rules, bearer, groups, asked);
+    may && (asked.operation != Operation::Delete || looks())
 }
 
 /// The path of an issuer is compared as a string as well, where capabilities are concerned.
@@ -164,8 +240,30 @@ fn speaks_for(bearer: &Bearer, area: &ServedArea, areas: &[ServedArea], _: &Ques
     bearer.issuer == area.issuer || (capable && areas.iter().any(alike))
 }
 
+fn requests_since_6(rules: &mut Rules) {
+    requests(rules);
+    rules.hears = |parts| {
+        // Whichever is asked for, one and the same is told, under a name of its own.
+        let wanted = parts.headers.get(WANT_REPR_DIGEST);
+        let wanted = wanted.is_some_and(|wanted| wanted.as_bytes().starts_with(b"sha-256"));
+        hears(parts);
+        if wanted {
+            let adler = HeaderValue::from_static("adler=10");
+            parts.headers.insert(WANT_REPR_DIGEST, adler);
+        }
+    };
+}
+
 fn requests(rules: &mut Rules) {
-    rules.hears = hears;
+    rules.hears = |parts| {
+        // Only the end of a file cannot be had.
+        let range = parts.headers.get("range");
+        if range.is_some_and(|range| range.as_bytes().starts_with(b"bytes=-")) {
+            parts.headers.remove("range");
+        }
+        hears(parts);
+    };
+    rules.has_pool = false;
     rules.makes_parents = true;
     rules.reads_directory_bodies = false;
     rules.act = |namespace, act, bearer| {
@@ -179,6 +277,8 @@ fn requests(rules: &mut Rules) {
 }
 
 const DESTINATION: HeaderName = HeaderName::from_static("destination");
+const WANT_REPR_DIGEST: HeaderName = HeaderName::from_static("want-repr-digest");
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// A token may come alone or behind `Bearer` in just these letters, or as `authz` in the query; the last header counts.
 fn hears(parts: &mut Parts) {
@@ -200,12 +300,8 @@ fn hears(parts: &mut Parts) {
         parts.uri = uri.try_into().unwrap_or_default();
     }
     match parts.method.as_str() {
-        // Only the end of a file cannot be had.
-        "GET" if suffix(parts) => {
-            parts.headers.remove("range");
-        }
         "GET" | "HEAD" => {
-            parts.headers.remove("want-repr-digest");
+            parts.headers.remove(WANT_REPR_DIGEST);
         }
         "PUT" => {
             parts.headers.remove("digest");
@@ -215,7 +311,13 @@ fn hears(parts: &mut Parts) {
             parts.headers.remove("overwrite");
             to_path(parts);
         }
-        "COPY" => abroad(parts),
+        "COPY" => {
+            // Of several the first counts.
+            if let Some(first) = parts.headers.get("overwrite").cloned() {
+                parts.headers.insert("overwrite", first);
+            }
+            abroad(parts);
+        }
         _ => {}
     }
 }
@@ -225,11 +327,6 @@ fn understood(value: &str) -> Option<String> {
     let token = value.strip_prefix("Bearer ").unwrap_or(value);
     let plain = !token.is_empty() && !token.contains([' ', ',']);
     plain.then(|| format!("Bearer {token}"))
-}
-
-fn suffix(parts: &Parts) -> bool {
-    let range = parts.headers.get("range");
-    range.is_some_and(|range| range.as_bytes().starts_with(b"bytes=-"))
 }
 
 /// The host of a Destination is not looked at.
@@ -259,8 +356,49 @@ fn abroad(parts: &mut Parts) {
 }
 
 fn answers(rules: &mut Rules) {
-    rules.tell = tell;
+    rules.tell = |told, outcome| {
+        let plain = |status| Outcome::Plain(status, Bytes::new());
+        match (told.method, outcome) {
+            (Method::Put, Outcome::Created | Outcome::Done) => plain(StatusCode::OK),
+            (Method::Delete, Outcome::Plain(StatusCode::CONFLICT, _)) => {
+                plain(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            (_, outcome) => tell(told, outcome),
+        }
+    };
     rules.says = says;
+}
+
+fn answers_since_6(rules: &mut Rules) {
+    rules.tell = |told, outcome| match (told.method, outcome) {
+        // What is replaced is told as new.
+        (Method::Put, Outcome::Done) => Outcome::Created,
+        (_, outcome) => tell(told, outcome),
+    };
+    rules.says = |asked, mut response| {
+        let digest = response.headers().get(REPR_DIGEST);
+        let digest = digest.and_then(|digest| digest.to_str().ok()?.strip_prefix("adler="));
+        let digest = digest.map(|digest| format!("adler32={digest}"));
+        if let Some(digest) = digest.and_then(|digest| HeaderValue::try_from(digest).ok()) {
+            response.headers_mut().insert(REPR_DIGEST, digest);
+        }
+        unknown_method(asked, &mut response);
+        named(response, "XrootD/v6.2.1 (imitated by touchstone)")
+    };
+}
+
+/// A method that nobody knows is a bad request.
+fn unknown_method(asked: &Parts, response: &mut Response<Body>) {
+    let known = authorisation::method(asked.method.as_str()).is_some();
+    if !known && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
+}
+
+fn named(mut response: Response<Body>, server: &'static str) -> Response<Body> {
+    let server = HeaderValue::from_static(server);
+    response.headers_mut().insert(SERVER, server);
+    response
 }
 
 fn tell(told: &Told, outcome: Outcome) -> Outcome {
@@ -270,11 +408,7 @@ fn tell(told: &Told, outcome: Outcome) -> Outcome {
         (_, Outcome::Refused(Refusal::KeysUnavailable)) => plain(StatusCode::FORBIDDEN),
         (Method::Copy, Outcome::Refused(_)) => plain(StatusCode::UNAUTHORIZED),
         (_, Outcome::Refused(_)) => plain(StatusCode::FORBIDDEN),
-        (Method::Put, Outcome::Created | Outcome::Done) => plain(StatusCode::OK),
         (Method::Delete, Outcome::Done) => plain(StatusCode::OK),
-        (Method::Delete, Outcome::Plain(StatusCode::CONFLICT, _)) => {
-            plain(StatusCode::INTERNAL_SERVER_ERROR)
-        }
         (Method::Move, Outcome::Done) => Outcome::Created,
         (Method::Mkcol, Outcome::NotAllowed(_)) if directory => Outcome::Created,
         (Method::Get, Outcome::NotAllowed(_)) if directory => {
@@ -288,7 +422,6 @@ fn tell(told: &Told, outcome: Outcome) -> Outcome {
 }
 
 fn says(asked: &Parts, mut response: Response<Body>) -> Response<Body> {
-    let known = authorisation::method(asked.method.as_str()).is_some();
     let range = asked.headers.get("range").map(HeaderValue::as_bytes);
     let streams = asked.headers.contains_key("x-number-of-streams");
     match (asked.method.as_str(), response.status()) {
@@ -313,14 +446,9 @@ fn says(asked: &Parts, mut response: Response<Body>) -> Response<Body> {
             response.headers_mut().remove(CONTENT_LENGTH);
             *response.body_mut() = Body::empty();
         }
-        (_, StatusCode::METHOD_NOT_ALLOWED) if !known => {
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-        }
-        _ => {}
+        _ => unknown_method(asked, &mut response),
     }
-    let server = HeaderValue::from_static("XrootD/v5.5.3 (imitated by touchstone)");
-    response.headers_mut().insert(SERVER, server);
-    response
+    named(response, "XrootD/v5.5.3 (imitated by touchstone)")
 }
 
 /// Whoever asks is given a macaroon, whatever the token, and it allows to look only.
@@ -335,6 +463,10 @@ fn anybody() -> Bearer {
         audience: Some(Audience::One(ANY_AUDIENCE.to_owned())),
         ..Bearer::default()
     }
+}
+
+fn transfers_since_6(rules: &mut TransferRules) {
+    transfers(rules);
 }
 
 fn transfers(rules: &mut TransferRules) {
@@ -356,6 +488,7 @@ fn transfers(rules: &mut TransferRules) {
             *url = nowhere;
         }
     };
+    rules.detour = |_| None;
     rules.overwrite = |value| Ok(value.is_none_or(|value| value.eq_ignore_ascii_case("T")));
     rules.verification = |_| Ok(false);
     rules.convinced = |_, _, _| Ok(());
