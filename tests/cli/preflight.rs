@@ -127,6 +127,10 @@ fn what_is_declared_missing_and_is_there_is_a_note() {
         assert!(printed.contains(&note), "{printed}");
         assert!(lab.record()["endpoints"][0]["notes"][0].is_string());
     }
+    let line = "any-audience: false";
+    let (_, printed) = judged(&lab, &[], &format!("    traits: {{{line}}}\n"));
+    let note = format!("{{{line}}}` is declared, and yet a token for {ANY_AUDIENCE} is taken");
+    assert!(printed.contains(&note), "{printed}");
     let (_, printed) = judged(&lab, &[], "");
     assert!(!printed.contains("is declared, and yet"), "{printed}");
     assert_eq!(lab.record()["endpoints"][0]["notes"], Value::Null);

@@ -7,7 +7,8 @@ use std::time::Instant;
 use crate::check::reason;
 use crate::http::{Caller, Client};
 use crate::model::{
-    Ability, Answer, EndpointPlan, Exchange, Groups, Method, Purpose, TokenRequest,
+    ANY_AUDIENCE, Ability, Answer, Audience, EndpointPlan, Exchange, Groups, Method, Purpose,
+    TokenRequest,
 };
 use crate::run::Shared;
 use crate::run::case::WELL_KNOWN;
@@ -18,6 +19,8 @@ use super::terms::Terms;
 
 /// A name in the run's directory at which nothing is.
 const NOTHING: &str = "nothing-is-here";
+/// An audience that is nobody's here.
+const ELSEWHERE: &str = "https://elsewhere.example.org";
 /// A file there whose checksum is asked for.
 const PROBE: &str = "probe";
 
@@ -98,6 +101,50 @@ impl Scout<'_> {
             })
         });
         more.collect()
+    }
+
+    /// That the audience which means everybody is taken, though it is declared that it is not.
+    pub async fn any_audience(&self) -> Option<String> {
+        let endpoint = &self.plan.endpoint;
+        if endpoint.traits.any_audience {
+            return None;
+        }
+        // Where somebody else's token does as well, nobody's audience was looked at.
+        let foreign = self.read_as(ELSEWHERE).await?;
+        let answer = self.read_as(ANY_AUDIENCE).await?;
+        let taken = matches!(answer.status, 200 | 404) && matches!(foreign.status, 401 | 403);
+        taken.then(|| {
+            format!(
+                "`traits: {{any-audience: false}}` is declared, and yet a token for {ANY_AUDIENCE} is taken (GET was answered {}, and {} to one for {ELSEWHERE}): cases about that audience are not judged",
+                reason(answer.status),
+                reason(foreign.status)
+            )
+        })
+    }
+
+    /// What a token for that audience is answered that may read everything.
+    async fn read_as(&self, audience: &str) -> Option<Answer> {
+        let endpoint = &self.plan.endpoint;
+        let request = TokenRequest::good(
+            self.plan.observer.as_ref()?.issuer.clone(),
+            vec!["storage.read:/".to_owned()],
+            Audience::One(audience.to_owned()),
+        );
+        let token = self.shared.token(endpoint, &request, Fit::Exact);
+        let token = token.await.ok()?;
+        let observer = Observer {
+            client: self.client,
+            endpoint,
+            caller: Caller {
+                run: self.shared.plan.run.as_str(),
+                case: "audience.any",
+            },
+            token: &token,
+            deadline: self.deadline,
+        };
+        let nothing = || format!("{}/{NOTHING}", self.plan.directory);
+        let path = endpoint.existing().unwrap_or_else(nothing);
+        send(&observer, Method::Get, &path, &[]).await
     }
 
     /// Asks for something that is not there, where OPTIONS has not said that the method is.

@@ -309,6 +309,9 @@ impl Visit {
                 self.note(note);
             }
         }
+        if let Some(note) = scout.any_audience().await {
+            self.note(note);
+        }
         let absent = match ready.plan.endpoint.traits.read_only {
             Some(_) => Vec::new(),
             None => {
