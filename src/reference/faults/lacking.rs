@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{self, Response};
 
 use super::super::authorisation::{
-    Operation, allows, audience_accepted, looks, method as known_method,
+    Operation, Question, allows, audience_accepted, looks, method as known_method,
 };
 use super::super::namespace::Act;
 use super::super::scope::Action;
@@ -23,6 +23,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["webdav.mkcol.shows"],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Mkcol);
+            rules.makes_parents = true;
             rules.act = |namespace, act, bearer| {
                 if let Act::Put { path, .. } = act
                     && let Some(parent) = path.parent()
@@ -92,7 +93,7 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.speaks_for =
                 |bearer, area, _, asked| looks(asked.operation) || bearer.issuer == area.issuer;
             rules.allows = |rules, bearer, groups, asked| {
-                looks(asked.operation) || allows(rules, bearer, groups, asked)
+                looking(asked) || allows(rules, bearer, groups, asked)
             };
         }),
     },
@@ -178,6 +179,11 @@ fn offering(asked: &Parts, mut response: Response<Body>, without: &str) -> Respo
         }
     }
     response
+}
+
+/// Whether nothing is written by what only looks at this.
+fn looking(asked: &Question) -> bool {
+    !asked.method.writes() && looks(asked.operation)
 }
 
 fn reads(parts: &Parts) -> bool {
