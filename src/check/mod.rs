@@ -32,7 +32,7 @@ pub use transfer::{
     Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported, tried,
     untold,
 };
-pub use word::{Ruling, Word, reason, status, word};
+pub use word::{Ruling, Word, reason, sent_status, status, word};
 
 /// Makes findings for one step of one case.
 #[derive(Clone, Copy)]

@@ -25,6 +25,8 @@ pub fn read(
         State::Absent | State::Directory => &[],
     };
     let found = match (step.method, expect) {
+        // Whatever a word that is no method brings is not what a read brings.
+        _ if step.verb.is_some() => None,
         (Method::Get, Expect::Partial) => part(judge, step, bytes, answer),
         (Method::Get, _) => content(judge, bytes, known, answer),
         (Method::Head, _) => length(judge, bytes, known, answer),

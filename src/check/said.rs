@@ -1,6 +1,6 @@
 //! What a service says for itself when it refuses something. It comes from the network: cut, and escaped.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model::Answer;
 
@@ -34,8 +34,8 @@ fn described(answer: &Answer) -> Option<String> {
 fn written(answer: &Answer) -> Option<String> {
     let body = answer.body.get(..LOOKED_AT.min(answer.body.len()))?;
     let text = String::from_utf8_lossy(body);
-    if let Some(words) = in_json(&text) {
-        return Some(words);
+    if let Ok(Value::Object(members)) = serde_json::from_str(&text) {
+        return in_json(&members);
     }
     let html = text.contains("<html") || text.contains("<HTML") || text.contains("<!DOCTYPE");
     let text = match html {
@@ -50,10 +50,7 @@ fn written(answer: &Answer) -> Option<String> {
 }
 
 /// The member of an object that is for people.
-fn in_json(text: &str) -> Option<String> {
-    let Ok(Value::Object(members)) = serde_json::from_str(text) else {
-        return None;
-    };
+fn in_json(members: &Map<String, Value>) -> Option<String> {
     let names = ["error_description", "detail", "message", "title", "error"];
     let mut found = names.iter().filter_map(|name| members.get(*name)?.as_str());
     found

@@ -98,13 +98,17 @@ pub enum Ruling {
 
 /// Judges the status of `answer` to a `method` request that expects `expect`.
 pub fn status(judge: Judge<'_>, expect: Expect, method: Method, answer: &Answer) -> Ruling {
-    ruled(
-        judge,
-        expect,
-        &word(expect, method),
-        method.as_str(),
-        answer,
-    )
+    sent_status(judge, expect, (method, method.as_str()), answer)
+}
+
+/// The same where another word than the method's own was sent in its place.
+pub fn sent_status(
+    judge: Judge<'_>,
+    expect: Expect,
+    (method, sent): (Method, &str),
+    answer: &Answer,
+) -> Ruling {
+    ruled(judge, expect, &word(expect, method), sent, answer)
 }
 
 /// The same with another definition of the word, for what was `asked`.

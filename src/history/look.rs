@@ -509,7 +509,7 @@ pub(super) fn points(parts: &[Part]) -> Vec<TrendPoint> {
     let mut points = Vec::new();
     let any_whole = parts.iter().any(|part| !part.stamp.partial);
     for run in parts.chunk_by(|one, other| one.stamp.run == other.stamp.run) {
-        let counts = |part: &&Part| !part.stamp.interrupted && !(any_whole && part.stamp.partial);
+        let counts = |part: &&Part| !(part.stamp.interrupted || any_whole && part.stamp.partial);
         let Some(first) = run.first().filter(counts) else {
             continue;
         };

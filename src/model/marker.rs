@@ -55,6 +55,20 @@ impl Marker {
         })
     }
 
+    /// The directories of a run in which `path` lies, the highest first: what a service makes by itself that stores a file where
+    /// no directory is. `path` is absolute, and none of them.
+    pub fn above(path: &str) -> impl Iterator<Item = &str> {
+        let mut ours = false;
+        path.match_indices('/').filter_map(move |(end, _)| {
+            let above = &path[..end];
+            let name = above.rsplit('/').next()?;
+            ours |= Self::parse(name).is_some();
+            // What is sent byte for byte may name no directory.
+            let named = !matches!(name, "" | "." | "..") && end + 1 < path.len();
+            (ours && named).then_some(above)
+        })
+    }
+
     /// Whether a name begins as those do that [`Marker::parse`] reads.
     pub fn resembles(name: &str) -> bool {
         let run = name
@@ -99,6 +113,20 @@ mod tests {
             assert_ne!(Marker::new(&run, other), one);
         }
         assert_eq!(Marker::new(&run, &["se"]), one);
+    }
+
+    #[test]
+    fn directories_of_a_run_are_known_by_its_name() {
+        let name = "touchstone-20261122t072848z-4f2a9c-0123abcd";
+        let above = |path: &str| Vec::from_iter(Marker::above(path).map(str::to_owned));
+        assert_eq!(
+            above(&format!("/wlcg/{name}/case/f")),
+            [format!("/wlcg/{name}"), format!("/wlcg/{name}/case")]
+        );
+        assert_eq!(above(&format!("/{name}/d/")), [format!("/{name}")]);
+        assert_eq!(above(&format!("/{name}/./f")), [format!("/{name}")]);
+        assert_eq!(above("/wlcg/data/f"), [""; 0]);
+        assert_eq!(above(&format!("/wlcg/{name}")), [""; 0]);
     }
 
     #[test]

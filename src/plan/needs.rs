@@ -197,7 +197,9 @@ fn needs(ability: Ability, case: &Case) -> bool {
     match ability {
         Ability::Directories => {
             let mut given = case.given.iter();
-            given.any(|given| matches!(given, Arrangement::Directory(_))) || sends(Method::Mkcol)
+            given.any(|given| matches!(given, Arrangement::Directory(_)))
+                || sends(Method::Mkcol)
+                || acts_on_parents(case)
         }
         Ability::Propfind => sends(Method::Propfind),
         Ability::Move => sends(Method::Move),
@@ -215,6 +217,18 @@ fn needs(ability: Ability, case: &Case) -> bool {
         }
         Ability::Tape => calls_tape(case) || variables(case).any(Variable::of_tape),
     }
+}
+
+/// Whether a step of `case` is about a directory that is there because of the files in it.
+fn acts_on_parents(case: &Case) -> bool {
+    let given = Vec::from_iter(case.given.iter().map(|given| given.path().to_string()));
+    let above = |path: &str| {
+        let directory = format!("{}/", path.trim_end_matches('/'));
+        given.iter().any(|given| given.starts_with(&directory))
+    };
+    let reads = |step: &Step| matches!(step.method, Method::Get | Method::Head);
+    let mut steps = case.steps.iter().filter(|step| !reads(step));
+    steps.any(|step| above(&step.path.to_string()))
 }
 
 /// Whether all that `case` wants to be refused is reading.

@@ -715,7 +715,10 @@ impl<'a> Running<'a> {
             true => check::sent_on(judge, expect, step.method, &known, &answer),
             false => None,
         };
-        let ruling = ruling.unwrap_or_else(|| check::status(judge, expect, step.method, &answer));
+        let ruling = ruling.unwrap_or_else(|| {
+            let sent = step.verb.as_deref().unwrap_or(step.method.as_str());
+            check::sent_status(judge, expect, (step.method, sent), &answer)
+        });
         if let Ruling::Undecided(_) = ruling
             && purpose == Purpose::Step
             && expect.refusal()
@@ -935,6 +938,18 @@ impl<'a> Running<'a> {
         if endpoint.traits.read_only.is_some() {
             return Err("the endpoint is read-only".into());
         }
+        if !endpoint.traits.directories {
+            // The run's own is removed when no case needs it any more.
+            let own = self.site.plan.directory.as_str();
+            for above in Marker::above(path).filter(|above| *above != own) {
+                self.may_come_to_be(above)?;
+            }
+        }
+        self.may_come_to_be(path)
+    }
+
+    fn may_come_to_be(&self, path: &str) -> Result<(), String> {
+        let endpoint = &self.site.plan.endpoint;
         let object = Remaining {
             endpoint: endpoint.listed_name().to_owned(),
             area: endpoint.area_url(),

@@ -250,7 +250,7 @@ fn without_signature(text: &str) -> Option<Form> {
     }
     let (header, claims) = said(text)?;
     let known = |name: &&str| claims.get(*name).is_some();
-    if !CLAIMS.iter().any(|name| known(name)) {
+    if !CLAIMS.iter().any(known) {
         return None;
     }
     let decoded = decode_claims(

@@ -135,7 +135,7 @@ fn what_is_declared_missing_and_is_there_is_a_note() {
 #[test]
 fn a_run_works_with_the_tokens_that_a_service_takes() {
     let lab = Lab::new();
-    for (faults, told, fails) in [
+    for (faults, told, found) in [
         (
             &["takes-rs256-only"][..],
             &["tokens that are signed with ES256"][..],
@@ -173,9 +173,10 @@ fn a_run_works_with_the_tokens_that_a_service_takes() {
             let note = format!("it does not take {words}");
             assert!(printed.contains(&note), "{faults:?}\n{printed}");
         }
-        let failed = with(&outcomes, "fail");
-        for case in fails {
-            assert!(failed.contains(case), "{faults:?}: {case}\n{printed}");
+        // A finding at the level of its clause: for the audience that is a recommendation.
+        let broken = [with(&outcomes, "fail"), with(&outcomes, "warn")].concat();
+        for case in found {
+            assert!(broken.contains(case), "{faults:?}: {case}\n{printed}");
         }
         // What hides behind the refusal is judged as everywhere else.
         let passed = with(&outcomes, "pass").len();

@@ -404,7 +404,7 @@ fn what_a_program_does_is_told_with_what_to_do() {
             "echo 'Your token is here: abc'",
             &["printed a line of 23 bytes that is no token"],
         ),
-        (&twice, &["printed 2 lines"]),
+        (&twice, &["these are 2 tokens, where one is expected"]),
         (
             "head -c 70000 /dev/zero; sleep 60 & wait",
             &["printed more than 64 KiB, and was killed"],

@@ -487,7 +487,7 @@ fn an_issuers_tokens_and_metadata_are_shown_harmlessly() {
             1,
             "issuer.metadata.",
         ),
-        (&["check", "--connect"], 0, "testing"),
+        (&["check", "--connect"], 3, "testing"),
         (&["history", "--endpoint", "*"], 0, "issuer.metadata."),
     ] {
         let mut command = lab.touchstone(arguments);

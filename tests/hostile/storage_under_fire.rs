@@ -165,7 +165,9 @@ struct Row {
 }
 
 /// Those that are an answer, if an odd one: its status and the beginning of its body count.
-const ANSWERS: [&str; 2] = ["an endless body", "a bomb"];
+const ANSWERS: [&str; 2] = [CONFIRMED, "a bomb"];
+/// The answer that says to an upload that it was stored, whatever comes after that.
+const CONFIRMED: &str = "an endless body";
 
 /// What never ends is waited for as long as the limits say; elsewhere they do not matter.
 fn limits(method: &str, act: &Act) -> String {
@@ -273,7 +275,20 @@ fn a_broken_preflight_is_an_endpoint_that_is_not_there() {
 
 #[test]
 fn a_broken_arrangement_decides_nothing() {
-    undecided("PUT", 0, "could not be arranged", |_| true);
+    undecided("PUT", 0, "could not be arranged", |name| name != CONFIRMED);
+}
+
+#[test]
+fn an_arrangement_that_was_confirmed_and_is_not_there_is_a_failure() {
+    let lab = Lab::new();
+    let rows = broken(&lab, "PUT", 0, |name| name == CONFIRMED);
+    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");
+        assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
+    }
+    assert_eq!(ended.code, Some(1), "{ended:?}");
 }
 
 #[test]

@@ -89,7 +89,6 @@ fn same_verdicts() {
                 other.push(format!("run {number}: {case}: {is}; it was {was}"));
             }
         }
-        println!("{number} of {runs} runs, {} verdicts differ", other.len());
     }
     assert!(
         other.is_empty(),

@@ -337,8 +337,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.framing.pull",
             "tpc.checksum.not-required",
             "tpc.checksum.right",
-            "tpc.failure.missing",
-            "tpc.failure.cut",
             "tpc.credential.none",
             "tpc.credential.absent",
             "tpc.streams",

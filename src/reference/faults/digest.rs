@@ -143,7 +143,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "upload-digest-not-wanted",
         about: "Uploads that announce a digest are refused.",
-        clauses: &["DAV-01", "DIG-04"],
+        clauses: &["DAV-23", "DIG-04"],
         cases: &["digest.upload.right"],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {

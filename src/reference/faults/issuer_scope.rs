@@ -95,7 +95,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-gives-one-of-a-name",
         about: "Of several capabilities of one name only the last is given.",
         clauses: &["ISS-CAP-01"],
-        cases: &["issuer.capability.same-name", "issuer.refresh.narrower"],
+        cases: &["issuer.capability.same-name"],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |_, scope| {
                 let name = |word: &str| word.split_once(':').map(|(name, _)| name.to_owned());
@@ -291,7 +291,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "issuer-set-alone",
         about: "Who asks for a capability set gets nothing else.",
         clauses: &["ISS-CAP-05"],
-        cases: &["issuer.capability.set.beside", "issuer.refresh.narrower"],
+        cases: &["issuer.capability.set.beside"],
         apply: Apply::Issuer(|rules| {
             rules.expanded = |asked, mut scope| {
                 if asked

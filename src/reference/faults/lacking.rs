@@ -20,7 +20,24 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-mkcol",
         about: "MKCOL is not known; uploads make the directories above them.",
         clauses: &["DAV-06"],
-        cases: &["webdav.mkcol.shows"],
+        cases: &[
+            "webdav.mkcol.shows",
+            "tpc.pull",
+            "tpc.pair.pull",
+            "tpc.fts.failure",
+            "tpc.early",
+            "tpc.markers",
+            "tpc.markers.connections",
+            "tpc.forward.pull",
+            "tpc.framing.pull",
+            "tpc.checksum.not-required",
+            "tpc.checksum.right",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.credential.none",
+            "tpc.credential.absent",
+            "tpc.streams",
+        ],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Mkcol);
             rules.makes_parents = true;
@@ -38,7 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-move",
         about: "MOVE is not known.",
         clauses: &["DAV-12"],
-        cases: &["webdav.move.statuses", "webdav.move.overwrite-f"],
+        cases: &["webdav.move.statuses"],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Move);
             rules.says = |asked, response| offering(asked, response, "MOVE");
@@ -58,7 +75,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "no-copy",
         about: "COPY is not known.",
         clauses: &["TPC-01"],
-        cases: &["tpc.pull"],
+        cases: &["tpc.pull", "webdav.copy.no-parent"],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Copy);
             rules.says = |asked, response| offering(asked, response, "COPY");
@@ -82,7 +99,20 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "everybody-reads",
         about: "Nobody looks at the tokens of those who only look.",
         clauses: &["RFC6750-03"],
-        cases: &["bearer.none.get"],
+        cases: &[
+            "bearer.none.get",
+            "tape.stage.other-audience",
+            "tape.request.no-token",
+            "tape.request.other-path",
+            "tape.request.read",
+            "tape.request.other-issuer",
+            "tape.archiveinfo.outside",
+            "tape.archiveinfo.outside-alone",
+            "tape.archiveinfo.dots",
+            "tape.token.other-audience",
+            "tape.token.no-audience",
+            "tape.token.no-capability",
+        ],
         apply: Apply::Element(|rules| {
             rules.admits = |_, parts, verified| match verified {
                 Err(_) if reads(parts) => Ok(Bearer::default()),
@@ -139,6 +169,14 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.several.add-up",
             "webdav.copy.overwrite-default",
             "webdav.copy.overwrite-odd",
+            "capability.several.any-order",
+            "capability.several.hundred",
+            "capability.any-owner",
+            "webdav.delete.file",
+            "webdav.copy.statuses",
+            "webdav.copy.no-parent",
+            "webdav.missing.delete",
+            "macaroon.activity.granted",
         ],
         apply: Apply::Element(|rules| {
             rules.token.scope = |claim, claims| {
@@ -152,7 +190,33 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "modify-makes-nothing",
         about: "What is new needs storage.create, whatever else a token holds.",
         clauses: &["JWT-2.2.1-15", "JWT-2.2.1-16"],
-        cases: &["capability.modify.put", "capability.modify.create-superset"],
+        cases: &[
+            "capability.modify.put",
+            "capability.modify.create-superset",
+            "bearer.header",
+            "bearer.header.lower-case",
+            "bearer.two-ways.access-token",
+            "bearer.two-ways.authz",
+            "bearer.two-headers",
+            "bearer.two-headers.comma",
+            "connection.stronger-token",
+            "webdav.put.statuses",
+            "webdav.put.if-none-match",
+            "webdav.put.empty",
+            "webdav.put.chunked",
+            "webdav.mkcol.exists",
+            "webdav.move.statuses",
+            "webdav.move.no-parent",
+            "webdav.copy.no-parent",
+            "webdav.missing.move",
+            "digest.adler32.leading-zeros",
+            "digest.upload.right",
+            "tpc.fts.failure",
+            "tpc.overwrite.false",
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "macaroon.activity.granted",
+        ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let new = matches!(

@@ -157,7 +157,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "missing-is-forbidden",
         about: "A missing file is answered with 403 to a token that may read it.",
         clauses: &["DAV-19"],
-        cases: &["capability.read.missing", "bearer.echo", "webdav.put.cut"],
+        cases: &["capability.read.missing"],
         apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| {
                 if missed(told, &outcome) && reads_only(told) {

@@ -180,6 +180,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.no-parent",
             "webdav.mkcol.no-parent",
             "webdav.move.no-parent",
+            "webdav.copy.no-parent",
         ],
         apply: Apply::Element(|rules| {
             rules.tell = |_, outcome| {

@@ -2,7 +2,8 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SERVER,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderName,
+    HeaderValue, SERVER,
 };
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
@@ -444,6 +445,7 @@ fn says(asked: &Parts, mut response: Response<Body>) -> Response<Body> {
             if range.is_some_and(|range| range.ends_with(b"-")) =>
         {
             response.headers_mut().remove(CONTENT_LENGTH);
+            response.headers_mut().remove(CONTENT_RANGE);
             *response.body_mut() = Body::empty();
         }
         _ => unknown_method(asked, &mut response),

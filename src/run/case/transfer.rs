@@ -388,10 +388,16 @@ impl Running<'_> {
     fn will_create_there(&mut self, path: &str) -> Result<(), String> {
         let shared = self.site.shared;
         if let Some(there) = &self.there {
-            if !there.made.knows(path) {
-                there.partner.will_create(shared, path)?;
+            let above = match there.partner.plan.endpoint.traits.directories {
+                true => Vec::new(),
+                false => Marker::above(path).collect(),
+            };
+            for path in above.into_iter().chain([path]) {
+                if !there.made.knows(path) {
+                    there.partner.will_create(shared, path)?;
+                }
+                there.made.sending(path);
             }
-            there.made.sending(path);
         }
         Ok(())
     }

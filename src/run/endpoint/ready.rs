@@ -266,6 +266,9 @@ impl Visit {
         let mut endpoint = Endpoint::clone(&ready.plan.endpoint);
         endpoint.traits.directories = false;
         ready.plan.endpoint = Arc::new(endpoint);
+        // What MKCOL did not make is made by whoever stores below it.
+        self.announce(&self.looking(ready), &ready.plan.directory, made)
+            .map_err(|reason| NotReady::error(reason, log.clone()))?;
         let path = format!("{}/{FIRST}", ready.plan.directory);
         let cupboard = Cupboard {
             visit: self,
@@ -360,9 +363,13 @@ impl Visit {
                 }
             };
         }
+        let directory = &ready.plan.directory;
         if ready.plan.endpoint.traits.directories {
-            self.root(&observer, &ready.plan.directory, made, log)
-                .await?;
+            self.root(&observer, directory, made, log).await?;
+        } else {
+            // A service that makes it by itself leaves it as well.
+            self.announce(&observer, directory, made)
+                .map_err(Hindrance::Other)?;
         }
         Ok(None)
     }
