@@ -181,11 +181,11 @@ fn a_run_works_with_the_tokens_that_a_service_takes() {
         // What hides behind the refusal is judged as everywhere else.
         let passed = with(&outcomes, "pass").len();
         assert!(passed > 150, "{faults:?}: {passed}\n{printed}");
-        let errors = with(&outcomes, "error");
-        // The second issuer has no other key.
-        let expected = errors
+        // The second issuer has no other key, and what a step needs may be what the service lacks.
+        let expected = outcomes
             .iter()
-            .all(|case| case.starts_with("isolation.second."));
+            .filter(|(_, why)| why.starts_with("error"))
+            .all(|(case, why)| case.starts_with("isolation.second.") || why.contains("(see "));
         assert!(expected, "{faults:?}\n{printed}");
     }
 }

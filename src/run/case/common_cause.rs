@@ -18,7 +18,11 @@ fn plainly() -> String {
 }
 
 /// Why nothing is said about a token that reads where everybody does.
-fn public() -> String {
+fn public(declared: bool) -> String {
+    if declared {
+        return "the endpoint declares that everybody may read (`traits: {public-read: true}`)"
+            .to_owned();
+    }
     format!(
         "put down to {NOBODY_READS}: everybody may read here without a token, so that no token is one too few; if that is meant to be so, `traits: {{public-read: true}}` declares it"
     )
@@ -113,7 +117,7 @@ impl Running<'_> {
         match outcome.verdict {
             Verdict::Pass | Verdict::Warn if hides => Outcome {
                 verdict: Verdict::Skip,
-                reason: Some(public()),
+                reason: Some(public(self.site.plan.endpoint.traits.public_read)),
                 findings: Vec::new(),
                 ..outcome
             },
