@@ -760,6 +760,8 @@ fn other_forms_of_a_token_are_told_and_what_is_inside_is_judged() {
         ] {
             assert!(ended.stdout.contains(expected), "{}", ended.stdout);
         }
+        // Claims open nothing, and are what is to be read.
+        assert!(!ended.stdout.contains("redacted"), "{}", ended.stdout);
         inspect_stdin(&lab, &text, &["--verify"]).expect(3);
     }
     let mut broken = pretty.clone();

@@ -25,13 +25,19 @@ const SIGNATURE: usize = 20;
 /// `touchstone token inspect`
 pub async fn main(arguments: &InspectArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let token = read(arguments.file.as_deref())?;
-    redactor.add(&token);
-    match decode(&token) {
-        Ok(decoded) => token_alone(arguments, &decoded, redactor).await,
-        Err(found) => match form::of(token.expose_secret()) {
-            Some(form) => within(arguments, &form, &found, redactor).await,
-            None => unreadable(arguments, &found, redactor),
-        },
+    let decoded = decode(&token);
+    let form = match &decoded {
+        Ok(_) => None,
+        Err(_) => form::of(token.expose_secret()),
+    };
+    // What a token says opens nothing without its signature, and is what is to be read here.
+    if !matches!(&form, Some(form) if matches!(form.inside, Inside::Said(_))) {
+        redactor.add(&token);
+    }
+    match (decoded, form) {
+        (Ok(decoded), _) => token_alone(arguments, &decoded, redactor).await,
+        (Err(found), Some(form)) => within(arguments, &form, &found, redactor).await,
+        (Err(found), None) => unreadable(arguments, &found, redactor),
     }
 }
 
