@@ -219,15 +219,15 @@ fn needs(ability: Ability, case: &Case) -> bool {
     }
 }
 
-/// Whether a step of `case` is about a directory that is there because of the files in it.
+/// Whether a step of `case` would change a directory that is there because of the files in it.
 fn acts_on_parents(case: &Case) -> bool {
     let given = Vec::from_iter(case.given.iter().map(|given| given.path().to_string()));
     let above = |path: &str| {
         let directory = format!("{}/", path.trim_end_matches('/'));
         given.iter().any(|given| given.starts_with(&directory))
     };
-    let reads = |step: &Step| matches!(step.method, Method::Get | Method::Head);
-    let mut steps = case.steps.iter().filter(|step| !reads(step));
+    let plain = |step: &Step| matches!(step.interface, Interface::Webdav) && step.method.writes();
+    let mut steps = case.steps.iter().filter(|step| plain(step));
     steps.any(|step| above(&step.path.to_string()))
 }
 

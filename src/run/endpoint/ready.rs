@@ -8,7 +8,9 @@ use tracing::Instrument as _;
 
 use crate::check::{self, Observed};
 use crate::http::{Client, Wire, software};
-use crate::model::{Ability, Endpoint, EndpointPlan, Exchange, Purpose, Script, State, Verdict};
+use crate::model::{
+    Ability, Endpoint, EndpointPlan, Exchange, Marker, Purpose, Script, State, Verdict,
+};
 use crate::token::{Fit, Token, TokenError, cause, causes};
 use crate::trace::stretch;
 
@@ -479,6 +481,13 @@ impl Cupboard<'_> {
         let stored = observer.make(path, &file, log).await;
         stored.map_err(|why| {
             self.made.not_made(path, &why);
+            // What is not stored makes no directories either.
+            let refused = why.status.filter(|_| !observer.endpoint.traits.directories);
+            for above in Marker::above(path) {
+                refused
+                    .into_iter()
+                    .for_each(|status| self.made.answered(above, status));
+            }
             let words = why.said.map_or(String::new(), |said| format!(": {said}"));
             format!("{}{words}", why.reason)
         })
