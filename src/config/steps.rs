@@ -489,10 +489,10 @@ fn control(
         }
         return Some(None);
     };
-    if expect.is_some_and(|expect| !expect.refusal()) {
+    if expect.is_some_and(|expect| !expect.refusal() && expect != Expect::Ok) {
         d.error(
             entry.key,
-            "`control` is for steps that expect `denied` or `unauthenticated`",
+            "`control` is for steps that expect `ok`, `denied` or `unauthenticated`",
         )
         .help("remove it");
     }

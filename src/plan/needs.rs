@@ -219,15 +219,19 @@ fn needs(ability: Ability, case: &Case) -> bool {
     }
 }
 
-/// Whether a step of `case` would change a directory that is there because of the files in it.
+/// Whether a step of `case` would change or list a directory that is there because of the files in it.
 fn acts_on_parents(case: &Case) -> bool {
     let given = Vec::from_iter(case.given.iter().map(|given| given.path().to_string()));
     let above = |path: &str| {
         let directory = format!("{}/", path.trim_end_matches('/'));
         given.iter().any(|given| given.starts_with(&directory))
     };
-    let plain = |step: &Step| matches!(step.interface, Interface::Webdav) && step.method.writes();
-    let mut steps = case.steps.iter().filter(|step| plain(step));
+    let lists = |step: &Step| step.method == Method::Propfind;
+    let plain = |step: &Step| matches!(step.interface, Interface::Webdav);
+    let mut steps = case
+        .steps
+        .iter()
+        .filter(|step| plain(step) && (step.method.writes() || lists(step)));
     steps.any(|step| above(&step.path.to_string()))
 }
 

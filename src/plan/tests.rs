@@ -294,7 +294,7 @@ fn what_a_case_needs_is_inferred() {
     };
     assert!(of("group.member.read").unwrap().contains("group"));
     assert!(
-        of("macaroon.issue.granted")
+        of("macaroon.issue.no-token")
             .unwrap()
             .contains("macaroons: true")
     );

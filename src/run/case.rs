@@ -521,7 +521,7 @@ impl<'a> Running<'a> {
         found
     }
 
-    /// One step, its effects, and its control if a refusal was expected and came.
+    /// One step, its effects, and its control if a refusal was expected and came, or came where none was expected.
     async fn judged(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         if step.terms.otherwise && !self.otherwise {
             return Ok(());
@@ -544,12 +544,11 @@ impl<'a> Running<'a> {
         if opened {
             return Err(Stop::Broken);
         }
-        let Some(control) = &credentials.control else {
-            // A granted step that was only refused or wrongly answered leaves nothing to build on.
-            let binding = self.findings[before..]
-                .iter()
-                .any(|finding| finding.level.binding());
-            return if binding { Err(Stop::Broken) } else { Ok(()) };
+        let granted = !step.expect.refusal();
+        // A granted step that was only refused or wrongly answered leaves nothing to build on.
+        let broken = granted && binding(&self.findings[before..]);
+        let Some(control) = credentials.control.as_ref().filter(|_| broken || !granted) else {
+            return if broken { Err(Stop::Broken) } else { Ok(()) };
         };
         let proven = self.findings.len();
         let doubt = self.withheld.take();
@@ -578,6 +577,7 @@ impl<'a> Running<'a> {
             }
         };
         match reason {
+            None if granted => Err(Stop::Broken),
             None => match doubt.filter(|_| !self.served_elsewhere()) {
                 None => Ok(()),
                 Some(doubt) => {
@@ -588,8 +588,12 @@ impl<'a> Running<'a> {
             Some(reason) => {
                 // Without a control that succeeds a refusal proves nothing, a wrong status neither.
                 self.findings.truncate(before);
+                let what = match granted {
+                    true => "the case cannot be judged",
+                    false => "a refusal proves nothing",
+                };
                 Err(Stop::Undecided(format!(
-                    "the control, the same {} with a token that allows it, did not succeed, so that a refusal proves nothing: {reason}",
+                    "the control, the same {} with a token that allows it, did not succeed, so that {what}: {reason}",
                     step.method
                 )))
             }
@@ -1011,6 +1015,10 @@ fn asks(step: &StepPlan) -> bool {
 }
 
 /// Why nothing is proven, where a step of the case was not answered as it had to be; of its control another text tells.
+fn binding(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.level.binding())
+}
+
 fn unproven(purpose: Purpose, reason: String) -> String {
     match purpose {
         Purpose::Control => reason,

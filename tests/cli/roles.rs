@@ -272,3 +272,24 @@ fn an_answer_that_breaks_off_twice_is_a_failure_of_the_service() {
         ("fail", &["MUST TPC-06".to_owned()][..])
     );
 }
+
+#[test]
+fn arrays_of_audiences_are_not_to_blame_where_the_audience_alone_is_refused() {
+    let arrays = ["audience.array.first", "audience.array.last"];
+    let record = with_fault("audience-own-url-refused", &["audience.*"]);
+    let found = outcomes(&record);
+    for case in arrays {
+        let outcome = &found[case];
+        assert!(outcome.starts_with("error"), "{case}: {outcome}");
+        assert!(outcome.contains("(see audience.own-url)"), "{outcome}");
+    }
+    assert_eq!(
+        told(&record, "audience.own-url"),
+        ("warn".into(), vec!["SHOULD JWT-2.1.1-15".into()])
+    );
+    let record = with_fault("audience-array-refused", &["audience.*"]);
+    for case in arrays {
+        let (verdict, findings) = told(&record, case);
+        assert_eq!((verdict.as_str(), findings.len()), ("fail", 1), "{case}");
+    }
+}

@@ -424,7 +424,7 @@ fn expectations_fit_methods_and_controls() {
     to: g
     body: x
     token: a
-    expect: ok
+    expect: not-found
     control: b
   - move: f
     token: a
@@ -465,7 +465,7 @@ fn expectations_fit_methods_and_controls() {
           31 |     body: x
              |     ^^^^
 
-       own.yaml:34:5: `control` is for steps that expect `denied` or `unauthenticated`
+       own.yaml:34:5: `control` is for steps that expect `ok`, `denied` or `unauthenticated`
           34 |     control: b
              |     ^^^^^^^
          help: remove it

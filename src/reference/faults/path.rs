@@ -193,8 +193,6 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.3-05"],
         cases: &[
             "audience.own-url",
-            "audience.array.first",
-            "audience.array.last",
             "audience.any",
             "audience.any.in-array",
             "capability.read.get",

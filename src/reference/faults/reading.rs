@@ -100,8 +100,6 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-01"],
         cases: &[
             "audience.own-url",
-            "audience.array.first",
-            "audience.array.last",
             "audience.any",
             "audience.any.in-array",
             "capability.read.get",
@@ -132,8 +130,6 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-01"],
         cases: &[
             "audience.own-url",
-            "audience.array.first",
-            "audience.array.last",
             "audience.any",
             "audience.any.in-array",
             "capability.read.get",
