@@ -16,7 +16,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "put-never-creates",
         about: "Uploads of new files are answered with 204.",
         clauses: &["DAV-01"],
-        cases: &["webdav.put.statuses", "digest.upload.right"],
+        cases: &["webdav.put.statuses"],
         apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method.as_str() == "PUT" && response.status() == StatusCode::CREATED {
