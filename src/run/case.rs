@@ -7,6 +7,7 @@ mod macaroon;
 mod sent;
 mod tape;
 mod transfer;
+mod unanswered;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -24,14 +25,16 @@ use crate::check::{self, Judge, Role, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Outgoing};
 use crate::model::{
-    Answer, BrokeOff, Case, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect,
-    Finding, Flavour, Interface, Leftover, Marker, Method, Object, Place, Purpose, Script, State,
-    StepPlan, TokenRequest, Verdict,
+    Answer, Case, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour,
+    Interface, Leftover, Marker, Method, Object, Place, Purpose, Script, State, StepPlan,
+    TokenRequest, Verdict,
 };
 use crate::token::{Fit, Token, TokenError};
 use crate::trace::stretch;
 
 use macaroon::{Held, Presenting};
+
+use unanswered::Unanswered;
 
 use super::Shared;
 use super::endpoint::terms::Terms;
@@ -212,29 +215,6 @@ struct Running<'a> {
     otherwise: bool,
     /// Whether something was read with a token that everybody reads without one.
     public: bool,
-}
-
-/// Why there is no answer to a request.
-struct Unanswered {
-    reason: String,
-    /// What had come of one.
-    broke_off: Option<BrokeOff>,
-}
-
-impl Unanswered {
-    /// Whether an answer had begun, so that it tells something if it ends in the same way once more.
-    fn again(&self) -> bool {
-        self.broke_off.is_some()
-    }
-}
-
-impl From<String> for Unanswered {
-    fn from(reason: String) -> Self {
-        Self {
-            reason,
-            broke_off: None,
-        }
-    }
 }
 
 /// A step's tokens, obtained before anything is sent.
