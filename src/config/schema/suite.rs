@@ -187,7 +187,10 @@ fn step() -> Value {
         json!({
             "if": refused,
             "then": {"required": ["control"]},
-            "else": {"not": {"required": ["control"]}},
+            "else": {
+                "if": {"properties": {"expect": {"enum": [Expect::Ok.as_str()]}}},
+                "else": {"not": {"required": ["control"]}},
+            },
         }),
     )
 }
