@@ -51,12 +51,9 @@ pub fn plan(
     let endpoints = selection.endpoints(inventory)?;
     let all = cases.len();
     let mut cases = selection.cases(&cases)?;
-    let mut left_out = Vec::new();
-    left_out.extend((cases.len() < all).then_some(Portion::Cases));
     // On the stage of a trial others only play along.
     let trial = !selection.on_trial.is_empty();
     let fewer = !trial && endpoints.len() < inventory.endpoints.len();
-    left_out.extend(fewer.then_some(Portion::Endpoints));
     // Whoever chooses cases about issuers alone wants issuers judged, and no storage.
     let alone = cases.iter().all(|case| !case.asks.is_empty());
     let endpoints = if alone { Vec::new() } else { endpoints };
@@ -87,6 +84,10 @@ pub fn plan(
         };
         pairs::all(inventory, &up, selection, &seed)
     });
+    let portions = [
+        (cases.len() < all).then_some(Portion::Cases),
+        fewer.then_some(Portion::Endpoints),
+    ];
     let issuers = match with_each {
         Some(_) => Vec::new(),
         None => issuers::plans(inventory, &cases, selection, alone, material.clauses, today)?,
@@ -161,7 +162,7 @@ pub fn plan(
         issuers,
         partners,
         pairs: with_each.map(|(_, counted)| counted),
-        chosen: left_out,
+        chosen: portions.into_iter().flatten().collect(),
         shard: None,
         notes: Vec::new(),
     };

@@ -497,6 +497,8 @@ fn everybody_copies_with_everybody_or_with_a_sample() {
     assert_eq!((counted.tried, counted.of, some.len()), (5, 12, 5));
     assert!(some.iter().all(|pair| all.contains(pair)));
     assert_eq!(planned(&bench).0, some, "a run knows its sample");
+    // Nothing is said of any other case.
+    assert_eq!(bench.plan().unwrap().chosen, [Portion::Cases]);
 
     // A case that runs with several partners has a directory for each.
     let plan = bench.plan().unwrap();

@@ -1,7 +1,7 @@
 //! A badge for each endpoint, for web pages: SVG without scripts, fonts or pictures from elsewhere.
 
 use super::File;
-use super::health::{Health, Row, rows};
+use super::health::{Health, Row, part_of_cases, rows};
 use super::text::{cap, count, file_name, line, xml};
 use crate::model::RunRecord;
 
@@ -15,16 +15,21 @@ const SHOWN: usize = 60;
 /// A badge for each endpoint: its name, and what the run found.
 pub fn write(record: &RunRecord) -> Vec<File> {
     let day = record.run.started.strftime("%Y-%m-%d").to_string();
+    let part = part_of_cases(record);
     let badge = |row: &Row<'_>| File {
         name: format!("{}.svg", file_name(&row.endpoint.name)),
-        content: Ok(badge(row, &day)),
+        content: Ok(badge(row, &part, &day)),
     };
     rows(record).iter().map(badge).collect()
 }
 
-fn badge(row: &Row<'_>, day: &str) -> String {
+/// `part` tells what the run has of the endpoint's cases, if not all of them.
+fn badge(row: &Row<'_>, part: &str, day: &str) -> String {
     let name = shown(&row.endpoint.name);
-    let (state, colour) = state(row);
+    let (mut state, colour) = state(row);
+    if !part.is_empty() {
+        state += &format!(" ({part})");
+    }
     let left = width(&line(&cap(&row.endpoint.name, SHOWN)));
     let right = width(&state);
     let whole = left + right;
@@ -85,6 +90,7 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Portion;
     use crate::report::sample;
 
     #[test]
@@ -107,6 +113,19 @@ mod tests {
         </g>
         </svg>
         "##);
+    }
+
+    #[test]
+    fn a_part_of_a_run_is_told_from_a_whole_one() {
+        let mut record = sample::record();
+        record.run.partial = vec![Portion::Cases, Portion::Endpoints];
+        let files = write(&record);
+        let svg = files[0].content.as_ref().unwrap();
+        assert!(svg.contains(">1 failed (chosen cases)</text>"), "{svg}");
+        record.run.partial = vec![Portion::Endpoints];
+        let files = write(&record);
+        let svg = files[0].content.as_ref().unwrap();
+        assert!(svg.contains(">1 failed</text>"), "{svg}");
     }
 
     #[test]

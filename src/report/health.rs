@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{CaseResult, EndpointRecord, RunRecord, TagRow, Verdict};
+use crate::model::{CaseResult, EndpointRecord, Portion, RunRecord, TagRow, Verdict};
 
 use super::text::{cap, count, line};
 
@@ -99,6 +99,14 @@ pub fn rows(record: &RunRecord) -> Vec<Row<'_>> {
 pub fn overall(rows: &[Row<'_>]) -> Health {
     let judged = rows.iter().filter(|row| !row.idle()).map(Row::health);
     judged.max().unwrap_or(Health::Unknown)
+}
+
+/// Why the run does not speak for all cases of its endpoints; empty where it does. Who asks about an endpoint need not
+/// know that there are others.
+pub fn part_of_cases(record: &RunRecord) -> String {
+    let mut partial = record.run.partial.clone();
+    partial.retain(|portion| *portion != Portion::Endpoints);
+    Portion::listed(&partial)
 }
 
 impl Row<'_> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{CaseResult, Kind, RunRecord, Verdict};
+use crate::model::{CaseResult, Kind, Portion, RunRecord, Verdict};
 
 use super::FormatError;
 use super::health::{Health, Row, rows, short};
@@ -30,6 +30,8 @@ struct Document<'a> {
     #[serde(rename = "idb_tags")]
     tags: Vec<&'static str>,
     run: &'a str,
+    /// Why the run says nothing of some cases or endpoints; empty where it is whole.
+    partial: String,
     endpoint: String,
     host_name: String,
     service_flavour: &'static str,
@@ -138,6 +140,7 @@ fn blank<'a>(record: &'a RunRecord, row: &Row<'a>) -> Document<'a> {
         timestamp: record.run.started.as_millisecond(),
         tags: TAGS.into(),
         run: record.run.id.as_str(),
+        partial: Portion::listed(&record.run.partial),
         endpoint: line(&row.endpoint.name),
         host_name: line(host.unwrap_or_default()),
         service_flavour: match row.endpoint.kind {
@@ -217,6 +220,7 @@ mod tests {
           "known": 0,
           "metricName": "touchstone",
           "metricStatus": "CRITICAL",
+          "partial": "",
           "pass": 3,
           "producer": "touchstone",
           "profile": "1.3",
@@ -249,6 +253,7 @@ mod tests {
           "known": false,
           "metricName": "touchstone.capability.create.no-overwrite",
           "metricStatus": "CRITICAL",
+          "partial": "",
           "producer": "touchstone",
           "profile": "1.3",
           "run": "20261122t072848z-4f2a9c",

@@ -1,9 +1,9 @@
 //! What a Nagios plugin prints, and lines for passive checks.
 
-use crate::model::{CaseResult, Portion, RunRecord, TagRow};
+use crate::model::{CaseResult, RunRecord, TagRow};
 
 use super::FormatError;
-use super::health::{Health, Row, overall, rows, short};
+use super::health::{Health, Row, overall, part_of_cases, rows, short};
 use super::text::{cap, count, line};
 
 /// NRPE and Nagios keep no more than 4 KiB of a plugin's output.
@@ -70,11 +70,9 @@ pub fn passive(record: &RunRecord) -> Result<String, FormatError> {
     Ok(lines.collect())
 }
 
-/// What is said first of a run that does not speak for all cases of its endpoints; that there are others is no news here.
+/// What is said first of a run that does not speak for all cases of its endpoints.
 fn part(record: &RunRecord) -> String {
-    let mut partial = record.run.partial.clone();
-    partial.retain(|portion| *portion != Portion::Endpoints);
-    match Portion::listed(&partial).as_str() {
+    match part_of_cases(record).as_str() {
         "" => String::new(),
         portions => format!("part of a run ({portions}), "),
     }

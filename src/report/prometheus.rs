@@ -57,6 +57,12 @@ fn of_run(text: &mut String, record: &RunRecord) {
         "Whether somebody stopped the last run: 1 if so.",
     )
     .add(&[], u8::from(run.interrupted));
+    Family::new(
+        text,
+        "run_partial",
+        "Whether the last run says nothing of some cases or endpoints, because they were left out or it was stopped: 1 if so.",
+    )
+    .add(&[], u8::from(run.is_partial()));
     let mut requests = Family::new(
         text,
         "issuer_requests",
@@ -241,6 +247,9 @@ mod tests {
         # HELP touchstone_run_interrupted Whether somebody stopped the last run: 1 if so.
         # TYPE touchstone_run_interrupted gauge
         touchstone_run_interrupted 0
+        # HELP touchstone_run_partial Whether the last run says nothing of some cases or endpoints, because they were left out or it was stopped: 1 if so.
+        # TYPE touchstone_run_partial gauge
+        touchstone_run_partial 0
         # HELP touchstone_endpoint_info What the endpoint is, as far as it is known; always 1.
         # TYPE touchstone_endpoint_info gauge
         touchstone_endpoint_info{endpoint="se-alpha",kind="storage",url="https://se-alpha.example.org:8443/wlcg",software="ExampleStore/1.2",profile="1.3"} 1
@@ -318,6 +327,14 @@ mod tests {
         touchstone_case_result{endpoint="se-gamma",case="capability.read.missing",severity="not-critical"} 3
         touchstone_case_result{endpoint="se-gamma",case="path.sibling-prefix.read",severity="critical"} 3
         "#);
+    }
+
+    #[test]
+    fn a_part_of_a_run_is_told_from_a_whole_one() {
+        let mut record = sample::record();
+        record.run.partial = vec![crate::model::Portion::Cases];
+        let text = write(&record).unwrap();
+        assert!(text.contains("\ntouchstone_run_partial 1\n"), "{text}");
     }
 
     #[test]
