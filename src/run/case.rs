@@ -1,6 +1,7 @@
 //! One case at one endpoint: tokens, arrangement, steps, controls, effects.
 
 mod common_cause;
+mod credentials;
 mod effects;
 mod lapse;
 mod macaroon;
@@ -25,13 +26,13 @@ use crate::check::{self, Judge, Role, Ruling};
 use crate::http;
 use crate::http::{Caller, Client, Connection, Outgoing};
 use crate::model::{
-    Answer, Case, CasePlan, Credential, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour,
-    Interface, Leftover, Marker, Method, Object, Place, Purpose, Script, State, StepPlan,
-    TokenRequest, Verdict,
+    Answer, CasePlan, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour, Interface,
+    Leftover, Marker, Method, Object, Place, Purpose, Script, State, StepPlan, Verdict,
 };
-use crate::token::{Fit, Token, TokenError};
+use crate::token::{Token, TokenError};
 use crate::trace::stretch;
 
+use credentials::{Credentials, queue_for_tokens};
 use macaroon::{Held, Presenting};
 
 use unanswered::Unanswered;
@@ -149,31 +150,6 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
     running.outcome(script, stop, stayed)
 }
 
-/// Obtains what the case needs before its clock starts: where many cases wait for one issuer, the wait says
-/// nothing about the storage. What cannot be had, the steps find out.
-async fn queue_for_tokens(site: &Site<'_>, case: &Case, script: &Script) {
-    if site.plan.endpoint.fresh_tokens {
-        return;
-    }
-    let tokens = script.steps.iter().flat_map(|step| {
-        let other = step.wire.as_ref().and_then(|wire| wire.other.token());
-        let own = step.token.token().into_iter().chain(other);
-        let own = own.map(|request| site.terms.applied(request, case));
-        let control = step.control.iter();
-        own.chain(control.map(|request| site.terms.enough(request, step.method)))
-    });
-    let kept = tokens.filter(|request| !request.timed());
-    let obtained = kept.map(async |request| {
-        let token = site.shared.broker.token(&request, Fit::AtLeast);
-        token.await
-    });
-    tokio::select! {
-        _ = join_all(obtained) => {}
-        () = site.shared.cancel.cancelled() => {}
-        () = tokio::time::sleep_until(site.deadline.into()) => {}
-    }
-}
-
 struct Running<'a> {
     site: &'a Site<'a>,
     case: &'a CasePlan,
@@ -217,13 +193,6 @@ struct Running<'a> {
     public: bool,
 }
 
-/// A step's tokens, obtained before anything is sent.
-struct Credentials {
-    token: Option<Token>,
-    other: Option<Token>,
-    control: Option<Token>,
-}
-
 impl<'a> Running<'a> {
     /// Listens where tokens point to us, and goes through the script.
     async fn whole(&mut self, script: &Script) -> Result<(), Stop> {
@@ -265,33 +234,6 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// The tokens of all steps, and whether some of them say something about the time. Steps with the
-    /// same request have the same token.
-    async fn credentials(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {
-        let obtaining = self.obtained(script);
-        obtaining.instrument(stretch!("tokens")).await
-    }
-
-    async fn obtained(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {
-        let mut timed = HashMap::new();
-        let mut credentials = Vec::new();
-        for step in &script.steps {
-            let other = step
-                .wire
-                .as_ref()
-                .map_or(&Credential::None, |wire| &wire.other);
-            credentials.push(Credentials {
-                token: self.credential(&step.token, &mut timed).await?,
-                other: self.credential(other, &mut timed).await?,
-                control: match &step.control {
-                    Some(request) => Some(self.enough(request, step.method).await?),
-                    None => None,
-                },
-            });
-        }
-        Ok((credentials, !timed.is_empty()))
-    }
-
     fn outcome(mut self, script: &Script, stop: Option<Stop>, stayed: Vec<Leftover>) -> Outcome {
         let mode = self.site.shared.plan.mode;
         let decided = check::verdict(&self.findings, mode);
@@ -314,44 +256,6 @@ impl<'a> Running<'a> {
             stayed,
         };
         self.put_down(script, outcome)
-    }
-
-    async fn credential<'s>(
-        &self,
-        credential: &'s Credential<TokenRequest>,
-        timed: &mut HashMap<&'s TokenRequest, Token>,
-    ) -> Result<Option<Token>, TokenError> {
-        let request = match credential {
-            // A macaroon comes into being on the way.
-            Credential::None | Credential::Macaroon(_) => return Ok(None),
-            Credential::Text(text) => return Ok(Some(Token::of_text(text))),
-            Credential::Token(request) => request,
-        };
-        if let Some(token) = timed.get(request) {
-            return Ok(Some(token.clone()));
-        }
-        let token = self.token(request).await?;
-        if request.timed() {
-            timed.insert(request, token.clone());
-        }
-        Ok(Some(token))
-    }
-
-    /// The very token that a step has.
-    async fn token(&self, request: &TokenRequest) -> Result<Token, TokenError> {
-        let (terms, case) = (self.site.terms, &self.case.case);
-        let endpoint = terms.endpoint_for(&self.site.plan.endpoint, case);
-        let request = terms.applied(request, case);
-        let token = self.site.shared.token(&endpoint, &request, Fit::Exact);
-        token.await
-    }
-
-    /// A token that only has to succeed.
-    async fn enough(&self, request: &TokenRequest, method: Method) -> Result<Token, TokenError> {
-        let endpoint = &self.site.plan.endpoint;
-        let request = self.site.terms.enough(request, method);
-        let token = self.site.shared.token(endpoint, &request, Fit::AtLeast);
-        token.await
     }
 
     async fn arrange(&mut self, script: &Script) -> Result<(), Stop> {

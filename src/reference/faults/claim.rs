@@ -129,7 +129,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "doubled-spaces-refused",
         about: "A space too many in a scope claim spoils the token.",
-        clauses: &["JWT-2.2.1-37"],
+        clauses: &["JWT-2.2.1-52"],
         cases: &["capability.separator.doubled-space"],
         apply: Apply::Element(|rules| {
             rules.token.scope = |claim, _| claimed(claim).filter(|_| !text_of(claim).contains("  "))

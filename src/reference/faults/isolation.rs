@@ -103,7 +103,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "issuer-speaks-not",
         about: "Only the first issuer speaks for its area.",
-        clauses: &["JWT-2.1.1-25"],
+        clauses: &["JWT-2.1.1-31"],
         cases: &["isolation.second.own", "isolation.second.issuer-path"],
         apply: Apply::Element(|rules| {
             rules.speaks_for = |bearer, area, areas, _| {

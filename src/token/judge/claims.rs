@@ -51,21 +51,18 @@ fn version(remarks: &mut Remarks<'_>) {
     let parts = version.as_str().and_then(|text| text.split_once('.'));
     match parts {
         Some((major, minor)) if digits(major) && digits(minor) => {
-            let major = major.trim_start_matches('0');
-            if major != "1" {
-                remarks.must(
-                    "wlcg.ver",
-                    "JWT-4.3.3-02",
-                    format!("it follows version {} of the profile", shown(version)),
-                    "there is no other major version than 1; storage has to refuse it",
-                );
-            } else if version.as_str() != Some("1.0") {
-                remarks.should(
-                    "wlcg.ver",
-                    "ISS-TOK-03",
-                    format!("wlcg.ver is {}", shown(version)),
-                    "all tokens say 1.0 until all software has been upgraded: old software refuses others; what knows profile 1.1 or later accepts it (JWT-4.3.3-01)",
-                );
+            // Which major versions a service knows is its own affair; that it refuses all others is judged there.
+            let fix = match major.trim_start_matches('0') {
+                "1" => {
+                    "all tokens say 1.0 until all software has been upgraded: old software refuses others; what knows profile 1.1 or later accepts it (JWT-4.3.3-01)"
+                }
+                _ => {
+                    "all tokens say 1.0; storage refuses a major version that it does not know (JWT-4.3.3-02)"
+                }
+            };
+            if version.as_str() != Some("1.0") {
+                let what = format!("wlcg.ver is {}", shown(version));
+                remarks.should("wlcg.ver", "ISS-TOK-03", what, fix);
             }
         }
         _ => remarks.must(
