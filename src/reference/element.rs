@@ -160,8 +160,11 @@ impl Element {
         if let Some(path) = pool::asked(&parts) {
             return self.pool_answer(path, &parts).await;
         }
-        if method == Method::Copy {
-            transfer::peek(self, &parts).await;
+        if method == Method::Copy
+            && let Some(outcome) = transfer::peek(self, &parts).await
+        {
+            self.drain(&parts.headers, body).await;
+            return outcome;
         }
         match self.visit(method, &parts).await {
             Ok(visit) => {
@@ -178,6 +181,7 @@ impl Element {
                 };
                 let told = Told {
                     method,
+                    asked: &parts,
                     bearer: Some(&visit.bearer),
                     before: before.as_ref(),
                 };
@@ -188,6 +192,7 @@ impl Element {
                 self.drain(&parts.headers, body).await;
                 let told = Told {
                     method,
+                    asked: &parts,
                     bearer: None,
                     before: None,
                 };

@@ -209,6 +209,7 @@ pub(super) enum Service {
 /// What a request was about, as far as that came out.
 pub(super) struct Told<'a> {
     pub(super) method: Method,
+    pub(super) asked: &'a Parts,
     /// Whose token it was, if it was a good one.
     pub(super) bearer: Option<&'a Bearer>,
     /// What was at the path before.

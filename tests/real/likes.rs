@@ -8,39 +8,11 @@ use touchstone::reference::{StorageOptions, like};
 use crate::common::lab::{Lab, outcomes};
 use crate::common::xrootd::{PREFIX, Xrootd, XrootdOptions};
 
-/// Cases of which the imitation of any version is known to differ, and why.
+/// Cases of which the imitations are known to differ, and why.
 const KNOWN: &[(&str, &str)] = &[(
     "bearer.header.lower-case",
     "the embedded servers read the names of headers in any letters",
 )];
-
-/// Those of 6.2.1 alone.
-const KNOWN_SINCE_6: &[(&str, &str)] = &[
-    ("tpc.both-ways", HEAD_LATER),
-    ("tpc.malformed.streams", HEAD_LATER),
-    ("tpc.certificate.untrusted", LEAVES_LESS),
-    ("tpc.failure.circle", LEAVES_LESS),
-    ("tpc.failure.error", LEAVES_LESS),
-    ("tpc.failure.missing", LEAVES_LESS),
-    ("tpc.failure.refused", LEAVES_LESS),
-    ("tpc.pair.no-credential", LEAVES_LESS),
-    ("tpc.create-keeps", BREAKS),
-    ("tpc.create-keeps.overwrite", BREAKS),
-    ("tpc.overwrite.false", BREAKS),
-    ("tpc.push.missing", BREAKS),
-    (
-        "tpc.overwrite.push",
-        "6.2.1 replaces what is at the other side",
-    ),
-    ("tpc.forward.pull", FORWARDS),
-    ("tpc.forward.push", FORWARDS),
-];
-
-// Transfers of 6.2.1 are imitated as those of 5.5.3 are, which differ.
-const HEAD_LATER: &str = "6.2.1 asks the source only once it has read all headers";
-const LEAVES_LESS: &str = "6.2.1 leaves nothing of a pull that was answered with an error";
-const BREAKS: &str = "6.2.1 answers 500 where there is a file, or none, at its own side";
-const FORWARDS: &str = "6.2.1 sends on more headers than 5.5.3";
 
 /// More than one request at a time leaves the server no rest; the imitation needs none.
 const MORE: &str = "    limits: {jobs: 8, case: 10m, endpoint: 1h}\n    tpc-partner: partner\n";
@@ -96,13 +68,13 @@ fn both(lab: &Lab, name: &str) -> [BTreeMap<String, String>; 2] {
 #[test]
 fn the_imitation_of_xrootd_has_the_verdicts_of_the_real_one() {
     let lab = Lab::new();
-    let (name, more) = match std::env::var_os(PREFIX) {
-        Some(_) => ("xrootd-6.2", KNOWN_SINCE_6),
-        None => ("xrootd-5.5", &[][..]),
+    let name = match std::env::var_os(PREFIX) {
+        Some(_) => "xrootd-6.2",
+        None => "xrootd-5.5",
     };
     let [real, imitation] = both(&lab, name);
     assert!(real.len() > 300, "{}", real.len());
-    let known = |case: &str| KNOWN.iter().chain(more).any(|(known, _)| *known == case);
+    let known = |case: &str| KNOWN.iter().any(|(known, _)| *known == case);
     let verdict = |outcome: &String| outcome.split(' ').next().map(str::to_owned);
     let same = |case: &str, outcome| imitation.get(case).and_then(verdict) == verdict(outcome);
     let differ: Vec<_> = real

@@ -1,9 +1,11 @@
 //! XRootD 5.5.3 as Debian 12 has it, and 6.2.1, both with libSciTokens 0.7.3 and the configuration of the tests.
 
+use std::collections::BTreeMap;
+
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderName,
-    HeaderValue, SERVER,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    EXPECT, HOST, HeaderName, HeaderValue, RANGE, SERVER,
 };
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
@@ -103,6 +105,7 @@ pub(super) const LIKE_6: Like = Like {
         "macaroon-name-appended",
         "macaroon-drops-activities",
         "macaroon-cacheable",
+        "tpc-push-overwrites",
     ],
     own: &[
         deviation(
@@ -252,6 +255,7 @@ fn requests_since_6(rules: &mut Rules) {
             let adler = HeaderValue::from_static("adler=10");
             parts.headers.insert(WANT_REPR_DIGEST, adler);
         }
+        in_plain_words(&mut parts.headers);
     };
 }
 
@@ -278,6 +282,7 @@ fn requests(rules: &mut Rules) {
 }
 
 const DESTINATION: HeaderName = HeaderName::from_static("destination");
+const SOURCE: HeaderName = HeaderName::from_static("source");
 const WANT_REPR_DIGEST: HeaderName = HeaderName::from_static("want-repr-digest");
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
@@ -320,6 +325,17 @@ fn hears(parts: &mut Parts) {
             abroad(parts);
         }
         _ => {}
+    }
+}
+
+/// Some names of schemes stand for https where something is copied from.
+fn in_plain_words(headers: &mut HeaderMap) {
+    let source = headers.get(SOURCE).and_then(|source| source.to_str().ok());
+    let other = source.and_then(|source| source.split_once("://"));
+    let other = other.filter(|(scheme, _)| matches!(*scheme, "davs" | "s3" | "s3s"));
+    let https = other.and_then(|(_, rest)| HeaderValue::try_from(format!("https://{rest}")).ok());
+    if let Some(https) = https {
+        headers.insert(SOURCE, https);
     }
 }
 
@@ -374,6 +390,7 @@ fn answers_since_6(rules: &mut Rules) {
     rules.tell = |told, outcome| match (told.method, outcome) {
         // What is replaced is told as new.
         (Method::Put, Outcome::Done) => Outcome::Created,
+        (Method::Copy, outcome) => told_of_copy(told, outcome),
         (_, outcome) => tell(told, outcome),
     };
     rules.says = |asked, mut response| {
@@ -386,6 +403,30 @@ fn answers_since_6(rules: &mut Rules) {
         unknown_method(asked, &mut response);
         named(response, "XrootD/v6.2.1 (imitated by touchstone)")
     };
+}
+
+/// What the file system says is an error of the server's, also that there is something that may not be replaced; only
+/// who may do nothing of the kind is refused.
+fn told_of_copy(told: &Told, outcome: Outcome) -> Outcome {
+    let pulls = told.asked.headers.contains_key(SOURCE);
+    let file = told.before.is_some_and(|node| !node.is_directory());
+    let mut capabilities = told.bearer.into_iter().flat_map(Bearer::capabilities);
+    let creates = capabilities.any(|capability| capability.action == Action::Create);
+    match outcome {
+        Outcome::Refused(_) if !(pulls && file && creates) => {
+            Outcome::text(StatusCode::FORBIDDEN, "failure: permission denied\n")
+        }
+        Outcome::Refused(_)
+        | Outcome::NotAllowed(_)
+        | Outcome::Plain(
+            StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED,
+            _,
+        ) => Outcome::text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "failure: Unable to open\n",
+        ),
+        outcome => outcome,
+    }
 }
 
 /// A method that nobody knows is a bad request.
@@ -469,6 +510,105 @@ fn anybody() -> Bearer {
 
 fn transfers_since_6(rules: &mut TransferRules) {
     transfers(rules);
+    rules.media_type = "text/plain";
+    rules.peeks = |parts| {
+        let text = |name| parts.headers.get(name)?.to_str().ok();
+        let both = parts.headers.contains_key(DESTINATION);
+        let good =
+            credential(text("credential")).is_ok() && streams(text("x-number-of-streams")).is_ok();
+        let source = addressed(text(SOURCE.as_str())).filter(|_| good && !both)?;
+        Some(source).filter(asked_for).or_else(nowhere)
+    };
+    rules.seen = |parts, seen| {
+        let failed = |status, text| Some(Outcome::text(status, text));
+        match seen {
+            None => failed(StatusCode::INTERNAL_SERVER_ERROR, "failure: no answer\n"),
+            Some(seen) if seen.status.as_u16() >= 400 => {
+                failed(seen.status, "failure: remote host returned an error\n")
+            }
+            Some(seen) if contradicted(&parts.headers, &seen.headers) => {
+                failed(StatusCode::PRECONDITION_FAILED, "failure: Mismatch\n")
+            }
+            Some(_) => None,
+        }
+    };
+    rules.understands = addressed;
+    rules.overwrite = |value| Ok(value.is_none_or(|value| value == "T"));
+    rules.streams = streams;
+    rules.credential = credential;
+    rules.succeeded = |_, status| status.as_u16() < 400;
+    rules.forwards = |parts| {
+        let mut headers = order::forwarded(parts);
+        for name in [HOST, CONNECTION, RANGE, EXPECT, ACCEPT_ENCODING] {
+            if let Some(value) = parts.headers.get(format!("transferheader{name}")) {
+                headers.insert(name, value.clone());
+            }
+        }
+        // The source is asked for what the client told of.
+        let told = digests_told(&parts.headers);
+        let wanted: Vec<_> = told.keys().map(|name| format!("{name}=5")).collect();
+        let wanted = HeaderValue::try_from(wanted.join(","));
+        if let Ok(wanted) = wanted
+            && !told.is_empty()
+            && parts.headers.contains_key(SOURCE)
+        {
+            headers.insert(WANT_REPR_DIGEST, wanted);
+        }
+        headers
+    };
+    // Of digests a push tells those that the client told, and no others.
+    rules.announces = false;
+    rules.outgoing = |_, _, headers| {
+        headers.remove("want-digest");
+        headers.remove(WANT_REPR_DIGEST);
+    };
+}
+
+/// An address, if it begins as one of HTTP does, in just these letters.
+fn addressed(named: Option<&str>) -> Option<Url> {
+    let named = named?;
+    let http = named.starts_with("https://") || named.starts_with("http://");
+    http.then(|| Url::parse(named).ok().or_else(nowhere))?
+}
+
+fn credential(value: Option<&str>) -> Result<(), &'static str> {
+    match value {
+        None | Some("none") => Ok(()),
+        Some(_) => Err("COPY requests an unsupported Credential type"),
+    }
+}
+
+/// As many as the text begins with, up to 100; 0 is one.
+fn streams(value: Option<&str>) -> Result<u32, &'static str> {
+    let Some(text) = value else {
+        return Ok(1);
+    };
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let rest = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    let digits = text.strip_suffix(rest).and_then(|text| text.parse().ok());
+    let number = digits.filter(|number: &u32| *number <= 100);
+    number
+        .map(|number| number.max(1))
+        .ok_or("Invalid request for number of streams")
+}
+
+/// Whether the source tells another Repr-Digest than the client, of the same kind.
+fn contradicted(claimed: &HeaderMap, told: &HeaderMap) -> bool {
+    let told = digests_told(told);
+    digests_told(claimed)
+        .iter()
+        .any(|(name, value)| told.get(name).is_some_and(|told| told != value))
+}
+
+/// The digests of a Repr-Digest, by their names in small letters.
+fn digests_told(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let values = headers.get_all(REPR_DIGEST).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|item| item.trim().split_once('='))
+        .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        .collect()
 }
 
 fn transfers(rules: &mut TransferRules) {
@@ -491,6 +631,8 @@ fn transfers(rules: &mut TransferRules) {
         }
     };
     rules.detour = |_| None;
+    rules.follows = asked_for;
+    rules.entrusts = |first, next| first.origin() == next.origin();
     rules.overwrite = |value| Ok(value.is_none_or(|value| value.eq_ignore_ascii_case("T")));
     rules.verification = |_| Ok(false);
     rules.convinced = |_, _, _| Ok(());

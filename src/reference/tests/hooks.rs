@@ -173,6 +173,54 @@ async fn who_is_trusted_and_followed() {
 }
 
 #[tokio::test]
+async fn what_was_seen_before_and_where_credentials_go() {
+    let world = with(|rules| {
+        rules.transfer.peeks = |parts| {
+            let source = parts.headers.get("source")?.to_str().ok()?;
+            source.parse().ok()
+        };
+        rules.transfer.seen = |_, seen| {
+            let status = seen.map_or(axum::http::StatusCode::BAD_GATEWAY, |seen| seen.status);
+            let settled = !status.is_success();
+            settled.then(|| super::super::answers::Outcome::text(status, "seen"))
+        };
+        rules.transfer.entrusts = |first, next| first == next;
+        rules.transfer.announces = false;
+    })
+    .await;
+    let header = "TransferHeaderAuthorization: Bearer xyz";
+    let other = Party::new(&world.authority, |before, heard| {
+        match (before, heard.head.contains(" /y ")) {
+            (0, _) => answer("410 Gone", &[], ""),
+            (_, false) => answer("307 No", &["Location: /y"], ""),
+            (_, true) if heard.head.starts_with("HEAD") => answer("200 OK", &[], ""),
+            (_, true) => answer("200 OK", &[], "content"),
+        }
+    })
+    .await;
+    let source = format!("Source: {}", other.url("/x"));
+    let seen = world.copy("/n", CREATE, &[&source, header]).await;
+    assert_eq!(seen, (410, "seen".to_owned()));
+    let (_, body) = world.copy("/n", CREATE, &[&source, header]).await;
+    assert_eq!(last(&body), "success: Created");
+    for heard in other.heard() {
+        let first = heard.head.contains(" /x ");
+        assert_eq!(heard.header("authorization").is_some(), first, "{heard:?}");
+    }
+    let nobody = ["Source: https://localhost:0/", header];
+    assert_eq!(world.copy("/m", CREATE, &nobody).await.0, 502);
+
+    let to = format!("Destination: {}", other.url("/y"));
+    world.copy("/n", READ, &[&to]).await;
+    let put = other.heard().pop().unwrap();
+    assert!(put.head.starts_with("PUT"), "{put:?}");
+    assert_eq!(
+        (put.header("digest"), put.header("repr-digest")),
+        (None, None)
+    );
+}
+
+#[tokio::test]
 async fn what_counts_as_right() {
     let world = with(|rules| {
         rules.transfer.succeeded = |_, _| true;

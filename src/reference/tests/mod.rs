@@ -7,6 +7,7 @@ mod issuer_devices;
 mod issuer_faults;
 mod issuer_grants;
 mod issuer_lab;
+mod likes;
 mod macaroons;
 mod party;
 mod probe;

@@ -19,10 +19,10 @@ use tokio_rustls::TlsConnector;
 use url::{Position, Url};
 
 use super::super::probe::Ruled;
-use super::super::rules::Rules;
+use super::super::rules::{ElementHooks, Rules};
 use super::super::{ReferenceError, server};
 use super::progress::Progress;
-use super::{Failure, Task, order};
+use super::{Failure, Task, TransferRules, order};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 5;
@@ -48,6 +48,12 @@ pub(super) struct Reply {
     pub(super) headers: HeaderMap,
     pub(super) body: Incoming,
     _connection: JoinSet<()>,
+}
+
+/// What the other side said of an object before a transfer.
+pub(in super::super) struct Seen {
+    pub(in super::super) status: StatusCode,
+    pub(in super::super) headers: HeaderMap,
 }
 
 impl Client {
@@ -87,14 +93,13 @@ impl Client {
         let mut url = first.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut headers = headers.clone();
-            // Credentials are for the host that they were meant for.
-            if first.host_str() != url.host_str() {
-                headers.remove(header::AUTHORIZATION);
-                headers.remove(header::COOKIE);
+            if !rules.entrusts(first, &url) {
+                withhold(&mut headers);
             }
             rules.outgoing(&method, &url, &mut headers);
             let reply = self.send(task, &method, &url, headers, body).await?;
-            let Some(next) = redirected(&reply, &url, &method)? else {
+            let next = redirected(reply.status, &reply.headers, &url, &method)?;
+            let Some(next) = next else {
                 return Ok(reply);
             };
             if !rules.follows(&next) {
@@ -105,20 +110,45 @@ impl Client {
         Err("the other side redirects too often".into())
     }
 
-    /// Asks for an object with HEAD, and makes nothing of the answer.
-    pub(super) async fn peek(&self, url: &Url, mut headers: HeaderMap) {
-        let asking = async {
-            let (mut sender, _connection) = self.connect(url, &Progress::default()).await?;
-            let authority = &url[Position::BeforeHost..Position::AfterPort];
-            headers.insert(header::HOST, HeaderValue::from_str(authority).ok()?);
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-            headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-            let request = Request::head(&url[Position::BeforePath..Position::AfterQuery]);
-            let mut request = request.body(Body::empty()).ok()?;
-            *request.headers_mut() = headers;
-            sender.send_request(request).await.ok()
-        };
-        let _ = tokio::time::timeout(CONNECT, asking).await;
+    /// Asks for an object with HEAD and follows redirects; what was seen of it, if somebody answered.
+    pub(super) async fn peek(
+        &self,
+        rules: ElementHooks<'_, TransferRules>,
+        mut url: Url,
+        headers: HeaderMap,
+    ) -> Option<Seen> {
+        let first = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let mut headers = headers.clone();
+            if !rules.entrusts(&first, &url) {
+                withhold(&mut headers);
+            }
+            let seen = self.look(&url, headers).await?;
+            match redirected(seen.status, &seen.headers, &url, &Method::HEAD).ok()? {
+                Some(next) if rules.follows(&next) => url = next,
+                Some(_) => return None,
+                None => return Some(seen),
+            }
+        }
+        None
+    }
+
+    async fn look(&self, url: &Url, mut headers: HeaderMap) -> Option<Seen> {
+        let progress = Progress::default();
+        let connecting = self.connect(url, &progress);
+        let (mut sender, _connection) = tokio::time::timeout(CONNECT, connecting).await.ok()??;
+        let authority = &url[Position::BeforeHost..Position::AfterPort];
+        headers.insert(header::HOST, HeaderValue::from_str(authority).ok()?);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        let request = Request::head(&url[Position::BeforePath..Position::AfterQuery]);
+        let mut request = request.body(Body::empty()).ok()?;
+        *request.headers_mut() = headers;
+        let (head, _) = sender.send_request(request).await.ok()?.into_parts();
+        Some(Seen {
+            status: head.status,
+            headers: head.headers,
+        })
     }
 
     async fn send(
@@ -219,12 +249,23 @@ pub(super) async fn unless_idle<T>(
     }
 }
 
+/// Takes out what opens objects.
+fn withhold(headers: &mut HeaderMap) {
+    headers.remove(header::AUTHORIZATION);
+    headers.remove(header::COOKIE);
+}
+
 /// Where to ask instead, if an answer says so (RFC 9110 section 15.4).
-fn redirected(reply: &Reply, url: &Url, method: &Method) -> Result<Option<Url>, Failure> {
-    let location = match reply.status.as_u16() {
+fn redirected(
+    status: StatusCode,
+    headers: &HeaderMap,
+    url: &Url,
+    method: &Method,
+) -> Result<Option<Url>, Failure> {
+    let location = match status.as_u16() {
         // It would be asked for with GET.
         303 if method == Method::PUT => None,
-        301 | 302 | 303 | 307 | 308 => reply.headers.get(header::LOCATION),
+        301 | 302 | 303 | 307 | 308 => headers.get(header::LOCATION),
         _ => None,
     };
     let Some(location) = location else {

@@ -106,13 +106,17 @@ impl Transfers {
     }
 }
 
-/// Looks at the other side of a COPY before anybody asks whether it is allowed, where the service does so.
-pub(super) async fn peek(element: &Element, parts: &Parts) {
+/// Looks at the other side of a COPY before anybody asks whether it is allowed, where the service does so; what it
+/// answers if that settles it.
+pub(super) async fn peek(element: &Element, parts: &Parts) -> Option<Outcome> {
     let rules = element.rules.transfer();
-    if let Some(url) = rules.peeks(parts) {
-        let headers = rules.forwards(parts);
-        element.transfers.client.peek(&url, headers).await;
-    }
+    let url = rules.peeks(parts)?;
+    let Transfers {
+        client, options, ..
+    } = &element.transfers;
+    let looking = client.peek(rules, url, rules.forwards(parts));
+    let seen = tokio::time::timeout(options.idle, looking).await;
+    rules.seen(parts, seen.ok().flatten().as_ref())
 }
 
 /// Checks a transfer against what is here and starts it; the answer comes while it runs.

@@ -55,7 +55,8 @@ fn headers(task: &Task, content: &Bytes) -> HeaderMap {
     if !order.overwrite && task.rules().conditional() {
         headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
     }
-    for (name, digest) in digests(content) {
+    let digests = task.rules().announces().then(|| digests(content));
+    for (name, digest) in digests.into_iter().flatten() {
         if let Ok(digest) = HeaderValue::try_from(digest) {
             headers.insert(name, digest);
         }

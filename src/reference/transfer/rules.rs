@@ -4,11 +4,13 @@ use axum::http::{HeaderMap, Method, Response, StatusCode};
 use rustls::CertificateError;
 use url::Url;
 
+use super::super::answers::Outcome;
 use super::super::authorisation::{self, Operation};
 use super::super::namespace::{Change, Node};
 use super::super::path::ObjectPath;
 use super::super::probe::hooks;
 use super::super::token::Bearer;
+use super::client::Seen;
 use super::stream::{self, Moment};
 use super::{Direction, Failure, client, order};
 
@@ -19,6 +21,8 @@ hooks! {
         ask unasked(parts: &Parts) -> bool;
         /// What is asked for with HEAD, as the COPY wants it asked for, before anything is looked at.
         ask peeks(parts: &Parts) -> Option<Url>;
+        /// What is answered at once for what was seen there, or for nothing that was seen.
+        ask seen(parts: &Parts, seen: Option<&Seen>) -> Option<Outcome>;
         /// Whether the token of that request may be meant for anybody.
         ask any_audience(parts: &Parts) -> bool;
         /// Which way a COPY with (or without) a `Source` and a `Destination` goes.
@@ -57,6 +61,8 @@ hooks! {
         ask forgives(defect: &CertificateError) -> bool;
         /// Whether a redirect to that address is followed.
         ask follows(url: &Url) -> bool;
+        /// Whether what opens the first address goes along to the one that a redirect leads to.
+        ask entrusts(first: &Url, next: &Url) -> bool;
         /// What happens at the local path before anything was pulled.
         write prepares(namespace; path: &ObjectPath);
         /// Whether that status of the other side's answer means success.
@@ -70,6 +76,8 @@ hooks! {
         ask leaves(failure: Option<&Failure>, bytes: &[u8]) -> Option<Bytes>;
         /// The last touch to what is stored of a pull that is complete, with so many streams.
         pass stores(; bytes: Bytes; streams: u32);
+        /// Whether a push tells digests of its own of what it sends.
+        value announces(bool);
         /// The last touch to what a push sends.
         pass sends(; bytes: Bytes; );
         /// Whether a push with `Overwrite: F` looks at the destination first.
@@ -119,6 +127,7 @@ impl Default for TransferRules {
         Self {
             unasked: |_| false,
             peeks: |_| None,
+            seen: |_, _| None,
             any_audience: |_| false,
             asks: order::direction,
             understands: order::understands,
@@ -141,6 +150,8 @@ impl Default for TransferRules {
             imagines: |_| None,
             forgives: |_| false,
             follows: client::follows,
+            // Credentials are for the host that they were meant for.
+            entrusts: |first, next| first.host_str() == next.host_str(),
             prepares: |_, _| {},
             succeeded: |direction, status| match direction {
                 Direction::Pull => status == StatusCode::OK,
@@ -150,6 +161,7 @@ impl Default for TransferRules {
             convinced,
             leaves: |_, _| None,
             stores: |bytes, _| bytes,
+            announces: true,
             sends: |bytes| bytes,
             looks_first: true,
             conditional: true,
