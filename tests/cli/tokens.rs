@@ -23,6 +23,16 @@ use touchstone::report::token::text;
 use touchstone::token::Proof;
 use touchstone::token::judge::{Inspection, Weight, decode, judge};
 
+/// A token that may read everything, for the endpoint `se`.
+const GET: &[&str] = &[
+    "token",
+    "get",
+    "--endpoint",
+    "se",
+    "--scope",
+    "storage.read:/",
+];
+
 /// Encodes the claims of a file in `tests/tokens`, and judges them at the moment that it names.
 fn inspect(name: &str) -> Inspection {
     let path = format!("{}/tests/tokens/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -530,14 +540,7 @@ fn what_cannot_be_obtained_is_told() {
         &[("se", "https://localhost:1")],
         "    audience: https://se.example.org\n",
     );
-    let mut command = lab.touchstone(&[
-        "token",
-        "get",
-        "--endpoint",
-        "se",
-        "--scope",
-        "storage.read:/",
-    ]);
+    let mut command = lab.touchstone(GET);
     let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(0);
     let inspected = inspect_stdin(&lab, ended.stdout.trim_end(), &[]).expect(0);
     let expected = "only at the service that calls itself https://se.example.org";
@@ -786,14 +789,7 @@ fn a_source_that_gives_another_form_is_refused_with_what_it_is() {
                 lab.issuer.url()
             ),
         );
-        let mut command = lab.touchstone(&[
-            "token",
-            "get",
-            "--endpoint",
-            "se",
-            "--scope",
-            "storage.read:/",
-        ]);
+        let mut command = lab.touchstone(GET);
         let ended = Ended::of(match value {
             Some(value) => command.env("TOUCHSTONE_TEST_FORM", value),
             None => &mut command,
@@ -822,14 +818,7 @@ fn a_source_that_gives_another_form_is_refused_with_what_it_is() {
             lab.issuer.url()
         ),
     );
-    let ended = lab.run(&[
-        "token",
-        "get",
-        "--endpoint",
-        "se",
-        "--scope",
-        "storage.read:/",
-    ]);
+    let ended = lab.run(GET);
     assert_eq!(ended.expect(0).stdout.trim_end(), token);
 }
 
@@ -850,15 +839,7 @@ fn an_issuer_that_differs_by_its_slash_is_told_as_that() {
                 "issuers:\n  lab:\n    url: {other}\n    ca: ca.pem\n    {source}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n"
             ),
         );
-        let arguments = [
-            "token",
-            "get",
-            "--endpoint",
-            "se",
-            "--scope",
-            "storage.read:/",
-        ];
-        lab.run(&arguments).stderr
+        lab.run(GET).stderr
     };
     let client = format!(
         "client-credentials: {{id: {}, secret-env: {}}}",
