@@ -100,9 +100,11 @@ fn kept(step: &StepPlan) -> bool {
     step.wire.as_ref().is_some_and(|wire| wire.kept)
 }
 
-/// Whether it is what a credential was too little for before, with one that is enough.
+/// Whether it is what had to be refused before, without what was wrong with it. That what has failed can be done again is a
+/// requirement of its own.
 fn again_without_fault(step: &StepPlan, before: &[StepPlan]) -> bool {
-    let mut refused = before.iter().filter(|step| step.expect.refusal());
+    let wrong = |step: &&StepPlan| forbidden(step.expect) && step.expect != Expect::Failed;
+    let mut refused = before.iter().filter(wrong);
     refused.any(|refused| refused.method == step.method && refused.path == step.path)
 }
 
@@ -204,6 +206,7 @@ fn judged_by(step: &StepPlan, token: Option<&TokenRequest>) -> &'static str {
             Method::Put => "capability.modify.put",
             Method::Mkcol => "capability.modify.mkcol",
             Method::Delete => "capability.modify.delete",
+            Method::Move if step.expect == Expect::Replaced => "webdav.move.statuses",
             Method::Move => "capability.modify.move",
             Method::Copy => "webdav.copy.statuses",
         },

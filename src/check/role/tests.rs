@@ -82,6 +82,12 @@ fn what_is_looked_at_after_an_attempt_shows_what_the_attempt_did() {
         })
     };
     assert_eq!(roles(&steps.map(kept))[1], Role::Permitted);
+    // Whatever it was refused for.
+    let replacing = [
+        step(Method::Move, Expect::BadRequest),
+        step(Method::Move, Expect::Replaced),
+    ];
+    assert_eq!(roles(&replacing)[1], Role::Control("webdav.move.statuses"));
     // A transfer that can be made again after one that failed.
     let again = [
         step(Method::Copy, Expect::Failed),
