@@ -20,10 +20,6 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "bearer.header",
             "bearer.header.lower-case",
-            "bearer.two-headers",
-            "bearer.two-headers.comma",
-            "bearer.two-ways.access-token",
-            "bearer.two-ways.authz",
             "connection.stronger-token",
             "digest.adler32.leading-zeros",
             "digest.adler32.replaced",
