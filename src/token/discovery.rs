@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::files::open_regular;
 
@@ -145,18 +146,14 @@ fn in_file(path: &Path, place: &str, uid: u32) -> Result<Option<Found>, Discover
 
 /// The content without white space around it; `None` when nothing is left.
 fn token(bytes: &[u8], place: &str) -> Result<Option<SecretString>, DiscoveryError> {
-    let invalid = |text: &str| {
-        let problem = match form::of(text) {
-            Some(form) => format!("{}; {}", form.what, form.mend),
-            None => "it has characters that none has (RFC 6750 section 2.1)".into(),
-        };
-        DiscoveryError::Invalid(place.to_owned(), problem)
-    };
-    let text = std::str::from_utf8(bytes).map_err(|_| invalid(""))?;
+    // What is no UTF-8 is no token either, and is told so.
+    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
     match text.trim_matches(SPACE) {
         "" => Ok(None),
-        text if b64token(text) => Ok(Some(SecretString::from(text))),
-        text => Err(invalid(text)),
+        text => match form::presentable(text) {
+            Ok(()) => Ok(Some(SecretString::from(text))),
+            Err(problem) => Err(DiscoveryError::Invalid(place.to_owned(), problem)),
+        },
     }
 }
 

@@ -1,6 +1,9 @@
 //! Forms in which people have a token that are not the token itself: in quotes, behind `Bearer`, in the answer of a
 //! token endpoint. A server that is sent one of them says that the token is bad, and the token is not.
 
+mod around;
+mod other;
+
 use std::fmt;
 
 use secrecy::SecretString;
@@ -8,7 +11,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::discovery::b64token;
-use super::judge::{Decoded, decode_claims, decode_unsigned};
+use super::judge::{Decoded, decode, decode_claims, decode_unsigned};
+use around::{jwt, tokens};
 
 /// More wrappings than anybody puts around each other.
 const DEEPEST: usize = 8;
@@ -56,6 +60,27 @@ impl fmt::Debug for Inside {
     }
 }
 
+/// Why `text` cannot be presented as a bearer token, and how one is had of it.
+///
+/// # Errors
+/// In words, with nothing of the text.
+pub fn presentable(text: &str) -> Result<(), String> {
+    let told = |form: Form| format!("{}; {}", form.what, form.mend);
+    match of(text) {
+        Some(form) => Err(told(form)),
+        None if b64token(text) => match decode(&SecretString::from(text)) {
+            Ok(token) => match token.cut() {
+                Some(cut) => Err(format!("this is a JWT, and {cut}; take all of the token")),
+                None => Ok(()),
+            },
+            // What cannot be read may be an opaque token, unless it is plainly a JWT that was damaged.
+            Err(broken) if jwt(text) => Err(format!("{}; take all of the token", broken.what)),
+            Err(_) => Ok(()),
+        },
+        None => Err("it has characters that no bearer token has (RFC 6750 section 2.1)".into()),
+    }
+}
+
 /// The form that `text` has; `None` where it is what a bearer token may be, or nothing that is known.
 pub fn of(text: &str) -> Option<Form> {
     let mut rest = Zeroizing::new(text.trim().to_owned());
@@ -68,7 +93,13 @@ pub fn of(text: &str) -> Option<Form> {
         rest = Zeroizing::new(inner.trim().to_owned());
     }
     if found.is_empty() {
-        return without_signature(&rest).or_else(|| several(&rest));
+        let form = without_signature(&rest).or_else(|| several(&rest));
+        return form.or_else(|| other::of(&rest));
+    }
+    if !b64token(&rest)
+        && let Some(form) = other::of(&rest)
+    {
+        return Some(form);
     }
     let inside = match b64token(&rest) {
         true => Inside::Token(SecretString::from(rest.as_str())),
@@ -78,11 +109,22 @@ pub fn of(text: &str) -> Option<Form> {
     Some(Form {
         what: format!(
             "this is not the token alone: {}",
-            all(Wrapping::what).join(", and ")
+            once(all(Wrapping::what)).join(", and ")
         ),
-        mend: all(Wrapping::mend).join("; "),
+        mend: once(all(Wrapping::mend)).join("; "),
         inside,
     })
+}
+
+/// Without those that were there before.
+fn once(texts: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for text in texts {
+        if !kept.contains(&text) {
+            kept.push(text);
+        }
+    }
+    kept
 }
 
 /// What may stand around a token.
@@ -94,7 +136,10 @@ enum Wrapping {
     Scheme,
     Query(&'static str),
     Answer,
+    Member(String),
+    Escapes,
     Folded(usize),
+    Other,
 }
 
 impl Wrapping {
@@ -110,7 +155,10 @@ impl Wrapping {
                 "it is JSON, the whole answer of a token endpoint: the token is its member access_token"
                     .into()
             }
+            Self::Member(path) => format!("it is JSON, in which the token is at `{path}`"),
+            Self::Escapes => "it has the percent escapes of URLs".into(),
             Self::Folded(lines) => format!("it is cut into {lines} lines"),
+            Self::Other => "other text stands around it".into(),
         }
     }
 
@@ -125,7 +173,11 @@ impl Wrapping {
                 format!("keep the value of `{name}` alone, with percent escapes undone")
             }
             Self::Answer => "take it out with `jq -r .access_token`".into(),
+            Self::Member(path) if path.contains('…') => "take it out of there".into(),
+            Self::Member(path) => format!("take it out with `jq -r '{path}'`"),
+            Self::Escapes => "undo them".into(),
             Self::Folded(_) => "join them with `tr -d '\\n'`".into(),
+            Self::Other => "keep the token alone".into(),
         }
     }
 }
@@ -156,7 +208,27 @@ fn unwrapped(text: &str) -> Option<(Wrapping, Zeroizing<String>)> {
     if let Some(token) = answered(text) {
         return Some((Wrapping::Answer, token));
     }
-    folded(text)
+    if let Some((path, token)) = around::member(text) {
+        return Some((Wrapping::Member(path), token));
+    }
+    escaped(text)
+        .or_else(|| folded(text))
+        .or_else(|| match tokens(text).as_slice() {
+            [token] => plain(Wrapping::Other, token),
+            _ => None,
+        })
+}
+
+/// A JWT as programs write it into URLs and forms.
+fn escaped(text: &str) -> Option<(Wrapping, Zeroizing<String>)> {
+    if !text.contains('%') || text.contains(char::is_whitespace) {
+        return None;
+    }
+    let opened = percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .ok()?;
+    let opened = Zeroizing::new(opened.into_owned());
+    jwt(&opened).then_some((Wrapping::Escapes, opened))
 }
 
 fn quoted(text: &str) -> Option<&str> {
@@ -183,7 +255,11 @@ fn assigned(text: &str) -> Option<&str> {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let named = !name.is_empty() && name.chars().all(legal);
     let of_token = exported.is_some() || name.to_ascii_uppercase().contains("TOKEN");
-    (named && of_token).then(|| value.trim_end_matches(';'))
+    (named && of_token).then(|| match value.split_once('&') {
+        // What follows are other members of a form.
+        Some((token, _)) if jwt(token) => token,
+        _ => value.trim_end_matches(';'),
+    })
 }
 
 /// The token in the query of a URL, or of the end of one.
@@ -222,17 +298,11 @@ fn folded(text: &str) -> Option<(Wrapping, Zeroizing<String>)> {
     jwt(&whole).then_some((Wrapping::Folded(lines.len()), whole))
 }
 
-/// Whether it has the form of a JWT: three parts, the first of which begins as a JSON object does in base64.
-fn jwt(text: &str) -> bool {
-    text.starts_with("eyJ") && text.split('.').count() == 3 && b64token(text)
-}
-
 /// Several tokens in one text.
 fn several(text: &str) -> Option<Form> {
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let tokens = words.iter().filter(|word| jwt(word)).count();
-    (tokens > 1 && tokens == words.len()).then(|| Form {
-        what: format!("these are {tokens} tokens, where one is expected"),
+    let found = tokens(text).len();
+    (found > 1).then(|| Form {
+        what: format!("these are {found} tokens, where one is expected"),
         mend: "keep the one that is meant".into(),
         inside: Inside::Nothing,
     })
@@ -310,7 +380,7 @@ mod tests {
             "{}.{}.{}",
             part(r#"{"alg":"ES256","kid":"k"}"#),
             part(payload),
-            part(&"signature-".repeat(6))
+            part(&"S".repeat(64))
         )
     }
 
@@ -338,6 +408,36 @@ mod tests {
                 "access_token",
             ),
             (format!("{begin}\n{end}\n"), "2 lines"),
+            (token.replace('.', "%2E"), "percent escapes"),
+            (
+                format!("access_token={token}&token_type=Bearer"),
+                "assignment",
+            ),
+            (format!(r#"{{"token": "{token}"}}"#), "`.token`"),
+            (
+                format!(r#"[{{"data": {{"access_token": "{token}"}}}}]"#),
+                "`[0].data.access_token`",
+            ),
+            (format!(r#"{{"a b": "{token}"}}"#), "`.…`"),
+            (format!("# mine\n{token}\n"), "other text"),
+            (format!("token: {token}"), "other text"),
+            (format!("access_token: \"{token}\""), "other text"),
+            (format!("got {token}.\nexpires in 3600"), "other text"),
+            (
+                format!("curl -H 'Authorization: Bearer {token}' https://h/"),
+                "other text",
+            ),
+            (
+                format!("https://h/cb#access_token={token}&state=x"),
+                "other text",
+            ),
+            (format!("<{token}>"), "other text"),
+            (format!("\"{token}"), "other text"),
+            (format!("{token}\u{200b}"), "other text"),
+            (
+                format!(r#"{{"access_token": "{token}", "exp"#),
+                "other text",
+            ),
         ] {
             let form = of(&text).expect(&text);
             assert!(form.what.contains(what), "{text}\n{}", form.what);
@@ -373,6 +473,77 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_token_is_told_by_what_it_is() {
+        let token = token();
+        let begin = &token[..50];
+        for (text, what) in [
+            (
+                "<!DOCTYPE html>\n<html><body>401</body></html>",
+                "HTML page",
+            ),
+            ("<html>\r\n</html>", "HTML page"),
+            ("<?xml version=\"1.0\"?><a/>", "XML document"),
+            ("-----BEGIN CERTIFICATE-----\nMIIB", "PEM"),
+            ("Authorization: Basic eDp5", "scheme `Basic`"),
+            (
+                r#"{"error":"invalid_client"}"#,
+                "refusal of a token endpoint, `invalid_client`",
+            ),
+            (r#"{"error":"Not a code eyJ"}"#, "JSON"),
+            (r#"[{"a": 1}]"#, "JSON"),
+            (r#"{"a": "#, "JSON that was cut off"),
+            ("t\0o\0k\0e\0n\0", "UTF-16"),
+            ("a\u{fffd}b", "no text"),
+            ("null", "word for nothing"),
+            ("/tmp/bt_u1000", "name of a file"),
+            (begin, "cut off"),
+            (&token[..12], "no dots"),
+            (&format!("{begin}..."), "shortened"),
+            (&format!("{token}.x"), "four parts"),
+            (&format!("{token},{token}"), "2 tokens"),
+            (
+                &format!("{{\"a\":\"{token}\",\"b\":\"{token}\"}}"),
+                "2 tokens",
+            ),
+        ] {
+            let form = of(text).expect(text);
+            assert!(form.what.contains(what), "{text}\n{}", form.what);
+            assert!(matches!(form.inside, Inside::Nothing), "{text}");
+            let told = presentable(text).expect_err(text);
+            assert!(told.contains(&form.mend) && !told.contains("eyJ"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_signature_of_another_length_was_cut_off() {
+        let token = token();
+        let (unsigned, _) = token.rsplit_once('.').unwrap();
+        assert!(presentable("opaque-0123456789").is_ok());
+        for (signature, told) in [
+            (86, None),
+            (84, Some("63 bytes, where ES256 has 64")),
+            (85, Some("signature is not base64url")),
+            (20, Some("15 bytes, where ES256 has 64")),
+            (342, Some("256 bytes, where ES256 has 64")),
+            (0, Some("without its signature")),
+        ] {
+            let text = format!("{unsigned}.{}", "A".repeat(signature));
+            match (presentable(&text), told) {
+                (Ok(()), None) => {}
+                (Err(reason), Some(told)) => assert!(reason.contains(told), "{reason}"),
+                other => panic!("{signature}: {other:?}"),
+            }
+        }
+        let rsa = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);
+        let payload = URL_SAFE_NO_PAD.encode(r#"{"iss":"https://h/"}"#);
+        let of_length = |length| format!("{rsa}.{payload}.{}", "A".repeat(length));
+        assert!(presentable(&of_length(342)).is_ok());
+        assert!(presentable(&of_length(683)).is_ok());
+        let reason = presentable(&of_length(300)).unwrap_err();
+        assert!(reason.contains("at least 256"), "{reason}");
+    }
+
+    #[test]
     fn tokens_and_other_texts_have_no_such_form() {
         let token = token();
         for text in [
@@ -382,9 +553,6 @@ mod tests {
             "two words",
             "a\nb",
             "a=b",
-            "{\"access_token\":1}",
-            "{\"error\":\"invalid_scope\"}",
-            "{",
             "https://h/a?x=1",
             "eyJhbGciOiJFUzI1NiJ9==.eyJpc3MiOiJ4In0=.c2ln=",
         ] {
@@ -392,7 +560,5 @@ mod tests {
         }
         let two = of(&format!("{token}\n{token}")).unwrap();
         assert!(two.what.contains("2 tokens"), "{}", two.what);
-        let empty = of("Authorization: Basic eDp5").unwrap();
-        assert!(matches!(empty.inside, Inside::Nothing));
     }
 }

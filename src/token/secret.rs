@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 use crate::files::open_regular;
 use crate::model::SecretRef;
 
-use super::discovery::b64token;
 use super::form;
 
 /// Larger than any token or key.
@@ -54,10 +53,11 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
     let (place, text) = match secret {
         SecretRef::Held(secret) => return Ok(secret.clone()),
         SecretRef::Env(name) => {
-            let text = std::env::var(name).map_err(|_| SecretError::Unset(name.clone(), what))?;
+            let text = std::env::var_os(name);
+            let text = text.ok_or_else(|| SecretError::Unset(name.clone(), what))?;
             (
                 format!("the environment variable {name}"),
-                Zeroizing::new(text),
+                Zeroizing::new(text.into_encoded_bytes()),
             )
         }
         SecretRef::File(path) => {
@@ -69,9 +69,9 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
             let file = open_regular(path).map_err(failed)?;
             tell_if_open(&file, path, what);
             // It never grows: what it left behind would not be overwritten.
-            let mut text = Zeroizing::new(String::with_capacity(LARGEST as usize + 1));
+            let mut text = Zeroizing::new(Vec::with_capacity(LARGEST as usize + 1));
             file.take(LARGEST + 1)
-                .read_to_string(&mut text)
+                .read_to_end(&mut text)
                 .map_err(failed)?;
             (path.display().to_string(), text)
         }
@@ -80,6 +80,14 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
         place: place.clone(),
         what,
         problem: problem.to_owned(),
+    };
+    if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
+        return Err(content(
+            "this is text in UTF-16; save the file as UTF-8 without a byte order mark",
+        ));
+    }
+    let Ok(text) = std::str::from_utf8(&text) else {
+        return Err(content("this is no text: it has bytes that are no UTF-8"));
     };
     match text.trim() {
         "" => Err(content("it is empty")),
@@ -95,13 +103,8 @@ pub fn load(secret: &SecretRef, what: &'static str) -> Result<SecretString, Secr
 /// Names the place and what stands there instead, and never the content.
 pub fn load_bearer(secret: &SecretRef, what: &'static str) -> Result<SecretString, SecretError> {
     let token = load(secret, what)?;
-    let text = token.expose_secret();
-    if b64token(text) {
+    let Err(problem) = form::presentable(token.expose_secret()) else {
         return Ok(token);
-    }
-    let problem = match form::of(text) {
-        Some(form) => format!("{}; {}", form.what, form.mend),
-        None => "it has characters that no bearer token has (RFC 6750 section 2.1)".into(),
     };
     Err(SecretError::Content {
         place: secret.to_string(),

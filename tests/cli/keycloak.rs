@@ -9,19 +9,36 @@ const SECRET_VARIABLE: &str = "TOUCHSTONE_TEST_KEYCLOAK";
 
 /// The outcome of each case about issuers, at an issuer whose client has these lines in its entry.
 fn judged(lab: &Lab, issuer: &Keycloak, scopes: &str) -> BTreeMap<String, String> {
+    let (outcomes, code) = judged_as(lab, &issuer.url(), scopes, SECRET);
+    assert!(matches!(code, Some(0 | 1)), "{outcomes:#?}");
+    outcomes
+}
+
+/// The same under that URL, by a client with that secret, and the exit code.
+fn judged_as(
+    lab: &Lab,
+    url: &str,
+    scopes: &str,
+    secret: &str,
+) -> (BTreeMap<String, String>, Option<i32>) {
     lab.write("user-token", USER);
     let client = format!("id: {CLIENT}, secret-env: {SECRET_VARIABLE}");
     lab.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  realm:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 10000}}\n    accounts:\n      service:\n        client-credentials: {{{client}}}\n{scopes}      user:\n        refresh-token: {{{client}, file: user-token}}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n",
-            issuer.url()
+            url
         ),
     );
     let mut command = lab.touchstone(&["run", "--case", "issuer.*", "--no-history"]);
-    let ended = Ended::of(command.env(SECRET_VARIABLE, SECRET));
-    assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
-    outcomes(&lab.record())
+    let ended = Ended::of(command.env(SECRET_VARIABLE, secret));
+    (outcomes(&lab.record()), ended.code)
+}
+
+fn with<'a>(outcomes: &'a BTreeMap<String, String>, verdict: &str) -> Vec<&'a str> {
+    let found = outcomes.iter();
+    let found = found.filter(|(_, outcome)| outcome.starts_with(verdict));
+    found.map(|(case, _)| case.as_str()).collect()
 }
 
 #[test]
@@ -119,4 +136,74 @@ fn what_an_account_can_get_is_what_it_is_asked_for() {
         .collect::<String>();
     assert!(one.contains("storage.stage"), "{one}");
     assert!(!one.contains("storage.read"), "{one}");
+}
+
+#[test]
+fn a_client_that_the_issuer_does_not_take_blames_nobody() {
+    let lab = Lab::new();
+    let realm = Keycloak::start(&lab);
+    let (outcomes, code) = judged_as(&lab, &realm.url(), "", "not-the-secret-9c1f");
+    assert_eq!(code, Some(3), "{outcomes:#?}");
+    assert_eq!(with(&outcomes, "fail"), [""; 0], "{outcomes:#?}");
+    let reason = "error the issuer does not accept the client: it answers 401 to a plain request for a token; check its id and secret";
+    for case in [
+        "issuer.token.signed",
+        "issuer.endpoint.error.grant",
+        "issuer.endpoint.error.scope",
+        "issuer.endpoint.device",
+        "issuer.capability.told.unknown",
+        "issuer.revocation.unknown",
+    ] {
+        assert_eq!(outcomes[case], reason, "{case}");
+    }
+    // What is said to somebody else, or published, is judged.
+    assert_eq!(outcomes["issuer.keys.set"], "pass");
+    assert!(outcomes["issuer.endpoint.error.secret"].starts_with("warn"));
+}
+
+#[test]
+fn a_refusal_without_a_body_is_a_refusal_and_told_where_errors_are_judged() {
+    let lab = Lab::new();
+    let realm = Keycloak::curt(&lab);
+    let outcomes = judged(&lab, &realm, "");
+    assert_eq!(with(&outcomes, "error"), [""; 0], "{outcomes:#?}");
+    assert_eq!(
+        with(&outcomes, "fail"),
+        [
+            "issuer.endpoint.error.grant",
+            "issuer.endpoint.error.scope",
+            "issuer.endpoint.error.secret",
+            "issuer.endpoint.no-client",
+        ],
+        "{outcomes:#?}"
+    );
+    assert_eq!(
+        outcomes["issuer.endpoint.error.secret"],
+        "fail  ISS-EP-02: 401 with no JSON but an empty body"
+    );
+    assert_eq!(outcomes["issuer.exchange.tampered"], "pass");
+    assert_eq!(outcomes["issuer.token.version.unknown"], "pass");
+}
+
+#[test]
+fn another_slash_at_the_end_of_the_issuer_is_one_finding() {
+    let lab = Lab::new();
+    let realm = Keycloak::start(&lab);
+    let (outcomes, code) = judged_as(&lab, &format!("{}/", realm.url()), "", SECRET);
+    assert_eq!(code, Some(1), "{outcomes:#?}");
+    assert_eq!(
+        with(&outcomes, "fail"),
+        ["issuer.metadata.issuer"],
+        "{outcomes:#?}"
+    );
+    let told = &outcomes["issuer.metadata.issuer"];
+    assert!(
+        told.contains("by the slash at the end alone") && told.contains("endpoints file"),
+        "{told}"
+    );
+    let exact = &outcomes["issuer.token.issuer.exact"];
+    assert!(
+        exact.starts_with("skip  put down to issuer.metadata.issuer"),
+        "{exact}"
+    );
 }

@@ -336,7 +336,10 @@ fn troubles_of_a_command_are_told() {
                             "install it",
                         ],
                     ),
-                    (Came::Html, &["printed 3 lines", "a token and nothing else"]),
+                    (
+                        Came::Html,
+                        &["is no token: this is an HTML page", "the token alone"],
+                    ),
                 ],
             )
         },

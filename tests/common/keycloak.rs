@@ -41,6 +41,22 @@ pub struct Keycloak {
 
 impl Keycloak {
     pub fn start(lab: &Lab) -> Self {
+        Self::answering(lab, |reply| reply)
+    }
+
+    /// One that refuses with a status alone, and no body.
+    pub fn curt(lab: &Lab) -> Self {
+        Self::answering(lab, |reply| match reply.status {
+            400..500 => Reply {
+                headers: Vec::new(),
+                body: Vec::new(),
+                ..reply
+            },
+            _ => reply,
+        })
+    }
+
+    fn answering(lab: &Lab, finish: fn(Reply) -> Reply) -> Self {
         let pem = lab.issuer.rsa_key_pem().expose_secret().as_bytes();
         let key = EncodingKey::from_rsa_pem(pem).expect("a key");
         let mut public = Jwk::from_encoding_key(&key, Algorithm::RS256).expect("its public half");
@@ -57,7 +73,7 @@ impl Keycloak {
                 public: public.clone(),
                 refresh: Arc::clone(&refresh),
             };
-            Some(realm.answer(asked))
+            Some(finish(realm.answer(asked)))
         });
         origin
             .set(server.origin().to_owned())

@@ -51,8 +51,21 @@ pub(super) fn names_issuer(view: &View<'_>) -> Found {
     if named.and_then(Value::as_str) == Some(view.issuer) {
         return Ok(Vec::new());
     }
-    let actual = format!("`issuer` is {}", value(named));
+    let mut actual = format!("`issuer` is {}", value(named));
+    if let Some(named) = named.and_then(Value::as_str)
+        && by_slash(named, view.issuer)
+    {
+        actual.push_str(BY_SLASH);
+    }
     Ok(vec![Flaw::new(format!("`{}`", view.issuer), actual)])
+}
+
+/// What is said where the name of an issuer is another one by nothing else: who is right is not known here.
+const BY_SLASH: &str = ": the two differ by the slash at the end alone, and issuers are compared character by character; where its tokens have it so as well, write it so as `url` of the issuer in the endpoints file";
+
+/// Whether two names of issuers differ, and by slashes at their ends alone.
+pub(super) fn by_slash(one: &str, other: &str) -> bool {
+    one != other && one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
 pub(super) fn names_url(view: &View<'_>, member: &str) -> Found {

@@ -334,8 +334,15 @@ fn object(answer: &Answer) -> Result<Map<String, Value>, String> {
 
 /// What an answer looks like, in a few words.
 fn looks(answer: &Answer) -> String {
-    let kind = answer.header("content-type").unwrap_or("no type");
-    format!("{} bytes of {}", answer.body.len(), shown(kind))
+    let bytes = match answer.body.len() {
+        0 => return "an empty body".to_owned(),
+        1 => "1 byte".to_owned(),
+        bytes => format!("{bytes} bytes"),
+    };
+    match answer.header("content-type") {
+        Some(kind) => format!("{bytes} of {}", shown(kind)),
+        None => format!("{bytes} of no type"),
+    }
 }
 
 /// Whether it says that it is JSON.

@@ -115,6 +115,12 @@ pub(super) fn mute(view: &View<'_>, answer: &Answer) -> Mute {
         None if answer.status == 404 || answer.status == 405 => {
             Mute::Undecided(format!("it was answered {}", answer.status))
         }
+        // A refusal is one without the words for it as well: that they are missing is told where errors are judged.
+        None if refused_at_all(answer).is_some() => Mute::Skip(format!(
+            "the issuer did not give what was asked for: it was answered {} with {}",
+            answer.status,
+            looks(answer)
+        )),
         None => Mute::Undecided(format!(
             "it was answered {} with {}, neither a token nor an error",
             answer.status,
@@ -126,7 +132,7 @@ pub(super) fn mute(view: &View<'_>, answer: &Answer) -> Mute {
 /// Whether a token came, or a proper refusal, which is another matter.
 fn token_or_refusal(view: &View<'_>) -> Result<(), Mute> {
     for one in view.answers {
-        if one.grant.is_none() && refusal(&one.answer).is_some() {
+        if one.grant.is_none() && refused_at_all(&one.answer).is_some() {
             return Err(mute(view, &one.answer));
         }
         if decides_nothing(one.answer.status) {
@@ -298,18 +304,17 @@ pub(super) fn error_json(view: &View<'_>) -> Found {
     Ok(flaws)
 }
 
-/// Where it was refused, the code is one of these.
+/// Where it was refused, the code is one of these. One without a code is told where the form of errors is judged.
 pub(super) fn error_is(view: &View<'_>, codes: &[&str]) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     for (number, one) in view.answers.iter().enumerate() {
-        let Some(status) = refused_at_all(&one.answer).filter(|_| one.grant.is_none()) else {
+        let Some(refusal) = refusal(&one.answer).filter(|_| one.grant.is_none()) else {
             continue;
         };
-        let actual = match refusal(&one.answer) {
-            Some(refusal) if codes.contains(&refusal.error.as_str()) => continue,
-            Some(refusal) => shown(&refusal.error),
-            None => format!("{status} with {}", looks(&one.answer)),
-        };
+        if codes.contains(&refusal.error.as_str()) {
+            continue;
+        }
+        let actual = shown(&refusal.error);
         let expected = format!("the error `{}`", codes.join("` or `"));
         flaws.push(Flaw::new(expected, actual).minor().of(number));
     }

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde_json::Value;
 use url::Url;
 
-use super::reply::{Grant, refusal};
-use super::{Flaw, Found, Jwt, Mute, View, looks, several, shown, value};
+use super::document::by_slash;
+use super::reply::Grant;
+use super::{Flaw, Found, Jwt, Mute, View, looks, refused_at_all, several, shown, value};
 use crate::model::{Asked, Profile};
 
 const HOUR: f64 = 3600.0;
@@ -89,7 +90,7 @@ pub(super) fn version(view: &View<'_>) -> Found {
 pub(super) fn known_version(view: &View<'_>) -> Found {
     let mut flaws = Vec::new();
     for (number, one) in view.answers.iter().enumerate() {
-        if one.grant.is_none() && refusal(&one.answer).is_none() {
+        if one.grant.is_none() && refused_at_all(&one.answer).is_none() {
             let actual = format!("{} with {}", one.answer.status, looks(&one.answer));
             flaws.push(Flaw::new("a token or an error", actual).minor().of(number));
         }
@@ -124,8 +125,25 @@ pub(super) fn issuer_url(view: &View<'_>) -> Found {
     })
 }
 
+/// Whether an issuer has the name `found` in its metadata as well, and the endpoints file another one by the slash at its end: that
+/// is told of the metadata.
+fn as_published(view: &View<'_>, found: &str) -> bool {
+    let named = view.metadata.and_then(|metadata| metadata.get("issuer"));
+    named.and_then(Value::as_str) == Some(found) && by_slash(found, view.issuer)
+}
+
 pub(super) fn issuer_exact(view: &View<'_>) -> Found {
     let named = view.metadata.and_then(|metadata| metadata.get("issuer"));
+    for (_, jwt) in view.tokens()? {
+        let found = jwt.text("iss").unwrap_or_default();
+        if as_published(view, found) {
+            return Err(Mute::Skip(format!(
+                "put down to issuer.metadata.issuer: its metadata and its tokens have {}, and the endpoints file has {}, another one by the slash at the end",
+                shown(found),
+                shown(view.issuer)
+            )));
+        }
+    }
     view.each(|jwt| {
         let found = jwt.claims.get("iss");
         let mut flaws = Vec::new();
@@ -473,7 +491,8 @@ pub(super) fn id_token(view: &View<'_>) -> Found {
     {
         wrong("an ID token that verifies with a published key", reason);
     }
-    if id.text("iss") != Some(view.issuer) {
+    let issuer = id.text("iss").unwrap_or_default();
+    if issuer != view.issuer && !as_published(view, issuer) {
         wrong("the issuer's URL as iss", value(id.claims.get("iss")));
     }
     let audience = id.claims.get("aud");

@@ -147,6 +147,12 @@ async fn proof(
     if !token.signed() {
         return Ok(Proof::unknown("there is none"));
     }
+    if let Some(reason) = token.cut() {
+        return Ok(Proof::Wrong {
+            clause: "JWT-4.2-01",
+            reason,
+        });
+    }
     if arguments.offline {
         return Ok(Proof::unknown("--offline asks nobody"));
     }

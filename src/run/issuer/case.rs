@@ -1,5 +1,7 @@
 //! One case at one issuer: its asks in order, each judged before the next one.
 
+mod taken;
+
 use std::time::Instant;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -334,8 +336,19 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Sends a request of a client and takes the answer in.
+    /// Sends a request of a client and takes the answer in. Whoever is not taken for a client at all sees 401 whatever the
+    /// request is: that says nothing of it.
     async fn request(&mut self, request: Request<'_>) -> Result<Answered, Stop> {
+        let (account, good) = (request.account, request.proof == Proof::Good);
+        let answered = self.sent(request).await?;
+        if good && answered.answer.status == 401 {
+            self.taken(account).await?;
+        }
+        Ok(answered)
+    }
+
+    /// Sends a request of a client, and takes the answer in.
+    async fn sent(&mut self, request: Request<'_>) -> Result<Answered, Stop> {
         let redactor = &self.site.shared.redactor;
         let account = match request.proof {
             Proof::Other => self.other(request.account)?,

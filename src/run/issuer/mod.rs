@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
@@ -82,6 +83,8 @@ struct Site {
     pub keys: Result<Fetched, String>,
     /// The same, where they are a JSON object.
     pub key_set: Option<Value>,
+    /// Of accounts whose client was answered 401: why the issuer does not take it, or `None` where it does.
+    pub clients: Mutex<HashMap<String, Option<String>>>,
 }
 
 impl Site {
@@ -177,6 +180,7 @@ impl Visit {
             document,
             key_set: keys.as_ref().ok().and_then(Fetched::document),
             keys,
+            clients: Mutex::default(),
         })
     }
 

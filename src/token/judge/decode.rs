@@ -86,6 +86,41 @@ impl Decoded {
         self.signed
     }
 
+    /// What is wrong with the length of the signature, whosever it is: each algorithm has its own (RFC 7518 sections 3.3 to
+    /// 3.5, RFC 8037 section 3.1).
+    pub fn cut(&self) -> Option<String> {
+        let alg = self.header("alg")?.as_str()?;
+        let text = self.signature.expose_secret();
+        if !self.signed {
+            return None;
+        }
+        if text.is_empty() && !alg.eq_ignore_ascii_case("none") {
+            return Some("its signature is missing: nothing follows the last dot".into());
+        }
+        let whole = match alg {
+            "ES256" | "EdDSA" => 64,
+            "ES384" => 96,
+            "ES512" => 132,
+            // As long as the key, which has at least 2048 bits.
+            "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => 256,
+            _ => return None,
+        };
+        // A character of base64 is six bits; what is left over is no byte.
+        let bytes = text.trim_end_matches('=').len() * 6 / 8;
+        let right = match (alg, bytes) {
+            ("EdDSA", 114) => true,
+            (alg, bytes) if alg.starts_with(['R', 'P']) => bytes >= whole,
+            (_, bytes) => bytes == whole,
+        };
+        let least = match alg.starts_with(['R', 'P']) {
+            true => "at least ",
+            false => "",
+        };
+        (!right).then(|| {
+            format!("its signature has {bytes} bytes, where {alg} has {least}{whole}: it was cut off, or is none")
+        })
+    }
+
     /// The signature, which nothing may show.
     pub fn signature(&self) -> &SecretString {
         &self.signature

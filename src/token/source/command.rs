@@ -15,7 +15,6 @@ use tokio::sync::Semaphore;
 
 use crate::model::{TokenRequest, shell_word};
 use crate::redact::Redactor;
-use crate::token::discovery::b64token;
 use crate::token::error::Origin;
 use crate::token::form::{self, Inside};
 use crate::token::{BrokerError, TokenError};
@@ -203,7 +202,8 @@ impl Command {
         let text = String::from_utf8_lossy(&ended.printed);
         let text = text.trim();
         // Known before anything of what it wrote is repeated.
-        let token = (text.len() >= SHORTEST && b64token(text)).then(|| SecretString::from(text));
+        let whole = text.len() >= SHORTEST && form::presentable(text).is_ok();
+        let token = whole.then(|| SecretString::from(text));
         let other = match &token {
             Some(_) => None,
             None => form::of(text),
