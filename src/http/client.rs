@@ -12,7 +12,9 @@ use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::guard::{Guard, Kept};
-use super::redirect::{HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, endless, holds};
+use super::redirect::{
+    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, endless, holds, without_token,
+};
 use super::secret::secret_value;
 use super::{Manners, TlsError, answer, builder, client_config, exchange, explain};
 
@@ -329,11 +331,7 @@ impl Client {
                 return match withheld {
                     // Whether it says no to the token or to its absence, nobody knows.
                     Some(host) if answer.status >= 400 => Err(Failure {
-                        reason: format!(
-                            "it redirects to {host}, to which the token may not go (`redirect-hosts`), and the answer without it is {}; {}",
-                            answer.status,
-                            allowing(&host)
-                        ),
+                        reason: without_token(&host),
                         again: false,
                         untold: Some(Box::new(answer)),
                         broke_off: None,

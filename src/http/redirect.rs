@@ -47,6 +47,15 @@ pub(super) fn allowing(host: &str) -> String {
     format!("`redirect-hosts: [{host}]` at the endpoint would allow it")
 }
 
+/// Why the refusal of somebody at `host` decides nothing, in the same words whatever its status: it may be one of the token, or
+/// one for want of it.
+pub(super) fn without_token(host: &str) -> String {
+    format!(
+        "it redirects to {host}, to which the token may not go (`redirect-hosts`), and what is refused there without it decides nothing; {}",
+        allowing(host)
+    )
+}
+
 /// An endpoint's policy: the token goes to the endpoint's own host, on any port, and to the hosts
 /// that the configuration names; never over plain http.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use url::Url;
 use crate::http::exchange;
 use crate::http::guard::Kept;
 use crate::http::redirect::{
-    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, endless, holds,
+    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, endless, holds, without_token,
 };
 use crate::model::{Answer, Hop, Method};
 use crate::redact::Redactor;
@@ -136,11 +136,7 @@ impl<'a> Trail<'a> {
     /// Why nobody knows whether `answer` says no to the token or to its absence, if that is so.
     pub fn doubt(&self, answer: &Answer) -> Option<String> {
         let host = self.withheld.as_ref().filter(|_| answer.status >= 400)?;
-        Some(format!(
-            "it redirects to {host}, to which the token may not go (`redirect-hosts`), and the answer without it is {}; {}",
-            answer.status,
-            allowing(host)
-        ))
+        Some(without_token(host))
     }
 
     fn reads(&self) -> bool {

@@ -27,7 +27,7 @@ const READS: [Read; 5] = [
         file: "/f",
         spared: 1,
         host: "127.0.0.1",
-        told: ": it redirects to 127.0.0.1, to which the token may not go (`redirect-hosts`), and the answer without it is 401",
+        told: ": it redirects to 127.0.0.1, to which the token may not go (`redirect-hosts`), and what is refused there without it decides nothing",
         heard: (1, 0),
     },
     Read {
