@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Answer, BrokeOff, Expect, Finding, Level, Method, State, StepPlan};
+use crate::model::{Answer, BrokeOff, Expect, Finding, Interface, Level, Method, State, StepPlan};
 use crate::redact::stands_in;
 
 use super::propfind::properties;
+use super::role::confirmed;
 use super::word::{Ruling, describe, reason, word};
 use super::{Judge, Observed};
 
@@ -41,10 +42,15 @@ pub fn read(
         .collect()
 }
 
-/// A question whose answer broke off each time that it was asked.
+/// A request whose answer broke off each time that it was sent: nobody knows what came of a change, and what was asked for is not
+/// there to be read.
 pub fn broke_off(judge: Judge<'_>, method: Method, broke: BrokeOff) -> Finding {
+    let clause = match method {
+        Method::Propfind => "DAV-15",
+        method => confirmed(&Interface::Webdav, method),
+    };
     judge.of(
-        "DAV-23",
+        clause,
         "an answer that comes to its end",
         format!("{method} {broke}, twice"),
     )

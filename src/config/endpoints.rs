@@ -7,7 +7,7 @@ use super::issuers::{Issuers, name, refused};
 use super::tree::Kind;
 use super::words::{listed, suggestion};
 use super::{accounts, clauses, existing, hosts, known, limits, nearline, paths, secrets};
-use crate::model::{Endpoint, Groups, Limits, SecondArea, Traits};
+use crate::model::{Ability, Endpoint, Groups, Limits, SecondArea, Traits};
 
 pub(super) const KEYS: &[&str] = &[
     "desc",
@@ -266,7 +266,13 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         Some(entry) => nearline::read(d, entry),
         None => Some(usual.tape),
     };
+    let denies = |ability: &Ability| {
+        let entry = fields.get(ability.key());
+        entry.is_some_and(|entry| entry.value.kind == Kind::Bool(false))
+    };
+    let denied = Ability::ALL.into_iter().filter(denies).collect();
     Some(Traits {
+        denied,
         directories,
         any_audience,
         third_party_copy,

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{ANY_AUDIENCE, Account, CaseId, DowntimeSource, Expresses, Place, Profile};
+use super::{ANY_AUDIENCE, Ability, Account, CaseId, DowntimeSource, Expresses, Place, Profile};
 
 /// What `endpoints.yaml` says, checked: the storage to judge and the issuers to ask.
 #[derive(Clone, Debug, Default)]
@@ -333,6 +333,8 @@ pub struct Traits {
     pub public_read: bool,
     /// Nothing may be written there; this file is there to be read.
     pub read_only: Option<Existing>,
+    /// What is declared in so many words not to be there.
+    pub denied: Vec<Ability>,
 }
 
 /// What of an endpoint goes to tape.
@@ -367,6 +369,7 @@ impl Default for Traits {
             digests: true,
             public_read: false,
             read_only: None,
+            denied: Vec::new(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One case at one endpoint: tokens, arrangement, steps, controls, effects.
 
+mod arrange;
+mod broken;
 mod common_cause;
 mod credentials;
 mod effects;
@@ -8,14 +10,12 @@ mod macaroon;
 mod sent;
 mod tape;
 mod transfer;
-mod unanswered;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::net::lookup_host;
 use tokio::time::timeout_at;
@@ -27,15 +27,14 @@ use crate::http;
 use crate::http::{Caller, Client, Connection, Outgoing};
 use crate::model::{
     Answer, CasePlan, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour, Interface,
-    Leftover, Marker, Method, Object, Place, Purpose, Script, State, StepPlan, Verdict,
+    Leftover, Marker, Method, Place, Purpose, Script, State, StepPlan, Verdict,
 };
 use crate::token::{Token, TokenError};
 use crate::trace::stretch;
 
+use broken::repeatable;
 use credentials::{Credentials, queue_for_tokens};
 use macaroon::{Held, Presenting};
-
-use unanswered::Unanswered;
 
 use super::Shared;
 use super::endpoint::terms::Terms;
@@ -44,6 +43,7 @@ use super::listen::{self, Ear};
 use super::made::Made;
 use super::observer::Observer;
 use super::present;
+use super::unanswered::Unanswered;
 use tape::Taped;
 pub(super) use tape::{TapeDoor, WELL_KNOWN};
 
@@ -258,36 +258,6 @@ impl<'a> Running<'a> {
         self.put_down(script, outcome)
     }
 
-    async fn arrange(&mut self, script: &Script) -> Result<(), Stop> {
-        let failed = |reason| {
-            Stop::Undecided(format!(
-                "what the case needs could not be arranged: {reason}"
-            ))
-        };
-        // Where there are none, what lies in them is stored all the same.
-        let real = self.site.plan.endpoint.traits.directories;
-        let wanted = |object: &&Object| real || object.state != State::Directory;
-        let directories = script.directories.iter().filter(|_| real);
-        let directories = directories.map(|path| (path.as_str(), &State::Directory));
-        let given = || {
-            let given = script.given.iter().filter(wanted);
-            given.map(|o| (o.path.as_str(), &o.state))
-        };
-        for level in levels(directories.chain(given())) {
-            self.make(&level).await.map_err(failed)?;
-        }
-        let seen = self.look(Purpose::Arrange, given()).await.map_err(failed)?;
-        for (object, seen) in script.given.iter().filter(wanted).zip(seen) {
-            let judge = self.judge(&self.case.case.at, self.last_exchange_of(&object.path));
-            if let Some(lie) = check::unconfirmed(judge, &object.path, &object.state, &seen) {
-                self.findings.push(lie);
-                return Err(Stop::Broken);
-            }
-            self.world.insert(object.path.clone(), object.state.clone());
-        }
-        Ok(())
-    }
-
     /// Who makes findings of the exchange with that index, for the line at that place.
     fn judge<'j>(&self, at: &'j Place, exchange: usize) -> Judge<'j>
     where
@@ -320,51 +290,6 @@ impl<'a> Running<'a> {
         let mut exchanges = self.exchanges.iter();
         let found = exchanges.rposition(|exchange| exchange.url == url);
         found.unwrap_or_else(|| self.exchanges.len().saturating_sub(1))
-    }
-
-    /// Makes objects side by side; their parents are there.
-    async fn make(&mut self, objects: &[(&str, &State)]) -> Result<(), String> {
-        self.go_on()?;
-        for (path, _) in objects {
-            self.will_create(path)?;
-        }
-        let made = objects.iter().map(async |(path, state)| {
-            let mut log = Vec::new();
-            let result = self.observer(path).make(path, state, &mut log).await;
-            let result = result.map_err(|why| {
-                if self.made.not_made(path, &why) {
-                    self.site.shared.gone(&self.site.plan.endpoint, path);
-                }
-                why.reason
-            });
-            (result, log)
-        });
-        let made = join_all(made).await;
-        self.all(made).map(drop)
-    }
-
-    /// Looks at objects side by side; what is there, in their order.
-    async fn look<'s>(
-        &mut self,
-        purpose: Purpose,
-        objects: impl Iterator<Item = (&'s str, &'s State)>,
-    ) -> Result<Vec<check::Observed>, String> {
-        self.go_on()?;
-        let seen = objects.map(async |(path, state)| {
-            let mut log = Vec::new();
-            let observer = self.observer(path);
-            let result = observer.look(purpose, path, state, &mut log).await;
-            (result, log)
-        });
-        let seen = join_all(seen).await;
-        self.all(seen)
-    }
-
-    /// Records what was exchanged side by side, as if it had been one after another.
-    fn all<T>(&mut self, ended: Vec<(Result<T, String>, Vec<Exchange>)>) -> Result<Vec<T>, String> {
-        let (results, logs): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
-        self.exchanges.extend(logs.into_iter().flatten());
-        results.into_iter().collect()
     }
 
     /// One step, and who connected to us because of it.
@@ -454,6 +379,11 @@ impl<'a> Running<'a> {
                 .find(|finding| finding.level.binding())
                 .map(|finding| format!("expected {}, but {}", finding.expected, finding.actual)),
             Err(Stop::Undecided(reason)) => Some(reason),
+            // What it has shown is for other cases to judge.
+            Err(Stop::Broken) => {
+                let shown = self.findings.drain(proven..).next_back();
+                Some(shown.map_or_else(String::new, |finding| finding.actual))
+            }
             Err(stop) => {
                 // Where nobody is served a refusal proves nothing.
                 self.findings.truncate(before);
@@ -528,11 +458,7 @@ impl<'a> Running<'a> {
         let before = self.exchanges.len();
         let sent = Timestamp::now();
         let plain = asked.as_ref().unwrap_or(step);
-        let mut ended = self.exchange(purpose, plain, token, other).await;
-        // Where a connection breaks once, the network may have done it.
-        if ended.as_ref().is_err_and(Unanswered::again) && asks(plain) {
-            ended = self.exchange(purpose, plain, token, other).await;
-        }
+        let mut ended = self.repeated(purpose, plain, token, other).await;
         let mut after = None;
         if step.terms.lapse && purpose == Purpose::Step {
             (ended, after) = self.until_noticed(step, token, other, ended).await;
@@ -550,14 +476,11 @@ impl<'a> Running<'a> {
             Err(unanswered) => {
                 let cut = step.wire.as_ref().is_some_and(|wire| wire.cut.is_some());
                 self.go_on().map_err(Stop::Undecided)?;
-                if let Some(broke) = unanswered.broke_off.filter(|_| asks(plain)) {
-                    let finding = check::broke_off(judge, step.method, broke);
-                    self.findings.push(finding);
-                    return Err(Stop::Broken);
-                }
-                return match cut && expect == Expect::Any {
-                    true => Ok(false),
-                    false => Err(Stop::Undecided(unanswered.reason)),
+                let broke = unanswered.broke_off.filter(|_| repeatable(plain));
+                return match broke {
+                    Some((_, broke)) => self.broken_off(judge, purpose, step, expect, broke).await,
+                    None if cut && expect == Expect::Any => Ok(false),
+                    None => Err(Stop::Undecided(unanswered.reason)),
                 };
             }
         };
@@ -780,7 +703,7 @@ impl<'a> Running<'a> {
         }
         answer.map_err(|failure| Unanswered {
             reason: format!("{} {}: {failure}", step.method, step.path),
-            broke_off: failure.broke_off,
+            broke_off: failure.broke_off.map(|broke| (step.method, broke)),
         })
     }
 
@@ -889,15 +812,6 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Whether a step is a question that may be asked once more: nothing changes by it, and no connection counts.
-fn asks(step: &StepPlan) -> bool {
-    let reads = matches!(
-        step.method,
-        Method::Get | Method::Head | Method::Propfind | Method::Options
-    );
-    reads && step.verb.is_none() && step.wire.as_ref().is_none_or(|wire| !wire.kept)
-}
-
 /// Why nothing is proven, where a step of the case was not answered as it had to be; of its control another text tells.
 fn binding(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.level.binding())
@@ -915,17 +829,6 @@ fn sent_elsewhere(exchange: &Exchange) -> bool {
     let path = |url: &str| Url::parse(url).ok().map(|url| url.path().to_owned());
     let last = exchange.hops.last().and_then(present::place);
     last.is_some_and(|last| path(&last) != path(&exchange.url))
-}
-
-/// Objects in groups, those nearest to the root first: a group needs nothing but the groups before it.
-fn levels<'s>(
-    objects: impl Iterator<Item = (&'s str, &'s State)>,
-) -> impl Iterator<Item = Vec<(&'s str, &'s State)>> {
-    let mut levels: BTreeMap<usize, Vec<_>> = BTreeMap::new();
-    for object in objects {
-        levels.entry(depth(object.0)).or_default().push(object);
-    }
-    levels.into_values()
 }
 
 /// How far below the root `path` is.

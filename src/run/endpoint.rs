@@ -1,5 +1,6 @@
 //! One endpoint: is it there, who observes, what has it, the cases side by side, teardown.
 
+mod declared;
 mod preflight;
 mod ready;
 pub(super) mod terms;

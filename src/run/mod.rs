@@ -16,6 +16,7 @@ mod partner;
 mod present;
 mod side;
 mod teardown;
+mod unanswered;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::check::{Observed, properties, said};
 use crate::http::{self, Caller, Client, Outcome, Outgoing};
-use crate::model::{Answer, Endpoint, Exchange, Method, Purpose, State};
+use crate::model::{Answer, BrokeOff, Endpoint, Exchange, Method, Purpose, State};
 use crate::token::Token;
+
+use super::unanswered::Unanswered;
 
 /// For a service that is busy, all pauses of a request together.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,6 +25,95 @@ pub(super) struct NotMade {
     pub taken: bool,
     /// The service's own words.
     pub said: Option<String>,
+    /// What came of an answer that confirmed it and broke off each time, where nothing was made.
+    pub broke_off: Option<(Method, BrokeOff)>,
+}
+
+/// Why nobody can say what is at a path.
+#[derive(Clone, Debug)]
+pub(super) struct Unseen {
+    /// In words.
+    pub reason: String,
+    /// What the service answered, if it did.
+    pub status: Option<u16>,
+    /// Its own words.
+    pub said: Option<String>,
+    /// What came of an answer that broke off each time that it was asked.
+    pub broke_off: Option<(Method, BrokeOff)>,
+}
+
+impl Unseen {
+    fn refused(method: Method, path: &str, answer: &Answer) -> Self {
+        Self {
+            reason: format!("{method} {path} was answered {}", answer.status),
+            status: Some(answer.status),
+            said: said(answer),
+            broke_off: None,
+        }
+    }
+}
+
+impl From<Unanswered> for Unseen {
+    fn from(unanswered: Unanswered) -> Self {
+        Self {
+            reason: unanswered.reason,
+            status: None,
+            said: None,
+            broke_off: unanswered.broke_off,
+        }
+    }
+}
+
+impl From<Unseen> for Unanswered {
+    fn from(unseen: Unseen) -> Self {
+        Self {
+            reason: unseen.reason,
+            broke_off: unseen.broke_off,
+        }
+    }
+}
+
+impl NotMade {
+    /// Why it was not even sent.
+    pub fn before(reason: String) -> Self {
+        Self {
+            reason,
+            status: None,
+            taken: false,
+            said: None,
+            broke_off: None,
+        }
+    }
+
+    /// The reason with the service's own words.
+    pub fn in_full(self) -> String {
+        match self.said {
+            Some(said) => format!("{}: {said}", self.reason),
+            None => self.reason,
+        }
+    }
+
+    /// Why nobody has said whether it was; what an answer that broke off began to say counts.
+    fn unanswered(unanswered: Unanswered) -> Self {
+        let broke = unanswered.broke_off;
+        let confirms = |(_, broke): &(_, BrokeOff)| (200..300).contains(&broke.status);
+        Self {
+            reason: unanswered.reason,
+            status: broke.map(|(_, broke)| broke.status),
+            taken: false,
+            said: None,
+            broke_off: broke.filter(confirms),
+        }
+    }
+}
+
+impl From<NotMade> for Unanswered {
+    fn from(why: NotMade) -> Self {
+        Self {
+            reason: why.reason,
+            broke_off: why.broke_off,
+        }
+    }
 }
 
 /// Acts on one endpoint with the observer's token.
@@ -48,26 +139,47 @@ impl Observer<'_> {
             State::File(bytes) => (Method::Put, Some(bytes.as_slice())),
         };
         let before = log.len();
-        let sent = self.send(Purpose::Arrange, method, path, &[], body, log);
-        let answer = sent.await.map_err(|reason| NotMade {
-            reason,
-            status: None,
-            taken: false,
-            said: None,
-        })?;
-        // MKCOL is refused where something is (RFC 4918 section 9.3.1). The name is ours alone: if it was sent twice, for
-        // its connection ended without an answer, it is what the first one has made.
-        let exists = method == Method::Mkcol && answer.status == 405;
-        let twice = log[before..].iter().any(|exchange| exchange.attempts > 1);
-        if answer.success() || exists && twice {
-            return Ok(());
+        let mut broken: Option<NotMade> = None;
+        loop {
+            let sent = self.exchange(Purpose::Arrange, method, path, &[], body, log);
+            let answer = match sent.await {
+                Ok(answer) => answer,
+                Err(unanswered) => {
+                    let why = NotMade::unanswered(unanswered);
+                    // What is wrong with the answer is for the cases about the method to say.
+                    if why.broke_off.is_some() && self.is_there(path, state, log).await {
+                        return Ok(());
+                    }
+                    // Where a connection breaks once, the network may have done it.
+                    match why.broke_off {
+                        Some(_) if broken.is_none() => broken = Some(why),
+                        _ => return Err(why),
+                    }
+                    continue;
+                }
+            };
+            // MKCOL is refused where something is (RFC 4918 section 9.3.1). The name is ours alone: if it was sent twice, for
+            // its connection ended without an answer, it is what the first one has made.
+            let exists = method == Method::Mkcol && answer.status == 405;
+            let again = |exchange: &Exchange| exchange.attempts > 1;
+            let twice = broken.is_some() || log[before..].iter().any(again);
+            if answer.success() || exists && twice {
+                return Ok(());
+            }
+            return Err(NotMade {
+                reason: format!("{method} {path} was answered {}", answer.status),
+                status: Some(answer.status),
+                taken: exists,
+                said: said(&answer),
+                broke_off: None,
+            });
         }
-        Err(NotMade {
-            reason: format!("{method} {path} was answered {}", answer.status),
-            status: Some(answer.status),
-            taken: exists,
-            said: said(&answer),
-        })
+    }
+
+    /// Whether what ought to be at `path` is there.
+    async fn is_there(&self, path: &str, state: &State, log: &mut Vec<Exchange>) -> bool {
+        let seen = self.look(Purpose::Arrange, path, state, log).await;
+        seen.is_ok_and(|seen| seen.is(state))
     }
 
     /// Looks at what is really at `path`, where `expected` ought to be.
@@ -77,7 +189,7 @@ impl Observer<'_> {
         path: &str,
         expected: &State,
         log: &mut Vec<Exchange>,
-    ) -> Result<Observed, String> {
+    ) -> Result<Observed, Unseen> {
         let (method, headers): (_, &[_]) = match expected {
             State::File(_) => (Method::Get, &[]),
             State::Absent | State::Directory => {
@@ -87,7 +199,12 @@ impl Observer<'_> {
         if method == Method::Propfind && !self.endpoint.traits.propfind {
             return self.glance(purpose, path, expected, log).await;
         }
-        let answer = self.send(purpose, method, path, headers, None, log).await?;
+        let answer = match self.ask(purpose, method, path, headers, log).await {
+            Err(unseen) if method == Method::Propfind && unseen.broke_off.is_some() => {
+                return self.glance(purpose, path, expected, log).await;
+            }
+            asked => asked?,
+        };
         match (method, answer.status) {
             (_, 404 | 410) => Ok(Observed::Absent),
             (Method::Get, 200) => Ok(Observed::Present(answer.body)),
@@ -97,8 +214,28 @@ impl Observer<'_> {
                 None => self.glance(purpose, path, expected, log).await,
             },
             (Method::Propfind, 405 | 501) => self.glance(purpose, path, expected, log).await,
-            (_, status) => Err(format!("{method} {path} was answered {status}")),
+            _ => Err(Unseen::refused(method, path, &answer)),
         }
+    }
+
+    /// Asks once more where the answer breaks off: if that happens once, the network may have done it.
+    async fn ask(
+        &self,
+        purpose: Purpose,
+        method: Method,
+        path: &str,
+        headers: &[(String, String)],
+        log: &mut Vec<Exchange>,
+    ) -> Result<Answer, Unseen> {
+        let mut asked = self
+            .exchange(purpose, method, path, headers, None, log)
+            .await;
+        if asked.as_ref().is_err_and(Unanswered::again) {
+            asked = self
+                .exchange(purpose, method, path, headers, None, log)
+                .await;
+        }
+        Ok(asked?)
     }
 
     /// Looks without PROPFIND, which the service does not have, or which it answers with what nobody can read: whether
@@ -109,16 +246,16 @@ impl Observer<'_> {
         path: &str,
         expected: &State,
         log: &mut Vec<Exchange>,
-    ) -> Result<Observed, String> {
+    ) -> Result<Observed, Unseen> {
         let method = Method::Head;
-        let answer = self.send(purpose, method, path, &[], None, log).await?;
+        let answer = self.ask(purpose, method, path, &[], log).await?;
         let length = || answer.header("content-length")?.trim().parse().ok();
         match (answer.status, expected) {
             (404 | 410, _) => Ok(Observed::Absent),
             // A service may have no page to show for a directory.
             (200 | 204 | 405, State::Directory) => Ok(Observed::Directory),
             (200 | 204, _) => Ok(Observed::Sized(length())),
-            (status, _) => Err(format!("{method} {path} was answered {status}")),
+            _ => Err(Unseen::refused(method, path, &answer)),
         }
     }
 
@@ -132,6 +269,19 @@ impl Observer<'_> {
         body: Option<&[u8]>,
         log: &mut Vec<Exchange>,
     ) -> Result<Answer, String> {
+        let sent = self.exchange(purpose, method, path, headers, body, log);
+        sent.await.map_err(|unanswered| unanswered.reason)
+    }
+
+    async fn exchange(
+        &self,
+        purpose: Purpose,
+        method: Method,
+        path: &str,
+        headers: &[(String, String)],
+        body: Option<&[u8]>,
+        log: &mut Vec<Exchange>,
+    ) -> Result<Answer, Unanswered> {
         let url = self.endpoint.url_of(path);
         let token = self.token.of(method);
         let (token, old) = token.current().await.map_err(|e| e.to_string())?;
@@ -151,12 +301,16 @@ impl Observer<'_> {
                 answer, exchange, ..
             } = sent.await;
             log.push(exchange);
-            let answer = answer.map_err(|failure| format!("{method} {path}: {failure}"))?;
+            let answer = answer.map_err(|failure| Unanswered {
+                reason: format!("{method} {path}: {failure}"),
+                broke_off: failure.broke_off.map(|broke| (method, broke)),
+            })?;
             if let (Some(error), 401 | 403) = (&old, answer.status) {
-                return Err(format!(
+                let reason = format!(
                     "{method} was answered {} to a token whose time is over, and there is no new one: {error}",
                     answer.status
-                ));
+                );
+                return Err(reason.into());
             }
             // Nothing is judged by this answer: whoever is asked to come later does.
             let Some(pause) = later(&answer) else {

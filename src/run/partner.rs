@@ -7,11 +7,11 @@ use std::time::Instant;
 use tokio::sync::OnceCell;
 
 use crate::http::{Caller, Client};
-use crate::model::{Endpoint, Leftover, Marker, Method, PartnerPlan, Purpose, TokenRequest};
+use crate::model::{Endpoint, Leftover, Marker, Method, PartnerPlan, Purpose, State, TokenRequest};
 use crate::token::{Fit, Token};
 
 use super::Shared;
-use super::endpoint::terms::{Terms, Trial, climb};
+use super::endpoint::terms::{Terms, Trial, climb, refuses};
 use super::ledger::Remaining;
 use super::made::{Made, Object};
 use super::observer::Observer;
@@ -26,13 +26,56 @@ pub(super) struct Partner {
     pub terms: Terms,
 }
 
-/// Looks for something that is not there, and removes it: who may not is told so, and nothing is changed.
+/// What is stored to see whether a token is taken.
+const BYTES: &[u8] = b"made by touchstone to find out which tokens are taken\n";
+
+/// Looks for something that is not there, makes it, and removes it: all that is done at a partner.
 struct Looking<'a> {
+    shared: &'a Shared,
     client: &'a Client,
     endpoint: &'a Endpoint,
     caller: Caller<'a>,
     deadline: Instant,
-    path: String,
+    number: usize,
+    /// What was made and could not be removed with the token that has made it.
+    left: Vec<String>,
+}
+
+impl Looking<'_> {
+    /// Whether a token is taken for all of that. Who does not answer says nothing about it.
+    async fn does_all(&mut self, observer: &Observer<'_>) -> bool {
+        self.number += 1;
+        let number = self.number.to_string();
+        let name = Marker::new(
+            &self.shared.plan.run,
+            &[&self.endpoint.name, "terms", &number],
+        );
+        let path = format!("{}/{name}", self.endpoint.area);
+        if refused(observer, Method::Head, &path).await {
+            return false;
+        }
+        // What cannot be written down is not made.
+        if will_create(self.shared, self.client, self.endpoint, &path).is_err() {
+            return true;
+        }
+        let file = State::File(BYTES.to_vec());
+        if let Err(why) = observer.make(&path, &file, &mut Vec::new()).await {
+            match why.status {
+                Some(400..500) => self.shared.gone(self.endpoint, &path),
+                _ => self.left.push(path),
+            }
+            return !why.status.is_some_and(refuses);
+        }
+        let mut log = Vec::new();
+        let purpose = Purpose::Preflight;
+        let sent = observer.send(purpose, Method::Delete, &path, &[], None, &mut log);
+        let status = sent.await.map_or(0, |answer| answer.status);
+        match status {
+            200 | 204 => self.shared.gone(self.endpoint, &path),
+            _ => self.left.push(path),
+        }
+        !refuses(status)
+    }
 }
 
 impl Trial for Looking<'_> {
@@ -44,19 +87,40 @@ impl Trial for Looking<'_> {
             token: &token,
             deadline: self.deadline,
         };
-        for method in [Method::Head, Method::Delete] {
-            let mut log = Vec::new();
-            let sent = observer.send(Purpose::Preflight, method, &self.path, &[], None, &mut log);
-            // Who does not answer says nothing about the token.
-            if sent
-                .await
-                .is_ok_and(|answer| matches!(answer.status, 400 | 401 | 403 | 500))
-            {
-                return false;
-            }
-        }
-        true
+        self.does_all(&observer).await
     }
+}
+
+/// Tells something of a partner: of the endpoint that it is, or where that is not judged itself of `host`.
+fn note_of(shared: &Shared, host: &Endpoint, partner: &Endpoint, note: &str) {
+    let mut judged = shared.plan.endpoints.iter();
+    match judged.any(|judged| judged.endpoint.name == partner.name) {
+        true => shared.note(partner, note),
+        false => shared.note(host, &format!("its partner {}: {note}", partner.name)),
+    }
+}
+
+/// Whether something is answered as if the token were not good enough.
+async fn refused(observer: &Observer<'_>, method: Method, path: &str) -> bool {
+    let mut log = Vec::new();
+    let sent = observer.send(Purpose::Preflight, method, path, &[], None, &mut log);
+    sent.await.is_ok_and(|answer| refuses(answer.status))
+}
+
+/// Has it written down that `path` may come to be at `endpoint`.
+fn will_create(
+    shared: &Shared,
+    client: &Client,
+    endpoint: &Endpoint,
+    path: &str,
+) -> Result<(), String> {
+    let url = endpoint.url_of(path);
+    client.guard().permits(&url)?;
+    shared.will_create(&Remaining {
+        endpoint: endpoint.name.clone(),
+        area: endpoint.area_url(),
+        path: path.to_owned(),
+    })
 }
 
 /// Who was looked at already.
@@ -82,7 +146,7 @@ impl Partners {
         };
         let mut refused = Vec::new();
         for plan in shared.plan.partners.iter().filter(fits) {
-            match self.look(shared, plan).await {
+            match self.look(shared, endpoint, plan).await {
                 Ok(partner) => return Ok(partner),
                 Err(reason) => refused.push(format!("{}: {reason}", plan.endpoint.name)),
             }
@@ -94,20 +158,31 @@ impl Partners {
         })
     }
 
-    async fn look(&self, shared: &Shared, plan: &Arc<PartnerPlan>) -> Result<Arc<Partner>, String> {
+    async fn look(
+        &self,
+        shared: &Shared,
+        endpoint: &Endpoint,
+        plan: &Arc<PartnerPlan>,
+    ) -> Result<Arc<Partner>, String> {
         let seen = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(all.entry(plan.endpoint.name.clone()).or_default())
         };
-        seen.get_or_init(|| Partner::find(shared, plan))
+        seen.get_or_init(|| Partner::find(shared, endpoint, plan))
             .await
             .clone()
     }
 }
 
 impl Partner {
-    async fn find(shared: &Shared, plan: &Arc<PartnerPlan>) -> Result<Arc<Self>, String> {
+    /// For the endpoint `host`, whose case is the first to need it.
+    async fn find(
+        shared: &Shared,
+        host: &Endpoint,
+        plan: &Arc<PartnerPlan>,
+    ) -> Result<Arc<Self>, String> {
         let endpoint = &plan.endpoint;
+        let tell = |note: String| note_of(shared, host, endpoint, &note);
         let manners = shared.manners.at(endpoint);
         let guard = shared.guard(endpoint);
         let client = Client::new(endpoint, &manners, &shared.redactor, guard);
@@ -122,15 +197,13 @@ impl Partner {
         let mut observer = token.map_err(|error| error.to_string())?;
         let mut terms = Terms::default();
         let mut looking = Looking {
+            shared,
             client: &client,
             endpoint,
             caller,
             deadline: Instant::now() + endpoint.limits.preflight,
-            path: format!(
-                "{}/{}",
-                endpoint.area,
-                Marker::new(&shared.plan.run, &[&endpoint.name, "terms"])
-            ),
+            number: 0,
+            left: Vec::new(),
         };
         if !looking.takes(observer.clone()).await {
             let found = climb(shared, endpoint, &plan.observer, &observer, &mut looking).await;
@@ -139,10 +212,9 @@ impl Partner {
                 (terms, observer) = found;
             }
         }
-        for line in terms.told(&shared.plan, None) {
-            shared.note(endpoint, &line);
-        }
-        Ok(Arc::new(Self {
+        let left = looking.left;
+        terms.told(&shared.plan, None).into_iter().for_each(tell);
+        let partner = Self {
             plan: Arc::new(PartnerPlan {
                 endpoint: Arc::new(terms.endpoint(endpoint).into_owned()),
                 ..PartnerPlan::clone(plan)
@@ -150,7 +222,12 @@ impl Partner {
             client,
             observer,
             terms,
-        }))
+        };
+        let left: Vec<_> = left.iter().map(|path| Object::at(path)).collect();
+        for stayed in partner.rid_of(shared, caller, &left).await {
+            tell(format!("{} is still there: {}", stayed.url, stayed.reason));
+        }
+        Ok(Arc::new(partner))
     }
 
     /// Where a case that runs at `endpoint` has its objects here: the directory, absolute on the service.
@@ -184,17 +261,22 @@ impl Partner {
 
     /// Has it written down that `path` may come to be there.
     pub fn will_create(&self, shared: &Shared, path: &str) -> Result<(), String> {
-        let url = self.plan.endpoint.url_of(path);
-        self.client.guard().permits(&url)?;
-        shared.will_create(&Remaining {
-            endpoint: self.plan.endpoint.name.clone(),
-            area: self.plan.endpoint.area_url(),
-            path: path.to_owned(),
-        })
+        will_create(shared, &self.client, &self.plan.endpoint, path)
     }
 
     /// Removes what a case made there.
     pub async fn remove(&self, shared: &Shared, caller: Caller<'_>, made: &Made) -> Vec<Leftover> {
+        let made = made.take();
+        let objects: Vec<_> = made.iter().map(Object::from).collect();
+        self.rid_of(shared, caller, &objects).await
+    }
+
+    async fn rid_of(
+        &self,
+        shared: &Shared,
+        caller: Caller<'_>,
+        objects: &[Object<'_>],
+    ) -> Vec<Leftover> {
         let Some(ledger) = &shared.ledger else {
             return Vec::new();
         };
@@ -206,9 +288,7 @@ impl Partner {
             second: None,
             patience: &Patience::of_teardown(),
         };
-        let made = made.take();
-        let objects: Vec<_> = made.iter().map(Object::from).collect();
-        let removed = cleaner.remove(&objects, None, Some(ledger)).await;
+        let removed = cleaner.remove(objects, None, Some(ledger)).await;
         shared.removed_elsewhere(&self.plan.endpoint, removed.elsewhere);
         removed.stayed
     }

@@ -5,8 +5,10 @@
 mod common;
 
 mod architecture;
+mod broken;
 mod commands;
 mod coverage;
+mod declared;
 mod delayed;
 mod diff;
 mod downtimes;
@@ -27,6 +29,7 @@ mod roles;
 mod source_answers;
 mod sources;
 mod tape;
+mod terms;
 mod token_login;
 mod tokens;
 mod trace;

@@ -7,6 +7,7 @@ use touchstone::model::ANY_AUDIENCE;
 use touchstone::reference::StorageOptions;
 
 use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, outcomes};
+use crate::common::middle::{Middle, answer};
 use crate::common::signed::altering;
 use crate::common::wild::{Act, End, Wild};
 
@@ -81,6 +82,26 @@ fn what_is_missing_is_one_finding_and_the_rest_is_put_down_to_it() {
             "{told}\n{reason}"
         );
     }
+}
+
+#[test]
+fn who_issues_no_macaroons_is_found_out_once() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let middle = Middle::start(&lab, &storage, |asked| {
+        (asked.method == "POST").then(|| answer(405, &[("allow", "GET, PUT")]))
+    });
+    lab.endpoints(&[("se", middle.url())], "");
+    let printed = lab.run(&["run", "--case", "macaroon.*"]).stdout;
+    let outcomes = outcomes(&lab.record());
+    let failed = with(&outcomes, "fail");
+    assert_eq!(failed, ["macaroon.issue.granted"], "{printed}");
+    assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
+    let reasons = put_down(&outcomes);
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    let line = "`traits: {macaroons: false}`";
+    let told = &outcomes["macaroon.issue.granted"];
+    assert!(told.contains(line), "{told}");
 }
 
 #[test]

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use axum::body::{Body, Bytes};
-use axum::http::{Response, StatusCode};
-use futures_util::{StreamExt, stream};
+use axum::http::StatusCode;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::common::lab::{Lab, outcomes};
-use crate::common::middle::{Middle, answer};
+use crate::common::middle::{Middle, answer, breaking_off};
 
 /// What a run of these cases at `url` finds.
 fn judged(lab: &Lab, url: &str, cases: &[&str]) -> Value {
@@ -230,19 +228,6 @@ fn what_was_confirmed_and_cannot_be_found_is_a_failure() {
     assert_eq!(told(&record, "path.escape.space").0, "error");
 }
 
-/// A success whose body ends in the middle of it.
-fn breaking_off() -> Response<Body> {
-    let begun = stream::iter([Ok(Bytes::from("Perf"))]);
-    let gone = stream::once(async {
-        // What stands before it goes out while nothing more is there.
-        tokio::task::yield_now().await;
-        Err(std::io::Error::other("gone"))
-    });
-    let mut response = Response::new(Body::from_stream(begun.chain(gone)));
-    *response.status_mut() = StatusCode::OK;
-    response
-}
-
 #[test]
 fn an_answer_that_breaks_off_twice_is_a_failure_of_the_service() {
     let lab = Lab::new();
@@ -251,7 +236,7 @@ fn an_answer_that_breaks_off_twice_is_a_failure_of_the_service() {
     for (most, verdict) in [(1, "pass"), (9, "fail")] {
         let middle = Middle::start(&lab, &storage, move |asked| {
             let broken = asked.method == "GET" && (1..=most).contains(&asked.before);
-            broken.then(breaking_off)
+            broken.then(|| breaking_off(answer(200, &[])))
         });
         let record = judged(&lab, middle.url(), &["capability.read.get"]);
         let (seen, findings) = told(&record, "capability.read.get");
@@ -263,7 +248,7 @@ fn an_answer_that_breaks_off_twice_is_a_failure_of_the_service() {
         assert_eq!(findings, expected);
     }
     let middle = Middle::start(&lab, &storage, |asked| {
-        (asked.method == "COPY").then(breaking_off)
+        (asked.method == "COPY").then(|| breaking_off(answer(200, &[])))
     });
     let record = judged(&lab, middle.url(), &["tpc.push"]);
     let (verdict, findings) = told(&record, "tpc.push");

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum_server::tls_rustls::RustlsConfig;
+use futures_util::{StreamExt, stream};
 use secrecy::ExposeSecret;
 use touchstone::http::client_config;
 use touchstone::model::Trust;
@@ -27,7 +28,26 @@ pub struct Asked {
 }
 
 type Answering = dyn Fn(&Asked) -> Option<Response<Body>> + Send + Sync;
+type Breaking = dyn Fn(&Asked) -> bool + Send + Sync;
 type Rewriting = dyn Fn(&Parts, Response<Vec<u8>>) -> Response<Vec<u8>> + Send + Sync;
+
+/// What becomes of requests and answers.
+#[derive(Clone)]
+struct Way {
+    answer: Arc<Answering>,
+    rewrite: Arc<Rewriting>,
+    breaks: Arc<Breaking>,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self {
+            answer: Arc::new(|_| None),
+            rewrite: Arc::new(|_, response| response),
+            breaks: Arc::new(|_| false),
+        }
+    }
+}
 
 /// Stands in front of storage for as long as it lives.
 pub struct Middle {
@@ -43,12 +63,24 @@ impl Middle {
         storage: &Storage,
         answer: impl Fn(&Asked) -> Option<Response<Body>> + Send + Sync + 'static,
     ) -> Self {
-        Self::serve(
-            lab,
-            storage,
-            Arc::new(answer),
-            Arc::new(|_, response| response),
-        )
+        let way = Way {
+            answer: Arc::new(answer),
+            ..Way::default()
+        };
+        Self::serve(lab, storage, way)
+    }
+
+    /// Everything goes to `storage`, and the answers that `which` names break off in the middle of their bodies.
+    pub fn breaking(
+        lab: &Lab,
+        storage: &Storage,
+        which: impl Fn(&Asked) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let way = Way {
+            breaks: Arc::new(which),
+            ..Way::default()
+        };
+        Self::serve(lab, storage, way)
     }
 
     /// Everything goes to `storage`, and what comes back is rewritten.
@@ -57,15 +89,14 @@ impl Middle {
         storage: &Storage,
         rewrite: impl Fn(&Parts, Response<Vec<u8>>) -> Response<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
-        Self::serve(lab, storage, Arc::new(|_| None), Arc::new(rewrite))
+        let way = Way {
+            rewrite: Arc::new(rewrite),
+            ..Way::default()
+        };
+        Self::serve(lab, storage, way)
     }
 
-    fn serve(
-        lab: &Lab,
-        storage: &Storage,
-        answer: Arc<Answering>,
-        rewrite: Arc<Rewriting>,
-    ) -> Self {
+    fn serve(lab: &Lab, storage: &Storage, way: Way) -> Self {
         let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(&trust).expect("TLS"))
@@ -76,8 +107,7 @@ impl Middle {
         let origin = storage.url().to_owned();
         let seen = Arc::clone(&asked);
         let app = Router::new().fallback(move |request: Request| {
-            let (answer, client, origin) = (Arc::clone(&answer), client.clone(), origin.clone());
-            let rewrite = Arc::clone(&rewrite);
+            let (way, client, origin) = (way.clone(), client.clone(), origin.clone());
             let request_now = {
                 let key = (
                     request.method().to_string(),
@@ -93,9 +123,13 @@ impl Middle {
                 }
             };
             async move {
-                match answer(&request_now) {
+                let response = match (way.answer)(&request_now) {
                     Some(response) => response,
-                    None => forward(&client, &origin, request, &*rewrite).await,
+                    None => forward(&client, &origin, request, &*way.rewrite).await,
+                };
+                match (way.breaks)(&request_now) {
+                    true => breaking_off(response),
+                    false => response,
                 }
             }
         });
@@ -179,5 +213,22 @@ pub fn answer(status: u16, headers: &[(&'static str, &str)]) -> Response<Body> {
         let value = value.parse().expect("a value");
         response.headers_mut().insert(*name, value);
     }
+    response
+}
+
+/// The same answer with a body that ends in the middle of it.
+pub fn breaking_off(mut response: Response<Body>) -> Response<Body> {
+    let begun = stream::iter([Ok(Bytes::from("Perf"))]);
+    let gone = stream::once(async {
+        // What stands before it goes out while nothing more is there.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("gone"))
+    });
+    // That one has no body.
+    if response.status() == StatusCode::NO_CONTENT {
+        *response.status_mut() = StatusCode::OK;
+    }
+    response.headers_mut().remove("content-length");
+    *response.body_mut() = Body::from_stream(begun.chain(gone));
     response
 }

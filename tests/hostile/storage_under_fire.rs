@@ -167,6 +167,22 @@ struct Row {
 /// Those that are an answer, if an odd one: its status and the beginning of its body count.
 const ANSWERS: [&str; 2] = ["an endless body", "a bomb"];
 
+/// Those that begin with a success and break off, each time: what was asked for did not happen, or is not to be had.
+const BROKEN_OFF: [&str; 2] = ["truncated body", "chunks without end"];
+
+/// That one is among these or not, as chance has it: a reset may take along what came before it.
+const EITHER: &str = "reset in the body";
+
+/// Whether it is none of them.
+fn no_answer(name: &str) -> bool {
+    !ANSWERS.contains(&name) && !BROKEN_OFF.contains(&name) && name != EITHER
+}
+
+/// Whether it is an answer, or half of one.
+fn some_answer(name: &str) -> bool {
+    ANSWERS.contains(&name) || BROKEN_OFF.contains(&name)
+}
+
 /// What never ends is waited for as long as the limits say; elsewhere they do not matter.
 fn limits(method: &str, act: &Act) -> String {
     let endless = matches!(act, Act::Say(_, End::Hang | End::Again(..)));
@@ -273,17 +289,15 @@ fn a_broken_preflight_is_an_endpoint_that_is_not_there() {
 
 #[test]
 fn a_broken_arrangement_decides_nothing() {
-    undecided("PUT", 0, "could not be arranged", |name| {
-        !ANSWERS.contains(&name)
-    });
+    undecided("PUT", 0, "could not be arranged", no_answer);
 }
 
 #[test]
 fn an_arrangement_that_was_confirmed_and_is_not_there_is_a_failure() {
     let lab = Lab::new();
-    let rows = broken(&lab, "PUT", 0, |name| ANSWERS.contains(&name));
+    let rows = broken(&lab, "PUT", 0, some_answer);
     let (ended, found) = outcomes_of(&lab, &rows, &[]);
-    assert_eq!(found.len(), ANSWERS.len(), "{found:?}");
+    assert_eq!(found.len(), ANSWERS.len() + BROKEN_OFF.len(), "{found:?}");
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");
         assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
@@ -293,7 +307,7 @@ fn an_arrangement_that_was_confirmed_and_is_not_there_is_a_failure() {
 
 #[test]
 fn a_broken_step_decides_nothing() {
-    undecided("PUT", 1, "PUT ", |name| !ANSWERS.contains(&name));
+    undecided("PUT", 1, "PUT ", no_answer);
 }
 
 #[test]
@@ -303,9 +317,20 @@ fn a_broken_control_decides_nothing() {
 
 #[test]
 fn a_broken_look_at_the_effect_decides_nothing() {
-    undecided("GET", 1, "the effect cannot be seen", |name| {
-        !ANSWERS.contains(&name)
-    });
+    undecided("GET", 1, "the effect cannot be seen", no_answer);
+}
+
+#[test]
+fn a_look_that_breaks_off_each_time_is_a_failure() {
+    let lab = Lab::new();
+    let rows = broken(&lab, "GET", 1, |name| BROKEN_OFF.contains(&name));
+    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    assert_eq!(found.len(), BROKEN_OFF.len(), "{found:?}");
+    for ((trouble, outcome), row) in found.iter().zip(&rows) {
+        assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");
+        assert_eq!(row.storage.paths(), row.before, "{trouble}: {outcome}");
+    }
+    assert_eq!(ended.code, Some(1), "{ended:?}");
 }
 
 #[test]
@@ -334,7 +359,7 @@ fn a_broken_teardown_changes_no_verdict_and_is_told() {
 #[test]
 fn an_odd_answer_to_a_step_counts_as_what_it_says() {
     let lab = Lab::new();
-    let rows = broken(&lab, "PUT", 1, |name| ANSWERS.contains(&name));
+    let rows = broken(&lab, "PUT", 1, some_answer);
     let (ended, found) = outcomes_of(&lab, &rows, &[]);
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         // 200 to a write that has to be refused.

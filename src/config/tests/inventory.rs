@@ -223,6 +223,9 @@ endpoints:
             digests: true,
             public_read: false,
             read_only: None,
+            denied: [
+                Directories,
+            ],
         },
         [
             KnownFailure {

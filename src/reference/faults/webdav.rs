@@ -566,6 +566,20 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "options-names-nothing",
+        about: "OPTIONS names no method.",
+        clauses: &["DAV-20"],
+        cases: &["webdav.options"],
+        apply: Apply::Element(|rules| {
+            rules.says = |asked, mut response| {
+                if asked.method == Method::OPTIONS {
+                    response.headers_mut().remove("allow");
+                }
+                response
+            };
+        }),
+    },
+    Fault {
         name: "unknown-method-is-bad",
         about: "A method that is not known is a bad request.",
         clauses: &["DAV-21"],

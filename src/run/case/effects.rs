@@ -17,10 +17,9 @@ impl Running<'_> {
         let mut changed = false;
         let expected = self.expected(step, expect, answer.status);
         let objects = expected.iter().map(|(path, state)| (path.as_str(), state));
-        let seen = self
-            .look(Purpose::Effect, objects)
-            .await
-            .map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
+        let seen = self.look(Purpose::Effect, objects).await;
+        let seen = seen
+            .map_err(|why| self.unanswered(&step.at, why.keeping("the effect cannot be seen")))?;
         let tried = Tried {
             step,
             expect,

@@ -7,7 +7,8 @@ use crate::model::{
 };
 use crate::token::Token;
 
-use super::{Running, Unanswered};
+use super::super::unanswered::Unanswered;
+use super::Running;
 
 /// How long a case with this script may take.
 pub(super) fn limit(script: &Script, limits: &Limits) -> Duration {

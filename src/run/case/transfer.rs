@@ -14,10 +14,12 @@ use crate::model::{
 use crate::token::{Fit, Token};
 
 use super::super::made::Made;
+use super::super::observer::Unseen;
 use super::super::partner::Partner;
 use super::super::present;
 use super::super::side::{Play, Scene};
-use super::{Running, Stop, Unanswered};
+use super::super::unanswered::Unanswered;
+use super::{Running, Stop};
 
 /// What somebody who was hung up on has to leave by (TPC-21), unless the endpoint's transfers are to be
 /// quicker than that.
@@ -84,7 +86,7 @@ impl Running<'_> {
             }
             Err(unanswered) => {
                 self.go_on().map_err(undecided)?;
-                if let Some(broke) = unanswered.broke_off {
+                if let Some((_, broke)) = unanswered.broke_off {
                     self.findings.push(check::untold(judge, broke));
                     return Err(Stop::Broken);
                 }
@@ -231,7 +233,7 @@ impl Running<'_> {
         self.exchanges.push(exchange);
         outcome.answer.map_err(|failure| Unanswered {
             reason: format!("COPY {}: {failure}", step.path),
-            broke_off: failure.broke_off,
+            broke_off: failure.broke_off.map(|broke| (Method::Copy, broke)),
         })
     }
 
@@ -424,8 +426,10 @@ impl Running<'_> {
             .look(Purpose::Effect, path, &expected, &mut log)
             .await;
         self.exchanges.append(&mut log);
-        let seen =
-            seen.map_err(|reason| Stop::Undecided(format!("the effect cannot be seen: {reason}")))?;
+        // Whatever the partner does is not to be told of this endpoint.
+        let unseen =
+            |why: Unseen| Stop::Undecided(format!("the effect cannot be seen: {}", why.reason));
+        let seen = seen.map_err(unseen)?;
         let finding = check::effect(judge, tried, path, &expected, &seen);
         self.findings.extend(finding);
         Ok(())

@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use tokio::sync::OnceCell;
+
 use crate::check::reason;
 use crate::http::{Caller, Client};
-use crate::model::{
-    ANY_AUDIENCE, Ability, Answer, Audience, EndpointPlan, Exchange, Groups, Method, Purpose,
-    TokenRequest,
-};
+use crate::model::{Ability, Answer, EndpointPlan, Exchange, Method, Purpose, TokenRequest};
 use crate::run::Shared;
 use crate::run::case::WELL_KNOWN;
 use crate::run::observer::Observer;
@@ -19,8 +18,6 @@ use super::terms::Terms;
 
 /// A name in the run's directory at which nothing is.
 const NOTHING: &str = "nothing-is-here";
-/// An audience that is nobody's here.
-const ELSEWHERE: &str = "https://elsewhere.example.org";
 /// A file there whose checksum is asked for.
 const PROBE: &str = "probe";
 
@@ -63,6 +60,8 @@ pub(super) struct Scout<'a> {
     /// What `Allow` of the answer to OPTIONS names.
     pub offered: &'a [String],
     pub deadline: Instant,
+    /// Where a file of the run is, once somebody has asked.
+    pub probe: OnceCell<Option<String>>,
 }
 
 impl Scout<'_> {
@@ -87,77 +86,28 @@ impl Scout<'_> {
         absent
     }
 
-    /// What is declared not to be there, and is offered all the same.
-    pub fn surplus(&self) -> Vec<String> {
-        let endpoint = &self.plan.endpoint;
-        let more = Ability::ALL.into_iter().filter_map(|ability| {
-            let method = ability.method()?.as_str();
-            let there = self.offered.iter().any(|offered| offered == method);
-            (there && !ability.declared(endpoint)).then(|| {
-                format!(
-                    "{} is declared, and yet its answer to OPTIONS offers {method}: what needs that is not judged",
-                    ability.denied()
-                )
-            })
-        });
-        more.collect()
-    }
-
-    /// That the audience which means everybody is taken, though it is declared that it is not.
-    pub async fn any_audience(&self) -> Option<String> {
-        let endpoint = &self.plan.endpoint;
-        if endpoint.traits.any_audience {
-            return None;
-        }
-        // Where somebody else's token does as well, nobody's audience was looked at.
-        let foreign = self.read_as(ELSEWHERE).await?;
-        let answer = self.read_as(ANY_AUDIENCE).await?;
-        let taken = matches!(answer.status, 200 | 404) && matches!(foreign.status, 401 | 403);
-        taken.then(|| {
-            format!(
-                "`traits: {{any-audience: false}}` is declared, and yet a token for {ANY_AUDIENCE} is taken (GET was answered {}, and {} to one for {ELSEWHERE}): cases about that audience are not judged",
-                reason(answer.status),
-                reason(foreign.status)
-            )
-        })
-    }
-
-    /// What a token for that audience is answered that may read everything.
-    async fn read_as(&self, audience: &str) -> Option<Answer> {
-        let endpoint = &self.plan.endpoint;
-        let request = TokenRequest::good(
-            self.plan.observer.as_ref()?.issuer.clone(),
-            vec!["storage.read:/".to_owned()],
-            Audience::One(audience.to_owned()),
-        );
-        let token = self.shared.token(endpoint, &request, Fit::Exact);
-        let token = token.await.ok()?;
-        let observer = Observer {
-            client: self.client,
-            endpoint,
-            caller: Caller {
-                run: self.shared.plan.run.as_str(),
-                case: "audience.any",
-            },
-            token: &token,
-            deadline: self.deadline,
-        };
-        let nothing = || format!("{}/{NOTHING}", self.plan.directory);
-        let path = endpoint.existing().unwrap_or_else(nothing);
-        send(&observer, Method::Get, &path, &[]).await
-    }
-
     /// Asks for something that is not there, where OPTIONS has not said that the method is.
     async fn method(&self, ability: Ability) -> Option<String> {
-        let method = ability.method()?;
-        if self
-            .offered
-            .iter()
-            .any(|offered| offered == method.as_str())
-        {
+        if self.offers(ability).is_some() {
             return None;
         }
-        let here = format!("{}/{NOTHING}", self.plan.directory);
+        let (method, answer) = self.asked(ability).await?;
+        unknown(method, &answer)
+    }
+
+    /// That OPTIONS names the method that comes with it. That it does not says nothing: some services leave out what they have.
+    pub(super) fn offers(&self, ability: Ability) -> Option<Method> {
+        let method = ability.method()?;
+        let mut offered = self.offered.iter();
+        offered
+            .any(|offered| offered == method.as_str())
+            .then_some(method)
+    }
+
+    /// What is answered to its method, for something that is not there.
+    pub(super) async fn asked(&self, ability: Ability) -> Option<(Method, Answer)> {
+        let method = ability.method()?;
+        let here = self.nothing();
         let headers = match method {
             Method::Propfind => vec![("Depth".to_owned(), "0".to_owned())],
             _ => {
@@ -166,55 +116,72 @@ impl Scout<'_> {
             }
         };
         let observer = self.observer(ability, self.observer);
-        let answer = send(&observer, method, &here, &headers).await?;
-        unknown(method, &answer)
+        Some((method, send(&observer, method, &here, &headers).await?))
+    }
+
+    /// A path at which nothing is.
+    pub(super) fn nothing(&self) -> String {
+        format!("{}/{NOTHING}", self.plan.directory)
+    }
+
+    /// A file that is there: one of the run, or where nothing may be written the one that is declared.
+    pub(super) async fn probe<S: Store>(&self, store: &S) -> Option<String> {
+        let probe = self.probe.get_or_init(async || {
+            if let Some(path) = self.plan.endpoint.existing() {
+                return Some(path);
+            }
+            let path = format!("{}/{PROBE}", self.plan.directory);
+            store.store(&path).await.ok().map(|()| path)
+        });
+        probe.await.clone()
     }
 
     /// A group alone neither reads nor writes.
     async fn groups(&self) -> Option<String> {
-        let groups = self.plan.endpoint.traits.groups.as_ref()?;
-        let request = self.of_group(groups)?;
-        let endpoint = self.terms.endpoint(&self.plan.endpoint);
-        let request = self.terms.enough(&request, Method::Get);
-        let token = self
-            .shared
-            .token(&endpoint, &request, Fit::Exact)
-            .await
-            .ok()?;
-        let observer = self.observer(Ability::Groups, &token);
-        let here = format!("{}/{NOTHING}", self.plan.directory);
+        let member = &self.plan.endpoint.traits.groups.as_ref()?.member;
         let mut shown = Vec::new();
         for method in [Method::Get, Method::Delete] {
-            let answer = send(&observer, method, &here, &[]).await?;
+            let answer = self.as_member(member, method).await?;
             if !matches!(answer.status, 401 | 403) {
                 return None;
             }
             shown.push(format!("{method} was answered {}", reason(answer.status)));
         }
         Some(format!(
-            "to a token with the group {} and no capability {}",
-            groups.member,
+            "to a token with the group {member} and no capability {}",
             shown.join(" and ")
         ))
     }
 
-    fn of_group(&self, groups: &Groups) -> Option<TokenRequest> {
+    /// What a token of that group and without a capability is answered, for something that is not there.
+    async fn as_member(&self, group: &str, method: Method) -> Option<Answer> {
         let observer = self.plan.observer.as_ref()?;
-        let request = TokenRequest::good(
-            observer.issuer.clone(),
-            Vec::new(),
-            observer.audience.clone(),
-        );
-        Some(TokenRequest {
-            groups: vec![groups.member.clone()],
-            ..request
-        })
+        let request = TokenRequest {
+            groups: vec![group.to_owned()],
+            ..TokenRequest::good(
+                observer.issuer.clone(),
+                Vec::new(),
+                observer.audience.clone(),
+            )
+        };
+        let endpoint = self.terms.endpoint(&self.plan.endpoint);
+        let request = self.terms.enough(&request, method);
+        let token = self.shared.token(&endpoint, &request, Fit::Exact);
+        let token = token.await.ok()?;
+        let observer = self.observer(Ability::Groups, &token);
+        send(&observer, method, &self.nothing(), &[]).await
     }
 
     /// No checksum comes for a file of ours, in neither of the two ways to ask for it.
     async fn digests<S: Store>(&self, store: &S) -> Option<String> {
-        let path = format!("{}/{PROBE}", self.plan.directory);
-        store.store(&path).await.ok()?;
+        let answer = self.checksum(store).await?;
+        (answer.status == 200 && told(&answer).is_none())
+            .then(|| "HEAD with Want-Digest: adler32 was answered without one".to_owned())
+    }
+
+    /// The answer to somebody who asks for the checksum of a file.
+    pub(super) async fn checksum<S: Store>(&self, store: &S) -> Option<Answer> {
+        let path = self.probe(store).await?;
         let wanted = [
             ("Want-Digest".to_owned(), "adler32".to_owned()),
             (
@@ -223,27 +190,23 @@ impl Scout<'_> {
             ),
         ];
         let observer = self.observer(Ability::Digests, self.observer);
-        let answer = send(&observer, Method::Head, &path, &wanted).await?;
-        let told = ["digest", "repr-digest"];
-        let none = told.iter().all(|name| answer.header(name).is_none());
-        (answer.status == 200 && none)
-            .then(|| "HEAD with Want-Digest: adler32 was answered without one".to_owned())
+        send(&observer, Method::Head, &path, &wanted).await
     }
 
     /// Whoever issues none does not know the method, or the kind of body.
     async fn macaroons(&self) -> Option<String> {
+        unknown(Method::Post, &self.macaroon().await?)
+    }
+
+    /// The answer to somebody who asks for a macaroon that does nothing but list.
+    pub(super) async fn macaroon(&self) -> Option<Answer> {
         let asked = serde_json::json!({"caveats": ["activity:LIST"], "validity": "PT1M"});
         let body = asked.to_string();
-        let url = url::Url::parse(&self.plan.endpoint.url_of(&self.plan.directory)).ok()?;
-        let client = self.client.guarded(self.client.guard().posting(&url));
         let headers = [(
             "Content-Type".to_owned(),
             "application/macaroon-request".to_owned(),
         )];
-        let observer = Observer {
-            client: &client,
-            ..self.observer(Ability::Macaroons, self.observer)
-        };
+        let observer = self.observer(Ability::Macaroons, self.observer);
         let mut log = Vec::new();
         let sent = observer.send(
             Purpose::Preflight,
@@ -253,38 +216,57 @@ impl Scout<'_> {
             Some(body.as_bytes()),
             &mut log,
         );
-        unknown(Method::Post, &sent.await.ok()?)
+        sent.await.ok()
     }
 
     /// Whoever has a tape REST API announces it.
     async fn tape(&self) -> Option<String> {
-        let observer = self.observer(Ability::Tape, self.observer);
-        let answer = send(&observer, Method::Get, WELL_KNOWN, &[]).await?;
+        let answer = self.announcement().await?;
         (answer.status == 404)
             .then(|| format!("GET {WELL_KNOWN} was answered {}", reason(answer.status)))
     }
 
-    fn observer<'o>(&'o self, ability: Ability, token: &'o Token) -> Observer<'o> {
+    /// The document that announces a tape REST API.
+    pub(super) async fn announcement(&self) -> Option<Answer> {
+        let observer = self.observer(Ability::Tape, self.observer);
+        send(&observer, Method::Get, WELL_KNOWN, &[]).await
+    }
+
+    pub(super) fn observer<'o>(&'o self, ability: Ability, token: &'o Token) -> Observer<'o> {
         Observer {
             client: self.client,
             endpoint: &self.plan.endpoint,
-            // Logs show for whose sake it was asked.
-            caller: Caller {
-                run: self.shared.plan.run.as_str(),
-                case: ability.witness(),
-            },
+            caller: self.caller(ability.witness()),
             token,
             deadline: self.deadline,
         }
     }
+
+    /// Logs show for whose sake something was asked.
+    pub(super) fn caller<'o>(&'o self, case: &'o str) -> Caller<'o> {
+        Caller {
+            run: self.shared.plan.run.as_str(),
+            case,
+        }
+    }
 }
 
-/// Puts a file somewhere, so that it is removed in the end.
+/// Puts something somewhere, so that it is removed in the end.
 pub(super) trait Store {
+    /// Puts a file there.
     fn store(&self, path: &str) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Makes a directory there with MKCOL. What the answer was; `None` where nobody answered.
+    fn directory(&self, path: &str) -> impl Future<Output = Option<u16>> + Send;
 }
 
-async fn send(
+/// The checksum that an answer tells, by the header that has it.
+pub(super) fn told(answer: &Answer) -> Option<&'static str> {
+    let mut names = ["digest", "repr-digest"].into_iter();
+    names.find(|name| answer.header(name).is_some())
+}
+
+pub(super) async fn send(
     observer: &Observer<'_>,
     method: Method,
     path: &str,

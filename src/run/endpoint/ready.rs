@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
 use crate::check::{self, Observed};
@@ -19,9 +20,9 @@ use super::super::event::Event;
 use super::super::existing;
 use super::super::ledger::Remaining;
 use super::super::made::Made;
-use super::super::observer::Observer;
+use super::super::observer::{NotMade, Observer};
 use super::preflight::{Absent, Scout, Store, offered};
-use super::terms::{Terms, Trial, climb};
+use super::terms::{Terms, Trial, climb, refuses};
 use super::{INTERRUPTED, NotReady, Ready, UNREACHABLE, Visit, disagreement, told, with};
 
 /// What the preflight itself found.
@@ -49,11 +50,6 @@ struct Refused {
     said: Option<String>,
     /// Whether the directory was made before that, and could not be seen.
     made: bool,
-}
-
-/// Whether a status may mean that the token is not taken. Some servers cannot serve one that they do not understand.
-fn refuses(status: u16) -> bool {
-    matches!(status, 400 | 401 | 403 | 500)
 }
 
 impl Visit {
@@ -182,22 +178,34 @@ impl Visit {
     /// Makes what the run needs, or reads what is there, with a token that the service takes.
     async fn arranged(&self, ready: &mut Ready, made: &Made) -> Result<(), NotReady> {
         let mut log = Vec::new();
-        let established = self.established(ready, &ready.observer, made, &mut log);
-        let hindrance = match established.await {
+        let mut established = self.established(ready, made, &mut log).await;
+        if let Err(Hindrance::NoMkcol(shown)) = established {
+            ready.without_directories(shown);
+            established = self.established(ready, made, &mut log).await;
+        }
+        match established {
             Ok(existing) => {
                 ready.existing = existing;
-                return Ok(());
+                Ok(())
             }
             Err(Hindrance::Refused(refused)) => {
-                return self.on_other_terms(ready, made, refused, log).await;
+                self.on_other_terms(ready, made, refused, log).await
             }
-            Err(hindrance) => hindrance,
-        };
-        match hindrance {
-            Hindrance::NoMkcol(shown) => self.without_directories(ready, made, shown, log).await,
-            Hindrance::Other(reason) => Err(NotReady::error(reason, log)),
-            Hindrance::Refused(refused) => Err(NotReady::error(refused.what, log)),
+            Err(Hindrance::NoMkcol(reason) | Hindrance::Other(reason)) => {
+                Err(NotReady::error(ready.placeless(reason), log))
+            }
         }
+    }
+
+    /// What the run needs, with the observer's token.
+    async fn established(
+        &self,
+        ready: &Ready,
+        made: &Made,
+        log: &mut Vec<Exchange>,
+    ) -> Result<Option<(String, Vec<u8>)>, Hindrance> {
+        let place = Place::of(&ready.plan.directory);
+        self.place(&self.looking(ready), &place, made, log).await
     }
 
     /// With tokens that differ in what the service does not take, if that helps.
@@ -230,6 +238,7 @@ impl Visit {
         let mut trial = Attempt {
             visit: self,
             ready,
+            endpoint: Arc::clone(&ready.plan.endpoint),
             made,
             log: Vec::new(),
             without: None,
@@ -247,52 +256,17 @@ impl Visit {
         for line in terms.told(&self.shared.plan, refused.said.as_deref()) {
             self.note(line);
         }
+        if let Some(shown) = without {
+            ready.without_directories(shown);
+        }
         ready.plan.endpoint = Arc::new(terms.endpoint(&ready.plan.endpoint).into_owned());
         ready.existing = existing;
         ready.terms = terms;
         ready.observer = token;
-        match without {
-            Some(shown) => self.without_directories(ready, made, shown, log).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Goes on as at an endpoint that is declared to have none, if PUT makes what is missing above a file.
-    async fn without_directories(
-        &self,
-        ready: &mut Ready,
-        made: &Made,
-        shown: String,
-        mut log: Vec<Exchange>,
-    ) -> Result<(), NotReady> {
-        let mut endpoint = Endpoint::clone(&ready.plan.endpoint);
-        endpoint.traits.directories = false;
-        ready.plan.endpoint = Arc::new(endpoint);
-        // What MKCOL did not make is made by whoever stores below it.
-        self.announce(&self.looking(ready), &ready.plan.directory, made)
-            .map_err(|reason| NotReady::error(reason, log.clone()))?;
-        let path = format!("{}/{FIRST}", ready.plan.directory);
-        let cupboard = Cupboard {
-            visit: self,
-            ready,
-            made,
-        };
-        match cupboard.put(&path, &mut log).await {
-            Ok(()) => {
-                let ability = Ability::Directories;
-                ready.absent.push(Absent { ability, shown });
-                Ok(())
-            }
-            Err(reason) => Err(NotReady::error(
-                format!(
-                    "the run has no place: the service makes no directories ({shown}), and does not make those above a file either: {reason}"
-                ),
-                log,
-            )),
-        }
-    }
-
-    /// What is there of what the cases need, and what is there that is declared not to be.
+    /// What is there of what the cases need, and what is otherwise than it is declared.
     async fn look_around(&self, ready: &mut Ready, made: &Made, scripts: &[(usize, &Script)]) {
         let cases = &self.plan().cases;
         let needed: BTreeSet<Ability> = scripts
@@ -307,26 +281,20 @@ impl Visit {
             terms: &ready.terms,
             offered: &ready.offered,
             deadline: ready.deadline,
+            probe: OnceCell::new(),
         };
-        for note in scout.surplus() {
-            // What was found out here was not declared.
-            if ready.absent.is_empty() {
-                self.note(note);
-            }
-        }
-        if let Some(note) = scout.any_audience().await {
+        let cupboard = Cupboard {
+            visit: self,
+            ready,
+            made,
+        };
+        let declared = &self.plan().endpoint;
+        for note in scout.contradictions(declared, &cupboard).await {
             self.note(note);
         }
-        let absent = match ready.plan.endpoint.traits.read_only {
+        let absent = match declared.traits.read_only {
             Some(_) => Vec::new(),
-            None => {
-                let cupboard = Cupboard {
-                    visit: self,
-                    ready,
-                    made,
-                };
-                scout.absent(&needed, &cupboard).await
-            }
+            None => scout.absent(&needed, &cupboard).await,
         };
         if absent
             .iter()
@@ -339,41 +307,99 @@ impl Visit {
         ready.absent.extend(absent);
     }
 
-    /// One attempt to have what a run needs with that token; the file that is there, where nothing may be written.
-    async fn established(
+    /// One attempt to have what a run needs, with that observer's token; the file that is there, where nothing may be written.
+    async fn place(
         &self,
-        ready: &Ready,
-        token: &Token,
+        observer: &Observer<'_>,
+        place: &Place,
         made: &Made,
         log: &mut Vec<Exchange>,
     ) -> Result<Option<(String, Vec<u8>)>, Hindrance> {
-        let observer = self.with_token(ready, token);
-        if let Some(existing) = &ready.plan.endpoint.traits.read_only {
-            return match existing::read(&observer, existing).await {
-                Ok(found) => Ok(Some(found)),
-                Err((reason, mut seen)) => {
-                    let status = seen.last().and_then(|exchange| exchange.status);
-                    log.append(&mut seen);
-                    Err(match status {
-                        Some(401 | 403) => Hindrance::Refused(Refused {
-                            what: reason,
-                            said: None,
-                            made: false,
-                        }),
-                        _ => Hindrance::Other(reason),
-                    })
+        let traits = &observer.endpoint.traits;
+        if let Some(existing) = &traits.read_only {
+            let read = existing::read(observer, existing).await;
+            return read.map(Some).map_err(|mut unfit| {
+                log.append(&mut unfit.exchanges);
+                match unfit.status {
+                    Some(401 | 403) => Hindrance::Refused(Refused {
+                        what: unfit.reason,
+                        said: unfit.said,
+                        made: false,
+                    }),
+                    _ => Hindrance::Other(unfit.reason),
                 }
-            };
+            });
         }
-        let directory = &ready.plan.directory;
-        if ready.plan.endpoint.traits.directories {
-            self.root(&observer, directory, made, log).await?;
-        } else {
-            // A service that makes it by itself leaves it as well.
-            self.announce(&observer, directory, made)
-                .map_err(Hindrance::Other)?;
+        match traits.directories {
+            true => self.root(observer, &place.directory, made, log).await?,
+            false => self.first(observer, place, made, log).await?,
         }
         Ok(None)
+    }
+
+    /// Stores a file of the run where the service has no MKCOL: whether a token is taken comes out by it, and whether what is above
+    /// a file is made.
+    async fn first(
+        &self,
+        observer: &Observer<'_>,
+        place: &Place,
+        made: &Made,
+        log: &mut Vec<Exchange>,
+    ) -> Result<(), Hindrance> {
+        let failed = |reason: String| format!("the run's first file could not be stored: {reason}");
+        if let Some(above) = &place.above {
+            // A service that makes it by itself leaves it as well.
+            self.announce(observer, above, made)
+                .map_err(|reason| Hindrance::Other(failed(reason)))?;
+        }
+        let stored = self.stored(observer, &place.file, made, log).await;
+        stored.map_err(|why| match why.status {
+            Some(status) if refuses(status) => Hindrance::Refused(Refused {
+                what: failed(why.reason),
+                said: why.said,
+                made: false,
+            }),
+            _ => Hindrance::Other(failed(why.in_full())),
+        })?;
+        let state = State::File(BYTES.to_vec());
+        let seen = observer
+            .look(Purpose::Arrange, &place.file, &state, log)
+            .await;
+        match seen {
+            Err(unseen) if matches!(unseen.status, Some(401 | 403)) => {
+                Err(Hindrance::Refused(Refused {
+                    what: format!("the run's first file could not be seen: {}", unseen.reason),
+                    said: unseen.said,
+                    made: true,
+                }))
+            }
+            // What else is wrong with it is for the cases to say.
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores a file that tells nobody anything.
+    async fn stored(
+        &self,
+        observer: &Observer<'_>,
+        path: &str,
+        made: &Made,
+        log: &mut Vec<Exchange>,
+    ) -> Result<(), NotMade> {
+        let announced = self.announce(observer, path, made);
+        announced.map_err(NotMade::before)?;
+        let file = State::File(BYTES.to_vec());
+        let stored = observer.make(path, &file, log).await;
+        stored.inspect_err(|why| {
+            made.not_made(path, why);
+            // What is not stored makes no directories either.
+            let refused = why.status.filter(|_| !observer.endpoint.traits.directories);
+            for above in Marker::above(path) {
+                refused
+                    .into_iter()
+                    .for_each(|status| made.answered(above, status));
+            }
+        })
     }
 
     /// Makes a directory of the run and looks whether it is there: an endpoint that says yes to everything is found out
@@ -422,19 +448,20 @@ impl Visit {
         let seen = observer
             .look(Purpose::Arrange, path, &State::Directory, log)
             .await;
-        let status = log.last().and_then(|exchange| exchange.status);
-        match (seen, status) {
-            (Ok(Observed::Directory), _) => Ok(()),
-            (Ok(seen), _) => Err(other(format!(
+        match seen {
+            Ok(Observed::Directory) => Ok(()),
+            Ok(seen) => Err(other(format!(
                 "after MKCOL {path} succeeded, there is {}",
                 seen.describe(&State::Directory)
             ))),
-            (Err(reason), Some(401 | 403)) => Err(Hindrance::Refused(Refused {
-                what: format!("the run's directory could not be seen: {reason}"),
-                said: None,
-                made: true,
-            })),
-            (Err(reason), _) => Err(other(reason)),
+            Err(unseen) if matches!(unseen.status, Some(401 | 403)) => {
+                Err(Hindrance::Refused(Refused {
+                    what: format!("the run's directory could not be seen: {}", unseen.reason),
+                    said: unseen.said,
+                    made: true,
+                }))
+            }
+            Err(unseen) => Err(other(unseen.reason)),
         }
     }
 
@@ -459,11 +486,70 @@ const FIRST: &str = "first";
 /// What it holds.
 const BYTES: &[u8] = b"made by touchstone to find out what is possible here\n";
 
-/// Whether nothing is at `path` that MKCOL is said not to be allowed for.
+/// Where something is made to see whether a token is taken.
+struct Place {
+    /// The directory, where there are directories.
+    directory: String,
+    /// The file, where there are none.
+    file: String,
+    /// What comes to be with that file, and is not written down yet.
+    above: Option<String>,
+}
+
+impl Place {
+    /// The run's own.
+    fn of(directory: &str) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            file: format!("{directory}/{FIRST}"),
+            above: Some(directory.to_owned()),
+        }
+    }
+
+    /// Another one in the run's directory, which is there.
+    fn inside(directory: &str, number: usize) -> Self {
+        let path = format!("{directory}/terms-{number}");
+        Self {
+            directory: path.clone(),
+            file: path,
+            above: None,
+        }
+    }
+}
+
+impl Ready {
+    /// Goes on as at an endpoint that is declared to have none, where PUT makes what is missing above a file.
+    fn without_directories(&mut self, shown: String) {
+        self.plan.endpoint = without_directories(&self.plan.endpoint);
+        let ability = Ability::Directories;
+        self.absent.push(Absent { ability, shown });
+    }
+
+    /// Why there is no place for the run, with what was found out before.
+    fn placeless(&self, reason: String) -> String {
+        match self.absent.first() {
+            Some(absent) => format!(
+                "the run has no place: the service makes no directories ({}), and does not make those above a file either: {reason}",
+                absent.shown
+            ),
+            None => reason,
+        }
+    }
+}
+
+fn without_directories(endpoint: &Endpoint) -> Arc<Endpoint> {
+    let mut endpoint = endpoint.clone();
+    endpoint.traits.directories = false;
+    Arc::new(endpoint)
+}
+
+/// Whether nothing is at `path` that MKCOL is said not to be allowed for, or who asks may not know.
 async fn absent(observer: &Observer<'_>, path: &str, log: &mut Vec<Exchange>) -> bool {
     let purpose = Purpose::Arrange;
-    let seen = observer.look(purpose, path, &State::Absent, log).await;
-    matches!(seen, Ok(Observed::Absent))
+    match observer.look(purpose, path, &State::Absent, log).await {
+        Ok(seen) => seen == Observed::Absent,
+        Err(unseen) => unseen.status.is_some_and(refuses),
+    }
 }
 
 /// Where the preflight stores what it asks about.
@@ -473,30 +559,26 @@ struct Cupboard<'a> {
     made: &'a Made,
 }
 
-impl Cupboard<'_> {
-    async fn put(&self, path: &str, log: &mut Vec<Exchange>) -> Result<(), String> {
-        let observer = self.visit.looking(self.ready);
-        self.visit.announce(&observer, path, self.made)?;
-        let file = State::File(BYTES.to_vec());
-        let stored = observer.make(path, &file, log).await;
-        stored.map_err(|why| {
-            self.made.not_made(path, &why);
-            // What is not stored makes no directories either.
-            let refused = why.status.filter(|_| !observer.endpoint.traits.directories);
-            for above in Marker::above(path) {
-                refused
-                    .into_iter()
-                    .for_each(|status| self.made.answered(above, status));
-            }
-            let words = why.said.map_or(String::new(), |said| format!(": {said}"));
-            format!("{}{words}", why.reason)
-        })
-    }
-}
-
 impl Store for Cupboard<'_> {
     async fn store(&self, path: &str) -> Result<(), String> {
-        self.put(path, &mut Vec::new()).await
+        let observer = self.visit.looking(self.ready);
+        let mut log = Vec::new();
+        let stored = self.visit.stored(&observer, path, self.made, &mut log);
+        stored.await.map_err(|why| why.reason)
+    }
+
+    async fn directory(&self, path: &str) -> Option<u16> {
+        let observer = self.visit.looking(self.ready);
+        self.visit.announce(&observer, path, self.made).ok()?;
+        let mut log = Vec::new();
+        let made = observer.make(path, &State::Directory, &mut log).await;
+        match made {
+            Ok(()) => log.last().and_then(|exchange| exchange.status),
+            Err(why) => {
+                self.made.not_made(path, &why);
+                why.status
+            }
+        }
     }
 }
 
@@ -504,6 +586,8 @@ impl Store for Cupboard<'_> {
 struct Attempt<'a> {
     visit: &'a Visit,
     ready: &'a Ready,
+    /// As it is known by now.
+    endpoint: Arc<Endpoint>,
     made: &'a Made,
     log: Vec<Exchange>,
     /// That the token was taken for MKCOL, which the service does not have.
@@ -517,22 +601,19 @@ struct Attempt<'a> {
 
 impl Trial for Attempt<'_> {
     async fn takes(&mut self, token: Token) -> bool {
-        let (visit, ready) = (self.visit, self.ready);
-        let log = &mut self.log;
-        let tried = match self.done {
-            false => visit.established(ready, &token, self.made, log).await,
-            true => {
-                self.number += 1;
-                let path = format!("{}/terms-{}", ready.plan.directory, self.number);
-                let observer = visit.with_token(ready, &token);
-                let made = visit.root(&observer, &path, self.made, log).await;
-                made.map(|()| None)
+        let endpoint = Arc::clone(&self.endpoint);
+        let tried = match self.at(&endpoint, &token).await {
+            Err(Hindrance::NoMkcol(shown)) => {
+                self.endpoint = without_directories(&endpoint);
+                self.without = Some(shown);
+                let endpoint = Arc::clone(&self.endpoint);
+                self.at(&endpoint, &token).await
             }
+            tried => tried,
         };
         match tried {
             Ok(existing) => {
-                let traits = &ready.plan.endpoint.traits;
-                self.done = traits.directories && existing.is_none();
+                self.done = existing.is_none();
                 self.existing = existing.or(self.existing.take());
                 true
             }
@@ -540,11 +621,33 @@ impl Trial for Attempt<'_> {
                 self.done |= refused.made;
                 false
             }
-            Err(Hindrance::NoMkcol(shown)) => {
-                self.without = Some(shown);
-                true
-            }
-            Err(Hindrance::Other(_)) => false,
+            Err(Hindrance::NoMkcol(_) | Hindrance::Other(_)) => false,
         }
+    }
+}
+
+impl Attempt<'_> {
+    /// One attempt with that token.
+    async fn at(
+        &mut self,
+        endpoint: &Endpoint,
+        token: &Token,
+    ) -> Result<Option<(String, Vec<u8>)>, Hindrance> {
+        let directory = &self.ready.plan.directory;
+        let place = match self.done {
+            false => Place::of(directory),
+            true => {
+                self.number += 1;
+                Place::inside(directory, self.number)
+            }
+        };
+        let observer = Observer {
+            endpoint,
+            ..self.visit.with_token(self.ready, token)
+        };
+        let made = self.made;
+        self.visit
+            .place(&observer, &place, made, &mut self.log)
+            .await
     }
 }

@@ -200,6 +200,11 @@ impl Terms {
     }
 }
 
+/// Whether a status may mean that the token is not taken. Some servers cannot serve one that they do not understand.
+pub(in crate::run) fn refuses(status: u16) -> bool {
+    matches!(status, 400 | 401 | 403 | 500)
+}
+
 /// Whether `case` is about what a service that needs this does not take.
 fn cites(case: &Case, rung: Rung) -> bool {
     let (clause, _) = rung.about();

@@ -1,0 +1,181 @@
+//! Which tokens a service takes is found out by what a run does there first: where there are no directories by its first file, and at
+//! a partner by one that is removed at once.
+
+use std::collections::BTreeMap;
+
+use touchstone::model::ANY_AUDIENCE;
+use touchstone::reference::{Storage, StorageOptions, fault};
+
+use crate::common::lab::{Lab, expect_no_objects, outcomes};
+use crate::common::signed::altering;
+
+fn with<'a>(outcomes: &'a BTreeMap<String, String>, verdict: &str) -> Vec<&'a str> {
+    let found = outcomes.iter().filter(|(_, why)| why.starts_with(verdict));
+    found.map(|(case, _)| case.as_str()).collect()
+}
+
+/// What a fault of a service is told as, and the case that fails because of it.
+const TERMS: [(&str, &str, &str); 4] = [
+    (
+        "takes-rs256-only",
+        "tokens that are signed with ES256",
+        "authentication.algorithm.es256",
+    ),
+    (
+        "takes-own-audience-only",
+        "the audience that means every service",
+        "audience.any",
+    ),
+    (
+        "takes-first-scope-only",
+        "more than one scope of a token",
+        "capability.several.add-up",
+    ),
+    (
+        "modify-makes-nothing",
+        "storage.modify for what is new",
+        "capability.modify.put",
+    ),
+];
+
+#[test]
+fn without_directories_the_first_file_shows_which_tokens_are_taken() {
+    let lab = Lab::new();
+    for (fault, told, case) in TERMS {
+        // Declared, and found out.
+        for more in ["    traits: {directories: false}\n", ""] {
+            let storage = lab.storage(&["no-mkcol", fault]);
+            lab.endpoints(&[("se", storage.url())], more);
+            let printed = lab
+                .run(&["run", "--case", case, "--case", "capability.create.put"])
+                .stdout;
+            let outcomes = outcomes(&lab.record());
+            assert_eq!(with(&outcomes, "error"), [""; 0], "{fault}\n{printed}");
+            let found = &outcomes[case];
+            let broken = found.starts_with("fail") || found.starts_with("warn");
+            // That one makes a directory.
+            let skipped = found.starts_with("skip") && case == "capability.several.add-up";
+            assert!(broken || skipped, "{fault}: {found}\n{printed}");
+            let note = format!("it does not take {told}");
+            assert!(printed.contains(&note), "{fault}\n{printed}");
+            assert!(
+                outcomes["capability.create.put"].starts_with("pass"),
+                "{printed}"
+            );
+            expect_no_objects(&storage);
+        }
+    }
+}
+
+#[test]
+fn without_directories_each_request_has_a_new_token_where_one_is_good_once() {
+    let lab = Lab::new();
+    let storage = lab.start(StorageOptions {
+        single_use: true,
+        faults: fault("no-mkcol").into_iter().collect(),
+        ..lab.two_areas()
+    });
+    lab.endpoints(
+        &[("once", storage.url())],
+        "    traits: {directories: false}\n",
+    );
+    let cases = [
+        "run",
+        "--case",
+        "authentication.reuse",
+        "capability.create.*",
+    ];
+    let printed = lab.run(&cases).expect(1).stdout;
+    let outcomes = outcomes(&lab.record());
+    assert_eq!(
+        with(&outcomes, "fail"),
+        ["authentication.reuse"],
+        "{printed}"
+    );
+    assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
+    let told = "JWT-2.1.1-11 MUST, see authentication.reuse";
+    assert!(printed.contains(told), "{printed}");
+    expect_no_objects(&storage);
+}
+
+/// One endpoint with a token without `nbf`, and these traits.
+fn without_not_before(lab: &Lab, storage: &Storage, traits: &str) {
+    let give = altering(&lab.issuer, |claims| {
+        claims.as_object_mut().expect("claims").remove("nbf");
+    });
+    lab.write(
+        "token",
+        &give("storage.read:/ storage.modify:/", ANY_AUDIENCE),
+    );
+    lab.write(
+        "endpoints.yaml",
+        &format!(
+            "issuers:\n  lab: {{url: \"{}\", ca: ca.pem, token-file: token}}\nendpoints:\n  se: {{endpoint: \"{}\", paths: {{wlcg: /wlcg}}, ca: ca.pem, traits: {{{traits}}}}}\n",
+            lab.issuer.url(),
+            storage.url()
+        ),
+    );
+}
+
+#[test]
+fn where_nothing_helps_the_services_words_are_told_whatever_was_asked_first() {
+    let lab = Lab::new();
+    let content = b"An existing file of a few dozen bytes, which is there to be read.\n";
+    let sum = adler2::adler32_slice(content);
+    let existing = format!("read-only: {{file: /production/f, checksum: \"adler32:{sum:08x}\"}}");
+    for (traits, asked) in [
+        (existing.as_str(), "GET /wlcg/production/f was answered 401"),
+        ("directories: false", "PUT /wlcg/touchstone-"),
+    ] {
+        let faults = ["not-before-required", "no-mkcol"];
+        let storage = lab.start(StorageOptions {
+            faults: faults.iter().filter_map(|name| fault(name)).collect(),
+            files: vec![("/wlcg/production/f".into(), content.to_vec())],
+            ..lab.two_areas()
+        });
+        without_not_before(&lab, &storage, traits);
+        let printed = lab.run(&["run", "--case", "capability.read.*"]).stdout;
+        let outcomes = outcomes(&lab.record());
+        let told = &outcomes["capability.read.get"];
+        for part in [
+            asked,
+            "\"it is not valid yet, or nbf is no number\"",
+            "the token has no nbf, which the profile allows: JWT-2.1.1-05",
+        ] {
+            assert!(told.contains(part), "{part}\n{told}\n{printed}");
+        }
+        expect_no_objects(&storage);
+    }
+}
+
+/// What a run at the first endpoint finds of transfers with the second, and what is printed.
+fn at_a_partner(lab: &Lab, partner: &Storage) -> (BTreeMap<String, String>, String) {
+    let own = lab.storage(&[]);
+    lab.endpoints(&[("own", own.url()), ("there", partner.url())], "");
+    let arguments = [
+        "run",
+        "--endpoint",
+        "own",
+        "--case",
+        "tpc.pair.pull",
+        "tpc.pair.push",
+    ];
+    let ended = lab.run(&arguments).expect(0);
+    expect_no_objects(&own);
+    expect_no_objects(partner);
+    (outcomes(&lab.record()), ended.stdout + &ended.stderr)
+}
+
+#[test]
+fn a_partner_is_given_the_tokens_that_it_takes() {
+    let lab = Lab::new();
+    for (fault, told, _) in TERMS {
+        let partner = lab.storage(&[fault]);
+        let (outcomes, printed) = at_a_partner(&lab, &partner);
+        for case in ["tpc.pair.pull", "tpc.pair.push"] {
+            assert_eq!(outcomes[case], "pass", "{fault}");
+        }
+        let note = format!("it does not take {told}");
+        assert!(printed.contains(&note), "{fault}\n{printed}");
+    }
+}
