@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::keycloak::{CLIENT, Keycloak, SECRET, USER};
+use crate::common::keycloak::{CLIENT, Exchange, Keycloak, SECRET, USER};
 use crate::common::lab::{Ended, Lab, outcomes};
 
 const SECRET_VARIABLE: &str = "TOUCHSTONE_TEST_KEYCLOAK";
@@ -206,4 +206,42 @@ fn another_slash_at_the_end_of_the_issuer_is_one_finding() {
         exact.starts_with("skip  put down to issuer.metadata.issuer"),
         "{exact}"
     );
+}
+
+#[test]
+fn an_exchange_that_is_not_for_this_client_or_for_nobody_is_not_judged() {
+    let lab = Lab::new();
+    for (exchange, skipped) in [
+        (Exchange::Granted, None),
+        (
+            Exchange::Unauthorized,
+            Some("the issuer did not give what was asked for: `unauthorized_client`"),
+        ),
+        (
+            Exchange::Unnamed,
+            Some(
+                "its metadata do not name the grant `urn:ietf:params:oauth:grant-type:token-exchange`",
+            ),
+        ),
+    ] {
+        let realm = Keycloak::exchanging(&lab, exchange);
+        let outcomes = judged(&lab, &realm, "");
+        let exchanges = || {
+            let all = outcomes.iter();
+            all.filter(|(case, _)| case.starts_with("issuer.exchange."))
+        };
+        let broken = exchanges().filter(|(_, outcome)| outcome.starts_with("fail"));
+        assert_eq!(broken.count(), 0, "{exchange:?}: {outcomes:#?}");
+        let told = &outcomes["issuer.exchange.audience"];
+        match skipped {
+            None => assert!(told.starts_with("warn"), "{told}"),
+            Some(reason) => {
+                assert!(told.starts_with("skip") && told.contains(reason), "{told}");
+                let judged = exchanges().filter(|(_, outcome)| !outcome.starts_with("skip"));
+                // Whoever exchanges nothing gives nobody more than the token had.
+                let refused = judged.filter(|(_, outcome)| *outcome != "pass");
+                assert_eq!(refused.count(), 0, "{exchange:?}: {outcomes:#?}");
+            }
+        }
+    }
 }

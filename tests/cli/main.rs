@@ -18,6 +18,7 @@ mod gentle;
 mod history;
 mod import;
 mod keycloak;
+mod lawful;
 mod likes;
 mod oauth_sources;
 mod other_sources;

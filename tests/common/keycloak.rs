@@ -28,6 +28,7 @@ const SCOPES: [&str; 8] = [
     "storage.modify:/",
     "storage.stage:/",
 ];
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The one that comes with each token.
 const DEFAULT: &str = "wlcg";
 pub const CLIENT: &str = "touchstone";
@@ -35,18 +36,34 @@ pub const SECRET: &str = "keycloak-secret-5f0c2b1e";
 /// A refresh token of a user, before any was given.
 pub const USER: &str = "keycloak-user-refresh-token-41c7";
 
+/// Whether tokens are exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// For the client of the tests.
+    Granted,
+    /// For other clients.
+    Unauthorized,
+    /// For nobody: the metadata do not name the grant.
+    Unnamed,
+}
+
 pub struct Keycloak {
     server: ScriptedIssuer,
 }
 
 impl Keycloak {
     pub fn start(lab: &Lab) -> Self {
-        Self::answering(lab, |reply| reply)
+        Self::answering(lab, Exchange::Granted, |reply| reply)
+    }
+
+    /// One that exchanges tokens for some.
+    pub fn exchanging(lab: &Lab, exchange: Exchange) -> Self {
+        Self::answering(lab, exchange, |reply| reply)
     }
 
     /// One that refuses with a status alone, and no body.
     pub fn curt(lab: &Lab) -> Self {
-        Self::answering(lab, |reply| match reply.status {
+        Self::answering(lab, Exchange::Granted, |reply| match reply.status {
             400..500 => Reply {
                 headers: Vec::new(),
                 body: Vec::new(),
@@ -56,7 +73,7 @@ impl Keycloak {
         })
     }
 
-    fn answering(lab: &Lab, finish: fn(Reply) -> Reply) -> Self {
+    fn answering(lab: &Lab, exchange: Exchange, finish: fn(Reply) -> Reply) -> Self {
         let pem = lab.issuer.rsa_key_pem().expose_secret().as_bytes();
         let key = EncodingKey::from_rsa_pem(pem).expect("a key");
         let mut public = Jwk::from_encoding_key(&key, Algorithm::RS256).expect("its public half");
@@ -72,6 +89,7 @@ impl Keycloak {
                 key: key.clone(),
                 public: public.clone(),
                 refresh: Arc::clone(&refresh),
+                exchange,
             };
             Some(finish(realm.answer(asked)))
         });
@@ -92,6 +110,7 @@ struct Realm {
     key: EncodingKey,
     public: Jwk,
     refresh: Refresh,
+    exchange: Exchange,
 }
 
 /// Refresh tokens that are good, with the scopes for which they were given.
@@ -149,6 +168,18 @@ impl Realm {
     fn metadata(&self) -> Value {
         let issuer = &self.issuer;
         let at = |name: &str| format!("{issuer}/protocol/openid-connect/{name}");
+        let mut grants = vec![
+            "authorization_code",
+            "client_credentials",
+            "implicit",
+            "password",
+            "refresh_token",
+            "urn:ietf:params:oauth:grant-type:device_code",
+            EXCHANGE,
+            "urn:ietf:params:oauth:grant-type:uma-ticket",
+            "urn:openid:params:grant-type:ciba",
+        ];
+        grants.retain(|grant| *grant != EXCHANGE || self.exchange != Exchange::Unnamed);
         json!({
             "issuer": issuer,
             "jwks_uri": at("certs"),
@@ -158,13 +189,7 @@ impl Realm {
             "userinfo_endpoint": at("userinfo"),
             "device_authorization_endpoint": at("auth/device"),
             "authorization_endpoint": at("auth"),
-            "grant_types_supported": [
-                "authorization_code", "client_credentials", "implicit", "password", "refresh_token",
-                "urn:ietf:params:oauth:grant-type:device_code",
-                "urn:ietf:params:oauth:grant-type:token-exchange",
-                "urn:ietf:params:oauth:grant-type:uma-ticket",
-                "urn:openid:params:grant-type:ciba",
-            ],
+            "grant_types_supported": grants,
             "scopes_supported": SCOPES,
             "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic", "client_secret_post"],
         })
@@ -206,12 +231,14 @@ impl Realm {
             (Some("refresh_token"), None) => {
                 return refused(400, "invalid_grant", "Invalid refresh token");
             }
-            (Some("urn:ietf:params:oauth:grant-type:token-exchange"), _) => {
-                match of("subject_token") {
-                    Some(token) if self.gave(token) => (true, SCOPES.join(" ")),
-                    _ => return refused(400, "invalid_request", "Invalid token"),
-                }
+            (Some(EXCHANGE), _) if self.exchange != Exchange::Granted => {
+                let told = "Client is not allowed to exchange";
+                return refused(403, "unauthorized_client", told);
             }
+            (Some(EXCHANGE), _) => match of("subject_token") {
+                Some(token) if self.gave(token) => (true, SCOPES.join(" ")),
+                _ => return refused(400, "invalid_request", "Invalid token"),
+            },
             (Some("urn:ietf:params:oauth:grant-type:device_code"), _) => {
                 let told = "The authorization request is still pending";
                 return refused(400, "authorization_pending", told);

@@ -537,6 +537,29 @@ fn tokens_made_of_others_are_not_wider() {
 }
 
 #[test]
+fn an_exchange_that_a_client_may_not_make_is_not_judged() {
+    let mut exchange = Bench::new(Asked::Exchange(ExchangeAsk {
+        subject: Subject::Last,
+        scope: Some("storage.read:/a".into()),
+        audience: Vec::new(),
+    }));
+    let word = AskWord::Granted;
+    for code in ["unauthorized_client", "unsupported_grant_type"] {
+        assert_eq!(exchange.says(word, &[error(code)]), "skip", "{code}");
+    }
+    for code in ["invalid_scope", "invalid_request", "access_denied"] {
+        assert_eq!(exchange.says(word, &[error(code)]), "fail", "{code}");
+    }
+    let good = reply(&claims(json!({})), json!({}));
+    assert_eq!(exchange.says(word, &[good]), "pass");
+    // That is about exchanges alone.
+    let mut token = Bench::scope("storage.read:/a");
+    for code in ["unauthorized_client", "unsupported_grant_type"] {
+        assert_eq!(token.says(word, &[error(code)]), "fail", "{code}");
+    }
+}
+
+#[test]
 fn entitlements_and_sets_are_bounds() {
     let mut bench = Bench::scope("wlcg.capabilityset:/wlcg/b storage.read:/x");
     let set = |scope: &str| [reply(&claims(json!({ "scope": scope })), json!({}))];

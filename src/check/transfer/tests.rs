@@ -260,3 +260,46 @@ fn what_a_failed_transfer_leaves_is_a_matter_of_its_own() {
     let told = remain(Expect::Failed, 202, "failure: no", &before, &empty);
     assert_eq!(told, None);
 }
+
+#[test]
+fn a_connection_that_was_tried_is_told_and_breaks_nothing() {
+    let bench = Bench::builtin();
+    let told = |status, body: &str| tried(bench.judge(), &answer(status, body));
+    for (status, body) in [
+        (202, "failure: connection refused\n"),
+        (
+            202,
+            "Perf Marker\nEnd\nfailure: Failed to connect to 127.0.0.1 port 8443\n",
+        ),
+        (202, "failure: SSL certificate problem: self-signed\n"),
+        (202, "failure: alert of TLS\n"),
+        (502, "The handshake failed\nand more was said"),
+        (500, "Couldn't connect to server"),
+    ] {
+        let finding = told(status, body).unwrap_or_else(|| panic!("{status} {body:?}"));
+        assert!(finding.observation(), "{body:?}");
+        assert!(
+            finding.actual.starts_with("it tried: `"),
+            "{}",
+            finding.actual
+        );
+    }
+    for (status, body) in [
+        (202, "success: Created\n"),
+        (202, "Perf Marker\nEnd\n"),
+        (202, "failure: no such file\n"),
+        // Letters in the middle of a word are none of these.
+        (202, "failure: settlse\n"),
+        (403, "the token does not allow this\nconnection refused"),
+        (403, ""),
+    ] {
+        assert_eq!(told(status, body), None, "{status} {body:?}");
+    }
+    let long = format!("failure: connection refused {}\n", "x".repeat(10 * TOLD));
+    let finding = told(202, &long).expect("a finding");
+    assert!(
+        finding.actual.chars().count() < 2 * TOLD,
+        "{}",
+        finding.actual
+    );
+}
