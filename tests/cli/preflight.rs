@@ -326,10 +326,12 @@ fn a_propfind_that_nobody_can_read_fails_where_it_is_judged() {
     lab.endpoints(&[("garbled", front.url())], "");
     let printed = lab.run(&["run", "--case", "webdav.*"]).stdout;
     let outcomes = outcomes(&lab.record());
-    assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
+    // Whoever stands between has another name than the server, to which a Destination does not lead.
+    let errors = with(&outcomes, "error");
+    let led_away = |case: &&&str| [".move.", ".copy."].iter().any(|part| case.contains(part));
+    assert!(errors.iter().all(|case| led_away(&case)), "{printed}");
     let failed = with(&outcomes, "fail");
     assert!(failed.contains(&"webdav.propfind.directory"), "{printed}");
-    // Whoever stands between has another name than the server, to which a Destination does not lead.
     let others = failed.iter().filter(|case| {
         !["propfind", ".move.", ".copy."]
             .iter()
