@@ -498,7 +498,8 @@ impl Default for Limits {
             rate: 1000,
             preflight: Duration::from_secs(10),
             connect: Duration::from_secs(10),
-            first_byte: Duration::from_secs(30),
+            // XRootD puts a request off for 30 s where it has no room for one more checksum, and answers it then.
+            first_byte: Duration::from_secs(45),
             idle: Duration::from_secs(15),
             transfer: Duration::from_secs(60),
             case: Duration::from_secs(120),

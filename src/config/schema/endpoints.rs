@@ -524,7 +524,7 @@ fn endpoint_limits() -> Value {
                 }
                 "preflight" => duration("To find out whether it is there."),
                 "connect" => duration("To open a connection."),
-                "first-byte" => duration("Until an answer begins."),
+                "first-byte" => duration("Until an answer begins; default: 45s."),
                 "idle" => duration("Between two pieces of a body."),
                 "transfer" => duration(
                     "Until the answer to a COPY between servers, and between two pieces of its report.",

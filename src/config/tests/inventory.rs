@@ -267,6 +267,13 @@ endpoints:
     assert_eq!((second.limits.jobs, second.limits.body), (2, 4096));
 }
 
+/// XRootD has whoever asks for a checksum wait for 30 s when it computes too many others.
+#[test]
+fn an_answer_that_is_put_off_for_half_a_minute_is_waited_for() {
+    let loaded = load(ENDPOINT).unwrap().inventory;
+    assert!(loaded.endpoints[0].limits.first_byte > Duration::from_secs(30));
+}
+
 #[test]
 fn issuers_stand_in_for_each_other() {
     let names = |text: &str| {

@@ -380,6 +380,9 @@ fn answers(rules: &mut Rules) {
             (Method::Delete, Outcome::Plain(StatusCode::CONFLICT, _)) => {
                 plain(StatusCode::INTERNAL_SERVER_ERROR)
             }
+            (Method::Copy, Outcome::Plain(StatusCode::NOT_FOUND, _)) => {
+                plain(StatusCode::BAD_REQUEST)
+            }
             (_, outcome) => tell(told, outcome),
         }
     };
