@@ -2,10 +2,12 @@
 
 use crate::model::{Answer, Expect, Method};
 
+use super::report::{Ending, ending};
+
 /// Why the answer to a `method` request says that the service does not offer it.
 ///
 /// A COPY may be taken for one between services, which is answered with a success at once and with a
-/// report in the body, whose last line tells how the transfer ended.
+/// report in the body that tells how the transfer ended.
 pub fn unoffered(method: Method, expect: Expect, answer: &Answer) -> Option<String> {
     // A credential that is not enough need not be told; the control is.
     if !expect.refusal() && matches!(answer.status, 405 | 501) {
@@ -14,9 +16,7 @@ pub fn unoffered(method: Method, expect: Expect, answer: &Answer) -> Option<Stri
             answer.status
         ));
     }
-    let body = String::from_utf8_lossy(&answer.body);
-    let last = body.lines().rfind(|line| !line.trim().is_empty())?;
-    let failed = last.trim_start().starts_with("failure:");
+    let failed = matches!(ending(answer), Ending::Failed(_));
     (method == Method::Copy && answer.success() && failed).then(|| {
         format!(
             "the service does not offer {method} inside itself: it was answered {} and a failed transfer between services",
@@ -45,7 +45,7 @@ mod tests {
             assert!(!unoffered(Method::Copy, Expect::Denied, status, ""));
         }
         for status in [201, 403, 404, 500, 503] {
-            assert!(!unoffered(Method::Copy, Expect::Created, status, "failed"));
+            assert!(!unoffered(Method::Copy, Expect::Created, status, "a page"));
         }
     }
 
@@ -55,12 +55,17 @@ mod tests {
         for expect in [Expect::Created, Expect::Denied] {
             assert!(unoffered(Method::Copy, expect, 201, report));
             assert!(!unoffered(Method::Copy, expect, 201, "success: Created\n"));
-            assert!(!unoffered(
-                Method::Copy,
-                expect,
-                201,
-                "failure: x\nsuccess: y"
-            ));
+            for (report, failed) in [
+                ("failure: x\ncaused by: y\n  at z", true),
+                ("failure: x\nsuccess: y", true),
+                ("success: x\nfailure: y", false),
+            ] {
+                assert_eq!(
+                    unoffered(Method::Copy, expect, 201, report),
+                    failed,
+                    "{report}"
+                );
+            }
             assert!(!unoffered(Method::Move, expect, 201, report));
             assert!(!unoffered(Method::Copy, expect, 403, report));
         }

@@ -62,7 +62,8 @@ pub fn role(steps: &[StepPlan], at: usize) -> Role {
         };
     }
     let missing = |other: &StepPlan| looks(step) && other.expect == Expect::NotFound;
-    if after.iter().any(|step| tried(step) || missing(step)) || bare(step) {
+    let shown = after.iter().any(|step| tried(step) || missing(step));
+    if shown || bare(step) || in_full(step, after) {
         return Role::Control(see);
     }
     Role::Permitted
@@ -106,6 +107,20 @@ fn again_without_fault(step: &StepPlan, before: &[StepPlan]) -> bool {
     let wrong = |step: &&StepPlan| forbidden(step.expect) && step.expect != Expect::Failed;
     let mut refused = before.iter().filter(wrong);
     refused.any(|refused| refused.method == step.method && refused.path == step.path)
+}
+
+/// Whether it says in so many words that it replaces what is there, and the same request says less of it afterwards: what is judged
+/// then is what a service makes of that, and not whether it moves or copies at all.
+fn in_full(step: &StepPlan, after: &[StepPlan]) -> bool {
+    let replaces = |step: &StepPlan| {
+        let mut headers = step.headers.iter();
+        headers.any(|(name, value)| name.eq_ignore_ascii_case("overwrite") && value == "T")
+    };
+    let less = |other: &StepPlan| {
+        let same = other.method == step.method && other.destination == step.destination;
+        same && other.expect == step.expect && !replaces(other)
+    };
+    step.expect == Expect::Replaced && replaces(step) && after.iter().any(less)
 }
 
 /// Whether it is a copy whose credential for the other side is left out: what that side hears is the matter then.

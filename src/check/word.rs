@@ -78,9 +78,23 @@ const REFUSED_OR_ELSEWHERE: &[u16] = &[
 ];
 
 /// Whether a status says nothing about the request: that it came too early or to somebody else, that there is no time for it now, or
-/// that something between the client and the service has answered (RFC 9110 section 15, RFC 6585, RFC 8470).
+/// that there is no room for it, which "is considered to be temporary", or that something between the client and the service has
+/// answered (RFC 9110 section 15, RFC 4918 section 11.5, RFC 6585, RFC 8470).
 pub(super) fn decides_nothing(status: u16) -> bool {
-    matches!(status, 407 | 408 | 421 | 425 | 429 | 502 | 503 | 504 | 511)
+    matches!(
+        status,
+        407 | 408 | 421 | 425 | 429 | 502 | 503 | 504 | 507 | 511
+    )
+}
+
+/// The case that tells that a service does not have the method `asked`, and the clause that it cites.
+fn about_the_method(asked: &str) -> Option<(&'static str, &'static str)> {
+    match asked {
+        "MKCOL" => Some(("webdav.mkcol.shows", "DAV-06")),
+        "MOVE" => Some(("webdav.move.statuses", "DAV-12")),
+        "PROPFIND" => Some(("webdav.propfind.directory", "DAV-15")),
+        _ => None,
+    }
 }
 
 /// What a status means for a step.
@@ -108,7 +122,15 @@ pub fn sent_status(
     (method, sent): (Method, &str),
     answer: &Answer,
 ) -> Ruling {
-    ruled(judge, expect, &word(expect, method), sent, answer)
+    let mut word = word(expect, method);
+    // That it was made in other words than 201 is told by the case about that.
+    if expect == Expect::CreatedOrConflict && answer.success() {
+        word = Word {
+            right: word.right,
+            ..self::word(Expect::Created, method)
+        };
+    }
+    ruled(judge, expect, &word, sent, answer)
 }
 
 /// The same with another definition of the word, for what was `asked`.
@@ -138,6 +160,7 @@ pub(super) fn ruled(
         502 if elsewhere && (expect.harmless() || expect == Expect::Any) => {
             Ruling::Holds(Some(observed(judge.own(expected, actual))))
         }
+        507 => Ruling::Undecided(format!("{actual}: the service has no space left for it")),
         status if decides_nothing(status) && !elsewhere => Ruling::Undecided(actual),
         // What is not there is not had, whatever the status; only who says that it was there fails.
         400..500 if expect == Expect::NotFound => {
@@ -156,6 +179,11 @@ pub(super) fn ruled(
             Ruling::Undecided(format!("{actual} without saying where to (Location)"))
         }
         100..200 | 300..400 => Ruling::Undecided(actual),
+        405 | 501 if judge.role == Role::Permitted => match about_the_method(asked) {
+            // Whatever else was to be allowed: what is not there is told once.
+            Some((see, clause)) if !judge.cites(clause) => unfit(&expected, &actual, see),
+            _ => Ruling::Broken(judge.own(expected, actual)),
+        },
         status => match judge.role {
             Role::Control(see) => unfit(&expected, &actual, see),
             // What is gone has been destroyed by what the case has tried.

@@ -201,7 +201,8 @@ fn needs(ability: Ability, case: &Case) -> bool {
                 || sends(Method::Mkcol)
                 || acts_on_parents(case)
         }
-        Ability::Propfind => sends(Method::Propfind),
+        // OPTIONS tells of a WebDAV service, which is none without PROPFIND (RFC 4918 section 18.1).
+        Ability::Propfind => sends(Method::Propfind) || sends(Method::Options),
         Ability::Move => sends(Method::Move),
         Ability::ThirdPartyCopy => sides(case).next().is_some(),
         Ability::Groups => variables(case).any(|variable| {

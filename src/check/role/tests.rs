@@ -96,6 +96,33 @@ fn what_is_looked_at_after_an_attempt_shows_what_the_attempt_did() {
     assert_eq!(roles(&again)[1], Role::Permitted);
 }
 
+#[test]
+fn a_request_without_what_was_wrong_with_it_is_a_control() {
+    let moves = |expect, overwrite: &[&str]| {
+        edited(step(Method::Move, expect), |step| {
+            step.destination = Some("/wlcg/target".into());
+            let headers = overwrite.iter();
+            step.headers
+                .extend(headers.map(|value| ("Overwrite".into(), (*value).to_owned())));
+        })
+    };
+    let control = Role::Control("webdav.move.statuses");
+    let odd = [
+        moves(Expect::BadRequest, &["X"]),
+        moves(Expect::Replaced, &["T"]),
+    ];
+    assert_eq!(roles(&odd), [Role::Forbidden, control]);
+    // What says in full what is to happen, before what leaves it to the default.
+    let default = [
+        moves(Expect::Replaced, &["T"]),
+        moves(Expect::Replaced, &[]),
+        moves(Expect::Replaced, &["t"]),
+    ];
+    assert_eq!(roles(&default), [control, Role::Permitted, Role::Permitted]);
+    let alone = [moves(Expect::Created, &[]), moves(Expect::Replaced, &["T"])];
+    assert_eq!(roles(&alone), [Role::Permitted; 2]);
+}
+
 fn pull(there: There) -> StepPlan {
     edited(step(Method::Copy, Expect::Created), |step| {
         step.interface = Interface::Transfer(Transfer {

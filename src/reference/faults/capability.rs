@@ -394,7 +394,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.statuses",
             "tpc.overwrite.false",
             "tpc.overwrite.true",
-            "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
         ],
         apply: Apply::Element(|rules| {
@@ -459,7 +458,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.no-parent",
             "webdav.missing.move",
             "webdav.move.statuses",
-            "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
         ],
         apply: Apply::Element(|rules| {
