@@ -88,25 +88,46 @@ fn part(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> Opt
     let wanted = bytes.get(from..to)?;
     let field = format!("bytes {from}-{}/{end}", to.saturating_sub(1));
     let told = answer.header("content-range").unwrap_or("none");
+    let called = called(told, end);
+    let right = called == Some((from, to));
     if answer.body != wanted {
         let expected = format!("the {} bytes from {from}", wanted.len());
         let other = answer.body.len();
         // A client that is told which part it gets can tell; one that is told the right part takes the bytes for it.
-        return Some(match told == field {
-            true => judge.of(
+        let honest = called.and_then(|(from, to)| bytes.get(from..to)) == Some(&answer.body[..]);
+        return Some(match (right, honest) {
+            (true, _) => judge.of(
                 "DAV-23",
                 expected,
                 format!("{other} other bytes, called {told}"),
             ),
-            false => judge.own(expected, format!("{other} other bytes")),
+            (false, true) => judge.status(
+                Some("DAV-18"),
+                expected,
+                format!("another part, called {told}"),
+            ),
+            (false, false) => judge.own(expected, format!("{other} other bytes")),
         });
     }
-    (told != field).then(|| {
-        judge.own(
+    (!right).then(|| {
+        judge.status(
+            Some("DAV-18"),
             format!("Content-Range: {field}"),
             format!("Content-Range: {told}"),
         )
     })
+}
+
+/// The part that a Content-Range names, of a whole of `end` bytes or of a length that it does not tell (RFC 9110 sections 14.1
+/// and 14.4): from where, and where the rest begins.
+fn called(told: &str, end: usize) -> Option<(usize, usize)> {
+    let (unit, told) = told.trim().split_once(' ')?;
+    let (range, whole) = told.trim().split_once('/')?;
+    let known = whole == "*" || whole.parse() == Ok(end);
+    let (first, last) = range.split_once('-')?;
+    let past: usize = last.parse::<usize>().ok()?.checked_add(1)?;
+    let part = (first.parse().ok()?, past);
+    (known && unit.eq_ignore_ascii_case("bytes")).then_some(part)
 }
 
 fn length(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Option<Finding> {
@@ -359,3 +380,6 @@ fn telling(bytes: &[u8]) -> Option<&[u8]> {
     let plain = end.iter().all(|byte| Some(byte) == end.first());
     (end.len() >= LEAST && !plain).then_some(end)
 }
+
+#[cfg(test)]
+mod tests;
