@@ -65,7 +65,7 @@ fn a_success_counts_only_where_one_is_expected() {
     for (expect, status, body, wanted) in [
         (Expect::Created, 202, "success: Created", "holds".to_owned()),
         (Expect::Created, 201, "failure: no", format!("broken {own}")),
-        (Expect::Created, 202, "", "broken TPC-06".into()),
+        (Expect::Created, 202, "", "observed TPC-06".into()),
         (Expect::Failed, 202, "failure: no", "holds".into()),
         (Expect::Failed, 502, "", "holds".into()),
         (Expect::Failed, 202, "success", format!("broken {own}")),
@@ -73,7 +73,7 @@ fn a_success_counts_only_where_one_is_expected() {
             Expect::Failed,
             202,
             "Perf Marker\nEnd\n",
-            "broken TPC-06".into(),
+            "observed TPC-06".into(),
         ),
         (Expect::Denied, 403, "", "holds".into()),
         (Expect::Denied, 202, "failure: no", "observed TPC-22".into()),
@@ -93,6 +93,19 @@ fn a_success_counts_only_where_one_is_expected() {
             wanted,
             "{expect} {status} {body:?}"
         );
+    }
+}
+
+#[test]
+fn a_report_that_tells_no_end_fails_where_reports_are_judged() {
+    let mut bench = Bench::builtin();
+    bench.case.clauses.push("TPC-06".parse().expect("a clause"));
+    for expect in [Expect::Created, Expect::Failed, Expect::Denied] {
+        let ruling = ended(bench.judge(), expect, &answer(202, "<html></html>"));
+        let Ruling::Broken(finding) = ruling else {
+            panic!("{expect}: {ruling:?}");
+        };
+        assert_eq!(finding.clause.as_str(), "TPC-06", "{expect}");
     }
 }
 

@@ -130,21 +130,12 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "tpc.pair.no-credential",
             "tpc.fts.failure",
-            "tpc.overwrite.push",
-            "tpc.certificate.untrusted",
-            "tpc.certificate.other-name",
-            "tpc.certificate.expired",
-            "tpc.certificate.push",
-            "tpc.checksum.required",
-            "tpc.checksum.wrong",
-            "tpc.checksum.wrong.representation",
             "tpc.failure.missing",
             "tpc.failure.refused",
             "tpc.failure.error",
             "tpc.failure.cut",
             "tpc.failure.circle",
             "tpc.failure.push",
-            "tpc.cleartext",
         ],
         apply: Apply::Transfer(|rules| {
             rules.last = |direction, ended| match ended {
@@ -157,14 +148,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-push-success-untold",
         about: "The report of a push that worked just ends.",
         clauses: &["TPC-02", "TPC-06"],
-        cases: &[
-            "tpc.push",
-            "tpc.pair.push",
-            "tpc.forward.push",
-            "tpc.own-token.push",
-            "tpc.framing.push",
-            "tpc.redirected",
-        ],
+        cases: &["tpc.push"],
         apply: Apply::Transfer(|rules| {
             rules.last = |direction, ended| match (direction, ended) {
                 (Direction::Push, Ok(_)) => String::new(),
