@@ -13,7 +13,7 @@ use crate::token::Token;
 
 use super::guard::{Guard, Kept};
 use super::redirect::{
-    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, endless, holds, without_token,
+    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, away, endless, holds, without_token,
 };
 use super::secret::secret_value;
 use super::{Manners, TlsError, answer, builder, client_config, exchange, explain};
@@ -400,9 +400,7 @@ impl Client {
         // Where dCache and others send uploads nobody needs a token.
         let anywhere = outgoing.reads() || verb == Method::Put.as_str();
         if !anywhere && !self.redirects.trusts(&to) {
-            return Step::Refuse(format!(
-                "it redirects {verb} to {host}, and what may remove or replace something goes to no host but its own and those of `redirect-hosts`"
-            ));
+            return Step::Refuse(away(verb, host));
         }
         match kept.in_place(&to) {
             true => Step::Follow { to, token },

@@ -56,6 +56,14 @@ pub(super) fn without_token(host: &str) -> String {
     )
 }
 
+/// Why `verb`, which may remove or replace something, is not sent on to `host`, and what would let it go there.
+pub(super) fn away(verb: &str, host: &str) -> String {
+    format!(
+        "it redirects {verb} to {host}, and what may remove or replace something goes to no host but its own and those of `redirect-hosts`; {}",
+        allowing(host)
+    )
+}
+
 /// An endpoint's policy: the token goes to the endpoint's own host, on any port, and to the hosts
 /// that the configuration names; never over plain http.
 #[derive(Clone, Debug)]

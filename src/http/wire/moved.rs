@@ -7,7 +7,7 @@ use url::Url;
 use crate::http::exchange;
 use crate::http::guard::Kept;
 use crate::http::redirect::{
-    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, endless, holds, without_token,
+    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, away, endless, holds, without_token,
 };
 use crate::model::{Answer, Hop, Method};
 use crate::redact::Redactor;
@@ -167,9 +167,7 @@ impl<'a> Trail<'a> {
             (true, _) => Step::Refuse(untrusted(&to)),
             // Where dCache and others send uploads nobody needs a token.
             (false, true) => Step::Follow { to, token },
-            (false, false) => Step::Refuse(format!(
-                "it redirects {verb} to {host}, and what may remove or replace something goes to no host but its own and those of `redirect-hosts`"
-            )),
+            (false, false) => Step::Refuse(away(verb, host)),
         }
     }
 

@@ -141,7 +141,7 @@ fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along(
     let other = "/wlcg/x".to_owned();
     let long = format!("/{}", "x".repeat(99_999));
     const WITHHELD: &str = "it redirects to 127.0.0.1, to which the token may not go (`redirect-hosts`), and what is refused there without it decides nothing";
-    const REMOVES: &str = "it redirects DELETE to 127.0.0.1, and what may remove or replace something goes to no host but its own";
+    const REMOVES: &str = "it redirects DELETE to 127.0.0.1, and what may remove or replace something goes to no host but its own and those of `redirect-hosts`; `redirect-hosts: [127.0.0.1]` at the endpoint would allow it";
     let few = [
         (
             "to-itself",
