@@ -173,7 +173,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.any-owner",
             "webdav.copy.statuses",
             "webdav.copy.no-parent",
-            "webdav.missing.delete",
             "macaroon.activity.granted",
         ],
         apply: Apply::Element(|rules| {
@@ -188,18 +187,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "modify-makes-nothing",
         about: "What is new needs storage.create, whatever else a token holds.",
         clauses: &["JWT-2.2.1-15", "JWT-2.2.1-16"],
-        cases: &[
-            "capability.modify.put",
-            "capability.modify.create-superset",
-            "webdav.mkcol.exists",
-            "webdav.move.no-parent",
-            "webdav.copy.no-parent",
-            "webdav.missing.move",
-            "tpc.fts.failure",
-            "tpc.overwrite.false",
-            "tpc.failure.missing",
-            "tpc.failure.cut",
-        ],
+        cases: &["capability.modify.put", "capability.modify.create-superset"],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 let new = matches!(
