@@ -83,6 +83,31 @@ fn described(name: &str, storage: &Value) -> String {
     }
 }
 
+/// What a protocol speaks.
+enum Kind<'a> {
+    /// https, with what stands behind the scheme.
+    Https(&'a str),
+    Plain,
+    Other(&'a str),
+}
+
+/// By the scheme of its URL, or by its flavour where there is none: a host alone, or with a port.
+fn kind(protocol: &Value) -> Kind<'_> {
+    let url = text(protocol, "endpoint").unwrap_or_default();
+    let flavour = text(protocol, "flavour").unwrap_or_default();
+    match url.split_once("://") {
+        Some(("davs" | "https", rest)) => Kind::Https(rest),
+        Some(("http" | "dav", _)) => Kind::Plain,
+        Some((other, _)) => Kind::Other(other),
+        None if url.is_empty() => Kind::Other("doors without a URL"),
+        None => match flavour.to_ascii_lowercase().as_str() {
+            "webdav" | "davs" | "https" => Kind::Https(url),
+            "" => Kind::Other("a host without a scheme"),
+            _ => Kind::Other(flavour),
+        },
+    }
+}
+
 fn element(file: &mut File, name: &str, storage: &Value, protocols: &Members) {
     let site = site(storage);
     let what = described(name, storage);
@@ -96,11 +121,18 @@ fn element(file: &mut File, name: &str, storage: &Value, protocols: &Members) {
     let mut doors = Vec::new();
     for (key, protocol) in protocols {
         let key = short(key);
-        let url = text(protocol, "endpoint").unwrap_or_default();
-        let rest = url.strip_prefix("davs://").or(url.strip_prefix("https://"));
-        let Some(rest) = rest else {
-            others.push(url.split("://").next().unwrap_or_default());
-            continue;
+        let rest = match kind(protocol) {
+            Kind::Https(rest) => rest,
+            Kind::Plain => {
+                let why = "it is plain http, over which tokens are never sent";
+                file.left(&format!("{key} of {what}"), why);
+                others.push("http");
+                continue;
+            }
+            Kind::Other(other) => {
+                others.push(other);
+                continue;
+            }
         };
         if let Some(state) = inactive(protocol) {
             file.left(

@@ -76,6 +76,28 @@ fn the_file_of_the_reference_suite() {
 }
 
 #[test]
+fn hosts_without_a_scheme_are_doors_by_their_flavour() {
+    let text = r#"{"A": {"name": "A", "state": "ACTIVE", "impl": "dcache", "vos": ["atlas"], "protocols": {
+        "bare": {"flavour": "WEBDAV", "endpoint": "bare.example.org", "basepath": "/atlas", "state": "ACTIVE"},
+        "port": {"flavour": "HTTPS", "endpoint": "port.example.org:2880/atlas", "state": "ACTIVE"},
+        "plain": {"flavour": "HTTP", "endpoint": "http://plain.example.org/atlas", "state": "ACTIVE"}}},
+      "B": {"name": "B", "state": "ACTIVE", "impl": "xrootd", "protocols": {
+        "x": {"flavour": "XROOTD", "endpoint": "x.example.org:1094", "state": "ACTIVE"},
+        "y": {"endpoint": "y.example.org", "state": "ACTIVE"},
+        "z": {"flavour": "WEBDAV", "endpoint": "", "state": "ACTIVE"}}}}"#;
+    let made = import(Origin::Cric, &source("cric.json", text)).unwrap();
+    for part in [
+        "endpoint: https://bare.example.org\n",
+        "endpoint: https://port.example.org:2880\n",
+        "paths: { wlcg: /atlas }",
+        "Left out: plain of A: it is plain http, over which tokens are never sent",
+        "Left out: B: no https door, only XROOTD, a host without a scheme, doors without a URL",
+    ] {
+        assert!(made.text.contains(part), "{part}\n{}", made.text);
+    }
+}
+
+#[test]
 fn storage_of_cric() {
     let text = include_str!("../../tests/import/cric.json");
     insta::assert_snapshot!(made(Origin::Cric, "cric.json", text), @r#"

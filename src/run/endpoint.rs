@@ -555,8 +555,8 @@ fn crowded(reason: String, exchanges: &[Exchange], jobs: usize) -> String {
     let (false, false, Some(broken)) = (ours, reason.starts_with(UNREACHABLE), broken) else {
         return reason;
     };
-    // Where TLS breaks, it does so at any step: what was asked would only keep apart what is one trouble.
-    let reason = match broken.contains("TLS") {
+    // Where TLS breaks, or a connection is reset, it does so at any step: what was asked would only keep apart what is one trouble.
+    let reason = match broken.contains("TLS") || broken.contains("reset by peer") {
         true => broken.to_owned(),
         false => reason,
     };
@@ -624,6 +624,7 @@ mod tests {
             |step: &str, error: &str| crowded(format!("{step}: {error}"), &[broken(error)], 48);
         for error in [
             "no connection: the server hung up in the TLS handshake: its log may say why",
+            "no connection: Connection reset by peer (os error 104)",
             "the exchange broke: the server broke off TLS (InternalError): its log may say why",
             "the exchange broke: what came over TLS cannot be decrypted: the server, or something before it, mixes up connections",
         ] {

@@ -7,6 +7,8 @@ use super::{Token, claims};
 
 /// Longer ones do not fit in what some servers hold of a header.
 const LONG: usize = 4096;
+/// Characters of a value that are shown.
+const SHOWN: usize = 100;
 
 /// Something about a token that a service has to take, and that some do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Cause {
     pub what: String,
     /// Words of which one stands in what a service says of it.
     words: &'static [&'static str],
+    /// Whether it comes into question where the service names nothing.
+    always: bool,
 }
 
 impl Cause {
@@ -25,6 +29,17 @@ impl Cause {
             clause,
             what: format!("{what}: {clause}"),
             words,
+            always: true,
+        }
+    }
+
+    /// One for which no clause has the service to blame.
+    fn ours(always: bool, words: &'static [&'static str], what: String) -> Self {
+        Self {
+            clause: "",
+            what,
+            words,
+            always,
         }
     }
 
@@ -79,30 +94,128 @@ pub fn causes(token: &Token) -> Vec<Cause> {
 /// What may be the cause of a refusal, in words for a message: what the service itself names, if it names something, and
 /// otherwise all that comes into question. Nothing where nothing does.
 pub fn cause(token: &Token, said: Option<&str>) -> Option<String> {
+    let named = |cause: &Cause| said.is_some_and(|said| cause.named(said));
     let mut causes = causes(token);
-    if let Some(said) = said
-        && causes.iter().any(|cause| cause.named(said))
-    {
-        causes.retain(|cause| cause.named(said));
+    let mut others = others(token);
+    if causes.iter().chain(&others).any(named) {
+        causes.retain(named);
+        others.retain(named);
+    } else {
+        others.retain(|cause| cause.always);
     }
-    let causes: Vec<_> = causes.into_iter().map(|cause| cause.what).collect();
+    let causes: Vec<_> = others
+        .into_iter()
+        .chain(causes)
+        .map(|cause| cause.what)
+        .collect();
     match causes.as_slice() {
         [] => None,
         causes => Some(format!("what may be the cause: {}", causes.join("; "))),
     }
 }
 
+/// What a service rightly refuses: these are looked for where the files and the service are set up.
+fn others(token: &Token) -> Vec<Cause> {
+    let (Ok(decoded), Ok(claims)) = (decode(&token.secret), claims(&token.secret)) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    match decoded.cut() {
+        Some(cut) => found.push(Cause::ours(true, &["signature", "signed"], cut)),
+        None => found.push(Cause::ours(
+            false,
+            &["signature", "signed", "key", "keys", "kid", "jwk", "jwks"],
+            "the service cannot verify the signature: it may not get at the keys of the issuer, or keep old ones".into(),
+        )),
+    }
+    let issuer = short(claims.text("iss").unwrap_or_default());
+    found.push(Cause::ours(
+        false,
+        &["issuer", "issuers", "iss"],
+        format!(
+            "the service does not trust the issuer {issuer}, or knows it by another URL: a slash at the end counts"
+        ),
+    ));
+    found.push(Cause::ours(
+        false,
+        &["expired", "exp"],
+        "the token has expired for the service: compare the clocks".into(),
+    ));
+    let audiences = claims.list("aud");
+    if !audiences.is_empty() && !audiences.contains(ANY_AUDIENCE) {
+        let audiences: Vec<_> = audiences.into_iter().map(short).collect();
+        found.push(Cause::ours(
+            true,
+            &["audience", "audiences", "aud"],
+            format!(
+                "the service may not know the audience {}, which the endpoint's `audience` or its URL is",
+                audiences.join(" and ")
+            ),
+        ));
+    }
+    found
+}
+
+/// A value of a token, for a message.
+fn short(text: &str) -> String {
+    let text: String = text.chars().take(SHOWN).collect();
+    format!("`{}`", text.escape_debug())
+}
+
 #[cfg(test)]
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use secrecy::ExposeSecret;
     use serde_json::{Value, json};
 
     use super::*;
 
     fn token(header: Value, payload: Value) -> Token {
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        Token::of_text(&format!("{}.{}.AAAA", part(header), part(payload)))
+        let signature = "A".repeat(342);
+        Token::of_text(&format!("{}.{}.{signature}", part(header), part(payload)))
+    }
+
+    #[test]
+    fn what_the_service_says_of_issuer_signature_and_audience_is_heard() {
+        let payload = json!({"iss": "https://h/vo", "aud": "NRP", "scope": "storage.read:/ storage.modify:/", "nbf": 0});
+        let good = token(json!({"alg": "RS256"}), payload.clone());
+        for (said, told) in [
+            (
+                "its issuer is not trusted",
+                "does not trust the issuer `https://h/vo`",
+            ),
+            ("Bad signature", "cannot verify the signature"),
+            (
+                "Signed JWT rejected: no matching key(s) found",
+                "cannot verify the signature",
+            ),
+            ("token expired", "compare the clocks"),
+            ("wrong aud", "the audience `NRP`"),
+        ] {
+            let cause = cause(&good, Some(said)).unwrap();
+            assert!(cause.contains(told), "{said}: {cause}");
+            assert!(!cause.contains("JWT-"), "{said}: {cause}");
+        }
+        // Where nothing is named, what is unlikely is not told.
+        let told = cause(&good, None).unwrap();
+        assert!(
+            told.contains("the audience `NRP`") && told.contains("JWT-4.2-13"),
+            "{told}"
+        );
+        assert!(
+            !told.contains("trust") && !told.contains("clocks"),
+            "{told}"
+        );
+        let cut = token(json!({"alg": "RS512"}), payload.clone());
+        let (text, _) = cut.secret.expose_secret().rsplit_once('.').unwrap();
+        let cut = Token::of_text(&format!("{text}.AAAA"));
+        let told = cause(&cut, Some("its signature is wrong")).unwrap();
+        assert_eq!(
+            told,
+            "what may be the cause: its signature has 3 bytes, where RS512 has at least 256: it was cut off, or is none"
+        );
     }
 
     #[test]
@@ -133,7 +246,9 @@ mod tests {
             json!({"aud": ["https://se.example.org"], "scope": "storage.read:/", "nbf": 0}),
         );
         assert_eq!(causes(&good), []);
-        assert_eq!(cause(&good, Some("no")), None);
+        let told = cause(&good, Some("no")).unwrap();
+        assert!(told.contains("`https://se.example.org`"), "{told}");
+        assert!(!told.contains("JWT-") && !told.contains(';'), "{told}");
         assert_eq!(cause(&Token::of_text("opaque"), None), None);
     }
 }

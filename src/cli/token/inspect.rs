@@ -30,8 +30,9 @@ pub async fn main(arguments: &InspectArgs, redactor: &Redactor) -> Result<u8, Fa
         Ok(_) => None,
         Err(_) => form::of(token.expose_secret()),
     };
-    // What a token says opens nothing without its signature, and is what is to be read here.
-    if !matches!(&form, Some(form) if matches!(form.inside, Inside::Said(_))) {
+    // What a token says opens nothing without its signature, and is what is to be read here. Of what is no token a word may be
+    // told, such as the code of a refusal.
+    if !matches!(&form, Some(form) if matches!(form.inside, Inside::Said(_) | Inside::Nothing)) {
         redactor.add(&token);
     }
     match (decoded, form) {
@@ -72,7 +73,17 @@ async fn within(
             }
         }
         Inside::Said(decoded) => decoded,
-        Inside::Nothing => return unreadable(arguments, found, redactor),
+        Inside::Nothing if found.class == Class::Broken => {
+            return unreadable(arguments, found, redactor);
+        }
+        Inside::Nothing => {
+            let other = Unreadable {
+                what: form.what.clone(),
+                means: form.mend.clone(),
+                class: Class::NoToken,
+            };
+            return unreadable(arguments, &other, redactor);
+        }
     };
     let (inspection, verified) = judged(arguments, decoded, redactor).await?;
     output::result(&match arguments.format {
