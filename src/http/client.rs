@@ -84,6 +84,8 @@ pub struct Failure {
     pub(super) untold: Option<Box<Answer>>,
     /// What had come of an answer that the server did not bring to its end.
     pub broke_off: Option<BrokeOff>,
+    /// Whether there was a connection, so that it may be this request that nobody answers.
+    pub connected: bool,
 }
 
 impl Failure {
@@ -94,6 +96,7 @@ impl Failure {
             again: false,
             untold: None,
             broke_off: None,
+            connected: false,
         }
     }
 
@@ -220,9 +223,14 @@ impl Client {
     /// Asks `endpoint` once, without a token, whether it is there: any answer says so. Bounded as a
     /// whole by the endpoint's `preflight` limit.
     pub async fn preflight(&self, endpoint: &Endpoint, caller: Caller<'_>) -> Outcome {
+        self.knock(endpoint, caller, Method::Options).await
+    }
+
+    /// The same with another method that anybody may ask with.
+    pub async fn knock(&self, endpoint: &Endpoint, caller: Caller<'_>, method: Method) -> Outcome {
         let url = format!("{}/", endpoint.area_url());
         let outgoing = Outgoing {
-            method: Method::Options,
+            method,
             verb: None,
             url: &url,
             headers: &[],
@@ -335,6 +343,7 @@ impl Client {
                         again: false,
                         untold: Some(Box::new(answer)),
                         broke_off: None,
+                        connected: true,
                     }),
                     _ => Ok(answer),
                 };
@@ -450,6 +459,7 @@ impl Client {
                         && (error.is_connect() || !outgoing.changes() || ours(purpose)),
                     untold: None,
                     broke_off: None,
+                    connected: !error.is_connect() && !error.is_timeout(),
                 });
             }
             Ok(Ok(response)) => response,
@@ -460,6 +470,7 @@ impl Client {
             .await
             .map_err(|unread| Failure {
                 broke_off: unread.broke_off,
+                connected: true,
                 ..broken(unread.reason)
             })
     }

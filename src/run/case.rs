@@ -44,6 +44,7 @@ use super::made::Made;
 use super::observer::Observer;
 use super::present;
 use super::unanswered::Unanswered;
+pub(super) use common_cause::{plainly, to_plain_http};
 use tape::Taped;
 pub(super) use tape::{TapeDoor, WELL_KNOWN};
 

@@ -213,7 +213,10 @@ impl Observer<'_> {
                 // What is wrong with it is for the cases about PROPFIND to say.
                 None => self.glance(purpose, path, expected, log).await,
             },
-            (Method::Propfind, 405 | 501) => self.glance(purpose, path, expected, log).await,
+            // Nor what else than a multi-status it is answered with, where the token is not what is wrong.
+            (Method::Propfind, 200..=299 | 400 | 405 | 415 | 422 | 500 | 501) => {
+                self.glance(purpose, path, expected, log).await
+            }
             _ => Err(Unseen::refused(method, path, &answer)),
         }
     }

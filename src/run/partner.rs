@@ -142,7 +142,11 @@ impl Partners {
     ) -> Result<Arc<Partner>, String> {
         let fits = |plan: &&Arc<PartnerPlan>| match wanted {
             Some(name) => plan.endpoint.name == name,
-            None => plan.endpoint.name != endpoint.listed_name(),
+            // Another name for the same door is no other side: a COPY from it to itself is no transfer.
+            None => {
+                plan.endpoint.name != endpoint.listed_name()
+                    && plan.endpoint.origin() != endpoint.origin()
+            }
         };
         let mut refused = Vec::new();
         for plan in shared.plan.partners.iter().filter(fits) {

@@ -76,7 +76,9 @@ pub fn causes(token: &Token) -> Vec<Cause> {
     }
     if claims.list("aud").into_iter().eq([ANY_AUDIENCE]) {
         let what = "the audience of the token is the one that means every service";
-        found.push(Cause::new("JWT-2.1.1-17", &["audience", "aud"], what));
+        let mut cause = Cause::new("JWT-2.1.1-17", &["audience", "aud"], what);
+        cause.what += " (the endpoint's own URL may be refused as well: `audience:` declares by which other name it knows itself)";
+        found.push(cause);
     }
     let scopes = claims.text("scope").unwrap_or_default();
     if scopes.split_ascii_whitespace().count() > 1 {

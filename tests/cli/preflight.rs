@@ -85,6 +85,81 @@ fn what_is_missing_is_one_finding_and_the_rest_is_put_down_to_it() {
 }
 
 #[test]
+fn what_is_wrong_with_one_method_is_told_of_that_method() {
+    let lab = Lab::new();
+    let say = |head: &'static str| Act::Say(head.into(), End::Close);
+    const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\nConnection: close\r\n\r\n<p>x";
+    const REFUSED: &str =
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    for (broken, said, verdict, told) in [
+        // Nobody has said anything there.
+        ("OPTIONS", "", "error", "webdav.options"),
+        ("PROPFIND", PAGE, "fail", "webdav.propfind.directory"),
+        ("MKCOL", REFUSED, "fail", "webdav.mkcol.shows"),
+    ] {
+        // This one makes what is missing above a file.
+        let storage = lab.storage(&["no-mkcol"]);
+        let usual = lab.storage(&[]);
+        let behind = match broken {
+            "MKCOL" => &storage,
+            _ => &usual,
+        };
+        let front = Wild::start(&lab, behind.port(), move |method, _| {
+            match method == broken {
+                true => say(said),
+                false => Act::Pass,
+            }
+        });
+        lab.endpoints(&[("se", front.url())], "");
+        let cases = [
+            "webdav.options",
+            "webdav.propfind.directory",
+            "webdav.mkcol.shows",
+            "capability.read.get",
+            "webdav.put.empty",
+        ];
+        let printed = lab.run(&[&["run", "--case"][..], &cases].concat()).stdout;
+        let outcomes = outcomes(&lab.record());
+        assert!(outcomes[told].starts_with(verdict), "{broken}\n{printed}");
+        let errors = with(&outcomes, "error");
+        assert!(
+            errors.iter().all(|case| *case == told),
+            "{broken}\n{printed}"
+        );
+        for case in ["capability.read.get", "webdav.put.empty"] {
+            assert!(outcomes[case].starts_with("pass"), "{broken}\n{printed}");
+        }
+        expect_no_objects(behind);
+    }
+}
+
+#[test]
+fn a_method_that_options_offer_and_nobody_knows_is_missing() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let middle = Middle::start(&lab, &storage, |asked| {
+        (asked.method == "MOVE").then(|| answer(405, &[("allow", "GET, PUT")]))
+    });
+    lab.endpoints(&[("se", middle.url())], "");
+    let cases = ["capability.modify.move", "webdav.move.*"];
+    let printed = lab.run(&[&["run", "--case"][..], &cases].concat()).stdout;
+    let outcomes = outcomes(&lab.record());
+    assert_eq!(
+        with(&outcomes, "fail"),
+        ["webdav.move.statuses"],
+        "{printed}"
+    );
+    assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
+    let reasons = put_down(&outcomes);
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    let reason = reasons.first().expect("a reason");
+    assert!(
+        reason.contains("though OPTIONS offers it") && reason.contains("`traits: {move: false}`"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn who_issues_no_macaroons_is_found_out_once() {
     let lab = Lab::new();
     let storage = lab.storage(&[]);

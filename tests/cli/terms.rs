@@ -179,3 +179,26 @@ fn a_partner_is_given_the_tokens_that_it_takes() {
         assert!(printed.contains(&note), "{fault}\n{printed}");
     }
 }
+
+#[test]
+fn of_several_audiences_that_are_declared_the_one_is_used_that_is_taken() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["takes-own-audience-only"]);
+    let url = storage.url();
+    let declared = format!("    audience: [https://alias.example.org, \"{url}\"]\n");
+    lab.endpoints(&[("se", url)], &declared);
+    let printed = lab
+        .run(&[
+            "run",
+            "--case",
+            "capability.create.put",
+            "--case",
+            "audience.array.*",
+        ])
+        .stdout;
+    let outcomes = outcomes(&lab.record());
+    assert_eq!(outcomes["capability.create.put"], "pass", "{printed}");
+    let note = "it does not take the first of the audiences that are declared for it";
+    assert!(printed.contains(note), "{printed}");
+    expect_no_objects(&storage);
+}

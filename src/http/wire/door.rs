@@ -170,6 +170,7 @@ impl Door {
             again,
             untold: None,
             broke_off: None,
+            connected: false,
         }
     }
 }

@@ -12,7 +12,7 @@ const CLEARTEXT: &str = "RFC6750-13";
 const NOBODY_READS: &str = "bearer.none.get";
 
 /// Why a redirect is not followed, for all cases in the same words.
-fn plainly() -> String {
+pub(in crate::run) fn plainly() -> String {
     "put down to connection.redirect.*: the door redirects to http, where neither tokens nor data are sent; enable https at the pools"
         .to_owned()
 }
@@ -127,7 +127,7 @@ impl Running<'_> {
 }
 
 /// Whether an exchange ended at a redirect to plain HTTP, which is not followed.
-fn to_plain_http(exchange: &Exchange) -> bool {
+pub(in crate::run) fn to_plain_http(exchange: &Exchange) -> bool {
     let refused = exchange.error.is_some();
     let last = exchange.hops.last().filter(|_| refused);
     let last = last.map(|hop| hop.location.as_str());

@@ -75,7 +75,7 @@ impl Scout<'_> {
                 Ability::Propfind | Ability::Move | Ability::ThirdPartyCopy => {
                     self.method(*ability).await
                 }
-                Ability::Groups => self.groups().await,
+                Ability::Groups => self.groups(store).await,
                 Ability::Digests => self.digests(store).await,
                 Ability::Macaroons => self.macaroons().await,
                 Ability::Tape => self.tape().await,
@@ -86,13 +86,14 @@ impl Scout<'_> {
         absent
     }
 
-    /// Asks for something that is not there, where OPTIONS has not said that the method is.
+    /// Asks for something that is not there: who stands in front may answer OPTIONS for others.
     async fn method(&self, ability: Ability) -> Option<String> {
-        if self.offers(ability).is_some() {
-            return None;
-        }
         let (method, answer) = self.asked(ability).await?;
-        unknown(method, &answer)
+        let shown = unknown(method, &answer)?;
+        Some(match self.offers(ability) {
+            Some(_) => format!("{shown}, though OPTIONS offers it"),
+            None => shown,
+        })
     }
 
     /// That OPTIONS names the method that comes with it. That it does not says nothing: some services leave out what they have.
@@ -136,25 +137,25 @@ impl Scout<'_> {
         probe.await.clone()
     }
 
-    /// A group alone neither reads nor writes.
-    async fn groups(&self) -> Option<String> {
+    /// A group alone neither reads what is there nor removes anything.
+    async fn groups<S: Store>(&self, store: &S) -> Option<String> {
         let member = &self.plan.endpoint.traits.groups.as_ref()?.member;
-        let mut shown = Vec::new();
-        for method in [Method::Get, Method::Delete] {
-            let answer = self.as_member(member, method).await?;
-            if !matches!(answer.status, 401 | 403) {
-                return None;
-            }
-            shown.push(format!("{method} was answered {}", reason(answer.status)));
-        }
-        Some(format!(
-            "to a token with the group {member} and no capability {}",
-            shown.join(" and ")
-        ))
+        let there = self.probe(store).await?;
+        let read = self.as_member(member, Method::Get, &there).await?;
+        let removed = self
+            .as_member(member, Method::Delete, &self.nothing())
+            .await?;
+        grants_nothing(read.status, removed.status).then(|| {
+            format!(
+                "to a token with the group {member} and no capability GET was answered {} and DELETE was answered {}",
+                reason(read.status),
+                reason(removed.status)
+            )
+        })
     }
 
-    /// What a token of that group and without a capability is answered, for something that is not there.
-    async fn as_member(&self, group: &str, method: Method) -> Option<Answer> {
+    /// What a token of that group and without a capability is answered.
+    async fn as_member(&self, group: &str, method: Method, path: &str) -> Option<Answer> {
         let observer = self.plan.observer.as_ref()?;
         let request = TokenRequest {
             groups: vec![group.to_owned()],
@@ -169,7 +170,7 @@ impl Scout<'_> {
         let token = self.shared.token(&endpoint, &request, Fit::Exact);
         let token = token.await.ok()?;
         let observer = self.observer(Ability::Groups, &token);
-        send(&observer, method, &self.nothing(), &[]).await
+        send(&observer, method, path, &[]).await
     }
 
     /// No checksum comes for a file of ours, in neither of the two ways to ask for it.
@@ -284,6 +285,16 @@ fn unknown(method: Method, answer: &Answer) -> Option<String> {
         .then(|| format!("{method} was answered {}", reason(answer.status)))
 }
 
+/// Whether a file that is there is not `read`, and nothing is not `removed`, by whoever was answered with these statuses. Some
+/// services say 404 where they let nobody know; to a DELETE of nothing everybody does who allows it.
+fn grants_nothing(read: u16, removed: u16) -> bool {
+    let refused = |status| matches!(status, 400 | 401 | 403 | 405 | 501);
+    match read {
+        404 => refused(removed) || removed == 404,
+        read => refused(read) && refused(removed),
+    }
+}
+
 /// The methods that an answer to OPTIONS names.
 pub(super) fn offered(headers: &[(String, String)]) -> Vec<String> {
     let named = |name: &str| name == "allow";
@@ -309,6 +320,16 @@ mod tests {
         }
         for status in [200, 201, 400, 401, 403, 404, 409, 500, 502] {
             assert!(unknown(Method::Move, &answer(status)).is_none());
+        }
+    }
+
+    #[test]
+    fn a_denial_is_recognised_however_it_is_told() {
+        for (read, removed) in [(403, 403), (401, 405), (404, 404), (404, 403), (400, 400)] {
+            assert!(grants_nothing(read, removed), "{read} {removed}");
+        }
+        for (read, removed) in [(200, 403), (403, 404), (403, 204), (503, 403), (200, 404)] {
+            assert!(!grants_nothing(read, removed), "{read} {removed}");
         }
     }
 

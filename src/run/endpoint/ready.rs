@@ -10,12 +10,12 @@ use tracing::Instrument as _;
 use crate::check::{self, Observed};
 use crate::http::{Client, Wire, software};
 use crate::model::{
-    Ability, Endpoint, EndpointPlan, Exchange, Marker, Purpose, Script, State, Verdict,
+    Ability, Endpoint, EndpointPlan, Exchange, Marker, Method, Purpose, Script, State, Verdict,
 };
 use crate::token::{Fit, Token, TokenError, cause, causes};
 use crate::trace::stretch;
 
-use super::super::case::TapeDoor;
+use super::super::case::{TapeDoor, plainly, to_plain_http};
 use super::super::event::Event;
 use super::super::existing;
 use super::super::ledger::Remaining;
@@ -50,6 +50,8 @@ struct Refused {
     said: Option<String>,
     /// Whether the directory was made before that, and could not be seen.
     made: bool,
+    /// How MKCOL was answered, where it was that.
+    mkcol: Option<u16>,
 }
 
 impl Visit {
@@ -125,9 +127,20 @@ impl Visit {
         let guard = self.shared.guard(endpoint);
         let client = Client::new(endpoint, &manners, &self.shared.redactor, guard)
             .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
-        let outcome = client.preflight(endpoint, self.caller("preflight")).await;
+        let caller = self.caller("preflight");
+        let mut outcome = client.preflight(endpoint, caller).await;
+        let options = outcome.answer.is_ok();
         if let Err(failure) = outcome.answer {
-            return Err(unreachable(failure.reason, vec![outcome.exchange]));
+            let silent = (failure.reason, outcome.exchange);
+            // What is wrong with OPTIONS alone is for the case about it to say.
+            let other = match failure.connected {
+                true => Some(client.knock(endpoint, caller, Method::Head).await),
+                false => None,
+            };
+            outcome = match other.filter(|other| other.answer.is_ok()) {
+                Some(other) => other,
+                None => return Err(unreachable(silent.0, vec![silent.1])),
+            };
         }
         let headers = &outcome.exchange.response_headers;
         self.shared.tell(Event::EndpointReached {
@@ -139,7 +152,10 @@ impl Visit {
         Ok(Reached {
             client,
             clocks,
-            offered: offered(headers),
+            offered: match options {
+                true => offered(headers),
+                false => Vec::new(),
+            },
         })
     }
 
@@ -192,7 +208,11 @@ impl Visit {
                 self.on_other_terms(ready, made, refused, log).await
             }
             Err(Hindrance::NoMkcol(reason) | Hindrance::Other(reason)) => {
-                Err(NotReady::error(ready.placeless(reason), log))
+                let reason = match log.last().is_some_and(to_plain_http) {
+                    true => plainly(),
+                    false => ready.placeless(reason),
+                };
+                Err(NotReady::error(reason, log))
             }
         }
     }
@@ -217,7 +237,7 @@ impl Visit {
         mut log: Vec<Exchange>,
     ) -> Result<(), NotReady> {
         let plan = self.plan();
-        let hopeless = |refused: &Refused, log: Vec<Exchange>| {
+        let hopeless = |ready: &Ready, refused: &Refused, log: Vec<Exchange>| {
             let said = refused.said.as_deref();
             let named = said.and_then(|said| {
                 let causes = causes(&ready.observer).into_iter();
@@ -233,7 +253,7 @@ impl Visit {
             }
         };
         let Some(request) = &plan.observer else {
-            return Err(hopeless(&refused, log));
+            return Err(hopeless(ready, &refused, log));
         };
         let mut trial = Attempt {
             visit: self,
@@ -250,7 +270,10 @@ impl Visit {
         let found = climb(shared, endpoint, request, &ready.observer, &mut trial).await;
         let (without, existing) = (trial.without.take(), trial.existing.take());
         let Some((terms, token)) = found else {
-            return Err(hopeless(&refused, log));
+            if self.stores_alone(ready, made, &refused).await {
+                return Ok(());
+            }
+            return Err(hopeless(ready, &refused, log));
         };
         log.append(&mut trial.log);
         for line in terms.told(&self.shared.plan, refused.said.as_deref()) {
@@ -264,6 +287,26 @@ impl Visit {
         ready.terms = terms;
         ready.observer = token;
         Ok(())
+    }
+
+    /// Whether it is MKCOL alone that is refused, and a file can be stored where nothing is above it; then the run goes on without
+    /// directories.
+    async fn stores_alone(&self, ready: &mut Ready, made: &Made, refused: &Refused) -> bool {
+        let Some(status) = refused.mkcol else {
+            return false;
+        };
+        let endpoint = without_directories(&ready.plan.endpoint);
+        let observer = Observer {
+            endpoint: &endpoint,
+            ..self.looking(ready)
+        };
+        let place = Place::of(&ready.plan.directory);
+        let mut log = Vec::new();
+        let stored = self.place(&observer, &place, made, &mut log).await.is_ok();
+        if stored {
+            ready.without_directories(format!("MKCOL was answered {}", check::reason(status)));
+        }
+        stored
     }
 
     /// What is there of what the cases need, and what is otherwise than it is declared.
@@ -325,6 +368,7 @@ impl Visit {
                         what: unfit.reason,
                         said: unfit.said,
                         made: false,
+                        mkcol: None,
                     }),
                     _ => Hindrance::Other(unfit.reason),
                 }
@@ -358,6 +402,7 @@ impl Visit {
                 what: failed(why.reason),
                 said: why.said,
                 made: false,
+                mkcol: None,
             }),
             _ => Hindrance::Other(failed(why.in_full())),
         })?;
@@ -371,6 +416,7 @@ impl Visit {
                     what: format!("the run's first file could not be seen: {}", unseen.reason),
                     said: unseen.said,
                     made: true,
+                    mkcol: None,
                 }))
             }
             // What else is wrong with it is for the cases to say.
@@ -428,6 +474,7 @@ impl Visit {
                     what: format!("the run's directory could not be made: {}", why.reason),
                     said: why.said,
                     made: false,
+                    mkcol: Some(status),
                 }),
                 _ => other(why.reason),
             });
@@ -459,6 +506,7 @@ impl Visit {
                     what: format!("the run's directory could not be seen: {}", unseen.reason),
                     said: unseen.said,
                     made: true,
+                    mkcol: None,
                 }))
             }
             Err(unseen) => Err(other(unseen.reason)),

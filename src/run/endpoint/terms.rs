@@ -17,6 +17,8 @@ pub(in crate::run) enum Rung {
     Key(Signature),
     /// Meant for this service alone, not for every one.
     OwnAudience,
+    /// Meant for another one of the audiences that the endpoint declares; which one, from 1 for the second.
+    OtherAudience(usize),
     /// With `nbf`.
     NotBefore,
     /// With one scope each, where one that serves for everything would have several.
@@ -34,6 +36,7 @@ impl Rung {
             Self::Key(Signature::Es256) => ("JWT-4.2-13", "authentication.algorithm.rs256"),
             Self::Key(_) => ("JWT-4.2-14", "authentication.algorithm.es256"),
             Self::OwnAudience => ("JWT-2.1.1-17", "audience.any"),
+            Self::OtherAudience(_) => ("JWT-2.1.1-16", "audience.array.first"),
             Self::NotBefore => ("JWT-2.1.1-05", "authentication.not-before.absent"),
             Self::OneScope => ("JWT-2.2.1-31", "capability.several.add-up"),
             Self::Create => ("JWT-2.2.1-16", "capability.modify.create-superset"),
@@ -55,6 +58,10 @@ impl Rung {
             Self::OwnAudience => (
                 "the audience that means every service",
                 "the tokens of this run name the endpoint, as with `traits: {any-audience: false}`",
+            ),
+            Self::OtherAudience(_) => (
+                "the first of the audiences that are declared for it",
+                "the tokens of this run have another one of `audience:`",
             ),
             Self::NotBefore => ("tokens without nbf", "those of this run have it"),
             Self::OneScope => (
@@ -78,6 +85,8 @@ impl Rung {
 pub(in crate::run) struct Terms {
     rungs: Vec<Rung>,
     origin: String,
+    /// Those that the endpoint declares.
+    audiences: Vec<String>,
 }
 
 /// Asks a service whether it takes a token.
@@ -95,6 +104,7 @@ impl Terms {
         Self {
             rungs,
             origin: endpoint.origin(),
+            audiences: endpoint.audience.clone().unwrap_or_default(),
         }
     }
 
@@ -145,6 +155,15 @@ impl Terms {
                 (Rung::OwnAudience, _) => {
                     if request.audience == Audience::One(ANY_AUDIENCE.to_owned()) {
                         request.to_mut().audience = Audience::One(self.origin.clone());
+                    }
+                }
+                (Rung::OtherAudience(which), _) => {
+                    let mut names = self.audiences.iter();
+                    let usual = names.next().map(|name| Audience::One(name.clone()));
+                    let other = self.audiences.get(*which).cloned();
+                    if let Some(other) = other.filter(|_| usual.as_ref() == Some(&request.audience))
+                    {
+                        request.to_mut().audience = Audience::One(other);
                     }
                 }
                 (Rung::NotBefore, _) if !request.claims.contains_key("nbf") => {
@@ -267,11 +286,19 @@ pub(in crate::run) async fn climb(
         without(&[key, audience]),
     ];
     tries.dedup();
+    let declared = endpoint.audience.as_ref().map_or(0, Vec::len);
+    let audiences = (1..declared).map(|which| Some(Rung::OtherAudience(which)));
     let mut found = None;
-    for rungs in tries.into_iter().filter(|rungs| !rungs.is_empty()) {
-        found = takes(shared, endpoint, request, rungs, trial).await;
-        if found.is_some() {
-            break;
+    'tried: for other in std::iter::once(None).chain(audiences) {
+        for rungs in &tries {
+            let rungs: Vec<_> = rungs.iter().copied().chain(other).collect();
+            if rungs.is_empty() {
+                continue;
+            }
+            found = takes(shared, endpoint, request, rungs, trial).await;
+            if found.is_some() {
+                break 'tried;
+            }
         }
     }
     let (mut terms, mut token) = found?;
@@ -356,7 +383,11 @@ async fn rungs(
 fn kept(rung: Rung, token: &Token) -> bool {
     let (clause, _) = rung.about();
     let mine = match rung {
-        Rung::Key(_) | Rung::OwnAudience | Rung::NotBefore | Rung::OneScope => true,
+        Rung::Key(_)
+        | Rung::OwnAudience
+        | Rung::OtherAudience(_)
+        | Rung::NotBefore
+        | Rung::OneScope => true,
         Rung::Create | Rung::Fresh => return true,
     };
     mine && causes(token).iter().all(|cause| cause.clause != clause)
@@ -370,6 +401,7 @@ mod tests {
         Terms {
             rungs: rungs.to_vec(),
             origin: "https://se.example.org".into(),
+            audiences: Vec::new(),
         }
     }
 
