@@ -297,7 +297,10 @@ impl<'a> Running<'a> {
     async fn step(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let ended = self.judged(step, credentials).await;
         // By now the step was answered, and mostly its control too: what it set off has arrived.
-        let heard = self.ear.as_ref().map(|ear| ear.heard()).unwrap_or_default();
+        let heard = match &self.ear {
+            Some(ear) => listen::overheard(ear.as_ref()).await,
+            None => Vec::new(),
+        };
         let heard = &heard[self.heard.min(heard.len())..];
         if !heard.is_empty() {
             self.heard += heard.len();
