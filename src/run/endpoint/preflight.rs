@@ -17,7 +17,7 @@ use crate::token::{Fit, Token};
 use super::terms::Terms;
 
 /// A name in the run's directory at which nothing is.
-const NOTHING: &str = "nothing-is-here";
+pub(super) const NOTHING: &str = "nothing-is-here";
 /// A file there whose checksum is asked for.
 const PROBE: &str = "probe";
 

@@ -21,7 +21,7 @@ use super::super::existing;
 use super::super::ledger::Remaining;
 use super::super::made::Made;
 use super::super::observer::{NotMade, Observer};
-use super::preflight::{Absent, Scout, Store, offered};
+use super::preflight::{Absent, NOTHING, Scout, Store, offered};
 use super::terms::{Terms, Trial, climb, refuses};
 use super::{INTERRUPTED, NotReady, Ready, UNREACHABLE, Visit, disagreement, told, with};
 
@@ -496,7 +496,12 @@ impl Visit {
             .look(Purpose::Arrange, path, &State::Directory, log)
             .await;
         match seen {
-            Ok(Observed::Directory) => Ok(()),
+            Ok(Observed::Directory) => match self.tells_apart(observer, path, log).await {
+                true => Ok(()),
+                false => Err(other(
+                    "a name that nobody has made shows as well: what is there cannot be told from what is not".into(),
+                )),
+            },
             Ok(seen) => Err(other(format!(
                 "after MKCOL {path} succeeded, there is {}",
                 seen.describe(&State::Directory)
@@ -511,6 +516,28 @@ impl Visit {
             }
             Err(unseen) => Err(other(unseen.reason)),
         }
+    }
+
+    /// Whether something that nobody has made in the directory is not there, where it is HEAD alone that shows what is: an
+    /// endpoint that says yes to everything is found out here.
+    async fn tells_apart(
+        &self,
+        observer: &Observer<'_>,
+        directory: &str,
+        log: &mut Vec<Exchange>,
+    ) -> bool {
+        let listed = |exchange: &Exchange| exchange.status == Some(207);
+        if log.last().is_some_and(listed) {
+            return true;
+        }
+        let nothing = format!("{directory}/{NOTHING}");
+        let seen = observer
+            .look(Purpose::Arrange, &nothing, &State::Absent, log)
+            .await;
+        !matches!(
+            seen,
+            Ok(Observed::Sized(_) | Observed::Present(_) | Observed::Directory)
+        )
     }
 
     /// Has it written down that `path` may come to be there.
