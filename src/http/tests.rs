@@ -268,13 +268,18 @@ async fn after_a_kept_connection_has_ended_a_new_one_is_tried_and_no_other_kept_
     for outcome in three.await {
         assert_eq!(outcome.exchange.status, Some(201));
     }
-    let kept = connections.load(Ordering::SeqCst);
     for method in [Method::Get, Method::Mkcol] {
-        let outcome = send(Purpose::Arrange, method).await;
-        assert_eq!(outcome.exchange.status, Some(201), "{outcome:?}");
-        assert_eq!(outcome.exchange.attempts, 2);
+        // A connection is kept from a moment after its answer on; until then a new one is made at once.
+        loop {
+            let before = connections.load(Ordering::SeqCst);
+            let outcome = send(Purpose::Arrange, method).await;
+            assert_eq!(outcome.exchange.status, Some(201), "{outcome:?}");
+            assert_eq!(connections.load(Ordering::SeqCst), before + 1);
+            if outcome.exchange.attempts == 2 {
+                break;
+            }
+        }
     }
-    assert_eq!(connections.load(Ordering::SeqCst), kept + 2);
     // What is judged and writes has a connection of its own.
     let outcome = send(Purpose::Step, Method::Mkcol).await;
     assert_eq!(
