@@ -118,7 +118,20 @@ fn ours(purpose: Purpose) -> bool {
     matches!(purpose, Purpose::Arrange | Purpose::Teardown)
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
+    /// One with nothing but its method and URL, as anybody may send it.
+    pub fn bare(method: Method, url: &'a str, deadline: Instant) -> Self {
+        Self {
+            method,
+            verb: None,
+            url,
+            headers: &[],
+            body: None,
+            token: None,
+            deadline,
+        }
+    }
+
     /// The method on the wire.
     fn verb(&self) -> &str {
         self.verb.unwrap_or(self.method.as_str())
@@ -229,15 +242,7 @@ impl Client {
     /// The same with another method that anybody may ask with.
     pub async fn knock(&self, endpoint: &Endpoint, caller: Caller<'_>, method: Method) -> Outcome {
         let url = format!("{}/", endpoint.area_url());
-        let outgoing = Outgoing {
-            method,
-            verb: None,
-            url: &url,
-            headers: &[],
-            body: None,
-            token: None,
-            deadline: Instant::now() + endpoint.limits.preflight,
-        };
+        let outgoing = Outgoing::bare(method, &url, Instant::now() + endpoint.limits.preflight);
         self.send(Purpose::Preflight, caller, outgoing).await
     }
 

@@ -270,7 +270,8 @@ async fn after_a_kept_connection_has_ended_a_new_one_is_tried_and_no_other_kept_
     }
     for method in [Method::Get, Method::Mkcol] {
         // A connection is kept from a moment after its answer on; until then a new one is made at once.
-        loop {
+        for turn in 0.. {
+            assert!(turn < 1000, "no connection is kept");
             let before = connections.load(Ordering::SeqCst);
             let outcome = send(Purpose::Arrange, method).await;
             assert_eq!(outcome.exchange.status, Some(201), "{outcome:?}");

@@ -816,11 +816,12 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Why nothing is proven, where a step of the case was not answered as it had to be; of its control another text tells.
+/// Whether a requirement was missed.
 fn binding(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.level.binding())
 }
 
+/// Why nothing is proven, where a step of the case was not answered as it had to be; of its control another text tells.
 fn unproven(purpose: Purpose, reason: String) -> String {
     match purpose {
         Purpose::Control => reason,

@@ -1,10 +1,9 @@
 //! What is declared of a service and is not so is a note, and nothing else changes.
 
 use serde_json::Value;
-use touchstone::model::Tape;
-use touchstone::reference::{Storage, StorageOptions, fault, like};
+use touchstone::reference::{Storage, like};
 
-use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, outcomes};
+use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, named, outcomes};
 
 /// The notes about an endpoint where this is declared.
 fn noted(lab: &Lab, storage: &Storage, traits: &str) -> Vec<String> {
@@ -23,25 +22,13 @@ fn notes(record: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Storage with all that can be declared not to be there.
-fn complete(lab: &Lab, faults: &[&str]) -> Storage {
-    lab.start(StorageOptions {
-        tape: Some(Tape {
-            path: "/nearline".into(),
-            file: "/nearline/some-file".into(),
-        }),
-        faults: faults.iter().filter_map(|name| fault(name)).collect(),
-        ..lab.two_areas()
-    })
-}
-
 #[test]
 fn what_is_declared_missing_and_is_there_is_found_where_options_are_silent() {
     let lab = Lab::new();
-    let silent = complete(&lab, &["options-names-nothing"]);
+    let silent = lab.nearline(&["options-names-nothing"]);
     let mut options = lab.two_areas();
     options.faults = like("xrootd-6.2").expect("an imitation").deviations();
-    options.faults.extend(fault("options-names-nothing"));
+    options.faults.extend(named(&["options-names-nothing"]));
     let xrootd = lab.start(options);
     for (line, shown) in [
         ("move: false", "MOVE was answered 404 Not Found"),
@@ -90,7 +77,7 @@ fn what_is_declared_missing_and_is_missing_is_no_note() {
         expect_no_objects(&storage);
     }
     // Nothing is declared by what is left out.
-    let storage = complete(&lab, &[]);
+    let storage = lab.nearline(&[]);
     assert_eq!(noted(&lab, &storage, "move: true"), [""; 0]);
     // Nobody offers it, and nobody has it.
     let storage = lab.storage(&[]);
@@ -150,7 +137,7 @@ fn where_public_reading_is_declared_writes_without_a_token_are_judged() {
 #[test]
 fn a_macaroon_that_shows_that_there_are_some_is_shown_nowhere() {
     let lab = Lab::new();
-    let storage = complete(&lab, &[]);
+    let storage = lab.nearline(&[]);
     lab.endpoints(
         &[("se", storage.url())],
         "    traits: {macaroons: false, tape: false}\n",

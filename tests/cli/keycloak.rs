@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::keycloak::{CLIENT, Exchange, Keycloak, SECRET, USER};
-use crate::common::lab::{Ended, Lab, outcomes};
+use crate::common::lab::{Ended, Lab, outcomes, with};
 
 const SECRET_VARIABLE: &str = "TOUCHSTONE_TEST_KEYCLOAK";
 
@@ -33,12 +33,6 @@ fn judged_as(
     let mut command = lab.touchstone(&["run", "--case", "issuer.*", "--no-history"]);
     let ended = Ended::of(command.env(SECRET_VARIABLE, secret));
     (outcomes(&lab.record()), ended.code)
-}
-
-fn with<'a>(outcomes: &'a BTreeMap<String, String>, verdict: &str) -> Vec<&'a str> {
-    let found = outcomes.iter();
-    let found = found.filter(|(_, outcome)| outcome.starts_with(verdict));
-    found.map(|(case, _)| case.as_str()).collect()
 }
 
 #[test]

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use touchstone::model::Tape;
-use touchstone::reference::{Storage, StorageOptions, fault};
+use touchstone::reference::Storage;
 
-use crate::common::lab::{Lab, outcomes};
+use crate::common::lab::{Lab, TAPE, outcomes};
 use crate::common::middle::Middle;
 use crate::common::wild::{Act, End, Wild};
 
@@ -64,19 +63,6 @@ fn the_first_line_that_tells_the_outcome_decides_and_what_follows_is_ignored() {
     assert!(found["tpc.pull"].starts_with("fail"), "{found:#?}");
 }
 
-const TRAITS: &str = "    traits:\n      tape: {path: /nearline, file: /nearline/some-file}\n";
-
-fn nearline(lab: &Lab, faults: &[&str]) -> Storage {
-    lab.start(StorageOptions {
-        tape: Some(Tape {
-            path: "/nearline".into(),
-            file: "/nearline/some-file".into(),
-        }),
-        faults: faults.iter().filter_map(|name| fault(name)).collect(),
-        ..lab.two_areas()
-    })
-}
-
 /// In front of storage whose answers to `archiveinfo` are rewritten, entry by entry.
 fn locating(lab: &Lab, storage: &Storage, entry: fn(&mut Value)) -> Middle {
     let origin = storage.url().to_owned();
@@ -102,7 +88,7 @@ fn locating(lab: &Lab, storage: &Storage, entry: fn(&mut Value)) -> Middle {
 fn an_error_beside_a_locality_is_lawful_and_a_locality_of_what_is_missing_is_not() {
     let lab = Lab::new();
     let cases = ["tape.archiveinfo.poll", "tape.archiveinfo.missing"];
-    let storage = nearline(&lab, &[]);
+    let storage = lab.nearline(&[]);
     // A file that will not get to tape.
     let middle = locating(&lab, &storage, |entry| {
         if !entry["locality"].is_null() {
@@ -110,7 +96,7 @@ fn an_error_beside_a_locality_is_lawful_and_a_locality_of_what_is_missing_is_not
             entry["error"] = json!("USER ERROR: no tape pool for it");
         }
     });
-    let found = judged(&lab, middle.url(), TRAITS, &cases);
+    let found = judged(&lab, middle.url(), TAPE, &cases);
     for case in cases {
         assert_eq!(found[case], "pass", "{found:#?}");
     }
@@ -120,13 +106,13 @@ fn an_error_beside_a_locality_is_lawful_and_a_locality_of_what_is_missing_is_not
             entry.remove("error");
         }
     });
-    let found = judged(&lab, middle.url(), TRAITS, &cases);
+    let found = judged(&lab, middle.url(), TAPE, &cases);
     for case in cases {
         assert_eq!(found[case], "pass", "{found:#?}");
     }
     for word in ["tape-missing-is-none", "tape-other-locality"] {
-        let storage = nearline(&lab, &[word]);
-        let found = judged(&lab, storage.url(), TRAITS, &["tape.archiveinfo.*"]);
+        let storage = lab.nearline(&[word]);
+        let found = judged(&lab, storage.url(), TAPE, &["tape.archiveinfo.*"]);
         let failed = found
             .iter()
             .filter(|(_, why)| why.starts_with("fail TAPE-14") || why.starts_with("fail  TAPE-14"));

@@ -6,9 +6,9 @@ use serde_json::Value;
 use touchstone::model::ANY_AUDIENCE;
 use touchstone::reference::StorageOptions;
 
-use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, outcomes};
+use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, outcomes, with};
 use crate::common::middle::{Middle, answer};
-use crate::common::signed::altering;
+use crate::common::signed::without_not_before;
 use crate::common::wild::{Act, End, Wild};
 
 /// Verdict and why of each case, of a storage element with these faults; and what was printed.
@@ -18,12 +18,6 @@ fn judged(lab: &Lab, faults: &[&str], more: &str) -> (BTreeMap<String, String>, 
     let ended = lab.run(&["run"]);
     expect_no_objects(&storage);
     (outcomes(&lab.record()), ended.stdout)
-}
-
-/// The cases with that verdict.
-fn with<'a>(outcomes: &'a BTreeMap<String, String>, verdict: &str) -> Vec<&'a str> {
-    let found = outcomes.iter().filter(|(_, why)| why.starts_with(verdict));
-    found.map(|(case, _)| case.as_str()).collect()
 }
 
 /// The reasons for which cases were skipped that have to do with another one.
@@ -312,29 +306,11 @@ fn each_request_has_a_new_token_where_one_is_good_once() {
     assert!(printed.contains(told), "{printed}");
 }
 
-/// An issuer that gives tokens without nbf, and nobody who could make others.
-fn without_not_before(lab: &Lab, url: &str) {
-    let give = altering(&lab.issuer, |claims| {
-        claims.as_object_mut().expect("claims").remove("nbf");
-    });
-    lab.write(
-        "token",
-        &give("storage.read:/ storage.modify:/", ANY_AUDIENCE),
-    );
-    lab.write(
-        "endpoints.yaml",
-        &format!(
-            "issuers:\n  lab: {{url: \"{}\", ca: ca.pem, token-file: token}}\nendpoints:\n  se: {{endpoint: \"{url}\", paths: {{wlcg: /wlcg}}, ca: ca.pem}}\n",
-            lab.issuer.url()
-        ),
-    );
-}
-
 #[test]
 fn where_nothing_helps_one_finding_has_the_services_words_and_the_cause() {
     let lab = Lab::new();
     let storage = lab.storage(&["not-before-required"]);
-    without_not_before(&lab, storage.url());
+    without_not_before(&lab, storage.url(), "");
     let printed = lab.run(&["run"]).expect(1).stdout;
     let outcomes = outcomes(&lab.record());
     let failed = with(&outcomes, "fail");
@@ -375,7 +351,7 @@ fn check_uses_the_token_and_says_what_was_answered() {
         assert!(told.contains(part), "{part}\n{told}");
     }
     let strict = lab.storage(&["not-before-required"]);
-    without_not_before(&lab, strict.url());
+    without_not_before(&lab, strict.url(), "");
     let told = lab.run(&["check", "--connect"]).expect(3).stdout;
     let cause =
         "what may be the cause: the token has no nbf, which the profile allows: JWT-2.1.1-05";

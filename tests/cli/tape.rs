@@ -1,18 +1,12 @@
 //! Tape: every request is taken back, and without tape or an API nothing is judged.
 
-use crate::common::lab::{Lab, verdicts};
-use touchstone::model::Tape;
-use touchstone::reference::{Storage, StorageOptions, fault};
-
-const TRAITS: &str = "    traits:\n      tape: {path: /nearline, file: /nearline/some-file}\n";
+use crate::common::lab::{Lab, TAPE, named, nearline, verdicts};
+use touchstone::reference::{Storage, StorageOptions};
 
 fn storage(lab: &Lab, faults: &[&str]) -> Storage {
     lab.start(StorageOptions {
-        tape: Some(Tape {
-            path: "/nearline".into(),
-            file: "/nearline/some-file".into(),
-        }),
-        faults: faults.iter().filter_map(|name| fault(name)).collect(),
+        tape: Some(nearline()),
+        faults: named(faults),
         recorded: true,
         ..lab.trusting(lab.issuer.url())
     })
@@ -23,7 +17,7 @@ fn every_request_is_taken_back() {
     let lab = Lab::new();
     let storage = storage(&lab, &[]);
     let before = storage.paths();
-    lab.endpoints(&[("se", storage.url())], TRAITS);
+    lab.endpoints(&[("se", storage.url())], TAPE);
     let cases = ["run", "--case", "tape.stage.*", "--case", "tape.cancel.*"];
     lab.run(&cases).expect(0);
     assert!(
@@ -58,7 +52,7 @@ fn every_request_is_taken_back() {
 fn without_an_api_nothing_is_judged() {
     let lab = Lab::new();
     let storage = storage(&lab, &["tape-discovery-missing"]);
-    lab.endpoints(&[("se", storage.url())], TRAITS);
+    lab.endpoints(&[("se", storage.url())], TAPE);
     lab.run(&["run", "--case", "tape.archiveinfo.poll"])
         .expect(3);
     let record = lab.record();

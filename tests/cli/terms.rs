@@ -3,16 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use touchstone::model::ANY_AUDIENCE;
 use touchstone::reference::{Storage, StorageOptions, fault};
 
-use crate::common::lab::{Lab, expect_no_objects, outcomes};
-use crate::common::signed::altering;
-
-fn with<'a>(outcomes: &'a BTreeMap<String, String>, verdict: &str) -> Vec<&'a str> {
-    let found = outcomes.iter().filter(|(_, why)| why.starts_with(verdict));
-    found.map(|(case, _)| case.as_str()).collect()
-}
+use crate::common::lab::{Lab, expect_no_objects, outcomes, with};
+use crate::common::signed::without_not_before;
 
 /// What a fault of a service is told as, and the case that fails because of it.
 const TERMS: [(&str, &str, &str); 4] = [
@@ -98,25 +92,6 @@ fn without_directories_each_request_has_a_new_token_where_one_is_good_once() {
     expect_no_objects(&storage);
 }
 
-/// One endpoint with a token without `nbf`, and these traits.
-fn without_not_before(lab: &Lab, storage: &Storage, traits: &str) {
-    let give = altering(&lab.issuer, |claims| {
-        claims.as_object_mut().expect("claims").remove("nbf");
-    });
-    lab.write(
-        "token",
-        &give("storage.read:/ storage.modify:/", ANY_AUDIENCE),
-    );
-    lab.write(
-        "endpoints.yaml",
-        &format!(
-            "issuers:\n  lab: {{url: \"{}\", ca: ca.pem, token-file: token}}\nendpoints:\n  se: {{endpoint: \"{}\", paths: {{wlcg: /wlcg}}, ca: ca.pem, traits: {{{traits}}}}}\n",
-            lab.issuer.url(),
-            storage.url()
-        ),
-    );
-}
-
 #[test]
 fn where_nothing_helps_the_services_words_are_told_whatever_was_asked_first() {
     let lab = Lab::new();
@@ -133,7 +108,7 @@ fn where_nothing_helps_the_services_words_are_told_whatever_was_asked_first() {
             files: vec![("/wlcg/production/f".into(), content.to_vec())],
             ..lab.two_areas()
         });
-        without_not_before(&lab, &storage, traits);
+        without_not_before(&lab, storage.url(), traits);
         let printed = lab.run(&["run", "--case", "capability.read.*"]).stdout;
         let outcomes = outcomes(&lab.record());
         let told = &outcomes["capability.read.get"];

@@ -12,9 +12,9 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use touchstone::model::{Case, Groups};
+use touchstone::model::{Case, Groups, Tape};
 use touchstone::reference::{
-    Area, Authority, Issuer, IssuerOptions, Storage, StorageOptions, fault,
+    Area, Authority, Fault, Issuer, IssuerOptions, Storage, StorageOptions, fault,
 };
 
 use super::waiting::{HANGS, NEVER};
@@ -74,12 +74,17 @@ impl Lab {
     }
 
     pub fn storage(&self, faults: &[&str]) -> Storage {
-        let faults = faults
-            .iter()
-            .map(|name| fault(name).expect("a fault of that name"))
-            .collect();
         self.start(StorageOptions {
-            faults,
+            faults: named(faults),
+            ..self.two_areas()
+        })
+    }
+
+    /// The same with a tape behind it, as [`TAPE`] declares it.
+    pub fn nearline(&self, faults: &[&str]) -> Storage {
+        self.start(StorageOptions {
+            faults: named(faults),
+            tape: Some(nearline()),
             ..self.two_areas()
         })
     }
@@ -277,6 +282,31 @@ fn cases(wanted: impl Fn(&Case) -> bool) -> BTreeSet<String> {
     let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
     let cases = catalogue.cases().filter(|case| wanted(case));
     cases.map(|case| case.id.to_string()).collect()
+}
+
+/// The faults of these names.
+pub fn named(faults: &[&str]) -> Vec<&'static Fault> {
+    let found = faults.iter().map(|name| fault(name));
+    found
+        .map(|fault| fault.expect("a fault of that name"))
+        .collect()
+}
+
+/// What an inventory says of storage with a tape behind it.
+pub const TAPE: &str = "    traits:\n      tape: {path: /nearline, file: /nearline/some-file}\n";
+
+/// That tape.
+pub fn nearline() -> Tape {
+    Tape {
+        path: "/nearline".into(),
+        file: "/nearline/some-file".into(),
+    }
+}
+
+/// The cases with that verdict, of [`outcomes`].
+pub fn with<'a>(outcomes: &'a BTreeMap<String, String>, verdict: &str) -> Vec<&'a str> {
+    let found = outcomes.iter().filter(|(_, why)| why.starts_with(verdict));
+    found.map(|(case, _)| case.as_str()).collect()
 }
 
 /// `case -> verdict and why` of a record with one endpoint.

@@ -56,15 +56,7 @@ impl Running<'_> {
         self.go_on().map_err(Stop::Undecided)?;
         let endpoint = &self.site.plan.endpoint;
         let url = endpoint.url_of(METADATA);
-        let outgoing = Outgoing {
-            method: Method::Get,
-            verb: None,
-            url: &url,
-            headers: &[],
-            body: None,
-            token: None,
-            deadline: self.deadline,
-        };
+        let outgoing = Outgoing::bare(Method::Get, &url, self.deadline);
         let client = self.site.client;
         let outcome = client.send(Purpose::Arrange, self.caller(), outgoing).await;
         self.exchanges.push(outcome.exchange);

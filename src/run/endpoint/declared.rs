@@ -130,15 +130,7 @@ impl Scout<'_> {
     async fn public_read<S: Store>(&self, store: &S) -> Option<String> {
         let path = self.probe(store).await?;
         let url = self.plan.endpoint.url_of(&path);
-        let outgoing = Outgoing {
-            method: Method::Get,
-            verb: None,
-            url: &url,
-            headers: &[],
-            body: None,
-            token: None,
-            deadline: self.deadline,
-        };
+        let outgoing = Outgoing::bare(Method::Get, &url, self.deadline);
         let caller = self.caller("bearer.none.get");
         let sent = self.client.send(Purpose::Preflight, caller, outgoing).await;
         let status = sent.answer.ok()?.status;

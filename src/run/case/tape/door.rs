@@ -70,13 +70,8 @@ impl Running<'_> {
         let mut reason = String::new();
         for token in [None, Some(&token)] {
             let outgoing = Outgoing {
-                method: Method::Get,
-                verb: None,
-                url: &url,
-                headers: &[],
-                body: None,
                 token,
-                deadline: self.site.deadline,
+                ..Outgoing::bare(Method::Get, &url, self.site.deadline)
             };
             // It is asked once and for all cases, not for the one that happens to come first.
             let caller = Caller {
