@@ -178,7 +178,18 @@ impl Lab {
         texts
     }
 
-    /// The newest run record.
+    /// The record of that run, which has a folder of its own; `latest` leaves parts of runs aside.
+    pub fn record_of(&self, ended: &Ended) -> Value {
+        let folder = ended
+            .stderr
+            .lines()
+            .find_map(|line| line.strip_prefix("reports: "));
+        let folder =
+            folder.unwrap_or_else(|| panic!("no reports:\n{}\n{}", ended.stdout, ended.stderr));
+        read_record(&self.path(folder).join("run.json"))
+    }
+
+    /// The newest run record, of all cases if there is one.
     pub fn record(&self) -> Value {
         read_record(&self.path("reports/latest/run.json"))
     }
