@@ -213,7 +213,7 @@ impl Observer<'_> {
                 // What is wrong with it is for the cases about PROPFIND to say.
                 None => self.glance(purpose, path, expected, log).await,
             },
-            // Nor what else than a multi-status it is answered with, where the token is not what is wrong.
+            // The same holds for an answer that is no multi-status, unless it is the token that was refused.
             (Method::Propfind, 200..=299 | 400 | 405 | 415 | 422 | 500 | 501) => {
                 self.glance(purpose, path, expected, log).await
             }

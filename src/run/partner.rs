@@ -157,7 +157,7 @@ impl Partners {
         }
         Err(match (refused.as_slice(), wanted) {
             ([], Some(name)) => format!("nothing can be arranged at the partner `{name}`"),
-            ([], None) => "there is no second endpoint".into(),
+            ([], None) => "there is no second endpoint at another host or port".into(),
             (some, _) => format!("no partner is there: {}", some.join("; ")),
         })
     }

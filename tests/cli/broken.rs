@@ -7,11 +7,7 @@ use crate::common::lab::{Lab, outcomes};
 use crate::common::middle::{Asked, Middle, answer, breaking_off};
 
 fn judged(lab: &Lab, middle: &Middle, cases: &[&str]) -> Value {
-    lab.endpoints(&[("se", middle.url())], "");
-    let mut arguments = vec!["run"];
-    arguments.extend(cases.iter().flat_map(|case| ["--case", *case]));
-    let ended = lab.run(&arguments);
-    assert!(matches!(ended.code, Some(0 | 1 | 3)), "{}", ended.stderr);
+    lab.judge(middle.url(), "", cases, &[]);
     lab.record()
 }
 

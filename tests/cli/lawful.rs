@@ -2,28 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use touchstone::reference::Storage;
 
-use crate::common::lab::{Lab, TAPE, outcomes};
+use crate::common::lab::{Lab, TAPE};
 use crate::common::middle::Middle;
 use crate::common::wild::{Act, End, Wild};
 
 /// Verdict and why of each case at `url`.
 fn judged(lab: &Lab, url: &str, more: &str, cases: &[&str]) -> BTreeMap<String, String> {
-    let own = lab.authority.certificate_for(&["localhost"]);
-    let own = own.expect("a certificate");
-    lab.write("own.pem", &own.certificate_pem);
-    lab.write("own-key.pem", own.key_pem.expose_secret());
-    lab.endpoints(&[("se", url)], more);
-    let mut arguments = vec!["run", "--listen", "localhost"];
-    arguments.extend(["--listen-certificate", "own.pem"]);
-    arguments.extend(["--listen-key", "own-key.pem"]);
-    arguments.extend(cases.iter().flat_map(|case| ["--case", *case]));
-    let ended = lab.run(&arguments);
-    assert!(matches!(ended.code, Some(0 | 1 | 3)), "{}", ended.stderr);
-    outcomes(&lab.record())
+    lab.judge(url, more, cases, &lab.listening()).0
 }
 
 /// In front of storage that ends its reports so: `say` is given what it said itself.

@@ -14,10 +14,9 @@ use crate::common::wild::{Act, End, Wild};
 /// Verdict and why of each case, of a storage element with these faults; and what was printed.
 fn judged(lab: &Lab, faults: &[&str], more: &str) -> (BTreeMap<String, String>, String) {
     let storage = lab.storage(faults);
-    lab.endpoints(&[("se", storage.url())], more);
-    let ended = lab.run(&["run"]);
+    let told = lab.judge(storage.url(), more, &[], &[]);
     expect_no_objects(&storage);
-    (outcomes(&lab.record()), ended.stdout)
+    told
 }
 
 /// The reasons for which cases were skipped that have to do with another one.
@@ -104,7 +103,6 @@ fn what_is_wrong_with_one_method_is_told_of_that_method() {
                 false => Act::Pass,
             }
         });
-        lab.endpoints(&[("se", front.url())], "");
         let cases = [
             "webdav.options",
             "webdav.propfind.directory",
@@ -112,8 +110,7 @@ fn what_is_wrong_with_one_method_is_told_of_that_method() {
             "capability.read.get",
             "webdav.put.empty",
         ];
-        let printed = lab.run(&[&["run", "--case"][..], &cases].concat()).stdout;
-        let outcomes = outcomes(&lab.record());
+        let (outcomes, printed) = lab.judge(front.url(), "", &cases, &[]);
         assert!(outcomes[told].starts_with(verdict), "{broken}\n{printed}");
         let errors = with(&outcomes, "error");
         assert!(
@@ -128,16 +125,47 @@ fn what_is_wrong_with_one_method_is_told_of_that_method() {
 }
 
 #[test]
+fn what_a_service_does_to_every_request_is_one_reason() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    for (answer, only, told) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            "",
+            "a name that nobody has made shows as well",
+        ),
+        (
+            "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://localhost:1/there\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            "MKCOL",
+            "the door redirects to http, where neither tokens nor data are sent",
+        ),
+    ] {
+        let front = Wild::start(&lab, storage.port(), move |method, _| {
+            match only.is_empty() || method == only {
+                true => Act::Say(answer.into(), End::Close),
+                false => Act::Pass,
+            }
+        });
+        let cases = ["webdav.put.empty", "capability.read.get"];
+        let (outcomes, printed) = lab.judge(front.url(), "", &cases, &[]);
+        for case in cases {
+            let why = &outcomes[case];
+            assert!(why.starts_with("error"), "{why}\n{printed}");
+            assert!(why.contains(told), "{why}\n{printed}");
+        }
+    }
+    expect_no_objects(&storage);
+}
+
+#[test]
 fn a_method_that_options_offer_and_nobody_knows_is_missing() {
     let lab = Lab::new();
     let storage = lab.storage(&[]);
     let middle = Middle::start(&lab, &storage, |asked| {
         (asked.method == "MOVE").then(|| answer(405, &[("allow", "GET, PUT")]))
     });
-    lab.endpoints(&[("se", middle.url())], "");
     let cases = ["capability.modify.move", "webdav.move.*"];
-    let printed = lab.run(&[&["run", "--case"][..], &cases].concat()).stdout;
-    let outcomes = outcomes(&lab.record());
+    let (outcomes, printed) = lab.judge(middle.url(), "", &cases, &[]);
     assert_eq!(
         with(&outcomes, "fail"),
         ["webdav.move.statuses"],
@@ -160,9 +188,7 @@ fn who_issues_no_macaroons_is_found_out_once() {
     let middle = Middle::start(&lab, &storage, |asked| {
         (asked.method == "POST").then(|| answer(405, &[("allow", "GET, PUT")]))
     });
-    lab.endpoints(&[("se", middle.url())], "");
-    let printed = lab.run(&["run", "--case", "macaroon.*"]).stdout;
-    let outcomes = outcomes(&lab.record());
+    let (outcomes, printed) = lab.judge(middle.url(), "", &["macaroon.*"], &[]);
     let failed = with(&outcomes, "fail");
     assert_eq!(failed, ["macaroon.issue.granted"], "{printed}");
     assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::common::lab::{Lab, outcomes};
@@ -11,21 +10,7 @@ use crate::common::middle::{Middle, answer, breaking_off};
 
 /// What a run of these cases at `url` finds.
 fn judged(lab: &Lab, url: &str, cases: &[&str]) -> Value {
-    let own = lab.authority.certificate_for(&["localhost"]);
-    let own = own.expect("a certificate");
-    lab.write("own.pem", &own.certificate_pem);
-    lab.write("own-key.pem", own.key_pem.expose_secret());
-    lab.endpoints(&[("se", url)], "");
-    let mut arguments = vec!["run", "--listen", "localhost"];
-    arguments.extend([
-        "--listen-certificate",
-        "own.pem",
-        "--listen-key",
-        "own-key.pem",
-    ]);
-    arguments.extend(cases.iter().flat_map(|case| ["--case", *case]));
-    let ended = lab.run(&arguments);
-    assert!(matches!(ended.code, Some(0 | 1 | 3)), "{}", ended.stderr);
+    lab.judge(url, "", cases, &lab.listening());
     lab.record()
 }
 

@@ -69,18 +69,9 @@ fn without_directories_each_request_has_a_new_token_where_one_is_good_once() {
         faults: fault("no-mkcol").into_iter().collect(),
         ..lab.two_areas()
     });
-    lab.endpoints(
-        &[("once", storage.url())],
-        "    traits: {directories: false}\n",
-    );
-    let cases = [
-        "run",
-        "--case",
-        "authentication.reuse",
-        "capability.create.*",
-    ];
-    let printed = lab.run(&cases).expect(1).stdout;
-    let outcomes = outcomes(&lab.record());
+    let more = "    traits: {directories: false}\n";
+    let cases = ["authentication.reuse", "capability.create.*"];
+    let (outcomes, printed) = lab.judge(storage.url(), more, &cases, &[]);
     assert_eq!(
         with(&outcomes, "fail"),
         ["authentication.reuse"],
@@ -156,22 +147,34 @@ fn a_partner_is_given_the_tokens_that_it_takes() {
 }
 
 #[test]
+fn another_name_for_the_same_door_is_no_partner() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let url = storage.url();
+    lab.endpoints(&[("one", url), ("alias", url)], "");
+    let run = ["run", "--endpoint", "one", "--case", "tpc.pair.*"];
+    let ended = lab.run(&run);
+    let outcomes = outcomes(&lab.record());
+    assert!(!outcomes.is_empty(), "{}", ended.stderr);
+    for (case, outcome) in outcomes {
+        let told = "there is no second endpoint at another host or port";
+        assert!(
+            outcome.contains(told),
+            "{case}: {outcome}\n{}",
+            ended.stdout
+        );
+    }
+    expect_no_objects(&storage);
+}
+
+#[test]
 fn of_several_audiences_that_are_declared_the_one_is_used_that_is_taken() {
     let lab = Lab::new();
     let storage = lab.storage(&["takes-own-audience-only"]);
     let url = storage.url();
     let declared = format!("    audience: [https://alias.example.org, \"{url}\"]\n");
-    lab.endpoints(&[("se", url)], &declared);
-    let printed = lab
-        .run(&[
-            "run",
-            "--case",
-            "capability.create.put",
-            "--case",
-            "audience.array.*",
-        ])
-        .stdout;
-    let outcomes = outcomes(&lab.record());
+    let cases = ["capability.create.put", "audience.array.*"];
+    let (outcomes, printed) = lab.judge(url, &declared, &cases, &[]);
     assert_eq!(outcomes["capability.create.put"], "pass", "{printed}");
     let note = "it does not take the first of the audiences that are declared for it";
     assert!(printed.contains(note), "{printed}");

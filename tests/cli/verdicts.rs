@@ -3,19 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::lab::{Lab, outcomes};
+use crate::common::lab::Lab;
 
 /// What a run of these cases says about a storage element with this fault; not strict.
 fn judged(fault: &str, cases: &[&str]) -> BTreeMap<String, String> {
     let lab = Lab::new();
     let storage = lab.storage(&[fault]);
-    lab.endpoints(&[("se", storage.url())], "");
-    let mut arguments = vec!["run"];
-    for case in cases {
-        arguments.extend(["--case", case]);
-    }
-    lab.run(&arguments);
-    outcomes(&lab.record())
+    lab.judge(storage.url(), "", cases, &[]).0
 }
 
 /// Fails unless each case has its verdict, and a finding that begins so.

@@ -155,6 +155,40 @@ impl Lab {
         Ended::of(&mut self.touchstone(arguments))
     }
 
+    /// Runs these cases, or all if none is named, at the endpoint `se`, to whose entry `more` is added, with these further
+    /// arguments. Verdict and why of each case, and what was printed.
+    pub fn judge(
+        &self,
+        url: &str,
+        more: &str,
+        cases: &[&str],
+        arguments: &[&str],
+    ) -> (BTreeMap<String, String>, String) {
+        self.endpoints(&[("se", url)], more);
+        let mut all = vec!["run"];
+        all.extend(arguments);
+        all.extend(cases.iter().flat_map(|case| ["--case", *case]));
+        let ended = self.run(&all);
+        assert!(matches!(ended.code, Some(0 | 1 | 3)), "{}", ended.stderr);
+        (outcomes(&self.record_of(&ended)), ended.stdout)
+    }
+
+    /// The arguments of a run that listens as `localhost`, with a certificate that everybody in the lab trusts.
+    pub fn listening(&self) -> [&'static str; 6] {
+        let own = self.authority.certificate_for(&["localhost"]);
+        let own = own.expect("a certificate");
+        self.write("own.pem", &own.certificate_pem);
+        self.write("own-key.pem", own.key_pem.expose_secret());
+        [
+            "--listen",
+            "localhost",
+            "--listen-certificate",
+            "own.pem",
+            "--listen-key",
+            "own-key.pem",
+        ]
+    }
+
     /// What a run has said and left: both streams, and every file of the reports, the history among them.
     pub fn texts(&self, ended: Ended) -> Vec<(String, String)> {
         let mut texts = vec![

@@ -26,18 +26,13 @@ const NEITHER: &str = "case: 10m, transfer: 10m";
 
 /// Runs a case of our own at `url` within `limits`: what came of it, and the most memory in kilobytes.
 fn run(lab: &Lab, url: &str, limits: &str, given: &str, step: &str) -> (String, u64) {
-    let own = lab.authority.certificate_for(&["localhost"]);
-    let own = own.expect("a certificate");
-    lab.write("own.pem", &own.certificate_pem);
-    lab.write("own-key.pem", own.key_pem.expose_secret());
     std::fs::create_dir_all(lab.path("more")).expect("a folder");
     let head = "suite: endless\nabout: x\ncases:\n- id: endless.one\n  title: t\n  risk: r\n  clauses: [TPC-06]\n  severity: critical\n";
     let suite = format!("{head}{given}  steps:\n  - {step}\n");
     lab.write("more/endless.yaml", &suite);
     lab.endpoints(&[("se", url)], &format!("    limits: {{{limits}}}\n"));
     let mut command = lab.touchstone(&["run", "--case", "endless.*", "--suites", "more"]);
-    command.args(["--listen", "localhost", "--listen-certificate", "own.pem"]);
-    command.args(["--listen-key", "own-key.pem"]);
+    command.args(lab.listening());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let most = watch(&mut child.expect("the binary runs"));
     let outcome = outcomes(&lab.record()).remove("endless.one");

@@ -40,22 +40,8 @@ fn both(lab: &Lab, name: &str) -> [BTreeMap<String, String>; 2] {
         ("partner", partner.url(), ""),
     ];
     lab.each_endpoint(&endpoints);
-    let own = lab.authority.certificate_for(&["localhost"]);
-    let own = own.expect("a certificate");
-    lab.write("own.pem", &own.certificate_pem);
-    lab.write("own-key.pem", own.key_pem.expose_secret());
-    lab.run(&[
-        "run",
-        "--endpoint",
-        "real",
-        "imitation",
-        "--listen",
-        "localhost",
-        "--listen-certificate",
-        "own.pem",
-        "--listen-key",
-        "own-key.pem",
-    ]);
+    let run = ["run", "--endpoint", "real", "imitation"];
+    lab.run(&[&run[..], &lab.listening()].concat());
     assert_eq!(real.deaths(), 0, "{}", real.log_tail());
     ["real", "imitation"].map(|endpoint| {
         let mut record = lab.record();

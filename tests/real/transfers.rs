@@ -24,37 +24,23 @@ fn pair(lab: &Lab) -> [Xrootd; 2] {
     servers
 }
 
-/// Two endpoints, and the certificate of our own other side.
+/// Two endpoints.
 fn endpoints(lab: &Lab, [one, other]: [&str; 2]) {
     lab.endpoints(&[("se-one", one), ("se-two", other)], PATIENT);
-    let own = lab.authority.certificate_for(&["localhost"]);
-    let own = own.expect("a certificate");
-    lab.write("own.pem", &own.certificate_pem);
-    lab.write("own-key.pem", own.key_pem.expose_secret());
 }
 
-/// A run of all transfers of the first endpoint.
-const RUN: [&str; 12] = [
-    "run",
-    "--endpoint",
-    "se-one",
-    "--case",
-    "tpc.*",
-    "--intrusive",
-    "--listen",
-    "localhost",
-    "--listen-certificate",
-    "own.pem",
-    "--listen-key",
-    "own-key.pem",
-];
+/// The arguments of a run of all transfers of the first endpoint, with our own other side.
+fn transfers(lab: &Lab) -> Vec<&'static str> {
+    let run = ["run", "--endpoint", "se-one", "--case", "tpc.*"];
+    [&run[..], &["--intrusive"], &lab.listening()].concat()
+}
 
 #[test]
 fn transfers_have_their_verdicts_and_leave_nothing() {
     let lab = Lab::new();
     let servers = pair(&lab);
     let before = servers.each_ref().map(Xrootd::snapshot);
-    let ended = lab.run(&RUN);
+    let ended = lab.run(&transfers(&lab));
     let story = format!(
         "{}\n{}\n{}",
         ended.stdout,
@@ -92,7 +78,7 @@ fn no_credential_of_a_transfer_is_anywhere() {
     // Our side is sent tokens that it should never see.
     let [one, other] = [lab.storage(&["tpc-own-token-in-url"]), lab.storage(&[])];
     endpoints(&lab, [one.url(), other.url()]);
-    let mut command = lab.touchstone(&RUN);
+    let mut command = lab.touchstone(&transfers(&lab));
     let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(1);
     assert!(ended.stderr.len() > 10_000, "the log was on");
     let texts = lab.texts(ended);

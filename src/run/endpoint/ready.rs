@@ -131,7 +131,6 @@ impl Visit {
         let mut outcome = client.preflight(endpoint, caller).await;
         let options = outcome.answer.is_ok();
         if let Err(failure) = outcome.answer {
-            let silent = (failure.reason, outcome.exchange);
             // What is wrong with OPTIONS alone is for the case about it to say.
             let other = match failure.connected {
                 true => Some(client.knock(endpoint, caller, Method::Head).await),
@@ -139,7 +138,7 @@ impl Visit {
             };
             outcome = match other.filter(|other| other.answer.is_ok()) {
                 Some(other) => other,
-                None => return Err(unreachable(silent.0, vec![silent.1])),
+                None => return Err(unreachable(failure.reason, vec![outcome.exchange])),
             };
         }
         let headers = &outcome.exchange.response_headers;
