@@ -51,7 +51,7 @@ pub(super) enum Outcome {
 
 /// The methods of the service, and those of its collections.
 pub(super) const METHODS: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, MOVE, COPY, PROPFIND";
-pub(super) const COLLECTION_METHODS: &str = "OPTIONS, DELETE, MOVE, PROPFIND";
+pub(super) const COLLECTION_METHODS: &str = "OPTIONS, DELETE, MOVE, COPY, PROPFIND";
 
 const SERVER: &str = concat!("touchstone-reference/", env!("CARGO_PKG_VERSION"));
 const DAV: HeaderName = HeaderName::from_static("dav");

@@ -54,11 +54,14 @@ impl Node {
 /// A change that somebody asks for. Paths are those of the namespace, area included.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    /// A file's content under another name as well.
+    /// A file's content, or a directory, under another name as well.
     Copy {
         from: ObjectPath,
         to: ObjectPath,
+        /// Whether a directory takes along what it holds (RFC 4918 section 9.8.3).
+        deep: bool,
     },
+    /// With everything below it.
     Delete {
         path: ObjectPath,
     },
@@ -118,6 +121,11 @@ impl Namespace {
             .is_some_and(|parent| self.has_directory(&parent))
     }
 
+    /// Whether there is a directory at `path` that holds something.
+    pub(super) fn has_full_directory(&self, path: &ObjectPath) -> bool {
+        self.tree(path).nth(1).is_some()
+    }
+
     /// The path itself and everything below it, in order.
     pub(super) fn tree<'a>(
         &'a self,
@@ -141,7 +149,7 @@ impl Namespace {
     /// Carries out `act` as a whole or not at all; what it makes carries `made_with`.
     pub(super) fn apply(&mut self, act: &Act, made_with: &str) -> Result<Change, Obstacle> {
         match act {
-            Act::Copy { from, to } => self.copy(from, to, made_with),
+            Act::Copy { from, to, deep } => self.copy(from, to, *deep, made_with),
             Act::Delete { path } => self.delete(path),
             Act::MakeDirectory { path } => self.make_directory(path, made_with),
             Act::Move { from, to } => self.rename(from, to),
@@ -153,25 +161,65 @@ impl Namespace {
         &mut self,
         from: &ObjectPath,
         to: &ObjectPath,
+        deep: bool,
         made_with: &str,
     ) -> Result<Change, Obstacle> {
         let node = self.get(from).ok_or(Obstacle::Missing)?;
-        let content = node.content.clone().ok_or(Obstacle::IsDirectory)?;
-        if from == to {
+        let into_itself = deep && node.is_directory() && to.starts_with(from);
+        if into_itself || from.starts_with(to) {
             return Err(Obstacle::Inside);
         }
-        self.put(to, &content, made_with)
+        if !self.has_parent_of(to) {
+            return Err(Obstacle::NoParent);
+        }
+        let copied: Vec<(ObjectPath, Node)> = self
+            .tree(from)
+            .filter(|(path, _)| deep || *path == from)
+            .filter_map(|(path, node)| {
+                let path = to.join(&path.below(from)?);
+                Some((path, new_node(node.content.clone(), made_with)))
+            })
+            .collect();
+        self.has_room_for(&copied, to)?;
+        let change = match self.clear(to) {
+            true => Change::Replaced,
+            false => Change::Created,
+        };
+        for (path, node) in copied {
+            self.insert(path, node)?;
+        }
+        Ok(change)
+    }
+
+    /// Whether there is room for objects in the place of everything at `replaced`.
+    fn has_room_for(
+        &self,
+        objects: &[(ObjectPath, Node)],
+        replaced: &ObjectPath,
+    ) -> Result<(), Obstacle> {
+        let freed: usize = self.tree(replaced).map(|(_, node)| length(node)).sum();
+        let needed: usize = objects.iter().map(|(_, node)| length(node)).sum();
+        let count = self.nodes.len() - self.tree(replaced).count() + objects.len();
+        match self.bytes - freed + needed > MAX_BYTES || count > MAX_OBJECTS {
+            true => Err(Obstacle::Full),
+            false => Ok(()),
+        }
     }
 
     fn delete(&mut self, path: &ObjectPath) -> Result<Change, Obstacle> {
-        match self.tree(path).take(2).count() {
-            0 => Err(Obstacle::Missing),
-            1 => {
-                self.remove(path);
-                Ok(Change::Removed)
-            }
-            _ => Err(Obstacle::NotEmpty),
+        match self.clear(path) {
+            true => Ok(Change::Removed),
+            false => Err(Obstacle::Missing),
         }
+    }
+
+    /// Takes away what is at `path` with everything below it; whether there was anything.
+    fn clear(&mut self, path: &ObjectPath) -> bool {
+        let tree: Vec<ObjectPath> = self.tree(path).map(|(path, _)| path.clone()).collect();
+        for path in &tree {
+            self.remove(path);
+        }
+        !tree.is_empty()
     }
 
     fn make_directory(&mut self, path: &ObjectPath, made_with: &str) -> Result<Change, Obstacle> {
@@ -195,10 +243,9 @@ impl Namespace {
         if !self.has_parent_of(to) {
             return Err(Obstacle::NoParent);
         }
-        let change = match self.delete(to) {
-            Ok(_) => Change::Replaced,
-            Err(Obstacle::Missing) => Change::Created,
-            Err(obstacle) => return Err(obstacle),
+        let change = match self.clear(to) {
+            true => Change::Replaced,
+            false => Change::Created,
         };
         let moved: Vec<ObjectPath> = self.tree(from).map(|(path, _)| path.clone()).collect();
         for old in moved {
@@ -232,9 +279,8 @@ impl Namespace {
 
     /// Whether something was replaced.
     fn insert(&mut self, path: ObjectPath, node: Node) -> Result<bool, Obstacle> {
-        let size = |node: &Node| node.content.as_ref().map_or(0, Bytes::len);
-        let freed = self.get(&path).map_or(0, size);
-        let bytes = self.bytes - freed + size(&node);
+        let freed = self.get(&path).map_or(0, length);
+        let bytes = self.bytes - freed + length(&node);
         if bytes > MAX_BYTES || self.nodes.len() >= MAX_OBJECTS {
             return Err(Obstacle::Full);
         }
@@ -282,6 +328,11 @@ impl Namespace {
     }
 }
 
+/// How many bytes it takes.
+fn length(node: &Node) -> usize {
+    node.content.as_ref().map_or(0, Bytes::len)
+}
+
 fn new_node(content: Option<Bytes>, made_with: &str) -> Node {
     Node {
         content,
@@ -322,6 +373,14 @@ mod tests {
         }
     }
 
+    fn copy(from: &str, to: &str, deep: bool) -> Act {
+        Act::Copy {
+            from: path(from),
+            to: path(to),
+            deep,
+        }
+    }
+
     fn names(namespace: &Namespace) -> Vec<String> {
         let root = path("/");
         let everything = namespace.tree(&root);
@@ -352,7 +411,6 @@ mod tests {
             Err(Obstacle::NoParent)
         );
         assert_eq!(namespace.get(&path("/a/f")).unwrap().size(), Some(2));
-        assert_eq!(namespace.apply(&delete("/a"), ""), Err(Obstacle::NotEmpty));
         assert_eq!(namespace.apply(&delete("/a/f"), ""), Ok(Change::Removed));
         assert_eq!(namespace.apply(&delete("/a/f"), ""), Err(Obstacle::Missing));
         assert_eq!(namespace.apply(&delete("/a"), ""), Ok(Change::Removed));
@@ -421,10 +479,6 @@ mod tests {
             Err(Obstacle::Inside)
         );
         assert_eq!(
-            namespace.apply(&rename("/ab", "/a"), ""),
-            Err(Obstacle::NotEmpty)
-        );
-        assert_eq!(
             namespace.apply(&rename("/a", "/z/y"), ""),
             Err(Obstacle::NoParent)
         );
@@ -439,5 +493,71 @@ mod tests {
         );
         assert_eq!(names(&namespace), ["/c", "/c/b", "/c/b/f"]);
         assert_eq!(namespace.bytes, 1);
+        // What is in the way goes with everything that it holds.
+        for act in [mkcol("/d"), put("/g", "zz")] {
+            assert_eq!(namespace.apply(&act, ""), Ok(Change::Created));
+        }
+        assert_eq!(
+            namespace.apply(&rename("/d", "/c"), ""),
+            Ok(Change::Replaced)
+        );
+        assert_eq!(names(&namespace), ["/c", "/g"]);
+        assert_eq!(namespace.bytes, 2);
+        assert_eq!(
+            namespace.apply(&rename("/g", "/c"), ""),
+            Ok(Change::Replaced)
+        );
+        assert_eq!(names(&namespace), ["/c"]);
+    }
+
+    #[test]
+    fn a_directory_goes_with_everything_in_it() {
+        let mut namespace = Namespace::default();
+        for act in [mkcol("/a"), put("/a/f", "x"), put("/ab", "y"), delete("/a")] {
+            assert!(namespace.apply(&act, "").is_ok(), "{act:?}");
+        }
+        assert_eq!(names(&namespace), ["/ab"]);
+        assert_eq!(namespace.bytes, 1);
+    }
+
+    #[test]
+    fn a_directory_is_copied_with_what_it_holds_or_alone_and_not_into_itself() {
+        let mut namespace = Namespace::default();
+        for act in [
+            mkcol("/a"),
+            mkcol("/a/b"),
+            put("/a/b/f", "x"),
+            mkcol("/c"),
+            put("/c/old", "yyy"),
+        ] {
+            assert_eq!(namespace.apply(&act, ""), Ok(Change::Created));
+        }
+        for (from, to, deep, obstacle) in [
+            ("/a", "/a", true, Obstacle::Inside),
+            ("/a", "/a/b/c", true, Obstacle::Inside),
+            ("/a/b", "/a", true, Obstacle::Inside),
+            ("/a/b/f", "/a", true, Obstacle::Inside),
+            ("/a", "/z/y", true, Obstacle::NoParent),
+            ("/a/b/f", "/a/b/f/g", true, Obstacle::NoParent),
+            ("/z", "/y", true, Obstacle::Missing),
+        ] {
+            let copied = namespace.apply(&copy(from, to, deep), "");
+            assert_eq!(copied, Err(obstacle), "{from} to {to}");
+        }
+        // The members afterwards are those of the source, and no others.
+        assert_eq!(
+            namespace.apply(&copy("/a", "/c", true), "j"),
+            Ok(Change::Replaced)
+        );
+        assert_eq!(
+            namespace.apply(&copy("/a", "/a/b/e", false), "j"),
+            Ok(Change::Created)
+        );
+        assert_eq!(
+            names(&namespace),
+            ["/a", "/a/b", "/a/b/e", "/a/b/f", "/c", "/c/b", "/c/b/f"]
+        );
+        assert_eq!(namespace.bytes, 2);
+        assert_eq!(namespace.get(&path("/c/b/f")).unwrap().made_with, "j");
     }
 }

@@ -61,6 +61,12 @@ hooks! {
         value makes_parents(bool);
         /// Whether MKCOL minds a body (RFC 4918 section 9.3).
         value reads_directory_bodies(bool);
+        /// Whether DELETE, and what replaces something, take away directories that are not empty.
+        value empties_directories(bool);
+        /// Whether COPY within the service takes directories.
+        value copies_directories(bool);
+        /// Whether PROPFIND minds a body that is no XML (RFC 4918 section 8.2).
+        value reads_queries(bool);
         /// Whether certain files are fetched from a second place.
         value has_pool(bool);
         /// Whether OPTIONS needs a token.
@@ -239,6 +245,9 @@ impl Default for Rules {
             broke_off: |_, _| (None, Some(element::broke_off())),
             makes_parents: false,
             reads_directory_bodies: true,
+            empties_directories: true,
+            copies_directories: true,
+            reads_queries: true,
             has_pool: true,
             guards_options: false,
             says: |_, response| response,

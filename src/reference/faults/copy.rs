@@ -142,7 +142,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["webdav.copy.statuses"],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
-                Act::Copy { from, to } if !bearer.has(Action::Modify) => {
+                Act::Copy { from, to, .. } if !bearer.has(Action::Modify) => {
                     let node = namespace.get(from);
                     let mut content = node
                         .and_then(|node| node.content.clone())

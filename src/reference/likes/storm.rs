@@ -213,6 +213,9 @@ fn requests(rules: &mut Rules) {
     rules.has_pool = false;
     rules.makes_parents = true;
     rules.reads_directory_bodies = false;
+    rules.empties_directories = false;
+    rules.copies_directories = false;
+    rules.reads_queries = false;
     rules.guards_options = true;
     rules.broke_off = |bytes, there| {
         let answer = Outcome::Plain(StatusCode::INTERNAL_SERVER_ERROR, Bytes::new());

@@ -271,6 +271,9 @@ fn requests(rules: &mut Rules) {
     rules.has_pool = false;
     rules.makes_parents = true;
     rules.reads_directory_bodies = false;
+    rules.empties_directories = false;
+    rules.copies_directories = false;
+    rules.reads_queries = false;
     rules.act = |namespace, act, bearer| {
         if let Act::Put { path: to, .. } | Act::Move { to, .. } = act
             && let Some(parent) = to.parent()

@@ -98,11 +98,12 @@ async fn collections_are_made_and_removed() {
         ("MKCOL", "/d", 405),
         ("PUT", "/d/f", 201),
         ("MKCOL", "/d/f", 405),
-        ("DELETE", "/d", 409),
         ("DELETE", "/d/f/", 404),
         ("DELETE", "/d/f", 204),
         ("DELETE", "/d/f", 404),
+        ("PUT", "/d/g", 201),
         ("DELETE", "/d/", 204),
+        ("DELETE", "/d/g", 404),
         ("DELETE", "/", 403),
     ] {
         let status_now = world.status(method, path, "storage.modify:/").await;
@@ -275,7 +276,6 @@ async fn a_copy_needs_to_read_its_source_and_to_write_its_target() {
         (create, "/b/n", &["Source: https://elsewhere/f"], 400),
         (create, "/b/n", &["Overwrite: perhaps"], 400),
         (modify, "/b/old", &["Overwrite: F"], 412),
-        (modify, "/b", &[], 405),
         (create, "/b/n", &["Overwrite: F"], 201),
         (modify, "/b/old", &["Overwrite: T"], 204),
         ("storage.read:/ storage.modify:/", "/a/f", &[], 403),
@@ -289,13 +289,12 @@ async fn a_copy_needs_to_read_its_source_and_to_write_its_target() {
 }
 
 #[tokio::test]
-async fn directories_and_other_services_are_not_copied() {
+async fn nothing_is_copied_from_nowhere_and_to_other_services() {
     let world = World::new().await;
     world.put("/f", "x").await;
     world.mkcol("/d").await;
     let token = world.token("storage.read:/ storage.modify:/");
     for (path, to, status) in [
-        ("/d", "/wlcg/e", 501),
         ("/f", "http://elsewhere.example.org/wlcg/g", 400),
         ("/f", "/elsewhere/g", 403),
         ("/none", "/wlcg/g", 404),
@@ -310,4 +309,81 @@ async fn directories_and_other_services_are_not_copied() {
     assert!(reply.header("allow").contains("COPY"));
     let paths = world.storage.paths();
     assert_eq!(paths, ["/wlcg/", "/wlcg/d/", "/wlcg/f", "/wlcg/protected/"]);
+}
+
+#[tokio::test]
+async fn directories_are_moved_copied_and_replaced_as_a_whole() {
+    let world = World::new().await;
+    for directory in ["/d", "/d/e", "/full"] {
+        world.mkcol(directory).await;
+    }
+    world.put("/d/e/f", "x").await;
+    world.put("/full/old", "old").await;
+    let token = world.token(OBSERVER);
+    for (method, from, to, headers, status) in [
+        ("COPY", "/d", "/c", &["Depth: 1"][..], 400),
+        ("MOVE", "/d", "/c", &["Depth: 0"], 400),
+        ("DELETE", "/d", "", &["Depth: 1"], 400),
+        ("COPY", "/d", "/d/e/c", &[], 403),
+        ("COPY", "/d", "/none/c", &[], 409),
+        ("COPY", "/d", "/full", &["Overwrite: F"], 412),
+        ("MOVE", "/d", "/full", &["Overwrite: F"], 412),
+        // Alone, and with all that it holds.
+        ("COPY", "/d/", "/alone/", &["Depth: 0"], 201),
+        ("COPY", "/d/", "/whole/", &["Depth: infinity"], 201),
+        ("COPY", "/d", "/full", &[], 204),
+        ("MOVE", "/d", "/moved", &["Depth: infinity"], 201),
+        ("MOVE", "/whole", "/moved", &["Overwrite: T"], 204),
+        // A file in the place of a directory, which there has to be under such a name.
+        ("COPY", "/moved/e/f", "/alone/", &[], 204),
+        ("COPY", "/moved/e/f", "/nothing/", &[], 409),
+    ] {
+        let to = format!("Destination: {}/wlcg{to}", world.storage.url());
+        let headers = [&[to.as_str()], headers].concat();
+        let reply = world.send(method, from, &token, &headers, "").await;
+        assert_eq!(reply.status, status, "{method} {from} {headers:?}");
+    }
+    assert_eq!(
+        world.storage.paths(),
+        [
+            "/wlcg/",
+            "/wlcg/alone",
+            "/wlcg/full/",
+            "/wlcg/full/e/",
+            "/wlcg/full/e/f",
+            "/wlcg/moved/",
+            "/wlcg/moved/e/",
+            "/wlcg/moved/e/f",
+            "/wlcg/protected/",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_protected_does_not_go_with_the_directory_above_it() {
+    let options = StorageOptions {
+        groups: crate::model::Groups {
+            protected: "/team/secret".into(),
+            ..crate::model::Groups::default()
+        },
+        ..StorageOptions::default()
+    };
+    let world = World::with_options(options).await;
+    let member = world.forge("openid", json!({"wlcg.groups": ["/wlcg"]}));
+    let reply = world.send("MKCOL", "/mine", &member, &[], "").await;
+    assert_eq!(reply.status, 201);
+    for (method, from, to) in [
+        ("DELETE", "/team", "/n"),
+        ("MOVE", "/team", "/n"),
+        ("MOVE", "/mine", "/team"),
+        ("COPY", "/mine", "/team"),
+    ] {
+        let to = format!("Destination: /wlcg{to}");
+        let reply = world.send(method, from, &member, &[&to], "").await;
+        assert_eq!(reply.status, 403, "{method} {from} {to}");
+    }
+    let reply = world.send("DELETE", "/mine", &member, &[], "").await;
+    assert_eq!(reply.status, 204);
+    let paths = world.storage.paths();
+    assert_eq!(paths, ["/wlcg/", "/wlcg/team/", "/wlcg/team/secret/"]);
 }

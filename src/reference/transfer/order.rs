@@ -196,14 +196,17 @@ pub(in super::super) fn verification(value: Option<&str>) -> Word<bool> {
     }
 }
 
-/// One stream is what a client gets that asks for nothing.
+/// One stream is what a client gets that asks for nothing, or that leaves the number to the service: with 0, which gfal2
+/// sends unless it is told a number. XRootD takes 0 for one stream as well; the draft does not know the header.
 pub(in super::super) fn streams(value: Option<&str>) -> Word<u32> {
     let Some(text) = value else {
         return Ok(1);
     };
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| digits && *number > 0);
-    number.ok_or("X-Number-Of-Streams is a positive number")
+    let number = text.parse::<u32>().ok().filter(|_| digits);
+    number
+        .map(|number| number.max(1))
+        .ok_or("X-Number-Of-Streams is a number")
 }
 
 /// Nothing is ever delegated, so that nothing else can be asked for.
@@ -284,7 +287,8 @@ mod tests {
     #[test]
     fn words() {
         assert_eq!((streams(Some("4")), streams(None)), (Ok(4), Ok(1)));
-        for text in ["", "0", "-1", "+1", "abc", "1.5", "99999999999"] {
+        assert_eq!(streams(Some("0")), Ok(1));
+        for text in ["", "-1", "+1", "abc", "1.5", "99999999999"] {
             assert!(streams(Some(text)).is_err(), "{text}");
         }
         assert_eq!(verification(Some("True")), Ok(true));

@@ -60,7 +60,12 @@ pub(super) fn carry_out(
     body: Bytes,
 ) -> Result<Outcome, Outcome> {
     let act = match plan {
-        Plan::List(found) => return Ok(Outcome::Properties(found)),
+        Plan::List(found) => {
+            if element.rules.own().reads_queries() {
+                propfind::well_formed(&body)?;
+            }
+            return Ok(Outcome::Properties(found));
+        }
         Plan::Show(content) => return Ok(Outcome::Content(content)),
         Plan::Change(act) => write::with_body(element, act, body)?,
     };
@@ -100,6 +105,21 @@ impl Scene<'_> {
         } else {
             Err(Refusal::InsufficientScope.into())
         }
+    }
+
+    /// Refuses unless the bearer may do `operation` to everything below `target`. Who may do it to a directory may do it
+    /// there, but for what is another area or protected.
+    pub(super) fn require_below(
+        &self,
+        operation: Operation,
+        target: &Target,
+    ) -> Result<(), Outcome> {
+        let below = self.namespace.tree(&target.path).skip(1);
+        for (path, _) in below {
+            let member = self.element.place(path.clone());
+            self.require(operation, &member.ok_or(Refusal::InsufficientScope)?)?;
+        }
+        Ok(())
     }
 
     /// The object at `target`. A file is not found under a name with a trailing slash.

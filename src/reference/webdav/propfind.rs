@@ -2,6 +2,7 @@ use std::fmt::Write;
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use roxmltree::{Document, ParsingOptions};
 
 use super::super::answers::Outcome;
 use super::super::authorisation::Operation;
@@ -20,7 +21,7 @@ pub(in super::super) struct Property {
     modified: Timestamp,
 }
 
-/// The request's body is not looked at: whatever is asked, everything is told.
+/// Whatever the request's body asks for, everything is told.
 pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
     let target = &scene.visit.target;
     let children = match scene.header("depth") {
@@ -54,6 +55,37 @@ pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
             modified: node.modified,
         });
     Ok(Plan::List(found.collect()))
+}
+
+/// Whether a request's body is XML, with its namespaces, or nothing at all (RFC 4918 sections 8.2 and 9.1). A document
+/// type has no place in it (section 20.6).
+pub(super) fn well_formed(body: &[u8]) -> Result<(), Outcome> {
+    /// More than anybody asks for, in bytes and in elements, attributes and texts.
+    const LONGEST: usize = 64 << 10;
+    const NODES: u32 = 4096;
+    if body.len() > LONGEST {
+        return Err(Outcome::text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the query is too long\n",
+        ));
+    }
+    let options = ParsingOptions {
+        nodes_limit: NODES,
+        ..ParsingOptions::default()
+    };
+    // A prefix that stands for nothing is no declaration (Namespaces in XML 1.0, section 2.2).
+    let declared = |document: &Document| {
+        let mut namespaces = document.descendants().flat_map(|node| node.namespaces());
+        namespaces.all(|namespace| namespace.name().is_none() || !namespace.uri().is_empty())
+    };
+    let read = |text| Document::parse_with_options(text, options).is_ok_and(|it| declared(&it));
+    match body.is_empty() || std::str::from_utf8(body).is_ok_and(read) {
+        true => Ok(()),
+        false => Err(Outcome::text(
+            StatusCode::BAD_REQUEST,
+            "the query is no well-formed XML\n",
+        )),
+    }
 }
 
 /// The answer's body (RFC 4918 section 14.16). Escaped paths hold no character that XML minds.
@@ -90,6 +122,39 @@ pub(in super::super) fn multistatus(found: &[Property]) -> String {
 mod tests {
     use super::super::super::path::WrittenPath;
     use super::*;
+
+    #[test]
+    fn queries_are_xml_with_namespaces() {
+        let status = |body: &str| match well_formed(body.as_bytes()) {
+            Ok(()) => 200,
+            Err(outcome) => outcome.status().as_u16(),
+        };
+        let query = r#"<?xml version="1.0"?><D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>"#;
+        let long = format!("{query}<!--{}-->", "x".repeat(64 << 10));
+        for (body, right) in [
+            (query, 200),
+            ("", 200),
+            ("<foo>", 400),
+            ("no XML", 400),
+            (r#"<D:propfind xmlns:D="DAV:"><D:prop>"#, 400),
+            (
+                r#"<D:propfind xmlns:D="DAV:"/><D:propfind xmlns:D="DAV:"/>"#,
+                400,
+            ),
+            // A prefix that stands for nothing, and one that is not declared.
+            (
+                r#"<propfind xmlns="DAV:" xmlns:b=""><b:c/></propfind>"#,
+                400,
+            ),
+            ("<D:propfind/>", 400),
+            (r#"<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>"#, 400),
+            (&format!("<a>{}</a>", "<b/>".repeat(5000)), 400),
+            (&long, 413),
+        ] {
+            assert_eq!(status(body), right, "{}", body.get(..80).unwrap_or(body));
+        }
+        assert!(well_formed(b"<a>\xff</a>").is_err());
+    }
 
     #[test]
     fn names_cannot_break_the_xml() {

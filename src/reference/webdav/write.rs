@@ -1,5 +1,5 @@
 use axum::body::Bytes;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 
 use super::super::answers::{Outcome, Refusal};
 use super::super::authorisation::Operation;
@@ -48,12 +48,15 @@ pub(super) fn make_directory(scene: &Scene) -> Result<Plan, Outcome> {
     }))
 }
 
-/// RFC 9110 section 9.3.5; only empty directories (RFC 4918 section 9.6.1 allows to refuse others).
+/// RFC 9110 section 9.3.5; a directory goes with everything in it (RFC 4918 section 9.6.1).
 pub(super) fn delete(scene: &Scene) -> Result<Plan, Outcome> {
     let target = &scene.visit.target;
     scene.require(Operation::Delete, target)?;
     movable(target)?;
-    scene.existing(target)?;
+    if scene.existing(target)?.is_directory() {
+        whole(scene)?;
+    }
+    emptied(scene, target, Operation::Delete)?;
     Ok(Plan::Change(Act::Delete {
         path: target.path.clone(),
     }))
@@ -76,38 +79,65 @@ pub(super) fn rename(scene: &Scene) -> Result<Plan, Outcome> {
     movable(from)?;
     movable(&to)?;
     scene.existing(from)?;
-    if to.slash && !directory {
+    if directory {
+        whole(scene)?;
+        scene.require_below(taking, from)?;
+    }
+    if to.slash && !directory && replaced.is_none() {
         return Err(Obstacle::NoParent.into());
     }
     overwrites(scene, replaced)?;
+    emptied(scene, &to, Operation::Overwrite)?;
     Ok(Plan::Change(Act::Move {
         from: from.path.clone(),
         to: to.path,
     }))
 }
 
-/// RFC 4918 section 9.8, of files and inside the service; other copies are transfers.
+/// RFC 4918 section 9.8, inside the service; other copies are transfers.
 pub(super) fn copy(scene: &Scene) -> Result<Plan, Outcome> {
     let from = &scene.visit.target;
     let to = destination(scene)?;
+    let directory = scene.node(from).is_some_and(Node::is_directory);
+    let making = match directory {
+        true => Operation::MakeDirectory,
+        false => Operation::Create,
+    };
     let replaced = scene.node(&to);
-    let writing = replaced.map_or(Operation::Create, |_| Operation::Overwrite);
+    let writing = replaced.map_or(making, |_| Operation::Overwrite);
     scene.require(Operation::Read, from)?;
     scene.require(writing, &to)?;
-    if scene.existing(from)?.is_directory() {
+    movable(&to)?;
+    scene.existing(from)?;
+    let deep = directory && copied_whole(scene, from)?;
+    overwrites(scene, replaced)?;
+    if to.slash && !directory && replaced.is_none() {
+        return Err(Obstacle::NoParent.into());
+    }
+    emptied(scene, &to, Operation::Overwrite)?;
+    Ok(Plan::Change(Act::Copy {
+        from: from.path.clone(),
+        to: to.path,
+        deep,
+    }))
+}
+
+/// Whether a directory is copied with everything in it (RFC 4918 section 9.8.3), all of which may be read.
+fn copied_whole(scene: &Scene, from: &Target) -> Result<bool, Outcome> {
+    if !scene.element.rules.own().copies_directories() {
         return Err(Outcome::text(
             StatusCode::NOT_IMPLEMENTED,
             "only files are copied\n",
         ));
     }
-    overwrites(scene, replaced)?;
-    if to.slash {
-        return Err(Obstacle::NoParent.into());
+    match scene.header("depth") {
+        Some("0") => Ok(false),
+        _ => {
+            whole(scene)?;
+            scene.require_below(Operation::Read, from)?;
+            Ok(true)
+        }
     }
-    Ok(Plan::Change(Act::Copy {
-        from: from.path.clone(),
-        to: to.path,
-    }))
 }
 
 /// Fills in what the request's body says.
@@ -128,6 +158,28 @@ pub(super) fn with_body(element: &Element, act: Act, body: Bytes) -> Result<Act,
         }
         other => Ok(other),
     }
+}
+
+/// Who changes a directory changes all of it (RFC 4918 sections 9.6.1, 9.8.3 and 9.9.2).
+fn whole(scene: &Scene) -> Result<(), Outcome> {
+    let depths = scene.headers.get_all("depth").iter();
+    let odd = |depth: &HeaderValue| !depth.as_bytes().eq_ignore_ascii_case(b"infinity");
+    match depths.into_iter().any(odd) {
+        true => Err(Outcome::text(
+            StatusCode::BAD_REQUEST,
+            "the depth of this is infinity\n",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Whether what is below `target` may go as well.
+fn emptied(scene: &Scene, target: &Target, operation: Operation) -> Result<(), Outcome> {
+    let full = scene.namespace.has_full_directory(&target.path);
+    if full && !scene.element.rules.own().empties_directories() {
+        return Err(Obstacle::NotEmpty.into());
+    }
+    scene.require_below(operation, target)
 }
 
 /// An area as a whole stays where it is.
