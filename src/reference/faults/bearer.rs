@@ -388,6 +388,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.credential.none",
             "tpc.credential.absent",
             "tpc.streams",
+            "tpc.fts.pull",
+            "tpc.fts.push",
         ],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {

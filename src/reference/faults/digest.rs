@@ -50,6 +50,21 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "digest-in-small-letters-only",
+        about: "A digest whose name is asked for in capital letters is not known.",
+        clauses: &["DIG-01"],
+        cases: &["tpc.fts.success"],
+        apply: Apply::Element(|rules| {
+            rules.hears = |parts| {
+                let wanted = parts.headers.get(WANT_DIGEST).map(HeaderValue::as_bytes);
+                let capital = |wanted: &[u8]| wanted.iter().any(u8::is_ascii_uppercase);
+                if wanted.is_some_and(capital) {
+                    parts.headers.remove(WANT_DIGEST);
+                }
+            }
+        }),
+    },
+    Fault {
         name: "digest-takes-the-first",
         about: "Only the first of the wanted digests is looked at.",
         clauses: &["DIG-02"],

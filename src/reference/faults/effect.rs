@@ -245,6 +245,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.statuses",
             "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
+            "webdav.move.directory",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -265,6 +266,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.statuses",
             "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
+            "webdav.move.directory",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -293,6 +295,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.statuses",
             "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
+            "webdav.move.directory",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {

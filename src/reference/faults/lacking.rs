@@ -37,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.credential.none",
             "tpc.credential.absent",
             "tpc.streams",
+            "tpc.fts.pull",
         ],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Mkcol);

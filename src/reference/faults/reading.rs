@@ -38,6 +38,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.propfind.missing",
             "connection.redirect.reading",
             "macaroon.activity.granted",
+            "webdav.propfind.ill-formed",
         ],
         apply: Apply::Element(|rules| {
             rules.tell = |_, mut outcome| {
@@ -61,6 +62,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.propfind.missing",
             "connection.redirect.reading",
             "macaroon.activity.granted",
+            "webdav.propfind.ill-formed",
         ],
         apply: Apply::Element(|rules| {
             rules.tell = |_, mut outcome| {

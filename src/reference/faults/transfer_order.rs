@@ -1,6 +1,6 @@
 //! Third-party copies that misread what is asked for.
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::http::{Response, header};
 use url::Url;
 
@@ -9,6 +9,14 @@ use super::{Apply, Fault};
 
 /// What was never fetched from anywhere.
 const IMAGINED: Bytes = Bytes::from_static(b"touchstone");
+
+/// The cases that send what a transfer service does.
+const TRANSFER_SERVICE: &[&str] = &[
+    "tpc.fts.pull",
+    "tpc.fts.push",
+    "tpc.fts.success",
+    "tpc.fts.failure",
+];
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -85,7 +93,13 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-verification-false-unknown",
         about: "RequireChecksumVerification false is refused.",
         clauses: &["TPC-01", "TPC-19"],
-        cases: &["tpc.fts.success", "tpc.checksum.not-required"],
+        cases: &[
+            "tpc.fts.success",
+            "tpc.checksum.not-required",
+            "tpc.fts.failure",
+            "tpc.fts.pull",
+            "tpc.fts.push",
+        ],
         apply: Apply::Transfer(|rules| {
             rules.verification = |value| match (value, order::verification(value)?) {
                 (Some(_), false) => Err("RequireChecksumVerification is true"),
@@ -109,6 +123,63 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["tpc.malformed.streams"],
         apply: Apply::Transfer(|rules| {
             rules.streams = |value| order::streams(value.map(|text| text.trim_start_matches('-')));
+        }),
+    },
+    Fault {
+        name: "tpc-streams-zero-refused",
+        about: "A number of streams that is 0, as transfer services send it, is refused.",
+        clauses: &["TPC-32", "TPC-01", "TPC-02"],
+        cases: TRANSFER_SERVICE,
+        apply: Apply::Transfer(|rules| {
+            rules.streams = |value| match value {
+                Some("0") => Err("X-Number-Of-Streams is a positive number"),
+                value => order::streams(value),
+            };
+        }),
+    },
+    Fault {
+        name: "tpc-streams-zero-brings-nothing",
+        about: "In 0 streams nothing is pulled, and that is called a success.",
+        clauses: &["TPC-32", "TPC-01"],
+        cases: &["tpc.fts.pull", "tpc.fts.success", "tpc.fts.failure"],
+        apply: Apply::Transfer(|rules| {
+            rules.streams = |value| match value {
+                Some("0") => Ok(0),
+                value => order::streams(value),
+            };
+            rules.stores = |bytes, streams| match streams {
+                0 => Bytes::new(),
+                _ => bytes,
+            };
+        }),
+    },
+    Fault {
+        name: "tpc-secure-redirection-refused",
+        about: "A COPY that asks for a redirect over TLS only is refused.",
+        clauses: &["TPC-32", "TPC-01", "TPC-02"],
+        cases: TRANSFER_SERVICE,
+        apply: Apply::Transfer(|rules| {
+            rules.detour = |parts| match parts.headers.contains_key("secure-redirection") {
+                true => refused(),
+                false => order::sent_on(parts),
+            };
+        }),
+    },
+    Fault {
+        name: "tpc-keep-alive-empty-refused",
+        about: "A COPY with a Keep-Alive that says nothing is refused.",
+        clauses: &["TPC-32", "TPC-01", "TPC-02"],
+        cases: TRANSFER_SERVICE,
+        apply: Apply::Transfer(|rules| {
+            rules.detour = |parts| {
+                let kept = parts
+                    .headers
+                    .get(header::HeaderName::from_static("keep-alive"));
+                match kept.is_some_and(|kept| kept.is_empty()) {
+                    true => refused(),
+                    false => order::sent_on(parts),
+                }
+            };
         }),
     },
     Fault {
@@ -281,6 +352,10 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: Apply::Transfer(|rules| rules.accepts_itself = true),
     },
 ];
+
+fn refused() -> Option<Response<Body>> {
+    Response::builder().status(400).body(Body::empty()).ok()
+}
 
 /// An address that is nobody's (RFC 6761 section 6.4).
 fn nowhere() -> Option<Url> {

@@ -8,6 +8,7 @@ use super::super::answers::Outcome;
 use super::super::namespace::{Act, Change, Namespace, Obstacle};
 use super::super::path::ObjectPath;
 use super::super::scope::Action;
+use super::super::token::Bearer;
 use super::super::webdav::Content;
 use super::{Apply, Fault};
 
@@ -315,6 +316,73 @@ pub(super) const FAULTS: &[Fault] = &[
                 _ => namespace.apply(act, &bearer.token_id),
             };
         }),
+    },
+    Fault {
+        name: "move-directory-empties",
+        about: "A directory that was moved is empty at its new place, and gone at the old one.",
+        clauses: &["DAV-32"],
+        cases: &["webdav.move.directory"],
+        apply: Apply::Element(|rules| {
+            rules.act = |namespace, act, bearer| moved(namespace, act, bearer, |_| false);
+        }),
+    },
+    Fault {
+        name: "move-directory-is-shallow",
+        about: "A directory that was moved has lost what its directories held.",
+        clauses: &["DAV-32"],
+        cases: &["webdav.move.directory"],
+        apply: Apply::Element(|rules| {
+            rules.act = |namespace, act, bearer| moved(namespace, act, bearer, |depth| depth < 2);
+        }),
+    },
+    Fault {
+        name: "move-directory-copies",
+        about: "A directory that was moved is still there under its old name.",
+        clauses: &["DAV-32"],
+        cases: &["webdav.move.directory"],
+        apply: Apply::Element(|rules| {
+            rules.act = |namespace, act, bearer| match act {
+                Act::Move { from, to } if namespace.has_full_directory(from) => {
+                    let (from, to) = (from.clone(), to.clone());
+                    let copy = Act::Copy {
+                        from,
+                        to,
+                        deep: true,
+                    };
+                    namespace.apply(&copy, &bearer.token_id)
+                }
+                _ => namespace.apply(act, &bearer.token_id),
+            };
+        }),
+    },
+    Fault {
+        name: "move-directory-half",
+        about: "MOVE of a directory is refused after the first of its members has moved.",
+        clauses: &["DAV-32", "DAV-30"],
+        cases: &["webdav.move.directory"],
+        apply: Apply::Element(|rules| {
+            rules.act = |namespace, act, bearer| {
+                if let Act::Move { from, to } = act
+                    && namespace.has_full_directory(from)
+                {
+                    let first = namespace.tree(from).map(|(path, _)| path.clone()).last();
+                    let path = to.clone();
+                    namespace.apply(&Act::MakeDirectory { path }, &bearer.token_id)?;
+                    if let Some(path) = first {
+                        namespace.apply(&Act::Delete { path }, &bearer.token_id)?;
+                    }
+                    return Err(Obstacle::NotEmpty);
+                }
+                namespace.apply(act, &bearer.token_id)
+            };
+        }),
+    },
+    Fault {
+        name: "propfind-ill-formed-answered",
+        about: "The body of a PROPFIND is not looked at.",
+        clauses: &["DAV-31"],
+        cases: &["webdav.propfind.ill-formed"],
+        apply: Apply::Element(|rules| rules.reads_queries = false),
     },
     Fault {
         name: "move-no-parent-loses",
@@ -628,7 +696,26 @@ pub(super) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// Takes `path` away with everything below it.
+/// Moves a directory with those of its members only that are `kept`, given how deep below it they are.
+fn moved(
+    namespace: &mut Namespace,
+    act: &Act,
+    bearer: &Bearer,
+    kept: fn(usize) -> bool,
+) -> Result<Change, Obstacle> {
+    let done = namespace.apply(act, &bearer.token_id)?;
+    if let Act::Move { to, .. } = act {
+        let lost = |path: &&ObjectPath| *path != to && !kept(path.depth() - to.depth());
+        let tree = namespace.tree(to).map(|(path, _)| path);
+        let lost: Vec<ObjectPath> = tree.filter(lost).cloned().collect();
+        for path in lost {
+            // What it was in may be gone already.
+            let _ = namespace.apply(&Act::Delete { path }, "");
+        }
+    }
+    Ok(done)
+}
+
 /// Whether it is a MOVE or COPY that says where to; clients of copies between servers send `Credential` as well.
 fn within(parts: &Parts) -> bool {
     let names = |method: &str| parts.method.as_str() == method;
@@ -636,13 +723,8 @@ fn within(parts: &Parts) -> bool {
     (names("MOVE") || names("COPY")) && has("destination") && !has("source") && !has("credential")
 }
 
+/// Takes `path` away with everything below it.
 fn remove(namespace: &mut Namespace, path: &ObjectPath) {
-    let tree: Vec<ObjectPath> = namespace
-        .tree(path)
-        .map(|(inner, _)| inner.clone())
-        .collect();
-    for path in tree.into_iter().rev() {
-        // It is there.
-        let _ = namespace.apply(&Act::Delete { path }, "");
-    }
+    // It is there.
+    let _ = namespace.apply(&Act::Delete { path: path.clone() }, "");
 }
