@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test program uses a part")]
 
 pub mod agent;
+pub mod bearer;
 pub mod delay;
 pub mod fleet;
 pub mod issuer;
