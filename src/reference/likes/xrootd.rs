@@ -18,7 +18,7 @@ use super::super::authorisation::{self, Operation, Question};
 use super::super::element::ServedArea;
 use super::super::faults::Apply;
 use super::super::macaroons::{Activity, MacaroonRules};
-use super::super::namespace::{Act, Node};
+use super::super::namespace::{Act, Node, Obstacle};
 use super::super::path::WrittenPath;
 use super::super::rules::{Rules, Told};
 use super::super::scope::{Action, Capability, Scope};
@@ -280,6 +280,13 @@ fn requests(rules: &mut Rules) {
         {
             namespace.make_directories(&parent);
         }
+        // Nothing is replaced by something of another kind.
+        if let Act::Move { from, to } = act
+            && let (Some(moved), Some(replaced)) = (namespace.get(from), namespace.get(to))
+            && moved.is_directory() != replaced.is_directory()
+        {
+            return Err(Obstacle::NotEmpty);
+        }
         namespace.apply(act, &bearer.token_id)
     };
 }
@@ -316,8 +323,12 @@ fn hears(parts: &mut Parts) {
             parts.headers.remove("digest");
             parts.headers.remove("repr-digest");
         }
+        "DELETE" => {
+            parts.headers.remove("depth");
+        }
         "MOVE" => {
             parts.headers.remove("overwrite");
+            parts.headers.remove("depth");
             to_path(parts);
         }
         "COPY" => {
@@ -383,7 +394,12 @@ fn answers(rules: &mut Rules) {
             (Method::Delete, Outcome::Plain(StatusCode::CONFLICT, _)) => {
                 plain(StatusCode::INTERNAL_SERVER_ERROR)
             }
-            (Method::Copy, Outcome::Plain(StatusCode::NOT_FOUND, _)) => {
+            (Method::Move, Outcome::Plain(StatusCode::CONFLICT, _))
+                if told.before.is_some_and(Node::is_directory) =>
+            {
+                plain(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            (Method::Copy, Outcome::Plain(StatusCode::NOT_FOUND, _) | Outcome::NotAllowed(_)) => {
                 plain(StatusCode::BAD_REQUEST)
             }
             (_, outcome) => tell(told, outcome),

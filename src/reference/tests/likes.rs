@@ -170,3 +170,35 @@ async fn redirects_are_followed_without_what_opens_the_first_address() {
         );
     }
 }
+
+#[tokio::test]
+async fn xrootd_moves_directories_as_a_whole_and_replaces_none_that_holds_something() {
+    let world = imitation("xrootd-5.5").await;
+    for directory in ["/d", "/d/e", "/empty", "/other"] {
+        world.mkcol(directory).await;
+    }
+    for file in ["/d/e/f", "/other/old", "/f", "/g"] {
+        world.put(file, "x").await;
+    }
+    let token = world.token(OBSERVER);
+    // As the real one answers curl.
+    for (method, from, to, status) in [
+        ("MOVE", "/d", "/n", 201),
+        ("MOVE", "/n", "/empty", 201),
+        ("MOVE", "/empty", "/other", 500),
+        ("MOVE", "/f", "/other", 409),
+        ("MOVE", "/other", "/f", 500),
+        ("MOVE", "/f", "/g", 201),
+        ("COPY", "/other", "/copy", 400),
+        ("DELETE", "/other", "", 500),
+    ] {
+        let to = format!("Destination: {}/wlcg{to}", world.storage.url());
+        let reply = world.send(method, from, &token, &[&to], "").await;
+        assert_eq!(reply.status, status, "{method} {from} {to}");
+    }
+    for path in ["/empty/e/f", "/other/old", "/g"] {
+        assert_eq!(world.content(path).await.as_deref(), Some("x"), "{path}");
+    }
+    let reply = world.send("PROPFIND", "/g", &token, &["Depth: 0"], "no XML");
+    assert_eq!(reply.await.status, 207);
+}
