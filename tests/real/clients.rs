@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use touchstone::model::{ClientAuthentication, OAuthClient, SecretRef, TokenSource};
+use touchstone::model::{ClientAuthentication, Method, OAuthClient, SecretRef, TokenSource};
 use touchstone::reference::{Storage, StorageOptions};
 
 use crate::common::bearer::Bearer;
@@ -43,13 +43,7 @@ impl Site {
                 ..lab.two_areas()
             })
         });
-        let source = TokenSource::ClientCredentials(OAuthClient {
-            id: SecretRef::Held(lab.issuer.client_id().into()),
-            authentication: ClientAuthentication::Basic(SecretRef::Held(
-                lab.issuer.client_secret().clone(),
-            )),
-        });
-        let token = ask(&lab, source, SCOPES, ANYWHERE).expect("a token").secret;
+        let token = token(&lab, SCOPES);
         fs::create_dir(lab.path("trusted")).expect("a folder");
         fs::copy(lab.path("ca.pem"), lab.path("trusted/ca.pem")).expect("a copy");
         let mut rehash = Command::new("openssl");
@@ -94,7 +88,6 @@ impl Site {
             .env("LANG", "C.UTF-8")
             .env("X509_CERT_DIR", self.local("trusted"))
             .env("RCLONE_CA_CERT", self.local("ca.pem"))
-            .env("BEARER_TOKEN", self.token.expose_secret())
             .current_dir(self.lab.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -132,8 +125,22 @@ impl Site {
     /// What comes of operations of gfal2, one by one.
     fn gfal2(&self, operations: &[Value]) -> Vec<Value> {
         let mut python = self.command(PYTHON);
+        python.env("BEARER_TOKEN", self.token.expose_secret());
+        self.operate(python, &json!({"operations": operations}))
+    }
+
+    /// The same as a transfer service does it, with a token for each end.
+    fn transfer(&self, scopes: [&str; 2], operations: &[Value]) -> Vec<Value> {
+        let [here, there] = scopes.map(|scope| token(&self.lab, scope));
+        let tokens =
+            json!({self.here.url(): here.expose_secret(), self.there.url(): there.expose_secret()});
+        let asked = json!({"tokens": tokens, "operations": operations});
+        self.operate(self.command(PYTHON), &asked)
+    }
+
+    fn operate(&self, mut python: Command, asked: &Value) -> Vec<Value> {
         python.args(["-I", "-c", GFAL2]);
-        let said = self.run(python, &json!(operations).to_string());
+        let said = self.run(python, &asked.to_string());
         let line = said.lines().last().expect("a line");
         serde_json::from_str(line).expect("results")
     }
@@ -171,6 +178,16 @@ impl Site {
             .filter(|path| !path.is_empty())
             .collect()
     }
+}
+
+/// A token for every service of the laboratory.
+fn token(lab: &Lab, scope: &str) -> SecretString {
+    let secret = SecretRef::Held(lab.issuer.client_secret().clone());
+    let source = TokenSource::ClientCredentials(OAuthClient {
+        id: SecretRef::Held(lab.issuer.client_id().into()),
+        authentication: ClientAuthentication::Basic(secret),
+    });
+    ask(lab, source, scope, ANYWHERE).expect("a token").secret
 }
 
 /// Which header names came with requests of that method for that path, one line each.
@@ -255,6 +272,7 @@ fn a_third_party_copy_of_gfal2_is_one() {
             "3rd pull",
             true
         ]),
+        json!(["copy", site.there("source"), site.here("as-installed")]),
         json!([
             "copy",
             site.there("pushed/with/parents/f"),
@@ -267,7 +285,7 @@ fn a_third_party_copy_of_gfal2_is_one() {
     let there = site.there.requests();
     let read = asked(&there, "GET", "source");
     assert!(
-        read.len() == 2 && read.iter().all(|names| by_storage(names)),
+        read.len() == 3 && read.iter().all(|names| by_storage(names)),
         "{there:#?}"
     );
     expect_third_party(&site.there, "PUT", "pushed/with/parents/f");
@@ -280,20 +298,84 @@ fn a_third_party_copy_of_gfal2_is_one() {
             "{here:#?}"
         );
     }
-    // What a transfer service sends is what the cases send that are about it.
+    // As it is installed, it would rather carry the data itself than fail; it need not.
+    assert_eq!(asked(&here, "PUT", "as-installed"), [""; 0], "{here:#?}");
     let copies = asked(&here, "COPY", "pulled/with/parents/f");
     assert_eq!(copies.len(), 3, "{here:#?}");
-    let names: BTreeSet<_> = copies[0].split(',').collect();
-    for name in [
+    assert_eq!(unsent("tpc.fts.success", copies[0]), [""; 0]);
+    assert_eq!(unsent("tpc.fts.push", copies[1]), [""; 0]);
+}
+
+/// Headers of a client's COPY that the COPY of that case does not have.
+fn unsent<'a>(case: &str, names: &'a str) -> Vec<&'a str> {
+    let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
+    let case = catalogue.cases().find(|found| found.id.as_str() == case);
+    let case = case.expect("a case of that name");
+    let mut steps = case.steps.iter();
+    let copy = steps.find(|step| step.method == Method::Copy);
+    let own = [
+        "authorization",
         "credential",
-        "requirechecksumverification",
-        "secure-redirection",
+        "destination",
+        "host",
         "source",
         "transferheaderauthorization",
-        "x-number-of-streams",
-    ] {
-        assert!(names.contains(name), "{name}: {names:?}");
-    }
+        "user-agent",
+    ];
+    let sent: BTreeSet<_> = copy
+        .expect("a COPY")
+        .headers
+        .iter()
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .chain(own.map(str::to_owned))
+        .collect();
+    names
+        .split(',')
+        .filter(|name| !sent.contains(*name))
+        .collect()
+}
+
+#[test]
+fn a_transfer_service_copies_with_a_token_for_each_end() {
+    let site = Site::new();
+    let file = format!("file://{}", site.local("f").display());
+    site.gfal2(&[
+        json!(["copy", file, site.there("source")]),
+        json!(["copy", file, site.here("other/source")]),
+    ]);
+    let pulled = [
+        json!([
+            "copy",
+            site.there("source"),
+            site.here("new/pulled"),
+            "3rd pull"
+        ]),
+        json!(["checksum", site.here("new/pulled")]),
+    ];
+    let results = site.transfer([SCOPES, "storage.read:/source"], &pulled);
+    assert_eq!(results[1], ADLER32);
+    let pushed = [
+        json!([
+            "copy",
+            site.here("other/source"),
+            site.there("new/pushed"),
+            "3rd push"
+        ]),
+        json!(["checksum", site.there("new/pushed")]),
+    ];
+    let results = site.transfer(["storage.read:/other", SCOPES], &pushed);
+    assert_eq!(results[1], ADLER32);
+    expect_third_party(&site.there, "GET", "source");
+    expect_third_party(&site.there, "PUT", "new/pushed");
+    // It tells for which of its jobs, and nobody minds.
+    let here = site.here.requests();
+    let copies = [
+        asked(&here, "COPY", "new/pulled"),
+        asked(&here, "COPY", "other/source"),
+    ]
+    .concat();
+    let told = |names: &&str| names.split(',').any(|name| name == "clientinfo");
+    assert!(copies.len() == 2 && copies.iter().all(told), "{here:#?}");
 }
 
 #[test]

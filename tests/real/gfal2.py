@@ -1,6 +1,8 @@
-"""Does with gfal2, on which transfer services are built, what a list on stdin says, and prints what came of each item.
+"""Does with gfal2, on which transfer services are built, what stdin says, and prints what came of each operation.
 
-An item is an operation with its arguments. The first that fails ends it all, with its error on stderr.
+stdin has `operations`, each a list of its name and arguments, and perhaps `tokens` by the beginnings of the URLs that they are
+for, as a transfer service has them; else that of the environment is for all. The first operation that fails ends it all, with
+its error on stderr.
 """
 
 import json
@@ -11,10 +13,18 @@ import gfal2
 
 CHECKSUM = "ADLER32"
 
+asked = json.load(sys.stdin)
+
 
 def context(mode=None):
     """Everything as it is installed; copies go one way only, if one is given, and none is made in another way."""
     gfal = gfal2.creat_context()
+    tokens = asked.get("tokens", {})
+    for prefix, token in tokens.items():
+        gfal2.cred_set(gfal, prefix, gfal2.cred_new("BEARER", token))
+    if tokens:
+        gfal.set_user_agent("fts_url_copy", "3.14")
+        gfal.add_client_info("job-id", "00000000-0000-0000-0000-000000000000")
     if mode:
         gfal.set_opt_string("HTTP PLUGIN", "DEFAULT_COPY_MODE", mode)
         gfal.set_opt_boolean("HTTP PLUGIN", "ENABLE_FALLBACK_TPC_COPY", False)
@@ -50,7 +60,7 @@ OPERATIONS = {
 }
 
 results = []
-for name, *arguments in json.load(sys.stdin):
+for name, *arguments in asked["operations"]:
     try:
         results.append(OPERATIONS[name](*arguments))
     except gfal2.GError as error:
