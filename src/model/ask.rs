@@ -316,6 +316,20 @@ impl Account {
         (!scopes.is_empty()).then_some(scopes)
     }
 
+    /// A storage scope for another operation than the first of [`Self::obtainable`]: the last such one, or, where it can have
+    /// one operation alone, another in the same path.
+    pub fn other_operation(&self) -> Option<String> {
+        let scopes = self.obtainable()?;
+        let (operation, path) = scopes.first()?.split_once(':')?;
+        let other = |scope: &&&str| scope.split(':').next() != Some(operation);
+        let none = || match operation {
+            "storage.modify" => format!("storage.read:{path}"),
+            _ => format!("storage.modify:{path}"),
+        };
+        let last = scopes.iter().rev().find(other);
+        Some(last.map_or_else(none, |scope| (*scope).to_owned()))
+    }
+
     /// Its first storage scope, name and path, where its `scopes` leave something out.
     pub fn narrow(&self) -> Option<(&str, &str)> {
         let scopes = self.scopes.as_ref()?;
@@ -362,6 +376,8 @@ variables! {
     Scope "scope" "a storage scope that the account can get: the first of its `scopes`, one to read before others, or storage.read:/" "`scopes: [\"storage.read:/\"]` at the account",
     /// Several of these.
     Scopes "scopes" "storage scopes that the account can get: the first three of its `scopes`, or storage.read:/ storage.create:/ storage.modify:/" "`scopes: [\"storage.read:/\"]` at the account",
+    /// One for another operation than that.
+    OtherOperation "other-operation" "a storage scope for another operation than {scope}: the last such one of the account's `scopes`, or storage.modify: (storage.read: beside that) with the same path" "`scopes: [\"storage.read:/\"]` at the account",
     /// The VO.
     Vo "vo" "the name of the VO (`judge: {vo}`)" "`vo: NAME`",
     /// The VO in capitals.
@@ -632,6 +648,6 @@ mod tests {
             assert!(!(word.about_document() && word.about_token()));
         }
         assert!(AskWord::KeptAWhile.about_document() && !AskWord::Reply.about_document());
-        assert_eq!(AskVariable::ALL.len(), 12);
+        assert_eq!(AskVariable::ALL.len(), 13);
     }
 }

@@ -180,7 +180,7 @@ fn filled(issuer: &Issuer, account: Option<&Account>, text: &str) -> Result<Stri
         }
         let Some(value) = value(issuer, account, *variable) else {
             return Err(match variable {
-                AskVariable::Scope | AskVariable::Scopes => {
+                AskVariable::Scope | AskVariable::Scopes | AskVariable::OtherOperation => {
                     let name = account.map_or("", |account| account.name.as_str());
                     format!("the `scopes` of the account `{name}` name no storage scope")
                 }
@@ -205,6 +205,7 @@ fn value(issuer: &Issuer, account: Option<&Account>, variable: AskVariable) -> O
     match variable {
         AskVariable::Scope => obtainable(1),
         AskVariable::Scopes => obtainable(3),
+        AskVariable::OtherOperation => account?.other_operation(),
         AskVariable::Vo => vo(),
         AskVariable::VoCapitals => vo().map(|vo| vo.to_uppercase()),
         AskVariable::DefaultGroup => subject.default_groups.first().cloned(),

@@ -1,69 +1,17 @@
 //! `token login`: the device flow through the real binary.
 
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::issuer::{Reply, ScriptedIssuer};
 use crate::common::lab::{Ended, Lab, SECRET, expect_no_secret};
+use crate::common::person::Person;
 use crate::common::trouble::Came;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use touchstone::reference::{Issuer, IssuerOptions};
-
-/// Somebody at a terminal.
-struct Person {
-    process: Child,
-    stderr: BufReader<std::process::ChildStderr>,
-    /// What was on stderr so far.
-    seen: String,
-}
-
-impl Person {
-    fn at(lab: &Lab, arguments: &[&str]) -> Self {
-        let mut command = lab.touchstone(&["token", "login", "testing"]);
-        let mut process = command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let stderr = BufReader::new(process.stderr.take().expect("its stderr"));
-        Self {
-            process,
-            stderr,
-            seen: String::new(),
-        }
-    }
-
-    /// Waits for the code.
-    fn code(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            let read = self.stderr.read_line(&mut line).expect("a line");
-            assert!(read > 0, "no code: {}", self.seen);
-            self.seen.push_str(&line);
-            if line.starts_with("Waiting until") {
-                break;
-            }
-        }
-        let (_, rest) = self.seen.split_once("enter the code ").expect("a code");
-        rest.lines().next().expect("a code").to_owned()
-    }
-
-    fn end(mut self) -> Ended {
-        let mut stderr = std::mem::take(&mut self.seen);
-        self.stderr.read_to_string(&mut stderr).expect("its stderr");
-        let output = self.process.wait_with_output().expect("it ends");
-        Ended {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr,
-        }
-    }
-}
 
 fn issuer(lab: &Lab, lifetime: u64) -> Issuer {
     let options = IssuerOptions {
@@ -100,7 +48,7 @@ fn expect_nothing_secret(lab: &Lab, ended: &Ended, file: &str) {
 fn a_person_gets_a_refresh_token_that_works() {
     let lab = Lab::new();
     let issuer = issuer(&lab, 60);
-    let mut person = Person::at(&lab, &[]);
+    let mut person = Person::at(&lab, "testing", &[]);
     let code = person.code();
     let page = issuer.verification_url();
     assert!(
@@ -144,7 +92,7 @@ fn a_person_gets_a_refresh_token_that_works() {
         "--scope",
         "storage.read:/a",
     ];
-    let mut person = Person::at(&lab, &arguments);
+    let mut person = Person::at(&lab, "testing", &arguments);
     let code = person.code();
     let form = format!("user_code={code}&decision=approve");
     let posted = Command::new("curl")
@@ -181,7 +129,7 @@ fn a_no_and_silence_are_told() {
     let lab = Lab::new();
     let issuer = issuer(&lab, 3);
     lab.write("mine", "the-old-refresh-token");
-    let mut person = Person::at(&lab, &[]);
+    let mut person = Person::at(&lab, "testing", &[]);
     let code = person.code();
     assert!(issuer.deny(&code));
     let ended = person.end();
@@ -199,7 +147,7 @@ fn a_no_and_silence_are_told() {
         );
     }
 
-    let ended = Person::at(&lab, &[]).end();
+    let ended = Person::at(&lab, "testing", &[]).end();
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(
         ended.stderr.contains("nobody agreed in time"),
@@ -207,7 +155,7 @@ fn a_no_and_silence_are_told() {
         ended.stderr
     );
 
-    let mut person = Person::at(&lab, &[]);
+    let mut person = Person::at(&lab, "testing", &[]);
     person.code();
     let id = person.process.id().to_string();
     assert!(
@@ -299,7 +247,7 @@ fn who_asks_too_often_slows_down() {
         }
         _ => None,
     });
-    let ended = Person::at(&lab, &[]).end();
+    let ended = Person::at(&lab, "testing", &[]).end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let asked = asked.lock().expect("a list");
     assert!(
@@ -364,7 +312,7 @@ fn hostile_invitations_are_not_shown() {
         server.script(move |asked| {
             (asked.path == "/devicecode").then(|| Reply::json(status, &document))
         });
-        let ended = Person::at(&lab, &[]).end();
+        let ended = Person::at(&lab, "testing", &[]).end();
         assert_eq!(ended.code, Some(3), "{ended:?}");
         assert!(
             ended.stderr.contains(says),
@@ -409,7 +357,7 @@ fn a_page_with_the_device_code_is_not_shown() {
             "/token" => Some(Reply::json(400, &json!({"error": "access_denied"}))),
             _ => None,
         });
-        let ended = Person::at(&lab, &[]).end();
+        let ended = Person::at(&lab, "testing", &[]).end();
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert_eq!(said.contains(complete), shown, "{said}");
         assert!(said.contains("https://localhost/device"), "{said}");

@@ -1,6 +1,7 @@
 //! A realm of Keycloak 26.3, as far as it was seen to differ from what was expected of issuers: scopes are fixed names, a
 //! default scope comes with each token, tokens have no `nbf`, who asks for an audience is not heard, a wrong secret is an
-//! `unauthorized_client`, and a bearer token is refused with an empty body.
+//! `unauthorized_client`, and a bearer token is refused with an empty body. An exchange gives whatever the client may have,
+//! no refresh token, and for an audience that is no client of the realm an `invalid_client`. `tests/issuer` has the real one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -235,6 +236,9 @@ impl Realm {
                 let told = "Client is not allowed to exchange";
                 return refused(403, "unauthorized_client", told);
             }
+            (Some(EXCHANGE), _) if of("audience").is_some() => {
+                return refused(400, "invalid_client", "Audience not found");
+            }
             (Some(EXCHANGE), _) => match of("subject_token") {
                 Some(token) if self.gave(token) => (true, SCOPES.join(" ")),
                 _ => return refused(400, "invalid_request", "Invalid token"),
@@ -255,7 +259,13 @@ impl Realm {
         if let Some(unknown) = scope.split_whitespace().find(|one| !known(one)) {
             return refused(400, "invalid_scope", &format!("Invalid scopes: {unknown}"));
         }
-        Reply::json(200, &self.granted(scope, user)).header("cache-control", "no-store")
+        let mut granted = self.granted(scope, user);
+        if of("grant_type") == Some(EXCHANGE)
+            && let Some(members) = granted.as_object_mut()
+        {
+            members.remove("refresh_token");
+        }
+        Reply::json(200, &granted).header("cache-control", "no-store")
     }
 
     /// Whether the token is as it was given.
@@ -273,7 +283,7 @@ impl Realm {
         scopes.reverse();
         scopes.push(DEFAULT);
         let now = jiff::Timestamp::now().as_second();
-        let subject = if user { "f3b1" } else { CLIENT };
+        let subject = if user { "f3b1" } else { "9da1" };
         let mut claims = json!({
             "exp": now + 1200,
             "iat": now,

@@ -10,6 +10,7 @@ pub mod keycloak;
 pub mod lab;
 pub mod middle;
 pub mod mytoken;
+pub mod person;
 pub mod sending;
 pub mod signed;
 pub mod site;

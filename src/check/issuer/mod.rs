@@ -20,7 +20,7 @@ use crate::model::{
 };
 
 pub use jwt::Jwt;
-pub use reply::{Grant, Refusal, grant, refusal};
+pub use reply::{Grant, Refusal, grant, no_client, refusal};
 
 /// Characters of a text of the issuer's that are shown.
 const SHOWN: usize = 120;

@@ -89,13 +89,16 @@ pub fn refusal(answer: &Answer) -> Option<Refusal> {
     })
 }
 
+/// Whether an answer may say that who asks is no client: so by its status, or by its code (RFC 6749 section 5.2). Some
+/// issuers have the code for another client that is asked about, as Keycloak for an audience that it does not know.
+pub fn no_client(answer: &Answer) -> bool {
+    let code = || refusal(answer).is_some_and(|refusal| refusal.error == "invalid_client");
+    answer.status == 401 || code()
+}
+
 /// Why nothing is judged where no token came.
 pub(super) fn mute(view: &View<'_>, answer: &Answer) -> Mute {
     match refusal(answer) {
-        Some(refusal) if refusal.error == "invalid_client" => Mute::Undecided(format!(
-            "the issuer does not accept the client ({}); check its id and secret",
-            shown(&refusal.error)
-        )),
         Some(refusal) => {
             let told = refusal.description.as_deref().map(shown);
             let told = told.map(|text| format!(" ({text})")).unwrap_or_default();

@@ -336,12 +336,12 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Sends a request of a client and takes the answer in. Whoever is not taken for a client at all sees 401 whatever the
+    /// Sends a request of a client and takes the answer in. Whoever is not taken for a client at all is told so whatever the
     /// request is: that says nothing of it.
     async fn request(&mut self, request: Request<'_>) -> Result<Answered, Stop> {
         let (account, good) = (request.account, request.proof == Proof::Good);
         let answered = self.sent(request).await?;
-        if good && answered.answer.status == 401 {
+        if good && check::issuer::no_client(&answered.answer) {
             self.taken(account).await?;
         }
         Ok(answered)
@@ -484,6 +484,14 @@ impl<'a> Asking<'a> {
         drop(turn);
         self.keep(&answered, true);
         Ok(answered)
+    }
+
+    /// The user's own refresh token as it is now.
+    async fn held(&self) -> Result<SecretString, Stop> {
+        let trouble = |(came, help): (String, String)| Stop::Undecided(format!("{came}; {help}"));
+        let kept = self.site.users.kept().map_err(Stop::Skip)?;
+        let mut turn = kept.turn().await.map_err(trouble)?;
+        turn.read().await.map_err(trouble)
     }
 
     async fn exchange(&mut self, ask: &ExchangeAsk) -> Result<Vec<Answered>, Stop> {
@@ -638,8 +646,13 @@ impl<'a> Asking<'a> {
                 (own, "$TOKEN")
             }
             Bearer::Refresh => {
-                self.spare().await?;
-                (self.spares.last().cloned(), "$REFRESH_TOKEN")
+                let token = match self.spare().await {
+                    Ok(()) => self.spares.last().cloned(),
+                    // Who only shows it does not spend it.
+                    Err(Stop::Skip(_)) => Some(self.held().await?),
+                    Err(stop) => return Err(stop),
+                };
+                (token, "$REFRESH_TOKEN")
             }
         };
         let token = token.ok_or_else(|| Stop::Undecided("there is no token to show".into()))?;
@@ -696,8 +709,8 @@ impl<'a> Asking<'a> {
             Some(Stop::Undecided(reason)) if decided != Verdict::Fail => {
                 (Verdict::Error, Some(reason))
             }
-            Some(Stop::Skip(reason)) if decided != Verdict::Fail => (Verdict::Skip, Some(reason)),
-            Some(Stop::Undecided(reason) | Stop::Skip(reason)) => (Verdict::Fail, Some(reason)),
+            Some(Stop::Skip(reason)) if decided == Verdict::Pass => (Verdict::Skip, Some(reason)),
+            Some(Stop::Undecided(reason) | Stop::Skip(reason)) => (decided, Some(reason)),
             Some(Stop::Broken) | None => (decided, None),
         };
         self.findings

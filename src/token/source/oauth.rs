@@ -242,6 +242,13 @@ impl TokenEndpoint {
             _ if refusal.status >= 500 => {
                 origin.unavailable(asked, came, "tell whoever runs the issuer")
             }
+            // RFC 6749 section 5.2: who is not known by Basic authentication is answered 401. Keycloak has the code for an
+            // audience that is no client of its own.
+            "invalid_client" if refusal.status == 400 && self.by_header() => origin.refused(
+                asked,
+                came,
+                "not the client but the audience may be unknown there: ask whoever runs the issuer for it",
+            ),
             "invalid_client" | "unauthorized_client" => origin.general(
                 asked,
                 came,
@@ -257,6 +264,11 @@ impl TokenEndpoint {
                 "ask whoever runs the issuer for these rights, or leave such cases out",
             ),
         }
+    }
+
+    /// Whether the client shows who it is in a header.
+    fn by_header(&self) -> bool {
+        matches!(self.client.proof, Proof::Basic(_))
     }
 
     /// A shell line that does the same as [`Self::ask`]; what stands in `secrets` the shell looks up.

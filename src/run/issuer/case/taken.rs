@@ -1,5 +1,6 @@
 //! Whether an issuer takes a client for one: the control of what it answers to that client.
 
+use crate::check::issuer::no_client;
 use crate::model::{Account, Method, Proof, Purpose};
 use crate::token::Shows;
 
@@ -7,8 +8,8 @@ use super::super::door::Field;
 use super::{Asking, Request, Stop};
 
 impl Asking<'_> {
-    /// Ends the case where the issuer does not take the client of `account`: a plain request for a token is answered 401 as well.
-    /// Each client is tried once.
+    /// Ends the case where the issuer does not take the client of `account`: a plain request for a token is answered like that
+    /// as well. Each client is tried once.
     pub(super) async fn taken(&mut self, account: &Account) -> Result<(), Stop> {
         let url = self.endpoint("token_endpoint")?;
         let clients = &self.site.clients;
@@ -25,7 +26,8 @@ impl Asking<'_> {
                     purpose: Purpose::Control,
                 };
                 let answered = self.sent(control).await?;
-                let told = (answered.answer.status == 401).then(|| self.untaken(account));
+                let status = answered.answer.status;
+                let told = no_client(&answered.answer).then(|| self.untaken(account, status));
                 clients.insert(account.name.clone(), told.clone());
                 told
             }
@@ -37,8 +39,10 @@ impl Asking<'_> {
     }
 
     /// What is said of a client that the issuer does not take, and what may help.
-    fn untaken(&self, account: &Account) -> String {
-        let reason = "the issuer does not accept the client: it answers 401 to a plain request for a token; check its id and secret";
+    fn untaken(&self, account: &Account, status: u16) -> String {
+        let reason = format!(
+            "the issuer does not accept the client: it answers {status} to a plain request for a token; check its id and secret"
+        );
         let methods = self.site.document.as_ref();
         let methods = methods.and_then(|document| {
             let list = document.get("token_endpoint_auth_methods_supported")?;
@@ -67,7 +71,7 @@ impl Asking<'_> {
             Some(Shows::Assertion(_)) if !known("private_key_jwt") => {
                 format!("{reason}; its metadata know no private_key_jwt: give it a secret")
             }
-            _ => reason.to_owned(),
+            _ => reason,
         }
     }
 }

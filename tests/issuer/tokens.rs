@@ -1,0 +1,175 @@
+//! The ways to a token at Keycloak.
+
+use serde_json::Value;
+
+use super::server::{CLIENT, KEYCLOAK, NARROW};
+use super::{Desk, NOBODY, SECRET, narrow, person, service};
+use crate::common::lab::Ended;
+
+const READ: &[&str] = &[
+    "token",
+    "get",
+    "--issuer",
+    "keycloak",
+    "--scope",
+    "storage.read:/",
+];
+
+/// All that a login asks for.
+const WHOLE: &str = "openid offline_access wlcg wlcg.groups storage.read:/ storage.modify:/";
+
+/// The claims of a token.
+fn claims(token: &str) -> Value {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let payload = token.trim().split('.').nth(1).expect("a JWT");
+    let payload = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
+    serde_json::from_slice(&payload).expect("claims")
+}
+
+fn scopes(claims: &Value) -> Vec<&str> {
+    let mut scopes: Vec<_> = claims["scope"]
+        .as_str()
+        .expect("a scope")
+        .split(' ')
+        .collect();
+    scopes.sort_unstable();
+    scopes
+}
+
+/// The claims of what `token get` prints.
+pub fn got(desk: &Desk) -> Value {
+    let ended = desk.run(READ).expect(0);
+    let claims = claims(&ended.stdout);
+    assert_eq!(claims["iss"], KEYCLOAK.url(), "{claims}");
+    assert_eq!(claims["aud"], "https://wlcg.cern.ch/jwt/v1/any", "{claims}");
+    assert_eq!(claims["wlcg.ver"], "1.0", "{claims}");
+    claims
+}
+
+#[test]
+fn a_client_gets_tokens_by_its_credentials() {
+    let desk = Desk::new(&service(), NOBODY);
+    let of_service = got(&desk);
+    assert_eq!(scopes(&of_service), ["storage.read:/", "wlcg"]);
+    assert_eq!(of_service["client_id"], CLIENT);
+    assert_eq!(of_service["nbf"], Value::Null);
+    // The realm knows the scope, and this client may not have it.
+    desk.write(&narrow(), NOBODY);
+    let ended = desk.run(READ);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("storage.read:/"), "{}", ended.stderr);
+    let ended = desk.run(&[
+        "token",
+        "get",
+        "--issuer",
+        "keycloak",
+        "--scope",
+        "storage.read:/narrow",
+    ]);
+    assert_eq!(claims(&ended.expect(0).stdout)["client_id"], NARROW);
+}
+
+#[test]
+fn a_token_is_verified_by_the_keys_of_the_realm() {
+    let desk = Desk::new(&service(), NOBODY);
+    let ended = desk.run(READ).expect(0);
+    desk.lab.write("token", ended.stdout.trim());
+    let verified = "Signature: verified";
+    let ended = desk.run(&[
+        "token",
+        "inspect",
+        "token",
+        "--verify",
+        "--ca",
+        "keycloak.pem",
+    ]);
+    assert!(ended.stdout.contains(verified), "{ended:?}");
+    let token = std::fs::read_to_string(desk.lab.path("token")).expect("the token");
+    let (signed, _) = token.rsplit_once('.').expect("a signature");
+    desk.lab
+        .write("token", &format!("{signed}.{}", "A".repeat(342)));
+    let ended = desk.run(&[
+        "token",
+        "inspect",
+        "token",
+        "--verify",
+        "--ca",
+        "keycloak.pem",
+    ]);
+    assert!(!ended.stdout.contains(verified), "{ended:?}");
+}
+
+#[test]
+fn a_person_logs_in_with_a_browser_and_the_refresh_token_works_again_and_again() {
+    let desk = Desk::new(&person(), NOBODY);
+    let told = desk.log_in(&[]);
+    for part in [
+        "A refresh token is in person",
+        "storage.modify:/",
+        "offline_access",
+    ] {
+        assert!(told.stdout.contains(part), "{told:?}");
+    }
+    let refresh = std::fs::read_to_string(desk.lab.path("person")).expect("a refresh token");
+    assert!(!told.stdout.contains(refresh.trim()) && !told.stderr.contains(refresh.trim()));
+    assert_eq!(claims(&refresh)["typ"], "Offline");
+    let whole = &["token", "get", "--issuer", "keycloak", "--scope", WHOLE];
+    let again = || claims(&desk.run(whole).expect(0).stdout);
+    let (first, second) = (again(), again());
+    assert_eq!(first["sub"], second["sub"]);
+    assert_ne!(first["jti"], second["jti"]);
+    assert_eq!(first["wlcg.groups"], serde_json::json!(["/wlcg"]));
+}
+
+/// What is exchanged is the token of a person, which the client has from somebody else.
+#[test]
+fn a_token_is_exchanged() {
+    let desk = Desk::new(&person(), NOBODY);
+    desk.log_in(&[]);
+    // Keycloak finds no session of one that it gave by a login for later, and for less.
+    let whole = desk.run(&["token", "get", "--issuer", "keycloak", "--scope", WHOLE]);
+    let persons = whole.expect(0);
+    desk.lab.write("subject", persons.stdout.trim());
+    let exchange = format!(
+        "      exchanged:\n        token-exchange: {{id: {CLIENT}, secret-env: {SECRET}, subject-file: subject}}\n"
+    );
+    desk.write(&exchange, NOBODY);
+    let exchanged = got(&desk);
+    assert_eq!(exchanged["sub"], claims(&persons.stdout)["sub"]);
+    assert_eq!(scopes(&exchanged), ["storage.read:/", "wlcg"]);
+    // An audience has to be a client of the realm: the words for it are about clients, and the client is not to blame.
+    let ended = desk.run(&[READ, &["--audience", "https://se.example.org"]].concat());
+    refused_for_the_audience(&ended);
+}
+
+fn refused_for_the_audience(ended: &Ended) {
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    for part in [
+        "did not give what is needed",
+        "400 \"invalid_client\"",
+        "Audience not found",
+        "the audience may be unknown",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    assert!(
+        !ended.stderr.contains("check client id"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_client_with_a_wrong_secret_is_told_so() {
+    let desk = Desk::new(&service(), NOBODY);
+    let mut command = desk.command(READ);
+    let ended = Ended::of(command.env(SECRET, "not-the-secret-77f1"));
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(
+        ended.stderr.contains("401 \"unauthorized_client\""),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("check client id"), "{}", ended.stderr);
+}
