@@ -77,9 +77,13 @@ While the cases run against the faultless storage element and issuer, the faults
 have answered otherwise. Then each case runs against the faults that would have; all others cannot change how it ends.
 With --all every case runs against every fault; the outcome is the same.
 
+With --pairs services have two faults each. A fault is told if one of the cases that it names fails; otherwise each of these has to
+say what keeps it from judging, and the other fault has to be told. Two faults that exclude each other are no pair.
+
 Examples:
   touchstone prove
   touchstone prove --all
+  touchstone prove --pairs 2000 --seed 7
   touchstone prove --fault 'create-*' --case 'capability.create.*' --format json")]
     Prove(ProveArgs),
     /// Tells what changed between two runs; exits with 1 if there are new failures
@@ -427,6 +431,12 @@ pub struct ProveArgs {
     /// Run every case against every fault, also those that cannot end otherwise than without it
     #[arg(long)]
     pub all: bool,
+    /// Run so many pairs of faults instead, each at one service, against the cases of both: no fault may hide another
+    #[arg(long, value_name = "N", conflicts_with = "all", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub pairs: Option<u32>,
+    /// What the pairs are drawn by: the same seed draws the same
+    #[arg(long, value_name = "S", requires = "pairs", default_value_t = 1)]
+    pub seed: u64,
     /// Cases at the same time per storage element; up to 32 of these are on trial at the same time
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,

@@ -16,6 +16,7 @@ use super::stop::Stop;
 use super::{exit, inputs, run, write};
 
 mod affected;
+mod pairs;
 mod proving;
 
 use proving::{Proven, Proving};
@@ -32,6 +33,9 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
         slow: slow.map(|case| case.id.as_str()).collect(),
         stop: Stop::listen(),
     };
+    if let Some(wanted) = arguments.pairs {
+        return two_by_two(&proving, &faults, wanted).await;
+    }
     let proven = match arguments.all {
         true => proving.everything(&faults).await?,
         false => proving.what_can_change(&faults).await?,
@@ -49,6 +53,35 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
     let partial = !(arguments.faults.is_empty() && arguments.cases.is_empty());
     let proof = Proof::new(&plan, &record, &trials, partial, effort);
     conclude(arguments, &proof, &record)
+}
+
+/// Whether a fault hides another one.
+async fn two_by_two(
+    proving: &Proving<'_>,
+    faults: &[&'static Fault],
+    wanted: u32,
+) -> Result<u8, Failed> {
+    let arguments = proving.arguments;
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    let drawn = pairs::drawn(faults, wanted, arguments.seed);
+    if drawn.is_empty() {
+        return Err(Failed::Usage("no two of these faults go together".into()));
+    }
+    if drawn.len() < wanted {
+        output::note(&format!("{} pairs were found", drawn.len()));
+    }
+    let Some((proof, record)) = proving.pairs(&drawn, arguments.seed).await? else {
+        output::note("interrupted: nothing is proven");
+        return Ok(exit::INTERRUPTED);
+    };
+    let told = Told {
+        proven: proof.proven,
+        json: proof.json(),
+        table: &|style| proof.table(style),
+        name: "pairs",
+        record: record.as_ref(),
+    };
+    tell(arguments, told)
 }
 
 /// The faults that match one of the patterns; without a pattern, all.
@@ -126,19 +159,41 @@ fn exit_alone(name: &str, record: &RunRecord) -> u8 {
 }
 
 fn conclude(arguments: &ProveArgs, proof: &Proof, record: &RunRecord) -> Result<u8, Failed> {
-    let undecided = |error: report::FormatError| Failed::Undecided(error.to_string());
+    let told = Told {
+        proven: proof.proven,
+        json: proof.json(),
+        table: &|style| matrix::table(proof, style),
+        name: "proof",
+        record: Some(record),
+    };
+    tell(arguments, told)
+}
+
+/// What a proof says.
+struct Told<'a> {
+    proven: bool,
+    json: Result<String, report::FormatError>,
+    table: &'a dyn Fn(Style) -> String,
+    /// Of its files.
+    name: &'a str,
+    record: Option<&'a RunRecord>,
+}
+
+fn tell(arguments: &ProveArgs, told: Told<'_>) -> Result<u8, Failed> {
+    let undecided = |error: &report::FormatError| Failed::Undecided(error.to_string());
     let printed = output::result(&match arguments.format {
-        Format::Table => matrix::table(proof, output::style_of_stdout()),
-        Format::Json => proof.json().map_err(undecided)?,
+        Format::Table => (told.table)(output::style_of_stdout()),
+        Format::Json => told.json.as_ref().map_err(undecided)?.clone(),
     });
+    let proven = told.proven;
     let mut written = true;
     if let Some(folder) = &arguments.report_dir {
-        written = write::reports(folder, files(proof, record));
+        written = write::reports(folder, files(told));
         if written {
             output::note(&format!("reports: {}", folder.display()));
         }
     }
-    let code = match (proof.proven, written) {
+    let code = match (proven, written) {
         (false, _) => exit::FAILED,
         (true, false) => exit::REPORT,
         (true, true) => exit::OK,
@@ -146,19 +201,20 @@ fn conclude(arguments: &ProveArgs, proof: &Proof, record: &RunRecord) -> Result<
     printed.map(|()| code)
 }
 
-fn files(proof: &Proof, record: &RunRecord) -> Vec<File> {
-    vec![
+fn files(told: Told<'_>) -> Vec<File> {
+    let proof = [
         File {
-            name: "proof.json".to_owned(),
-            content: proof.json(),
+            name: format!("{}.json", told.name),
+            content: told.json,
         },
         File {
-            name: "proof.txt".to_owned(),
-            content: Ok(matrix::table(proof, Style::Plain)),
+            name: format!("{}.txt", told.name),
+            content: Ok((told.table)(Style::Plain)),
         },
-        File {
-            name: json::FILE.to_owned(),
-            content: report::json::write(record),
-        },
-    ]
+    ];
+    let record = told.record.map(|record| File {
+        name: json::FILE.to_owned(),
+        content: report::json::write(record),
+    });
+    proof.into_iter().chain(record).collect()
 }

@@ -13,8 +13,10 @@ use crate::model::{
 
 use super::FormatError;
 
+mod pairs;
 mod table;
 
+pub use pairs::{Both, Fared, Judged, Pairs, Shadow};
 pub use table::table;
 
 /// The version of [`Proof`]'s JSON.

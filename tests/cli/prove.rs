@@ -223,3 +223,59 @@ fn patterns_without_a_match_are_wrong_usage() {
         assert!(stderr.contains(told), "{stderr}");
     }
 }
+
+/// Of a few faults, for each pair of which both have to be told.
+const TWO_BY_TWO: [&str; 6] = ["--fault", "create-*", "put-*", "--pairs", "4", "--seed"];
+
+#[test]
+fn pairs_of_faults_are_drawn_by_seed_and_told_beside_each_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let proof = |seed: &str, more: &[&str]| {
+        let output = prove(folder.path(), &[&TWO_BY_TWO[..], &[seed], more].concat());
+        stdout(&output, 0)
+    };
+    let text = proof("5", &["--report-dir", "out"]);
+    assert!(
+        text.contains("Silenced by another one; this list has to be empty: 0")
+            && text.contains("Proven: 4 pairs and")
+            && text.contains("seed 5"),
+        "{text}"
+    );
+    let record = folder.path().join("out/run.json");
+    let services = |path: &Path| {
+        let text = std::fs::read_to_string(path).expect("a record");
+        let record: Value = serde_json::from_str(&text).expect("JSON");
+        let rows = record["endpoints"].as_array().expect("endpoints").clone();
+        let names = rows.iter().map(|row| row["name"].to_string());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let first = services(&record);
+    assert_eq!(first.iter().filter(|name| name.contains('+')).count(), 4);
+    let written = std::fs::read_to_string(folder.path().join("out/pairs.txt"));
+    assert!(written.expect("a text").contains("Proven: 4 pairs"));
+    let text = proof("5", &["--report-dir", "again", "--format", "json"]);
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(json["schema"], "touchstone/pairs/1");
+    assert_eq!((&json["pairs"], &json["seed"]), (&4.into(), &5.into()));
+    assert_eq!(services(&folder.path().join("again/run.json")), first);
+    proof("6", &["--report-dir", "other"]);
+    assert_ne!(services(&folder.path().join("other/run.json")), first);
+}
+
+#[test]
+fn a_seed_without_pairs_and_pairs_of_one_fault_are_wrong_usage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (arguments, told) in [
+        (&["--seed", "5"][..], "--pairs <N>"),
+        (&["--pairs", "3", "--all"], "cannot be used with"),
+        (
+            &["--pairs", "3", "--fault", "create-overwrites"],
+            "no two of these faults go together",
+        ),
+    ] {
+        let output = prove(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}

@@ -23,6 +23,7 @@ use super::super::run;
 use super::super::stage::{Cast, PARTNER, Role, Stage};
 use super::super::stop::Stop;
 use super::affected::{Affected, Due};
+use super::pairs::of_name;
 use super::{faultless, trials, unseen, whole};
 
 /// For everything; far beyond what it takes.
@@ -177,7 +178,7 @@ impl Proving<'_> {
     }
 
     /// All cases at all who are on that stage; at storage elements that are named, only those.
-    fn plan(
+    pub(super) fn plan(
         &self,
         stage: &Stage,
         chosen: HashMap<String, HashSet<CaseId>>,
@@ -203,8 +204,10 @@ impl Proving<'_> {
                 endpoint.limits.jobs = self.arguments.jobs.into();
             }
             endpoint.limits.lapse = LAPSE;
-            let hurried = |fault: &Fault| !fault.cases.iter().any(|case| self.slow.contains(case));
-            if fault(&endpoint.name).is_some_and(hurried) {
+            let hurried =
+                |fault: &'static Fault| !fault.cases.iter().any(|case| self.slow.contains(case));
+            let mut faults = of_name(&endpoint.name).peekable();
+            if faults.peek().is_some() && faults.all(hurried) {
                 endpoint.limits.transfer = SILENCE;
             }
         }
@@ -212,7 +215,11 @@ impl Proving<'_> {
     }
 
     /// Carries a plan out; `None` if somebody stops it.
-    async fn run(&self, stage: &Stage, plan: Arc<Plan>) -> Result<Option<RunRecord>, Failed> {
+    pub(super) async fn run(
+        &self,
+        stage: &Stage,
+        plan: Arc<Plan>,
+    ) -> Result<Option<RunRecord>, Failed> {
         let mut progress = Progress::stderr(output::style_of_stderr());
         let mut recorder = Recorder::default();
         let work = run::Work {
@@ -271,7 +278,7 @@ fn waits(case: &Case) -> bool {
 }
 
 /// For how many cases of a plan something is sent.
-fn sent(plan: &Plan) -> usize {
+pub(super) fn sent(plan: &Plan) -> usize {
     let cases = plan.rows().flat_map(|row| row.cases);
     cases.filter(|planned| runs(planned)).count()
 }
@@ -289,14 +296,14 @@ fn each(plan: &mut Plan) -> impl Iterator<Item = (&str, &mut Vec<CasePlan>)> {
 }
 
 /// Leaves only those cases in a plan.
-fn retain(plan: &mut Plan, keep: impl Fn(&str, &Case) -> bool) {
+pub(super) fn retain(plan: &mut Plan, keep: impl Fn(&str, &Case) -> bool) {
     for (name, cases) in each(plan) {
         cases.retain(|planned| keep(name, &planned.case));
     }
 }
 
 /// Both parts of a proof in one record: a faultless one may have cases in each.
-fn joined(first: RunRecord, mut second: RunRecord) -> RunRecord {
+pub(super) fn joined(first: RunRecord, mut second: RunRecord) -> RunRecord {
     for one in first.endpoints {
         match second
             .endpoints
