@@ -144,7 +144,12 @@ impl Cleaner<'_> {
         for object in objects {
             levels.entry(depth(object.path)).or_default().push(*object);
         }
-        let mut stayed = Vec::new();
+        let (mut gone, mut stayed) = (Vec::new(), Vec::new());
+        let note = |path| {
+            if let Some(ledger) = ledger {
+                ledger.gone(self.endpoint.listed_name(), path);
+            }
+        };
         for level in levels.into_values().rev() {
             let removed = Vec::from_iter(level.iter().map(async |object| {
                 let mut above = objects.iter().map(|other| other.path).chain(root);
@@ -154,24 +159,34 @@ impl Cleaner<'_> {
                     look: !covered,
                     elsewhere: &elsewhere,
                 };
-                match self.object(object, &task).await {
-                    Ok(()) => {
-                        if let Some(ledger) = ledger {
-                            ledger.gone(self.endpoint.listed_name(), object.path);
-                        }
-                        None
-                    }
-                    Err(reason) => Some(Leftover {
-                        url: self.endpoint.url_of(object.path),
-                        reason,
-                    }),
+                let removed = self.object(object, &task).await;
+                if removed.is_ok() {
+                    note(object.path);
                 }
+                (object.path, removed)
             }));
             let removed = stream::iter(removed).buffered(SIDE_BY_SIDE);
-            stayed.extend(removed.collect::<Vec<_>>().await.into_iter().flatten());
+            for (path, removed) in removed.collect::<Vec<_>>().await {
+                match removed {
+                    Ok(()) => gone.push(path),
+                    Err(reason) => stayed.push((path, reason)),
+                }
+            }
+        }
+        let mut leftovers = Vec::new();
+        for (path, reason) in stayed {
+            // Its directory may have taken it along.
+            let above = gone.iter().any(|above| is_below(path, above));
+            let look = above && !self.patience.is_over();
+            if look && matches!(self.seen(&self.observer(path), path).await, Seen::Absent) {
+                note(path);
+            } else {
+                let url = self.endpoint.url_of(path);
+                leftovers.push(Leftover { url, reason });
+            }
         }
         Removed {
-            stayed,
+            stayed: leftovers,
             elsewhere: elsewhere
                 .into_inner()
                 .unwrap_or_else(PoisonError::into_inner),

@@ -195,23 +195,40 @@ fn limits(method: &str, act: &Act) -> String {
     format!(", preflight: {preflight}, first-byte: {first_byte}, idle: {idle}, case: {case}")
 }
 
-/// Breaks every exchange of that method about the case's file but the first `spared`, in each of these ways.
+/// Breaks every exchange of that method about the case's file but the first `spared`, in each of these ways. No directory goes
+/// while something is in it, as at XRootD.
 fn broken(
     lab: &Lab,
     method: &'static str,
     spared: usize,
     wanted: impl Fn(&str) -> bool,
 ) -> Vec<Row> {
+    const FULL: &[u8] = b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let keeps = method == "DELETE";
+    breaking(lab, method, spared, wanted, keeps.then_some(FULL))
+}
+
+/// The same, where everything else of that method is given one answer, if there is one.
+fn breaking(
+    lab: &Lab,
+    method: &'static str,
+    spared: usize,
+    wanted: impl Fn(&str) -> bool,
+    others: Option<&'static [u8]>,
+) -> Vec<Row> {
     let rows = troubles().into_iter().filter(|(name, _)| wanted(name));
     rows.map(|(name, act)| {
         let storage = lab.storage(&[]);
-        let breaking = act.clone();
+        let trouble = act.clone();
         let seen = AtomicUsize::new(0);
         let wild = Wild::start(lab, storage.port(), move |asked, path| {
             let hit = asked == method && (method == "OPTIONS" || path.ends_with("/f"));
-            match hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
-                true => breaking.clone(),
-                false => Act::Pass,
+            if hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
+                return trouble.clone();
+            }
+            match others.filter(|_| asked == method && !hit) {
+                Some(answer) => Act::Say(answer.to_vec(), End::Close),
+                None => Act::Pass,
             }
         });
         Row {
@@ -354,6 +371,26 @@ fn a_broken_teardown_changes_no_verdict_and_is_told() {
     let names = std::fs::read_dir(lab.path("reports/latest")).expect("reports");
     let mut names = names.map(|entry| entry.expect("an entry").file_name());
     assert!(names.any(|name| name.to_string_lossy().starts_with("ledger-")));
+}
+
+#[test]
+fn what_has_gone_with_its_directory_is_no_leftover() {
+    let lab = Lab::new();
+    let reset = |name: &str| name == "reset before the answer";
+    let rows = breaking(&lab, "DELETE", 0, reset, None);
+    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(rows[0].wild.broken() > 0, "{ended:?}");
+    assert_eq!(rows[0].storage.paths(), rows[0].before, "{ended:?}");
+    let ended = ended.expect(0);
+    assert!(!ended.stderr.contains("`touchstone clean`"), "{ended:?}");
+    let record = lab.record();
+    for left in [
+        &record["endpoints"][0]["leftovers"],
+        &record["results"][0]["cleanup"],
+    ] {
+        assert!(left.as_array().is_none_or(Vec::is_empty), "{left}");
+    }
 }
 
 #[test]

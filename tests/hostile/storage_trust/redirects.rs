@@ -88,7 +88,7 @@ pub fn redirect(lines: &[String], path: &str) -> Act {
 /// A storage element that redirects there, for good if it is to itself.
 fn row(lab: &Lab, place: Place, name: &str, lines: &[&str], more: &str) -> Row<Wild> {
     let storage = lab.storage(&[]);
-    let front = front(lab, &storage, place, lines);
+    let front = front(lab, &storage, place, lines, true);
     Row::new(
         &format!("{}-{name}", place.name()),
         front.url().to_owned(),
@@ -98,12 +98,17 @@ fn row(lab: &Lab, place: Place, name: &str, lines: &[&str], more: &str) -> Row<W
     .with(more)
 }
 
-fn front(lab: &Lab, storage: &Storage, place: Place, lines: &[&str]) -> Wild {
+/// Redirects there in that place. If the file stays for good, its directories do as well, as at XRootD.
+fn front(lab: &Lab, storage: &Storage, place: Place, lines: &[&str], for_good: bool) -> Wild {
     let seen = AtomicUsize::new(0);
     let endless = lines.iter().any(|line| line.starts_with("{path}"));
     let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
     Wild::start(lab, storage.port(), move |method, path| {
         let file = path.contains("/f") || place == Preflight;
+        if for_good && place == Teardown && method == "DELETE" && !file {
+            let full = b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            return Act::Say(full.to_vec(), End::Close);
+        }
         if method != place.method() || !file {
             return Act::Pass;
         }
@@ -327,7 +332,7 @@ fn a_redirect_that_may_be_followed_is_followed_with_the_token() {
             let storage = lab.storage(&[]);
             let other = Wild::start(&lab, storage.port(), |_, _| Act::Pass);
             let there = other.url().replace("localhost", host) + "{path}";
-            let front = front(&lab, &storage, place, &[&there, &there]);
+            let front = front(&lab, &storage, place, &[&there, &there], false);
             rows.push(
                 Row::new(
                     &format!("{}-{name}", place.name()),
