@@ -161,6 +161,33 @@ fn items(text: &str) -> Vec<&str> {
 /// Judges whether the answer holds one of `tokens`, or the payload of one (RFC 6750 section 5.3). A token that a denial repeats is
 /// graver: denials end up in logs, tickets and on pages. It is told in the cases about it, and an observation elsewhere.
 pub fn echo(judge: Judge<'_>, tokens: &[&str], answer: &Answer) -> Option<Finding> {
+    let (whole, actual) = echoed(tokens, answer)?;
+    let (clause, actual) = match whole && answer.status >= 400 {
+        true => (
+            "RFC6750-21",
+            format!("the answer is {}, and {actual}", answer.status),
+        ),
+        false => ("RFC6750-14", actual),
+    };
+    Some(told_once(judge, judge.of(clause, WITHOUT, actual)))
+}
+
+/// The same of the answer to a COPY, whose report ends up in the logs of those who ordered it, with the credential for the other side.
+pub fn repeated(judge: Judge<'_>, tokens: &[&str], answer: &Answer) -> Option<Finding> {
+    const CLAUSE: &str = "TPC-33";
+    if !judge.cites(CLAUSE) {
+        return echo(judge, tokens, answer);
+    }
+    let (_, actual) = echoed(tokens, answer)?;
+    let actual = format!("the answer is {}, and {actual}", answer.status);
+    Some(judge.of(CLAUSE, WITHOUT, actual))
+}
+
+/// What an answer has to be.
+const WITHOUT: &str = "an answer without the token or its payload";
+
+/// Where the answer holds one of `tokens`, or at least the payload of one; and whether it is a whole one.
+fn echoed(tokens: &[&str], answer: &Answer) -> Option<(bool, String)> {
     let place = |text: &str| {
         let header = answer
             .headers
@@ -180,16 +207,10 @@ pub fn echo(judge: Judge<'_>, tokens: &[&str], answer: &Answer) -> Option<Findin
     let telling = |text: &&str| text.len() >= TELLING;
     let whole = tokens.iter().copied().filter(telling).find_map(place);
     let payloads = tokens.iter().filter_map(|token| token.split('.').nth(1));
-    let (clause, actual) = match whole {
-        Some(actual) if answer.status >= 400 => (
-            "RFC6750-21",
-            format!("the answer is {}, and {actual}", answer.status),
-        ),
-        Some(actual) => ("RFC6750-14", actual),
-        None => ("RFC6750-14", payloads.filter(telling).find_map(place)?),
-    };
-    let expected = "an answer without the token or its payload";
-    Some(told_once(judge, judge.of(clause, expected, actual)))
+    match whole {
+        Some(actual) => Some((true, actual)),
+        None => Some((false, payloads.filter(telling).find_map(place)?)),
+    }
 }
 
 /// What many answers of one server have in common counts in the cases about it.

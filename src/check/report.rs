@@ -3,12 +3,16 @@
 
 use url::Host;
 
+use jiff::Timestamp;
+
 use crate::model::Answer;
 
 /// Longer lines are nobody's; what is beyond is not looked at.
 const LINE: usize = 8 << 10;
 /// Problems that are told; a stream that is wrong throughout needs no more.
 const PROBLEMS: usize = 5;
+/// Seconds by which the clock of a service may be wrong here.
+const CLOCKS: u64 = 86_400;
 
 /// How a COPY ended, as the answer tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Markers {
     pub problems: Vec<String>,
     /// What was wrong with the connections.
     pub odd_connections: Vec<String>,
+    /// Whether a carriage return stands at the end of lines.
+    pub carriage_returns: bool,
 }
 
 /// How the COPY that was answered so ended.
@@ -59,9 +65,12 @@ pub fn afterwards(answer: &Answer) -> usize {
     told.skip(1).count()
 }
 
-/// The markers of `answer`, each of them looked at.
-pub fn markers(answer: &Answer) -> Markers {
-    let mut found = Markers::default();
+/// The markers of `answer`, which came at `now`, each of them looked at.
+pub fn markers(answer: &Answer, now: Timestamp) -> Markers {
+    let mut found = Markers {
+        carriage_returns: answer.body.windows(2).any(|pair| pair == b"\r\n"),
+        ..Markers::default()
+    };
     let text = match std::str::from_utf8(&answer.body) {
         Ok(text) => text.to_owned(),
         Err(_) => {
@@ -80,7 +89,7 @@ pub fn markers(answer: &Answer) -> Markers {
                 open = Some(Marker::default());
             }
             ("End", Some(marker)) => {
-                transferred = found.close(&marker, transferred);
+                transferred = found.close(&marker, transferred, now);
             }
             ("End", None) => found.wrong("an `End` without a marker"),
             (_, Some(mut marker)) => {
@@ -137,7 +146,7 @@ impl Markers {
     }
 
     /// Judges a marker that came to its end; `before` bytes were told of by the one before it.
-    fn close(&mut self, marker: &Marker, before: u64) -> u64 {
+    fn close(&mut self, marker: &Marker, before: u64, now: Timestamp) -> u64 {
         self.count += 1;
         for (name, value) in [
             ("Timestamp", marker.timestamp),
@@ -150,6 +159,13 @@ impl Markers {
                 Some(None) => self.wrong(format!("`{name}` is no number")),
                 Some(Some(_)) => {}
             }
+        }
+        if let Some(seconds) = marker.timestamp.flatten()
+            && !at_about(seconds, now)
+        {
+            self.wrong(format!(
+                "`Timestamp` is {seconds}, which are not the seconds since 1970"
+            ));
         }
         if let Some(connections) = &marker.connections {
             self.connected += 1;
@@ -167,6 +183,12 @@ impl Markers {
         }
         bytes
     }
+}
+
+/// Whether so many seconds since 1970 are about `now`; clocks that are a day wrong are judged elsewhere.
+fn at_about(seconds: u64, now: Timestamp) -> bool {
+    let now = now.as_second();
+    i64::try_from(seconds).is_ok_and(|seconds| seconds.abs_diff(now) <= CLOCKS)
 }
 
 /// `tcp:192.0.2.1:443` or `tcp:[2001:db8::1]:443`.
@@ -231,6 +253,10 @@ mod tests {
         }
     }
 
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_700_000_060).unwrap()
+    }
+
     fn marker(bytes: &str) -> String {
         format!(
             "Perf Marker\n\tTimestamp: 1700000000\n\tStripe Index: 0\n\tStripe Bytes Transferred: {bytes}\n\tTotal Stripe Count: 1\n\tRemoteConnections: tcp:192.0.2.1:443,tcp:[2001:db8::1]:443\n\tState: x\nEnd\n"
@@ -276,7 +302,7 @@ mod tests {
                 other => panic!("{body}: {other:?}"),
             }
             assert_eq!(afterwards(&answer), more, "{body}");
-            assert_eq!(markers(&answer).count, 1, "{body}");
+            assert_eq!(markers(&answer, now()).count, 1, "{body}");
         }
     }
 
@@ -309,13 +335,14 @@ mod tests {
     #[test]
     fn markers_are_complete_and_grow() {
         let good = format!("{}{}success: x\n", marker("1"), marker("1"));
-        let found = markers(&answer(&good));
+        let found = markers(&answer(&good), now());
         assert_eq!((found.count, found.connected), (2, 2));
         assert_eq!(found.problems, Vec::<String>::new());
         assert_eq!(found.odd_connections, Vec::<String>::new());
 
         for (body, problem) in [
             (format!("{}{}", marker("5"), marker("4")), "4 bytes after 5 bytes"),
+            (marker("1").replace("1700000000", "1700000000000"), "`Timestamp` is 1700000000000, which are not the seconds since 1970"),
             (marker("many"), "`Stripe Bytes Transferred` is no number"),
             (marker("-1"), "`Stripe Bytes Transferred` is no number"),
             ("Perf Marker\nTimestamp: 1\nsuccess: x\n".into(), "a marker does not end"),
@@ -323,11 +350,14 @@ mod tests {
             ("End\n".into(), "an `End` without a marker"),
             ("Perf Marker\nStripe Index: 0\nStripe Bytes Transferred: 1\nTotal Stripe Count: 1\nEnd\n".into(), "a marker without `Timestamp`"),
         ] {
-            let found = markers(&answer(&body));
+            let found = markers(&answer(&body), now());
             assert_eq!(found.problems.first().map(String::as_str), Some(problem), "{body}");
         }
+        assert!(!markers(&answer(&marker("1")), now()).carriage_returns);
+        let returned = markers(&answer(&marker("1").replace('\n', "\r\n")), now());
+        assert!(returned.carriage_returns && returned.problems.is_empty());
         let odd = marker("1").replace("tcp:192.0.2.1:443", "192.0.2.1");
-        assert_eq!(markers(&answer(&odd)).odd_connections, ["192.0.2.1"]);
+        assert_eq!(markers(&answer(&odd), now()).odd_connections, ["192.0.2.1"]);
     }
 
     #[test]
@@ -338,6 +368,6 @@ mod tests {
             other => panic!("{other:?}"),
         }
         let many = "End\n".repeat(1000);
-        assert_eq!(markers(&answer(&many)).problems.len(), PROBLEMS);
+        assert_eq!(markers(&answer(&many), now()).problems.len(), PROBLEMS);
     }
 }

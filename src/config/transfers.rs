@@ -17,9 +17,10 @@ pub(super) const KEYS: [&str; 8] = [
     "redirecting",
 ];
 /// Other sides that are not ours.
-pub(super) const OTHER_SIDES: [(&str, Side); 4] = [
+pub(super) const OTHER_SIDES: [(&str, Side); 5] = [
     ("partner", Side::Partner),
     ("itself", Side::Itself),
+    ("own", Side::Own),
     ("both", Side::Both),
     ("nobody", Side::Nobody),
 ];
@@ -103,9 +104,9 @@ fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> O
                 .help(format!("it can be {}", listed(&fitting)));
             None
         }
-        Side::Itself if direction == Direction::Push => {
+        Side::Itself | Side::Own if direction == Direction::Push => {
             d.error(entry.mark(), "the service sends nothing to itself")
-                .help("only a `pull` can have `side: itself`");
+                .help("only a `pull` can have `side: itself` or `side: own`");
             None
         }
         side => Some(side),

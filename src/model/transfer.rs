@@ -41,6 +41,8 @@ pub enum Side {
     Partner,
     /// The endpoint itself, at the loopback address of its machine, with a file that the case has arranged beside what it asks for.
     Itself,
+    /// The endpoint by its own URL, with a file that the case has arranged beside what it asks for.
+    Own,
     /// Whatever this names, literally.
     Url(String),
     /// A server of ours in one header, and once more in the other.
@@ -94,11 +96,23 @@ pub enum Part {
     Expired,
     /// There is something already at the place where a file is to be sent.
     Occupied,
+    /// The object has no bytes.
+    Empty,
+    /// The data come in chunks, without their length.
+    Chunked,
+    /// Who asks for the whole gets its first half, which is told (206).
+    Partial,
+    /// It answers 204 in place of the object.
+    NoContent,
+    /// Its address has a query, without which nobody is served.
+    Queried,
+    /// Its address is one of plain http.
+    Plain,
 }
 
 impl Part {
     /// Every part with its word.
-    pub const ALL: [(&'static str, Self); 21] = [
+    pub const ALL: [(&'static str, Self); 27] = [
         ("good", Self::Good),
         ("missing", Self::Missing),
         ("unauthorized", Self::Unauthorized),
@@ -120,6 +134,12 @@ impl Part {
         ("misnamed", Self::Misnamed),
         ("expired", Self::Expired),
         ("occupied", Self::Occupied),
+        ("empty", Self::Empty),
+        ("chunked", Self::Chunked),
+        ("partial", Self::Partial),
+        ("no-content", Self::NoContent),
+        ("queried", Self::Queried),
+        ("plain", Self::Plain),
     ];
 
     /// Whether it can be played for that direction.
@@ -130,7 +150,11 @@ impl Part {
             | Self::Slow
             | Self::Stalled
             | Self::Trickling
-            | Self::Misrepresented => direction == Direction::Pull,
+            | Self::Misrepresented
+            | Self::Empty
+            | Self::Chunked
+            | Self::Partial
+            | Self::NoContent => direction == Direction::Pull,
             Self::Occupied => direction == Direction::Push,
             Self::Good
             | Self::Missing
@@ -145,7 +169,9 @@ impl Part {
             | Self::Circling
             | Self::Untrusted
             | Self::Misnamed
-            | Self::Expired => true,
+            | Self::Expired
+            | Self::Queried
+            | Self::Plain => true,
         }
     }
 

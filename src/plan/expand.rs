@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{
     Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER,
-    LISTENER_HOST, MacaroonRequest, Marker, Method, Object, Presented, Script, Side, Signature,
-    State, Step, StepPlan, TapeCall, Template, TokenRequest, TokenTemplate, Transfer, Variable,
-    Wire,
+    LISTENER_HOST, MacaroonRequest, Marker, Method, Object, Part, Presented, Script, Side,
+    Signature, State, Step, StepPlan, TapeCall, Template, TokenRequest, TokenTemplate, Transfer,
+    Variable, Wire,
 };
 
 use super::{Site, macaroons, needs};
@@ -224,7 +224,14 @@ impl<'a> Filler<'a> {
         let path = self.path(&step.path);
         let brings = step.method == Method::Put
             || matches!(&step.interface, Interface::Transfer(t) if t.direction == Direction::Pull);
-        let written = || brings.then(|| self.content(&path, &step.body));
+        let empty =
+            matches!(&step.interface, Interface::Transfer(t) if t.side == Side::Ours(Part::Empty));
+        let written = || {
+            brings.then(|| match empty {
+                true => Vec::new(),
+                false => self.content(&path, &step.body),
+            })
+        };
         let interface = self.interface(&step.interface);
         let headers = step.headers.iter();
         let headers = headers.map(|(name, value)| (name.clone(), self.verbatim(value)));

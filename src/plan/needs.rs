@@ -272,14 +272,21 @@ fn transfers(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<Stri
     let (mut ours, mut partner) = (false, false);
     for side in sides {
         match side {
-            Side::Ours(_) | Side::Both => ours = true,
+            Side::Ours(_) => ours = true,
             Side::Partner => partner = true,
             Side::Itself if loopback(endpoint) && !selection.itself => {
                 return Some(
                     "it asks whether the service connects to the loopback address of its machine for others, and the endpoint itself is there".into(),
                 );
             }
-            Side::Itself | Side::Url(_) | Side::Nobody => {}
+            Side::Own if endpoint.traits.public_read => {
+                return Some(
+                    "the endpoint declares that everybody may read there (`traits: {public-read: true}`)"
+                        .into(),
+                );
+            }
+            // In both headers somebody who does not exist will do: nobody is to be asked.
+            Side::Itself | Side::Own | Side::Both | Side::Url(_) | Side::Nobody => {}
         }
     }
     if ours && !selection.side {
@@ -318,7 +325,7 @@ fn loopback(endpoint: &Endpoint) -> bool {
 
 /// Whether the endpoint could not reach the listener that the case needs.
 fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
-    let plays = |side: &Side| matches!(side, Side::Ours(_) | Side::Both);
+    let plays = |side: &Side| matches!(side, Side::Ours(_));
     let listening = |variable| matches!(variable, Variable::Listener | Variable::ListenerHost);
     let needed = variables(case).any(listening) || sides(case).any(plays);
     (needed && !loopback(site.endpoint) && !selection.listen).then(|| {

@@ -142,6 +142,19 @@ pub(super) fn echo(
     check::echo(judge, &texts.collect::<Vec<_>>(), answer)
 }
 
+/// The same of the answer to a COPY between servers, which has two of them.
+pub(super) fn repeated(
+    judge: Judge<'_>,
+    answer: &Answer,
+    tokens: [Option<&Token>; 2],
+) -> Option<Finding> {
+    let texts = tokens
+        .into_iter()
+        .flatten()
+        .map(|token| token.secret.expose_secret());
+    check::repeated(judge, &texts.collect::<Vec<_>>(), answer)
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::SecretString;

@@ -5,6 +5,8 @@ mod tests;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::model::{
     Answer, BrokeOff, Direction, Exchange, Expect, Finding, Heard, Hearing, Interface, Level,
     Method, Part, Side, State, Transfer,
@@ -75,12 +77,13 @@ pub fn untold(judge: Judge<'_>, broke: BrokeOff) -> Finding {
 }
 
 /// Judges what is asked of the report beside the line that tells how it ended. `over` tells whether our side had sent
-/// everything when the head of the answer was there.
+/// everything when the head of the answer was there, and `now` what time it is.
 pub fn reported(
     judge: Judge<'_>,
     transfer: &Transfer,
     answer: &Answer,
     over: Option<bool>,
+    now: Timestamp,
 ) -> Vec<Finding> {
     let demand = transfer.report;
     let mut findings = Vec::new();
@@ -94,7 +97,7 @@ pub fn reported(
         };
         findings.push(judge.note(format!("{more} the one that tells the failure")));
     }
-    let found = markers(answer);
+    let found = markers(answer, now);
     if demand.early {
         if over == Some(true) {
             findings.push(judge.of(
@@ -108,6 +111,13 @@ pub fn reported(
     }
     if demand.markers {
         findings.extend(kind(judge, answer));
+        if found.carriage_returns {
+            findings.push(judge.of(
+                "TPC-04",
+                "lines that a line feed alone ends",
+                "lines that a carriage return and a line feed end",
+            ));
+        }
         if found.count == 0 {
             findings.push(judge.of("TPC-05", "markers while the transfer runs", "no marker"));
         }
@@ -176,6 +186,7 @@ pub fn heard(
         findings.push(contacted(judge, transfer.direction, expect, heard, first));
     }
     findings.extend(cleartext(judge, transfer, heard));
+    findings.extend(entrusted(judge, transfer, heard, secrets.credential));
     if refused || distrusted {
         return findings;
     }
@@ -254,7 +265,7 @@ fn contacted(
 
 /// A credential that came over plain http.
 fn cleartext(judge: Judge<'_>, transfer: &Transfer, heard: &[Heard]) -> Option<Finding> {
-    if transfer.side != Side::Ours(Part::Cleartext) {
+    if !matches!(transfer.side, Side::Ours(Part::Cleartext | Part::Plain)) {
         return None;
     }
     let carried = |heard: &&Heard| {
@@ -268,6 +279,30 @@ fn cleartext(judge: Judge<'_>, transfer: &Transfer, heard: &[Heard]) -> Option<F
         "TPC-29",
         "no credential over plain http",
         format!("{} with Authorization over plain http", first.method),
+    ))
+}
+
+/// A credential that went along to the other origin to which our side redirects.
+fn entrusted(
+    judge: Judge<'_>,
+    transfer: &Transfer,
+    heard: &[Heard],
+    credential: Option<&str>,
+) -> Option<Finding> {
+    if transfer.side != Side::Ours(Part::Elsewhere) {
+        return None;
+    }
+    let credential = credential.filter(|text| !text.is_empty())?;
+    let first = heard.first()?;
+    let elsewhere = heard.iter().filter(|heard| heard.target != first.target);
+    let place = elsewhere
+        .flat_map(|heard| &heard.headers)
+        .find(|(_, value)| value.contains(credential))
+        .map(|(name, _)| name)?;
+    Some(judge.of(
+        "TPC-35",
+        "no credential at the origin that a redirect leads to",
+        format!("it was sent there in `{place}`"),
     ))
 }
 

@@ -23,7 +23,7 @@ pub(super) fn rows(row: &mut impl FnMut(&str, &str), transfer: &Transfer) {
                 there.capability().unwrap_or_default()
             ),
         ),
-        (there, Side::Itself) => row(
+        (there, Side::Itself | Side::Own) => row(
             "there",
             &format!(
                 "a token with {} for the case's directory, in TransferHeaderAuthorization",
@@ -87,6 +87,9 @@ pub(super) fn proof(transfer: &Transfer, expect: Expect) -> &'static str {
     match (expect, transfer.direction) {
         _ if distrusted => "our side is sent no request, and nothing is there afterwards",
         (Expect::Any, _) => "what our side is sent: no credential over plain http",
+        _ if transfer.side == Side::Ours(Part::Elsewhere) => {
+            "the bytes have arrived, and the credential was not sent on to the other origin"
+        }
         (Expect::Failed, Direction::Pull) => {
             "nothing has changed, as the observer sees by reading it back"
         }
@@ -105,6 +108,7 @@ fn side(side: &Side) -> String {
         Side::Itself => {
             "the service itself, at 127.0.0.1 and its own port, with a file of the case".into()
         }
+        Side::Own => "the service itself, by its own URL, with a file of the case".into(),
         Side::Url(url) => {
             format!("{url}, literally; nothing there is read or shown that is not ours")
         }
@@ -130,12 +134,18 @@ fn plays(part: Part) -> &'static str {
         Part::Undigested => "that tells no checksum",
         Part::Misdigested => "that tells a wrong checksum",
         Part::Misrepresented => "that tells a wrong Repr-Digest",
-        Part::Elsewhere => "that redirects to another name of its own",
+        Part::Elsewhere => "that redirects to another name or port of its own",
         Part::Cleartext => "that redirects to plain http",
         Part::Circling => "that redirects to itself for ever",
         Part::Untrusted => "whose certificate nobody trusted has signed",
         Part::Misnamed => "whose certificate is for another name",
         Part::Expired => "whose certificate has expired",
         Part::Occupied => "where there is a file already",
+        Part::Empty => "whose file has no bytes",
+        Part::Chunked => "that sends the data in chunks, without their length",
+        Part::Partial => "that answers 206 with the first half of the file, which nobody asked for",
+        Part::NoContent => "that answers 204 in place of the file",
+        Part::Queried => "whose URL has a query, without which nobody is served",
+        Part::Plain => "whose URL is one of plain http",
     }
 }

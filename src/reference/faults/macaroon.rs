@@ -216,6 +216,41 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "macaroon-odd-end-ignored",
+        about: "A caveat about the end that cannot be read is not looked at.",
+        clauses: &["MAC-08", "MAC-10"],
+        cases: &["macaroon.before.unreadable"],
+        apply: Apply::Macaroons(|rules| {
+            rules.means = |text, around| {
+                let meaning = means(text, around);
+                let odd = text.starts_with("before:") && meaning == Meaning::Unmet;
+                holds_if(odd, text, around)
+            };
+        }),
+    },
+    Fault {
+        name: "macaroon-no-activity-holds",
+        about: "A caveat that names no activity restricts nothing.",
+        clauses: &["MAC-06", "MAC-09"],
+        cases: &["macaroon.holder.no-activity"],
+        apply: Apply::Macaroons(|rules| {
+            rules.means = |text, around| holds_if(text == "activity:", text, around);
+        }),
+    },
+    Fault {
+        name: "macaroon-download-copies",
+        about: "DOWNLOAD allows to copy what it reads to new names.",
+        clauses: &["MAC-06"],
+        cases: &["macaroon.activity.no-copy"],
+        apply: Apply::Macaroons(|rules| {
+            rules.permits = |one, asked| {
+                let copies = asked.method == Method::Copy;
+                (copies && also(Activity::Download, Operation::Create, one, asked.operation))
+                    || permits(one, asked)
+            };
+        }),
+    },
+    Fault {
         name: "macaroon-last-end-counts",
         about: "Of several ends the last one counts.",
         clauses: &["MAC-08", "MAC-09"],

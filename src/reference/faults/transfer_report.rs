@@ -245,6 +245,65 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "tpc-marker-in-milliseconds",
+        about: "Markers tell the time in milliseconds.",
+        clauses: &["TPC-05"],
+        cases: &["tpc.markers"],
+        apply: Apply::Transfer(|rules| {
+            rules.marker = |moment| {
+                let timestamp = moment.timestamp.saturating_mul(1000);
+                stream::marker(&stream::Moment {
+                    timestamp,
+                    ..*moment
+                })
+            };
+        }),
+    },
+    Fault {
+        name: "tpc-marker-lines-return",
+        about: "A carriage return stands before each line feed of a marker.",
+        clauses: &["TPC-04"],
+        cases: &["tpc.markers"],
+        apply: Apply::Transfer(|rules| {
+            rules.marker = |moment| stream::marker(moment).map(|text| text.replace('\n', "\r\n"));
+        }),
+    },
+    Fault {
+        name: "tpc-empty-fails",
+        about: "A pull that brings no bytes is told as a failure.",
+        clauses: &["TPC-01"],
+        cases: &["tpc.empty"],
+        apply: Apply::Transfer(|rules| rules.whole = |_, came, cut| !cut && came > 0),
+    },
+    Fault {
+        name: "tpc-chunked-fails",
+        about: "A pull of data whose length is not told fails.",
+        clauses: &["TPC-01"],
+        cases: &["tpc.chunked"],
+        apply: Apply::Transfer(|rules| {
+            rules.whole = |announced, came, cut| !cut && announced == Some(came);
+        }),
+    },
+    Fault {
+        name: "tpc-part-is-whole",
+        about: "A pull takes the part that came with 206 for the whole.",
+        clauses: &["TPC-06", "TPC-20"],
+        cases: &["tpc.failure.partial"],
+        apply: Apply::Transfer(|rules| {
+            rules.succeeded =
+                |direction, status| takes(direction, status, StatusCode::PARTIAL_CONTENT);
+        }),
+    },
+    Fault {
+        name: "tpc-nothing-is-empty",
+        about: "A pull that is answered 204 stores an empty file.",
+        clauses: &["TPC-06", "TPC-20"],
+        cases: &["tpc.failure.no-content"],
+        apply: Apply::Transfer(|rules| {
+            rules.succeeded = |direction, status| takes(direction, status, StatusCode::NO_CONTENT);
+        }),
+    },
+    Fault {
         name: "tpc-no-connections",
         about: "Markers tell no connections.",
         clauses: &["TPC-26"],

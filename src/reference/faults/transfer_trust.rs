@@ -4,8 +4,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use rustls::CertificateError;
 
+use super::super::authorisation::{Operation, allows};
 use super::super::transfer::{client, order};
 use super::{Apply, Fault};
+use crate::model::Method;
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -239,6 +241,82 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["tpc.cleartext"],
         apply: Apply::Transfer(|rules| {
             rules.follows = |url| url.scheme() == "http" || client::follows(url);
+        }),
+    },
+    Fault {
+        name: "tpc-credential-told",
+        about: "The last line of a transfer that failed repeats the headers for the other side, the credential among them.",
+        clauses: &["TPC-33"],
+        cases: &["tpc.echo"],
+        apply: Apply::Transfer(|rules| {
+            rules.blames = |headers| {
+                let credential = headers.get(header::AUTHORIZATION)?;
+                Some(format!("({})", credential.to_str().ok()?))
+            };
+        }),
+    },
+    Fault {
+        name: "tpc-follows-with-credential",
+        about: "A redirect to another origin is followed with the credential.",
+        clauses: &["TPC-35"],
+        cases: &["tpc.redirect.pull", "tpc.redirect.push"],
+        apply: Apply::Transfer(|rules| rules.entrusts = |_, _| true),
+    },
+    Fault {
+        name: "tpc-follows-nobody",
+        about: "No redirect of the other side is followed.",
+        clauses: &["TPC-36"],
+        cases: &["tpc.redirect.pull", "tpc.redirect.push"],
+        apply: Apply::Transfer(|rules| rules.follows = |_| false),
+    },
+    Fault {
+        name: "tpc-plain-source",
+        about: "A file is fetched from a URL of plain http, with the credential.",
+        clauses: &["TPC-29"],
+        cases: &["tpc.cleartext.source", "tpc.cleartext.destination"],
+        apply: Apply::Transfer(|rules| {
+            rules.accepts = |url| url.scheme() == "http" || order::accepts(url);
+        }),
+    },
+    Fault {
+        name: "tpc-query-dropped",
+        about: "The query in the URL of the other side is left out.",
+        clauses: &["TPC-34"],
+        cases: &["tpc.query.pull", "tpc.query.push"],
+        apply: Apply::Transfer(|rules| rules.addresses = |_, url| url.set_query(None)),
+    },
+    Fault {
+        name: "tpc-query-decoded",
+        about: "The query in the URL of the other side is decoded, and goes out so.",
+        clauses: &["TPC-34"],
+        cases: &["tpc.query.pull", "tpc.query.push"],
+        apply: Apply::Transfer(|rules| {
+            rules.addresses = |_, url| {
+                let query = url.query().map(|query| query.replace("%2F", "/"));
+                url.set_query(query.as_deref());
+            };
+        }),
+    },
+    Fault {
+        name: "tpc-trusts-itself",
+        about: "What the service asks itself for while it copies needs no right.",
+        clauses: &["JWT-2.2.1-18", "TPC-17"],
+        cases: &["tpc.own-files", "tpc.private"],
+        apply: Apply::Element(|rules| {
+            rules.transfer.accepts_itself = true;
+            rules.transfer.unasked = |parts| {
+                let agent = parts.headers.get(header::USER_AGENT);
+                parts.method == axum::http::Method::GET
+                    && agent.is_some_and(|agent| agent.as_bytes() == client::USER_AGENT.as_bytes())
+            };
+            // Nobody else comes without a token.
+            rules.speaks_for =
+                |bearer, area, _, _| bearer.issuer.is_empty() || bearer.issuer == area.issuer;
+            rules.allows = |rules, bearer, groups, asked| {
+                let own = bearer.issuer.is_empty();
+                (own && asked.method == Method::Get && asked.operation == Operation::Read)
+                    || allows(rules, bearer, groups, asked)
+            };
         }),
     },
     Fault {

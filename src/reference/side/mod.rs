@@ -6,21 +6,26 @@ mod play;
 mod tests;
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
 use axum_server::tls_rustls::RustlsConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use secrecy::SecretString;
 use tokio::sync::{Notify, OnceCell, watch};
+use url::Url;
 
 use super::server::{self, Port, Server};
 use super::{Authority, ReferenceError};
 use crate::model::{Heard, Part};
 
+/// Opens an object whose address has it; as text, and decoded, it is something else.
+const QUERY: &str = "ticket=a%2Fb%20c&n=1";
 /// A name that is nobody's (RFC 6761 section 6.4).
 const ANOTHER_NAME: &str = "another.invalid";
 
@@ -56,6 +61,7 @@ pub struct SideServer {
     untrusted: OnceCell<Door>,
     misnamed: OnceCell<Door>,
     expired: OnceCell<Door>,
+    elsewhere: OnceCell<Door>,
 }
 
 struct Door {
@@ -98,6 +104,7 @@ impl SideServer {
             untrusted: OnceCell::new(),
             misnamed: OnceCell::new(),
             expired: OnceCell::new(),
+            elsewhere: OnceCell::new(),
         }
     }
 
@@ -114,9 +121,13 @@ impl SideServer {
     ) -> Result<Opened, String> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let origin = self.door(part).await?;
-        let url = format!("{origin}/{id}/{folder}/object");
+        let query = match part {
+            Part::Queried => format!("?{QUERY}"),
+            _ => String::new(),
+        };
+        let url = format!("{origin}/{id}/{folder}/object{query}");
         let onward = match part {
-            Part::Elsewhere => Some(format!("{}/{id}/onward", self.other_name(&origin)?)),
+            Part::Elsewhere => Some(format!("{}/{id}/onward", self.other_origin(&origin).await?)),
             Part::Cleartext => {
                 let door = self.cleartext.get_or_try_init(|| self.plain()).await;
                 let door = door.map_err(|error| error.to_string())?;
@@ -162,6 +173,10 @@ impl SideServer {
                     })
                     .await
             }
+            Part::Misnamed if matches!(self.options.identity, Identity::Given { .. }) => {
+                return self.by_address().await;
+            }
+            Part::Plain => self.cleartext.get_or_try_init(|| self.plain()).await,
             Part::Misnamed => {
                 let authority = self.authority("has only certificates for its own name")?;
                 self.misnamed
@@ -171,11 +186,7 @@ impl SideServer {
                     })
                     .await
             }
-            _ => {
-                self.main
-                    .get_or_try_init(|| async { self.secure(self.main_tls()?, 0) })
-                    .await
-            }
+            _ => self.main_door().await,
         };
         let door = door.map_err(|error: ReferenceError| format!("our side: {error}"))?;
         Ok(door.origin.clone())
@@ -190,10 +201,53 @@ impl SideServer {
         }
     }
 
-    /// The same door under another of its names.
-    fn other_name(&self, origin: &str) -> Result<String, String> {
-        self.authority("has only one name")?;
-        Ok(origin.replace("://localhost:", "://127.0.0.1:"))
+    async fn main_door(&self) -> Result<&Door, ReferenceError> {
+        self.main
+            .get_or_try_init(|| async { self.secure(self.main_tls()?, 0) })
+            .await
+    }
+
+    /// The same door by an address of its host, for which its certificate is not.
+    async fn by_address(&self) -> Result<String, String> {
+        let door = self.main_door().await;
+        let door = door.map_err(|error| format!("our side: {error}"))?;
+        let (host, port) = origin_of(&door.origin)
+            .ok_or("our other side has no name that a certificate could be for")?;
+        let found = tokio::net::lookup_host((host.as_str(), port)).await;
+        let found = found.map_err(|error| format!("our other side has no address: {error}"))?;
+        // It listens on addresses of this kind.
+        let mut addresses = found.map(|one| one.ip()).filter(IpAddr::is_ipv4);
+        let other = addresses.find(|one| !self.certified(*one));
+        other
+            .map(|address| format!("https://{address}:{port}"))
+            .ok_or_else(|| {
+                "our other side has no address that its certificate is not for as well".to_owned()
+            })
+    }
+
+    /// Whether the certificate that we were given is for that address.
+    fn certified(&self, address: IpAddr) -> bool {
+        let Identity::Given { chain, .. } = &self.options.identity else {
+            return true;
+        };
+        let Some(Ok(certificate)) = chain.first().map(ParsedCertificate::try_from) else {
+            return true;
+        };
+        verify_server_name(&certificate, &ServerName::from(address)).is_ok()
+    }
+
+    /// Another origin of ours: the same door under another of its names, or where there is none, another port, which is that of
+    /// the expired certificate otherwise.
+    async fn other_origin(&self, origin: &str) -> Result<String, String> {
+        if matches!(self.options.identity, Identity::Authority(_)) {
+            return Ok(origin.replace("://localhost:", "://127.0.0.1:"));
+        }
+        let door = self
+            .elsewhere
+            .get_or_try_init(|| async { self.secure(self.main_tls()?, 3) })
+            .await;
+        let door = door.map_err(|error| format!("our side: {error}"))?;
+        Ok(door.origin.clone())
     }
 
     fn main_tls(&self) -> Result<RustlsConfig, ReferenceError> {
@@ -289,6 +343,13 @@ impl Drop for Opened {
     fn drop(&mut self) {
         locked(&self.shared).remove(&self.id);
     }
+}
+
+/// Host and port of an origin.
+fn origin_of(origin: &str) -> Option<(String, u16)> {
+    let url = Url::parse(origin).ok()?;
+    let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+    Some((host, url.port_or_known_default()?))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

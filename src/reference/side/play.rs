@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{Stream, StreamExt, stream};
 use secrecy::ExposeSecret;
 
-use super::{State, locked};
+use super::{QUERY, State, locked};
 use crate::model::{Heard, Part};
 
 /// Requests of one scene that are remembered.
@@ -49,6 +49,9 @@ pub(super) async fn answer(
     let guest = Guest::enter(&state);
     let (parts, body) = request.into_parts();
     let index = state.remember(&parts, secure);
+    if state.part == Part::Queried && parts.uri.query() != Some(QUERY) {
+        return page(StatusCode::FORBIDDEN);
+    }
     if let Some(refusal) = state.refuses(&parts.headers, onward) {
         return refusal;
     }
@@ -144,6 +147,7 @@ impl State {
         let stored = locked(&self.stored).clone();
         let content = match (stored, self.part, self.content.is_empty()) {
             (Some(stored), ..) => stored,
+            (None, Part::Empty, _) => Vec::new(),
             (None, Part::Occupied, _) => b"something else".to_vec(),
             (None, _, true) => return status(StatusCode::NOT_FOUND),
             (None, _, false) => self.content.clone(),
@@ -157,7 +161,7 @@ impl State {
     fn described(&self, wanted: &HeaderMap, content: &[u8]) -> Response<Body> {
         let mut response = status(StatusCode::OK);
         let told = match self.part {
-            Part::Undigested => return response,
+            Part::Undigested | Part::Partial => return response,
             Part::Misdigested | Part::Misrepresented => b"other data".as_slice(),
             _ => content,
         };
@@ -182,12 +186,17 @@ impl State {
     }
 
     async fn get(self: &Arc<Self>, headers: &HeaderMap, guest: Guest) -> Response<Body> {
-        if self.part == Part::Silent {
-            return forever(guest).await;
+        match self.part {
+            Part::Silent => return forever(guest).await,
+            Part::NoContent => return status(StatusCode::NO_CONTENT),
+            _ => {}
         }
         let whole = &self.content;
         let mut response = self.described(headers, whole);
-        let part = range(headers, whole.len());
+        let half = (self.part == Part::Partial)
+            .then(|| (whole.len() / 2).checked_sub(1).map(|last| (0, last)))
+            .flatten();
+        let part = range(headers, whole.len()).or(half);
         let content = match part {
             Some((first, last)) => {
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -199,13 +208,11 @@ impl State {
             }
             None => whole.clone(),
         };
-        length(
-            &mut response,
-            match self.part {
-                Part::Trickling => ENDLESS,
-                _ => content.len(),
-            },
-        );
+        match self.part {
+            Part::Trickling => length(&mut response, ENDLESS),
+            Part::Chunked => {}
+            _ => length(&mut response, content.len()),
+        }
         *response.body_mut() = Body::from_stream(self.data(content, guest));
         response
     }

@@ -172,7 +172,8 @@ async fn a_given_certificate_cannot_play_every_part() {
         port: 0,
         identity: Identity::Given { chain, key },
     });
-    for part in [Part::Expired, Part::Misnamed, Part::Elsewhere] {
+    // The certificate is for the address of the host as well.
+    for part in [Part::Expired, Part::Misnamed] {
         let reason = side
             .open(part, "folder", Vec::new(), None)
             .await
@@ -180,10 +181,79 @@ async fn a_given_certificate_cannot_play_every_part() {
             .unwrap();
         assert!(reason.starts_with("our other side has "), "{reason}");
     }
+    let scene = side.open(Part::Elsewhere, "folder", b"x".to_vec(), None);
+    let scene = scene.await.unwrap();
+    let client = server::client(authority.ca_pem()).unwrap();
+    let answer = client.get(scene.url()).send().await.unwrap();
+    let to = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+    let from = Url::parse(scene.url()).unwrap();
+    assert_eq!(to.host_str(), from.host_str());
+    assert_ne!(to.port(), from.port());
+    assert_eq!(client.get(to).send().await.unwrap().status(), 200);
     let scene = side
         .open(Part::Good, "folder", b"x".to_vec(), None)
         .await
         .unwrap();
-    let client = server::client(authority.ca_pem()).unwrap();
     assert_eq!(client.get(scene.url()).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_name_that_a_given_certificate_lacks_is_found() {
+    let authority = Authority::new().unwrap();
+    let certificate = authority.certificate_for(&["localhost"]).unwrap();
+    let (chain, key) = server::parsed(&certificate).unwrap();
+    let side = SideServer::new(SideOptions {
+        host: Some("localhost".into()),
+        port: 0,
+        identity: Identity::Given { chain, key },
+    });
+    let scene = side.open(Part::Misnamed, "folder", b"x".to_vec(), None);
+    let scene = scene.await.unwrap();
+    assert!(
+        scene.url().starts_with("https://127.0.0.1:"),
+        "{}",
+        scene.url()
+    );
+    let client = server::client(authority.ca_pem()).unwrap();
+    assert!(client.get(scene.url()).send().await.is_err());
+    let named = scene.url().replace("127.0.0.1", "localhost");
+    assert_eq!(client.get(named).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn sources_answer_in_every_form() {
+    let world = world();
+    let get = async |part: Part, change: fn(&str) -> String| {
+        let scene = world.scene(part, None).await;
+        let asked = world.client().get(change(scene.url())).send().await;
+        let answer = asked.unwrap();
+        let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
+        (status, headers, answer.bytes().await.unwrap())
+    };
+    let same = str::to_owned;
+    let (status, headers, bytes) = get(Part::Chunked, same).await;
+    assert_eq!((status, &bytes[..]), (200, &b"0123456789"[..]));
+    assert_eq!(headers["transfer-encoding"], "chunked");
+    let (status, headers, bytes) = get(Part::Partial, same).await;
+    assert_eq!((status, &bytes[..]), (206, &b"01234"[..]));
+    assert_eq!(headers["content-range"], "bytes 0-4/10");
+    assert_eq!(get(Part::NoContent, same).await.0, 204);
+    assert_eq!(get(Part::Queried, same).await.0, 200);
+    for changed in [
+        |url: &str| url.split('?').next().unwrap_or_default().to_owned(),
+        |url: &str| url.replace("%2F", "/"),
+    ] {
+        assert_eq!(get(Part::Queried, changed).await.0, 403);
+    }
+    let scene = world.scene(Part::Plain, None).await;
+    assert!(scene.url().starts_with("http://localhost:"));
+    let empty = world.side.open(Part::Empty, "folder", Vec::new(), None);
+    let empty = empty.await.unwrap();
+    for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
+        let asked = world.client().request(method, empty.url());
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-length"], "0");
+    }
 }

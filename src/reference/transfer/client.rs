@@ -31,7 +31,9 @@ const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 100;
 /// In which a body is sent.
 const CHUNK: usize = 64 << 10;
-const USER_AGENT: &str = concat!("touchstone-reference/", env!("CARGO_PKG_VERSION"));
+/// As what it asks.
+pub(in super::super) const USER_AGENT: &str =
+    concat!("touchstone-reference/", env!("CARGO_PKG_VERSION"));
 /// One text for all that can go wrong with a connection: it tells nobody which ports are open.
 pub(in super::super) const UNREACHABLE: &str = "there is no trusted connection to the other side";
 const SILENT: &str = "the other side is silent";

@@ -215,6 +215,10 @@ impl Task {
         tokio::time::timeout(self.options().total, transfer)
             .await
             .unwrap_or_else(|_| Err("the transfer takes too long".into()))
+            .map_err(|failure| match self.rules().blames(&self.order.headers) {
+                Some(more) => failure.with(&more),
+                None => failure,
+            })
     }
 
     fn rules(&self) -> ElementHooks<'_, TransferRules> {
@@ -253,6 +257,11 @@ impl Failure {
     /// In the service's own words.
     pub(super) fn reason(&self) -> &str {
         &self.0
+    }
+
+    /// The same with something behind it.
+    fn with(&self, more: &str) -> Self {
+        Self(format!("{} {more}", self.0).into())
     }
 
     /// The other side answered something else than success.

@@ -92,6 +92,8 @@ hooks! {
         value media_type(&'static str);
         /// One performance marker, if it is told.
         ask marker(moment: &Moment) -> Option<String>;
+        /// What is told behind the reason of a failure, given the headers for the other side that the COPY asked for.
+        ask blames(headers: &HeaderMap) -> Option<String>;
         /// How the stream ends.
         ask last(direction: Direction, ended: &Result<Change, Failure>) -> String;
     }
@@ -150,8 +152,8 @@ impl Default for TransferRules {
             imagines: |_| None,
             forgives: |_| false,
             follows: client::follows,
-            // Credentials are for the host that they were meant for.
-            entrusts: |first, next| first.host_str() == next.host_str(),
+            // Credentials are for the origin that they were meant for.
+            entrusts: |first, next| first.origin() == next.origin(),
             prepares: |_, _| {},
             succeeded: |direction, status| match direction {
                 Direction::Pull => status == StatusCode::OK,
@@ -169,6 +171,7 @@ impl Default for TransferRules {
             early: true,
             media_type: "text/perf-marker-stream",
             marker: stream::marker,
+            blames: |_| None,
             last: stream::last,
         }
     }

@@ -164,7 +164,11 @@ impl Running<'_> {
 
     fn remember(&mut self, call: &TapeCall, id: Option<String>, answer: &Answer) {
         let stage = call.operation == TapeOperation::Stage;
-        self.taped.whole |= stage && call.whole && !answer.success();
+        if stage && call.whole && !answer.success() {
+            self.taped.whole = true;
+            // What follows is about what was refused here, and not about an earlier request.
+            self.taped.last = None;
+        }
         let Some(id) = id.filter(|id| usable(id)) else {
             return;
         };

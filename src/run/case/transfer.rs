@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use crate::check::{self, Ending, Judge, Secrets, Tried};
@@ -28,6 +29,9 @@ const LEAVING: Duration = Duration::from_secs(60);
 const SETTLING: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// An object that nobody has (RFC 6761 section 6.4).
+const NOBODYS: &str = "https://touchstone.invalid/object";
 
 /// Who is at the other end of one COPY.
 #[derive(Default)]
@@ -171,9 +175,8 @@ impl Running<'_> {
         answer: &Answer,
     ) -> Vec<Finding> {
         let credentials = [token.as_ref(), other.credential.as_ref()];
-        let mut findings: Vec<_> = present::echo(judge, answer, credentials)
-            .into_iter()
-            .collect();
+        let repeated = present::repeated(judge, answer, credentials);
+        let mut findings: Vec<_> = repeated.into_iter().collect();
         let Some(scene) = &other.scene else {
             return findings;
         };
@@ -195,7 +198,8 @@ impl Running<'_> {
         findings.extend(told);
         let over = scene.finished().zip(answer.head);
         let over = over.map(|(finished, answered)| finished <= answered);
-        findings.extend(check::reported(judge, transfer, answer, over));
+        let now = Timestamp::now();
+        findings.extend(check::reported(judge, transfer, answer, over, now));
         findings
     }
 
@@ -243,7 +247,7 @@ impl Running<'_> {
             Side::Ours(part) => *part,
             Side::Both => Part::Good,
             Side::Partner => return self.partner(step, transfer).await,
-            Side::Itself => return self.itself(step, transfer).await,
+            Side::Itself | Side::Own => return self.itself(step, transfer).await,
             Side::Url(url) => {
                 return Ok(Other {
                     url: Some(url.clone()),
@@ -253,6 +257,16 @@ impl Running<'_> {
             Side::Nobody => return Ok(Other::default()),
         };
         let Some(side) = self.site.shared.side.clone() else {
+            if transfer.side == Side::Both {
+                return Ok(Other {
+                    url: Some(NOBODYS.to_owned()),
+                    credential: transfer
+                        .there
+                        .capability()
+                        .map(|_| self.site.shared.made_up.clone()),
+                    ..Other::default()
+                });
+            }
             return Err(Stop::Undecided("no other side of ours is set up".into()));
         };
         let credential = transfer
@@ -274,8 +288,8 @@ impl Running<'_> {
         })
     }
 
-    /// The endpoint at the loopback address of its machine, with a file of ours that lies beside what the step asks for, and a
-    /// token for it.
+    /// The endpoint at the loopback address of its machine, or by its own URL, with a file of ours that lies beside what the step
+    /// asks for, and a token for it.
     async fn itself(&self, step: &StepPlan, transfer: &Transfer) -> Result<Other, Stop> {
         let endpoint = &self.site.plan.endpoint;
         let (directory, _) = step.path.rsplit_once('/').unwrap_or_default();
@@ -302,8 +316,12 @@ impl Running<'_> {
             }
         };
         let port = endpoint.url.port_or_known_default().unwrap_or(443);
+        let url = match &transfer.side {
+            Side::Own => endpoint.url_of(source),
+            _ => format!("https://127.0.0.1:{port}{source}"),
+        };
         Ok(Other {
-            url: Some(format!("https://127.0.0.1:{port}{source}")),
+            url: Some(url),
             credential,
             ..Other::default()
         })
