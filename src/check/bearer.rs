@@ -1,8 +1,9 @@
 //! What answers tell about credentials and about what is hidden (RFC 6750 sections 3 and 5.3).
 
+use core::fmt;
 use core::net::IpAddr;
 
-use crate::model::{Answer, Contact, Exchange, Finding, Level, Touch};
+use crate::model::{Answer, Contact, Exchange, Finding, Level, Method, Touch};
 
 use super::{Judge, observed};
 
@@ -221,6 +222,35 @@ fn told_once(judge: Judge<'_>, finding: Finding) -> Finding {
     }
 }
 
+/// Judges, in a case about that, whether a success that a token has brought lets shared caches keep it (RFC 9111 section 3.5).
+pub fn cacheable(judge: Judge<'_>, answer: &Answer) -> Option<Finding> {
+    const CLAUSE: &str = "RFC6750-23";
+    if !judge.cites(CLAUSE) || !answer.success() {
+        return None;
+    }
+    let told = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "cache-control");
+    let told = told
+        .map(|(_, value)| value.as_str())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let says = |wanted: &[&str]| {
+        told.split(',').any(|one| {
+            let name = one.split('=').next().unwrap_or_default().trim();
+            wanted
+                .iter()
+                .any(|wanted| name.eq_ignore_ascii_case(wanted))
+        })
+    };
+    let kept = says(&["public", "s-maxage"]) && !says(&["no-store", "private"]);
+    kept.then(|| {
+        let expected = "an answer that is for nobody else";
+        judge.of(CLAUSE, expected, format!("Cache-Control: {told}"))
+    })
+}
+
 /// Judges a redirect whose Location had the token, in a case about that: it is told once (RFC 6750 section 5.3).
 pub fn carried(judge: Judge<'_>) -> Option<Finding> {
     const CLAUSE: &str = "RFC6750-14";
@@ -229,16 +259,132 @@ pub fn carried(judge: Judge<'_>) -> Option<Finding> {
     about.then(|| judge.of(CLAUSE, expected, "the Location holds it"))
 }
 
-/// Judges whether an answer tells more than the one before, of which `before` has status and length.
-pub fn alike(judge: Judge<'_>, before: (u16, usize), answer: &Answer) -> Option<Finding> {
-    let told = |(status, length)| format!("{status} with a body of {length} bytes");
-    let now = (answer.status, answer.body.len());
-    (before != now).then(|| judge.own(format!("{}, as before", told(before)), told(now)))
+/// Header fields that describe an object, which are there only where it is.
+const DESCRIBING: [&str; 6] = [
+    "content-range",
+    "digest",
+    "etag",
+    "last-modified",
+    "repr-digest",
+    "x-size",
+];
+
+/// What an answer tells whoever is refused: how it is answered, at what length, and with which fields that describe an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    status: u16,
+    length: usize,
+    fields: Vec<String>,
+}
+
+impl Outline {
+    /// That of the answer to a `method` request.
+    pub fn of(method: Method, answer: &Answer) -> Self {
+        let present = |name: &&str| answer.header(name).is_some();
+        let mut fields: Vec<_> = DESCRIBING
+            .into_iter()
+            .filter(present)
+            .map(str::to_owned)
+            .collect();
+        // Of HEAD it is the length of what GET would say (RFC 9110 section 8.6).
+        if method == Method::Head
+            && let Some(length) = answer.header("content-length")
+        {
+            fields.push(format!("content-length {length}"));
+        }
+        Self {
+            status: answer.status,
+            length: answer.body.len(),
+            fields,
+        }
+    }
+}
+
+impl fmt::Display for Outline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with a body of {} bytes", self.status, self.length)?;
+        match self.fields.is_empty() {
+            true => Ok(()),
+            false => write!(f, " and {}", self.fields.join(", ")),
+        }
+    }
+}
+
+/// Judges whether an answer tells more than the one before.
+pub fn alike(
+    judge: Judge<'_>,
+    before: &Outline,
+    method: Method,
+    answer: &Answer,
+) -> Option<Finding> {
+    let now = Outline::of(method, answer);
+    (*before != now).then(|| judge.own(format!("{before}, as before"), now.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::Bench;
     use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+        let headers = headers.iter();
+        Answer {
+            status,
+            headers: headers
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: body.into(),
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn an_outline_has_what_tells_of_an_object() {
+        let of = |method, answer: &Answer| Outline::of(method, answer).to_string();
+        let plain = answer(
+            403,
+            &[("content-length", "9"), ("date", "now")],
+            "forbidden",
+        );
+        assert_eq!(of(Method::Get, &plain), "403 with a body of 9 bytes");
+        let telling = answer(403, &[("etag", "\"1\""), ("content-length", "35")], "");
+        assert_eq!(
+            of(Method::Head, &telling),
+            "403 with a body of 0 bytes and etag, content-length 35"
+        );
+        // A tag may differ from object to object, or be one of the refusal; a length says which.
+        let other = answer(403, &[("etag", "\"2\"")], "");
+        assert_eq!(
+            Outline::of(Method::Get, &telling),
+            Outline::of(Method::Get, &other)
+        );
+        assert_ne!(
+            Outline::of(Method::Head, &telling),
+            Outline::of(Method::Head, &other)
+        );
+    }
+
+    #[test]
+    fn only_what_shared_caches_may_keep_is_told_of_cache_control() {
+        let mut bench = Bench::builtin();
+        let told = |bench: &Bench, status, value: &str| {
+            let answer = answer(status, &[("cache-control", value)], "");
+            cacheable(bench.judge(), &answer).is_some()
+        };
+        assert!(!told(&bench, 200, "public"), "another case tells it");
+        bench.case.clauses.push("RFC6750-23".parse().unwrap());
+        for (value, kept) in [
+            ("public, max-age=3600", true),
+            ("max-age=60,S-MaxAge=60", true),
+            ("public, no-store", false),
+            ("private", false),
+            ("max-age=3600", false),
+            ("x=public", false),
+        ] {
+            assert_eq!(told(&bench, 200, value), kept, "{value}");
+            assert!(!told(&bench, 403, value), "{value}");
+        }
+    }
 
     #[test]
     fn challenges_are_taken_apart() {

@@ -17,7 +17,9 @@ mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Mode, Place, Verdict};
 
-pub use bearer::{alike, carried, challenge, cleartext, echo, fetched, repeated};
+pub use bearer::{
+    Outline, alike, cacheable, carried, challenge, cleartext, echo, fetched, repeated,
+};
 pub use effect::{Observed, Tried, early_body, effect, unconfirmed};
 pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;

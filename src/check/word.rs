@@ -97,6 +97,15 @@ fn about_the_method(asked: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// Whether `asked` is a method that storage elements have, or a call of one of their interfaces.
+fn known_method(asked: &str) -> bool {
+    !asked.bytes().all(|byte| byte.is_ascii_uppercase()) || METHODS.contains(&asked)
+}
+
+const METHODS: &[&str] = &[
+    "COPY", "DELETE", "GET", "HEAD", "MKCOL", "MOVE", "OPTIONS", "POST", "PROPFIND", "PUT",
+];
+
 /// What a status means for a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling {
@@ -171,6 +180,10 @@ pub(super) fn ruled(
             Ruling::Holds(Some(judge.status(word.clause, expected, actual)))
         }
         status if expect == Expect::Any && (200..500).contains(&status) => {
+            Ruling::Holds(Some(judge.note(actual)))
+        }
+        // RFC 9110 section 9.1: what a method that is not known should be answered.
+        501 if expect == Expect::Any && !known_method(asked) => {
             Ruling::Holds(Some(judge.note(actual)))
         }
         500.. if expect.refusal() => Ruling::Broken(judge.of("RFC6750-18", expected, actual)),
@@ -259,4 +272,25 @@ pub fn reason(status: u16) -> String {
         _ => return status.to_string(),
     };
     format!("{status} {phrase}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Bench;
+    use super::*;
+
+    #[test]
+    fn a_method_that_is_not_known_may_be_called_so() {
+        let bench = Bench::builtin();
+        let answer = Answer {
+            status: 501,
+            ..Answer::default()
+        };
+        let ruled = |sent| sent_status(bench.judge(), Expect::Any, (Method::Get, sent), &answer);
+        let Ruling::Holds(Some(note)) = ruled("FOO") else {
+            panic!("501 is what RFC 9110 section 9.1 has for it");
+        };
+        assert_eq!(note.level, Level::May);
+        assert!(matches!(ruled("GET"), Ruling::Broken(_)));
+    }
 }

@@ -63,6 +63,7 @@ pub(super) const KEYS: &[&str] = &[
     "query",
     "other",
     "expect-continue",
+    "http-1-0",
     "kept",
     "cut",
     "chunked",
@@ -99,12 +100,13 @@ pub(super) const KEYS: &[&str] = &[
     "problem",
 ];
 /// Keys that need the byte-exact client.
-const WIRE_KEYS: [&str; 8] = [
+const WIRE_KEYS: [&str; 9] = [
     "as",
     "present",
     "query",
     "other",
     "expect-continue",
+    "http-1-0",
     "kept",
     "cut",
     "chunked",
@@ -290,7 +292,8 @@ fn wire(
         Some(entry) => other(d, entry),
         None => Some(Credential::None),
     };
-    let [expect_continue, kept, chunked] = ["expect-continue", "kept", "chunked"].map(|name| {
+    let flags = ["expect-continue", "http-1-0", "kept", "chunked"];
+    let [expect_continue, http_1_0, kept, chunked] = flags.map(|name| {
         let entry = fields.get(name);
         entry.and_then(|entry| entry.boolean(d)).unwrap_or_default()
     });
@@ -301,6 +304,7 @@ fn wire(
         query: some(query)?,
         other: other?,
         expect_continue,
+        http_1_0,
         kept,
         cut: some(cut)?,
         chunked,

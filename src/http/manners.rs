@@ -136,6 +136,7 @@ mod tests {
                 body: None,
                 tokens: &[],
                 expect_continue: false,
+                http_1_0: false,
                 chunked: false,
                 cut_body_at: None,
                 deadline,

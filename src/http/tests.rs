@@ -619,6 +619,7 @@ async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
             body,
             tokens: &[],
             expect_continue: false,
+            http_1_0: false,
             chunked: false,
             cut_body_at: None,
             deadline,

@@ -178,7 +178,7 @@ impl<T> Credential<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wire<C> {
     /// The path as it stands on the wire, below the case's directory; or below the service where it
-    /// starts with a slash.
+    /// starts with a slash; or a URL, which is the absolute form of RFC 9112 section 3.2.2.
     pub target: Option<String>,
     /// Header lines in which `{token}` and `{other}` stand for the credentials, instead of
     /// `Authorization: Bearer {token}`.
@@ -189,6 +189,8 @@ pub struct Wire<C> {
     pub other: C,
     /// `Expect: 100-continue`.
     pub expect_continue: bool,
+    /// HTTP/1.0 in the request line.
+    pub http_1_0: bool,
     /// On the case's one connection, which is kept open.
     pub kept: bool,
     /// How many bytes of the body are sent before the connection is closed.

@@ -12,6 +12,8 @@ pub enum Variable {
     Dir,
     /// `{endpoint}`: scheme, host and port of the endpoint, as audiences name it.
     Endpoint,
+    /// `{host}`: the host of the endpoint, without its port.
+    Host,
     /// `{audience}`: each audience that the endpoint declares, otherwise what `{endpoint}` is. A step that names it is
     /// done for each of them.
     Audience,
@@ -46,9 +48,10 @@ pub enum Variable {
 
 impl Variable {
     /// Every variable.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Dir,
         Self::Endpoint,
+        Self::Host,
         Self::Audience,
         Self::Area,
         Self::Issuer,
@@ -75,6 +78,7 @@ impl Variable {
         match self {
             Self::Dir => "dir",
             Self::Endpoint => "endpoint",
+            Self::Host => "host",
             Self::Audience => "audience",
             Self::Area => "area",
             Self::Issuer => "issuer",

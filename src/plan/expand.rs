@@ -139,6 +139,7 @@ impl<'a> Filler<'a> {
         match variable {
             Variable::Dir => below(&endpoint.area, &self.directory),
             Variable::Endpoint => endpoint.origin(),
+            Variable::Host => endpoint.url.host_str().unwrap_or_default().to_owned(),
             Variable::Audience => self.audience.clone(),
             Variable::Area => endpoint.area.clone(),
             Variable::Issuer => issuer(endpoint.issuer.as_deref()),
@@ -309,7 +310,7 @@ impl<'a> Filler<'a> {
         Wire {
             target: wire.target.as_ref().map(|target| {
                 let target = self.verbatim(target);
-                if target.starts_with('/') {
+                if target.starts_with('/') || target.starts_with("https://") {
                     target
                 } else {
                     format!("{}/{target}", self.directory)
@@ -319,6 +320,7 @@ impl<'a> Filler<'a> {
             query: wire.query.clone(),
             other: self.credential(&wire.other),
             expect_continue: wire.expect_continue,
+            http_1_0: wire.http_1_0,
             kept: wire.kept,
             cut: wire.cut,
             chunked: wire.chunked,

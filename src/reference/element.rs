@@ -19,7 +19,7 @@ use super::namespace::{Namespace, Node};
 use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
 use super::probe::Ruled;
-use super::rules::{Memory, Rules, Service, Told, Verified};
+use super::rules::{Failed, Memory, Rules, Service, Told, Verified};
 use super::tape::{self, Nearline};
 use super::token::{self, Bearer};
 use super::transfer::{self, Order, Transfers};
@@ -261,7 +261,7 @@ impl Element {
         let decided = webdav::plan(self, &self.namespace(), visit, headers);
         if let Err(outcome) = decided {
             self.drain(headers, body).await;
-            return outcome;
+            return self.failed(visit, headers, outcome);
         }
         let (body, answer) = match self.take(headers, body).await {
             Ok(Taken::Whole(body)) => (body, None),
@@ -284,6 +284,32 @@ impl Element {
             .and_then(|plan| webdav::carry_out(self, &mut namespace, visit, plan, body))
             .unwrap_or_else(|outcome| outcome);
         answer.unwrap_or(outcome)
+    }
+
+    /// What comes of a request that comes to nothing: what it is answered, and nothing else.
+    fn failed(&self, visit: &Visit, headers: &HeaderMap, outcome: Outcome) -> Outcome {
+        let status = outcome.status();
+        if status.as_u16() < 400 {
+            return outcome;
+        }
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let destination = text("destination").and_then(|to| {
+            let path = self.own_path(to).unwrap_or(to);
+            self.locate(path, End::Destination).ok()?
+        });
+        let failed = Failed {
+            method: visit.method,
+            bearer: &visit.bearer,
+            path: &visit.target.path,
+            destination: destination.as_ref().map(|target| &target.path),
+            protects: text("overwrite") == Some("F"),
+            status,
+        };
+        let told = self.rules.own().failed(&mut self.namespace(), &failed);
+        match told {
+            Some(status) => Outcome::Plain(status, Bytes::new()),
+            None => outcome,
+        }
     }
 
     /// Whether the bearer may, in the area of that target. An issuer speaks for its own area only.

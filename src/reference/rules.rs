@@ -36,6 +36,8 @@ hooks! {
         nested groups_permit(groups: &Groups, asserted: &[String], asked: &Question) -> bool;
         /// Carries out a change that is allowed.
         write act(namespace; act: &Act, bearer: &Bearer) -> Result<Change, Obstacle>;
+        /// What a request that came to nothing does all the same, and the status with which it is answered then.
+        write failed(namespace; failed: &Failed) -> Option<StatusCode>;
         /// Tells what came of a request.
         pass tell(told: &Told; outcome: Outcome; );
         /// What of a request is taken notice of.
@@ -222,6 +224,27 @@ pub(super) struct Told<'a> {
     pub(super) before: Option<&'a Node>,
 }
 
+/// A request that came to nothing before its body was looked at.
+pub(super) struct Failed<'a> {
+    pub(super) method: Method,
+    pub(super) bearer: &'a Bearer,
+    /// Its path in the namespace, area included.
+    pub(super) path: &'a ObjectPath,
+    /// That of its Destination, where it has one in the service.
+    pub(super) destination: Option<&'a ObjectPath>,
+    /// Whether an Overwrite is there that says F.
+    pub(super) protects: bool,
+    /// With what it is answered.
+    pub(super) status: StatusCode,
+}
+
+impl Failed<'_> {
+    /// Whether the token did not allow it.
+    pub(super) fn denied(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN
+    }
+}
+
 impl Default for Rules {
     /// The right ones.
     fn default() -> Self {
@@ -233,6 +256,7 @@ impl Default for Rules {
             covers: authorisation::covers,
             groups_permit: authorisation::groups_permit,
             act: |namespace, act, bearer| namespace.apply(act, &bearer.token_id),
+            failed: |_, _| None,
             tell: |_, outcome| outcome,
             hears: |_| {},
             method: authorisation::method,

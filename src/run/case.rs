@@ -126,6 +126,7 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
             .iter()
             .map(|(path, bytes)| (path.clone(), State::File(bytes.clone())))
             .collect(),
+        roots: script.directories.clone(),
         left: HashMap::new(),
         role: Role::Permitted,
         exchanges: Vec::new(),
@@ -133,6 +134,7 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
         connection: None,
         continued: false,
         last: None,
+        tags: HashMap::new(),
         place: None,
         carried: false,
         withheld: None,
@@ -158,6 +160,8 @@ struct Running<'a> {
     made: &'a Made,
     /// What is where, as far as it was arranged or observed; all else is absent, for the directory is ours.
     world: HashMap<String, State>,
+    /// The directories that were made for the case, where there are any.
+    roots: Vec<String>,
     /// What a transfer that failed has left, which is told and not to be put down to a later step.
     left: HashMap<String, check::Observed>,
     /// What the failure of the present step means.
@@ -168,8 +172,10 @@ struct Running<'a> {
     connection: Option<Connection>,
     /// Whether the last step was told to go on with its body.
     continued: bool,
-    /// Status and length of the last step's answer.
-    last: Option<(u16, usize)>,
+    /// What the last step's answer tells whoever is refused.
+    last: Option<check::Outline>,
+    /// The strong entity tags that were told of objects, by their paths.
+    tags: HashMap<String, String>,
     /// Where the last step was redirected to, without the query.
     place: Option<String>,
     /// Whether a redirect of the last step had its token in the Location.
@@ -545,7 +551,10 @@ impl<'a> Running<'a> {
         self.findings.extend(told);
         let issued = self.issued(judge, purpose, step, &answer, sent)?;
         if purpose == Purpose::Step {
-            self.last = Some((answer.status, answer.body.len()));
+            self.last = Some(check::Outline::of(step.method, &answer));
+            if let Some(tag) = present::strong_tag(&answer) {
+                self.tags.insert(step.path.clone(), tag.to_owned());
+            }
             let hop = self.exchanges.get(before).and_then(|sent| sent.hops.last());
             self.place = hop.and_then(present::place);
         }
@@ -624,13 +633,14 @@ impl<'a> Running<'a> {
     ) -> Vec<Finding> {
         let wanted = step.tells.challenge.as_deref();
         let challenge = wanted.and_then(|wanted| check::challenge(judge, wanted, answer));
-        let before = self.last.filter(|_| step.tells.alike);
-        let alike = before.and_then(|before| check::alike(judge, before, answer));
+        let before = self.last.as_ref().filter(|_| step.tells.alike);
+        let alike = before.and_then(|before| check::alike(judge, before, step.method, answer));
         let allow = check::allow(judge, step, answer);
         let echo = present::echo(judge, answer, [token.as_ref(), other.as_ref()]);
         let carried = check::carried(judge).filter(|_| self.carried);
         let told = challenge.into_iter().chain(alike).chain(allow).chain(echo);
-        told.chain(carried).collect()
+        let cacheable = check::cacheable(judge, answer);
+        told.chain(carried).chain(cacheable).collect()
     }
 
     /// Whether the body of an upload was asked for before it was refused (RFC 9110 section 10.1.1).
@@ -660,6 +670,7 @@ impl<'a> Running<'a> {
         if purpose == Purpose::Control {
             headers.extend(self.overwriting(step));
         }
+        present::fill_tag(&mut headers, self.tags.get(&step.path));
         // A control is the plain request: what is odd about the step is part of its defect.
         let answer = match &step.wire {
             Some(wire) if purpose == Purpose::Step => {

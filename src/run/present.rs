@@ -30,6 +30,23 @@ pub(super) fn headers(endpoint: &Endpoint, step: &StepPlan) -> Vec<(String, Stri
     headers
 }
 
+/// What stands in a header for the entity tag of the step's object.
+const TAG: &str = "{etag}";
+
+/// The entity tag that an answer tells of an object, where it is one that If-Match knows (RFC 9110 section 13.1.1).
+pub(super) fn strong_tag(answer: &Answer) -> Option<&str> {
+    let tag = answer.header("etag")?.trim();
+    (answer.success() && tag.starts_with('"')).then_some(tag)
+}
+
+/// Puts the entity tag that was told into the headers that ask for it; whatever is there has a star for one.
+pub(super) fn fill_tag(headers: &mut [(String, String)], tag: Option<&String>) {
+    let tag = tag.map_or("*", String::as_str);
+    for (_, value) in headers {
+        *value = value.replace(TAG, tag);
+    }
+}
+
 /// Where a redirect led, without the query, which may be a credential, and without user and password, which are one.
 pub(super) fn place(hop: &Hop) -> Option<String> {
     let mut place = Url::parse(&hop.url).ok()?.join(&hop.location).ok()?;
@@ -182,6 +199,7 @@ mod tests {
             query: query.map(str::to_owned),
             other: Credential::None,
             expect_continue: false,
+            http_1_0: false,
             kept: false,
             cut: None,
             chunked: false,
@@ -210,6 +228,25 @@ mod tests {
         );
         assert_eq!(target, "/f");
         assert_eq!(presented(&wire(None, None), "/f", None, None).0, vec![]);
+    }
+
+    #[test]
+    fn only_a_strong_tag_is_put_where_it_is_asked_for() {
+        let answer = |status, tag: &str| Answer {
+            status,
+            headers: vec![("etag".to_owned(), tag.to_owned())],
+            ..Answer::default()
+        };
+        assert_eq!(strong_tag(&answer(200, " \"1\"")), Some("\"1\""));
+        assert_eq!(strong_tag(&answer(200, "W/\"1\"")), None);
+        assert_eq!(strong_tag(&answer(403, "\"1\"")), None);
+        let filled = |tag: Option<&String>| {
+            let mut headers = vec![("If-Match".to_owned(), "{etag}".to_owned())];
+            fill_tag(&mut headers, tag);
+            headers[0].1.clone()
+        };
+        assert_eq!(filled(Some(&"\"1\"".to_owned())), "\"1\"");
+        assert_eq!(filled(None), "*");
     }
 
     #[test]

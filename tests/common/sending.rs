@@ -83,6 +83,7 @@ impl Sender {
             body,
             tokens: &[&self.token],
             expect_continue: false,
+            http_1_0: false,
             chunked: false,
             cut_body_at: None,
             deadline,

@@ -27,6 +27,7 @@ fn wire() -> Wire<Credential<TokenRequest>> {
         query: None,
         other: Credential::None,
         expect_continue: false,
+        http_1_0: false,
         kept: false,
         cut: None,
         chunked: false,

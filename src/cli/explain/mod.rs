@@ -144,6 +144,7 @@ fn meaning(variable: Variable) -> &'static str {
     match variable {
         Variable::Dir => "the case's directory, below the area of the endpoint",
         Variable::Endpoint => "scheme, host and port of the endpoint",
+        Variable::Host => "the host of the endpoint, without its port",
         Variable::Audience => {
             "each audience that the endpoint declares (`audience:`), otherwise its URL"
         }

@@ -184,6 +184,7 @@ fn shape(row: &mut impl FnMut(&str, &str), step: &Step) {
             wire.expect_continue,
             "with Expect: 100-continue; the body waits for the answer",
         ),
+        (wire.http_1_0, "as HTTP/1.0"),
         (
             wire.kept,
             "on the case's one connection, which is kept open",

@@ -219,7 +219,13 @@ fn request(key: &str) -> Option<Value> {
         ),
         "content" => any_text("The content, byte by byte, in place of a usual one."),
         "verb" => like("Another method, such as PATCH.", VERB),
-        "headers" => named("Further headers.", Some(HEADER), any_text("The value.")),
+        "headers" => named(
+            "Further headers.",
+            Some(HEADER),
+            any_text(
+                "The value, where `{etag}` stands for the entity tag that was told of the object before.",
+            ),
+        ),
         "as" => text("The target of the request as it is sent, byte by byte."),
         "present" => list(
             "The header lines with the credential, for which `{token}` stands.",
@@ -228,6 +234,7 @@ fn request(key: &str) -> Option<Value> {
         "query" => text("The query of the request, where `{token}` stands for the credential."),
         "other" => credential("A second credential, for which `{other}` stands.", false),
         "expect-continue" => flag("The body waits for 100 Continue."),
+        "http-1-0" => flag("The request line says HTTP/1.0."),
         "kept" => flag("The request goes over the connection of the step before."),
         "cut" => count("The connection is closed after so many bytes of the body."),
         "chunked" => flag("The body is sent in chunks, without its length."),

@@ -71,8 +71,8 @@ fn asked(raw: &RawRequest<'_>) -> impl Iterator<Item = (&'static str, &'static s
 
 /// What would end the target or the line is refused; everything else is the server's to judge.
 fn check_target(target: &str) -> Result<(), String> {
-    if !target.starts_with('/') {
-        return Err("the request target has to start with `/`".into());
+    if !target.starts_with('/') && !target.starts_with("https://") {
+        return Err("the request target has to start with `/` or `https://`".into());
     }
     if !sendable(target) {
         return Err("the request target has a space or a control character".into());
@@ -94,7 +94,8 @@ fn check_header(name: &str, value: &str) -> Result<(), String> {
 }
 
 fn head(raw: &RawRequest<'_>, host: &str, agent: &str) -> Vec<u8> {
-    let mut text = format!("{} {} HTTP/1.1\r\n", raw.verb, raw.target);
+    let minor = u8::from(!raw.http_1_0);
+    let mut text = format!("{} {} HTTP/1.{minor}\r\n", raw.verb, raw.target);
     let mut line = |name: &str, value: &str| {
         for part in [name, ": ", value, "\r\n"] {
             text.push_str(part);

@@ -44,8 +44,8 @@ pub struct RawRequest<'a> {
     pub method: Method,
     /// What stands in the request line: `GET`, `put`, `FOO`.
     pub verb: &'a str,
-    /// The request target in origin form (RFC 9112 section 3.2.1), sent byte for byte. In the
-    /// record it stands behind the endpoint's origin.
+    /// The request target in origin form (RFC 9112 section 3.2.1), sent byte for byte, which in the
+    /// record stands behind the endpoint's origin; or in absolute form (section 3.2.2).
     pub target: &'a str,
     /// In this order, names as written, duplicates kept. `Host`, `User-Agent`, `Content-Length` and
     /// `Transfer-Encoding` are added unless they are here.
@@ -57,6 +57,8 @@ pub struct RawRequest<'a> {
     /// Sends `Expect: 100-continue` (RFC 9110 section 10.1.1): the body follows the server's 100,
     /// or one second of its silence.
     pub expect_continue: bool,
+    /// Says HTTP/1.0 in the request line, which is all that tells the versions apart.
+    pub http_1_0: bool,
     /// Sends the body as one chunk (RFC 9112 section 7.1) and without its length.
     pub chunked: bool,
     /// Closes the connection after so many bytes of the body, of which the whole was announced.
@@ -240,7 +242,10 @@ impl Connection {
     ) -> WireOutcome {
         let begun = Instant::now();
         let door = Arc::clone(&self.own.door);
-        let url = format!("{}{}", door.origin, raw.target);
+        let url = match raw.target.starts_with('/') {
+            true => format!("{}{}", door.origin, raw.target),
+            false => raw.target.to_owned(),
+        };
         let sent = exchange::Sent {
             verb: raw.verb,
             url: &url,

@@ -93,8 +93,12 @@ impl<'a> Trail<'a> {
             Some(location) if matches!(answer.status, 301 | 302 | 303 | 307 | 308) => location,
             _ => return Ok(None),
         };
-        let from = Url::parse(&format!("{}{}", policy.origin, self.target))
-            .map_err(|error| error.to_string())?;
+        // One in absolute form names its origin itself.
+        let from = match self.target.starts_with('/') {
+            true => format!("{}{}", policy.origin, self.target),
+            false => self.target.clone(),
+        };
+        let from = Url::parse(&from).map_err(|error| error.to_string())?;
         if self.hops.len() == HOPS {
             return Err(endless(&from));
         }

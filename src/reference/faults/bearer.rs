@@ -14,6 +14,77 @@ use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
+        name: "old-http-is-open",
+        about: "Requests of HTTP/1.0 need no right, given any token or none.",
+        clauses: &["RFC6750-03"],
+        cases: &["bearer.none.other-forms"],
+        apply: Apply::Element(|rules| {
+            rules.admits = |memory, parts, bearer| match parts.version {
+                axum::http::Version::HTTP_10 => Ok(memory.last.clone().unwrap_or_default()),
+                _ => {
+                    if let Ok(good) = &bearer {
+                        memory.last = Some(super::destination::almighty(good.clone()));
+                    }
+                    bearer
+                }
+            };
+        }),
+    },
+    Fault {
+        name: "absolute-form-is-open",
+        about: "A request that names the host in its first line needs no token.",
+        clauses: &["RFC6750-03"],
+        cases: &["bearer.none.other-forms"],
+        apply: Apply::Element(|rules| {
+            rules.admits = |memory, parts, bearer| match parts.uri.authority() {
+                Some(_) => Ok(memory.last.clone().unwrap_or_default()),
+                None => {
+                    if let Ok(good) = &bearer {
+                        memory.last = Some(super::destination::almighty(good.clone()));
+                    }
+                    bearer
+                }
+            };
+        }),
+    },
+    Fault {
+        name: "trace-echoes",
+        about: "TRACE is answered with the request, the token among it.",
+        clauses: &["RFC6750-14"],
+        cases: &["bearer.method.trace"],
+        apply: Apply::Element(|rules| {
+            rules.says = |asked, response| {
+                if asked.method != axum::http::Method::TRACE {
+                    return response;
+                }
+                let bearer = authorization(asked).unwrap_or_default();
+                Response::new(Body::from(format!(
+                    "TRACE {} HTTP/1.1\r\nAuthorization: {bearer}\r\n\r\n",
+                    asked.uri
+                )))
+            };
+        }),
+    },
+    Fault {
+        name: "lock-makes-files",
+        about: "LOCK of what is not there makes a file with any token.",
+        clauses: &["JWT-2.2.1-02"],
+        cases: &["bearer.method.lock"],
+        apply: Apply::Element(|rules| {
+            rules.method = |name| match name {
+                "LOCK" => Some(crate::model::Method::Put),
+                _ => super::super::authorisation::method(name),
+            };
+            rules.admits = |_, parts, bearer| {
+                let bearer = bearer?;
+                Ok(match parts.method.as_str() {
+                    "LOCK" => super::destination::almighty(bearer),
+                    _ => bearer,
+                })
+            };
+        }),
+    },
+    Fault {
         name: "writing-forbidden",
         about: "Uploads of new files are answered with 403, although they are allowed, to tokens that cannot read.",
         clauses: &["RFC6750-01"],

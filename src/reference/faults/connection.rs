@@ -2,7 +2,9 @@
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::{ACCEPT, AUTHORIZATION, EXPECT, HOST, HeaderValue, LOCATION};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, EXPECT, HOST, HeaderValue, LOCATION,
+};
 use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
 
@@ -75,6 +77,74 @@ pub(super) const FAULTS: &[Fault] = &[
                     Some(first) if bearer.is_err() => Ok(first),
                     _ => bearer,
                 }
+            }
+        }),
+    },
+    Fault {
+        name: "connection-lends-after-upload",
+        about: "A request without a token that follows on an upload has the rights of that.",
+        clauses: &["RFC6750-15"],
+        cases: &["connection.no-token.after-writing"],
+        apply: Apply::Element(|rules| {
+            rules.admits = |memory, parts, bearer| {
+                let Some(connection) =
+                    connection(parts).filter(|_| !parts.headers.contains_key(ACCEPT))
+                else {
+                    return bearer;
+                };
+                let lent = memory.tokens.remove(&connection.to_string());
+                if let (Ok(good), true) = (&bearer, parts.method == Method::PUT) {
+                    memory.tokens.insert(connection.to_string(), good.clone());
+                }
+                match (&bearer, lent) {
+                    (Err(Refusal::NoToken), Some(lent)) => Ok(lent),
+                    _ => bearer,
+                }
+            }
+        }),
+    },
+    Fault {
+        name: "connection-out-of-step",
+        about: "What follows on an upload that was refused is taken for another request, of nobody.",
+        clauses: &["DAV-34"],
+        cases: &[
+            "connection.refused-body",
+            "connection.no-token.after-writing",
+            "webdav.refused.put",
+        ],
+        apply: Apply::Element(|rules| {
+            rules.admits = |memory, parts, bearer| {
+                let Some(connection) =
+                    connection(parts).filter(|_| !parts.headers.contains_key(ACCEPT))
+                else {
+                    return bearer;
+                };
+                let key = connection.to_string();
+                if memory.tokens.remove(&key).is_some() {
+                    return Err(Refusal::NoToken);
+                }
+                let writes =
+                    |bearer: &Bearer| bearer.has(Action::Modify) || bearer.has(Action::Create);
+                if parts.method == Method::PUT && !bearer.as_ref().is_ok_and(writes) {
+                    memory.tokens.insert(key, Bearer::default());
+                }
+                bearer
+            }
+        }),
+    },
+    Fault {
+        name: "answers-are-public",
+        about: "Answers to GET and HEAD may be kept by shared caches.",
+        clauses: &["RFC6750-23"],
+        cases: &["connection.shared-cache"],
+        apply: Apply::Element(|rules| {
+            rules.says = |asked, mut response| {
+                let reads = matches!(asked.method, Method::GET | Method::HEAD);
+                if reads && response.status().is_success() {
+                    let public = HeaderValue::from_static("public, max-age=3600");
+                    response.headers_mut().insert(CACHE_CONTROL, public);
+                }
+                response
             }
         }),
     },

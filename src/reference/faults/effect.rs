@@ -34,6 +34,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "capability.modify.put",
             "capability.modify.overwrite",
+            "connection.both-lengths",
             "path.directory.write",
             "tpc.overwrite.false",
             "tpc.overwrite.true",

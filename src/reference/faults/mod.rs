@@ -3,6 +3,7 @@
 //! Each is as small as it can be, and leaves what the runner itself needs intact: tokens that may both
 //! read and modify work, so that objects can be arranged and effects be seen.
 
+mod aftermath;
 mod audience;
 mod authentication;
 mod bearer;
@@ -10,6 +11,7 @@ mod capability;
 mod claim;
 mod connection;
 mod copy;
+mod destination;
 mod digest;
 mod effect;
 mod fetching;
@@ -32,6 +34,7 @@ mod rights;
 mod scopes;
 mod service;
 mod signature;
+mod special;
 mod tape;
 mod telling;
 mod transfer_order;
@@ -253,6 +256,9 @@ pub fn faults() -> &'static [Fault] {
             connection::FAULTS,
             webdav::FAULTS,
             copy::FAULTS,
+            destination::FAULTS,
+            special::FAULTS,
+            aftermath::FAULTS,
             digest::FAULTS,
             membership::FAULTS,
             isolation::FAULTS,

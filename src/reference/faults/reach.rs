@@ -3,6 +3,7 @@
 use super::super::answers::Refusal;
 use super::super::authorisation::{Operation, Question, allows, covers};
 use super::super::path::{End, ObjectPath, RequestPath, WrittenPath};
+use super::destination::almighty;
 use super::path::starts_alike;
 use super::scopes::rewritten;
 use super::{Apply, Fault};
@@ -315,6 +316,49 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["path.request.backslash"],
         apply: Apply::Element(|rules| {
             rules.request_path = |text, _| climbing(text, |text| replaced(text, &[("%5c", "/")]))
+        }),
+    },
+    Fault {
+        name: "request-decoded-twice",
+        about: "The path of a request is decoded once more after the right was judged.",
+        clauses: &["JWT-2.2.1-45"],
+        cases: &["path.request.double-encoded"],
+        apply: Apply::Element(|rules| {
+            rules.request_path = |text, _| {
+                climbing(text, |text| {
+                    replaced(text, &[("%252e", "."), ("%252f", "/")])
+                })
+            }
+        }),
+    },
+    Fault {
+        name: "request-doubled-slashes-open",
+        about: "A path with a doubled slash is served to any token.",
+        clauses: &["JWT-2.2.1-45", "JWT-2.2.1-14"],
+        cases: &["path.request.slashes"],
+        apply: Apply::Element(|rules| {
+            rules.admits = |_, parts, bearer| {
+                let bearer = bearer?;
+                Ok(match parts.uri.path().contains("//") {
+                    true => almighty(bearer),
+                    false => bearer,
+                })
+            }
+        }),
+    },
+    Fault {
+        name: "other-header-opens",
+        about: "A request with X-Rewrite-URL is judged by that path, and served from its own.",
+        clauses: &["JWT-2.2.1-14"],
+        cases: &["path.request.other-headers"],
+        apply: Apply::Element(|rules| {
+            rules.admits = |_, parts, bearer| {
+                let bearer = bearer?;
+                Ok(match parts.headers.contains_key("x-rewrite-url") {
+                    true => almighty(bearer),
+                    false => bearer,
+                })
+            }
         }),
     },
     Fault {

@@ -169,6 +169,20 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "tpc-empties-old",
+        about: "A pull empties the old file before it has anything of the new one.",
+        clauses: &["TPC-37"],
+        cases: &["tpc.failed-keeps"],
+        apply: Apply::Transfer(|rules| {
+            rules.prepares = |namespace, path| {
+                if namespace.get(path).is_some() {
+                    let (path, content) = (path.clone(), Bytes::new());
+                    let _ = namespace.apply(&Act::Put { path, content }, "");
+                }
+            };
+        }),
+    },
+    Fault {
         name: "tpc-overwrite-ignored",
         about: "Overwrite is not looked at: everything is replaced.",
         clauses: &["TPC-10", "TPC-11"],

@@ -189,6 +189,7 @@ compared!(
     TapeError,
     Url,
     Wanted,
+    axum::http::StatusCode,
     bool,
     f64,
     u32,

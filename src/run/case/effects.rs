@@ -1,7 +1,7 @@
 //! What a step ought to have changed, and what it did.
 
 use crate::check::{self, Judge, Tried};
-use crate::model::{Answer, Expect, Method, Purpose, State, StepPlan};
+use crate::model::{Answer, Expect, Marker, Method, Purpose, State, StepPlan};
 
 use super::{Running, Stop};
 
@@ -64,7 +64,13 @@ impl Running<'_> {
         let paths = std::iter::once(&step.path).chain(&step.destination);
         let either = matches!(expect, Expect::CreatedOrConflict | Expect::DeletedOrRefused);
         if expect.harmless() || (either && status >= 400) {
-            return paths.flat_map(|path| self.tree(path)).collect();
+            let mut expected: Vec<_> = paths.clone().flat_map(|path| self.tree(path)).collect();
+            for above in paths.flat_map(|path| self.missing_above(path)) {
+                if !expected.iter().any(|(path, _)| *path == above) {
+                    expected.push((above, State::Absent));
+                }
+            }
+            return expected;
         }
         let source = step.path.clone();
         match (step.method, &step.destination, &step.body) {
@@ -109,6 +115,30 @@ impl Running<'_> {
         below.sort_by(|(one, _), (other, _)| one.cmp(other));
         below.insert(0, (path.to_owned(), self.known(path).clone()));
         below
+    }
+
+    /// The directories above `path` that are not there, and that a request which comes to nothing does not make.
+    fn missing_above(&self, path: &str) -> Vec<String> {
+        let holds = |root: &&String| {
+            let rest = path.strip_prefix(root.as_str());
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let Some(root) = self.roots.iter().find(holds) else {
+            return Vec::new();
+        };
+        let missing = |above: &&str| {
+            let inside = |other: &String| {
+                let rest = other.strip_prefix(*above);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let mut there = self
+                .world
+                .iter()
+                .filter(|(_, state)| **state != State::Absent);
+            !there.any(|(other, _)| inside(other))
+        };
+        let above = Marker::above(path).filter(|above| above.len() > root.len());
+        above.filter(missing).map(str::to_owned).collect()
     }
 
     pub(super) fn known(&self, path: &str) -> &State {

@@ -30,6 +30,7 @@ impl Running<'_> {
             body: step.body.as_deref(),
             tokens: &tokens,
             expect_continue: wire.expect_continue,
+            http_1_0: wire.http_1_0,
             chunked: wire.chunked,
             cut_body_at: wire.cut,
             deadline: self.deadline,

@@ -121,7 +121,7 @@ impl Running<'_> {
                     "the service asks the other side for no checksum, so that it verifies none";
                 return Err(Stop::Skip(reason.into()));
             }
-            self.last = Some((answer.status, answer.body.len()));
+            self.last = Some(check::Outline::of(step.method, &answer));
             let witnessed = self.witnessed(judge, step, transfer, &other, token, &answer);
             self.findings.extend(witnessed);
             let itself = transfer.side == Side::Itself;
@@ -224,6 +224,7 @@ impl Running<'_> {
             body: None,
             tokens: &tokens,
             expect_continue: false,
+            http_1_0: false,
             chunked: false,
             cut_body_at: None,
             deadline: self.deadline,

@@ -35,6 +35,7 @@ fn raw<'a>(method: Method, target: &'a str) -> RawRequest<'a> {
         body: None,
         tokens: &[],
         expect_continue: false,
+        http_1_0: false,
         chunked: false,
         cut_body_at: None,
         deadline: Instant::now() + HANGS,
