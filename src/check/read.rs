@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Answer, BrokeOff, Expect, Finding, Interface, Level, Method, State, StepPlan};
+use crate::model::{
+    Answer, BrokeOff, Exchange, Expect, Finding, Interface, Level, Method, State, StepPlan,
+};
 use crate::redact::stands_in;
 
 use super::propfind::properties;
@@ -306,6 +308,77 @@ pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding>
     } else {
         field.map(|(name, _)| told(format!("{content} in `{name}`")))
     }
+}
+
+/// Header fields that make a request depend on what is there (RFC 9110 sections 13.1 and 14.2, RFC 4918 section 10.6).
+const CONDITIONS: [(&str, &[u16]); 7] = [
+    ("if-match", &[412]),
+    ("if-none-match", &[304, 412]),
+    ("if-modified-since", &[304]),
+    ("if-unmodified-since", &[412]),
+    ("if", &[412]),
+    ("overwrite", &[412]),
+    ("range", &[416]),
+];
+
+/// Whether a header field makes a request depend on what is there.
+pub fn is_condition(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    CONDITIONS.iter().any(|(known, _)| *known == name)
+}
+
+/// What a refusal has told of the object because it looked at a condition first: "A server MUST ignore all received
+/// preconditions if its response to the same request without those conditions [...] would have been a status code other
+/// than a 2xx (Successful) or 412" (RFC 9110 section 13.2.1). So does a length in `Content-Range`.
+pub fn condition_told(
+    judge: Judge<'_>,
+    step: &StepPlan,
+    expect: Expect,
+    answer: &Answer,
+) -> Option<Finding> {
+    if !expect.refusal() {
+        return None;
+    }
+    let condition = step.headers.iter().find(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        CONDITIONS
+            .iter()
+            .any(|(known, statuses)| *known == name && statuses.contains(&answer.status))
+    });
+    let length = answer
+        .header("content-range")
+        .and_then(|range| range.rsplit_once('/'))
+        .map(|(_, length)| length.trim())
+        .filter(|length| !length.is_empty() && *length != "*" && !answer.success());
+    let told = match (condition, length) {
+        (Some((name, _)), _) => format!(
+            "{} was answered {}: what is there was looked at for `{name}` before the credential",
+            step.method,
+            reason(answer.status)
+        ),
+        (None, Some(_)) => format!(
+            "the answer, {}, tells the length of the file in `Content-Range`",
+            answer.status
+        ),
+        (None, None) => return None,
+    };
+    Some(judge.own("a refusal that tells nothing about the object", told))
+}
+
+/// That a refusal names the version of the file, as `allowed`, the answer to somebody who may read it, does.
+pub fn version_told(judge: Judge<'_>, refused: &Exchange, allowed: &Exchange) -> Option<Finding> {
+    let tag = |exchange: &Exchange| {
+        let mut headers = exchange.response_headers.iter();
+        let tag = headers.find(|(name, _)| name.eq_ignore_ascii_case("etag"));
+        tag.map(|(_, value)| value.clone())
+    };
+    let told = tag(refused).filter(|told| tag(allowed).as_ref() == Some(told));
+    told.map(|_| {
+        judge.own(
+            "a refusal that tells nothing about the object",
+            "the refusal has the `ETag` of the file",
+        )
+    })
 }
 
 /// A refusal to read that came as a redirect: to a page where people log in, for instance, which answers 200. Nothing is given away

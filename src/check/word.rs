@@ -186,6 +186,8 @@ pub(super) fn ruled(
         501 if expect == Expect::Any && !known_method(asked) => {
             Ruling::Holds(Some(judge.note(actual)))
         }
+        // Who does not know a method need not look at the credential (RFC 9110 section 15.6.2).
+        501 if expect.refusal() => Ruling::Holds(Some(judge.status(word.clause, expected, actual))),
         500.. if expect.refusal() => Ruling::Broken(judge.of("RFC6750-18", expected, actual)),
         500.. if expect == Expect::Any => server_error(judge, actual),
         301 | 302 | 303 | 307 | 308 if answer.header("location").is_none() => {

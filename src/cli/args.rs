@@ -233,6 +233,9 @@ pub struct Judging {
     /// Also run the cases that take long
     #[arg(long)]
     pub slow: bool,
+    /// Leave the covers out: the cases that are made from tables, which ask for the same in every way there is
+    #[arg(long)]
+    pub quick: bool,
     /// Run the cases in another order, to see that none depends on another
     #[arg(long, value_name = "NUMBER")]
     pub shuffle: Option<u64>,

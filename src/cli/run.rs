@@ -101,6 +101,7 @@ pub async fn judge(
     selection.mode = judging.weight.mode();
     selection.intrusive = judging.intrusive;
     selection.slow = judging.slow;
+    selection.quick = judging.quick;
     selection.shuffle = judging.shuffle;
     selection.listen = ears.everywhere;
     selection.side = ears.side.is_some();

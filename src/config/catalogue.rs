@@ -90,6 +90,7 @@ pub fn builtin_suites() -> Vec<Source> {
             "suites/issuer.yaml",
             include_str!("../../suites/issuer.yaml"),
         ),
+        ("suites/cover.yaml", include_str!("../../suites/cover.yaml")),
     ]
     .into_iter()
     .map(builtin)
@@ -136,7 +137,7 @@ pub(super) fn load(sources: &[Source]) -> Result<Catalogue, Problems> {
         match root.as_ref() {
             Some(root) if root.kind == Kind::Null => {
                 d.error(None, "the file is empty")
-                    .help("a suite has the keys `suite`, `about` and `cases`");
+                    .help("a suite has the keys `suite`, `about`, and `cases` or `covers`");
             }
             Some(root) if !is_register(root) => {
                 suites.extend(suites::read(d, Entry::root(root), &mut known));

@@ -91,6 +91,11 @@ impl<'s> Diagnostics<'s> {
         self.add(mark.into(), Weight::Error, message.into())
     }
 
+    /// How much was found so far.
+    pub fn problems(&self) -> usize {
+        self.drafts.len() + self.omitted
+    }
+
     /// Something to know.
     pub fn note(
         &mut self,

@@ -8,6 +8,7 @@ mod accounts;
 mod asks;
 mod catalogue;
 mod clauses;
+mod covers;
 mod diagnostics;
 mod downtimes;
 mod endpoints;

@@ -8,12 +8,14 @@ use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
 use super::macaroons;
 use super::words::suggestion;
-use super::{asks, clauses, objects, steps, terms};
+use super::{asks, clauses, covers, objects, steps, terms};
 use crate::model::{
     Arrangement, Ask, Case, CaseId, Clause, ClauseId, Interface, Place, Side, Step, Suite,
 };
 
-pub(super) const KEYS: [&str; 3] = ["suite", "about", "cases"];
+pub(super) const KEYS: [&str; 4] = ["suite", "about", "cases", "covers"];
+/// A suite has cases, or tables from which they are made, or both.
+pub(super) const CONTENT_KEYS: [&str; 2] = ["cases", "covers"];
 pub(super) const CASE_KEYS: [&str; 13] = [
     "id",
     "title",
@@ -61,15 +63,20 @@ pub(super) fn read(d: &mut Diagnostics<'_>, root: Entry<'_>, known: &mut Known) 
         Some(name)
     });
     let about = fields.require(d, "about").and_then(|entry| entry.text(d));
-    let cases = fields
-        .require(d, "cases")
-        .and_then(|entry| some_items(d, entry));
-    let cases = cases
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| case(d, entry, name, known))
-        .map(Arc::new)
-        .collect();
+    let [listed, tables] = CONTENT_KEYS.map(|key| fields.get(key));
+    if listed.or(tables).is_none() && !CONTENT_KEYS.iter().any(|key| fields.misspelt(key)) {
+        d.error(fields.at, "a suite needs the key `cases` or `covers`");
+    }
+    let listed = listed.and_then(|entry| some_items(d, entry));
+    let mut cases = Vec::new();
+    for entry in listed.into_iter().flatten() {
+        cases.extend(case(d, entry, name, known));
+    }
+    let tables = tables.and_then(|entry| some_items(d, entry));
+    for entry in tables.into_iter().flatten() {
+        cases.extend(covers::read(d, entry, name, known));
+    }
+    let cases = cases.into_iter().map(Arc::new).collect();
     Some(Suite {
         name: name?.to_owned(),
         about: about?.to_owned(),
@@ -78,7 +85,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, root: Entry<'_>, known: &mut Known) 
 }
 
 /// The items of a list that has to have some.
-fn some_items<'n>(d: &mut Diagnostics<'_>, entry: Entry<'n>) -> Option<Vec<Entry<'n>>> {
+pub(super) fn some_items<'n>(d: &mut Diagnostics<'_>, entry: Entry<'n>) -> Option<Vec<Entry<'n>>> {
     let items = entry.items(d)?;
     if items.is_empty() {
         d.error(entry.mark(), format!("`{}` is empty", entry.name));
@@ -105,7 +112,7 @@ fn suite_name<'n>(d: &mut Diagnostics<'_>, entry: Entry<'n>) -> Option<&'n str> 
     Some(name)
 }
 
-fn case(
+pub(super) fn case(
     d: &mut Diagnostics<'_>,
     entry: Entry<'_>,
     suite: Option<&str>,
@@ -161,6 +168,7 @@ fn case(
         given: given.into_iter().map(|(_, object)| object).collect(),
         steps: steps.into_iter().map(|(_, step)| step).collect(),
         asks: asks?,
+        cover: None,
         at: place(d, entry.key),
     })
 }

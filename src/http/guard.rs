@@ -260,8 +260,8 @@ impl Territory {
 
     /// Whether a `Destination` is an object of the run, here or at the other end of a transfer.
     fn leads(&self, to: &str) -> bool {
-        // Without one there is no place.
-        if to.is_empty() {
+        // Without one there is no place, and below `.invalid` there is none either (RFC 6761 section 6.4).
+        if to.is_empty() || nowhere(to) {
             return true;
         }
         let known = std::iter::once(&self.own).chain(&self.partners);
@@ -322,6 +322,13 @@ impl Ground {
             Marker::parse(name).is_some_and(|marker| marker.run() == run)
         })
     }
+}
+
+/// Whether a URL names a host that nobody has.
+fn nowhere(url: &str) -> bool {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str);
+    host.is_some_and(|host| host.ends_with(".invalid"))
 }
 
 fn strange(what: &str, url: &str) -> String {

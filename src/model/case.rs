@@ -63,8 +63,32 @@ pub struct Case {
     pub steps: Vec<Step>,
     /// For a case about an issuer, instead of `given` and `steps`: what is asked, in order.
     pub asks: Vec<Ask>,
+    /// Its place in a table, where it was made from one.
+    pub cover: Option<Cell>,
     /// Where it starts in its file.
     pub at: Place,
+}
+
+/// The place of a case in the table from which it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Those that ask for the same, each with something else that is wrong, and share what is arranged; none for a case
+    /// that changes it.
+    pub group: Option<String>,
+    /// What is wrong, or tried.
+    pub row: String,
+    /// How it is asked.
+    pub column: String,
+    /// The cases of lists that show the same where they ask in the same way.
+    pub like: Vec<CaseId>,
+}
+
+impl Case {
+    /// What its id has in common with those of the other cells of its row.
+    pub fn row(&self) -> Option<String> {
+        let cell = self.cover.as_ref()?;
+        Some(format!("{}.{}", self.suite, cell.row))
+    }
 }
 
 /// An object that has to be there before the steps; missing parents are made as well.

@@ -250,6 +250,9 @@ pub struct CaseResult {
     pub suite: String,
     /// Id of the case.
     pub case: CaseId,
+    /// The row of the cover that it was made from, where it was made from one: what of its id others have too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
     /// The endpoint from or to which it copied, where that was prescribed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner: Option<String>,

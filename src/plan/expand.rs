@@ -11,7 +11,7 @@ use crate::model::{
     Variable, Wire,
 };
 
-use super::{Site, macaroons, needs};
+use super::{Site, covers, macaroons, needs};
 
 /// Fills in everything that `case` leaves open. Where it runs with several partners, `partner` keeps them
 /// apart.
@@ -81,7 +81,8 @@ fn add(given: &mut Vec<Object>, path: String, state: State) {
 #[derive(Clone)]
 struct Filler<'a> {
     site: &'a Site<'a>,
-    case: &'a Case,
+    /// The case, or those with which it shares its directories.
+    name: String,
     /// The case's directories, on the service.
     directory: String,
     protected: String,
@@ -89,21 +90,24 @@ struct Filler<'a> {
     tape: String,
     /// The audience that is tried.
     audience: String,
+    /// Whether the test key signs what the issuer would give.
+    mints: bool,
 }
 
 impl<'a> Filler<'a> {
     fn new(site: &'a Site<'a>, case: &'a Case, partner: Option<&str>) -> Self {
         let endpoint = site.endpoint;
+        let shared = case.cover.as_ref().and_then(|cell| cell.group.as_deref());
+        let name = shared.unwrap_or(case.id.as_str());
         let name = match partner {
-            Some(partner) => format!("{}.with-{partner}", case.id),
-            None => case.id.to_string(),
+            Some(partner) => format!("{name}.with-{partner}"),
+            None => name.to_owned(),
         };
         // Each case has its own there, so that no two of them have to agree on who makes and who removes it.
         let own = Marker::new(site.run, &[&endpoint.name, &name]);
         let below = |area: &str| format!("{area}/{own}");
         Self {
             site,
-            case,
             directory: format!("{}{}/{name}", endpoint.area, site.directory),
             protected: match &endpoint.traits.groups {
                 Some(groups) => below(&format!("{}{}", endpoint.area, groups.protected)),
@@ -117,6 +121,8 @@ impl<'a> Filler<'a> {
                 Some(tape) => below(&format!("{}{}", endpoint.area, tape.path)),
                 None => String::new(),
             },
+            name,
+            mints: case.cover.is_some() && covers::has_key(site),
             audience: endpoint
                 .own_audiences()
                 .into_iter()
@@ -191,7 +197,7 @@ impl<'a> Filler<'a> {
         if word.is_empty() {
             return Vec::new();
         }
-        let seed = format!("{} {} {path} {word}", self.site.run, self.case.id);
+        let seed = format!("{} {} {path} {word}", self.site.run, self.name);
         let digest: String = Sha256::digest(seed.as_bytes())
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -370,6 +376,7 @@ impl<'a> Filler<'a> {
             signature: token.signature,
             key: None,
             signer: second.filter(|_| token.signature == Signature::Second),
+            minted: self.mints && !token.second,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure: what comes out depends on what goes in alone, the run's name and its start included.
 
+mod covers;
 mod downtime;
 mod existing;
 mod expand;
@@ -51,6 +52,7 @@ pub fn plan(
     let endpoints = selection.endpoints(inventory)?;
     let all = cases.len();
     let mut cases = selection.cases(&cases)?;
+    cases.retain(|case| !selection.quick || case.cover.is_none());
     // On the stage of a trial others only play along.
     let trial = !selection.on_trial.is_empty();
     let fewer = !trial && endpoints.len() < inventory.endpoints.len();
@@ -132,14 +134,17 @@ pub fn plan(
                     vec![planned(case, prescribed.filter(|_| pairs::about(case)))]
                 }
             });
+            let mut cases: Vec<_> = planned.collect();
+            let observer = observer(inventory, endpoint);
+            covers::spare_issuer(&site, &mut cases, observer.as_ref());
             EndpointPlan {
                 endpoint: Arc::clone(endpoint),
                 profile: site.profile,
-                observer: observer(inventory, endpoint),
+                observer,
                 second: second_observer(inventory, endpoint),
                 tape: tape_observer(inventory, endpoint),
                 directory: format!("{}{}", endpoint.area, site.directory),
-                cases: planned.collect(),
+                cases,
                 downtime: downtime.clone(),
             }
         })

@@ -22,6 +22,8 @@ pub struct Selection {
     pub intrusive: bool,
     /// Cases run that take long.
     pub slow: bool,
+    /// Covers are left out.
+    pub quick: bool,
     /// Cases run in an order of their own for each of these numbers.
     pub shuffle: Option<u64>,
     /// Our listener has a name under which every endpoint can reach it.

@@ -16,6 +16,7 @@ use super::authorisation::Question;
 use super::keys::KeyRing;
 use super::macaroons::{self, MacaroonStore};
 use super::namespace::{Namespace, Node};
+use super::operation;
 use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
 use super::probe::Ruled;
@@ -108,8 +109,15 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let asked = parts.clone();
+    let operation = match element.rules.asks_operation() {
+        true => operation::of(&element, &asked),
+        false => None,
+    };
     let answering = answered(&element, &asked, parts, body);
-    element.rules.serve(&asked.headers, answering).await
+    element
+        .rules
+        .serve(&asked.headers, operation, answering)
+        .await
 }
 
 async fn answered(

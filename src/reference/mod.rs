@@ -15,6 +15,7 @@ mod keys;
 mod likes;
 mod macaroons;
 mod namespace;
+mod operation;
 mod path;
 mod pool;
 mod probe;

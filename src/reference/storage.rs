@@ -10,7 +10,7 @@ use super::keys::KeyRing;
 use super::macaroons::MacaroonStore;
 use super::namespace::{Act, Namespace};
 use super::path::{ObjectPath, WrittenPath};
-use super::probe::{Probe, Ruled, Sensitivity};
+use super::probe::{Probe, Ruled, Sensitivity, Version};
 use super::rules::{Rules, Service};
 use super::server::{Port, Server};
 use super::tape::Nearline;
@@ -217,7 +217,12 @@ fn element(
         .probe
         .as_ref()
         .map(|sensitivity| Probe::new(Arc::clone(sensitivity), version));
-    let deviations = options.faults.iter().filter_map(|fault| version(fault));
+    let deviations = options.faults.iter().filter_map(|fault| {
+        Some(Version {
+            rules: version(fault)?,
+            only: fault.operation(),
+        })
+    });
     let rules = Ruled::new(rules.clone(), probe).deviating(deviations.collect());
     let rules = Arc::new(rules);
     let transfers = Transfers::new(&options.transfer, authority.ca_pem(), &rules)?;

@@ -50,11 +50,11 @@ fn section(
     for note in &endpoint.notes {
         text += &format!("  {}  {}\n\n", style.yellow("NOTE "), line(note));
     }
-    for result in of(Verdict::Fail).filter(|result| result.red()) {
-        text += &in_full(result, &style.red("FAIL "), spreads, style);
+    for (result, more) in rows(of(Verdict::Fail).filter(|result| result.red())) {
+        text += &in_full(result, &more, &style.red("FAIL "), spreads, style);
     }
-    for result in of(Verdict::Warn) {
-        text += &in_full(result, &style.yellow("WARN "), spreads, style);
+    for (result, more) in rows(of(Verdict::Warn)) {
+        text += &in_full(result, &more, &style.yellow("WARN "), spreads, style);
     }
     for result in of(Verdict::Fail).filter(|result| !result.red()) {
         text += &known_failure(result, style);
@@ -84,7 +84,36 @@ fn heading(endpoint: &EndpointRecord, style: Style) -> String {
     )
 }
 
-fn in_full(result: &CaseResult, mark: &str, spreads: &Spreads<'_>, style: Style) -> String {
+/// Each case that is told of, and the other cells of its row in a cover: what was wrong there is the same, asked for
+/// otherwise.
+fn rows<'a>(
+    results: impl Iterator<Item = &'a CaseResult>,
+) -> Vec<(&'a CaseResult, Vec<&'a CaseResult>)> {
+    let mut rows: Vec<(&CaseResult, Vec<&CaseResult>)> = Vec::new();
+    for result in results {
+        let row = result.row.as_ref();
+        let same = |(first, _): &&mut (&CaseResult, _)| row.is_some() && first.row.as_ref() == row;
+        match rows.iter_mut().find(same) {
+            Some((_, more)) => more.push(result),
+            None => rows.push((result, Vec::new())),
+        }
+    }
+    rows
+}
+
+fn in_full(
+    result: &CaseResult,
+    more: &[&CaseResult],
+    mark: &str,
+    spreads: &Spreads<'_>,
+    style: Style,
+) -> String {
+    let others = more.iter().map(|result| line(&result.name()));
+    let others: Vec<_> = others.collect();
+    let others = match others.is_empty() {
+        true => String::new(),
+        false => format!("{INDENT}{}: {}\n", style.bold("also"), some(&others, ", ")),
+    };
     let expired = detail::expired(result).filter(|_| result.red());
     let expired = expired.map(|expired| format!("{INDENT}{expired}\n"));
     let spread = spreads.get(result);
@@ -96,7 +125,7 @@ fn in_full(result: &CaseResult, mark: &str, spreads: &Spreads<'_>, style: Style)
         )
     });
     format!(
-        "  {mark}  {}  {}\n{INDENT}{}\n{}{}\n{}\n",
+        "  {mark}  {}  {}\n{INDENT}{}\n{others}{}{}\n{}\n",
         style.bold(&line(&result.name())),
         result.severity,
         line(&result.title),

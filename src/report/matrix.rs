@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use serde::Serialize;
 
 use crate::model::{
-    Case, CaseId, CasePlan, CaseResult, ClauseId, ISSUER, Plan, Profile, RunRecord, Verdict,
+    Case, CaseId, CasePlan, CaseResult, Cell, ClauseId, ISSUER, Plan, Profile, RunRecord, Verdict,
 };
 
 use super::FormatError;
@@ -393,11 +393,22 @@ impl<'a> Evidence<'a> {
 fn idle(evidence: &Evidence<'_>, faults: &[FaultRow]) -> Vec<CaseId> {
     let failed: BTreeSet<_> = faults.iter().flat_map(|row| &row.failed).collect();
     let named: BTreeSet<_> = faults.iter().flat_map(|row| &row.expected).collect();
+    // Of a cover each row and each column is shown to see something.
+    let cells = evidence
+        .cases
+        .iter()
+        .filter(|case| failed.contains(&case.id));
+    let cells: Vec<_> = cells.filter_map(|case| case.cover.as_ref()).collect();
+    let sees = |cell: &Cell| {
+        cells.iter().any(|other| other.row == cell.row)
+            && cells.iter().any(|other| other.column == cell.column)
+    };
     evidence
         .cases
         .iter()
+        .filter(|case| !failed.contains(&case.id) && !case.cover.as_ref().is_some_and(sees))
         .map(|case| &case.id)
-        .filter(|id| !failed.contains(id) && (!evidence.partial || named.contains(id)))
+        .filter(|id| !evidence.partial || named.contains(id))
         .cloned()
         .collect()
 }

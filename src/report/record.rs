@@ -155,6 +155,7 @@ impl Recorder {
             endpoint: key.0,
             suite: case.case.suite.clone(),
             case: key.1,
+            row: case.case.row(),
             partner: key.2,
             title: case.case.title.clone(),
             clauses: case.case.clauses.clone(),

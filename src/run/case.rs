@@ -3,6 +3,7 @@
 mod arrange;
 mod broken;
 mod common_cause;
+pub(super) mod cover;
 mod credentials;
 mod effects;
 mod lapse;
@@ -115,38 +116,7 @@ pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made:
     queue_for_tokens(site, &case.case, script)
         .instrument(stretch!("tokens"))
         .await;
-    let limit = Instant::now() + lapse::limit(script, &site.plan.endpoint.limits);
-    let mut running = Running {
-        site,
-        case,
-        deadline: limit.min(site.deadline),
-        made,
-        world: site
-            .existing
-            .iter()
-            .map(|(path, bytes)| (path.clone(), State::File(bytes.clone())))
-            .collect(),
-        roots: script.directories.clone(),
-        left: HashMap::new(),
-        role: Role::Permitted,
-        exchanges: Vec::new(),
-        findings: Vec::new(),
-        connection: None,
-        continued: false,
-        last: None,
-        tags: HashMap::new(),
-        place: None,
-        carried: false,
-        withheld: None,
-        ear: None,
-        heard: 0,
-        there: None,
-        taped: Taped::default(),
-        held: None,
-        obtained: Instant::now(),
-        otherwise: false,
-        public: false,
-    };
+    let mut running = Running::new(site, case, script, made);
     let stop = running.whole(script).await.err();
     let mut stayed = running.take_back_requests().await;
     stayed.extend(running.leave_partner().await);
@@ -196,11 +166,50 @@ struct Running<'a> {
     obtained: Instant,
     /// Whether the last step had its other outcome.
     otherwise: bool,
-    /// Whether something was read with a token that everybody reads without one.
-    public: bool,
+    /// Whether something was read with a token that everybody reads without one, or looked at.
+    public: Option<bool>,
+    /// Whether others share what is arranged, so that it is looked at for all of them at once.
+    shares: bool,
 }
 
 impl<'a> Running<'a> {
+    /// A case that begins now.
+    fn new(site: &'a Site<'a>, case: &'a CasePlan, script: &Script, made: &'a Made) -> Self {
+        let limit = Instant::now() + lapse::limit(script, &site.plan.endpoint.limits);
+        Self {
+            site,
+            case,
+            deadline: limit.min(site.deadline),
+            made,
+            world: site
+                .existing
+                .iter()
+                .map(|(path, bytes)| (path.clone(), State::File(bytes.clone())))
+                .collect(),
+            roots: script.directories.clone(),
+            left: HashMap::new(),
+            role: Role::Permitted,
+            exchanges: Vec::new(),
+            findings: Vec::new(),
+            connection: None,
+            continued: false,
+            last: None,
+            tags: HashMap::new(),
+            place: None,
+            carried: false,
+            withheld: None,
+            ear: None,
+            heard: 0,
+            there: None,
+            taped: Taped::default(),
+            held: None,
+            obtained: Instant::now(),
+            otherwise: false,
+            public: None,
+            shares: false,
+        }
+    }
+
     /// Listens where tokens point to us, and goes through the script.
     async fn whole(&mut self, script: &Script) -> Result<(), Stop> {
         if !listen::needed(script) {
@@ -369,31 +378,9 @@ impl<'a> Running<'a> {
         let Some(control) = credentials.control.as_ref().filter(|_| broken || !granted) else {
             return if broken { Err(Stop::Broken) } else { Ok(()) };
         };
-        let proven = self.findings.len();
         let doubt = self.withheld.take();
-        let expect = self.granted(step);
-        self.role = check::control(step);
-        let reason = match self
-            .perform(
-                Purpose::Control,
-                step,
-                expect,
-                &Some(control.clone()),
-                &None,
-            )
-            .await
-        {
-            Ok(_) => self
-                .findings
-                .drain(proven..)
-                .find(|finding| finding.level.binding())
-                .map(|finding| format!("expected {}, but {}", finding.expected, finding.actual)),
-            Err(Stop::Undecided(reason)) => Some(reason),
-            // What it has shown is for other cases to judge.
-            Err(Stop::Broken) => {
-                let shown = self.findings.drain(proven..).next_back();
-                Some(shown.map_or_else(String::new, |finding| finding.actual))
-            }
+        let reason = match self.controlled(step, control).await {
+            Ok(reason) => reason,
             Err(stop) => {
                 // Where nobody is served a refusal proves nothing.
                 self.findings.truncate(before);
@@ -412,15 +399,37 @@ impl<'a> Running<'a> {
             Some(reason) => {
                 // Without a control that succeeds a refusal proves nothing, a wrong status neither.
                 self.findings.truncate(before);
-                let what = match granted {
-                    true => "the case cannot be judged",
-                    false => "a refusal proves nothing",
-                };
-                Err(Stop::Undecided(format!(
-                    "the control, the same {} with a token that allows it, did not succeed, so that {what}: {reason}",
-                    step.method
-                )))
+                Err(Stop::Undecided(uncontrolled(step, granted, &reason)))
             }
+        }
+    }
+
+    /// Sends the request of a step with a token that allows it. Returns what was wrong with what came of it.
+    async fn controlled(
+        &mut self,
+        step: &StepPlan,
+        control: &Token,
+    ) -> Result<Option<String>, Stop> {
+        let proven = self.findings.len();
+        let expect = self.granted(step);
+        self.role = check::control(step);
+        let token = Some(control.clone());
+        let ended = self.perform(Purpose::Control, step, expect, &token, &None);
+        match ended.await {
+            Ok(_) => Ok(self
+                .findings
+                .drain(proven..)
+                .find(|finding| finding.level.binding())
+                .map(|finding| format!("expected {}, but {}", finding.expected, finding.actual))),
+            Err(Stop::Undecided(reason)) => Ok(Some(reason)),
+            // What it has shown is for other cases to judge.
+            Err(Stop::Broken) => {
+                let shown = self.findings.drain(proven..).next_back();
+                Ok(Some(
+                    shown.map_or_else(String::new, |finding| finding.actual),
+                ))
+            }
+            Err(stop) => Err(stop),
         }
     }
 
@@ -436,6 +445,7 @@ impl<'a> Running<'a> {
                 State::Directory | State::File(_) => Expect::Replaced,
             },
             Method::Mkcol => Expect::Created,
+            Method::Delete if self.tree(&step.path).len() > 1 => Expect::DeletedOrRefused,
             Method::Delete => Expect::Deleted,
             Method::Get | Method::Head | Method::Propfind | Method::Options | Method::Post => {
                 Expect::Ok
@@ -507,13 +517,8 @@ impl<'a> Running<'a> {
         {
             return Err(Stop::Skip(reason));
         }
-        let lines = step
-            .wire
-            .as_ref()
-            .is_some_and(|wire| wire.present.is_some());
-        let presented = token.is_some() || other.is_some() || lines;
         let granted = answer.success() && purpose == Purpose::Step;
-        if granted && self.for_everybody(step, expect, presented).await {
+        if granted && self.for_everybody(step, expect).await {
             return Ok(false);
         }
         let hop = self.exchanges.get(before);
@@ -530,6 +535,12 @@ impl<'a> Running<'a> {
             if !noticed {
                 return Ok(true);
             }
+        }
+        if purpose == Purpose::Step
+            && let Some(told) = check::condition_told(judge, step, expect, &answer)
+        {
+            self.findings.push(told);
+            return Ok(true);
         }
         let sent_on = hop.is_some_and(sent_elsewhere);
         let ruling = match sent_on && purpose == Purpose::Step {
@@ -568,7 +579,10 @@ impl<'a> Running<'a> {
             self.findings
                 .extend(check::read(judge, step, expect, &known, &answer));
         }
-        if step.method.writes() && expect != Expect::Any && (granted || expect.harmless()) {
+        // What others share is looked at when all of them were refused.
+        let later = self.shares && purpose == Purpose::Step && !answer.success();
+        if step.method.writes() && expect != Expect::Any && (granted || expect.harmless()) && !later
+        {
             let effects = self.effects(judge, step, expect, &answer);
             opened |= effects.instrument(stretch!("effects")).await?;
         }
@@ -612,7 +626,9 @@ impl<'a> Running<'a> {
             Ruling::Undecided(reason) => Err(Stop::Undecided(reason)),
             Ruling::Unfit(reason) => Err(Stop::Undecided(unproven(purpose, reason))),
             Ruling::Holds(finding) => {
-                self.findings.extend(finding);
+                // With what status something is refused is told by the cases of the lists, once.
+                let told = self.case.case.cover.is_some() && expect.harmless();
+                self.findings.extend(finding.filter(|_| !told));
                 Ok(!expect.harmless())
             }
             Ruling::Broken(finding) => {
@@ -838,6 +854,18 @@ fn unproven(purpose: Purpose, reason: String) -> String {
         Purpose::Control => reason,
         _ => format!("cannot be judged, because {reason}"),
     }
+}
+
+/// Why a refusal, or a failure, proves nothing where the control did not succeed.
+fn uncontrolled(step: &StepPlan, granted: bool, reason: &str) -> String {
+    let what = match granted {
+        true => "the case cannot be judged",
+        false => "a refusal proves nothing",
+    };
+    format!(
+        "the control, the same {} with a token that allows it, did not succeed, so that {what}: {reason}",
+        step.method
+    )
 }
 
 /// Whether a request ended at another path than the one that was asked for.

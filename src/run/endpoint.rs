@@ -1,5 +1,6 @@
 //! One endpoint: is it there, who observes, what has it, the cases side by side, teardown.
 
+mod covers;
 mod declared;
 mod preflight;
 mod ready;
@@ -29,6 +30,7 @@ use super::event::Event;
 use super::made::{Made, Object};
 use super::observer::Observer;
 use super::teardown::{Cleaner, Patience};
+use covers::Heard;
 use preflight::Absent;
 use terms::Terms;
 
@@ -41,6 +43,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) {
     let visit = Visit {
         shared: Arc::clone(shared),
         index,
+        heard: Arc::default(),
     };
     let leftovers = visit.visit().await;
     shared.tell(Event::EndpointFinished {
@@ -54,6 +57,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) {
 struct Visit {
     shared: Arc<Shared>,
     index: usize,
+    heard: Arc<Heard>,
 }
 
 /// The endpoint when it is ready to be judged.
@@ -125,7 +129,7 @@ impl Visit {
                 if !self.shared.plan.ordered {
                     scripts.sort_by_key(|(_, script)| Reverse(length(script)));
                 }
-                self.cases(&scripts, &ready).await;
+                self.all(scripts, &ready).await;
                 ready
             }
             Err((problem, ready)) => {
@@ -270,11 +274,25 @@ impl Visit {
         }
     }
 
-    /// All cases, at most `jobs` at the same time, each torn down as soon as it is judged.
-    async fn cases(&self, scripts: &[(usize, &Script)], ready: &Arc<Ready>) {
+    /// The cases of the lists, then the covers: what those find too is told once.
+    async fn all(&self, scripts: Vec<(usize, &Script)>, ready: &Arc<Ready>) {
         let limits = &self.plan().endpoint.limits;
         // More of them than requests in a second would only wait for each other, while their time runs.
         let jobs = limits.jobs.min(limits.rate as usize).max(1);
+        let case = |index: usize| &self.plan().cases[index].case;
+        let (cells, lists): (Vec<_>, Vec<_>) = scripts
+            .into_iter()
+            .partition(|(index, _)| case(*index).cover.is_some());
+        let (shared, alone): (Vec<_>, Vec<_>) = cells
+            .into_iter()
+            .partition(|(index, _)| covers::shares(case(*index)));
+        self.cases(&lists, jobs, ready).await;
+        self.cases(&alone, jobs, ready).await;
+        self.covers(&shared, jobs, ready).await;
+    }
+
+    /// Cases, at most `jobs` at the same time, each torn down as soon as it is judged.
+    async fn cases(&self, scripts: &[(usize, &Script)], jobs: usize, ready: &Arc<Ready>) {
         let ready_at = Instant::now();
         let mut running = JoinSet::new();
         let mut begun: HashMap<Id, Begun> = HashMap::new();
@@ -310,8 +328,7 @@ impl Visit {
                 && let Some(start) = begun.get(&error.id()).cloned()
             {
                 tracing::error!(case = %self.plan().cases[start.index].case.id, "panicked");
-                let ours = "touchstone itself failed in this case; please report it with the log";
-                let outcome = Outcome::undecided(Verdict::Error, ours.into());
+                let outcome = Outcome::undecided(Verdict::Error, PANICKED.into());
                 self.tear_down(&start, outcome, start.at.elapsed(), ready)
                     .await;
             }
@@ -326,7 +343,13 @@ impl Visit {
             case: case.case.id.clone(),
             partner: case.partner.clone(),
         });
-        let site = Site {
+        let outcome = case::run(&self.site(&ready), case, &script, &start.made).await;
+        let elapsed = start.at.elapsed();
+        self.tear_down(&start, outcome, elapsed, &ready).await;
+    }
+
+    fn site<'r>(&'r self, ready: &'r Ready) -> Site<'r> {
+        Site {
             shared: &self.shared,
             plan: &ready.plan,
             terms: &ready.terms,
@@ -337,17 +360,30 @@ impl Visit {
             existing: ready.existing.as_ref(),
             tape: &ready.tape,
             deadline: ready.deadline,
-        };
-        let outcome = case::run(&site, case, &script, &start.made).await;
-        let elapsed = start.at.elapsed();
-        self.tear_down(&start, outcome, elapsed, &ready).await;
+        }
     }
 
     async fn tear_down(&self, start: &Begun, outcome: Outcome, elapsed: Duration, ready: &Ready) {
         let name = self.plan().cases[start.index].case.id.as_str().to_owned();
         let root = Some(self.plan().directory.as_str());
-        let mut stayed = self.remove(ready, &start.made, root, &name).await;
+        let stayed = self.remove(ready, &start.made, root, &name).await;
+        self.conclude(start.index, outcome, elapsed, stayed, ready)
+            .await;
+    }
+
+    /// Tells how a case ended, once everything is removed but for what `stayed`.
+    async fn conclude(
+        &self,
+        index: usize,
+        outcome: Outcome,
+        elapsed: Duration,
+        mut stayed: Vec<Leftover>,
+        ready: &Ready,
+    ) {
         stayed.extend(outcome.stayed.iter().cloned());
+        let case = &self.plan().cases[index].case;
+        self.heard.take(case, &outcome);
+        let outcome = self.same_error(case, outcome);
         // What was granted stays proven, whoever refused what else.
         let refusals = outcome.findings.iter().all(|finding| {
             let about = finding
@@ -360,8 +396,8 @@ impl Visit {
             _ if !refusals => None,
             _ => self.doubt(&outcome.exchanges).await,
         };
-        let mut result = self.result(start.index, outcome);
-        self.remedy(&mut result, start.index, ready);
+        let mut result = self.result(index, outcome);
+        self.remedy(&mut result, index, ready);
         if let Some(doubt) = doubt {
             result.reason = with(result.reason.take(), Some(&doubt));
             result.verdict = Verdict::Error;
@@ -416,9 +452,20 @@ impl Visit {
         root: Option<&str>,
         case: &str,
     ) -> Vec<Leftover> {
-        let Some(ledger) = &self.shared.ledger else {
-            return Vec::new();
-        };
+        match &self.shared.ledger {
+            Some(_) => self.clear(ready, made, root, case).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// The same also where nothing is written down because nobody needs what is left.
+    async fn clear(
+        &self,
+        ready: &Ready,
+        made: &Made,
+        root: Option<&str>,
+        case: &str,
+    ) -> Vec<Leftover> {
         let endpoint = &ready.plan.endpoint;
         let cleaner = Cleaner {
             client: &ready.client,
@@ -431,7 +478,7 @@ impl Visit {
         let made = made.take();
         let objects: Vec<_> = made.iter().map(Object::from).collect();
         let removed = cleaner
-            .remove(&objects, root, Some(ledger))
+            .remove(&objects, root, self.shared.ledger.as_ref())
             .instrument(stretch!("teardown"))
             .await;
         self.shared.removed_elsewhere(endpoint, removed.elsewhere);
@@ -455,6 +502,7 @@ impl Visit {
             endpoint: plan.endpoint.name.clone(),
             suite: case.suite.clone(),
             case: case.id.clone(),
+            row: case.row(),
             partner: planned.partner.clone(),
             title: case.title.clone(),
             clauses: case.clauses.clone(),
@@ -534,6 +582,8 @@ fn with(reason: Option<String>, more: Option<&str>) -> Option<String> {
         (reason, None) => reason,
     }
 }
+
+const PANICKED: &str = "touchstone itself failed in this case; please report it with the log";
 
 const UNREACHABLE: &str = "unreachable: ";
 

@@ -16,6 +16,7 @@ fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
         endpoint: "se-one".into(),
         suite: "path".into(),
         case: case.parse::<CaseId>().expect("a case"),
+        row: None,
         partner: None,
         title: "A title".into(),
         clauses: Vec::new(),

@@ -32,7 +32,8 @@ fn no_case_depends_on_another() {
     let storage = lab.storage(&[]);
     lab.endpoints(&[("reference", storage.url())], "");
     let run = |more: &[&str]| {
-        lab.run(&[&["run", "--intrusive"], more].concat()).expect(0);
+        lab.run(&[&["run", "--intrusive", "--quick"], more].concat())
+            .expect(0);
         verdicts(&lab.record())
     };
     let first = run(&[]);

@@ -135,6 +135,8 @@ fn shards_joined_are_the_whole_run() {
         "issuer:lab",
         "--deadline",
         "1h",
+        // What a cover tells once depends on what the same machine has found before.
+        "--quick",
     ];
     let whole = lab.run(&arguments).expect(1);
     assert!(!whole.stderr.contains("shard"), "{}", whole.stderr);

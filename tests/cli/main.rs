@@ -8,6 +8,7 @@ mod architecture;
 mod broken;
 mod commands;
 mod coverage;
+mod covers;
 mod declared;
 mod delayed;
 mod diff;

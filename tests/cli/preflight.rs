@@ -337,7 +337,7 @@ fn where_nothing_helps_one_finding_has_the_services_words_and_the_cause() {
     let lab = Lab::new();
     let storage = lab.storage(&["not-before-required"]);
     without_not_before(&lab, storage.url(), "");
-    let printed = lab.run(&["run"]).expect(1).stdout;
+    let printed = lab.run(&["run", "--quick"]).expect(1).stdout;
     let outcomes = outcomes(&lab.record());
     let failed = with(&outcomes, "fail");
     assert_eq!(failed, ["authentication.not-before.absent"], "{printed}");

@@ -1,5 +1,7 @@
 //! The binary against a real XRootD: what it finds there, and that it leaves nothing behind.
 
+use std::collections::BTreeMap;
+
 use crate::common::lab::{Ended, Lab, outcomes, verdicts};
 use crate::common::waiting::wait_until;
 use crate::common::xrootd::{PATIENT, Xrootd, XrootdOptions};
@@ -58,7 +60,16 @@ fn every_case_has_its_verdict_and_the_tree_is_as_before() {
     }
     assert_eq!(server.snapshot(), before);
     assert!(server.alive(), "{}", server.log_tail());
-    insta::assert_yaml_snapshot!(found);
+    // Of the covers what is told: the rest are refusals that nobody could tell apart.
+    let (cells, lists): (BTreeMap<_, _>, BTreeMap<_, _>) = found
+        .into_iter()
+        .partition(|(case, _)| case.starts_with("cover."));
+    let refused = cells.values().filter(|told| told.starts_with("pass"));
+    assert!(refused.count() > 900, "{cells:?}");
+    let told = cells
+        .into_iter()
+        .filter(|(_, told)| !told.starts_with("pass") && !told.starts_with("skip"));
+    insta::assert_yaml_snapshot!(lists.into_iter().chain(told).collect::<BTreeMap<_, _>>());
 }
 
 /// As many runs as `TOUCHSTONE_RUNS` says, at one server, have the same verdicts:

@@ -52,6 +52,7 @@ impl Bench {
                 given: Vec::new(),
                 steps: Vec::new(),
                 asks: Vec::new(),
+                cover: None,
                 at: at.clone(),
             },
             clauses: all.iter().map(clause).collect(),

@@ -69,7 +69,8 @@ impl Affected {
     pub(super) fn due(&self, fault: &Fault, case: &Case) -> Due {
         if super::unseen(fault, case).is_some() {
             Due::Skip
-        } else if case.slow || whole(fault) || self.changes(fault, &case.id) {
+        } else if case.slow || case.cover.is_some() || whole(fault) || self.changes(fault, &case.id)
+        {
             Due::Run
         } else {
             Due::Settled

@@ -109,7 +109,7 @@ impl Proving<'_> {
             let endpoint = Arc::make_mut(&mut planned.endpoint);
             endpoint.limits.jobs = endpoint.limits.jobs.max(PROBED_JOBS);
         }
-        retain(&mut plan, |_, case| !case.slow);
+        retain(&mut plan, |_, case| !later(case));
         let run = plan.run.clone();
         let first = sent(&plan);
         let Some(first_record) = self.run(&stage, Arc::new(plan)).await? else {
@@ -151,15 +151,14 @@ impl Proving<'_> {
             .iter()
             .map(|(fault, cases)| (fault.name.to_owned(), ids(cases)));
         let mut chosen: HashMap<String, HashSet<CaseId>> = chosen.collect();
-        let slow = planned.iter().filter(|planned| planned.case.slow);
-        chosen.insert(faultless(newest), ids(&slow.copied().collect::<Vec<_>>()));
+        let rest = planned.iter().filter(|planned| later(&planned.case));
+        chosen.insert(faultless(newest), ids(&rest.copied().collect::<Vec<_>>()));
         let open: Vec<_> = open.into_iter().map(|(fault, _)| fault).collect();
         let stage = Stage::start(self.cast(&open, &Profile::ALL)).await?;
         let mut plan = self.plan(&stage, chosen.clone())?;
         retain(&mut plan, |name, case| {
-            chosen
-                .get(name)
-                .is_none_or(|cases| cases.contains(&case.id))
+            let chosen = chosen.get(name);
+            chosen.is_none_or(|cases| cases.contains(&case.id))
         });
         let second = sent(&plan);
         let Some(record) = self.run(&stage, Arc::new(plan)).await? else {
@@ -275,6 +274,11 @@ impl Proving<'_> {
 fn waits(case: &Case) -> bool {
     let mut steps = case.steps.iter();
     case.slow || steps.any(|step| step.wait > 0 || matches!(step.interface, Interface::Tape(_)))
+}
+
+/// Whether a case is none for those who ask faults beside: it takes long, or only a few faults can change it.
+fn later(case: &Case) -> bool {
+    case.slow || case.cover.is_some()
 }
 
 /// For how many cases of a plan something is sent.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::{asks, clauses, macaroons, steps, suites, tape, terms, tokens, transfers};
+use super::super::{
+    asks, clauses, covers, macaroons, steps, suites, tape, terms, tokens, transfers,
+};
 use super::shape::{
     also, any_text, count, count_to, either, file, flag, like, list, listed, mapping, named,
     one_of, some, text, word,
@@ -97,16 +99,120 @@ fn clause() -> Value {
 }
 
 fn suite() -> Value {
-    mapping("A suite of cases.", &suites::KEYS, &suites::KEYS, |key| {
+    let suite = mapping(
+        "A suite of cases.",
+        &suites::KEYS,
+        &["suite", "about"],
+        |key| {
+            Some(match key {
+                "suite" => like(
+                    "Its name, with which the ids of its cases start.",
+                    SUITE_NAME,
+                ),
+                "about" => text("What its cases are about."),
+                "cases" => some("The cases.", case()),
+                "covers" => some("Tables from which cases are made.", cover()),
+                _ => return None,
+            })
+        },
+    );
+    also(
+        suite,
+        json!({"anyOf": [{"required": ["cases"]}, {"required": ["covers"]}]}),
+    )
+}
+
+fn cover() -> Value {
+    let needed = ["cover", "about", "rows", "columns"];
+    mapping(
+        "A table: each row with each column is a case.",
+        &covers::KEYS,
+        &needed,
+        |key| {
+            Some(match key {
+                "cover" => text("Its name, which the directories of its cases have."),
+                "about" => text("What its cases are about."),
+                "new-connections" => json!({
+                    "description": "Of how many cases one is sent over a connection of its own.",
+                    "type": "integer",
+                    "minimum": 1,
+                }),
+                "cell" => mapping("What each case has.", &covers::CELL_KEYS, &[], part),
+                "rows" => some("What is wrong, or tried.", row()),
+                "columns" => some("How it is asked.", column()),
+                _ => return None,
+            })
+        },
+    )
+}
+
+fn row() -> Value {
+    let about = "What is wrong, or tried.";
+    mapping(about, &covers::ROW_KEYS, &["row", "says"], |key| {
         Some(match key {
-            "suite" => like(
-                "Its name, with which the ids of its cases start.",
-                SUITE_NAME,
+            "row" => text("Its name, the second word of the ids of its cases."),
+            "says" => text("What `<<row>>` stands for."),
+            "like" => list(
+                "The cases of lists that show the same where they ask by the same method.",
+                like("The id of a case.", CASE_ID),
             ),
-            "about" => text("What its cases are about."),
-            "cases" => some("The cases.", case()),
-            _ => return None,
+            "grants" => list("The columns that it allows.", text("The name of a column.")),
+            "only" => list(
+                "The only columns that it has.",
+                text("The name of a column."),
+            ),
+            "except" => list(
+                "Columns that it does not have.",
+                text("The name of a column."),
+            ),
+            key => return part(key),
         })
+    })
+}
+
+fn column() -> Value {
+    let about = "How it is asked.";
+    mapping(about, &covers::COLUMN_KEYS, &["column", "says"], |key| {
+        Some(match key {
+            "column" => text("Its name, the last word of the ids of its cases."),
+            "says" => text("What `<<column>>` stands for."),
+            "granted" => partial("What a step has where a row allows it."),
+            "except" => list("Rows that it does not have.", text("The name of a row.")),
+            key => return part(key),
+        })
+    })
+}
+
+/// What a case is laid together from.
+fn part(key: &str) -> Option<Value> {
+    Some(match key {
+        "with" => json!({
+            "description": "What names between `<<` and `>>` stand for.",
+            "type": "object",
+        }),
+        "title" => text("What a case shows."),
+        "risk" => text("What may happen where a case fails."),
+        "clauses" => some(
+            "The clauses that a case judges.",
+            like("The id of a clause.", CLAUSE_ID),
+        ),
+        "severity" => listed("What the failure of a case means.", &clauses::SEVERITIES),
+        "since" => profile("The first version of the profile by which it is judged."),
+        "until" => profile("The last version of the profile by which it is judged."),
+        "intrusive" => flag("It could hurt a service, and runs only with --intrusive."),
+        "slow" => flag("It takes long, and runs only with --slow."),
+        "given" => some("What is there before the step.", given()),
+        "step" => partial("What the only step of a case has."),
+        _ => return None,
+    })
+}
+
+/// A part of a step.
+fn partial(about: &str) -> Value {
+    json!({
+        "description": about,
+        "type": "object",
+        "propertyNames": {"enum": steps::KEYS},
     })
 }
 

@@ -53,7 +53,11 @@ fn places_are_the_lines_of_cases_and_steps() {
     for source in builtin_suites() {
         let lines: Vec<&str> = source.text.lines().collect();
         for case in catalogue.cases().filter(|case| case.at.file == source.name) {
-            assert_eq!(lines[case.at.line - 1].trim(), format!("- id: {}", case.id));
+            let entry = match &case.cover {
+                Some(cell) => format!("- row: {}", cell.row),
+                None => format!("- id: {}", case.id),
+            };
+            assert_eq!(lines[case.at.line - 1].trim(), entry);
             for step in &case.steps {
                 let method = match &step.interface {
                     Interface::Transfer(transfer) => match transfer.direction {
@@ -65,6 +69,17 @@ fn places_are_the_lines_of_cases_and_steps() {
                     _ => step.method.as_str().to_lowercase(),
                 };
                 let path = step.path.to_string();
+                // A column stands in one line, or its step begins behind the line that is named.
+                let line = lines[step.at.line - 1..].iter().take(2);
+                if case.cover.is_some() {
+                    let written = format!("{method}: {path}");
+                    assert!(
+                        line.into_iter().any(|line| line.contains(&written)),
+                        "{}",
+                        step.at
+                    );
+                    continue;
+                }
                 let line = lines[step.at.line - 1].trim().replace('"', "");
                 let line = line.trim_start_matches(['-', ' ', '{']);
                 let rest = line.strip_prefix(&format!("{method}: {path}"));
@@ -198,7 +213,7 @@ cases:
     own.yaml:3:1: a suite has no key `colour`
         3 | colour: red
           | ^^^^^^
-      help: there is `suite`, `about` and `cases`
+      help: there is `suite`, `about`, `cases` and `covers`
 
     own.yaml:5:3: a case needs the key `risk`
         5 | - id: other.one
@@ -604,23 +619,23 @@ fn objects_follow_the_steps() {
 fn files_that_are_no_suites() {
     insta::assert_snapshot!(told(""), @"
     own.yaml: the file is empty
-      help: a suite has the keys `suite`, `about` and `cases`
+      help: a suite has the keys `suite`, `about`, and `cases` or `covers`
     ");
     insta::assert_snapshot!(told("# only this\n"), @"
     own.yaml: the file is empty
-      help: a suite has the keys `suite`, `about` and `cases`
+      help: a suite has the keys `suite`, `about`, and `cases` or `covers`
     ");
     insta::assert_snapshot!(told("just text"), @"
     own.yaml:1:1: a suite is a mapping, found text
         1 | just text
           | ^^^^^^^^^
-      help: its keys are `suite`, `about` and `cases`
+      help: its keys are `suite`, `about`, `cases` and `covers`
     ");
     insta::assert_snapshot!(told("- a\n- b\n"), @"
     own.yaml:1:3: a suite is a mapping, found a list
         1 | - a
           |   ^
-      help: its keys are `suite`, `about` and `cases`
+      help: its keys are `suite`, `about`, `cases` and `covers`
     ");
     insta::assert_snapshot!(told("suite: own\n\tabout: x\n"), @"
     own.yaml:2:1: this is not YAML: found a tab character that violates indentation, while scanning a plain scalar at line 1 column 8
@@ -681,7 +696,7 @@ fn files_that_are_no_suites() {
     own.yaml:1:1: a suite has no key `true`
         1 | true: a
           | ^^^^
-      help: there is `suite`, `about` and `cases`
+      help: there is `suite`, `about`, `cases` and `covers`
 
     own.yaml:2:1: a key is text; write "3" with the quotes
         2 | 3: b
@@ -690,7 +705,7 @@ fn files_that_are_no_suites() {
     own.yaml:2:1: a suite has no key `3`
         2 | 3: b
           | ^
-      help: there is `suite`, `about` and `cases`
+      help: there is `suite`, `about`, `cases` and `covers`
 
     own.yaml:3:4: a key is text, found a list
         3 | ? [a]

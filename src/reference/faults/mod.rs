@@ -11,6 +11,7 @@ mod capability;
 mod claim;
 mod connection;
 mod copy;
+mod cover;
 mod destination;
 mod digest;
 mod effect;
@@ -52,6 +53,7 @@ use super::rules::{Rules, Service};
 use super::tape::TapeRules;
 use super::transfer::TransferRules;
 use crate::model::{Case, Credential, Interface, Method};
+use cover::Overlooked;
 
 /// One misbehaviour.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +83,8 @@ pub(super) enum Apply {
     Tape(fn(&mut TapeRules)),
     /// Those about copies between servers.
     Transfer(fn(&mut TransferRules)),
+    /// Those about one defect, in one operation.
+    Overlooked(&'static Overlooked),
 }
 
 /// Faults of what most cases build on: that a good token is taken, that a change is made and kept, that
@@ -136,9 +140,17 @@ impl Fault {
         if case.asks.is_empty() == self.of_issuer() {
             return false;
         }
+        // A cover has faults of its own: what others change in it the lists show as well.
+        if case.cover.is_some() && self.operation().is_none() {
+            return false;
+        }
         let mut steps = case.steps.iter();
         match self.apply {
             Apply::Element(_) | Apply::Issuer(_) => true,
+            Apply::Overlooked(overlooked) => case
+                .cover
+                .as_ref()
+                .is_some_and(|cell| cell.row == overlooked.row || cell.column == overlooked.column),
             Apply::Macaroons(_) => steps.any(|step| {
                 matches!(step.interface, Interface::Macaroons(_))
                     || matches!(step.token, Credential::Macaroon(_))
@@ -155,6 +167,23 @@ impl Fault {
             Apply::Macaroons(apply) => apply(&mut rules.macaroons),
             Apply::Tape(apply) => apply(&mut rules.tape),
             Apply::Transfer(apply) => apply(&mut rules.transfer),
+            Apply::Overlooked(overlooked) => overlooked.apply(rules),
+        }
+    }
+
+    /// The only operation that it is about, where it is about one.
+    pub(super) fn operation(&self) -> Option<&'static str> {
+        match self.apply {
+            Apply::Overlooked(overlooked) => Some(overlooked.column),
+            _ => None,
+        }
+    }
+
+    /// The row of the covers that it is about, where it is about one.
+    pub fn row(&self) -> Option<&'static str> {
+        match self.apply {
+            Apply::Overlooked(overlooked) => Some(overlooked.row),
+            _ => None,
         }
     }
 
@@ -278,6 +307,7 @@ pub fn faults() -> &'static [Fault] {
             issuer_user::FAULTS,
             issuer_grant::FAULTS,
             issuer_endpoint::FAULTS,
+            cover::FAULTS,
         ]
         .concat()
     });
@@ -370,9 +400,22 @@ mod tests {
             .copied()
             .collect();
         let catalogue = catalogue();
-        let cases: BTreeSet<&str> = catalogue.cases().map(|case| case.id.as_str()).collect();
+        let listed = catalogue.cases().filter(|case| case.cover.is_none());
+        let cases: BTreeSet<&str> = listed.map(|case| case.id.as_str()).collect();
         let missed: Vec<_> = cases.difference(&caught).collect();
         assert!(!cases.is_empty() && missed.is_empty(), "{missed:?}");
+    }
+
+    #[test]
+    fn every_row_and_every_column_of_a_cover_has_a_fault() {
+        let catalogue = catalogue();
+        let cells = catalogue.cases().filter_map(|case| case.cover.as_ref());
+        let parts = cells.flat_map(|cell| [("row", &cell.row), ("column", &cell.column)]);
+        let parts: BTreeSet<_> = parts.map(|(what, name)| (what, name.as_str())).collect();
+        let faults = faults().iter();
+        let overlooked = faults.filter_map(|fault| Some((fault.row()?, fault.operation()?)));
+        let found = overlooked.flat_map(|(row, column)| [("row", row), ("column", column)]);
+        assert_eq!(parts, found.collect());
     }
 
     #[test]

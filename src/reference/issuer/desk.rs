@@ -50,7 +50,7 @@ pub(super) struct User {
 pub(super) async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let answering = answered(&desk, &parts, body);
-    desk.rules.serve(&parts.headers, answering).await
+    desk.rules.serve(&parts.headers, None, answering).await
 }
 
 async fn answered(desk: &Desk, parts: &Parts, body: Body) -> Response<Body> {

@@ -32,7 +32,7 @@ use self::form::Form;
 use self::key::Keys;
 use self::mint::{Holder, Login};
 use self::store::Store;
-use super::probe::{Probe, Ruled, Sensitivity};
+use super::probe::{Probe, Ruled, Sensitivity, Version};
 use super::server::{self, Port, Server};
 use super::{Authority, Fault, ReferenceError, faults};
 
@@ -164,7 +164,12 @@ impl Issuer {
         let probe = options
             .probe
             .map(|sensitivity| Probe::new(sensitivity, version));
-        let deviations = options.faults.iter().filter_map(|fault| version(fault));
+        let deviations = options.faults.iter().filter_map(|fault| {
+            Some(Version {
+                rules: version(fault)?,
+                only: None,
+            })
+        });
         let rules = Ruled::new(rules.clone(), probe).deviating(deviations.collect());
         let membership = Membership {
             default: options.default_groups,

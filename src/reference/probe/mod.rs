@@ -20,6 +20,7 @@ pub(super) use hooks::hooks;
 
 tokio::task_local! {
     static CALLER: Caller;
+    static OPERATION: Option<&'static str>;
 }
 
 /// On whose behalf a service is at work: the `User-Agent` of the request, if it has one.
@@ -128,7 +129,14 @@ pub(super) struct Ruled<W> {
 /// What is passed on or edited goes through each of them, in their order, so that each has the one before it for its
 /// default. Of the answers to one question the last counts that differs from the right one: what adds up there is what
 /// each would change alone. None costs nothing, and neither does one, whose rules then are those of the service.
-struct Chain<W>(Vec<W>);
+struct Chain<W>(Vec<Version<W>>);
+
+/// The rules of a deviation.
+pub(super) struct Version<W> {
+    pub(super) rules: W,
+    /// The only operation that it is about; all where it names none.
+    pub(super) only: Option<&'static str>,
+}
 
 /// Rules of which two versions cannot always be followed together.
 pub(super) trait Excludes {
@@ -146,9 +154,9 @@ impl<W> Ruled<W> {
     }
 
     /// The same with the rules of so many deviations, each of them alone.
-    pub(super) fn deviating(mut self, mut versions: Vec<W>) -> Self {
+    pub(super) fn deviating(mut self, mut versions: Vec<Version<W>>) -> Self {
         match (versions.pop(), versions.is_empty()) {
-            (Some(only), true) => self.right = only,
+            (Some(Version { rules, only: None }), true) => self.right = rules,
             (last, _) => {
                 versions.extend(last);
                 self.chain = Chain(versions);
@@ -167,9 +175,21 @@ impl<W> Ruled<W> {
         self.probe.is_some()
     }
 
-    /// Serves whoever sent a request with these headers.
-    pub(super) async fn serve<F: Future>(&self, headers: &HeaderMap, work: F) -> F::Output {
-        if self.probed() {
+    /// Whether it matters which operation is asked for.
+    pub(super) fn asks_operation(&self) -> bool {
+        self.chain.0.iter().any(|version| version.only.is_some())
+    }
+
+    /// Serves whoever sent a request with these headers, for an operation of that name.
+    pub(super) async fn serve<F: Future>(
+        &self,
+        headers: &HeaderMap,
+        operation: Option<&'static str>,
+        work: F,
+    ) -> F::Output {
+        if operation.is_some() {
+            OPERATION.scope(operation, work).await
+        } else if self.probed() {
             Caller::of(headers).serve(work).await
         } else {
             work.await
@@ -223,8 +243,12 @@ impl<'a, W, R: 'a> Hooks<'a, W, R> {
 
     /// The deviations that have another hook.
     fn deviations(self, differs: Differs<R>) -> impl Iterator<Item = &'a R> {
+        let asked = OPERATION
+            .try_with(|operation| *operation)
+            .unwrap_or_default();
         let chain = self.ruled.chain.0.iter();
-        let rules = chain.map(move |rules| (self.part.of)(rules));
+        let chain = chain.filter(move |version| version.only.is_none() || version.only == asked);
+        let rules = chain.map(move |version| (self.part.of)(&version.rules));
         rules.filter(move |rules| differs(self.right(), rules))
     }
 

@@ -4,12 +4,12 @@ use crate::check::{self, Judge};
 use crate::http::Outgoing;
 use crate::model::{Exchange, Expect, Finding, Method, Purpose, Script, StepPlan, Verdict};
 
-use super::{Outcome, Running, Stop, present};
+use super::{Outcome, Running, Stop};
 
 /// The clause about tokens on redirects to plain HTTP: the cases that judge it tell of them.
 const CLEARTEXT: &str = "RFC6750-13";
-/// What is read without a token is told by this case.
-const NOBODY_READS: &str = "bearer.none.get";
+/// What is read or looked at without a token is told by these cases.
+const NOBODY_READS: [&str; 2] = ["bearer.none.get", "bearer.none.propfind"];
 
 /// Why a redirect is not followed, for all cases in the same words.
 pub(in crate::run) fn plainly() -> String {
@@ -18,48 +18,49 @@ pub(in crate::run) fn plainly() -> String {
 }
 
 /// Why nothing is said about a token that reads where everybody does.
-fn public(declared: bool) -> String {
+fn public(declared: bool, looks: bool) -> String {
     if declared {
         return "the endpoint declares that everybody may read (`traits: {public-read: true}`)"
             .to_owned();
     }
+    let [reading, looking] = NOBODY_READS;
+    let (see, what) = match looks {
+        true => (looking, "look"),
+        false => (reading, "read"),
+    };
     format!(
-        "put down to {NOBODY_READS}: everybody may read here without a token, so that no token is one too few; if that is meant to be so, `traits: {{public-read: true}}` declares it"
+        "put down to {see}: everybody may {what} here without a token, so that no token is one too few; if that is meant to be so, `traits: {{public-read: true}}` declares it"
     )
 }
 
 /// What is told of the endpoint as a whole.
 const EVERYBODY: &str = "everybody may read here without a token: what a token does not let its bearer read is not judged";
+const EVERYBODY_LOOKS: &str = "everybody may look at objects here without a token: what a token does not let its bearer look at is not judged";
 
 impl Running<'_> {
-    /// Whether what ought to be refused and was granted is what everybody gets without a token. Something was `presented`,
-    /// or nothing at all.
-    pub(super) async fn for_everybody(
-        &mut self,
-        step: &StepPlan,
-        expect: Expect,
-        presented: bool,
-    ) -> bool {
+    /// Whether what ought to be refused and was granted is what everybody gets without a token.
+    pub(super) async fn for_everybody(&mut self, step: &StepPlan, expect: Expect) -> bool {
         let reads = matches!(step.method, Method::Get | Method::Head | Method::Propfind);
         let refusal = expect.refusal() || matches!(expect, Expect::BadRequest | Expect::Refused);
         if !reads || !refusal {
             return false;
         }
         let declared = self.site.plan.endpoint.traits.public_read;
-        // One case is there to tell it.
-        if !declared && self.case.case.id.as_str() == NOBODY_READS {
+        // Two cases are there to tell it.
+        if !declared && NOBODY_READS.contains(&self.case.case.id.as_str()) {
             return false;
         }
-        // Where nothing was presented, that case says whether it is so for what a GET reads.
-        let method = match presented {
-            true => step.method,
-            false => Method::Get,
+        // It is for everybody where those cases say so, by the plain request that they send: one that is open in another
+        // way alone, by HEAD or for a part, is a hole.
+        let looks = step.method == Method::Propfind;
+        let (method, headers) = match looks {
+            true => (Method::Propfind, vec![("Depth".to_owned(), "0".to_owned())]),
+            false => (Method::Get, Vec::new()),
         };
-        let headers = present::headers(&self.site.plan.endpoint, step);
         let url = self.site.plan.endpoint.url_of(&step.path);
         let outgoing = Outgoing {
             method,
-            verb: step.verb.as_deref(),
+            verb: None,
             url: &url,
             headers: &headers,
             body: None,
@@ -74,9 +75,13 @@ impl Running<'_> {
         let public = outcome.answer.is_ok_and(|answer| answer.success());
         if public {
             // In the record it would look like an answer to the token.
-            self.public = true;
+            self.public = Some(looks);
             if !declared {
-                self.site.shared.note(&self.site.plan.endpoint, EVERYBODY);
+                let note = match looks {
+                    true => EVERYBODY_LOOKS,
+                    false => EVERYBODY,
+                };
+                self.site.shared.note(&self.site.plan.endpoint, note);
             }
         }
         public
@@ -113,11 +118,11 @@ impl Running<'_> {
             };
         }
         let writes = |step: &StepPlan| step.expect.refusal() && step.method.writes();
-        let hides = self.public && !script.steps.iter().any(writes);
-        match outcome.verdict {
-            Verdict::Pass | Verdict::Warn if hides => Outcome {
+        let hides = self.public.filter(|_| !script.steps.iter().any(writes));
+        match (outcome.verdict, hides) {
+            (Verdict::Pass | Verdict::Warn, Some(looks)) => Outcome {
                 verdict: Verdict::Skip,
-                reason: Some(public(self.site.plan.endpoint.traits.public_read)),
+                reason: Some(public(self.site.plan.endpoint.traits.public_read, looks)),
                 findings: Vec::new(),
                 ..outcome
             },

@@ -262,6 +262,7 @@ impl Visit {
             endpoint: self.plan().name(),
             suite: case.suite.clone(),
             case: case.id.clone(),
+            row: None,
             partner: None,
             title: case.title.clone(),
             clauses: case.clauses.clone(),

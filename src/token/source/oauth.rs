@@ -247,7 +247,7 @@ impl TokenEndpoint {
             "invalid_client" if refusal.status == 400 && self.by_header() => origin.refused(
                 asked,
                 came,
-                "not the client but the audience may be unknown there: ask whoever runs the issuer for it",
+                "check client id and secret; where they are right, the audience may be unknown there: ask whoever runs the issuer for it",
             ),
             "invalid_client" | "unauthorized_client" => origin.general(
                 asked,

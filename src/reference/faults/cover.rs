@@ -1,0 +1,198 @@
+//! Defects that are looked at everywhere but in one operation: one for each row and for each column of the covers.
+
+use axum::http::HeaderValue;
+use axum::http::header::AUTHORIZATION;
+
+use super::super::answers::Refusal;
+use super::super::authorisation;
+use super::super::path::WrittenPath;
+use super::super::rules::Rules;
+use super::super::scope::{Action, Capability, Scope};
+use super::super::token::Bearer;
+use super::{Apply, Fault, fault};
+use crate::model::{Audience, Method};
+
+/// Where a defect is overlooked.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::reference) struct Overlooked {
+    /// The row of the covers that has the defect.
+    pub row: &'static str,
+    /// The only column in which it is overlooked.
+    pub column: &'static str,
+    base: Base,
+}
+
+/// How it is overlooked.
+#[derive(Clone, Copy, Debug)]
+enum Base {
+    /// As by the fault of that name.
+    Of(&'static str),
+    /// As these rules have it.
+    By(fn(&mut Rules)),
+}
+
+impl Overlooked {
+    /// What it makes of the rules, in its operation.
+    pub fn apply(&self, rules: &mut Rules) {
+        match self.base {
+            Base::Of(name) => {
+                if let Some(fault) = fault(name) {
+                    fault.apply(rules);
+                }
+            }
+            Base::By(apply) => apply(rules),
+        }
+        // Uploads of parts are none of ours either.
+        rules.takes_parts |= matches!(self.column, "put-content-range" | "patch");
+        // These are no methods of ours, unless somebody takes them for one.
+        if matches!(self.column, "post" | "patch" | "proppatch" | "lock") {
+            rules.method = |name| match name {
+                "POST" | "PATCH" | "PROPPATCH" | "LOCK" => Some(Method::Put),
+                name => authorisation::method(name),
+            };
+        }
+    }
+}
+
+/// One fault for each line: a row and a column, the clause, and how the row's defect is overlooked there.
+macro_rules! overlooked {
+    ($( $row:literal on $column:literal, $($clause:literal),+: $base:expr; )*) => {
+        &[$(
+            Fault {
+                name: concat!("cover-", $row, "-on-", $column),
+                about: concat!("What `cover.", $row, "` is about is overlooked in one operation, `", $column, "`."),
+                clauses: &[$($clause),+],
+                cases: &[concat!("cover.", $row, ".", $column)],
+                apply: Apply::Overlooked(&Overlooked {
+                    row: $row,
+                    column: $column,
+                    base: $base,
+                }),
+            }
+        ),*]
+    };
+}
+
+pub(super) const FAULTS: &[Fault] = overlooked! {
+    "none" on "get-range", "RFC6750-05": Base::By(anybody);
+    "garbage" on "get", "RFC6750-05": Base::By(any_text);
+    "expired" on "get-ranges", "JWT-2.1.1-01": Base::Of("expired-accepted");
+    "expired-ten-minutes" on "delete", "JWT-2.1.1-01": Base::Of("expired-accepted");
+    "expiry-absent" on "proppatch", "JWT-2.1.1-02": Base::Of("expiry-absent-accepted");
+    "expiry-text" on "get-if-none-match", "JWT-2.1.1-02": Base::Of("expiry-text-accepted");
+    "not-before" on "get-if-modified-since", "JWT-2.1.1-08": Base::Of("not-before-ignored");
+    "issuer-foreign" on "get-digest", "JWT-2.1.1-22": Base::Of("issuer-ignored");
+    "issuer-longer" on "head", "JWT-2.1.1-23": Base::Of("issuer-prefix-match");
+    "issuer-absent" on "head-digest", "JWT-2.1.1-30": Base::Of("issuer-absent-accepted");
+    "audience-foreign" on "propfind-0", "JWT-2.1.1-13": Base::By(another_audience);
+    "audience-foreign-list" on "propfind-1", "JWT-2.1.1-14": Base::Of("audience-array-ignored");
+    "audience-longer" on "propfind-infinity", "JWT-2.1.1-19": Base::By(lists_everything);
+    "audience-number" on "put", "JWT-2.1.1-12": Base::Of("audience-no-text-accepted");
+    "signature-flipped" on "put-over", "JWT-4.2-01", "JWT-4.2-07": Base::Of("signature-ignored");
+    "signature-random" on "put-empty", "JWT-4.2-01", "JWT-4.2-07": Base::Of("signature-ignored");
+    "signature-rogue" on "put-empty-over", "JWT-4.2-01", "JWT-4.2-07": Base::Of("signature-ignored");
+    "signature-kept" on "put-chunked", "JWT-4.2-01", "JWT-4.2-07": Base::Of("signature-ignored");
+    "unsecured" on "put-expect", "JWT-4.2-02": Base::Of("none-accepted");
+    "unsecured-two-parts" on "put-if-match", "JWT-4.2-02": Base::Of("two-parts-accepted");
+    "hmac-pem" on "put-if-none-match", "JWT-4.2-03": Base::Of("hmac-with-pem");
+    "hmac-jwk" on "put-content-range", "JWT-4.2-03": Base::Of("hmac-with-jwk");
+    "key-path" on "mkcol", "JWT-4.2-06": Base::Of("key-id-is-path");
+    "key-in-header" on "move", "JWT-4.2-07": Base::Of("header-key-honoured");
+    "no-capability" on "move-over", "JWT-2.2.1-38", "JWT-2.2.1-34", "JWT-2.2.1-35", "JWT-4.3.3-04": Base::By(whoever);
+    "stage-alone" on "copy", "JWT-2.2.1-25": Base::By(whatever);
+    "poll-alone" on "copy-over", "JWT-2.2.1-25": Base::By(whatever);
+    "scitokens" on "pull", "JWT-2.2.1-34": Base::Of("scitokens-scopes");
+    "capability-longer" on "push", "JWT-2.2.1-34": Base::Of("longer-names");
+    "capability-letters" on "get-range-suffix", "JWT-2.2.1-35": Base::Of("names-in-any-letters");
+    "scope-elsewhere" on "delete-directory", "JWT-4.3.3-04": Base::Of("scp-honoured");
+    "path-outside" on "delete-full", "JWT-2.2.1-14", "JWT-2.2.1-09", "JWT-2.2.1-35", "JWT-2.2.1-44": Base::By(wherever);
+    "path-prefix" on "post", "JWT-2.2.1-09": Base::Of("scope-prefix-match");
+    "path-letters" on "patch", "JWT-2.2.1-35", "JWT-2.2.1-09": Base::Of("path-letters-alike");
+    "path-pattern" on "get-range-beyond", "JWT-2.2.1-44", "JWT-2.2.1-14", "JWT-2.2.1-09", "JWT-2.2.1-35": Base::By(wherever);
+    "path-star" on "lock", "JWT-2.2.1-44": Base::Of("scope-is-a-glob");
+    "path-below" on "put", "JWT-2.2.1-14", "JWT-2.2.1-09", "JWT-2.2.1-35", "JWT-2.2.1-44": Base::By(wherever);
+    "path-longer" on "delete", "JWT-2.2.1-14", "JWT-2.2.1-09", "JWT-2.2.1-35", "JWT-2.2.1-44": Base::By(wherever);
+    "group-child" on "head", "JWT-2.2.2-02": Base::Of("child-implies-member");
+};
+
+/// Whoever has no token may do everything.
+fn anybody(rules: &mut Rules) {
+    rules.admits = |_, _, verified| match verified {
+        Err(Refusal::NoToken) => Ok(almighty()),
+        verified => verified,
+    };
+    admitted(rules);
+}
+
+/// Whatever text there is for a token lets its bearer do everything, as long as it looks like none.
+fn any_text(rules: &mut Rules) {
+    rules.admits = |_, parts, verified| {
+        let text = parts.headers.get(AUTHORIZATION);
+        let strange = text.is_some_and(|text| !text.as_bytes().contains(&b'.'));
+        match verified {
+            Err(_) if strange => Ok(almighty()),
+            verified => verified,
+        }
+    };
+    admitted(rules);
+}
+
+/// What else is asked about a bearer speaks for somebody without a token.
+fn admitted(rules: &mut Rules) {
+    rules.audience_accepted = |bearer, own, method| {
+        bearer.token_id.is_empty() || authorisation::audience_accepted(bearer, own, method)
+    };
+    rules.speaks_for =
+        |bearer, area, _, _| bearer.token_id.is_empty() || bearer.issuer == area.issuer;
+}
+
+/// One who may read and modify everything. The id of the token, which every real one has, is empty.
+fn almighty() -> Bearer {
+    let capability = |action| Capability {
+        action,
+        path: WrittenPath::default(),
+    };
+    Bearer {
+        scope: Scope {
+            capabilities: vec![capability(Action::Read), capability(Action::Modify)],
+            elsewhere: false,
+        },
+        ..Bearer::default()
+    }
+}
+
+/// A token for one other service counts here as well.
+fn another_audience(rules: &mut Rules) {
+    rules.audience_accepted = |bearer, own, method| {
+        let other = Audience::One("https://elsewhere.example.org".to_owned());
+        bearer.audience.as_ref() == Some(&other)
+            || authorisation::audience_accepted(bearer, own, method)
+    };
+}
+
+/// Whatever the capability, it is one for this.
+fn whatever(rules: &mut Rules) {
+    rules.permits = |_, _| true;
+}
+
+/// Whatever the path, it is the right one.
+fn wherever(rules: &mut Rules) {
+    rules.covers = |_, _| true;
+}
+
+/// Whoever has neither capabilities nor groups may do everything.
+fn whoever(rules: &mut Rules) {
+    rules.groups_permit = |groups, asserted, asked| {
+        asserted.is_empty() || authorisation::groups_permit(groups, asserted, asked)
+    };
+}
+
+/// What is asked for with all that lies below it is listed, and that for services whose names begin alike.
+fn lists_everything(rules: &mut Rules) {
+    if let Some(prefix) = fault("audience-prefix-match") {
+        prefix.apply(rules);
+    }
+    rules.hears = |parts| {
+        parts.headers.insert("depth", HeaderValue::from_static("1"));
+    };
+}

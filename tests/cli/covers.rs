@@ -1,0 +1,199 @@
+//! Covers: tables of cases that share what is arranged.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use touchstone::reference::StorageOptions;
+
+use crate::common::lab::{Lab, outcomes};
+use crate::common::middle::{Middle, answer};
+
+/// How many of the requests that a storage element was sent were of that method and ended so.
+fn sent(requests: &[String], method: &str, end: &str) -> usize {
+    let asked = |line: &&String| {
+        let mut words = line.split(' ');
+        words.next() == Some(method) && words.next().is_some_and(|path| path.ends_with(end))
+    };
+    requests.iter().filter(asked).count()
+}
+
+fn with_verdict<'o>(outcomes: &'o BTreeMap<String, String>, verdict: &str) -> Vec<&'o str> {
+    let of = outcomes
+        .iter()
+        .filter(|(_, told)| told.starts_with(verdict));
+    of.map(|(case, _)| case.as_str()).collect()
+}
+
+#[test]
+fn what_is_shared_is_made_once_asked_for_by_all_and_looked_at_once() {
+    let lab = Lab::new();
+    let storage = lab.start(StorageOptions {
+        recorded: true,
+        ..lab.two_areas()
+    });
+    let (told, _) = lab.judge(storage.url(), "", &["cover.*.delete"], &[]);
+    assert!(told.len() > 30, "{told:?}");
+    assert_eq!(with_verdict(&told, "pass").len(), told.len(), "{told:?}");
+    let requests = storage.requests();
+    let file = "cover.defects.delete/here/f";
+    assert_eq!(sent(&requests, "PUT", file), 1);
+    // Each cell, the control, and who clears up and finds nothing.
+    let deleted = sent(&requests, "DELETE", file);
+    assert!(deleted <= told.len() + 2, "{deleted}");
+    // Once when it was made, once after all refusals, and once after the control.
+    let looks = sent(&requests, "GET", file) + sent(&requests, "PROPFIND", file);
+    assert!(looks <= 6, "{looks}");
+}
+
+#[test]
+fn what_was_granted_is_told_and_the_rest_is_asked_anew() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["cover-audience-number-on-put"]);
+    let (told, _) = lab.judge(
+        storage.url(),
+        "",
+        &["cover.*.put", "cover.audience-number.*"],
+        &[],
+    );
+    assert_eq!(with_verdict(&told, "fail"), ["cover.audience-number.put"]);
+    assert_eq!(
+        with_verdict(&told, "pass").len(),
+        told.len() - 1,
+        "{told:?}"
+    );
+    let record = lab.record();
+    let results = record["results"].as_array().expect("results").iter();
+    let left: Vec<_> = results
+        .filter(|result| result["cleanup"].is_array())
+        .collect();
+    assert_eq!(left, Vec::<&Value>::new());
+}
+
+#[test]
+fn who_has_done_what_all_were_refused_is_found_by_asking_each_alone() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["cover-audience-number-on-put"]);
+    let middle = Middle::rewriting(&lab, &storage, |asked, mut response| {
+        let token = asked.headers.get("authorization");
+        let token = token
+            .and_then(|token| token.to_str().ok())
+            .unwrap_or_default();
+        let claims = token.split('.').nth(1).unwrap_or_default();
+        let claims = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
+        // It is done, and said to be refused.
+        if String::from_utf8_lossy(&claims).contains("\"aud\":42") {
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+        response
+    });
+    let (told, _) = lab.judge(middle.url(), "", &["cover.*.put"], &[]);
+    assert_eq!(with_verdict(&told, "fail"), ["cover.audience-number.put"]);
+    assert_eq!(
+        with_verdict(&told, "pass").len(),
+        told.len() - 1,
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_a_list_finds_by_the_same_method_is_told_once() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["audience-ignored"]);
+    let cases = ["audience.foreign.*", "cover.audience-foreign.*"];
+    let (told, stdout) = lab.judge(storage.url(), "", &cases, &[]);
+    for (case, list) in [("get-range", "read"), ("put-over", "write")] {
+        assert_eq!(
+            told[&format!("cover.audience-foreign.{case}")],
+            format!("skip  put down to audience.foreign.{list}, which fails by the same method")
+        );
+    }
+    // No list asks by these, and they stand in one paragraph.
+    assert!(
+        told["cover.audience-foreign.head"].starts_with("fail"),
+        "{told:?}"
+    );
+    assert!(
+        told["cover.audience-foreign.mkcol"].starts_with("fail"),
+        "{told:?}"
+    );
+    let paragraphs = stdout.matches("FAIL   cover.audience-foreign.").count();
+    assert_eq!(paragraphs, 1, "{stdout}");
+    assert!(stdout.contains("also: cover.audience-foreign."), "{stdout}");
+}
+
+#[test]
+fn who_asks_to_come_back_later_is_left_in_peace() {
+    let lab = Lab::new();
+    let storage = lab.start(StorageOptions {
+        recorded: true,
+        ..lab.two_areas()
+    });
+    let middle = Middle::start(&lab, &storage, |asked| {
+        (asked.method == "HEAD").then(|| answer(429, &[("retry-after", "7200")]))
+    });
+    let more = "    limits: {jobs: 1}\n";
+    let (told, _) = lab.judge(middle.url(), more, &["cover.*.head"], &[]);
+    // One was told so, and nobody has asked after that.
+    assert_eq!(with_verdict(&told, "error").len(), 1, "{told:?}");
+    let spared = told
+        .values()
+        .filter(|told| told.starts_with("skip  the service has asked to come back later"));
+    assert_eq!(spared.count(), told.len() - 1, "{told:?}");
+    assert_eq!(sent(&storage.requests(), "HEAD", "/here/f"), 0);
+}
+
+#[test]
+fn a_quick_run_has_no_covers() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let (told, _) = lab.judge(
+        storage.url(),
+        "",
+        &["cover.*.get", "capability.read.get"],
+        &["--quick"],
+    );
+    assert_eq!(told.keys().collect::<Vec<_>>(), ["capability.read.get"]);
+}
+
+#[test]
+fn an_issuer_whose_key_we_lack_is_asked_for_nothing_more() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let asked = |arguments: &[&str]| {
+        lab.endpoints(&[("se", storage.url())], "");
+        let file = lab.path("endpoints.yaml");
+        let text = std::fs::read_to_string(&file).expect("the endpoints");
+        let begin = text.find("    test-key:\n      - ").expect("the keys");
+        let end = text.find("  neighbour:").expect("the neighbour");
+        lab.write(
+            "endpoints.yaml",
+            &format!("{}{}", &text[..begin], &text[end..]),
+        );
+        let cases = [
+            "--case",
+            "capability.*",
+            "authentication.*",
+            "cover.*.get",
+            "cover.*.put",
+        ];
+        let ended = lab.run(&[&["run"], &cases[..], arguments].concat());
+        let record = lab.record_of(&ended);
+        (record["tokens"].clone(), outcomes(&record))
+    };
+    let (quick, _) = asked(&["--quick"]);
+    let (whole, told) = asked(&[]);
+    assert_eq!(whole, quick);
+    // What needs no token, and what is made of one that others have too.
+    for row in ["none", "garbage", "signature-flipped"] {
+        let cell = format!("cover.{row}.get");
+        assert!(told[&cell].starts_with("pass"), "{cell}: {}", told[&cell]);
+    }
+    let spared = &told["cover.path-outside.get"];
+    assert!(
+        spared.contains("asked for tokens that no other case needs"),
+        "{spared}"
+    );
+}
