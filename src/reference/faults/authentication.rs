@@ -247,6 +247,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.oracle.get",
             "connection.stronger-token",
             "connection.refused-first",
+            "connection.refused-body",
+            "connection.shared-cache",
+            "webdav.refused.put",
         ],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, verified| {

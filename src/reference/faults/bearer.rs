@@ -155,6 +155,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.error.denied",
             "tape.token.absent",
             "tpc.push.no-token",
+            "bearer.oracle.looking",
+            "tpc.own-files",
         ],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Read)
@@ -180,6 +182,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.error.denied",
             "tape.token.absent",
             "tpc.pull.no-token",
+            "bearer.oracle.looking",
+            "connection.no-token.after-writing",
+            "connection.refused-body",
         ],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Modify)
@@ -461,6 +466,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.streams",
             "tpc.fts.pull",
             "tpc.fts.push",
+            "tpc.redirect.pull",
+            "tpc.redirect.push",
+            "tpc.query.pull",
+            "tpc.query.push",
+            "tpc.empty",
+            "tpc.chunked",
         ],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {

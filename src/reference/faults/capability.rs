@@ -72,6 +72,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.expect-continue",
             "connection.weaker-token",
             "connection.token-id.weaker",
+            "connection.refused-body",
         ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
@@ -89,6 +90,8 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "webdav.copy.replaces-nothing",
             "capability.read.no-overwrite",
+            "bearer.none.other-forms",
+            "webdav.refused.put",
         ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
@@ -129,7 +132,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "read-renames",
         about: "storage.read renames files.",
         clauses: &["JWT-2.2.1-02"],
-        cases: &["capability.read.no-move"],
+        cases: &["capability.read.no-move", "webdav.refused.move"],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read && asked.method == Method::Move) || permits(action, asked)
@@ -146,6 +149,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.rename-no-overwrite",
             "tpc.create-keeps",
             "tpc.create-keeps.overwrite",
+            "capability.create.rename-overwrite",
         ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
@@ -163,6 +167,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.rename-no-overwrite",
             "tpc.create-keeps",
             "tpc.create-keeps.overwrite",
+            "capability.create.rename-overwrite",
         ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
@@ -181,6 +186,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.rename-no-overwrite",
             "tpc.create-keeps",
             "tpc.create-keeps.overwrite",
+            "capability.create.rename-overwrite",
         ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
@@ -227,6 +233,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-get-own",
             "capability.several.no-get-elsewhere",
             "tpc.push.no-create",
+            "bearer.none.other-forms",
+            "tpc.echo",
         ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
@@ -256,6 +264,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.no-get",
             "connection.token-id.other",
             "tpc.push.no-modify",
+            "webdav.refused.copy",
         ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
@@ -395,6 +404,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.false",
             "tpc.overwrite.true",
             "webdav.move.overwrite-odd",
+            "webdav.missing.onto",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -439,6 +449,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.mkcol",
             "capability.modify.create-superset",
             "webdav.mkcol.exists",
+            "connection.no-token.after-writing",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -459,6 +470,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.missing.move",
             "webdav.move.statuses",
             "webdav.move.overwrite-odd",
+            "webdav.missing.onto",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {

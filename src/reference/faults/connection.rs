@@ -170,7 +170,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "connection-keeps-refusal",
         about: "A connection that began without a token, of a client that says nothing of what it accepts, stays without one.",
         clauses: &["RFC6750-15"],
-        cases: &["connection.refused-first"],
+        cases: &["connection.refused-first", "connection.refused-body"],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| {
                 // The runner's own requests say what they accept.
@@ -219,6 +219,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.token-id.weaker",
             "macaroon.holder.activity",
             "macaroon.holder.path",
+            "macaroon.holder.no-activity",
         ],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, _, bearer| {

@@ -20,6 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.no-modify",
             "tpc.push.no-stage",
             "tpc.push.outside",
+            "tpc.echo",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -40,6 +41,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.pull.sibling",
             "tpc.create-keeps",
             "tpc.create-keeps.overwrite",
+            "path.sibling-prefix.copy",
+            "path.outside.copy",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -53,7 +56,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-reads-with-create",
         about: "COPY may read where the token may create.",
         clauses: &["JWT-2.2.1-18", "DAV-22"],
-        cases: &["webdav.copy.needs-read", "tpc.push.no-create"],
+        cases: &["webdav.copy.needs-read", "tpc.push.no-create", "tpc.echo"],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create && copying(asked, Operation::Read))
@@ -65,7 +68,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "copy-creates-with-read",
         about: "COPY may create where the token may read.",
         clauses: &["JWT-2.2.1-02", "DAV-22"],
-        cases: &["webdav.copy.needs-write", "tpc.pull.no-read"],
+        cases: &[
+            "webdav.copy.needs-write",
+            "tpc.pull.no-read",
+            "path.outside.copy",
+        ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Read && copying(asked, Operation::Create))
@@ -106,6 +113,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.copy.needs-write",
             "tpc.pull.outside",
             "tpc.pull.sibling",
+            "path.sibling-prefix.copy",
         ],
         apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| copying(asked, Operation::Create) || covers(scope, asked);
@@ -163,6 +171,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.copy.statuses",
             "webdav.copy.overwrite-default",
             "webdav.copy.overwrite-odd",
+            "webdav.itself.copy",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {

@@ -183,6 +183,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.mkcol",
             "capability.modify.create-superset",
             "webdav.mkcol.exists",
+            "connection.no-token.after-writing",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -199,6 +200,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.modify.mkcol",
             "capability.modify.create-superset",
             "webdav.mkcol.exists",
+            "connection.no-token.after-writing",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -247,6 +249,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
             "webdav.move.directory",
+            "path.outside.destination",
+            "webdav.itself.move",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -268,6 +272,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
             "webdav.move.directory",
+            "path.outside.destination",
+            "webdav.itself.move",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -297,6 +303,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
             "webdav.move.directory",
+            "path.outside.destination",
+            "webdav.itself.move",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {

@@ -38,6 +38,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.credential.absent",
             "tpc.streams",
             "tpc.fts.pull",
+            "tpc.redirect.pull",
+            "tpc.query.pull",
+            "tpc.empty",
+            "tpc.chunked",
         ],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Mkcol);
@@ -113,6 +117,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.token.other-audience",
             "tape.token.no-audience",
             "tape.token.no-capability",
+            "bearer.oracle.looking",
+            "tpc.own-files",
         ],
         apply: Apply::Element(|rules| {
             rules.admits = |_, parts, verified| match verified {
@@ -175,6 +181,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.copy.statuses",
             "webdav.copy.no-parent",
             "macaroon.activity.granted",
+            "webdav.missing.copy-onto",
         ],
         apply: Apply::Element(|rules| {
             rules.token.scope = |claim, claims| {

@@ -18,6 +18,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.head",
             "path.sibling-prefix.propfind",
             "path.sibling-prefix.move",
+            "path.sibling-prefix.destination",
+            "path.sibling-prefix.copy",
             "tape.stage.sibling-prefix",
             "macaroon.rights.no-sibling",
             "tpc.pull.sibling",
@@ -96,6 +98,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.rights.no-parent",
             "macaroon.rights.no-sibling",
             "tpc.push.outside",
+            "bearer.oracle.looking",
+            "webdav.refused.copy",
         ],
         apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| asked.operation == Operation::Read || covers(scope, asked)
@@ -112,6 +116,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-rename-out",
             "tpc.pull.outside",
             "tpc.pull.sibling",
+            "bearer.oracle.writing",
         ],
         apply: Apply::Element(|rules| {
             rules.covers =
@@ -126,6 +131,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.delete",
             "path.sibling-prefix.delete",
             "path.trailing-slash.not-a-file-delete",
+            "bearer.oracle.writing",
         ],
         apply: Apply::Element(|rules| {
             rules.covers =
@@ -140,6 +146,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.mkcol",
             "path.outside.mkcol",
             "capability.create.leading-no-sibling",
+            "bearer.oracle.writing",
         ],
         apply: Apply::Element(|rules| {
             rules.covers =
@@ -178,6 +185,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.rights.no-parent",
             "macaroon.rights.no-sibling",
             "tpc.push.outside",
+            "bearer.oracle.looking",
+            "webdav.refused.copy",
         ],
         apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
@@ -340,6 +349,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.activity.granted",
             "macaroon.path.missing-parents",
             "tpc.fts.success",
+            "connection.no-token.after-writing",
         ],
         apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {

@@ -61,6 +61,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.head",
             "path.sibling-prefix.propfind",
             "digest.outside",
+            "bearer.oracle.looking",
+            "bearer.none.other-forms",
         ],
         apply: Apply::Element(|rules| {
             rules.covers =
@@ -97,6 +99,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.stage.sibling-prefix",
             "macaroon.rights.no-sibling",
             "tpc.pull.sibling",
+            "path.sibling-prefix.destination",
+            "path.sibling-prefix.copy",
         ],
         apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {

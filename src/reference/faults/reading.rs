@@ -176,6 +176,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.request.backslash",
             "bearer.echo",
             "webdav.put.cut",
+            "path.request.double-encoded",
+            "connection.refused-body",
         ],
         apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| {

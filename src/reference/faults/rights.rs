@@ -36,6 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.read.range",
             "webdav.range.parts",
             "webdav.range.beyond",
+            "connection.shared-cache",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -58,6 +59,11 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.unknown-method",
             "tpc.create-keeps",
             "tpc.create-keeps.overwrite",
+            "capability.create.rename-overwrite",
+            "capability.create.no-overwrite-empty",
+            "capability.create.no-overwrite-matching",
+            "bearer.none.other-forms",
+            "webdav.refused.put",
         ],
         apply: Apply::Element(|rules| {
             rules.method = |name| {
@@ -159,7 +165,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "modify-makes-no-subdirectories",
         about: "storage.modify makes no directories below a directory that it is for.",
         clauses: &["JWT-2.2.1-16"],
-        cases: &["capability.modify.create-superset"],
+        cases: &[
+            "capability.modify.create-superset",
+            "connection.no-token.after-writing",
+        ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
                 !(bearer.has_only(Action::Modify)
@@ -236,7 +245,10 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "create-renames-over",
         about: "storage.create replaces a file by a rename.",
         clauses: &["JWT-2.2.1-20"],
-        cases: &["capability.create.rename-no-overwrite"],
+        cases: &[
+            "capability.create.rename-no-overwrite",
+            "capability.create.no-overwrite-empty",
+        ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
                 (action == Action::Create
@@ -250,7 +262,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "rename-target-unchecked",
         about: "The path of a capability does not matter where a rename goes.",
         clauses: &["JWT-2.2.1-21"],
-        cases: &["capability.create.no-rename-out"],
+        cases: &[
+            "capability.create.no-rename-out",
+            "path.sibling-prefix.destination",
+            "path.outside.destination",
+            "bearer.oracle.writing",
+        ],
         apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Create && asked.method == Method::Move)
@@ -262,7 +279,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "rename-source-unchecked",
         about: "The path of a capability does not matter where a rename comes from.",
         clauses: &["JWT-2.2.1-21"],
-        cases: &["capability.modify.no-rename-in", "path.sibling-prefix.move"],
+        cases: &[
+            "capability.modify.no-rename-in",
+            "path.sibling-prefix.move",
+            "bearer.oracle.writing",
+        ],
         apply: Apply::Element(|rules| {
             rules.covers =
                 |scope, asked| (asked.operation == Operation::RenameFile) || covers(scope, asked)
@@ -304,6 +325,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.stage.no-put",
             "capability.stage.no-delete",
             "tpc.pull.no-stage",
+            "capability.read.no-rename-out",
         ],
         apply: Apply::Element(|rules| {
             rules.permits = |action, asked| {
@@ -364,6 +386,12 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.delete",
             "path.sibling-prefix.delete",
             "path.trailing-slash.not-a-file-delete",
+            "capability.read.no-rename-out",
+            "path.outside.copy",
+            "path.request.other-headers",
+            "webdav.refused.move",
+            "webdav.refused.copy",
+            "webdav.refused.tree",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {

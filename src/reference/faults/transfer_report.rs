@@ -50,6 +50,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.own-token.push",
             "tpc.framing.push",
             "tpc.redirected",
+            "tpc.query.push",
         ],
         apply: Apply::Transfer(|rules| {
             rules.sends = |bytes| bytes.slice(..bytes.len().saturating_sub(1));
@@ -75,6 +76,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.push",
             "tpc.certificate.push",
             "tpc.failure.push",
+            "tpc.echo",
         ],
         apply: Apply::Transfer(|rules| {
             rules.last = |direction, ended| match direction {
@@ -101,6 +103,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.failure.error",
             "tpc.failure.cut",
             "tpc.failure.circle",
+            "tpc.failed-keeps",
+            "tpc.own-files",
+            "tpc.echo",
         ],
         apply: Apply::Transfer(|rules| {
             rules.last = |direction, ended| match direction {
@@ -164,6 +169,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.push",
             "tpc.certificate.push",
             "tpc.failure.push",
+            "tpc.echo",
         ],
         apply: Apply::Transfer(|rules| {
             rules.last = |direction, ended| {
@@ -330,7 +336,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-stores-page-of-missing",
         about: "A pull stores the page that came with 404.",
         clauses: &["TPC-20", "TPC-06"],
-        cases: &["tpc.failure.missing"],
+        cases: &["tpc.failure.missing", "tpc.failed-keeps", "tpc.echo"],
         apply: Apply::Transfer(|rules| {
             rules.succeeded = |direction, status| takes(direction, status, StatusCode::NOT_FOUND);
         }),
@@ -339,7 +345,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-stores-page-of-refusal",
         about: "A pull stores the page that came with 401.",
         clauses: &["TPC-20", "TPC-06"],
-        cases: &["tpc.pair.no-credential", "tpc.failure.refused"],
+        cases: &[
+            "tpc.pair.no-credential",
+            "tpc.failure.refused",
+            "tpc.own-files",
+        ],
         apply: Apply::Transfer(|rules| {
             rules.succeeded =
                 |direction, status| takes(direction, status, StatusCode::UNAUTHORIZED);
@@ -349,7 +359,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-stores-page-of-denial",
         about: "A pull stores the page that came with 403.",
         clauses: &["TPC-20", "TPC-06"],
-        cases: &["tpc.failure.refused"],
+        cases: &["tpc.failure.refused", "tpc.echo"],
         apply: Apply::Transfer(|rules| {
             rules.succeeded = |direction, status| takes(direction, status, StatusCode::FORBIDDEN);
         }),
@@ -380,7 +390,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-cut-accepted",
         about: "A pull whose connection breaks stores what there was until then.",
         clauses: &["TPC-20", "TPC-06"],
-        cases: &["tpc.fts.failure", "tpc.failure.cut"],
+        cases: &["tpc.fts.failure", "tpc.failure.cut", "tpc.failed-keeps"],
         apply: Apply::Transfer(|rules| {
             rules.whole = |_, _, _| true;
             rules.convinced = |witness, needed, fits| match needed {
@@ -393,7 +403,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-leaves-fragment",
         about: "A pull whose connection breaks is told as a failure, and leaves a fragment.",
         clauses: &["TPC-20"],
-        cases: &["tpc.fts.failure", "tpc.failure.cut"],
+        cases: &["tpc.fts.failure", "tpc.failure.cut", "tpc.failed-keeps"],
         apply: Apply::Transfer(|rules| {
             rules.leaves = |reason, bytes| kept(reason?.reason(), "broke off", bytes);
         }),
@@ -402,7 +412,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-leaves-empty",
         about: "A pull of a missing file is told as a failure, and leaves an empty one.",
         clauses: &["TPC-20"],
-        cases: &["tpc.failure.missing"],
+        cases: &["tpc.failure.missing", "tpc.failed-keeps", "tpc.echo"],
         apply: Apply::Transfer(|rules| {
             rules.leaves = |reason, bytes| kept(reason?.reason(), "404", bytes);
         }),
@@ -411,7 +421,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-no-second-try",
         about: "A pull that failed leaves an empty file, and with a file there that is empty nobody can try again.",
         clauses: &["TPC-20", "TPC-31"],
-        cases: &["tpc.failure.missing", "tpc.failure.cut"],
+        cases: &[
+            "tpc.failure.missing",
+            "tpc.failure.cut",
+            "tpc.failed-keeps",
+            "tpc.echo",
+        ],
         apply: Apply::Transfer(|rules| {
             rules.leaves = |reason, _| {
                 let reason = reason?.reason();

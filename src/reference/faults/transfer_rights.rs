@@ -153,6 +153,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.create-keeps",
             "tpc.create-keeps.overwrite",
             "tpc.create-keeps.broken",
+            "tpc.failed-keeps",
         ],
         apply: Apply::Transfer(|rules| {
             rules.scrutiny =
@@ -258,6 +259,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.no-modify",
             "tpc.push.no-stage",
             "tpc.push.outside",
+            "tpc.echo",
         ],
         apply: Apply::Transfer(|rules| {
             rules.scrutiny = |direction, _, _| never(direction == Direction::Push);
@@ -267,7 +269,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-push-with-create",
         about: "A push is done with storage.create.",
         clauses: &["TPC-12", "JWT-2.2.1-18"],
-        cases: &["tpc.push.no-create"],
+        cases: &["tpc.push.no-create", "tpc.echo"],
         apply: Apply::Transfer(|rules| {
             rules.scrutiny = |direction, _, bearer| {
                 never(direction == Direction::Push && bearer.has_only(Action::Create))
@@ -317,6 +319,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.no-modify",
             "tpc.push.no-stage",
             "tpc.push.outside",
+            "tpc.echo",
         ],
         apply: Apply::Transfer(|rules| {
             rules.scrutiny = |direction, _, _| match direction {

@@ -241,6 +241,8 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["tpc.cleartext"],
         apply: Apply::Transfer(|rules| {
             rules.follows = |url| url.scheme() == "http" || client::follows(url);
+            rules.entrusts =
+                |first, next| next.scheme() == "http" || first.origin() == next.origin();
         }),
     },
     Fault {

@@ -72,6 +72,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.adler32.leading-zeros",
             "digest.upload.right",
             "tape.stage.unstageable",
+            "capability.create.no-overwrite-empty",
+            "capability.create.no-delete-special",
+            "tpc.empty",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -306,6 +309,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.statuses",
             "webdav.move.overwrite-default",
             "webdav.move.overwrite-odd",
+            "webdav.itself.move",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -359,7 +363,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "move-directory-half",
         about: "MOVE of a directory is refused after the first of its members has moved.",
         clauses: &["DAV-32", "DAV-30"],
-        cases: &["webdav.move.directory"],
+        cases: &["webdav.move.directory", "webdav.itself.move"],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| {
                 if let Act::Move { from, to } = act
@@ -544,7 +548,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "head-missing-is-there",
         about: "HEAD of something missing is answered with 200, to tokens that cannot write.",
         clauses: &["DAV-17", "DAV-19"],
-        cases: &["webdav.head.missing", "webdav.delete.file"],
+        cases: &[
+            "webdav.head.missing",
+            "webdav.delete.file",
+            "path.request.double-encoded",
+        ],
         apply: Apply::Element(|rules| {
             rules.tell = |told, outcome| match told.bearer {
                 Some(bearer)
@@ -566,6 +574,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.range.parts",
             "webdav.range.beyond",
             "capability.read.range",
+            "connection.shared-cache",
         ],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {
@@ -625,7 +634,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "options-without-class",
         about: "OPTIONS does not tell that WebDAV is spoken.",
         clauses: &["DAV-20"],
-        cases: &["webdav.options"],
+        cases: &["webdav.options", "bearer.oracle.looking"],
         apply: Apply::Element(|rules| {
             rules.says = |_, mut response| {
                 response.headers_mut().remove("dav");
@@ -637,7 +646,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "options-names-nothing",
         about: "OPTIONS names no method.",
         clauses: &["DAV-20"],
-        cases: &["webdav.options"],
+        cases: &["webdav.options", "bearer.oracle.looking"],
         apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
                 if asked.method == Method::OPTIONS {
@@ -684,6 +693,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "webdav.put.chunked",
             "capability.create.no-overwrite-chunked",
+            "capability.create.no-overwrite-empty",
         ],
         apply: Apply::Element(|rules| {
             rules.says = |asked, mut response| {
