@@ -539,6 +539,9 @@ impl<'a> Running<'a> {
         if purpose == Purpose::Step
             && let Some(told) = check::condition_told(judge, step, expect, &answer)
         {
+            if self.for_everybody(step, expect).await {
+                return Ok(false);
+            }
             self.findings.push(told);
             return Ok(true);
         }

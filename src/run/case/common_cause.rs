@@ -46,13 +46,32 @@ impl Running<'_> {
             return false;
         }
         let declared = self.site.plan.endpoint.traits.public_read;
-        // Two cases are there to tell it.
-        if !declared && NOBODY_READS.contains(&self.case.case.id.as_str()) {
-            return false;
+        // It is for everybody where the plain request of one of these cases says so: what is open in another way alone, by
+        // HEAD or for a part, is a hole.
+        let id = self.case.case.id.as_str();
+        for (looks, told_by) in [false, true].into_iter().zip(NOBODY_READS) {
+            if looks && step.method != Method::Propfind || id == told_by && !declared {
+                return false;
+            }
+            if !self.open(step, looks).await {
+                continue;
+            }
+            // In the record it would look like an answer to the token.
+            self.public = Some(looks);
+            if !declared {
+                let note = match looks {
+                    true => EVERYBODY_LOOKS,
+                    false => EVERYBODY,
+                };
+                self.site.shared.note(&self.site.plan.endpoint, note);
+            }
+            return true;
         }
-        // It is for everybody where those cases say so, by the plain request that they send: one that is open in another
-        // way alone, by HEAD or for a part, is a hole.
-        let looks = step.method == Method::Propfind;
+        false
+    }
+
+    /// Whether the object is read without a token, or looked at.
+    async fn open(&self, step: &StepPlan, looks: bool) -> bool {
         let (method, headers) = match looks {
             true => (Method::Propfind, vec![("Depth".to_owned(), "0".to_owned())]),
             false => (Method::Get, Vec::new()),
@@ -71,20 +90,7 @@ impl Running<'_> {
             .site
             .client
             .send(Purpose::Control, self.caller(), outgoing);
-        let outcome = sent.await;
-        let public = outcome.answer.is_ok_and(|answer| answer.success());
-        if public {
-            // In the record it would look like an answer to the token.
-            self.public = Some(looks);
-            if !declared {
-                let note = match looks {
-                    true => EVERYBODY_LOOKS,
-                    false => EVERYBODY,
-                };
-                self.site.shared.note(&self.site.plan.endpoint, note);
-            }
-        }
-        public
+        sent.await.answer.is_ok_and(|answer| answer.success())
     }
 
     /// The finding about a redirect to plain HTTP, in a case that is about them; in another one it decides nothing.
