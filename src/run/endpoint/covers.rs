@@ -26,6 +26,9 @@ const ENOUGH: usize = 8;
 /// Cells that share what is arranged, by the places of their cases in the plan.
 type Group = Vec<(usize, Script)>;
 
+/// The cells of a group that are not judged yet.
+type Open = Arc<Mutex<Vec<usize>>>;
+
 /// What keeps cells apart: who they belong to, what is there, and with which token the control is.
 type Key<'s> = (&'s str, &'s [Object], Vec<Option<&'s TokenRequest>>);
 
@@ -85,7 +88,7 @@ impl Visit {
             .collect();
         let mut waiting = self.groups(&scripts).into_iter();
         let mut running = JoinSet::new();
-        let mut begun: HashMap<Id, (Arc<Made>, Arc<Mutex<Vec<usize>>>)> = HashMap::new();
+        let mut begun: HashMap<Id, (Arc<Made>, Open)> = HashMap::new();
         loop {
             while running.len() < jobs
                 && let Some(group) = waiting.next()
