@@ -5,9 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
-use crate::model::{
-    Answer, BrokeOff, Exchange, Expect, Finding, Interface, Level, Method, State, StepPlan,
-};
+use crate::model::{Answer, BrokeOff, Expect, Finding, Interface, Level, Method, State, StepPlan};
 use crate::redact::stands_in;
 
 use super::propfind::properties;
@@ -363,22 +361,6 @@ pub fn condition_told(
         (None, None) => return None,
     };
     Some(judge.own("a refusal that tells nothing about the object", told))
-}
-
-/// That a refusal names the version of the file, as `allowed`, the answer to somebody who may read it, does.
-pub fn version_told(judge: Judge<'_>, refused: &Exchange, allowed: &Exchange) -> Option<Finding> {
-    let tag = |exchange: &Exchange| {
-        let mut headers = exchange.response_headers.iter();
-        let tag = headers.find(|(name, _)| name.eq_ignore_ascii_case("etag"));
-        tag.map(|(_, value)| value.clone())
-    };
-    let told = tag(refused).filter(|told| tag(allowed).as_ref() == Some(told));
-    told.map(|_| {
-        judge.own(
-            "a refusal that tells nothing about the object",
-            "the refusal has the `ETag` of the file",
-        )
-    })
 }
 
 /// A refusal to read that came as a redirect: to a page where people log in, for instance, which answers 200. Nothing is given away

@@ -20,21 +20,8 @@ pub(super) const KEYS: [&str; 6] = [
     "rows",
     "columns",
 ];
-pub(super) const CELL_KEYS: [&str; 11] = [
-    "with",
-    "title",
-    "risk",
-    "clauses",
-    "severity",
-    "since",
-    "until",
-    "intrusive",
-    "slow",
-    "given",
-    "step",
-];
 /// What the cover, a column and a row may each have for a case.
-const PARTS: [&str; 10] = [
+pub(super) const PARTS: [&str; 10] = [
     "title",
     "risk",
     "clauses",
@@ -46,41 +33,25 @@ const PARTS: [&str; 10] = [
     "given",
     "step",
 ];
-pub(super) const ROW_KEYS: [&str; 16] = [
-    "row",
-    "says",
-    "with",
-    "like",
-    "grants",
-    "only",
-    "except",
-    "title",
-    "risk",
-    "clauses",
-    "severity",
-    "since",
-    "until",
-    "intrusive",
-    "slow",
-    "step",
-];
-pub(super) const COLUMN_KEYS: [&str; 15] = [
-    "column",
-    "says",
-    "with",
-    "granted",
-    "title",
-    "risk",
-    "clauses",
-    "severity",
-    "since",
-    "until",
-    "intrusive",
-    "slow",
-    "given",
-    "step",
-    "except",
-];
+const CELL: [&str; 1] = ["with"];
+const ROW: [&str; 6] = ["row", "says", "with", "like", "only", "except"];
+const COLUMN: [&str; 4] = ["column", "says", "with", "except"];
+
+/// The keys of what each case of a cover has.
+pub(super) fn cell_keys() -> Vec<&'static str> {
+    [&CELL[..], &PARTS].concat()
+}
+
+/// The keys of a row. What is there before a step belongs to its column: the rows share it.
+pub(super) fn row_keys() -> Vec<&'static str> {
+    let parts = PARTS.into_iter().filter(|part| *part != "given");
+    ROW.into_iter().chain(parts).collect()
+}
+
+/// The keys of a column.
+pub(super) fn column_keys() -> Vec<&'static str> {
+    [&COLUMN[..], &PARTS].concat()
+}
 
 /// What stands around the name of something that a row or column fills in.
 const OPEN: &str = "<<";
@@ -111,17 +82,16 @@ pub(super) fn read(
     }
     let cell = fields
         .get("cell")
-        .and_then(|entry| entry.fields(d, "a cell", &CELL_KEYS));
-    let columns = parts(d, &fields, "columns", "column", &COLUMN_KEYS);
-    let rows = parts(d, &fields, "rows", "row", &ROW_KEYS);
+        .and_then(|entry| entry.fields(d, "a cell", &cell_keys()));
+    let columns = parts(d, &fields, "columns", "column", &column_keys());
+    let rows = parts(d, &fields, "rows", "row", &row_keys());
     let names = Vec::from_iter(columns.iter().map(|column| column.name));
     let mut cases = Vec::new();
     let every = fields
         .get("new-connections")
         .and_then(|every| every.count(d));
     for (down, row) in rows.iter().enumerate() {
-        let [grants, only, except] =
-            ["grants", "only", "except"].map(|key| chosen(d, &row.fields, key, &names));
+        let [only, except] = ["only", "except"].map(|key| chosen(d, &row.fields, key, &names));
         let like = like(d, &row.fields);
         for (across, column) in columns.iter().enumerate() {
             let out = column_leaves_out(d, column, row);
@@ -134,8 +104,7 @@ pub(super) fn read(
             if d.problems() > before {
                 return cases;
             }
-            let granted = named(&grants) == Some(true);
-            let Some(mut node) = laid(d, suite, &cell, column, row, granted) else {
+            let Some(mut node) = laid(d, suite, &cell, column, row) else {
                 return cases;
             };
             if every.is_some_and(|every| (down + across) % every == 0) {
@@ -265,7 +234,6 @@ fn laid(
     cell: &Option<Fields<'_>>,
     column: &Part<'_>,
     row: &Part<'_>,
-    granted: bool,
 ) -> Option<Node> {
     let id = format!("{}.{}.{}", suite?, row.name, column.name);
     let mut case: Vec<(Key, Node)> = vec![(key(row, "id"), text(row, id))];
@@ -288,14 +256,6 @@ fn laid(
                 }
             }
         }
-    }
-    let outcome = column.fields.get("granted").filter(|_| granted);
-    if let Some(outcome) = outcome {
-        let mut plain = over(step, outcome.value.clone());
-        if let Kind::Map(entries) = &mut plain.kind {
-            entries.retain(|(key, _)| key.text != "control");
-        }
-        step = Some(plain);
     }
     if let Some(mut step) = step {
         without_null_control(&mut step);

@@ -3,6 +3,7 @@
 mod accounts;
 mod asks;
 mod catalogue;
+mod covers;
 mod downtimes;
 mod hostile;
 mod hosts;

@@ -175,11 +175,10 @@ struct Running<'a> {
 impl<'a> Running<'a> {
     /// A case that begins now.
     fn new(site: &'a Site<'a>, case: &'a CasePlan, script: &Script, made: &'a Made) -> Self {
-        let limit = Instant::now() + lapse::limit(script, &site.plan.endpoint.limits);
         Self {
             site,
             case,
-            deadline: limit.min(site.deadline),
+            deadline: site.until(script),
             made,
             world: site
                 .existing
@@ -841,6 +840,12 @@ impl<'a> Running<'a> {
 }
 
 impl<'a> Site<'a> {
+    /// Until when a case with that script may take that begins now.
+    fn until(&self, script: &Script) -> Instant {
+        let limit = Instant::now() + lapse::limit(script, &self.plan.endpoint.limits);
+        limit.min(self.deadline)
+    }
+
     fn observer_of(&self, path: &str) -> &'a Token {
         observer_of(&self.plan.endpoint, path, self.observer, self.second)
     }

@@ -18,8 +18,8 @@ use tracing::Instrument as _;
 use crate::check::{self, Judge, Role};
 use crate::http::{Caller, Client, Wire, remedy};
 use crate::model::{
-    Ability, Action, CaseResult, EndpointPlan, Exchange, Finding, Leftover, Level, Purpose, Script,
-    Verdict, millis,
+    Ability, Action, CasePlan, CaseResult, EndpointPlan, Exchange, Finding, Leftover, Level,
+    Purpose, Script, Verdict, millis,
 };
 use crate::token::Token;
 use crate::trace::stretch;
@@ -338,14 +338,18 @@ impl Visit {
     async fn case(self, start: Begun, script: Script, ready: Arc<Ready>) {
         let plan = self.plan();
         let case = &plan.cases[start.index];
-        self.shared.tell(Event::CaseStarted {
-            endpoint: plan.endpoint.name.clone(),
-            case: case.case.id.clone(),
-            partner: case.partner.clone(),
-        });
+        self.begins(case);
         let outcome = case::run(&self.site(&ready), case, &script, &start.made).await;
         let elapsed = start.at.elapsed();
         self.tear_down(&start, outcome, elapsed, &ready).await;
+    }
+
+    fn begins(&self, plan: &CasePlan) {
+        self.shared.tell(Event::CaseStarted {
+            endpoint: self.plan().endpoint.name.clone(),
+            case: plan.case.id.clone(),
+            partner: plan.partner.clone(),
+        });
     }
 
     fn site<'r>(&'r self, ready: &'r Ready) -> Site<'r> {

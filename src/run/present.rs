@@ -146,17 +146,18 @@ fn filled(
     (lines.iter().map(|line| fill(line)).collect(), target)
 }
 
+fn texts<'t>(tokens: &[Option<&'t Token>; 2]) -> Vec<&'t str> {
+    let tokens = tokens.iter().flatten();
+    tokens.map(|token| token.secret.expose_secret()).collect()
+}
+
 /// Whether the answer repeats one of the credentials.
 pub(super) fn echo(
     judge: Judge<'_>,
     answer: &Answer,
     tokens: [Option<&Token>; 2],
 ) -> Option<Finding> {
-    let texts = tokens
-        .into_iter()
-        .flatten()
-        .map(|token| token.secret.expose_secret());
-    check::echo(judge, &texts.collect::<Vec<_>>(), answer)
+    check::echo(judge, &texts(&tokens), answer)
 }
 
 /// The same of the answer to a COPY between servers, which has two of them.
@@ -165,11 +166,7 @@ pub(super) fn repeated(
     answer: &Answer,
     tokens: [Option<&Token>; 2],
 ) -> Option<Finding> {
-    let texts = tokens
-        .into_iter()
-        .flatten()
-        .map(|token| token.secret.expose_secret());
-    check::repeated(judge, &texts.collect::<Vec<_>>(), answer)
+    check::repeated(judge, &texts(&tokens), answer)
 }
 
 #[cfg(test)]

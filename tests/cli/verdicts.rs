@@ -191,7 +191,7 @@ fn only_who_says_that_a_missing_file_was_there_fails() {
 #[test]
 fn a_copy_both_ways_is_judged_without_a_side_of_ours() {
     for fault in ["tpc-both-ways-pull", "tpc-both-ways-push"] {
-        expect(fault, &[("tpc.both-ways", "", "TPC-22: ")]);
+        expect(fault, &[("tpc.both-ways", "warn", "TPC-22: ")]);
     }
     expect("tpc-no-way-pull", &[("tpc.both-ways", "pass", "")]);
 }

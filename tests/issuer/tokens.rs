@@ -75,28 +75,22 @@ fn a_token_is_verified_by_the_keys_of_the_realm() {
     let desk = Desk::new(&service(), NOBODY);
     let ended = desk.run(READ).expect(0);
     desk.lab.write("token", ended.stdout.trim());
-    let verified = "Signature: verified";
-    let ended = desk.run(&[
+    const VERIFY: [&str; 6] = [
         "token",
         "inspect",
         "token",
         "--verify",
         "--ca",
         "keycloak.pem",
-    ]);
+    ];
+    let verified = "Signature: verified";
+    let ended = desk.run(&VERIFY);
     assert!(ended.stdout.contains(verified), "{ended:?}");
     let token = std::fs::read_to_string(desk.lab.path("token")).expect("the token");
     let (signed, _) = token.rsplit_once('.').expect("a signature");
     desk.lab
         .write("token", &format!("{signed}.{}", "A".repeat(342)));
-    let ended = desk.run(&[
-        "token",
-        "inspect",
-        "token",
-        "--verify",
-        "--ca",
-        "keycloak.pem",
-    ]);
+    let ended = desk.run(&VERIFY);
     assert!(!ended.stdout.contains(verified), "{ended:?}");
 }
 

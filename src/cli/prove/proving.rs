@@ -157,8 +157,9 @@ impl Proving<'_> {
         let stage = Stage::start(self.cast(&open, &Profile::ALL)).await?;
         let mut plan = self.plan(&stage, chosen.clone())?;
         retain(&mut plan, |name, case| {
-            let chosen = chosen.get(name);
-            chosen.is_none_or(|cases| cases.contains(&case.id))
+            chosen
+                .get(name)
+                .is_none_or(|cases| cases.contains(&case.id))
         });
         let second = sent(&plan);
         let Some(record) = self.run(&stage, Arc::new(plan)).await? else {

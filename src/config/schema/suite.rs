@@ -137,7 +137,7 @@ fn cover() -> Value {
                     "type": "integer",
                     "minimum": 1,
                 }),
-                "cell" => mapping("What each case has.", &covers::CELL_KEYS, &[], part),
+                "cell" => mapping("What each case has.", &covers::cell_keys(), &[], part),
                 "rows" => some("What is wrong, or tried.", row()),
                 "columns" => some("How it is asked.", column()),
                 _ => return None,
@@ -148,7 +148,7 @@ fn cover() -> Value {
 
 fn row() -> Value {
     let about = "What is wrong, or tried.";
-    mapping(about, &covers::ROW_KEYS, &["row", "says"], |key| {
+    mapping(about, &covers::row_keys(), &["row", "says"], |key| {
         Some(match key {
             "row" => text("Its name, the second word of the ids of its cases."),
             "says" => text("What `<<row>>` stands for."),
@@ -156,7 +156,6 @@ fn row() -> Value {
                 "The cases of lists that show the same where they ask by the same method.",
                 like("The id of a case.", CASE_ID),
             ),
-            "grants" => list("The columns that it allows.", text("The name of a column.")),
             "only" => list(
                 "The only columns that it has.",
                 text("The name of a column."),
@@ -172,11 +171,10 @@ fn row() -> Value {
 
 fn column() -> Value {
     let about = "How it is asked.";
-    mapping(about, &covers::COLUMN_KEYS, &["column", "says"], |key| {
+    mapping(about, &covers::column_keys(), &["column", "says"], |key| {
         Some(match key {
             "column" => text("Its name, the last word of the ids of its cases."),
             "says" => text("What `<<column>>` stands for."),
-            "granted" => partial("What a step has where a row allows it."),
             "except" => list("Rows that it does not have.", text("The name of a row.")),
             key => return part(key),
         })

@@ -55,7 +55,7 @@ pub(in crate::run) async fn run(site: &Site<'_>, members: &[Member<'_>], made: &
             break;
         }
         // What many share takes longer than one of them may.
-        stage.deadline = Running::new(site, member.plan, member.script, made).deadline;
+        stage.deadline = site.until(member.script);
         let told;
         (told, over) = ask(site, *member, made, &mut stage, &before).await;
         asked.push(told);
@@ -135,7 +135,7 @@ async fn conclude(
     let after = std::mem::take(&mut stage.exchanges);
     let mut told = Vec::new();
     for (asked, member) in asked.into_iter().zip(members) {
-        let (mut cell, elapsed) = match asked {
+        let (cell, elapsed) = match asked {
             Asked::Refused(cell, elapsed) => (cell, elapsed),
             Asked::Told(already) => {
                 told.push(already);
@@ -153,7 +153,7 @@ async fn conclude(
                 Some(Stop::Undecided(uncontrolled(step, false, reason)))
             }
             (Ok(true), Some((_, Err(reason)))) => Some(Stop::Skip(reason.clone())),
-            (Ok(true), Some((_, Ok(None))) | None) => cell.tells_version(member.script, &after),
+            (Ok(true), Some((_, Ok(None))) | None) => None,
         };
         let outcome = cell.ended(member.script, stop, before, &after);
         told.push(Told::Ended(outcome, elapsed));
@@ -291,22 +291,6 @@ impl Running<'_> {
             Err(Stop::Undecided(reason)) => Ok(Some(reason)),
             Err(Stop::Broken) => Ok(Some("it was not answered as it had to be".to_owned())),
         }
-    }
-
-    /// Whether a refusal has the version of the file in it, as the answer to the control has.
-    fn tells_version(&mut self, script: &Script, after: &[Exchange]) -> Option<Stop> {
-        let allowed = after
-            .iter()
-            .rfind(|exchange| exchange.purpose == Purpose::Control)?;
-        let step = script.steps.first()?;
-        let at = self
-            .exchanges
-            .iter()
-            .position(|exchange| exchange.purpose == Purpose::Step)?;
-        let judge = self.judge_of(step, at);
-        let finding = check::version_told(judge, self.exchanges.get(at)?, allowed)?;
-        self.findings.push(finding);
-        Some(Stop::Broken)
     }
 
     /// The outcome of a cell. What all of them share is recorded where there is something to explain.

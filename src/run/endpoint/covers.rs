@@ -2,8 +2,9 @@
 //! such groups side by side.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
@@ -13,7 +14,6 @@ use crate::trace::stretch;
 
 use super::super::case::cover::{self, Member, Told};
 use super::super::case::{self, Outcome};
-use super::super::event::Event;
 use super::super::made::Made;
 use super::{PANICKED, Ready, Visit, interrupted};
 
@@ -40,7 +40,7 @@ pub(super) struct Heard {
     /// The cells that were the first to be answered with a server error, with their column and the status.
     errors: Mutex<Vec<(String, u16, CaseId)>>,
     /// Whether the service has asked to come back later.
-    busy: std::sync::atomic::AtomicBool,
+    busy: AtomicBool,
 }
 
 impl Heard {
@@ -50,7 +50,7 @@ impl Heard {
             self.failing().push(case.id.clone());
         }
         if outcome.exchanges.iter().any(cover::asks_for_peace) {
-            self.busy.store(true, std::sync::atomic::Ordering::Relaxed);
+            self.busy.store(true, Ordering::Relaxed);
         }
     }
 
@@ -66,10 +66,10 @@ impl Heard {
     }
 
     fn busy(&self) -> bool {
-        self.busy.load(std::sync::atomic::Ordering::Relaxed)
+        self.busy.load(Ordering::Relaxed)
     }
 
-    fn failing(&self) -> std::sync::MutexGuard<'_, Vec<CaseId>> {
+    fn failing(&self) -> MutexGuard<'_, Vec<CaseId>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -203,7 +203,7 @@ impl Visit {
                         continue;
                     }
                     Some(Told::Alone) | None => {
-                        let begun = std::time::Instant::now();
+                        let begun = Instant::now();
                         let plan = &self.plan().cases[index];
                         let outcome = case::run(&self.site(ready), plan, &script, made).await;
                         stayed.extend(self.clear(ready, made, root, "covers").await);
@@ -274,14 +274,6 @@ impl Visit {
                 ..outcome
             },
         }
-    }
-
-    fn begins(&self, plan: &crate::model::CasePlan) {
-        self.shared.tell(Event::CaseStarted {
-            endpoint: self.plan().endpoint.name.clone(),
-            case: plan.case.id.clone(),
-            partner: plan.partner.clone(),
-        });
     }
 }
 
