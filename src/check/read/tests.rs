@@ -64,3 +64,29 @@ fn what_is_said_of_a_part_is_told_by_the_case_about_parts() {
     assert_eq!((clause.as_str(), level), ("DAV-18", Level::May));
     assert_eq!(told, "another part, called bytes 0-9/10");
 }
+
+#[test]
+fn a_refusal_tells_nothing_by_its_conditions() {
+    let bench = leaning(Level::Must);
+    let told = |expect, header: &str, status, range: &str| {
+        let mut step = plain(Method::Get, bench.judge().at);
+        step.headers = vec![(header.to_owned(), "*".to_owned())];
+        let mut answer = answer(status, b"");
+        answer.headers.push(("content-range".into(), range.into()));
+        condition_told(bench.judge(), &step, expect, &answer).is_some()
+    };
+    for (header, status) in [
+        ("If-None-Match", 304),
+        ("if-match", 412),
+        ("Overwrite", 412),
+        ("Range", 416),
+    ] {
+        assert!(told(Expect::Denied, header, status, ""), "{header}");
+        assert!(!told(Expect::Denied, "Accept", status, ""), "{header}");
+        assert!(!told(Expect::Denied, header, 403, ""), "{header}");
+        assert!(!told(Expect::PreconditionFailed, header, status, ""));
+    }
+    // A length in the answer tells as much.
+    assert!(told(Expect::Unauthenticated, "Accept", 401, "bytes */87"));
+    assert!(!told(Expect::Unauthenticated, "Accept", 401, "bytes */*"));
+}
