@@ -18,7 +18,7 @@ pub(in crate::run) fn plainly() -> String {
 }
 
 /// Why nothing is said about a token that reads where everybody does.
-fn public(declared: bool, looks: bool) -> String {
+pub(super) fn public(declared: bool, looks: bool) -> String {
     if declared {
         return "the endpoint declares that everybody may read (`traits: {public-read: true}`)"
             .to_owned();
@@ -46,37 +46,33 @@ impl Running<'_> {
             return false;
         }
         let declared = self.site.plan.endpoint.traits.public_read;
-        // It is for everybody where the plain request of one of these cases says so: what is open in another way alone, by
-        // HEAD or for a part, is a hole.
-        let id = self.case.case.id.as_str();
-        for (looks, told_by) in [false, true].into_iter().zip(NOBODY_READS) {
-            if looks && step.method != Method::Propfind || id == told_by && !declared {
-                return false;
-            }
-            if !self.open(step, looks).await {
-                continue;
-            }
+        let looks = step.method == Method::Propfind;
+        let [reading, looking] = NOBODY_READS;
+        let told_by = if looks { looking } else { reading };
+        if !declared && self.case.case.id.as_str() == told_by {
+            return false;
+        }
+        // It is for everybody where the plain request of that case says so: what is open in another way alone, by HEAD or
+        // for a part, is a hole.
+        let public = self.open(&step.path, looks).await;
+        if public {
             // In the record it would look like an answer to the token.
             self.public = Some(looks);
             if !declared {
-                let note = match looks {
-                    true => EVERYBODY_LOOKS,
-                    false => EVERYBODY,
-                };
+                let note = if looks { EVERYBODY_LOOKS } else { EVERYBODY };
                 self.site.shared.note(&self.site.plan.endpoint, note);
             }
-            return true;
         }
-        false
+        public
     }
 
     /// Whether the object is read without a token, or looked at.
-    async fn open(&self, step: &StepPlan, looks: bool) -> bool {
+    pub(super) async fn open(&self, path: &str, looks: bool) -> bool {
         let (method, headers) = match looks {
             true => (Method::Propfind, vec![("Depth".to_owned(), "0".to_owned())]),
             false => (Method::Get, Vec::new()),
         };
-        let url = self.site.plan.endpoint.url_of(&step.path);
+        let url = self.site.plan.endpoint.url_of(path);
         let outgoing = Outgoing {
             method,
             verb: None,

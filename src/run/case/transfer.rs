@@ -20,6 +20,7 @@ use super::super::partner::Partner;
 use super::super::present;
 use super::super::side::{Play, Scene};
 use super::super::unanswered::Unanswered;
+use super::common_cause::public;
 use super::{Running, Stop};
 
 /// What somebody who was hung up on has to leave by (TPC-21), unless the endpoint's transfers are to be
@@ -316,6 +317,10 @@ impl Running<'_> {
                 Some(self.token(&request).await?)
             }
         };
+        // Who gives a file to everybody gives it to himself as well.
+        if transfer.side == Side::Own && credential.is_none() && self.open(source, false).await {
+            return Err(Stop::Skip(public(endpoint.traits.public_read, false)));
+        }
         let port = endpoint.url.port_or_known_default().unwrap_or(443);
         let url = match &transfer.side {
             Side::Own => endpoint.url_of(source),
