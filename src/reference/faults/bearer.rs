@@ -156,7 +156,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.token.absent",
             "tpc.push.no-token",
             "bearer.oracle.looking",
-            "tpc.own-files",
         ],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Read)

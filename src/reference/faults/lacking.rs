@@ -118,7 +118,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.token.no-audience",
             "tape.token.no-capability",
             "bearer.oracle.looking",
-            "tpc.own-files",
         ],
         apply: Apply::Element(|rules| {
             rules.admits = |_, parts, verified| match verified {
