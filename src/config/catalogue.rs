@@ -91,6 +91,7 @@ pub fn builtin_suites() -> Vec<Source> {
             include_str!("../../suites/issuer.yaml"),
         ),
         ("suites/cover.yaml", include_str!("../../suites/cover.yaml")),
+        ("suites/form.yaml", include_str!("../../suites/form.yaml")),
     ]
     .into_iter()
     .map(builtin)

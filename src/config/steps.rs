@@ -327,7 +327,9 @@ fn header_line(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
         .split_once(':')
         .map(|(name, _)| name)
         .unwrap_or_default();
-    if name.is_empty() || line.chars().any(char::is_control) {
+    // A tab may stand in a value (RFC 9110 section 5.5).
+    let illegal = |c: char| c.is_control() && c != '\t';
+    if name.is_empty() || line.chars().any(illegal) {
         d.error(entry.mark(), "this is no line of a header")
             .help("write `Name: value`; `{token}` stands for the credential");
         return None;

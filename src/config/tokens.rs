@@ -13,14 +13,16 @@ use crate::model::{
     Alteration, Audience, Credential, Signature, Template, TemplateError, TokenTemplate,
 };
 
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 11] = [
     "scope",
     "audience",
     "groups",
     "claims",
     "header",
     "repeated",
+    "trailing",
     "signature",
+    "key",
     "issuer",
     "text",
 ];
@@ -30,6 +32,10 @@ pub(super) const NONE: &str = "none";
 
 /// Whose token it is, and whether that is the second issuer.
 pub(super) const ISSUERS: [(&str, bool); 2] = [("own", false), ("second", true)];
+
+/// The kinds of keys that a token can be about.
+pub(super) const KINDS: [(&str, Signature); 2] =
+    [("es256", Signature::Es256), ("rs256", Signature::Rs256)];
 
 /// Claims that are times, in seconds from now.
 const TIMES: [&str; 4] = ["exp", "iat", "nbf", "auth_time"];
@@ -79,6 +85,14 @@ fn mapping(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential<Token
         }
         None => Some(Signature::Good),
     };
+    let trailing = match fields.get("trailing") {
+        Some(entry) => entry.text(d).map(ToOwned::to_owned),
+        None => Some(String::new()),
+    };
+    let key = match fields.get("key") {
+        Some(entry) => entry.word(d, &KINDS).map(Some),
+        None => Some(None),
+    };
     let second = match fields.get("issuer") {
         Some(entry) => entry.word(d, &ISSUERS),
         None => Some(false),
@@ -89,7 +103,9 @@ fn mapping(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Credential<Token
         claims: claims?,
         header: header?,
         repeated: repeated?,
+        trailing: trailing?,
         signature: signature?,
+        key: key?,
         second: second?,
         ..TokenTemplate::of(scope?)
     }))
@@ -201,22 +217,41 @@ fn alteration(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Alteration> {
             }
             Some(Alteration::FromNow((seconds * 1000.0).round() as i64))
         }
-        Kind::Map(_) if literal(entry).is_some() => {
-            let value = literal(entry)?;
+        Kind::Map(_) if only(entry, "literal").is_some() => {
+            let value = only(entry, "literal")?;
             json(d, entry, value).map(Alteration::Value)
+        }
+        Kind::Map(_) if only(entry, "raw").is_some() => {
+            plain(d, entry, "raw", "one JSON value").map(Alteration::Raw)
+        }
+        Kind::Map(_) if only(entry, "edited").is_some() => {
+            let text = plain(d, entry, "edited", "a text with `{good}` in it")?;
+            Some(Alteration::Edited(text))
         }
         _ => json(d, entry, entry.value).map(Alteration::Value),
     }
 }
 
-/// `{literal: …}`: the value as it is, also where `null` or a number would mean something else.
-fn literal<'n>(entry: Entry<'n>) -> Option<&'n Node> {
+/// `{literal: …}`: the value as it is, also where `null` or a number would mean something else. `{raw: …}`: its JSON text, byte
+/// for byte. `{edited: …}`: a text made of the value that a good token has.
+fn only<'n>(entry: Entry<'n>, word: &str) -> Option<&'n Node> {
     match &entry.value.kind {
         Kind::Map(entries) => match entries.as_slice() {
-            [(key, value)] if key.text == "literal" => Some(value),
+            [(key, value)] if key.text == word => Some(value),
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// The text below `word`, in which no variable counts.
+fn plain(d: &mut Diagnostics<'_>, entry: Entry<'_>, word: &str, what: &str) -> Option<String> {
+    match only(entry, word).map(|node| &node.kind) {
+        Some(Kind::Text(text)) => Some(text.clone()),
+        _ => {
+            d.error(entry.mark(), format!("`{word}` is {what}, in quotes"));
+            None
+        }
     }
 }
 

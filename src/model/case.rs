@@ -204,8 +204,8 @@ pub struct Wire<C> {
     /// The path as it stands on the wire, below the case's directory; or below the service where it
     /// starts with a slash; or a URL, which is the absolute form of RFC 9112 section 3.2.2.
     pub target: Option<String>,
-    /// Header lines in which `{token}` and `{other}` stand for the credentials, instead of
-    /// `Authorization: Bearer {token}`.
+    /// Header lines in which `{token}` and `{other}` stand for the credentials, and `{basic}` for the first one as the password
+    /// of RFC 7617, instead of `Authorization: Bearer {token}`.
     pub present: Option<Vec<String>>,
     /// The query, in which `{token}` and `{other}` stand for the credentials.
     pub query: Option<String>,

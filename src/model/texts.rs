@@ -109,7 +109,10 @@ fn of_alterations(
 ) -> BTreeMap<String, Alteration> {
     let mut of_one = |alteration: &Alteration| match alteration {
         Alteration::Value(value) => Alteration::Value(of_json(value, change)),
-        Alteration::Remove | Alteration::FromNow(_) => alteration.clone(),
+        Alteration::Remove
+        | Alteration::FromNow(_)
+        | Alteration::Raw(_)
+        | Alteration::Edited(_) => alteration.clone(),
     };
     alterations
         .iter()

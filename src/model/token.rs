@@ -24,8 +24,12 @@ pub struct TokenTemplate {
     pub header: BTreeMap<String, Alteration>,
     /// Claims that stand in the payload once more, after the others.
     pub repeated: BTreeMap<String, Value>,
+    /// What comes in the payload behind its JSON object.
+    pub trailing: String,
     /// How it is signed.
     pub signature: Signature,
+    /// Which of the issuer's keys it is about: [`Signature::Es256`] or [`Signature::Rs256`]; whichever there is without.
+    pub key: Option<Signature>,
     /// Whether the second area's issuer gives it.
     pub second: bool,
 }
@@ -40,15 +44,19 @@ impl TokenTemplate {
             claims: BTreeMap::new(),
             header: BTreeMap::new(),
             repeated: BTreeMap::new(),
+            trailing: String::new(),
             signature: Signature::Good,
+            key: None,
             second: false,
         }
     }
 
     /// What has to be at hand to make it.
     pub fn means(&self) -> Means {
-        let altered =
-            !self.claims.is_empty() || !self.header.is_empty() || !self.repeated.is_empty();
+        let altered = !self.claims.is_empty()
+            || !self.header.is_empty()
+            || !self.repeated.is_empty()
+            || !self.trailing.is_empty();
         self.signature.means(altered)
     }
 
@@ -117,7 +125,18 @@ pub enum Alteration {
     FromNow(i64),
     /// This value.
     Value(Value),
+    /// This JSON text, byte for byte: numbers that no library writes so, for example.
+    Raw(String),
+    /// A text in which these stand for the value that a good token has: [`GOOD`], [`SWAPPED`] and [`TOGGLED`].
+    Edited(String),
 }
+
+/// The value of a good token.
+pub const GOOD: &str = "{good}";
+/// The same with small letters for capital ones, and capital ones for small ones.
+pub const SWAPPED: &str = "{swapped}";
+/// The same without the slash at its end, or with one where there is none.
+pub const TOGGLED: &str = "{toggled}";
 
 /// How a token is signed, or mangled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -149,7 +168,12 @@ pub enum Signature {
     Der,
     /// ES256 with both numbers the order of the curve.
     Order,
-    /// With a key that nobody has published; its public half is in the header where `jwk` is asked for.
+    /// The good one with a space in its middle.
+    Spaced,
+    /// With a key of the issuer that is another one than its header names.
+    Other,
+    /// With a key that nobody has published, of the kind that the token is about, otherwise EC P-256; its public half is in the
+    /// header where `jwk` is asked for.
     Rogue,
     /// HMAC with the issuer's public key in PEM as secret.
     HmacPem,
@@ -169,7 +193,7 @@ pub enum Signature {
 
 impl Signature {
     /// Every way.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Good,
         Self::Es256,
         Self::Rs256,
@@ -183,6 +207,8 @@ impl Signature {
         Self::Long,
         Self::Der,
         Self::Order,
+        Self::Spaced,
+        Self::Other,
         Self::Rogue,
         Self::HmacPem,
         Self::HmacPemBare,
@@ -209,6 +235,8 @@ impl Signature {
             Self::Long => "long",
             Self::Der => "der",
             Self::Order => "order",
+            Self::Spaced => "spaced",
+            Self::Other => "other",
             Self::Rogue => "rogue",
             Self::HmacPem => "hmac-pem",
             Self::HmacPemBare => "hmac-pem-bare",
@@ -238,6 +266,8 @@ impl Signature {
             | Self::Missing
             | Self::Short
             | Self::Long
+            | Self::Spaced
+            | Self::Other
             | Self::Rogue
             | Self::HmacEmpty
             | Self::HmacKid => Means::Tampering,
@@ -283,6 +313,8 @@ pub struct TokenRequest {
     pub header: BTreeMap<String, Alteration>,
     /// Claims that stand in the payload once more.
     pub repeated: BTreeMap<String, Value>,
+    /// What comes in the payload behind its JSON object.
+    pub trailing: String,
     /// How it is signed.
     pub signature: Signature,
     /// Which of the issuer's keys signs where `signature` leaves that open: [`Signature::Es256`] or [`Signature::Rs256`];
@@ -305,6 +337,7 @@ impl TokenRequest {
             claims: BTreeMap::new(),
             header: BTreeMap::new(),
             repeated: BTreeMap::new(),
+            trailing: String::new(),
             signature: Signature::Good,
             key: None,
             signer: None,
@@ -341,8 +374,10 @@ impl TokenRequest {
 
     /// What has to be at hand to make it.
     pub fn means(&self) -> Means {
-        let altered =
-            !self.claims.is_empty() || !self.header.is_empty() || !self.repeated.is_empty();
+        let altered = !self.claims.is_empty()
+            || !self.header.is_empty()
+            || !self.repeated.is_empty()
+            || !self.trailing.is_empty();
         self.signature.means(altered || self.minted)
     }
 }
@@ -361,6 +396,9 @@ impl fmt::Display for TokenRequest {
         parts.extend(altered(&self.header).map(|text| format!("header {text}")));
         for (claim, value) in &self.repeated {
             parts.push(format!("{claim} once more = {}", shown(value)));
+        }
+        if !self.trailing.is_empty() {
+            parts.push(format!("{} behind the payload", cut(&self.trailing)));
         }
         if self.signature != Signature::Good {
             parts.push(format!("signature {}", self.signature.as_str()));
@@ -382,14 +420,20 @@ pub fn altered(alterations: &BTreeMap<String, Alteration>) -> impl Iterator<Item
                 format!("{name} = now {:+} s", *thousandths as f64 / 1000.0)
             }
             Alteration::Value(value) => format!("{name} = {}", shown(value)),
+            Alteration::Raw(text) => format!("{name} = {}", cut(text)),
+            Alteration::Edited(text) => format!("{name} = {}", shown(&Value::from(text.as_str()))),
         })
 }
 
 /// A value as JSON, cut where it is long.
 fn shown(value: &Value) -> String {
-    let text = value.to_string();
+    cut(&value.to_string())
+}
+
+/// A text, cut where it is long.
+fn cut(text: &str) -> String {
     match text.char_indices().nth(60) {
-        None => text,
+        None => text.to_owned(),
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
     }
 }

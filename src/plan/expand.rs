@@ -373,8 +373,9 @@ impl<'a> Filler<'a> {
                 .iter()
                 .map(|(claim, value)| (claim.clone(), self.json(value)))
                 .collect(),
+            trailing: token.trailing.clone(),
             signature: token.signature,
-            key: None,
+            key: token.key,
             signer: second.filter(|_| token.signature == Signature::Second),
             minted: self.mints && !token.second,
         }
@@ -383,7 +384,10 @@ impl<'a> Filler<'a> {
     fn altered(&self, alterations: &BTreeMap<String, Alteration>) -> BTreeMap<String, Alteration> {
         let fill = |alteration: &Alteration| match alteration {
             Alteration::Value(value) => Alteration::Value(self.json(value)),
-            Alteration::Remove | Alteration::FromNow(_) => alteration.clone(),
+            Alteration::Remove
+            | Alteration::FromNow(_)
+            | Alteration::Raw(_)
+            | Alteration::Edited(_) => alteration.clone(),
         };
         alterations
             .iter()

@@ -1,5 +1,7 @@
 //! How a request that only the byte-exact client can send carries its credentials.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 use url::Url;
 
@@ -29,6 +31,11 @@ pub(super) fn headers(endpoint: &Endpoint, step: &StepPlan) -> Vec<(String, Stri
     headers.extend(step.headers.iter().cloned());
     headers
 }
+
+/// What stands in a header for the credential as the password of somebody (RFC 7617 section 2).
+const BASIC: &str = "{basic}";
+/// Whose password it is.
+const USER: &str = "touchstone";
 
 /// What stands in a header for the entity tag of the step's object.
 const TAG: &str = "{etag}";
@@ -69,7 +76,9 @@ pub(super) fn presented(
             .map(|t| t.secret.expose_secret().to_owned())
             .unwrap_or_default()
     };
-    let (lines, target) = filled(wire, path, token, &secret(token), &secret(other));
+    let basic = STANDARD.encode(format!("{USER}:{}", secret(token)));
+    let texts = [&secret(token), &secret(other), &basic];
+    let (lines, target) = filled(wire, path, token, texts.map(String::as_str));
     let headers = lines
         .iter()
         .filter_map(|line| line.split_once(':'))
@@ -94,7 +103,8 @@ pub(super) fn show(
     if wire.present.is_none() && wire.query.is_none() {
         return;
     }
-    let (lines, target) = filled(wire, path, token, "$TOKEN", "$OTHER");
+    let basic = format!(r#"$(printf %s "{USER}:$TOKEN" | base64 -w0)"#);
+    let (lines, target) = filled(wire, path, token, ["$TOKEN", "$OTHER", &basic]);
     let shown = |name: &str| {
         let mut names = lines.iter().filter_map(|line| line.split(':').next());
         names.any(|line| line.eq_ignore_ascii_case(name))
@@ -123,10 +133,12 @@ fn filled(
     wire: &Wire<Credential<TokenRequest>>,
     path: &str,
     credential: Option<&Token>,
-    token: &str,
-    other: &str,
+    [token, other, basic]: [&str; 3],
 ) -> (Vec<String>, String) {
-    let fill = |text: &str| text.replace("{token}", token).replace("{other}", other);
+    let fill = |text: &str| {
+        let text = text.replace("{token}", token).replace("{other}", other);
+        text.replace(BASIC, basic)
+    };
     let usual = || {
         credential
             .map(|_| "Authorization: Bearer {token}".to_owned())
@@ -213,6 +225,10 @@ mod tests {
             both(&wire(None, Some("access_token={token}"))),
             (vec![], "/f?access_token=T".into())
         );
+        let password = ["Authorization: Basic {basic}"];
+        let (headers, _) = both(&wire(Some(&password), None));
+        // What `printf touchstone:T | base64` prints.
+        assert_eq!(headers, header("Basic dG91Y2hzdG9uZTpU"));
         let lines = [
             "Authorization: bearer {token}",
             "authorization: Bearer {other}",

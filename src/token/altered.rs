@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn each_differs_in_its_own_way() {
-        let key = SigningKey::generate("own").unwrap();
+        let key = SigningKey::generate("own", jsonwebtoken::Algorithm::ES256).unwrap();
         let header = json!({"alg": "ES256", "kid": "own"});
         let claims = json!({"sub": "me", "exp": 4_000_000_000_u64, "iat": 1});
         let encode = |part: &serde_json::Value| {

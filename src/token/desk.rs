@@ -321,16 +321,16 @@ impl Desk {
                 (mint.obtain(request).await?, mint.how(request))
             }
             means @ (Means::Tampering | Means::EcToken | Means::PublicKey | Means::SecondKey) => {
-                let (signer, signature, kind) = match means {
-                    Means::SecondKey => (signer, Signature::Good, None),
-                    _ => (Some(self), request.signature, request.key),
-                };
-                let mint = signer.and_then(|signer| signer.mint.as_ref());
-                let key = mint.and_then(|mint| mint.key(signature, kind).ok());
                 let good = self.honest_of(request, redactor, age).await?;
                 made_of_ends = claims(&good.secret)
                     .ok()
                     .and_then(|claims| claims.expires());
+                let key = match means {
+                    Means::SecondKey => signer
+                        .and_then(|signer| signer.mint.as_ref())
+                        .and_then(|mint| mint.key(Signature::Good, None).ok()),
+                    _ => self.key_about(request, &good),
+                };
                 self.tampered(request, &good, key)?
             }
         };
@@ -359,14 +359,36 @@ impl Desk {
         Ok((Token::new(secret, shown), renew))
     }
 
-    /// The good token of which that one is made.
+    /// The key that a token is about which is made of a good one: the one that has signed that, where it is at hand, or another
+    /// one.
+    fn key_about(&self, request: &TokenRequest, good: &Token) -> Option<&SigningKey> {
+        let mint = self.mint.as_ref()?;
+        let parts = Parts::of(good.secret.expose_secret()).ok();
+        let id = parts.as_ref().and_then(Parts::key_id);
+        match request.signature {
+            Signature::Other => mint.other(id?),
+            signature => id
+                .and_then(|id| mint.named(id))
+                .or_else(|| mint.key(signature, request.key).ok()),
+        }
+    }
+
+    /// The good token of which that one is made. What is about the numbers of an ES256 signature begins with one, where a key
+    /// for that is at hand.
     async fn honest_of(
         &self,
         request: &TokenRequest,
         redactor: &Redactor,
         age: Age,
     ) -> Result<Token, TokenError> {
-        let honest = request.honest();
+        let mut honest = request.honest();
+        let has = |mint: &Mint| mint.key(Signature::Es256, None).is_ok();
+        if request.means() == Means::EcToken
+            && honest.key.is_none()
+            && self.mint.as_ref().is_some_and(has)
+        {
+            honest.key = Some(Signature::Es256);
+        }
         let good = Box::pin(self.token(&honest, None, redactor, age)).await?;
         self.look_into(&good, &honest, Fit::AtLeast)?;
         Ok(good)

@@ -1,12 +1,14 @@
 //! Tokens that no honest issuer would give: altered, and signed or mangled in every way.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Map, Value, json};
 
-use crate::model::{Alteration, Signature, TokenRequest};
+use crate::model::{Alteration, GOOD, SWAPPED, Signature, TOGGLED, TokenRequest};
 
 use super::key::SigningKey;
 
@@ -49,9 +51,15 @@ impl Parts {
             message: Some(format!("{header}.{payload}")),
         })
     }
+
+    /// The name of the key that signed it, as its header says.
+    pub fn key_id(&self) -> Option<&str> {
+        self.header.get("kid")?.as_str()
+    }
 }
 
-/// Alters `parts` as `request` asks, and signs it with `key` or mangles its signature.
+/// Alters `parts` as `request` asks, and signs it with `key` or mangles its signature. `key` is the other one for
+/// [`Signature::Other`].
 ///
 /// # Errors
 /// What `request` asks for cannot be made with what is at hand; in words.
@@ -63,21 +71,25 @@ pub(super) fn forge(
     let now = Timestamp::now().as_millisecond();
     let before = (parts.header.clone(), parts.payload.clone());
     let rogue = match request.signature {
-        Signature::Rogue => Some(SigningKey::rogue()?),
+        Signature::Rogue => Some(SigningKey::rogue(match request.key {
+            Some(Signature::Rs256) => Algorithm::RS256,
+            _ => Algorithm::ES256,
+        })?),
         _ => None,
     };
     // The algorithm of whoever signs, unless the header is asked to say something else.
-    if let Some(signer) = rogue.or(key.filter(|_| signs(request.signature))) {
+    let signer = key.filter(|_| signs(request.signature));
+    if let Some(signer) = rogue.or(signer) {
         parts.header.insert("alg".into(), json!(signer.name()));
-        if rogue.is_none() {
+        if rogue.is_none() && request.signature != Signature::Other {
             parts.header.insert("kid".into(), json!(signer.id));
         }
     }
     if hmac(request.signature) {
         parts.header.insert("alg".into(), json!("HS256"));
     }
-    alter(&mut parts.header, &request.header, now);
-    alter(&mut parts.payload, &request.claims, now);
+    alter(&mut parts.header, &request.header, now)?;
+    alter(&mut parts.payload, &request.claims, now)?;
     if let Some(rogue) = rogue {
         for (member, wrap) in [("jwk", false), ("jwks", true)] {
             if parts.header.get(member) == Some(&json!("rogue")) {
@@ -89,8 +101,8 @@ pub(super) fn forge(
             }
         }
     }
-    let header = Value::Object(parts.header.clone()).to_string();
-    let payload = repeated(&Value::Object(parts.payload.clone()).to_string(), request);
+    let header = written(&parts.header, &request.header);
+    let payload = repeated(&written(&parts.payload, &request.claims), request);
     let encoded = || {
         format!(
             "{}.{}",
@@ -102,18 +114,22 @@ pub(super) fn forge(
     let message = match parts.message.take() {
         Some(message)
             if (&parts.header, &parts.payload) == (&before.0, &before.1)
-                && request.repeated.is_empty() =>
+                && request.repeated.is_empty()
+                && request.trailing.is_empty()
+                && ![&request.header, &request.claims].into_iter().any(raw) =>
         {
             message
         }
         _ => encoded(),
     };
-    let own = || key.ok_or_else(|| "the issuer's key is not at hand".to_owned());
+    let own = || key.ok_or_else(|| lacking(request.signature).to_owned());
     let encoded = |bytes: Vec<u8>| Ok::<_, String>(URL_SAFE_NO_PAD.encode(bytes));
     let signature = match request.signature {
-        Signature::Good | Signature::Es256 | Signature::Rs256 | Signature::Second => {
-            own()?.sign(&message)
-        }
+        Signature::Good
+        | Signature::Es256
+        | Signature::Rs256
+        | Signature::Other
+        | Signature::Second => own()?.sign(&message),
         Signature::Rogue => rogue.map_or_else(|| Err(String::new()), |rogue| rogue.sign(&message)),
         Signature::Missing => return Ok(message),
         Signature::Empty => Ok(String::new()),
@@ -128,6 +144,10 @@ pub(super) fn forge(
                 .map_or_else(Vec::new, |(_, rest)| rest.to_vec()),
         ),
         Signature::Long => encoded([parts.signature, vec![0]].concat()),
+        Signature::Spaced => encoded(parts.signature).map(|text| {
+            let (begin, end) = text.split_at(text.len() / 2);
+            format!("{begin} {end}")
+        }),
         Signature::Der => encoded(der(&ecdsa(&parts.signature)?)),
         Signature::Order => {
             ecdsa(&parts.signature).and_then(|_| encoded([order(), order()].concat()))
@@ -152,8 +172,20 @@ pub(super) fn forge(
 fn signs(signature: Signature) -> bool {
     matches!(
         signature,
-        Signature::Good | Signature::Es256 | Signature::Rs256 | Signature::Second
+        Signature::Good
+            | Signature::Es256
+            | Signature::Rs256
+            | Signature::Other
+            | Signature::Second
     )
+}
+
+/// What is said where the key that signs is none of those at hand.
+fn lacking(signature: Signature) -> &'static str {
+    match signature {
+        Signature::Other => "no second `test-key` is at hand",
+        _ => "the issuer's key is not at hand",
+    }
 }
 
 fn hmac(signature: Signature) -> bool {
@@ -172,7 +204,7 @@ fn alter<'a>(
     members: &mut Map<String, Value>,
     alterations: impl IntoIterator<Item = (&'a String, &'a Alteration)>,
     now: i64,
-) {
+) -> Result<(), String> {
     for (name, alteration) in alterations {
         match alteration {
             Alteration::Remove => {
@@ -193,17 +225,63 @@ fn alter<'a>(
             Alteration::Value(value) => {
                 members.insert(name.clone(), value.clone());
             }
+            // Its text comes in when all is written.
+            Alteration::Raw(_) => {
+                members.insert(name.clone(), Value::Null);
+            }
+            Alteration::Edited(text) => {
+                let good = members.get(name).and_then(Value::as_str);
+                let good = good.ok_or_else(|| format!("the token's {name} is no text"))?;
+                let edited = edited(text, good);
+                // It would be a good token.
+                if edited == good {
+                    return Err(format!("the token's {name} cannot be written otherwise"));
+                }
+                members.insert(name.clone(), Value::String(edited));
+            }
         }
     }
+    Ok(())
 }
 
-/// The payload's text with some members once more at its end, which no JSON library writes.
+/// A text with what stands in it for the value of a good token.
+fn edited(text: &str, good: &str) -> String {
+    let swapped = |c: char| match c.is_ascii_lowercase() {
+        true => c.to_ascii_uppercase(),
+        false => c.to_ascii_lowercase(),
+    };
+    let toggled = match good.strip_suffix('/') {
+        Some(bare) => bare.to_owned(),
+        None => format!("{good}/"),
+    };
+    text.replace(SWAPPED, &good.chars().map(swapped).collect::<String>())
+        .replace(TOGGLED, &toggled)
+        .replace(GOOD, good)
+}
+
+fn raw(alterations: &BTreeMap<String, Alteration>) -> bool {
+    let mut all = alterations.values();
+    all.any(|alteration| matches!(alteration, Alteration::Raw(_)))
+}
+
+/// The text of an object, with those members as they stand that no JSON library writes so.
+fn written(members: &Map<String, Value>, alterations: &BTreeMap<String, Alteration>) -> String {
+    let member = |(name, value): (&String, &Value)| match alterations.get(name) {
+        Some(Alteration::Raw(text)) => format!("{}:{text}", json!(name)),
+        _ => format!("{}:{value}", json!(name)),
+    };
+    let members: Vec<_> = members.iter().map(member).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// The payload's text with some members once more at its end, and something behind it, which no JSON library writes.
 fn repeated(payload: &str, request: &TokenRequest) -> String {
     let mut text = payload.strip_suffix('}').unwrap_or(payload).to_owned();
     for (name, value) in &request.repeated {
         text.push_str(&format!(",{}:{value}", json!(name)));
     }
     text.push('}');
+    text.push_str(&request.trailing);
     text
 }
 
@@ -291,7 +369,7 @@ mod tests {
         fn new() -> Self {
             let audience = Audience::One(ANY_AUDIENCE.into());
             Self {
-                key: SigningKey::generate("own").unwrap(),
+                key: SigningKey::generate("own", Algorithm::ES256).unwrap(),
                 request: TokenRequest::good("iam".into(), vec!["storage.read:/".into()], audience),
             }
         }
@@ -345,6 +423,8 @@ mod tests {
                     | Signature::Rs256
                     | Signature::Second
                     | Signature::Kept
+                    // No other key than that one is at hand.
+                    | Signature::Other
             );
             let token = bench.make(signature);
             assert_eq!(bench.verifies(&token), good, "{}", signature.as_str());
@@ -406,6 +486,98 @@ mod tests {
                 .count(),
             2
         );
+    }
+
+    /// The payload as it stands in the token.
+    fn payload(token: &str) -> String {
+        let part = token.split('.').nth(1).unwrap();
+        String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_no_library_writes_stands_in_the_payload_as_it_was_asked_for() {
+        let bench = Bench::new();
+        let mut request = bench.request.clone();
+        for (claim, text) in [("exp", "1.0E9"), ("nbf", "18446744073709551616")] {
+            request
+                .claims
+                .insert(claim.to_owned(), Alteration::Raw(text.to_owned()));
+        }
+        request.trailing = r#"{"scope":"storage.modify:/"}"#.to_owned();
+        request.repeated.insert("aud".to_owned(), json!(["x"]));
+        let token = forge(bench.good(), &request, Some(&bench.key)).unwrap();
+        let text = payload(&token);
+        assert!(text.contains(r#""exp":1.0E9,"#), "{text}");
+        assert!(text.contains(r#""nbf":18446744073709551616,"#), "{text}");
+        let end = r#","aud":["x"]}{"scope":"storage.modify:/"}"#;
+        assert!(text.ends_with(end), "{text}");
+        // All of it is signed.
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        assert_eq!(bench.key.sign(message).unwrap().len(), signature.len());
+        request.signature = Signature::Kept;
+        request.claims.clear();
+        request.repeated.clear();
+        let kept = forge(bench.good(), &request, None).unwrap();
+        assert!(payload(&kept).ends_with(&request.trailing));
+    }
+
+    #[test]
+    fn texts_are_made_of_what_a_good_token_has_and_differ_from_it() {
+        for (text, good, wanted) in [
+            ("../{good}", "Key-1", "../Key-1"),
+            ("{swapped}", "Key-1", "kEY-1"),
+            ("{toggled}", "https://i/vo", "https://i/vo/"),
+            ("{toggled}", "https://i/vo/", "https://i/vo"),
+        ] {
+            assert_eq!(edited(text, good), wanted);
+        }
+        let bench = Bench::new();
+        let mut request = bench.request.clone();
+        let edited = |text: &str| Alteration::Edited(text.to_owned());
+        request.header.insert("kid".into(), edited("{good}x"));
+        let token = forge(bench.good(), &request, Some(&bench.key)).unwrap();
+        assert_eq!(Parts::of(&token).unwrap().key_id(), Some("ownx"));
+        // What cannot be written otherwise would be a good token.
+        request.header.insert("kid".into(), edited("{good}"));
+        let told = forge(bench.good(), &request, Some(&bench.key)).unwrap_err();
+        assert_eq!(told, "the token's kid cannot be written otherwise");
+        request.header.insert("kid".into(), edited("{good}x"));
+        request.claims.insert("exp".into(), edited("{good}x"));
+        assert!(forge(bench.good(), &request, Some(&bench.key)).is_err());
+    }
+
+    #[test]
+    fn a_token_of_another_key_names_the_one_that_did_not_sign_it() {
+        let bench = Bench::new();
+        let other = SigningKey::generate("other", Algorithm::RS256).unwrap();
+        let request = TokenRequest {
+            signature: Signature::Other,
+            ..bench.request.clone()
+        };
+        let token = forge(bench.good(), &request, Some(&other)).unwrap();
+        let parts = Parts::of(&token).unwrap();
+        assert_eq!(
+            (parts.key_id(), parts.header["alg"].as_str()),
+            (Some("own"), Some("RS256"))
+        );
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        // RSA signs the same in the same way.
+        assert_eq!(other.sign(message).unwrap(), signature);
+        assert!(forge(bench.good(), &request, None).is_err());
+    }
+
+    #[test]
+    fn a_rogue_key_is_of_the_kind_that_the_token_is_about() {
+        let bench = Bench::new();
+        let request = TokenRequest {
+            signature: Signature::Rogue,
+            key: Some(Signature::Rs256),
+            ..bench.request.clone()
+        };
+        let token = forge(bench.good(), &request, None).unwrap();
+        let parts = Parts::of(&token).unwrap();
+        assert_eq!(parts.header["alg"], "RS256");
+        assert_eq!(parts.signature.len(), 256);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey};
-use rcgen::{KeyPair, PublicKeyData};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -57,19 +57,28 @@ impl SigningKey {
         })
     }
 
-    /// An EC key of this process that no issuer has published.
+    /// A key of this process, for ES256 or RS256, that no issuer has published.
     ///
     /// # Errors
     /// The system gives no randomness.
-    pub fn rogue() -> Result<&'static Self, String> {
-        static ROGUE: LazyLock<Result<SigningKey, String>> =
-            LazyLock::new(|| SigningKey::generate("rogue"));
-        ROGUE.as_ref().map_err(Clone::clone)
+    pub fn rogue(algorithm: Algorithm) -> Result<&'static Self, String> {
+        type Made = LazyLock<Result<SigningKey, String>>;
+        static EC: Made = LazyLock::new(|| SigningKey::generate("rogue", Algorithm::ES256));
+        static RSA: Made = LazyLock::new(|| SigningKey::generate("rogue", Algorithm::RS256));
+        let rogue = match algorithm {
+            Algorithm::RS256 => &RSA,
+            _ => &EC,
+        };
+        rogue.as_ref().map_err(Clone::clone)
     }
 
-    /// A new EC key.
-    pub(super) fn generate(id: &str) -> Result<Self, String> {
-        let pair = KeyPair::generate().map_err(|error| error.to_string())?;
+    /// A new key for ES256 or RS256.
+    pub(super) fn generate(id: &str, algorithm: Algorithm) -> Result<Self, String> {
+        let kind = match algorithm {
+            Algorithm::RS256 => &PKCS_RSA_SHA256,
+            _ => &PKCS_ECDSA_P256_SHA256,
+        };
+        let pair = KeyPair::generate_for(kind).map_err(|error| error.to_string())?;
         let pem = SecretString::from(pair.serialize_pem());
         Self::new(&pem, Some(id.to_owned()))
     }

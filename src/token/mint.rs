@@ -56,6 +56,20 @@ impl Mint {
         })
     }
 
+    /// The key of that name.
+    pub fn named(&self, id: &str) -> Option<&SigningKey> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+
+    /// A key that is another one than that of this name; of another kind rather than of the same.
+    pub fn other(&self, id: &str) -> Option<&SigningKey> {
+        let kind = self.named(id).map(|key| key.algorithm);
+        let others = || self.keys.iter().filter(|key| key.id != id);
+        others()
+            .find(|key| Some(key.algorithm) != kind)
+            .or_else(|| others().next())
+    }
+
     /// When a good token ends that is made now.
     pub fn expiry(&self, now: Timestamp) -> Option<Timestamp> {
         now.checked_add(LIFETIME).ok()
@@ -133,6 +147,7 @@ pub(super) fn alterations(request: &TokenRequest) -> String {
                 .keys()
                 .map(|claim| format!("{claim} once more")),
         )
+        .chain((!request.trailing.is_empty()).then(|| "something behind the payload".to_owned()))
         .chain(
             (request.signature != Signature::Good)
                 .then(|| format!("signature {}", request.signature.as_str())),

@@ -195,7 +195,7 @@ impl Token {
 /// # Errors
 /// The system gives no randomness.
 pub fn rogue_key() -> Result<serde_json::Value, String> {
-    let key = key::SigningKey::rogue()?;
+    let key = key::SigningKey::rogue(jsonwebtoken::Algorithm::ES256)?;
     let mut jwk = key.jwk.clone();
     jwk["kid"] = key.id.as_str().into();
     Ok(jwk)

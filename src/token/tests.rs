@@ -222,6 +222,71 @@ async fn a_given_token_is_what_it_is() {
 }
 
 /// Or the storage would refuse it for its age, and the case would pass for nothing.
+/// The header of the token that is made for such a request, and how long its signature is.
+async fn made(broker: &Broker, request: &TokenRequest) -> (serde_json::Value, usize) {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+    let token = broker.token(request, Fit::Exact).await.unwrap();
+    let parts = token.secret.expose_secret().split('.');
+    let parts: Vec<_> = parts
+        .map(|part| BASE64_URL_SAFE_NO_PAD.decode(part).unwrap())
+        .collect();
+    (serde_json::from_slice(&parts[0]).unwrap(), parts[2].len())
+}
+
+#[tokio::test]
+async fn each_forgery_has_the_key_that_it_is_about_whichever_comes_first() {
+    let bench = Bench::new().await;
+    let key = |pem: &SecretString| TestKey {
+        pem: SecretRef::Held(pem.clone()),
+        kid: None,
+    };
+    let (ec, rsa) = (bench.embedded.test_key_pem(), bench.embedded.rsa_key_pem());
+    let (ec_id, rsa_id) = (bench.embedded.test_key_id(), bench.embedded.rsa_key_id());
+    for keys in [[ec, rsa], [rsa, ec]] {
+        let mut issuer = bench.issuer();
+        issuer.accounts.clear();
+        issuer.test_keys = keys.map(key).to_vec();
+        let broker = broker(issuer);
+        let of = |signature, kind| TokenRequest {
+            signature,
+            key: kind,
+            ..request("storage.read:/")
+        };
+        // What is about the numbers of ES256 is made of a token with ES256.
+        for signature in [Signature::Der, Signature::Order] {
+            let (header, length) = made(&broker, &of(signature, None)).await;
+            assert_eq!(header["kid"], ec_id);
+            assert!((64..80).contains(&length), "{length}");
+        }
+        for (kind, id, other, length) in [
+            (Signature::Es256, ec_id, "RS256", 256),
+            (Signature::Rs256, rsa_id, "ES256", 64),
+        ] {
+            let (header, own) = made(&broker, &of(Signature::Flipped, Some(kind))).await;
+            assert_eq!((header["kid"].as_str(), own), (Some(id), 320 - length));
+            let (header, signed) = made(&broker, &of(Signature::Other, Some(kind))).await;
+            assert_eq!(
+                (header["kid"].as_str(), header["alg"].as_str(), signed),
+                (Some(id), Some(other), length)
+            );
+            let mut altered = of(Signature::Good, Some(kind));
+            let value = Alteration::Value("x".into());
+            altered.header.insert("typ".to_owned(), value);
+            let (header, signed) = made(&broker, &altered).await;
+            assert_eq!((header["kid"].as_str(), signed), (Some(id), 320 - length));
+        }
+    }
+    let mut issuer = bench.issuer();
+    issuer.accounts.clear();
+    issuer.test_keys = vec![key(ec)];
+    let mut other = request("storage.read:/");
+    other.signature = Signature::Other;
+    let told = message(issuer, &other).await;
+    assert!(told.contains("no second `test-key` is at hand"), "{told}");
+}
+
 #[tokio::test]
 async fn what_is_made_of_a_token_lives_no_longer() {
     let bench = Bench::new().await;

@@ -190,6 +190,7 @@ fn an_endpoint_without_a_file_is_judged_with_a_test_key() {
         "no second area",
         "declares no tape",
         "no `test-key` for RS256",
+        "no second `test-key`",
         "which we play; give `--listen",
         "there is no second one that can be written to",
         "no tape",

@@ -47,6 +47,14 @@ pub(super) fn token(token: &TokenTemplate) -> String {
             .iter()
             .map(|(claim, value)| format!("{claim} = {value} once more at the end")),
     );
+    if !token.trailing.is_empty() {
+        parts.push(format!("with {:?} behind the payload", token.trailing));
+    }
+    match token.key {
+        Some(Signature::Rs256) => parts.push("with the issuer's RSA key".into()),
+        Some(_) => parts.push("with the issuer's EC key".into()),
+        None => {}
+    }
     if let Some(words) = signature(token.signature) {
         parts.push(words.into());
     }
@@ -71,6 +79,10 @@ fn signature(signature: Signature) -> Option<&'static str> {
         Signature::Short => "with the last byte of the signature cut off",
         Signature::Long => "with one byte more in the signature",
         Signature::Der => "with the ES256 signature in DER",
+        Signature::Spaced => "with a space in the middle of the signature",
+        Signature::Other => {
+            "signed with a key of the issuer that is another one than the header names"
+        }
         Signature::Order => "with the order of the curve for both numbers of the signature",
         Signature::Rogue => "signed with a key that no issuer has published",
         Signature::HmacPem => "with an HMAC whose secret is the issuer's public key in PEM",

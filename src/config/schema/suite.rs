@@ -17,6 +17,8 @@ const SUITE_NAME: &str = "^[a-z](?:[a-z0-9-]*[a-z0-9])?$";
 const CLAUSE_ID: &str = r"^(?=.*-)[A-Z0-9.-]{1,40}$";
 const HEADER: &str = "^[A-Za-z0-9-]+$";
 const VERB: &str = "^[A-Za-z0-9-]+$";
+/// In a table, where the id may be filled in.
+const CELL_CLAUSE: &str = "^(?:(?=.*-)[A-Z0-9.-]{1,40}|<<[a-z-]+>>)$";
 const BODY: &str = "^[a-z0-9-]*$";
 
 pub(super) fn schema() -> Value {
@@ -192,7 +194,10 @@ fn part(key: &str) -> Option<Value> {
         "risk" => text("What may happen where a case fails."),
         "clauses" => some(
             "The clauses that a case judges.",
-            like("The id of a clause.", CLAUSE_ID),
+            like(
+                "The id of a clause, or a name that stands for one.",
+                CELL_CLAUSE,
+            ),
         ),
         "severity" => listed("What the failure of a case means.", &clauses::SEVERITIES),
         "since" => profile("The first version of the profile by which it is judged."),
@@ -486,10 +491,15 @@ fn token() -> Value {
             ),
             "groups" => list("Its groups.", like("A group, or a variable.", "^[/{]")),
             "claims" => alterations(
-                "Claims that differ: `null` removes one; a number is in seconds from now for times.",
+                "Claims that differ: `null` removes one; a number is in seconds from now for times; `{literal: …}` is the value as it is, `{raw: …}` its JSON text, and `{edited: …}` a text with `{good}`, `{swapped}` (other letters) or `{toggled}` (with or without a slash at its end) for the value of a good token.",
             ),
-            "header" => alterations("Parts of its header that differ."),
+            "header" => alterations("Parts of its header that differ, written like claims."),
             "repeated" => alterations("Claims that stand in the payload once more."),
+            "trailing" => text("What comes in the payload behind its JSON object."),
+            "key" => listed(
+                "Which of the issuer's keys it is about; whichever there is without.",
+                &tokens::KINDS,
+            ),
             "signature" => word(
                 "How it is signed; default: good.",
                 Signature::ALL.map(Signature::as_str),

@@ -1,6 +1,10 @@
 use crate::config::catalogue::load;
 use crate::config::{Catalogue, Source, builtin_clauses, builtin_suites, load_catalogue};
-use crate::model::{Alteration, Arrangement, Audience, Direction, Expect, Interface, Method};
+use crate::model::{
+    Alteration, Arrangement, Audience, Direction, Expect, Interface, Method, Signature,
+    TokenTemplate,
+};
+use serde_json::Value;
 
 /// A suite with this text for its cases, after the register of the binary.
 pub(super) fn suite(text: &str) -> Result<Catalogue, String> {
@@ -900,5 +904,43 @@ fn what_may_be_missing_or_lead_elsewhere_is_marked_in_steps() {
     ] {
         let problem = told(step).unwrap_err();
         assert!(problem.contains(part), "{problem}");
+    }
+}
+
+/// The first step's token, in a case of that step.
+fn token_of(token: &str) -> Result<TokenTemplate, String> {
+    let catalogue = suite(&format!(
+        "suite: own\nabout: x\ncases:\n- id: own.one\n  title: t\n  risk: r\n  clauses: [JWT-2.1.1-01]\n  severity: critical\n  steps:\n  - {{get: f, token: {token}, expect: any}}\n"
+    ))?;
+    let case = catalogue.cases().next().expect("a case");
+    Ok(case.steps[0].token.token().expect("a token").clone())
+}
+
+#[test]
+fn claims_can_have_texts_that_no_library_writes() {
+    let token = token_of(
+        "{key: rs256, trailing: '{}', claims: {exp: {raw: '1e300'}, nbf: {literal: null}, iss: {edited: '{toggled}'}}, header: {kid: {edited: '../{good}'}}}",
+    )
+    .unwrap();
+    assert_eq!(token.key, Some(Signature::Rs256));
+    assert_eq!(token.trailing, "{}");
+    assert_eq!(token.claims["exp"], Alteration::Raw("1e300".to_owned()));
+    assert_eq!(token.claims["nbf"], Alteration::Value(Value::Null));
+    let edited = |text: &str| Alteration::Edited(text.to_owned());
+    assert_eq!(token.claims["iss"], edited("{toggled}"));
+    assert_eq!(token.header["kid"], edited("../{good}"));
+    for (wrong, message) in [
+        ("{key: es384}", "`es384`"),
+        (
+            "{claims: {exp: {raw: 1}}}",
+            "`raw` is one JSON value, in quotes",
+        ),
+        (
+            "{header: {kid: {edited: 1}}}",
+            "`edited` is a text with `{good}` in it, in quotes",
+        ),
+    ] {
+        let told = token_of(wrong).unwrap_err();
+        assert!(told.contains(message), "{wrong}: {told}");
     }
 }

@@ -11,6 +11,27 @@ use crate::model::{ANY_AUDIENCE, Audience, Method};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
+        name: "audience-by-host",
+        about: "What a request names as its host is a name of the service.",
+        clauses: &["JWT-2.1.1-13"],
+        cases: &["audience.host"],
+        apply: Apply::Element(|rules| {
+            rules.admits = |_, parts, verified| {
+                let mut bearer = verified?;
+                let host = parts
+                    .headers
+                    .get("host")
+                    .and_then(|host| host.to_str().ok());
+                let named = host.map(|host| format!("https://{host}"));
+                let mut audiences = bearer.audience.iter().flat_map(Audience::each);
+                if audiences.any(|audience| named.as_ref() == Some(audience)) {
+                    bearer.audience = Some(Audience::One(ANY_AUDIENCE.to_owned()));
+                }
+                Ok(bearer)
+            }
+        }),
+    },
+    Fault {
         name: "audience-ignored",
         about: "Nobody looks at the audience of a token, as long as there is one.",
         clauses: &[

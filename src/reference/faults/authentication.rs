@@ -325,6 +325,46 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "issuer-slash-alike",
+        about: "An issuer with a slash at its end is the one without.",
+        clauses: &["JWT-2.1.1-24"],
+        cases: &["authentication.issuer.slash"],
+        apply: Apply::Element(|rules| {
+            rules.token.same_issuer = |trusted, iss| {
+                let bare = |issuer: &str| issuer.trim_end_matches('/').to_owned();
+                iss.and_then(Value::as_str)
+                    .is_some_and(|iss| bare(iss) == bare(trusted))
+            }
+        }),
+    },
+    Fault {
+        name: "fractions-refused",
+        about: "A time has to be a whole number of seconds.",
+        clauses: &["JWT-2.1.1-33"],
+        cases: &["form.fractions"],
+        apply: Apply::Element(|rules| {
+            rules.token.claim = |name, jws, now| {
+                jws.claims
+                    .get(name)
+                    .and_then(Value::as_f64)
+                    .is_none_or(|time| time.fract() == 0.0)
+                    && claim_fits(name, jws, now)
+            }
+        }),
+    },
+    Fault {
+        name: "far-end-is-error",
+        about: "An end that no number of 64 bits holds is answered with 500.",
+        clauses: &["RFC6750-18"],
+        cases: &["form.far-times"],
+        apply: Apply::Element(|rules| {
+            rules.token.claim = |name, jws, now| {
+                (name != "cnf" || !later(jws, "exp", i64::MAX as f64)) && claim_fits(name, jws, now)
+            };
+            rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
+        }),
+    },
+    Fault {
         name: "issuer-absent-accepted",
         about: "A token without an issuer is tried with every key.",
         clauses: &["JWT-2.1.1-30"],

@@ -128,6 +128,19 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "two-spaces-refused",
+        about: "With more than one space before it, a token is none.",
+        clauses: &["RFC6750-24"],
+        cases: &["form.white-space"],
+        apply: Apply::Element(|rules| {
+            rules.hears = |parts| {
+                if authorization(parts).is_some_and(|value| value.contains("  ")) {
+                    parts.headers.remove(header::AUTHORIZATION);
+                }
+            }
+        }),
+    },
+    Fault {
         name: "scheme-not-looked-at",
         about: "The last word of the Authorization header is the token, whatever stands before it.",
         clauses: &["RFC6750-02"],
@@ -660,13 +673,13 @@ fn challenged(mut response: Response<Body>, challenge: &'static str) -> Response
     response
 }
 
-fn text(parts: &Parts, name: &str) -> Option<String> {
+pub(super) fn text(parts: &Parts, name: &str) -> Option<String> {
     let value = parts.headers.get(name)?.to_str().ok()?;
     Some(value.to_owned())
 }
 
 /// The only Authorization header.
-fn authorization(parts: &Parts) -> Option<String> {
+pub(super) fn authorization(parts: &Parts) -> Option<String> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next()?.to_str().ok()?.to_owned();
     values.next().is_none().then_some(value)
@@ -679,7 +692,7 @@ fn query(parts: &Parts, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-fn bear(parts: &mut Parts, token: &str) {
+pub(super) fn bear(parts: &mut Parts, token: &str) {
     if let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}")) {
         parts.headers.insert(header::AUTHORIZATION, value);
     }

@@ -15,16 +15,20 @@ use crate::model::{Audience, Method};
 /// Where a defect is overlooked.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::reference) struct Overlooked {
+    /// The suite with the cover.
+    pub suite: &'static str,
     /// The row of the covers that has the defect.
     pub row: &'static str,
     /// The only column in which it is overlooked.
     pub column: &'static str,
-    base: Base,
+    /// The operation that the column is about.
+    pub operation: &'static str,
+    pub(super) base: Base,
 }
 
 /// How it is overlooked.
 #[derive(Clone, Copy, Debug)]
-enum Base {
+pub(super) enum Base {
     /// As by the fault of that name.
     Of(&'static str),
     /// As these rules have it.
@@ -43,9 +47,9 @@ impl Overlooked {
             Base::By(apply) => apply(rules),
         }
         // Uploads of parts are none of ours either.
-        rules.takes_parts |= matches!(self.column, "put-content-range" | "patch");
+        rules.takes_parts |= matches!(self.operation, "put-content-range" | "patch");
         // These are no methods of ours, unless somebody takes them for one.
-        if matches!(self.column, "post" | "patch" | "proppatch" | "lock") {
+        if matches!(self.operation, "post" | "patch" | "proppatch" | "lock") {
             rules.method = |name| match name {
                 "POST" | "PATCH" | "PROPPATCH" | "LOCK" => Some(Method::Put),
                 name => authorisation::method(name),
@@ -64,8 +68,10 @@ macro_rules! overlooked {
                 clauses: &[$($clause),+],
                 cases: &[concat!("cover.", $row, ".", $column)],
                 apply: Apply::Overlooked(&Overlooked {
+                    suite: "cover",
                     row: $row,
                     column: $column,
+                    operation: $column,
                     base: $base,
                 }),
             }
@@ -147,7 +153,7 @@ fn admitted(rules: &mut Rules) {
 }
 
 /// One who may read and modify everything. The id of the token, which every real one has, is empty.
-fn almighty() -> Bearer {
+pub(super) fn almighty() -> Bearer {
     let capability = |action| Capability {
         action,
         path: WrittenPath::default(),

@@ -16,6 +16,9 @@ mod destination;
 mod digest;
 mod effect;
 mod fetching;
+mod form;
+mod form_bearer;
+mod form_signature;
 mod group;
 mod isolation;
 mod issuer_endpoint;
@@ -147,10 +150,10 @@ impl Fault {
         let mut steps = case.steps.iter();
         match self.apply {
             Apply::Element(_) | Apply::Issuer(_) => true,
-            Apply::Overlooked(overlooked) => case
-                .cover
-                .as_ref()
-                .is_some_and(|cell| cell.row == overlooked.row || cell.column == overlooked.column),
+            Apply::Overlooked(overlooked) => case.cover.as_ref().is_some_and(|cell| {
+                case.suite == overlooked.suite
+                    && (cell.row == overlooked.row || cell.column == overlooked.column)
+            }),
             Apply::Macaroons(_) => steps.any(|step| {
                 matches!(step.interface, Interface::Macaroons(_))
                     || matches!(step.token, Credential::Macaroon(_))
@@ -174,15 +177,18 @@ impl Fault {
     /// The only operation that it is about, where it is about one.
     pub(super) fn operation(&self) -> Option<&'static str> {
         match self.apply {
-            Apply::Overlooked(overlooked) => Some(overlooked.column),
+            Apply::Overlooked(overlooked) => Some(overlooked.operation),
             _ => None,
         }
     }
 
-    /// The row of the covers that it is about, where it is about one.
-    pub fn row(&self) -> Option<&'static str> {
+    /// The suite, the row and the column of the covers that it is about, where it is about one.
+    #[cfg(test)]
+    fn cell(&self) -> Option<[&'static str; 3]> {
         match self.apply {
-            Apply::Overlooked(overlooked) => Some(overlooked.row),
+            Apply::Overlooked(overlooked) => {
+                Some([overlooked.suite, overlooked.row, overlooked.column])
+            }
             _ => None,
         }
     }
@@ -308,6 +314,9 @@ pub fn faults() -> &'static [Fault] {
             issuer_grant::FAULTS,
             issuer_endpoint::FAULTS,
             cover::FAULTS,
+            form::FAULTS,
+            form_signature::FAULTS,
+            form_bearer::FAULTS,
         ]
         .concat()
     });
@@ -409,13 +418,22 @@ mod tests {
     #[test]
     fn every_row_and_every_column_of_a_cover_has_a_fault() {
         let catalogue = catalogue();
-        let cells = catalogue.cases().filter_map(|case| case.cover.as_ref());
-        let parts = cells.flat_map(|cell| [("row", &cell.row), ("column", &cell.column)]);
-        let parts: BTreeSet<_> = parts.map(|(what, name)| (what, name.as_str())).collect();
-        let faults = faults().iter();
-        let overlooked = faults.filter_map(|fault| Some((fault.row()?, fault.operation()?)));
-        let found = overlooked.flat_map(|(row, column)| [("row", row), ("column", column)]);
-        assert_eq!(parts, found.collect());
+        let cells = catalogue
+            .cases()
+            .filter_map(|case| Some((case.suite.as_str(), case.cover.as_ref()?)));
+        let parts = cells.flat_map(|(suite, cell)| {
+            [
+                (suite, "row", cell.row.as_str()),
+                (suite, "column", cell.column.as_str()),
+            ]
+        });
+        let overlooked = faults().iter().filter_map(Fault::cell);
+        let found = overlooked
+            .flat_map(|[suite, row, column]| [(suite, "row", row), (suite, "column", column)]);
+        assert_eq!(
+            parts.collect::<BTreeSet<_>>(),
+            found.collect::<BTreeSet<_>>()
+        );
     }
 
     #[test]

@@ -463,7 +463,7 @@ fn unsecured(jws: &Jws) -> bool {
 }
 
 /// The signature's bytes; none if it is not base64url.
-fn raw(jws: &Jws) -> Vec<u8> {
+pub(super) fn raw(jws: &Jws) -> Vec<u8> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(jws.signature);
     bytes.unwrap_or_default()
 }
@@ -532,7 +532,7 @@ fn integer(der: &[u8]) -> Option<([u8; 32], &[u8])> {
 }
 
 /// An object of which each member is the first of its name.
-struct FirstWins(Map<String, Value>);
+pub(super) struct FirstWins(pub(super) Map<String, Value>);
 
 impl<'de> Deserialize<'de> for FirstWins {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

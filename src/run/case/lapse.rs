@@ -59,6 +59,8 @@ fn life(token: &Credential<TokenRequest>) -> Option<Duration> {
         Alteration::FromNow(thousandths) => {
             u64::try_from(*thousandths).ok().map(Duration::from_millis)
         }
-        Alteration::Remove | Alteration::Value(_) => None,
+        Alteration::Remove | Alteration::Value(_) | Alteration::Raw(_) | Alteration::Edited(_) => {
+            None
+        }
     }
 }

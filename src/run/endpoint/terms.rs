@@ -151,6 +151,8 @@ impl Terms {
         let mut request = Cow::Borrowed(request);
         for rung in rungs {
             match (rung, enough) {
+                // Of a kind that it names itself it stays.
+                (Rung::Key(_), _) if request.key.is_some() => {}
                 (Rung::Key(kind), _) => request.to_mut().key = Some(*kind),
                 (Rung::OwnAudience, _) => {
                     if request.audience == Audience::One(ANY_AUDIENCE.to_owned()) {
