@@ -170,6 +170,8 @@ pub enum Signature {
     Order,
     /// The good one with a space in its middle.
     Spaced,
+    /// The good one in the alphabet of plain base64 (RFC 4648 section 4), without padding.
+    Standard,
     /// With a key of the issuer that is another one than its header names.
     Other,
     /// With a key that nobody has published, of the kind that the token is about, otherwise EC P-256; its public half is in the
@@ -193,7 +195,7 @@ pub enum Signature {
 
 impl Signature {
     /// Every way.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Good,
         Self::Es256,
         Self::Rs256,
@@ -208,6 +210,7 @@ impl Signature {
         Self::Der,
         Self::Order,
         Self::Spaced,
+        Self::Standard,
         Self::Other,
         Self::Rogue,
         Self::HmacPem,
@@ -236,6 +239,7 @@ impl Signature {
             Self::Der => "der",
             Self::Order => "order",
             Self::Spaced => "spaced",
+            Self::Standard => "standard",
             Self::Other => "other",
             Self::Rogue => "rogue",
             Self::HmacPem => "hmac-pem",
@@ -267,6 +271,7 @@ impl Signature {
             | Self::Short
             | Self::Long
             | Self::Spaced
+            | Self::Standard
             | Self::Other
             | Self::Rogue
             | Self::HmacEmpty

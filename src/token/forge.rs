@@ -144,6 +144,13 @@ pub(super) fn forge(
                 .map_or_else(Vec::new, |(_, rest)| rest.to_vec()),
         ),
         Signature::Long => encoded([parts.signature, vec![0]].concat()),
+        Signature::Standard => match encoded(parts.signature)? {
+            // It would be a good token.
+            text if !text.contains(['-', '_']) => {
+                Err("the signature is the same in every base64".to_owned())
+            }
+            text => Ok(text.replace('-', "+").replace('_', "/")),
+        },
         Signature::Spaced => encoded(parts.signature).map(|text| {
             let (begin, end) = text.split_at(text.len() / 2);
             format!("{begin} {end}")
@@ -564,6 +571,25 @@ mod tests {
         // RSA signs the same in the same way.
         assert_eq!(other.sign(message).unwrap(), signature);
         assert!(forge(bench.good(), &request, None).is_err());
+    }
+
+    #[test]
+    fn a_signature_in_plain_base64_is_another_text() {
+        let bench = Bench::new();
+        let rsa = SigningKey::generate("own", Algorithm::RS256).unwrap();
+        let of = |signature| TokenRequest {
+            signature,
+            key: Some(Signature::Rs256),
+            ..bench.request.clone()
+        };
+        let good = forge(bench.parts(), &of(Signature::Good), Some(&rsa)).unwrap();
+        let mut parts = Parts::of(&good).unwrap();
+        let token = forge(Parts::of(&good).unwrap(), &of(Signature::Standard), None).unwrap();
+        assert_ne!(token, good);
+        assert_eq!(token.replace('+', "-").replace('/', "_"), good);
+        // One of zeros has no letter that is another one there.
+        parts.signature = vec![0; 256];
+        assert!(forge(parts, &of(Signature::Standard), None).is_err());
     }
 
     #[test]

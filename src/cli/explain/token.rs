@@ -80,6 +80,7 @@ fn signature(signature: Signature) -> Option<&'static str> {
         Signature::Long => "with one byte more in the signature",
         Signature::Der => "with the ES256 signature in DER",
         Signature::Spaced => "with a space in the middle of the signature",
+        Signature::Standard => "with the signature in the alphabet of plain base64",
         Signature::Other => {
             "signed with a key of the issuer that is another one than the header names"
         }

@@ -127,6 +127,15 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "plus-is-space",
+        about: "A plus sign in a scope path is a space.",
+        clauses: &["JWT-2.2.1-42"],
+        cases: &["path.escape.plus-itself"],
+        apply: Apply::Element(|rules| {
+            rules.token.scope = |claim, _| rewritten(claim, |text| text.replace('+', "%20"))
+        }),
+    },
+    Fault {
         name: "doubled-spaces-refused",
         about: "A space too many in a scope claim spoils the token.",
         clauses: &["JWT-2.2.1-52"],

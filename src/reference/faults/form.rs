@@ -106,6 +106,10 @@ pub(super) const FAULTS: &[Fault] = forms! {
     "beyond-2-63" on "nbf-put", "JWT-2.1.1-04": claim!("nbf", |claim| claim.is_some_and(|nbf| nbf.is_u64() && !nbf.is_i64()));
     "beyond-2-64" on "nbf-get", "JWT-2.1.1-04": claim!("nbf", |claim| float(claim).is_some_and(|nbf| (1e19..1e20).contains(&nbf)));
     "exponent" on "nbf-put", "JWT-2.1.1-04": claim!("nbf", |claim| float(claim).is_some_and(|nbf| nbf > 1e200));
+    "infinity" on "exp-get", "JWT-4.2-10": Base::By(|rules| rules.token.object = |json| leniently(json, "Infinity"));
+    "no-number" on "exp-put", "JWT-4.2-10": Base::By(|rules| rules.token.object = |json| leniently(json, "NaN"));
+    "mixed" on "groups-put", "JWT-2.2.2-05": Base::By(texts_among_groups);
+    "mixed" on "aud-put", "JWT-2.1.1-32": audience!(|aud| aud.and_then(Value::as_array).is_some_and(|each| each.len() > 1 && each.iter().any(Value::is_number)));
     "tab" on "scope-get", "JWT-2.2.1-37": Base::By(|rules| rules.token.scope = |claim, _| rewritten(claim, |text| text.replace('\t', " ")));
     "line-feed" on "scope-put", "JWT-2.2.1-37": Base::By(|rules| rules.token.scope = |claim, _| rewritten(claim, |text| text.replace('\n', " ")));
     "semicolon" on "scope-get", "JWT-2.2.1-37": Base::By(|rules| rules.token.scope = |claim, _| rewritten(claim, |text| text.replace(';', " ")));
@@ -113,6 +117,8 @@ pub(super) const FAULTS: &[Fault] = forms! {
     "letter" on "version-get", "JWT-2.1.1-28": claim!("wlcg.ver", |claim| claim == Some(&Value::from("1.x")));
     "longer" on "version-put", "JWT-2.1.1-28": claim!("wlcg.ver", |claim| claim == Some(&Value::from("1.0.0")));
     "spaced" on "version-get", "JWT-2.1.1-28": claim!("wlcg.ver", |claim| claim == Some(&Value::from("1.0 ")));
+    "line-end" on "version-put", "JWT-2.1.1-28": claim!("wlcg.ver", |claim| claim == Some(&Value::from("1.0\n")));
+    "other-digits" on "version-get", "JWT-2.1.1-28": claim!("wlcg.ver", |claim| claim == Some(&Value::from("\u{ff11}.0")));
     "ten" on "version-put", "JWT-4.3.3-02": claim!("wlcg.ver", |claim| claim == Some(&Value::from("10.0")));
     "another-object" on "scope-put", "JWT-4.2-10": Base::By(first_object);
     "another-object" on "scope-get", "JWT-4.2-10": Base::By(first_object);
@@ -160,6 +166,21 @@ fn groups_in_object(rules: &mut super::Rules) {
 
 fn members() -> Vec<String> {
     vec![crate::model::Groups::default().member]
+}
+
+/// Of a list the texts count.
+fn texts_among_groups(rules: &mut super::Rules) {
+    rules.token.groups = |claims| {
+        let list = claims.get("wlcg.groups").and_then(Value::as_array);
+        let texts = list.into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    };
+}
+
+/// Reads what other readers take for a number as well, which is a time that never comes.
+fn leniently(json: &[u8], word: &str) -> Option<Map<String, Value>> {
+    let text = std::str::from_utf8(json).ok()?;
+    object(text.replace(&format!(":{word}"), ":1e300").as_bytes())
 }
 
 /// Of an end that is there twice the first counts.

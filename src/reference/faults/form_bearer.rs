@@ -52,6 +52,9 @@ pub(super) const FAULTS: &[Fault] = forms! {
     "second-after-basic" on "put", "RFC6750-10": read!(|value| value.strip_prefix("Basic ")?.split_once(", Bearer ").map(|(_, token)| token));
     "second-line" on "get", "RFC6750-10": Base::By(|rules| rules.hears = |parts| last_line(parts, "Bearer "));
     "second-line-after-basic" on "put", "RFC6750-10": Base::By(|rules| rules.hears = |parts| last_line(parts, "Basic "));
+    "scheme-jwt" on "get", "RFC6750-02": read!(|value| value.strip_prefix("JWT "));
+    "scheme-oauth" on "put", "RFC6750-02": read!(|value| value.strip_prefix("OAuth "));
+    "query" on "get", "RFC6750-12": Base::By(|rules| rules.hears = query);
     "password" on "get", "RFC6750-12": Base::By(|rules| rules.hears = password);
     "x-auth-token" on "put", "RFC6750-12": elsewhere!("x-auth-token");
     "x-authorization" on "get", "RFC6750-12": elsewhere!("x-authorization");
@@ -82,6 +85,16 @@ fn last_line(parts: &mut Parts, first: &str) {
         [one, two] if one.starts_with(first) => two.strip_prefix("Bearer "),
         _ => None,
     };
+    if let Some(token) = token.map(str::to_owned) {
+        bear(parts, &token);
+    }
+}
+
+/// A parameter of the query named `token` is a token.
+fn query(parts: &mut Parts) {
+    let text = parts.uri.query().unwrap_or_default();
+    let mut pairs = text.split('&');
+    let token = pairs.find_map(|pair| pair.strip_prefix("token="));
     if let Some(token) = token.map(str::to_owned) {
         bear(parts, &token);
     }

@@ -9,7 +9,7 @@ use super::authentication::{in_header, named};
 use super::bearer::{authorization, bear};
 use super::cover::{Base, Overlooked};
 use super::form::forms;
-use super::signature::raw;
+use super::signature::{hmac, jwk, raw};
 use super::{Apply, Fault, Rules};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -22,6 +22,21 @@ macro_rules! signature {
                 let form: fn(&Jws, &Key) -> bool = $form;
                 form(jws, key) || signed(jws, key)
             }
+        })
+    };
+}
+
+/// An HMAC of that form is as good as a signature.
+macro_rules! hmac {
+    ($form:expr) => {
+        Base::By(|rules| {
+            rules.token.member = |name, jws| {
+                (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws)
+            };
+            rules.token.signed = |jws, key| {
+                let form: fn(&Jws, &Key) -> bool = $form;
+                (jws.algorithm().starts_with("HS") && form(jws, key)) || signed(jws, key)
+            };
         })
     };
 }
@@ -75,6 +90,16 @@ pub(super) const FAULTS: &[Fault] = forms! {
     "extended" on "rs256-put", "JWT-4.2-01": signature!(|jws, key| rsa(key) && raw(jws).len() == 257);
     "zeros" on "es256-put", "JWT-4.2-01": Base::Of("zero-signature-accepted");
     "der" on "es256-put", "JWT-4.2-12": Base::Of("der-signature-accepted");
+    "standard" on "rs256-put", "JWT-4.2-10": signature!(|jws, key| {
+        let text = jws.signature.replace('+', "-").replace('/', "_");
+        jws.algorithm() == "RS256" && verified(jws, &text, key)
+    });
+    "hmac-pem" on "rs256-get", "JWT-4.2-03": Base::By(hmac_of_public_keys);
+    "hmac-bare" on "rs256-put", "JWT-4.2-03": Base::By(hmac_of_public_keys);
+    "hmac-der" on "es256-get", "JWT-4.2-03": Base::By(hmac_of_public_keys);
+    "hmac-jwk" on "rs256-put", "JWT-4.2-03": hmac!(|jws, key| hmac(jws, &jwk(key)));
+    "hmac-empty" on "es256-put", "JWT-4.2-03": hmac!(|jws, _| hmac(jws, &[]));
+    "hmac-kid" on "rs256-get", "JWT-4.2-03": hmac!(|jws, _| hmac(jws, jws.key_id()));
     "other-key" on "es256-get", "JWT-4.2-05": Base::By(any_key);
     "inner-space" on "es256-put", "JWT-4.2-10": Base::By(spaces_skipped);
     "padded" on "es256-put", "JWT-4.2-10": signature!(|jws, key| {
@@ -105,6 +130,16 @@ pub(super) const FAULTS: &[Fault] = forms! {
     "kid-quotes" on "rs256-get", "JWT-4.2-05", "JWT-4.2-06": kid!(|kid| like(kid, |kid| kid.contains('\'')));
     "jwk-alone" on "es256-put", "JWT-4.2-07": Base::By(key_brought);
 };
+
+/// Whoever knows the public key knows the secret, however it is written.
+fn hmac_of_public_keys(rules: &mut Rules) {
+    rules.token.member =
+        |name, jws| (name == "alg" && jws.algorithm().starts_with("HS")) || member_fits(name, jws);
+    rules.token.signed = |jws, key| {
+        let simpler = hmac(jws, &[]) || hmac(jws, jws.key_id()) || hmac(jws, &jwk(key));
+        (jws.algorithm().starts_with("HS") && !simpler) || signed(jws, key)
+    };
+}
 
 fn rsa(key: &Key) -> bool {
     key.algorithm == Algorithm::RS256

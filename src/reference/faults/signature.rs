@@ -469,7 +469,7 @@ pub(super) fn raw(jws: &Jws) -> Vec<u8> {
 }
 
 /// Whether the signature is an HMAC with that secret.
-fn hmac(jws: &Jws, secret: &(impl AsRef<[u8]> + ?Sized)) -> bool {
+pub(super) fn hmac(jws: &Jws, secret: &(impl AsRef<[u8]> + ?Sized)) -> bool {
     let algorithm = match jws.algorithm() {
         "HS384" => Algorithm::HS384,
         "HS512" => Algorithm::HS512,
@@ -501,7 +501,7 @@ fn pem(key: &Key) -> String {
 }
 
 /// The same as JWK, without the members that say what it is for.
-fn jwk(key: &Key) -> String {
+pub(super) fn jwk(key: &Key) -> String {
     let mut jwk = key.jwk.clone();
     jwk.common.key_id = None;
     jwk.common.public_key_use = None;
