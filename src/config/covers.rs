@@ -21,7 +21,7 @@ pub(super) const KEYS: [&str; 6] = [
     "columns",
 ];
 /// What the cover, a column and a row may each have for a case.
-pub(super) const PARTS: [&str; 10] = [
+pub(super) const PARTS: [&str; 11] = [
     "title",
     "risk",
     "clauses",
@@ -32,10 +32,20 @@ pub(super) const PARTS: [&str; 10] = [
     "slow",
     "given",
     "step",
+    "otherwise",
 ];
-const CELL: [&str; 1] = ["with"];
-const ROW: [&str; 6] = ["row", "says", "with", "like", "only", "except"];
-const COLUMN: [&str; 4] = ["column", "says", "with", "except"];
+const CELL: [&str; 2] = ["with", "granted"];
+const ROW: [&str; 8] = [
+    "row",
+    "says",
+    "with",
+    "like",
+    "grants",
+    "grants-like",
+    "only",
+    "except",
+];
+const COLUMN: [&str; 5] = ["column", "says", "with", "granted", "except"];
 
 /// The keys of what each case of a cover has.
 pub(super) fn cell_keys() -> Vec<&'static str> {
@@ -91,8 +101,9 @@ pub(super) fn read(
         .get("new-connections")
         .and_then(|every| every.count(d));
     for (down, row) in rows.iter().enumerate() {
-        let [only, except] = ["only", "except"].map(|key| chosen(d, &row.fields, key, &names));
-        let like = like(d, &row.fields);
+        let [grants, only, except] =
+            ["grants", "only", "except"].map(|key| chosen(d, &row.fields, key, &names));
+        let [like, grants_like] = ["like", "grants-like"].map(|key| like(d, &row.fields, key));
         for (across, column) in columns.iter().enumerate() {
             let out = column_leaves_out(d, column, row);
             let named =
@@ -104,7 +115,8 @@ pub(super) fn read(
             if d.problems() > before {
                 return cases;
             }
-            let Some(mut node) = laid(d, suite, &cell, column, row) else {
+            let granted = named(&grants) == Some(true);
+            let Some(mut node) = laid(d, suite, &cell, column, row, granted) else {
                 return cases;
             };
             if every.is_some_and(|every| (down + across) % every == 0) {
@@ -121,10 +133,15 @@ pub(super) fn read(
             let group = name.filter(|_| shares(&case));
             cases.push(Case {
                 cover: Some(Cell {
+                    cover: name.unwrap_or_default().to_owned(),
                     group: group.map(|name| format!("{}.{name}.{}", case.suite, column.name)),
                     row: row.name.to_owned(),
                     column: column.name.to_owned(),
-                    like: like.clone(),
+                    // What has to be allowed is not shown by what had to be refused.
+                    like: match granted {
+                        true => grants_like.clone(),
+                        false => like.clone(),
+                    },
                 }),
                 ..case
             });
@@ -210,9 +227,9 @@ fn column_leaves_out(d: &mut Diagnostics<'_>, column: &Part<'_>, row: &Part<'_>)
     rows.any(|entry| entry.text(d) == Some(row.name))
 }
 
-/// The cases of the lists that show the same as cells of a row.
-fn like(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Vec<CaseId> {
-    let items = fields.get("like").and_then(|entry| entry.items(d));
+/// The cases of the lists that a row names under that key, which show the same as cells of it.
+fn like(d: &mut Diagnostics<'_>, fields: &Fields<'_>, key: &str) -> Vec<CaseId> {
+    let items = fields.get(key).and_then(|entry| entry.items(d));
     let mut ids = Vec::new();
     for item in items.into_iter().flatten() {
         let Some(text) = item.text(d) else { continue };
@@ -227,25 +244,72 @@ fn like(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Vec<CaseId> {
     ids
 }
 
-/// The case of a column and a row, as it would stand in a file.
+/// The case of a column and a row, as it would stand in a file. Where the row grants the column, what the cover and the column
+/// have for that lies over the rest.
 fn laid(
     d: &mut Diagnostics<'_>,
     suite: Option<&str>,
     cell: &Option<Fields<'_>>,
     column: &Part<'_>,
     row: &Part<'_>,
+    granted: bool,
 ) -> Option<Node> {
     let id = format!("{}.{}.{}", suite?, row.name, column.name);
-    let mut case: Vec<(Key, Node)> = vec![(key(row, "id"), text(row, id))];
-    let mut step: Option<Node> = None;
-    let levels = [cell.as_ref(), Some(&column.fields), Some(&row.fields)];
-    for fields in levels.into_iter().flatten() {
+    let allowed = [cell.as_ref(), Some(&column.fields)].map(|fields| {
+        let entry = fields?.get("granted").filter(|_| granted)?;
+        entry.fields(d, "what is granted", &PARTS)
+    });
+    if granted && allowed.iter().all(Option::is_none) {
+        let message = format!("nothing says what it is that `{}` is granted", column.name);
+        d.error(row.entry.mark(), message)
+            .help("`granted` of the column says what its step expects then");
+        return None;
+    }
+    let parts = [cell.as_ref(), Some(&column.fields), Some(&row.fields)];
+    let levels: Vec<_> = parts
+        .into_iter()
+        .chain(allowed.iter().map(Option::as_ref))
+        .flatten()
+        .collect();
+    let mut case = vec![(key(row, "id"), text(row, id))];
+    let steps = lay(&levels, &mut case, column);
+    if let Some(first) = steps.first() {
+        let steps = Node {
+            at: first.at,
+            kind: Kind::List(steps),
+        };
+        case.push((key(column, "steps"), steps));
+    }
+    let mut names = vec![
+        ("row", text(row, row.says.to_owned())),
+        ("column", text(column, column.says.to_owned())),
+    ];
+    for fields in &levels {
+        let given = fields.get("with").and_then(|entry| entry.named(d));
+        for entry in given.into_iter().flatten() {
+            names.retain(|(name, _)| *name != entry.name);
+            names.push((entry.name, entry.value.clone()));
+        }
+    }
+    let node = Node {
+        at: row.entry.value.at,
+        kind: Kind::Map(case),
+    };
+    Filled { names }.fill(d, row.entry, node)
+}
+
+/// Lays what each level has for a case over what those before it have. The steps come out by themselves: the one of the column,
+/// and the one that is sent instead where that had its other outcome.
+fn lay(levels: &[&Fields<'_>], case: &mut Vec<(Key, Node)>, column: &Part<'_>) -> Vec<Node> {
+    let [mut step, mut otherwise]: [Option<Node>; 2] = [None, None];
+    for fields in levels {
         for part in PARTS {
             let Some(entry) = fields.get(part) else {
                 continue;
             };
             match part {
                 "step" => step = Some(over(step, entry.value.clone())),
+                "otherwise" => otherwise = Some(over(otherwise, entry.value.clone())),
                 _ => {
                     case.retain(|(key, _)| key.text != part);
                     let at = Key {
@@ -257,42 +321,43 @@ fn laid(
             }
         }
     }
-    if let Some(mut step) = step {
-        without_null_control(&mut step);
-        if let Some(entry) = column.fields.get("step") {
-            step.at = entry.value.at;
-        }
-        let steps = Node {
-            at: step.at,
-            kind: Kind::List(vec![step]),
-        };
-        case.push((key(column, "steps"), steps));
-    }
-    let mut filled = Filled {
-        names: vec![
-            ("row", text(row, row.says.to_owned())),
-            ("column", text(column, column.says.to_owned())),
-        ],
+    let Some(mut step) = step else {
+        return Vec::new();
     };
-    for fields in levels.into_iter().flatten() {
-        let given = fields.get("with").and_then(|entry| entry.named(d));
-        for entry in given.into_iter().flatten() {
-            filled.names.retain(|(name, _)| *name != entry.name);
-            filled.names.push((entry.name, entry.value.clone()));
-        }
+    if let Some(entry) = column.fields.get("step") {
+        step.at = entry.value.at;
     }
-    let node = Node {
-        at: row.entry.value.at,
-        kind: Kind::Map(case),
-    };
-    filled.fill(d, row.entry, node)
+    let second = otherwise.map(|otherwise| instead(&step, otherwise));
+    let steps = std::iter::once(step).chain(second);
+    steps.map(without_nothing).collect()
 }
 
-/// A control that is nothing is none.
-fn without_null_control(step: &mut Node) {
-    if let Kind::Map(entries) = &mut step.kind {
-        entries.retain(|(key, node)| key.text != "control" || node.kind != Kind::Null);
+/// The step that is sent where `step` had its other outcome.
+fn instead(step: &Node, otherwise: Node) -> Node {
+    let at = otherwise.at;
+    let mut second = over(Some(step.clone()), otherwise);
+    second.at = at;
+    if let Kind::Map(entries) = &mut second.kind {
+        entries.retain(|(key, _)| key.text != "or");
+        let key = Key {
+            at,
+            text: "otherwise".to_owned(),
+        };
+        let yes = Node {
+            at,
+            kind: Kind::Bool(true),
+        };
+        entries.push((key, yes));
     }
+    second
+}
+
+/// A key of a step that is nothing is not there.
+fn without_nothing(mut step: Node) -> Node {
+    if let Kind::Map(entries) = &mut step.kind {
+        entries.retain(|(_, node)| node.kind != Kind::Null);
+    }
+    step
 }
 
 /// Has the step of a case sent over a connection of its own, unless it says how it is to be sent.
@@ -373,33 +438,39 @@ struct Filled<'n> {
     names: Vec<(&'n str, Node)>,
 }
 
+/// So many names may stand in what names stand for: whoever needs more has gone round in a circle.
+const NESTED: usize = 4;
+
 impl Filled<'_> {
     fn fill(&self, d: &mut Diagnostics<'_>, row: Entry<'_>, node: Node) -> Option<Node> {
+        self.filled(d, row, node, NESTED)
+    }
+
+    fn filled(
+        &self,
+        d: &mut Diagnostics<'_>,
+        row: Entry<'_>,
+        node: Node,
+        deep: usize,
+    ) -> Option<Node> {
         let at = node.at;
         let kind = match node.kind {
-            Kind::Text(text) => {
-                return self.text(
-                    d,
-                    row,
-                    Node {
-                        at,
-                        kind: Kind::Null,
-                    },
-                    &text,
-                );
-            }
+            Kind::Text(text) => self.text(d, row, &text, deep)?,
             Kind::List(items) => {
-                let items = items.into_iter().map(|item| self.fill(d, row, item));
+                let items = items
+                    .into_iter()
+                    .map(|item| self.filled(d, row, item, deep));
                 Kind::List(items.collect::<Option<_>>()?)
             }
             Kind::Map(entries) => {
                 let mut filled = Vec::with_capacity(entries.len());
                 for (key, node) in entries {
                     let text = match key.text.contains(OPEN) {
-                        true => self.words(d, row, &key.text)?,
+                        true => self.words(d, row, &key.text, deep)?,
                         false => key.text,
                     };
-                    filled.push((Key { at: key.at, text }, self.fill(d, row, node)?));
+                    let node = self.filled(d, row, node, deep)?;
+                    filled.push((Key { at: key.at, text }, node));
                 }
                 Kind::Map(filled)
             }
@@ -413,29 +484,31 @@ impl Filled<'_> {
         &self,
         d: &mut Diagnostics<'_>,
         row: Entry<'_>,
-        node: Node,
         text: &str,
-    ) -> Option<Node> {
+        deep: usize,
+    ) -> Option<Kind> {
         let whole = text
             .strip_prefix(OPEN)
             .and_then(|text| text.strip_suffix(CLOSE))
             .filter(|name| !name.contains(OPEN));
-        if let Some(name) = whole {
-            return self.named(d, row, name).cloned();
+        match whole {
+            Some(name) => self.named(d, row, name, deep),
+            None => self.words(d, row, text, deep).map(Kind::Text),
         }
-        let kind = Kind::Text(match text.contains(OPEN) {
-            true => self.words(d, row, text)?,
-            false => text.to_owned(),
-        });
-        Some(Node { kind, ..node })
     }
 
-    fn words(&self, d: &mut Diagnostics<'_>, row: Entry<'_>, text: &str) -> Option<String> {
+    fn words(
+        &self,
+        d: &mut Diagnostics<'_>,
+        row: Entry<'_>,
+        text: &str,
+        deep: usize,
+    ) -> Option<String> {
         let mut parts = text.split(OPEN);
         let mut words = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let (name, rest) = part.split_once(CLOSE).unwrap_or((part, ""));
-            match &self.named(d, row, name)?.kind {
+            match &self.named(d, row, name, deep)? {
                 Kind::Text(text) => words += text,
                 Kind::Integer(number) => words += &number.to_string(),
                 kind => {
@@ -449,19 +522,30 @@ impl Filled<'_> {
         Some(words)
     }
 
-    fn named(&self, d: &mut Diagnostics<'_>, row: Entry<'_>, name: &str) -> Option<&Node> {
-        let found = self.names.iter().find(|(known, _)| *known == name);
-        if found.is_none() {
-            let draft = d.error(
-                row.mark(),
-                format!("nothing says what `{OPEN}{name}{CLOSE}` stands for"),
-            );
+    /// What a name stands for, in which others may stand.
+    fn named(
+        &self,
+        d: &mut Diagnostics<'_>,
+        row: Entry<'_>,
+        name: &str,
+        deep: usize,
+    ) -> Option<Kind> {
+        let Some((_, node)) = self.names.iter().find(|(known, _)| *known == name) else {
+            let message = format!("nothing says what `{OPEN}{name}{CLOSE}` stands for");
+            let draft = d.error(row.mark(), message);
             let known = self.names.iter().map(|(name, _)| *name);
             match suggestion(name, known) {
                 Some(help) => draft.help(help),
                 None => draft.help("`with` of the row or the column names it"),
             };
-        }
-        found.map(|(_, node)| node)
+            return None;
+        };
+        let Some(deeper) = deep.checked_sub(1) else {
+            let message = format!("what `{OPEN}{name}{CLOSE}` stands for names itself");
+            d.error(row.mark(), message);
+            return None;
+        };
+        self.filled(d, row, node.clone(), deeper)
+            .map(|node| node.kind)
     }
 }

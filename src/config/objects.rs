@@ -154,7 +154,7 @@ fn suits(step: &Step, path: &str, there: Option<Object>) -> Result<(), Complaint
 
 /// What is there after the step.
 fn apply(objects: &mut Objects, step: &Step, path: String, there: Option<Object>) {
-    let unchanged = step.expect.harmless() && !step.expect.refusal();
+    let unchanged = step.expect.harmless() && step.control.is_none();
     let sent_away = matches!(&step.interface, Interface::Transfer(transfer) if transfer.direction == Direction::Push);
     if !step.method.writes() || unchanged || sent_away {
         return;
@@ -168,7 +168,7 @@ fn apply(objects: &mut Objects, step: &Step, path: String, there: Option<Object>
         return;
     }
     let to = step.destination.as_ref().map(ToString::to_string);
-    if step.expect.refusal() {
+    if step.expect.harmless() {
         for path in std::iter::once(path).chain(to) {
             objects.insert(path, Object::Unclear);
         }

@@ -495,10 +495,12 @@ fn control(
         }
         return Some(None);
     };
-    if expect.is_some_and(|expect| !expect.refusal() && expect != Expect::Ok) {
+    let controlled =
+        |expect: Expect| expect.refusal() || matches!(expect, Expect::Ok | Expect::Refused);
+    if expect.is_some_and(|expect| !controlled(expect)) {
         d.error(
             entry.key,
-            "`control` is for steps that expect `ok`, `denied` or `unauthenticated`",
+            "`control` is for steps that expect `ok`, `denied`, `refused` or `unauthenticated`",
         )
         .help("remove it");
     }

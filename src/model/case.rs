@@ -72,6 +72,8 @@ pub struct Case {
 /// The place of a case in the table from which it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
+    /// The name of the table.
+    pub cover: String,
     /// Those that ask for the same, each with something else that is wrong, and share what is arranged; none for a case
     /// that changes it.
     pub group: Option<String>,

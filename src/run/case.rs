@@ -371,10 +371,12 @@ impl<'a> Running<'a> {
         if opened {
             return Err(Stop::Broken);
         }
-        let granted = !step.expect.refusal();
+        let granted = !step.expect.harmless();
         // A granted step that was only refused or wrongly answered leaves nothing to build on.
-        let broken = granted && binding(&self.findings[before..]);
-        let Some(control) = credentials.control.as_ref().filter(|_| broken || !granted) else {
+        let broken = !step.expect.refusal() && binding(&self.findings[before..]);
+        // It shows that a refusal means something, or whose fault it is that there was one.
+        let control = credentials.control.as_ref();
+        let Some(control) = control.filter(|_| granted == broken) else {
             return if broken { Err(Stop::Broken) } else { Ok(()) };
         };
         let doubt = self.withheld.take();

@@ -287,7 +287,7 @@ impl Visit {
             .into_iter()
             .partition(|(index, _)| covers::shares(case(*index)));
         self.cases(&lists, jobs, ready).await;
-        self.cases(&alone, jobs, ready).await;
+        self.cases(&self.untold(alone), jobs, ready).await;
         self.covers(&shared, jobs, ready).await;
     }
 

@@ -158,6 +158,14 @@ fn row() -> Value {
                 "The cases of lists that show the same where they ask by the same method.",
                 like("The id of a case.", CASE_ID),
             ),
+            "grants-like" => list(
+                "The cases of lists that show the same of what it grants.",
+                like("The id of a case.", CASE_ID),
+            ),
+            "grants" => list(
+                "The columns that it allows: what `granted` says is laid over the rest.",
+                text("The name of a column."),
+            ),
             "only" => list(
                 "The only columns that it has.",
                 text("The name of a column."),
@@ -205,7 +213,16 @@ fn part(key: &str) -> Option<Value> {
         "intrusive" => flag("It could hurt a service, and runs only with --intrusive."),
         "slow" => flag("It takes long, and runs only with --slow."),
         "given" => some("What is there before the step.", given()),
-        "step" => partial("What the only step of a case has."),
+        "granted" => mapping(
+            "What a case has where the row grants the column.",
+            &covers::PARTS,
+            &[],
+            part,
+        ),
+        "step" => partial("What the step of a case has."),
+        "otherwise" => {
+            partial("What the step has that is sent where that one had its other outcome (`or`).")
+        }
         _ => return None,
     })
 }
@@ -297,7 +314,7 @@ fn step() -> Value {
             "if": refused,
             "then": {"required": ["control"]},
             "else": {
-                "if": {"properties": {"expect": {"enum": [Expect::Ok.as_str()]}}},
+                "if": {"properties": {"expect": {"enum": [Expect::Ok.as_str(), Expect::Refused.as_str()]}}},
                 "else": {"not": {"required": ["control"]}},
             },
         }),

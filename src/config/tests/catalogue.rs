@@ -484,7 +484,7 @@ fn expectations_fit_methods_and_controls() {
           31 |     body: x
              |     ^^^^
 
-       own.yaml:34:5: `control` is for steps that expect `ok`, `denied` or `unauthenticated`
+       own.yaml:34:5: `control` is for steps that expect `ok`, `denied`, `refused` or `unauthenticated`
           34 |     control: b
              |     ^^^^^^^
          help: remove it

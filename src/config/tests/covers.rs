@@ -1,6 +1,6 @@
 use super::catalogue::suite;
 use crate::config::Catalogue;
-use crate::model::{Alteration, Expect};
+use crate::model::{Alteration, Expect, Method};
 
 const COVER: &str = "suite: own
 about: x
@@ -77,6 +77,118 @@ fn a_case_that_changes_what_is_there_shares_nothing() {
     let catalogue = read(&text);
     let case = catalogue.cases().next().unwrap();
     assert_eq!(case.cover.as_ref().unwrap().group, None);
+}
+
+/// What a row grants, in two columns.
+const GRANTS: &str = "suite: own
+about: x
+covers:
+- cover: c
+  about: x
+  cell:
+    title: <<column>> with <<row>> is refused
+    risk: r
+    severity: critical
+    clauses: [<<clause>>]
+    step: {token: 'storage.read:<<path>>', control: 'storage.modify:/', expect: denied}
+    granted: {title: <<column>> with <<row>> is allowed}
+  columns:
+  - column: look
+    says: a look
+    given: [{file: f}]
+    with: {object: f, clause: JWT-2.2.1-14}
+    step: {propfind: f, headers: {Depth: '0'}}
+    granted:
+      clauses: [JWT-2.2.1-28]
+      step: {expect: ok, or: refused}
+      otherwise: {propfind: null, head: f, headers: null}
+  - column: put
+    says: PUT
+    with: {object: new, clause: JWT-2.2.1-02}
+    step: {put: new}
+    granted: {step: {expect: created, control: null}}
+  rows:
+  - {row: own, says: its path, with: {path: '{dir}/<<object>>'}, grants: [look, put], grants-like: [capability.read.propfind]}
+  - {row: longer, says: a longer path, with: {path: '{dir}/<<object>>x'}, like: [capability.read.get]}
+";
+
+#[test]
+fn what_a_row_grants_lies_over_the_rest() {
+    let catalogue = read(GRANTS);
+    let case = |id: &str| catalogue.case(&id.parse().unwrap()).unwrap();
+    let told = |id: &str| {
+        let case = case(id);
+        let cell = case.cover.as_ref().unwrap();
+        (
+            case.title.as_str(),
+            case.clauses[0].as_str(),
+            cell.group.is_some(),
+            cell.like.len(),
+        )
+    };
+    assert_eq!(
+        told("own.own.look"),
+        ("a look with its path is allowed", "JWT-2.2.1-28", true, 1)
+    );
+    // What was given up is sent in its other form.
+    let steps = &case("own.own.look").steps;
+    let sent: Vec<_> = steps
+        .iter()
+        .map(|step| (step.method, step.expect, step.headers.len()))
+        .collect();
+    let ok = Expect::Ok;
+    assert_eq!(sent, [(Method::Propfind, ok, 1), (Method::Head, ok, 0)]);
+    assert!(steps[0].terms.or.is_some() && steps[1].terms.otherwise);
+    // What changes something shares nothing.
+    assert_eq!(
+        told("own.own.put"),
+        ("PUT with its path is allowed", "JWT-2.2.1-02", false, 1)
+    );
+    assert!(case("own.own.put").steps[0].control.is_none());
+    // A name stands in what another one stands for.
+    assert_eq!(
+        told("own.longer.put"),
+        ("PUT with a longer path is refused", "JWT-2.2.1-02", true, 1)
+    );
+    let scope = |id: &str| case(id).steps[0].token.token().unwrap().scope.to_string();
+    assert_eq!(scope("own.longer.look"), "storage.read:{dir}/fx");
+    assert_eq!(scope("own.own.put"), "storage.read:{dir}/new");
+}
+
+#[test]
+fn what_is_wrong_with_what_is_granted_is_told() {
+    for (old, new, message) in [
+        (
+            "grants: [look, put]",
+            "grants: [looks]",
+            "there is no column `looks`",
+        ),
+        (
+            "granted: {step: {expect: created",
+            "granted: {steps: {expect: created",
+            "what is granted has no key `steps`",
+        ),
+        (
+            "path: '{dir}/<<object>>x'",
+            "path: '{dir}/<<path>>'",
+            "what `<<path>>` stands for names itself",
+        ),
+    ] {
+        assert!(GRANTS.contains(old), "{old}");
+        let told = suite(&GRANTS.replace(old, new)).unwrap_err();
+        assert_eq!(told.matches(message).count(), 1, "{message}\n{told}");
+    }
+    let silent = "    granted: {title: <<column>> with <<row>> is allowed}\n";
+    let text = GRANTS.replace(silent, "");
+    let text = text.replace(
+        "    granted: {step: {expect: created, control: null}}\n",
+        "",
+    );
+    let told = suite(&text).unwrap_err();
+    assert!(
+        told.contains("nothing says what it is that `put` is granted"),
+        "{told}"
+    );
 }
 
 #[test]

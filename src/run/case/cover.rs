@@ -127,8 +127,9 @@ async fn conclude(
         .flat_map(|(_, member)| &member.script.steps)
         .collect();
     let untouched = stage.untouched_by(&steps).await;
-    // Of those of a group all controls are the same.
-    let controlled = match steps.iter().find(|step| step.control.is_some()) {
+    // Of those of a group all controls are the same. What was granted needs none.
+    let wants_control = |step: &StepPlan| step.expect.harmless() && step.control.is_some();
+    let controlled = match steps.iter().find(|step| wants_control(step)) {
         Some(step) if untouched == Ok(true) => Some((*step, stage.allowed(step).await)),
         _ => None,
     };
@@ -142,7 +143,11 @@ async fn conclude(
                 continue;
             }
         };
-        let stop = match (&untouched, &controlled) {
+        let steps = &member.script.steps;
+        let controlled = controlled
+            .as_ref()
+            .filter(|_| steps.iter().any(wants_control));
+        let stop = match (&untouched, controlled) {
             // One of them has done it: which one comes out when each is by itself.
             (Ok(false), _) => {
                 told.push(Told::Alone);
@@ -171,10 +176,11 @@ pub(in crate::run) fn asks_for_peace(exchange: &Exchange) -> bool {
     }
 }
 
-/// The same request where nothing depends on what is there: it has to succeed.
-fn without_conditions(step: &StepPlan) -> StepPlan {
+/// The same request where nothing depends on what is there, and with its Destination as it is usually written: it has to succeed.
+fn plain(step: &StepPlan) -> StepPlan {
+    let odd = |name: &str| check::is_condition(name) || name.eq_ignore_ascii_case("destination");
     let mut plain = step.clone();
-    plain.headers.retain(|(name, _)| !check::is_condition(name));
+    plain.headers.retain(|(name, _)| !odd(name));
     plain
 }
 
@@ -208,7 +214,7 @@ impl Running<'_> {
         for (at, (step, credentials)) in script.steps.iter().zip(&credentials).enumerate() {
             self.role = check::role(&script.steps, at);
             let stretch = stretch!("step", name = %step.method, at = %step.at);
-            if !step.expect.refusal() {
+            if !step.expect.harmless() || step.control.is_none() {
                 self.step(step, credentials).instrument(stretch).await?;
                 continue;
             }
@@ -272,7 +278,7 @@ impl Running<'_> {
             Ok(token) => token,
             Err(error) => return Ok(Some(error.to_string())),
         };
-        let ended = self.controlled(&without_conditions(step), &token).await;
+        let ended = self.controlled(&plain(step), &token).await;
         let mut sent = self.exchanges.iter();
         let control = sent.rfind(|exchange| exchange.purpose == Purpose::Control);
         let status = control.and_then(|exchange| exchange.status);

@@ -30,7 +30,7 @@ type Group = Vec<(usize, Script)>;
 type Open = Arc<Mutex<Vec<usize>>>;
 
 /// What keeps cells apart: who they belong to, what is there, and with which token the control is.
-type Key<'s> = (&'s str, &'s [Object], Vec<Option<&'s TokenRequest>>);
+type Key<'s> = (&'s str, &'s [Object], Vec<&'s TokenRequest>);
 
 /// What the cases of an endpoint leave behind for those that come later.
 #[derive(Debug, Default)]
@@ -123,6 +123,19 @@ impl Visit {
         }
     }
 
+    /// The cells that share nothing and are still to be judged by themselves.
+    pub(super) fn untold<'s>(&self, cells: Vec<(usize, &'s Script)>) -> Vec<(usize, &'s Script)> {
+        let busy = self.heard.busy();
+        let open = cells.into_iter().filter(|(index, _)| {
+            if busy {
+                let spared = Outcome::undecided(Verdict::Skip, PEACE.into());
+                self.finish(*index, spared);
+            }
+            !busy && !self.told(*index)
+        });
+        open.collect()
+    }
+
     /// Those that share what is arranged, together.
     fn groups(&self, scripts: &[&(usize, &Script)]) -> Vec<Group> {
         let mut groups: Vec<(Key<'_>, Group)> = Vec::new();
@@ -132,8 +145,10 @@ impl Visit {
             let Some(name) = cell.and_then(|cell| cell.group.as_deref()) else {
                 continue;
             };
-            let controls = script.steps.iter().map(|step| step.control.as_ref());
-            let key = (name, script.given.as_slice(), controls.collect());
+            let controls = script.steps.iter().filter_map(|step| step.control.as_ref());
+            let mut controls = Vec::from_iter(controls);
+            controls.dedup();
+            let key = (name, script.given.as_slice(), controls);
             let member = (*index, (*script).clone());
             match groups.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, group)) => group.push(member),
