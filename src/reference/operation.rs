@@ -7,6 +7,14 @@ use super::element::Element;
 use super::path::End;
 use crate::model::Method;
 
+/// A HEAD, or a PROPFIND of one object.
+pub(super) const LOOK: &str = "look";
+
+/// Whether a fault that is about `whole` is about that operation.
+pub(super) fn within(operation: &str, whole: &str) -> bool {
+    operation == whole || whole == LOOK && matches!(operation, "head" | "propfind-0")
+}
+
 /// The column of the covers in which a request stands; nothing where it stands in none.
 pub(super) fn of(element: &Element, asked: &Parts) -> Option<&'static str> {
     let headers = &asked.headers;

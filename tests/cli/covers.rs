@@ -146,6 +146,93 @@ fn who_asks_to_come_back_later_is_left_in_peace() {
 }
 
 #[test]
+fn what_a_capability_allows_is_done_and_what_it_allows_to_see_is_asked_for_with_the_rest() {
+    let lab = Lab::new();
+    let storage = lab.start(StorageOptions {
+        recorded: true,
+        ..lab.two_areas()
+    });
+    let cases = [
+        "cover.read-*.get",
+        "cover.create-*.get",
+        "cover.modify-*.get",
+        "cover.modify-*.put-over",
+        "cover.stage-object.propfind-0",
+    ];
+    let (told, _) = lab.judge(storage.url(), "", &cases, &[]);
+    assert_eq!(with_verdict(&told, "pass").len(), told.len(), "{told:?}");
+    assert!(told.contains_key("cover.read-ancestor.get"), "{told:?}");
+    let requests = storage.requests();
+    // Made once, although some may read it.
+    assert_eq!(sent(&requests, "PUT", "cover.capabilities.get/here/f"), 1);
+    // Whoever may replace it has one of its own.
+    assert_eq!(
+        sent(&requests, "PUT", "cover.modify-object.put-over/here/f"),
+        2
+    );
+    // A look by PROPFIND is enough.
+    let look = "cover.capabilities.propfind-0/here/f";
+    assert_eq!(sent(&requests, "HEAD", look), 0);
+}
+
+#[test]
+fn a_look_is_refused_only_where_both_forms_are() {
+    let lab = Lab::new();
+    let case = "cover.create-object.propfind-0";
+    for (fault, verdict) in [
+        ("no-propfind", "pass"),
+        ("cover-create-object-on-propfind-0", "fail  JWT-2.2.1-28"),
+    ] {
+        let storage = lab.storage(&[fault]);
+        let (told, _) = lab.judge(storage.url(), "", &[case], &[]);
+        assert!(told[case].starts_with(verdict), "{fault}: {}", told[case]);
+    }
+}
+
+#[test]
+fn the_refusal_of_a_spelling_means_something_only_where_the_plain_request_succeeds() {
+    let lab = Lab::new();
+    let storage = lab.storage(&[]);
+    let cases = ["cover.spelled-*.head"];
+    let (told, _) = lab.judge(storage.url(), "", &cases, &[]);
+    assert_eq!(with_verdict(&told, "pass").len(), told.len(), "{told:?}");
+    let middle = Middle::start(&lab, &storage, |asked| {
+        let plain = asked.path.ends_with("cover.spellings.head/there/f");
+        (asked.method == "HEAD" && plain).then(|| answer(403, &[]))
+    });
+    let (told, _) = lab.judge(middle.url(), "", &cases, &[]);
+    let unproven = told
+        .values()
+        .filter(|told| told.starts_with("error") && told.contains("a refusal proves nothing"));
+    assert_eq!(unproven.count(), told.len(), "{told:?}");
+}
+
+#[test]
+fn what_a_spelling_has_done_is_found_although_it_is_said_to_be_refused() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["cover-spelled-semicolon-on-delete"]);
+    let middle = Middle::rewriting(&lab, &storage, |asked, mut response| {
+        if asked.uri.path().contains("..;") {
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+        response
+    });
+    let (told, _) = lab.judge(middle.url(), "", &["cover.spelled-*.delete"], &[]);
+    assert_eq!(
+        with_verdict(&told, "fail"),
+        [
+            "cover.spelled-parameter.delete",
+            "cover.spelled-semicolon.delete"
+        ]
+    );
+    assert_eq!(
+        with_verdict(&told, "pass").len(),
+        told.len() - 2,
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_quick_run_has_no_covers() {
     let lab = Lab::new();
     let storage = lab.storage(&[]);

@@ -1,23 +1,53 @@
 //! Defects that are looked at everywhere but in one operation: one for each row and for each column of the covers.
 
+/// One fault for each line: a row and a column, the clause, and how the row's defect is overlooked there. Of which cover they are
+/// stands before them.
+macro_rules! overlooked {
+    (in $cover:literal; $( $row:literal on $column:literal, $($clause:literal),+: $base:expr; )*) => {
+        &[$(
+            Fault {
+                name: concat!("cover-", $row, "-on-", $column),
+                about: concat!("What `cover.", $row, "` is about is overlooked in one operation, `", $column, "`."),
+                clauses: &[$($clause),+],
+                cases: &[concat!("cover.", $row, ".", $column)],
+                apply: Apply::Overlooked(&Overlooked {
+                    suite: "cover",
+                    cover: Some($cover),
+                    row: $row,
+                    column: $column,
+                    operation: $column,
+                    base: $base,
+                }),
+            }
+        ),*]
+    };
+}
+
+mod pattern;
+mod rights;
+mod spelling;
+
 use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 
 use super::super::answers::Refusal;
 use super::super::authorisation;
+use super::super::operation;
 use super::super::path::WrittenPath;
 use super::super::rules::Rules;
 use super::super::scope::{Action, Capability, Scope};
 use super::super::token::Bearer;
 use super::{Apply, Fault, fault};
-use crate::model::{Audience, Method};
+use crate::model::{Audience, Case, Cell, Method};
 
 /// Where a defect is overlooked.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::reference) struct Overlooked {
     /// The suite with the cover.
     pub suite: &'static str,
-    /// The row of the covers that has the defect.
+    /// The cover of which both are, where the suite has rows and columns of the same names in several.
+    pub cover: Option<&'static str>,
+    /// The row that has the defect.
     pub row: &'static str,
     /// The only column in which it is overlooked.
     pub column: &'static str,
@@ -33,9 +63,38 @@ pub(super) enum Base {
     Of(&'static str),
     /// As these rules have it.
     By(fn(&mut Rules)),
+    /// Not at all: what has to be allowed is refused, as these rules have it.
+    Refused(fn(&mut Rules)),
+    /// These rules resolve a spelling once the right was judged.
+    Spelled(fn(&mut Rules)),
 }
 
 impl Overlooked {
+    /// Whether a case is a cell of its row or of its column.
+    pub fn concerns(&self, case: &Case) -> bool {
+        let cell = case.cover.as_ref();
+        let here = |cell: &&Cell| {
+            case.suite == self.suite && self.cover.is_none_or(|cover| cell.cover == cover)
+        };
+        cell.filter(here)
+            .is_some_and(|cell| cell.row == self.row || cell.column == self.column)
+    }
+
+    /// The operation of its column, as requests tell it: a column may say besides what a token is about.
+    pub fn operation(&self) -> &'static str {
+        match (self.operation, self.base) {
+            // A look is refused only where both of its forms are.
+            ("propfind-0", Base::Refused(_)) => operation::LOOK,
+            ("move-onto" | "move-there-over", _) => "move-over",
+            ("move-directory" | "move-there" | "move-there-directory" | "move-to", _) => "move",
+            ("copy-there" | "copy-to", _) => "copy",
+            ("copy-there-over", _) => "copy-over",
+            // What a spelling hides is not known to be there.
+            ("put-over", Base::Spelled(_)) => "put",
+            (operation, _) => operation,
+        }
+    }
+
     /// What it makes of the rules, in its operation.
     pub fn apply(&self, rules: &mut Rules) {
         match self.base {
@@ -44,7 +103,7 @@ impl Overlooked {
                     fault.apply(rules);
                 }
             }
-            Base::By(apply) => apply(rules),
+            Base::By(apply) | Base::Refused(apply) | Base::Spelled(apply) => apply(rules),
         }
         // Uploads of parts are none of ours either.
         rules.takes_parts |= matches!(self.operation, "put-content-range" | "patch");
@@ -58,28 +117,11 @@ impl Overlooked {
     }
 }
 
-/// One fault for each line: a row and a column, the clause, and how the row's defect is overlooked there.
-macro_rules! overlooked {
-    ($( $row:literal on $column:literal, $($clause:literal),+: $base:expr; )*) => {
-        &[$(
-            Fault {
-                name: concat!("cover-", $row, "-on-", $column),
-                about: concat!("What `cover.", $row, "` is about is overlooked in one operation, `", $column, "`."),
-                clauses: &[$($clause),+],
-                cases: &[concat!("cover.", $row, ".", $column)],
-                apply: Apply::Overlooked(&Overlooked {
-                    suite: "cover",
-                    row: $row,
-                    column: $column,
-                    operation: $column,
-                    base: $base,
-                }),
-            }
-        ),*]
-    };
-}
+pub(super) use rights::{CAPABILITIES, ENDS};
+pub(super) use spelling::FAULTS as SPELLINGS;
 
 pub(super) const FAULTS: &[Fault] = overlooked! {
+    in "defects";
     "none" on "get-range", "RFC6750-05": Base::By(anybody);
     "garbage" on "get", "RFC6750-05": Base::By(any_text);
     "expired" on "get-ranges", "JWT-2.1.1-01": Base::Of("expired-accepted");
@@ -105,7 +147,7 @@ pub(super) const FAULTS: &[Fault] = overlooked! {
     "key-path" on "mkcol", "JWT-4.2-06": Base::Of("key-id-is-path");
     "key-in-header" on "move", "JWT-4.2-07": Base::Of("header-key-honoured");
     "no-capability" on "move-over", "JWT-2.2.1-38", "JWT-2.2.1-34", "JWT-2.2.1-35", "JWT-4.3.3-04": Base::By(whoever);
-    "stage-alone" on "copy", "JWT-2.2.1-25": Base::By(whatever);
+    "stage-alone" on "copy", "JWT-2.2.1-25", "JWT-2.2.1-02", "JWT-2.2.1-17", "JWT-2.2.1-18": Base::By(whatever);
     "poll-alone" on "copy-over", "JWT-2.2.1-25": Base::By(whatever);
     "scitokens" on "pull", "JWT-2.2.1-34": Base::Of("scitokens-scopes");
     "capability-longer" on "push", "JWT-2.2.1-34": Base::Of("longer-names");
@@ -116,8 +158,16 @@ pub(super) const FAULTS: &[Fault] = overlooked! {
     "path-letters" on "patch", "JWT-2.2.1-35", "JWT-2.2.1-09": Base::Of("path-letters-alike");
     "path-pattern" on "get-range-beyond", "JWT-2.2.1-44", "JWT-2.2.1-14", "JWT-2.2.1-09", "JWT-2.2.1-35": Base::By(wherever);
     "path-star" on "lock", "JWT-2.2.1-44": Base::Of("scope-is-a-glob");
-    "path-below" on "put", "JWT-2.2.1-14", "JWT-2.2.1-09", "JWT-2.2.1-35", "JWT-2.2.1-44": Base::By(wherever);
-    "path-longer" on "delete", "JWT-2.2.1-14", "JWT-2.2.1-09", "JWT-2.2.1-35", "JWT-2.2.1-44": Base::By(wherever);
+    "path-class" on "get", "JWT-2.2.1-44", "JWT-2.2.1-12": Base::Of("scope-is-a-glob");
+    "path-class-escaped" on "put", "JWT-2.2.1-44", "JWT-2.2.1-12": Base::Of("scope-is-a-glob");
+    "path-question" on "get", "JWT-2.2.1-44", "JWT-2.2.1-12": Base::Of("scope-is-a-glob");
+    "path-backslash" on "put", "JWT-2.2.1-44", "JWT-2.2.1-12": Base::Of("scope-is-a-glob");
+    "path-plus" on "get", "JWT-2.2.1-44", "JWT-2.2.1-12": Base::By(pattern::expression);
+    "path-dollar" on "put", "JWT-2.2.1-44", "JWT-2.2.1-12": Base::By(pattern::expression);
+    "path-any" on "get", "JWT-2.2.1-44", "JWT-2.2.1-12": Base::By(pattern::expression);
+    "path-alternatives" on "put", "JWT-2.2.1-44", "JWT-2.2.1-12": Base::By(pattern::expression);
+    "path-below" on "put-over", "JWT-2.2.1-14", "JWT-2.2.1-12": Base::By(rights::above);
+    "path-longer" on "delete", "JWT-2.2.1-14": Base::By(rights::longer);
     "group-child" on "head", "JWT-2.2.2-02": Base::Of("child-implies-member");
 };
 

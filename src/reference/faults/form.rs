@@ -29,6 +29,7 @@ macro_rules! forms {
                 cases: &[concat!("form.", $row, ".", $column)],
                 apply: Apply::Overlooked(&Overlooked {
                     suite: "form",
+                    cover: None,
                     row: $row,
                     column: $column,
                     operation: $crate::reference::faults::form::operation($column),

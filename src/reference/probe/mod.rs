@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::{HeaderMap, header};
 
 use super::faults::Fault;
+use super::operation;
 
 pub(super) use compare::{Compare, Duplicate};
 pub(super) use hooks::hooks;
@@ -247,7 +248,8 @@ impl<'a, W, R: 'a> Hooks<'a, W, R> {
             .try_with(|operation| *operation)
             .unwrap_or_default();
         let chain = self.ruled.chain.0.iter();
-        let chain = chain.filter(move |version| version.only.is_none() || version.only == asked);
+        let about = move |whole| asked.is_some_and(|asked| operation::within(asked, whole));
+        let chain = chain.filter(move |version| version.only.is_none_or(about));
         let rules = chain.map(move |version| (self.part.of)(&version.rules));
         rules.filter(move |rules| differs(self.right(), rules))
     }
