@@ -175,7 +175,7 @@ pub enum Signature {
     /// With a key of the issuer that is another one than its header names.
     Other,
     /// With a key that nobody has published, of the kind that the token is about, otherwise EC P-256; its public half is in the
-    /// header where `jwk` is asked for.
+    /// header where `jwk` or `x5c` is asked for.
     Rogue,
     /// HMAC with the issuer's public key in PEM as secret.
     HmacPem,

@@ -2,9 +2,11 @@
 
 use std::sync::LazyLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, PublicKeyData};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -22,6 +24,7 @@ pub(super) struct SigningKey {
     pub der: Vec<u8>,
     /// The public half as JWK (RFC 7517), without `kid`.
     pub jwk: Value,
+    pair: KeyPair,
 }
 
 impl SigningKey {
@@ -54,7 +57,19 @@ impl SigningKey {
             pem: pair.public_key_pem(),
             der: pair.subject_public_key_info(),
             jwk: json!(public),
+            pair,
         })
+    }
+
+    /// A certificate of its own, as `x5c` has it (RFC 7515 section 4.1.6).
+    ///
+    /// # Errors
+    /// The key signs none.
+    pub fn certificate(&self) -> Result<String, String> {
+        let certificate = CertificateParams::new([self.id.clone()])
+            .and_then(|parameters| parameters.self_signed(&self.pair))
+            .map_err(|error| error.to_string())?;
+        Ok(STANDARD.encode(certificate.der()))
     }
 
     /// A key of this process, for ES256 or RS256, that no issuer has published.

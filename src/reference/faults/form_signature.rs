@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use super::super::keys::Key;
 use super::super::token::{Jws, member_fits, parts, signed, verified};
-use super::authentication::{in_header, named};
+use super::authentication::{in_header, named, object};
 use super::bearer::{authorization, bear};
 use super::cover::{Base, Overlooked};
 use super::form::forms;
-use super::signature::{hmac, jwk, raw};
+use super::signature::{FirstWins, hmac, jwk, raw};
 use super::{Apply, Fault, Rules};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -111,6 +111,7 @@ pub(super) const FAULTS: &[Fault] = forms! {
     "alg-none" on "es256-get", "JWT-4.2-02": algorithm!(|jws| jws.algorithm() == "none");
     "alg-absent" on "es256-put", "JWT-4.2-26": algorithm!(|jws| !jws.header.contains_key("alg"));
     "alg-letters" on "rs256-get", "JWT-4.2-26": algorithm!(|jws| jws.algorithm() == "rs256");
+    "alg-twice" on "rs256-put", "JWT-4.2-22": Base::By(first_algorithm);
     "alg-wider" on "rs256-put", "JWT-4.2-01", "JWT-4.2-15": algorithm!(|jws| jws.algorithm().ends_with("384"));
     "alg-longest" on "es256-get", "JWT-4.2-01", "JWT-4.2-15": algorithm!(|jws| jws.algorithm().ends_with("512"));
     "alg-pss" on "rs256-get", "JWT-4.2-01", "JWT-4.2-15": algorithm!(|jws| jws.algorithm().starts_with("PS"));
@@ -129,6 +130,7 @@ pub(super) const FAULTS: &[Fault] = forms! {
     "kid-url" on "es256-get", "JWT-4.2-05", "JWT-4.2-06": kid!(|kid| like(kid, |kid| kid.starts_with("https://")));
     "kid-quotes" on "rs256-get", "JWT-4.2-05", "JWT-4.2-06": kid!(|kid| like(kid, |kid| kid.contains('\'')));
     "jwk-alone" on "es256-put", "JWT-4.2-07": Base::By(key_brought);
+    "x5c-alone" on "es256-get", "JWT-4.2-07": Base::By(certificate_brought);
 };
 
 /// Whoever knows the public key knows the secret, however it is written.
@@ -210,6 +212,33 @@ fn kid_in_any_letters(rules: &mut Rules) {
             .filter(|(kid, _)| kid.eq_ignore_ascii_case(jws.key_id()));
         alike.map(|(_, key)| key.clone()).collect()
     };
+}
+
+/// Of an algorithm that is there twice the first counts.
+fn first_algorithm(rules: &mut Rules) {
+    rules.token.object = |json| {
+        let mut last = object(json)?;
+        let FirstWins(first) = serde_json::from_slice(json).ok()?;
+        if let Some(alg) = first.get("alg") {
+            last.insert("alg".to_owned(), alg.clone());
+        }
+        Some(last)
+    };
+}
+
+/// Whoever brings a certificate along is taken for its owner, and it for good.
+fn certificate_brought(rules: &mut Rules) {
+    rules.token.member =
+        |name, jws| (name == "kid" && has_certificate(jws)) || member_fits(name, jws);
+    rules.token.keys = |jws, keys| match has_certificate(jws) {
+        true => keys.values().cloned().collect(),
+        false => named(jws, keys),
+    };
+    rules.token.signed = |jws, key| has_certificate(jws) || signed(jws, key);
+}
+
+fn has_certificate(jws: &Jws) -> bool {
+    !jws.header.contains_key("kid") && jws.header.contains_key("x5c")
 }
 
 /// A token without a kid may bring its key along.
