@@ -70,6 +70,14 @@ pub(super) struct OAuthRefusal {
     pub description: Option<String>,
 }
 
+impl OAuthRefusal {
+    /// Whether it says so; there is no code for that.
+    fn is_about_the_audience(&self) -> bool {
+        let description = self.description.as_deref().unwrap_or_default();
+        description.to_ascii_lowercase().contains("audience")
+    }
+}
+
 impl TokenEndpoint {
     /// `renew` says what to do when the issuer takes the grant itself for void.
     pub fn new(
@@ -242,12 +250,12 @@ impl TokenEndpoint {
             _ if refusal.status >= 500 => {
                 origin.unavailable(asked, came, "tell whoever runs the issuer")
             }
-            // RFC 6749 section 5.2: who is not known by Basic authentication is answered 401. Keycloak has the code for an
-            // audience that is no client of its own.
-            "invalid_client" if refusal.status == 400 && self.by_header() => origin.refused(
+            // Keycloak has the code for the audience of an exchange that is no client of its own, with 400; who is not known
+            // by Basic authentication is answered 401 (RFC 6749 section 5.2).
+            "invalid_client" if refusal.status == 400 && refusal.is_about_the_audience() => origin.refused(
                 asked,
                 came,
-                "check client id and secret; where they are right, the audience may be unknown there: ask whoever runs the issuer for it",
+                "not the client but the audience may be unknown there: ask whoever runs the issuer for it",
             ),
             "invalid_client" | "unauthorized_client" => origin.general(
                 asked,
@@ -264,11 +272,6 @@ impl TokenEndpoint {
                 "ask whoever runs the issuer for these rights, or leave such cases out",
             ),
         }
-    }
-
-    /// Whether the client shows who it is in a header.
-    fn by_header(&self) -> bool {
-        matches!(self.client.proof, Proof::Basic(_))
     }
 
     /// A shell line that does the same as [`Self::ask`]; what stands in `secrets` the shell looks up.
