@@ -190,17 +190,22 @@ fn not_arranged(stage: Running<'_>, stop: Stop, members: &[Member<'_>]) -> Vec<T
     let Some((first, others)) = members.split_first() else {
         return Vec::new();
     };
-    let reason = match &stop {
-        Stop::Undecided(reason) | Stop::Skip(reason) => reason.clone(),
-        Stop::Broken => format!(
+    let broken = matches!(stop, Stop::Broken);
+    let outcome = stage.outcome(first.script, Some(stop), Vec::new());
+    let reason = match &outcome.reason {
+        Some(reason) if !broken => reason.clone(),
+        _ => format!(
             "put down to {}: what it needs could not be arranged",
             first.plan.case.id
         ),
     };
-    let outcome = stage.outcome(first.script, Some(stop), Vec::new());
+    let verdict = match outcome.verdict {
+        Verdict::Skip => Verdict::Skip,
+        _ => Verdict::Error,
+    };
     let mut told = vec![Told::Ended(outcome, elapsed)];
     told.extend(others.iter().map(|_| {
-        let outcome = Outcome::undecided(Verdict::Error, reason.clone());
+        let outcome = Outcome::undecided(verdict, reason.clone());
         Told::Ended(outcome, elapsed)
     }));
     told

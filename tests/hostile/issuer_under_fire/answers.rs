@@ -149,7 +149,8 @@ fn in_the_middle(lab: &Lab, trouble: Trouble, says: &[&str]) {
     assert!(reasons.iter().all(ours), "{what}: {reasons:#?}");
     // The observer's token is one of the first: teardown goes on.
     came.expect_nothing_left(&what);
-    assert!(site.asked() < 30, "{} requests, {what}", site.asked());
+    // Each token is asked for a few times within the patience.
+    assert!(site.asked() < 60, "{} requests, {what}", site.asked());
     came.expect_no_secret();
 }
 
