@@ -78,7 +78,7 @@ have answered otherwise. Then each case runs against the faults that would have;
 With --all every case runs against every fault; the outcome is the same.
 
 With --pairs services have two faults each. A fault is told if one of the cases that it names fails; otherwise each of these has to
-say what keeps it from judging, and the other fault has to be told. Two faults that exclude each other are no pair.
+say what keeps it from judging, or one of them to name a case that failed by the other fault. Two faults that exclude each other are no pair.
 
 Examples:
   touchstone prove

@@ -28,7 +28,7 @@ pub struct Pairs {
     pub duration_ms: u64,
     /// Faults none of whose cases fails, and nothing says why.
     pub silenced: Vec<Shadow>,
-    /// Faults none of whose cases fails, and each of these says what keeps it from judging; the other one is told.
+    /// Faults none of whose cases fails, for the other one keeps them from judging, and they say so.
     pub overshadowed: Vec<Shadow>,
 }
 
@@ -67,8 +67,16 @@ impl Judged {
     }
 
     /// Whether it is not decided, and says why.
-    fn excused(&self) -> bool {
+    fn undecided(&self) -> bool {
         matches!(self.verdict, Verdict::Error | Verdict::Skip) && self.why.is_some()
+    }
+
+    /// Whether it is not decided because of that case.
+    fn refers_to(&self, case: &CaseId) -> bool {
+        let why = self.why.as_deref().unwrap_or_default();
+        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        let mut words = why.split(|c| !inner(c));
+        self.undecided() && words.any(|word| word == case.as_str())
     }
 }
 
@@ -119,7 +127,11 @@ impl Pairs {
                 continue;
             }
             let told: Vec<_> = beside.failed().cloned().collect();
-            let excused = !told.is_empty() && fault.cases.iter().all(Judged::excused);
+            // Nothing looks good, or what was not decided is put down to what failed.
+            let excused = fault.cases.iter().all(Judged::undecided)
+                || told
+                    .iter()
+                    .any(|case| fault.cases.iter().any(|judged| judged.refers_to(case)));
             let shadow = Shadow {
                 fault: fault.fault.clone(),
                 beside: beside.fault.clone(),
@@ -150,7 +162,7 @@ impl Pairs {
         let mut text = String::new();
         for (heading, shadows) in [
             (
-                "Kept from being judged by another one, which is told",
+                "Kept from being judged by another one, as their cases say",
                 &self.overshadowed,
             ),
             (
@@ -261,9 +273,20 @@ mod tests {
         assert!(excused.proven);
         assert_eq!(excused.overshadowed[0].fault, "a");
         assert_eq!(excused.overshadowed[0].told.len(), 1);
-        // Two that keep each other from being judged hide both.
+        // Of two that let nothing be judged neither looks good.
         let none = pairs([[undecided(), fared("b", &[("x.three", Verdict::Error, WHY)])]]);
-        assert_eq!(none.silenced.len(), 2);
+        assert_eq!((none.silenced.len(), none.overshadowed.len()), (0, 2));
+        // One case says what the other fault did, by the case that failed.
+        for (why, excused) in [
+            ("cannot be judged (see x.three)", true),
+            ("cannot be judged (see x.three-more)", false),
+        ] {
+            let fault = [
+                ("x.one", Verdict::Error, Some(why)),
+                ("x.two", Verdict::Pass, None),
+            ];
+            assert_eq!(pairs([[fared("a", &fault), told()]]).proven, excused);
+        }
         // Who does not say why is not excused, and neither is a fault that looks good.
         for (verdict, why) in [(Verdict::Error, None), (Verdict::Pass, WHY)] {
             let silent = fared(
