@@ -29,7 +29,7 @@ pub use report::{Ending, Markers, afterwards, ending, markers};
 pub use role::{Blame, Role, control, role};
 pub use said::said;
 pub use tape::*;
-pub use terms::{allow, alternative, lapsed};
+pub use terms::{allow, alternative, lapsed, outlived};
 pub use transfer::{
     Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported, tried,
     untold,

@@ -47,6 +47,17 @@ pub fn lapsed(judge: Judge<'_>, after: Duration, noticed: bool, lapse: &Lapse) -
     })
 }
 
+/// What is wrong where a token that was used before is still taken so long after its end, though one of the same end that was
+/// not has been refused: what was found out about it is kept.
+pub fn outlived(judge: Judge<'_>, after: Duration, noticed: bool) -> Option<Finding> {
+    (!noticed).then(|| {
+        judge.own(
+            "a refusal, as of a token of the same end that was not used before",
+            format!("the token was taken {} s after its end", after.as_secs()),
+        )
+    })
+}
+
 /// Whether a 405 names the methods that are allowed (RFC 9110 section 15.5.6).
 pub fn allow(judge: Judge<'_>, step: &StepPlan, answer: &Answer) -> Option<Finding> {
     let wanted = step.tells.allow && answer.status == 405;

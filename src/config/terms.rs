@@ -6,11 +6,15 @@ use super::fields::{Entry, Fields};
 use super::steps::fits;
 use super::tree::Kind;
 use crate::model::{
-    Alteration, Alternative, ClauseId, Credential, Expect, Interface, Step, StepTerms,
+    Alteration, Alternative, ClauseId, Credential, Expect, Interface, Lapsing, Step, StepTerms,
 };
 
 /// The keys of another outcome.
 pub(super) const OR_KEYS: [&str; 2] = ["expect", "clause"];
+
+/// How something is asked for with a token that is over.
+pub(super) const LAPSES: [(&str, Lapsing); 2] =
+    [("polled", Lapsing::Polled), ("once", Lapsing::Once)];
 
 /// Reads them; whether they fit their case and its other steps is for [`check`].
 pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<StepTerms> {
@@ -22,14 +26,16 @@ pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<StepT
         Some(entry) => Some(alternative(d, entry)?),
         None => None,
     };
-    let [otherwise, lapse] = ["otherwise", "lapse"].map(|name| {
-        let entry = fields.get(name);
-        entry.and_then(|entry| entry.boolean(d)).unwrap_or_default()
-    });
+    let otherwise = fields.get("otherwise");
+    let otherwise = otherwise.and_then(|entry| entry.boolean(d));
+    let lapse = match fields.get("lapse") {
+        Some(entry) => Some(entry.word(d, &LAPSES)?),
+        None => None,
+    };
     Some(StepTerms {
         clause,
         or,
-        otherwise,
+        otherwise: otherwise.unwrap_or_default(),
         lapse,
     })
 }
@@ -78,18 +84,18 @@ pub(super) fn check(d: &mut Diagnostics<'_>, judged: &[ClauseId], steps: &[(Mark
             let method = step.method.as_str().to_lowercase();
             d.error(*mark, format!("`{method}` cannot be `{}`", or.expect));
         }
-        if step.terms.lapse && !ends(step) {
+        if step.terms.lapse.is_some() && !ends(step) {
             d.error(*mark, "a step with `lapse` expects `unauthenticated`, with a token whose `exp` is some seconds from now")
-                .help("it is repeated until the service has noticed that the token is over");
+                .help("it is asked for when that token is over");
         }
     }
-    let before = std::iter::once(None).chain(steps.iter().map(|(_, step)| Some(step)));
-    for (before, (mark, step)) in before.zip(steps) {
-        let other = before.is_some_and(|before| before.terms.or.is_some());
+    let mut other = false;
+    for (mark, step) in steps {
         if step.terms.otherwise && !other {
             d.error(*mark, "`otherwise` follows a step with an `or`")
                 .help("it is sent only where that step had its other outcome");
         }
+        other = step.terms.or.is_some() || (other && step.terms.otherwise);
     }
 }
 

@@ -163,9 +163,17 @@ pub struct StepTerms {
     pub or: Option<Alternative>,
     /// Whether it is sent only where the step before had its other outcome.
     pub otherwise: bool,
-    /// Whether it is repeated until the service has noticed that the token is over: clocks differ, and answers are kept for
-    /// a while.
-    pub lapse: bool,
+    /// How it is asked for with a token that is over: clocks differ, and answers are kept for a while.
+    pub lapse: Option<Lapsing>,
+}
+
+/// How something is asked for with a token that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lapsing {
+    /// Until the service has noticed it.
+    Polled,
+    /// Once, after another token of the same end, which had not been used before, was refused.
+    Once,
 }
 
 /// Another outcome of a step than the one that is right.

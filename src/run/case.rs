@@ -28,7 +28,7 @@ use crate::http;
 use crate::http::{Caller, Client, Connection, Outgoing};
 use crate::model::{
     Answer, CasePlan, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour, Interface,
-    Leftover, Marker, Method, Place, Purpose, Script, State, StepPlan, Verdict,
+    Lapsing, Leftover, Marker, Method, Place, Purpose, Script, State, StepPlan, Verdict,
 };
 use crate::token::{Token, TokenError};
 use crate::trace::stretch;
@@ -353,7 +353,7 @@ impl<'a> Running<'a> {
         if step.terms.otherwise && !self.otherwise {
             return Ok(());
         }
-        self.otherwise = false;
+        self.otherwise = step.terms.otherwise;
         let before = self.findings.len();
         let held;
         let token = match self.presenting(step)? {
@@ -481,8 +481,13 @@ impl<'a> Running<'a> {
         let plain = asked.as_ref().unwrap_or(step);
         let mut ended = self.repeated(purpose, plain, token, other).await;
         let mut after = None;
-        if step.terms.lapse && purpose == Purpose::Step {
-            (ended, after) = self.until_noticed(step, token, other, ended).await;
+        let lapse = step.terms.lapse.filter(|_| purpose == Purpose::Step);
+        match lapse {
+            Some(Lapsing::Polled) => {
+                (ended, after) = self.until_noticed(step, token, other, ended).await;
+            }
+            Some(Lapsing::Once) => after = self.over_since(step),
+            None => {}
         }
         let judge = self.judge_of(step, before);
         let hop = self.exchanges.get(before);
@@ -530,9 +535,13 @@ impl<'a> Running<'a> {
         };
         if let Some(after) = after {
             let noticed = !answer.success();
-            let lapse = &self.site.plan.endpoint.limits.lapse;
-            let late = check::lapsed(judge, after, noticed, lapse);
-            self.findings.extend(late);
+            self.findings.extend(match lapse {
+                Some(Lapsing::Once) => check::outlived(judge, after, noticed),
+                _ => {
+                    let lapse = &self.site.plan.endpoint.limits.lapse;
+                    check::lapsed(judge, after, noticed, lapse)
+                }
+            });
             if !noticed {
                 return Ok(true);
             }

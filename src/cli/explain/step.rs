@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::check;
 use crate::model::{
-    Credential, Expect, Flavour, Interface, Lapse, MacaroonRequest, Method, Step, TokenTemplate,
-    Variable,
+    Credential, Expect, Flavour, Interface, Lapse, Lapsing, MacaroonRequest, Method, Step,
+    TokenTemplate, Variable,
 };
 
 use super::tape;
@@ -92,17 +92,24 @@ pub(super) fn explain(text: &mut String, step: &Step) {
     if let Some(clause) = &step.terms.clause {
         row("clause", clause.as_str());
     }
-    if step.terms.lapse {
-        let lapse = Lapse::default();
-        row(
-            "repeated",
-            &format!(
-                "every {} s until it is refused: within {} s of the token's end is right, within {} s a warning, later a failure",
-                lapse.pause.as_secs(),
-                lapse.pass.as_secs(),
-                lapse.warn.as_secs(),
-            ),
-        );
+    match step.terms.lapse {
+        Some(Lapsing::Polled) => {
+            let lapse = Lapse::default();
+            row(
+                "repeated",
+                &format!(
+                    "every {} s until it is refused: within {} s of the token's end is right, within {} s a warning, later a failure",
+                    lapse.pause.as_secs(),
+                    lapse.pass.as_secs(),
+                    lapse.warn.as_secs(),
+                ),
+            );
+        }
+        Some(Lapsing::Once) => row(
+            "told",
+            "for how many seconds the token has been over where it is still taken",
+        ),
+        None => {}
     }
     row("proof", &proof);
     let named = |asked: &TokenTemplate| asked.variables().any(|v| v == Variable::Listener);

@@ -409,8 +409,13 @@ fn outcome(key: &str) -> Option<Value> {
                 ),
             ],
         ),
-        "otherwise" => flag("It is sent only where the step before had its other outcome."),
-        "lapse" => flag("It is repeated until the service has noticed that the token is over."),
+        "otherwise" => flag(
+            "It is sent only where the last step with an `or` had its other outcome; between them are only such.",
+        ),
+        "lapse" => word(
+            "How it is asked for with a token that is over: until the service has noticed that, or once, after one of the same end that was not used before was refused.",
+            terms::LAPSES.map(|(name, _)| name),
+        ),
         "control" => credential(
             "The token with which the very same request succeeds.",
             false,

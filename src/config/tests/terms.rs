@@ -1,5 +1,5 @@
 use super::catalogue::{HEAD, suite};
-use crate::model::{Alternative, Expect, StepTerms};
+use crate::model::{Alternative, Expect, Lapsing, StepTerms};
 
 fn read(step: &str) -> Result<StepTerms, String> {
     let text = format!("{HEAD}  given: [{{file: f}}]\n  steps:\n  - {{{step}}}\n");
@@ -34,8 +34,15 @@ fn terms_are_read() {
         "get: f, {token}, expect: ok, or: {{expect: refused, clause: DAV-14}}}}\n  - {{head: f, otherwise: true, {token}, expect: ok"
     ));
     assert!(told.unwrap().otherwise);
-    let over = "get: f, token: {scope: 'storage.read:/', claims: {exp: 5}}, expect: unauthenticated, lapse: true, control: 'storage.read:/'";
-    assert!(read(over).unwrap().lapse);
+    let over = "get: f, token: {scope: 'storage.read:/', claims: {exp: 5}}, expect: unauthenticated, lapse: polled, control: 'storage.read:/'";
+    assert_eq!(read(over).unwrap().lapse, Some(Lapsing::Polled));
+    // Two may follow one another.
+    let once = over.replace("polled", "once, otherwise: true");
+    let told = read(&format!(
+        "get: f, {token}, expect: ok, or: refused}}\n  - {{{once}}}\n  - {{{once}"
+    ));
+    let told = told.unwrap();
+    assert_eq!((told.otherwise, told.lapse), (true, Some(Lapsing::Once)));
 }
 
 #[test]
@@ -48,7 +55,9 @@ fn terms_that_mean_nothing_are_refused() {
         (format!("{ok}, or: refusd"), "did you mean `refused`"),
         (format!("{ok}, or: created"), "`get` cannot be `created`"),
         (format!("{ok}, otherwise: true"), "`otherwise` follows a step with an `or`"),
-        (format!("{ok}, lapse: true"), "a step with `lapse` expects `unauthenticated`"),
+        (format!("{ok}, or: refused}}\n  - {{{ok}}}\n  - {{{ok}, otherwise: true"), "`otherwise` follows a step with an `or`"),
+        (format!("{ok}, lapse: twice"), "`lapse` cannot be `twice`"),
+        (format!("{ok}, lapse: polled"), "a step with `lapse` expects `unauthenticated`"),
         (format!("{ok}, claus: DAV-14"), "did you mean `clause`"),
         ("push: f, token: 'storage.read:/', expect: created, or: refused".into(), "only a plain request has an `or`"),
         ("tape: archiveinfo, files: ['{tape}/f'], token: 'storage.poll:/', expect: ok, otherwise: true".into(), "has no key `otherwise`"),

@@ -64,6 +64,20 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "expired-for-ten-minutes-accepted",
+        about: "A token is taken for ten minutes after its end.",
+        clauses: &["JWT-2.1.1-01", "JWT-2.1.1-07"],
+        cases: &[
+            "authentication.expired.read",
+            "authentication.expired.write",
+        ],
+        apply: Apply::Element(|rules| {
+            rules.token.claim = |name, jws, now| {
+                (name == "exp" && later(jws, "exp", now - 600.0)) || claim_fits(name, jws, now)
+            }
+        }),
+    },
+    Fault {
         name: "expiry-absent-accepted",
         about: "A token that does not say when it ends never does.",
         clauses: &["JWT-2.1.1-02"],

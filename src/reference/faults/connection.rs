@@ -66,7 +66,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "connection-stands-in",
         about: "A request without a good token is judged by the first one of its connection.",
         clauses: &["RFC6750-15"],
-        cases: &["connection.no-token", "connection.garbage-token"],
+        cases: &[
+            "connection.no-token",
+            "connection.garbage-token",
+            "authentication.expired.used",
+        ],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| {
                 // The runner's own requests say what they accept, and share connections by chance.
@@ -193,21 +197,27 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "connection-outlives-token",
         about: "A token that was good at the start of a connection is so until its end.",
         clauses: &["JWT-4.3.1-02"],
-        cases: &["connection.expired"],
+        cases: &["connection.expired", "authentication.expired.used"],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, bearer| {
                 let sent = parts.headers.get(AUTHORIZATION);
-                let seen = format!("{:?} {sent:?}", connection(parts));
-                match (&bearer, memory.tokens.get(&seen)) {
-                    (Ok(good), _) => {
-                        memory.tokens.insert(seen, good.clone());
-                    }
-                    (Err(Refusal::InvalidToken(EXPIRED)), Some(known)) => {
-                        return Ok(known.clone());
-                    }
-                    _ => {}
-                }
-                bearer
+                remembered(memory, format!("{:?} {sent:?}", connection(parts)), bearer)
+            }
+        }),
+    },
+    Fault {
+        name: "token-cached-beyond-its-end",
+        about: "A token that was good once is so for ever.",
+        clauses: &["JWT-4.3.1-02", "JWT-2.1.1-07"],
+        cases: &[
+            "connection.expired",
+            "connection.expired.elsewhere",
+            "authentication.expired.used",
+        ],
+        apply: Apply::Element(|rules| {
+            rules.admits = |memory, parts, bearer| {
+                let sent = format!("{:?}", parts.headers.get(AUTHORIZATION));
+                remembered(memory, sent, bearer)
             }
         }),
     },
@@ -230,6 +240,22 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
 ];
+
+/// What was known of a token when it was good, if only its end has come since.
+fn remembered(
+    memory: &mut Memory,
+    seen: String,
+    bearer: Result<Bearer, Refusal>,
+) -> Result<Bearer, Refusal> {
+    match (&bearer, memory.tokens.get(&seen)) {
+        (Ok(good), _) => {
+            memory.tokens.insert(seen, good.clone());
+        }
+        (Err(Refusal::InvalidToken(EXPIRED)), Some(known)) => return Ok(known.clone()),
+        _ => {}
+    }
+    bearer
+}
 
 /// The number of the connection over which the request came.
 fn connection(parts: &Parts) -> Option<u64> {

@@ -125,7 +125,7 @@ pub(super) const FAULTS: &[Fault] = overlooked! {
     "none" on "get-range", "RFC6750-05": Base::By(anybody);
     "garbage" on "get", "RFC6750-05": Base::By(any_text);
     "expired" on "get-ranges", "JWT-2.1.1-01": Base::Of("expired-accepted");
-    "expired-ten-minutes" on "delete", "JWT-2.1.1-01": Base::Of("expired-accepted");
+    "expired-five-minutes" on "delete", "JWT-2.1.1-01": Base::Of("expired-accepted");
     "expiry-absent" on "proppatch", "JWT-2.1.1-02": Base::Of("expiry-absent-accepted");
     "expiry-text" on "get-if-none-match", "JWT-2.1.1-02": Base::Of("expiry-text-accepted");
     "not-before" on "get-if-modified-since", "JWT-2.1.1-08": Base::Of("not-before-ignored");

@@ -132,7 +132,11 @@ impl State {
                 StatusCode::UNAUTHORIZED
             }
         };
-        Some(page(code))
+        // Whoever keeps only what a checksum fits is told one that does.
+        let mut response = page(code);
+        let told = self.described(headers, PAGE.as_bytes());
+        response.headers_mut().extend(told.into_parts().0.headers);
+        Some(response)
     }
 
     fn redirect(&self) -> Response<Body> {
@@ -188,7 +192,11 @@ impl State {
     async fn get(self: &Arc<Self>, headers: &HeaderMap, guest: Guest) -> Response<Body> {
         match self.part {
             Part::Silent => return forever(guest).await,
-            Part::NoContent => return status(StatusCode::NO_CONTENT),
+            Part::NoContent => {
+                let mut response = self.described(headers, b"");
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                return response;
+            }
             _ => {}
         }
         let whole = &self.content;

@@ -1,9 +1,9 @@
 //! How long a service takes a token after its end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::model::{
-    Alteration, Answer, Credential, Limits, Purpose, Script, StepPlan, TokenRequest,
+    Alteration, Answer, Credential, Lapsing, Limits, Purpose, Script, StepPlan, TokenRequest,
 };
 use crate::token::Token;
 
@@ -12,7 +12,8 @@ use super::Running;
 
 /// How long a case with this script may take.
 pub(super) fn limit(script: &Script, limits: &Limits) -> Duration {
-    let waits = script.steps.iter().any(|step| step.terms.lapse);
+    let mut steps = script.steps.iter();
+    let waits = steps.any(|step| step.terms.lapse == Some(Lapsing::Polled));
     match waits {
         true => limits.case + limits.lapse.poll,
         false => limits.case,
@@ -29,10 +30,9 @@ impl Running<'_> {
         other: &Option<Token>,
         mut ended: Result<Answer, Unanswered>,
     ) -> (Result<Answer, Unanswered>, Option<Duration>) {
-        let Some(life) = life(&step.token) else {
+        let Some(over) = self.end(step) else {
             return (ended, None);
         };
-        let over = self.obtained + life;
         let lapse = self.site.plan.endpoint.limits.lapse;
         while let Ok(answer) = &ended
             && answer.success()
@@ -50,6 +50,15 @@ impl Running<'_> {
             ended = self.exchange(Purpose::Step, &repeated, token, other).await;
         }
         (ended, Some(over.elapsed()))
+    }
+
+    /// For how long the token of a step has been over.
+    pub(super) fn over_since(&self, step: &StepPlan) -> Option<Duration> {
+        Some(self.end(step)?.elapsed())
+    }
+
+    fn end(&self, step: &StepPlan) -> Option<Instant> {
+        Some(self.obtained + life(&step.token)?)
     }
 }
 
