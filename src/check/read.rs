@@ -153,6 +153,14 @@ fn size(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Optio
         Ok(members) => members,
         Err(reason) => return Some(judge.of("DAV-15", expected, reason)),
     };
+    if let [_, more, ..] = members.as_slice() {
+        let actual = format!("{} as well", more.name);
+        return Some(judge.of(
+            "DAV-16",
+            "what was asked for alone, as its depth is 0",
+            actual,
+        ));
+    }
     let seen = members.first();
     let right = match directory {
         true => seen.is_some_and(|seen| seen.collection),

@@ -12,8 +12,8 @@ use super::transfers;
 use super::tree::Kind;
 use super::words::{listed, nearest};
 use crate::model::{
-    Credential, Expect, Interface, Method, Step, Tells, Template, TemplateError, TokenTemplate,
-    Variable, Wire,
+    Credential, Expect, Filling, Interface, Method, Step, Tells, Template, TemplateError,
+    TokenTemplate, Variable, Wire,
 };
 
 const METHODS: &[(&str, Method)] = &[
@@ -55,6 +55,7 @@ pub(super) const KEYS: &[&str] = &[
     "flavour",
     "to",
     "body",
+    "filling",
     "content",
     "verb",
     "headers",
@@ -115,6 +116,12 @@ const WIRE_KEYS: [&str; 9] = [
 pub(super) const DIGESTS: [&str; 5] = ["adler32", "sha-256", "none", "repr-adler", "repr-sha-256"];
 pub(super) const CHALLENGES: [&str; 2] = ["bearer", "invalid_token"];
 
+/// What the content of a file may look like.
+pub(super) const FILLINGS: [(&str, Filling); 2] = [
+    ("every-byte", Filling::EveryByte),
+    ("large", Filling::Large),
+];
+
 /// What a PUT without a `body` writes.
 const BODY: &str = "new";
 
@@ -136,6 +143,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
     macaroons::check_keys(d, &fields, &WIRE_KEYS);
     let destination = destination(d, &fields, method);
     let body = body(d, &fields, method);
+    let filling = filling(d, &fields, method);
     let content = fields.get("content").map(|entry| literal_text(d, entry));
     let verb = fields.get("verb").map(|entry| verb(d, entry));
     let headers = headers(d, &fields);
@@ -160,6 +168,7 @@ pub(super) fn read(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<Step> {
         destination: destination?,
         verb: some(verb)?,
         body: body?,
+        filling: filling?,
         content: some(content)?,
         headers: headers?,
         wire: wire?,
@@ -394,6 +403,24 @@ fn destination(
         }
     }
     Some(Some(destination))
+}
+
+fn filling(
+    d: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+    method: Option<Method>,
+) -> Option<Filling> {
+    let Some(entry) = fields.get("filling") else {
+        return Some(Filling::default());
+    };
+    let pull = fields.get("pull").is_some();
+    if method.is_some_and(|method| method != Method::Put) && !pull {
+        d.error(entry.key, "only `put` and `pull` have a `filling`");
+    }
+    if let Some(content) = fields.get("content") {
+        d.error(content.key, "`filling` and `content` exclude each other");
+    }
+    entry.word(d, &FILLINGS)
 }
 
 fn body(d: &mut Diagnostics<'_>, fields: &Fields<'_>, method: Option<Method>) -> Option<String> {

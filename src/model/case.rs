@@ -127,6 +127,8 @@ pub struct Step {
     /// A word that makes the content of a PUT another one than that of the file before it; empty for
     /// an empty file.
     pub body: String,
+    /// What the content of a PUT or of a pull looks like.
+    pub filling: Filling,
     /// A body as it stands, for any method, instead of a file's content.
     pub content: Option<String>,
     /// Further headers.
@@ -152,6 +154,18 @@ pub struct Step {
     pub control: Option<TokenTemplate>,
     /// Its line in the suite file.
     pub at: Place,
+}
+
+/// What the content of a file looks like that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Filling {
+    /// A short line.
+    #[default]
+    Line,
+    /// Each value that a byte can have, and ends of lines of all kinds.
+    EveryByte,
+    /// Somewhat more than 1 MiB.
+    Large,
 }
 
 /// By what a step is judged, beside the word for what is right.

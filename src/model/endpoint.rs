@@ -504,7 +504,7 @@ impl Default for Limits {
             transfer: Duration::from_secs(60),
             case: Duration::from_secs(120),
             endpoint: Duration::from_secs(900),
-            body: 1 << 20,
+            body: 1 << 21,
             lapse: Lapse::default(),
         }
     }

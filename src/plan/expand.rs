@@ -5,13 +5,16 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, Direction, Interface, LISTENER,
+    Alteration, Arrangement, Audience, Case, Credential, Direction, Filling, Interface, LISTENER,
     LISTENER_HOST, MacaroonRequest, Marker, Method, Object, Part, Presented, Script, Side,
     Signature, State, Step, StepPlan, TapeCall, Template, TokenRequest, TokenTemplate, Transfer,
     Variable, Wire,
 };
 
 use super::{Site, covers, macaroons, needs};
+
+/// How many bytes a large file has at least: more than one buffer of 1 MiB.
+const LARGE: usize = (1 << 20) + 4321;
 
 /// Fills in everything that `case` leaves open. Where it runs with several partners, `partner` keeps them
 /// apart.
@@ -37,7 +40,7 @@ pub(super) fn script(site: &Site<'_>, case: &Case, partner: Option<&str>) -> Scr
             }
         }
         let state = match arrangement {
-            Arrangement::File(_) => State::File(filler.content(&path, "given")),
+            Arrangement::File(_) => State::File(filler.content(&path, "given", Filling::Line)),
             Arrangement::Directory(_) => State::Directory,
         };
         add(&mut given, path, state);
@@ -193,7 +196,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Bytes that occur nowhere else, so that finding them in an answer proves a read.
-    fn content(&self, path: &str, word: &str) -> Vec<u8> {
+    fn content(&self, path: &str, word: &str, filling: Filling) -> Vec<u8> {
         if word.is_empty() {
             return Vec::new();
         }
@@ -202,7 +205,17 @@ impl<'a> Filler<'a> {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        format!("touchstone test object {digest}").into_bytes()
+        let line = format!("touchstone test object {digest}").into_bytes();
+        match filling {
+            Filling::Line => line,
+            Filling::EveryByte => [
+                line.as_slice(),
+                b"\r\n\r\n\n\r.\r\n",
+                &(0..=u8::MAX).collect::<Vec<_>>(),
+            ]
+            .concat(),
+            Filling::Large => line.repeat(LARGE / line.len() + 1),
+        }
     }
 
     /// The step once for each audience that it is about.
@@ -236,7 +249,7 @@ impl<'a> Filler<'a> {
         let written = || {
             brings.then(|| match empty {
                 true => Vec::new(),
-                false => self.content(&path, &step.body),
+                false => self.content(&path, &step.body, step.filling),
             })
         };
         let interface = self.interface(&step.interface);

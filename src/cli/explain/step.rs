@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::check;
 use crate::model::{
-    Credential, Expect, Flavour, Interface, Lapse, Lapsing, MacaroonRequest, Method, Step,
+    Credential, Expect, Filling, Flavour, Interface, Lapse, Lapsing, MacaroonRequest, Method, Step,
     TokenTemplate, Variable,
 };
 
@@ -159,6 +159,10 @@ fn shape(row: &mut impl FnMut(&str, &str), step: &Step) {
     match (&step.content, step.method) {
         (Some(content), _) => row("body", &format!("{:?}", excerpt(content))),
         (None, Method::Put) if step.body.is_empty() => row("body", "none: an empty file"),
+        (None, _) if step.filling == Filling::EveryByte => {
+            row("body", "each value that a byte can have, and ends of lines")
+        }
+        (None, _) if step.filling == Filling::Large => row("body", "more than 1 MiB"),
         (None, Method::Put) => row("body", "a line that stands nowhere else"),
         _ => {}
     }

@@ -343,6 +343,10 @@ fn request(key: &str) -> Option<Value> {
             "A lower-case word from which the content is made; default: new.",
             BODY,
         ),
+        "filling" => word(
+            "What the content looks like, where it is not a short line.",
+            steps::FILLINGS.map(|(name, _)| name),
+        ),
         "content" => any_text("The content, byte by byte, in place of a usual one."),
         "verb" => like("Another method, such as PATCH.", VERB),
         "headers" => named(

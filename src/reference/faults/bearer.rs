@@ -484,6 +484,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.query.push",
             "tpc.empty",
             "tpc.chunked",
+            "tpc.overwrite.longer",
         ],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {

@@ -405,6 +405,10 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.true",
             "webdav.move.overwrite-odd",
             "webdav.missing.onto",
+            "webdav.put.if-match",
+            "webdav.put.large",
+            "webdav.move.onto-directory",
+            "tpc.overwrite.longer",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {
@@ -471,6 +475,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.statuses",
             "webdav.move.overwrite-odd",
             "webdav.missing.onto",
+            "webdav.move.onto-directory",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {

@@ -131,6 +131,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.statuses",
             "digest.adler32.replaced",
             "tpc.overwrite.true",
+            "webdav.put.if-match",
+            "webdav.put.large",
+            "tpc.overwrite.longer",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -251,6 +254,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.directory",
             "path.outside.destination",
             "webdav.itself.move",
+            "webdav.move.onto-directory",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {
@@ -305,6 +309,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.move.directory",
             "path.outside.destination",
             "webdav.itself.move",
+            "webdav.move.onto-directory",
         ],
         apply: Apply::Element(|rules| {
             rules.act = |namespace, act, bearer| match act {

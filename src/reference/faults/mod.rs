@@ -10,6 +10,7 @@ mod bearer;
 mod capability;
 mod claim;
 mod connection;
+mod content;
 mod copy;
 mod cover;
 mod destination;
@@ -289,6 +290,7 @@ pub fn faults() -> &'static [Fault] {
             group::FAULTS,
             bearer::FAULTS,
             connection::FAULTS,
+            content::FAULTS,
             webdav::FAULTS,
             copy::FAULTS,
             destination::FAULTS,

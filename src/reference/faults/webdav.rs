@@ -473,7 +473,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "directories-look-like-files",
         about: "PROPFIND shows directories as empty files to tokens that only read.",
         clauses: &["DAV-15", "DAV-06"],
-        cases: &["webdav.propfind.directory", "webdav.mkcol.shows"],
+        cases: &[
+            "webdav.propfind.directory",
+            "webdav.mkcol.shows",
+            "webdav.put.onto-empty-directory",
+            "webdav.propfind.members",
+        ],
         apply: Apply::Element(|rules| {
             rules.tell = |told, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome

@@ -14,6 +14,7 @@ async fn uploads() {
     assert_eq!(put("/f", &["If-None-Match: *"], "three").await, 412);
     assert_eq!(put("/f", &["Content-Range: bytes 0-1/9"], "xx").await, 400);
     assert_eq!(world.content("/f").await.as_deref(), Some("two"));
+    assert_eq!(put("/new", &["If-Match: *"], "four").await, 412);
     assert_eq!(put("/new", &["If-None-Match: *"], "").await, 201);
     assert_eq!(world.content("/new").await.as_deref(), Some(""));
     assert_eq!(put("/none/f", &[], "x").await, 409);

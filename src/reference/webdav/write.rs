@@ -19,6 +19,10 @@ pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
     if node.is_some() && scene.header("if-none-match") == Some("*") {
         return Err(precondition_failed("there is something at this path\n"));
     }
+    // RFC 9110 section 13.1.1: whatever it names, nothing that is not there matches it.
+    if node.is_none() && scene.headers.contains_key("if-match") {
+        return Err(precondition_failed("there is nothing at this path\n"));
+    }
     if scene.headers.contains_key("content-range") && !scene.element.rules.own().takes_parts() {
         // RFC 9110 section 14.5: never take a part for the whole.
         return Err(Outcome::text(

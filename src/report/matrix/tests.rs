@@ -49,6 +49,7 @@ fn refusal() -> crate::model::Step {
         destination: None,
         verb: None,
         body: String::new(),
+        filling: Default::default(),
         content: None,
         headers: Vec::new(),
         wire: None,
