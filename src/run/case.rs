@@ -351,7 +351,10 @@ impl<'a> Running<'a> {
     /// One step, its effects, and its control if a refusal was expected and came, or came where none was expected.
     async fn judged(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         if step.terms.otherwise && !self.otherwise {
-            return Ok(());
+            return match step.terms.lapse {
+                Some(Lapsing::Once) => Err(Stop::Skip(lapse::LEEWAY.to_owned())),
+                _ => Ok(()),
+            };
         }
         self.otherwise = step.terms.otherwise;
         let before = self.findings.len();

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use touchstone::http::client_config;
 use touchstone::model::Trust;
@@ -28,6 +29,10 @@ pub enum Act {
     Lose,
     /// It goes to the server, and the connection is kept; whoever asks for something else over it finds that it has ended.
     Once,
+    /// It goes to the server with another head.
+    Edit(Edit),
+    /// It goes to the server, and once that has answered, these bytes come in place of what it said.
+    Instead(Vec<u8>),
     /// From now on nobody listens.
     Leave,
     /// These bytes come instead of an answer, and then this.
@@ -36,6 +41,22 @@ pub enum Act {
     Echo(String),
     /// It is reset once so many bytes of the request's body have come.
     Cut(usize),
+}
+
+/// Makes another head of that of a request.
+#[derive(Clone)]
+pub struct Edit(Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl Edit {
+    pub fn new(edit: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(edit))
+    }
+}
+
+impl std::fmt::Debug for Edit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edit").finish_non_exhaustive()
+    }
 }
 
 /// How an answer ends.
@@ -175,6 +196,12 @@ struct Shared {
 }
 
 impl Shared {
+    async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        let tcp = TcpStream::connect(self.server).await?;
+        let name = ServerName::try_from("localhost").expect("a name");
+        self.connector.connect(name, tcp).await
+    }
+
     async fn serve(&self, tcp: TcpStream) -> std::io::Result<()> {
         let mut client = self.acceptor.accept(tcp).await?;
         let mut request = Vec::new();
@@ -193,9 +220,7 @@ impl Shared {
         let path = words.next().unwrap_or_default();
         match (self.act)(method, path) {
             act @ (Act::Pass | Act::Lose) => {
-                let tcp = TcpStream::connect(self.server).await?;
-                let name = ServerName::try_from("localhost").expect("a name");
-                let mut server = self.connector.connect(name, tcp).await?;
+                let mut server = self.connect().await?;
                 server.write_all(&alone(&request)).await?;
                 if matches!(act, Act::Lose) {
                     self.broken.fetch_add(1, Ordering::SeqCst);
@@ -205,10 +230,27 @@ impl Shared {
                     tokio::io::copy_bidirectional(&mut client, &mut server).await?;
                 }
             }
+            Act::Edit(edit) => {
+                self.broken.fetch_add(1, Ordering::SeqCst);
+                let edited = [edit.0(&head).as_bytes(), &request[end..]].concat();
+                let mut server = self.connect().await?;
+                server.write_all(&alone(&edited)).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+            }
+            Act::Instead(bytes) => {
+                self.broken.fetch_add(1, Ordering::SeqCst);
+                let mut server = self.connect().await?;
+                server.write_all(&alone(&request)).await?;
+                // Not everybody closes a connection when told to.
+                let mut answer = Vec::new();
+                while !answer.ends_with(b"\r\n0\r\n\r\n") && server.read_buf(&mut answer).await? > 0
+                {
+                }
+                client.write_all(&bytes).await?;
+                client.shutdown().await?;
+            }
             Act::Once => {
-                let tcp = TcpStream::connect(self.server).await?;
-                let name = ServerName::try_from("localhost").expect("a name");
-                let mut server = self.connector.connect(name, tcp).await?;
+                let mut server = self.connect().await?;
                 server.write_all(&alone(&request)).await?;
                 let (mut piece, mut answer) = (vec![0; 4096], Vec::new());
                 loop {

@@ -6,6 +6,7 @@ mod common;
 
 mod agent;
 mod clients;
+mod front;
 mod harness;
 mod likes;
 mod provider;

@@ -10,6 +10,9 @@ use crate::token::Token;
 use super::super::unanswered::Unanswered;
 use super::Running;
 
+/// Why nothing is said of what a service keeps.
+pub(super) const LEEWAY: &str = "the service takes each token for some time after its end, so that it is not seen whether it takes those longer that were used before; --slow runs what asks for long enough";
+
 /// How long a case with this script may take.
 pub(super) fn limit(script: &Script, limits: &Limits) -> Duration {
     let mut steps = script.steps.iter();

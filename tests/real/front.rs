@@ -1,0 +1,139 @@
+//! Deviations of third-party copies that a proxy makes in front of a real XRootD: they are told as they are where a storage
+//! element of our own makes them.
+
+use crate::common::lab::{Lab, outcomes};
+use crate::common::wild::{Act, Edit, Wild};
+use crate::common::xrootd::{PATIENT, Xrootd, XrootdOptions};
+use secrecy::ExposeSecret;
+
+/// A deviation, and the cases that tell it.
+struct Row {
+    name: &'static str,
+    act: fn(&Deviant, &str) -> Act,
+    cases: &'static [&'static str],
+}
+
+/// What the proxy needs for its deviations.
+#[derive(Clone)]
+struct Deviant {
+    /// A token that may everything.
+    token: String,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "nothing",
+        act: |_, _| Act::Pass,
+        cases: &[],
+    },
+    Row {
+        name: "no markers",
+        act: |_, _| {
+            Act::Instead(
+                b"HTTP/1.1 201 Created\r\nContent-Length: 17\r\nConnection: close\r\n\r\nsuccess: Created\n".to_vec(),
+            )
+        },
+        cases: &["tpc.markers"],
+    },
+    Row {
+        name: "no query",
+        act: |_, _| Act::Edit(Edit::new(|head| each_line(head, without_query))),
+        cases: &["tpc.query.pull", "tpc.query.push"],
+    },
+    Row {
+        name: "another token",
+        act: |deviant, _| {
+            let token = deviant.token.clone();
+            Act::Edit(Edit::new(move |head| {
+                each_line(head, |line| match header(line, "authorization") {
+                    true => format!("Authorization: Bearer {token}"),
+                    false => line.to_owned(),
+                })
+            }))
+        },
+        cases: &[
+            "tpc.pull.expired",
+            "tpc.pull.forged",
+            "tpc.pull.other-audience",
+            "tpc.push.expired",
+            "tpc.push.forged",
+            "tpc.push.other-audience",
+        ],
+    },
+    Row {
+        name: "its own token",
+        act: |deviant, _| {
+            let token = deviant.token.clone();
+            Act::Edit(Edit::new(move |head| {
+                let head = each_line(head, |line| {
+                    match header(line, "transferheaderauthorization") {
+                        true => "X-Lost: x".to_owned(),
+                        false => line.to_owned(),
+                    }
+                });
+                let more = format!("\r\nTransferHeaderAuthorization: Bearer {token}\r\n\r\n");
+                head.trim_end().to_owned() + &more
+            }))
+        },
+        cases: &["tpc.forward.pull", "tpc.forward.push"],
+    },
+];
+
+fn header(line: &str, name: &str) -> bool {
+    let named = line.split_once(':').map(|(named, _)| named);
+    named.is_some_and(|named| named.eq_ignore_ascii_case(name))
+}
+
+fn each_line(head: &str, edit: impl Fn(&str) -> String) -> String {
+    let lines = head.split("\r\n").map(edit);
+    lines.collect::<Vec<_>>().join("\r\n")
+}
+
+fn without_query(line: &str) -> String {
+    let names = header(line, "source") || header(line, "destination");
+    let end = line.find('?').filter(|_| names);
+    line[..end.unwrap_or(line.len())].to_owned()
+}
+
+#[test]
+fn what_a_proxy_spoils_of_third_party_copies_is_told() {
+    let lab = Lab::new();
+    let certificate = lab.authority.certificate().expect("a certificate");
+    let server = Xrootd::start(XrootdOptions {
+        issuer: lab.issuer.url(),
+        second_issuer: lab.neighbour.url(),
+        ca_pem: lab.authority.ca_pem(),
+        certificate_pem: &certificate.certificate_pem,
+        key_pem: certificate.key_pem.expose_secret(),
+    });
+    lab.endpoints(&[("se", &server.url())], PATIENT);
+    let scope = "storage.read:/ storage.create:/ storage.modify:/";
+    let given = lab.run(&["token", "get", "--issuer", "lab", "--scope", scope]);
+    let deviant = Deviant {
+        token: given.expect(0).stdout.trim().to_owned(),
+    };
+    let cases: Vec<_> = ROWS.iter().flat_map(|row| row.cases).copied().collect();
+    let mut honest = None;
+    for row in ROWS {
+        let (act, deviant) = (row.act, deviant.clone());
+        let front = Wild::start(&lab, server.port(), move |method, path| match method {
+            "COPY" => act(&deviant, path),
+            _ => Act::Pass,
+        });
+        lab.endpoints(&[("se", front.url())], PATIENT);
+        let run = [&["run", "--case"], cases.as_slice(), &lab.listening()].concat();
+        let ended = lab.run(&run);
+        let found = outcomes(&lab.record());
+        assert_eq!(found.len(), cases.len(), "{ended:?}");
+        let honest = honest.get_or_insert_with(|| found.clone());
+        for case in row.cases {
+            let (was, told) = (&honest[*case], &found[*case]);
+            assert!(
+                told.starts_with("fail ") && told != was,
+                "{}: {case}: {told}, and without it {was}",
+                row.name
+            );
+        }
+    }
+    assert_eq!(server.deaths(), 0, "{}", server.log_tail());
+}
