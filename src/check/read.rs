@@ -32,7 +32,7 @@ pub fn read(
         (Method::Get, _) => content(judge, bytes, known, answer),
         (Method::Head, _) => length(judge, bytes, known, answer),
         (Method::Propfind, Expect::Listed) => listing(judge, step, answer),
-        (Method::Propfind, _) => size(judge, bytes, known, answer),
+        (Method::Propfind, _) => size(judge, step, bytes, known, answer),
         (Method::Options, _) => offers(judge, answer),
         _ => None,
     };
@@ -143,7 +143,13 @@ fn length(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Opt
     })
 }
 
-fn size(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Option<Finding> {
+fn size(
+    judge: Judge<'_>,
+    step: &StepPlan,
+    bytes: &[u8],
+    known: &State,
+    answer: &Answer,
+) -> Option<Finding> {
     let directory = *known == State::Directory;
     let expected = match directory {
         true => "a collection".to_owned(),
@@ -153,7 +159,12 @@ fn size(judge: Judge<'_>, bytes: &[u8], known: &State, answer: &Answer) -> Optio
         Ok(members) => members,
         Err(reason) => return Some(judge.of("DAV-15", expected, reason)),
     };
-    if let [_, more, ..] = members.as_slice() {
+    // Where a step names no depth, 0 is asked for.
+    let mut headers = step.headers.iter();
+    let depth = headers.find(|(name, _)| name.eq_ignore_ascii_case("depth"));
+    if depth.is_none_or(|(_, depth)| depth == "0")
+        && let [_, more, ..] = members.as_slice()
+    {
         let actual = format!("{} as well", more.name);
         return Some(judge.of(
             "DAV-16",
