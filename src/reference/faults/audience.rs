@@ -59,6 +59,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.stage.other-audience",
             "tape.token.other-audience",
             "tpc.pull.other-audience",
+            "tpc.push.other-audience",
         ],
         apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, _, _| bearer.audience.is_some()
@@ -105,6 +106,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "audience.foreign.write",
             "audience.foreign-array.write",
             "tpc.pull.other-audience",
+            "tpc.push.other-audience",
         ],
         apply: Apply::Element(|rules| {
             rules.audience_accepted = |bearer, own, method| {
@@ -301,6 +303,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.id-token.read",
             "authentication.repeated.audience",
             "tpc.pull.other-audience",
+            "tpc.push.other-audience",
         ],
         apply: Apply::Element(|rules| {
             rules.tell = |_, outcome| {

@@ -24,6 +24,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.echo",
             "tape.token.expired",
             "macaroon.issue.expired-token",
+            "tpc.pull.expired",
+            "tpc.push.expired",
         ],
         apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
@@ -70,6 +72,8 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.expired.read",
             "authentication.expired.write",
+            "tpc.pull.expired",
+            "tpc.push.expired",
         ],
         apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
@@ -122,6 +126,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.version.absent.expired",
             "bearer.challenge.expired",
             "bearer.echo",
+            "tpc.pull.expired",
+            "tpc.push.expired",
         ],
         apply: Apply::Element(|rules| {
             rules.tell = |_, outcome| error_for(outcome, &["it has expired, or does not say when"])

@@ -37,6 +37,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.algorithm.mismatch",
             "authentication.malformed.padding",
             "tape.token.signature",
+            "tpc.pull.forged",
+            "tpc.push.forged",
         ],
         apply: Apply::Element(|rules| rules.token.signed = |_, _| true),
     },
@@ -68,6 +70,8 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.signature.random.write",
             "authentication.signature.altered-scope",
+            "tpc.pull.forged",
+            "tpc.push.forged",
         ],
         apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| jws.method.writes() || signed(jws, key)
@@ -89,6 +93,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.es256.order",
             "authentication.algorithm.mismatch",
             "tape.token.signature",
+            "tpc.pull.forged",
+            "tpc.push.forged",
         ],
         apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| raw(jws).len() == 64 || signed(jws, key)
