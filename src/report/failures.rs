@@ -84,15 +84,17 @@ fn heading(endpoint: &EndpointRecord, style: Style) -> String {
     )
 }
 
-/// Each case that is told of, and the other cells of its row in a cover: what was wrong there is the same, asked for
-/// otherwise.
+/// Each case that is told of, and the other cells of its row in a cover that judge the same: what was wrong there is the same,
+/// asked for otherwise.
 fn rows<'a>(
     results: impl Iterator<Item = &'a CaseResult>,
 ) -> Vec<(&'a CaseResult, Vec<&'a CaseResult>)> {
     let mut rows: Vec<(&CaseResult, Vec<&CaseResult>)> = Vec::new();
     for result in results {
         let row = result.row.as_ref();
-        let same = |(first, _): &&mut (&CaseResult, _)| row.is_some() && first.row.as_ref() == row;
+        let same = |(first, _): &&mut (&CaseResult, _)| {
+            row.is_some() && first.row.as_ref() == row && first.clauses == result.clauses
+        };
         match rows.iter_mut().find(same) {
             Some((_, more)) => more.push(result),
             None => rows.push((result, Vec::new())),

@@ -125,6 +125,50 @@ fn what_a_list_finds_by_the_same_method_is_told_once() {
 }
 
 #[test]
+fn cells_of_one_row_that_judge_different_claims_are_told_apart() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["form-object-on-iss-get", "form-object-on-aud-put"]);
+    let (told, stdout) = lab.judge(storage.url(), "", &["form.object.*"], &[]);
+    let failed = ["form.object.aud-put", "form.object.iss-get"];
+    assert_eq!(with_verdict(&told, "fail"), failed);
+    assert_eq!(with_verdict(&told, "pass").len(), told.len() - 2);
+    for case in failed {
+        let paragraphs = stdout.matches(&format!("FAIL   {case}")).count();
+        assert_eq!(paragraphs, 1, "{stdout}");
+    }
+    assert!(!stdout.contains("also: form."), "{stdout}");
+}
+
+#[test]
+fn keys_of_both_kinds_are_asked_with_whichever_comes_first() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["der-signature-accepted"]);
+    for swapped in [false, true] {
+        lab.endpoints(&[("se", storage.url())], "");
+        let file = lab.path("endpoints.yaml");
+        let text = std::fs::read_to_string(&file).expect("the endpoints");
+        let begin = text.find("      - {file: key.pem").expect("the EC key");
+        let middle = text.find("      - {file: rsa.pem").expect("the RSA key");
+        let end = text.find("  neighbour:").expect("the neighbour");
+        let [ec, rsa] = [&text[begin..middle], &text[middle..end]];
+        let keys = if swapped { [rsa, ec] } else { [ec, rsa] };
+        let text = [&text[..begin], keys[0], keys[1], &text[end..]].concat();
+        lab.write("endpoints.yaml", &text);
+        let cases = ["authentication.es256.*", "form.der.*", "form.flipped.*"];
+        let arguments = cases.iter().flat_map(|case| ["--case", *case]);
+        let ended = lab.run(&["run"].into_iter().chain(arguments).collect::<Vec<_>>());
+        let told = outcomes(&lab.record_of(&ended));
+        let der = ["authentication.es256.der", "form.der.es256-put"];
+        assert_eq!(with_verdict(&told, "fail"), der, "{told:?}");
+        assert_eq!(
+            with_verdict(&told, "pass").len(),
+            told.len() - 2,
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
 fn who_asks_to_come_back_later_is_left_in_peace() {
     let lab = Lab::new();
     let storage = lab.start(StorageOptions {
