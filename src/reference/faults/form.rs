@@ -65,6 +65,8 @@ macro_rules! issuer {
     };
 }
 
+pub(super) use issuer;
+
 /// An audience of that form names the service.
 macro_rules! audience {
     ($form:expr) => {
@@ -80,6 +82,8 @@ macro_rules! audience {
         })
     };
 }
+
+pub(super) use audience;
 
 pub(super) const FAULTS: &[Fault] = forms! {
     "absent" on "version-get", "JWT-2.1.1-27": Base::Of("version-absent-accepted");

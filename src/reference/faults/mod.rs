@@ -20,6 +20,7 @@ mod fetching;
 mod form;
 mod form_bearer;
 mod form_signature;
+mod form_spelling;
 mod group;
 mod isolation;
 mod issuer_endpoint;
@@ -318,6 +319,7 @@ pub fn faults() -> &'static [Fault] {
             cover::FAULTS,
             form::FAULTS,
             form_signature::FAULTS,
+            form_spelling::FAULTS,
             form_bearer::FAULTS,
             cover::CAPABILITIES,
             cover::ENDS,
