@@ -137,7 +137,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "long-lived-is-error",
         about: "A token that ends in more than six hours is answered with 500.",
         clauses: &["JWT-4.3.1-01"],
-        cases: &["authentication.lifetime.long"],
+        cases: &["form.far-times", "authentication.lifetime.long"],
         apply: Apply::Element(|rules| {
             rules.token.claim = |name, jws, now| {
                 (name != "cnf" || !later(jws, "exp", now + 6.0 * 3600.0))
@@ -262,6 +262,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "A token for one directory reads once.",
         clauses: &["JWT-2.1.1-11"],
         cases: &[
+            "path.escape.plus-itself",
             "authentication.reuse",
             "path.request.same",
             "bearer.oracle.get",

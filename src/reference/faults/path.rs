@@ -81,6 +81,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "The path of a capability does not matter when reading.",
         clauses: &["JWT-2.2.1-14", "JWT-2.2.1-09"],
         cases: &[
+            "path.escape.plus-itself",
             "path.file.other",
             "path.outside.read",
             "path.sibling-prefix.read",
@@ -157,7 +158,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "scope-covers-siblings",
         about: "The path of a file opens all files of its directory.",
         clauses: &["JWT-2.2.1-14"],
-        cases: &["path.file.other", "path.escape.once", "path.pattern.broken"],
+        cases: &[
+            "path.escape.plus-itself",
+            "path.file.other",
+            "path.escape.once",
+            "path.pattern.broken",
+        ],
         apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 (asked.operation == Operation::Read && beside(scope, asked)) || covers(scope, asked)
@@ -169,6 +175,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "A capability reaches all that lies below the directory above its path.",
         clauses: &["JWT-2.2.1-14", "JWT-2.2.1-09"],
         cases: &[
+            "path.escape.plus-itself",
             "path.file.other",
             "path.outside.read",
             "path.sibling-prefix.read",
@@ -314,7 +321,12 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "file-scope-refused",
         about: "A path covers what is below, but not the file of that name.",
         clauses: &["JWT-2.2.1-10"],
-        cases: &["path.file.read", "path.escape.space", "path.escape.plus"],
+        cases: &[
+            "path.escape.plus-itself",
+            "path.file.read",
+            "path.escape.space",
+            "path.escape.plus",
+        ],
         apply: Apply::Element(|rules| {
             rules.covers = |scope, asked| {
                 let itself = *asked.path == scope.path;
