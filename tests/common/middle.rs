@@ -180,11 +180,16 @@ async fn forward(
     rewrite: &Rewriting,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, 1 << 20).await else {
+    let Ok(body) = to_bytes(body, 4 << 20).await else {
         // The client has gone in the middle of it.
         return answer(400, &[]);
     };
-    let url = format!("{origin}{}", head.uri);
+    // Of the absolute form the storage is told the path.
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let url = format!("{origin}{target}");
     let sent = client
         .request(head.method.clone(), url)
         .headers(passed(&head.headers));

@@ -101,6 +101,9 @@ fn pieces(credentials: &HashSet<String>) -> HashMap<usize, HashSet<Vec<u8>>> {
     const STEP: usize = 4;
     let mut pieces: HashMap<_, HashSet<_>> = HashMap::new();
     for credential in credentials.iter().flat_map(|all| all.split(',')) {
+        if credential.is_empty() {
+            continue;
+        }
         let own = match credential.starts_with("eyJ") {
             true => &credential[ALGORITHM..],
             false => credential,
@@ -148,7 +151,8 @@ fn what_storage_repeats_stands_in_no_output() {
     });
     let more = format!("    audience: {}\n", storage.url());
     lab.endpoints(&[("se", middle.url())], &more);
-    let mut command = lab.touchstone(&["run", "--intrusive"]);
+    // The covers present the same in more ways, and make a large record.
+    let mut command = lab.touchstone(&["run", "--intrusive", "--quick"]);
     let ended = Ended::of(command.env("RUST_LOG", "trace"));
     assert!(matches!(ended.code, Some(1 | 3)), "{:?}", ended.code);
     assert!(ended.stderr.contains("TRACE"), "the log is loud");
