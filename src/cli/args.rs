@@ -77,8 +77,9 @@ While the cases run against the faultless storage element and issuer, the faults
 have answered otherwise. Then each case runs against the faults that would have; all others cannot change how it ends.
 With --all every case runs against every fault; the outcome is the same.
 
-With --pairs services have two faults each. A fault is told if one of the cases that it names fails; otherwise each of these has to
-say what keeps it from judging, or one of them to name a case that failed by the other fault. Two faults that exclude each other are no pair.
+With --pairs services have two faults each. A fault is told if one of the cases that it names fails; otherwise each of
+these has to say what keeps it from judging, or one of them to name a case that failed by the other fault. Two faults
+that exclude each other are no pair.
 
 Examples:
   touchstone prove

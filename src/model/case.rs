@@ -175,7 +175,7 @@ pub struct StepTerms {
     pub clause: Option<ClauseId>,
     /// Another outcome with which the case goes on.
     pub or: Option<Alternative>,
-    /// Whether it is sent only where the step before had its other outcome.
+    /// Whether it is sent only where the last step with another outcome had that; between the two are only such steps.
     pub otherwise: bool,
     /// How it is asked for with a token that is over: clocks differ, and answers are kept for a while.
     pub lapse: Option<Lapsing>,

@@ -221,7 +221,6 @@ async fn a_given_token_is_what_it_is() {
     );
 }
 
-/// Or the storage would refuse it for its age, and the case would pass for nothing.
 /// The header of the token that is made for such a request, and how long its signature is.
 async fn made(broker: &Broker, request: &TokenRequest) -> (serde_json::Value, usize) {
     use base64::Engine as _;
@@ -287,6 +286,7 @@ async fn each_forgery_has_the_key_that_it_is_about_whichever_comes_first() {
     assert!(told.contains("no second `test-key` is at hand"), "{told}");
 }
 
+/// Or the storage would refuse it for its age, and the case would pass for nothing.
 #[tokio::test]
 async fn what_is_made_of_a_token_lives_no_longer() {
     let bench = Bench::new().await;

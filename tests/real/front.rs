@@ -9,26 +9,23 @@ use secrecy::ExposeSecret;
 /// A deviation, and the cases that tell it.
 struct Row {
     name: &'static str,
-    act: fn(&Deviant, &str) -> Act,
+    /// What becomes of a COPY; at hand is a token that may everything.
+    act: fn(&str) -> Act,
     cases: &'static [&'static str],
 }
 
-/// What the proxy needs for its deviations.
-#[derive(Clone)]
-struct Deviant {
-    /// A token that may everything.
-    token: String,
-}
+/// Carries the credential for the other side.
+const CREDENTIAL: &str = "TransferHeaderAuthorization";
 
 const ROWS: &[Row] = &[
     Row {
         name: "nothing",
-        act: |_, _| Act::Pass,
+        act: |_| Act::Pass,
         cases: &[],
     },
     Row {
         name: "no markers",
-        act: |_, _| {
+        act: |_| {
             Act::Instead(
                 b"HTTP/1.1 201 Created\r\nContent-Length: 17\r\nConnection: close\r\n\r\nsuccess: Created\n".to_vec(),
             )
@@ -37,13 +34,13 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "no query",
-        act: |_, _| Act::Edit(Edit::new(|head| each_line(head, without_query))),
+        act: |_| Act::Edit(Edit::new(|head| each_line(head, without_query))),
         cases: &["tpc.query.pull", "tpc.query.push"],
     },
     Row {
         name: "another token",
-        act: |deviant, _| {
-            let token = deviant.token.clone();
+        act: |token| {
+            let token = token.to_owned();
             Act::Edit(Edit::new(move |head| {
                 each_line(head, |line| match header(line, "authorization") {
                     true => format!("Authorization: Bearer {token}"),
@@ -61,17 +58,15 @@ const ROWS: &[Row] = &[
         ],
     },
     Row {
-        name: "its own token",
-        act: |deviant, _| {
-            let token = deviant.token.clone();
+        name: "another credential",
+        act: |token| {
+            let token = token.to_owned();
             Act::Edit(Edit::new(move |head| {
-                let head = each_line(head, |line| {
-                    match header(line, "transferheaderauthorization") {
-                        true => "X-Lost: x".to_owned(),
-                        false => line.to_owned(),
-                    }
+                let head = each_line(head, |line| match header(line, CREDENTIAL) {
+                    true => "X-Removed: credential".to_owned(),
+                    false => line.to_owned(),
                 });
-                let more = format!("\r\nTransferHeaderAuthorization: Bearer {token}\r\n\r\n");
+                let more = format!("\r\n{CREDENTIAL}: Bearer {token}\r\n\r\n");
                 head.trim_end().to_owned() + &more
             }))
         },
@@ -109,16 +104,14 @@ fn what_a_proxy_spoils_of_third_party_copies_is_told() {
     lab.endpoints(&[("se", &server.url())], PATIENT);
     let scope = "storage.read:/ storage.create:/ storage.modify:/";
     let given = lab.run(&["token", "get", "--issuer", "lab", "--scope", scope]);
-    let deviant = Deviant {
-        token: given.expect(0).stdout.trim().to_owned(),
-    };
+    let token = given.expect(0).stdout.trim().to_owned();
     let cases: Vec<_> = ROWS.iter().flat_map(|row| row.cases).copied().collect();
     let mut honest = None;
     let told_as = |told: &str| ["fail ", "warn "].iter().any(|word| told.starts_with(word));
     for row in ROWS {
-        let (act, deviant) = (row.act, deviant.clone());
-        let front = Wild::start(&lab, server.port(), move |method, path| match method {
-            "COPY" => act(&deviant, path),
+        let (act, token) = (row.act, token.clone());
+        let front = Wild::start(&lab, server.port(), move |method, _| match method {
+            "COPY" => act(&token),
             _ => Act::Pass,
         });
         lab.endpoints(&[("se", front.url())], PATIENT);
