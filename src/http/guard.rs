@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Host, Url};
 
 use crate::model::{Endpoint, Marker, RunId, Shape};
 
@@ -260,7 +260,7 @@ impl Territory {
 
     /// Whether a `Destination` is an object of the run, here or at the other end of a transfer.
     fn leads(&self, to: &str) -> bool {
-        // Without one there is no place, and below `.invalid` there is none either (RFC 6761 section 6.4).
+        // Without one there is no place.
         if to.is_empty() || nowhere(to) {
             return true;
         }
@@ -324,11 +324,15 @@ impl Ground {
     }
 }
 
-/// Whether a URL names a host that nobody has.
+/// Whether a URL names a host that nobody has: one below `.invalid` (RFC 6761 section 6.4), or the address of a broadcast, to
+/// which no connection is opened (RFC 1122 section 4.2.3.10).
 fn nowhere(url: &str) -> bool {
     let url = Url::parse(url).ok();
-    let host = url.as_ref().and_then(Url::host_str);
-    host.is_some_and(|host| host.ends_with(".invalid"))
+    match url.as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name.ends_with(".invalid"),
+        Some(Host::Ipv4(address)) => address.is_broadcast(),
+        _ => false,
+    }
 }
 
 fn strange(what: &str, url: &str) -> String {

@@ -381,13 +381,13 @@ impl Visit {
         index: usize,
         outcome: Outcome,
         elapsed: Duration,
-        mut stayed: Vec<Leftover>,
+        stayed: Vec<Leftover>,
         ready: &Ready,
     ) {
-        stayed.extend(outcome.stayed.iter().cloned());
         let case = &self.plan().cases[index].case;
         self.heard.take(case, &outcome);
         let outcome = self.same_error(case, outcome);
+        self.heard.take_cell(case, outcome.verdict);
         // What was granted stays proven, whoever refused what else.
         let refusals = outcome.findings.iter().all(|finding| {
             let about = finding
@@ -410,7 +410,7 @@ impl Visit {
         if matches!(result.verdict, Verdict::Fail | Verdict::Error) {
             result.reason = with(result.reason.take(), ready.clocks.as_deref());
         }
-        result.cleanup = stayed;
+        result.cleanup.splice(0..0, stayed);
         result.duration_ms = millis(elapsed);
         self.shared.judged(result);
     }
@@ -522,7 +522,7 @@ impl Visit {
             findings: outcome.findings,
             exchanges: outcome.exchanges.into(),
             flaky,
-            cleanup: Vec::new(),
+            cleanup: outcome.stayed,
             at: case.at.clone(),
             duration_ms: 0,
         }

@@ -277,6 +277,44 @@ fn what_a_spelling_has_done_is_found_although_it_is_said_to_be_refused() {
 }
 
 #[test]
+fn what_nobody_is_offered_is_asked_for_once() {
+    let lab = Lab::new();
+    let storage = lab.start(StorageOptions {
+        recorded: true,
+        faults: crate::common::lab::named(&["no-copy"]),
+        ..lab.two_areas()
+    });
+    let (told, _) = lab.judge(storage.url(), "", &["cover.*.copy"], &[]);
+    assert!(told.len() > 60, "{told:?}");
+    assert_eq!(with_verdict(&told, "skip").len(), told.len(), "{told:?}");
+    let requests = storage.requests();
+    assert_eq!(sent(&requests, "COPY", "cover.defects.copy/here/f"), 1);
+}
+
+#[test]
+fn what_was_let_through_when_reading_is_asked_for_first_when_writing() {
+    let lab = Lab::new();
+    let storage = lab.start(StorageOptions {
+        recorded: true,
+        faults: crate::common::lab::named(&["scitokens-scopes"]),
+        ..lab.two_areas()
+    });
+    let cases = [
+        "cover.scitokens.get",
+        "cover.scitokens.put",
+        "cover.signature-*.put",
+        "cover.audience-*.put",
+    ];
+    let (told, _) = lab.judge(storage.url(), "", &cases, &[]);
+    let failed = with_verdict(&told, "fail");
+    assert_eq!(failed, ["cover.scitokens.get", "cover.scitokens.put"]);
+    let puts = told.keys().filter(|case| case.ends_with(".put")).count();
+    // Nobody who was refused is asked again because of what was let through behind them.
+    let sent = sent(&storage.requests(), "PUT", "cover.defects.put/here/new");
+    assert!(puts > 6 && sent <= puts + 2, "{sent} for {puts} cells");
+}
+
+#[test]
 fn a_quick_run_has_no_covers() {
     let lab = Lab::new();
     let storage = lab.storage(&[]);

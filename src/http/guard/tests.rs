@@ -186,6 +186,8 @@ fn a_destination_is_judged_as_well() {
         format!("https://localhost:1/0123/{m}/object"),
         format!("https://se.example.org:1/0123/{m}/object"),
         format!("https://elsewhere.example.org/wlcg/{m}/g"),
+        "https://touchstone.invalid/f".into(),
+        "https://255.255.255.255/f".into(),
         String::new(),
     ] {
         assert!(passes(&good), "{good}");
@@ -206,6 +208,7 @@ fn a_destination_is_judged_as_well() {
         "https://localhost:1/0123/object".into(),
         format!("https://elsewhere.example.org/wlcg/{m}/../g"),
         "https://elsewhere.example.org".into(),
+        "https://255.255.255.254/f".into(),
     ] {
         assert!(!passes(&bad), "{bad}");
     }

@@ -131,7 +131,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "denied-tells-target",
-        about: "MOVE with Overwrite F tells that its Destination is there before anybody asks whether the token may know.",
+        about: "MOVE tells that its Destination is there, as if Overwrite were F, before anybody asks whether the token may know.",
         clauses: &["RFC6750-08"],
         cases: &["bearer.oracle.writing"],
         apply: Apply::Element(|rules| {
@@ -139,7 +139,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 let there = failed
                     .destination
                     .is_some_and(|to| namespace.get(to).is_some());
-                let tells = failed.method == Method::Move && failed.denied() && failed.protects;
+                let tells = failed.method == Method::Move && failed.denied();
                 (tells && there).then_some(StatusCode::PRECONDITION_FAILED)
             };
         }),

@@ -74,6 +74,20 @@ pub(in crate::run) async fn run(site: &Site<'_>, members: &[Member<'_>], made: &
     conclude(stage, &before, asked, members).await
 }
 
+/// Why a service need not do what a cell asks for, if it does not even with a token that allows it.
+pub(in crate::run) async fn unoffered(
+    site: &Site<'_>,
+    member: Member<'_>,
+    made: &Made,
+) -> Option<String> {
+    let Member { plan, script } = member;
+    let step = script.steps.iter().find(|step| controllable(step))?;
+    let mut stage = Running::new(site, plan, script, made);
+    let arranged = stage.arrange(script).instrument(stretch!("arrange"));
+    arranged.await.ok()?;
+    stage.allowed(step).await.err()
+}
+
 /// One cell, up to its refusal; and whether nothing more can be asked, since it may have changed something.
 async fn ask<'a>(
     site: &'a Site<'a>,
@@ -128,8 +142,7 @@ async fn conclude(
         .collect();
     let untouched = stage.untouched_by(&steps).await;
     // Of those of a group all controls are the same. What was granted needs none.
-    let wants_control = |step: &StepPlan| step.expect.harmless() && step.control.is_some();
-    let controlled = match steps.iter().find(|step| wants_control(step)) {
+    let controlled = match steps.iter().find(|step| controllable(step)) {
         Some(step) if untouched == Ok(true) => Some((*step, stage.allowed(step).await)),
         _ => None,
     };
@@ -146,7 +159,7 @@ async fn conclude(
         let steps = &member.script.steps;
         let controlled = controlled
             .as_ref()
-            .filter(|_| steps.iter().any(wants_control));
+            .filter(|_| steps.iter().any(controllable));
         let stop = match (&untouched, controlled) {
             // One of them has done it: which one comes out when each is by itself.
             (Ok(false), _) => {
@@ -174,6 +187,11 @@ pub(in crate::run) fn asks_for_peace(exchange: &Exchange) -> bool {
         Some(503) => headers.any(|(name, _)| name.eq_ignore_ascii_case("retry-after")),
         _ => false,
     }
+}
+
+/// Whether a token is known with which the service has to do what it is to refuse here.
+fn controllable(step: &StepPlan) -> bool {
+    step.expect.harmless() && step.control.is_some()
 }
 
 /// The same request where nothing depends on what is there, and with its Destination as it is usually written: it has to succeed.

@@ -1,7 +1,7 @@
 //! The covers of an endpoint, once its other cases are judged: the cells that share what is arranged one after another, and
 //! such groups side by side.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::model::{Case, CaseId, Object, Script, TokenRequest, Verdict};
+use crate::model::{Case, CaseId, Leftover, Object, Script, TokenRequest, Verdict};
 use crate::trace::stretch;
 
 use super::super::case::cover::{self, Member, Told};
@@ -37,6 +37,8 @@ type Key<'s> = (&'s str, &'s [Object], Vec<&'s TokenRequest>);
 pub(super) struct Heard {
     /// The cases of the lists that have failed.
     failing: Mutex<Vec<CaseId>>,
+    /// The rows of covers of which a cell has failed.
+    rows: Mutex<HashSet<String>>,
     /// The cells that were the first to be answered with a server error, with their column and the status.
     errors: Mutex<Vec<(String, u16, CaseId)>>,
     /// Whether the service has asked to come back later.
@@ -52,6 +54,20 @@ impl Heard {
         if outcome.exchanges.iter().any(cover::asks_for_peace) {
             self.busy.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Takes in that a cell has failed by itself, and is not put down to another one.
+    pub(super) fn take_cell(&self, case: &Case, verdict: Verdict) {
+        if let Some(row) = case.row().filter(|_| verdict == Verdict::Fail) {
+            let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+            rows.insert(row);
+        }
+    }
+
+    /// The rows of covers of which a cell has failed so far.
+    fn failing_rows(&self) -> HashSet<String> {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.clone()
     }
 
     /// The cell that was answered so before; none where this one is the first.
@@ -75,7 +91,10 @@ impl Heard {
 }
 
 impl Visit {
-    /// All cells, with at most so many groups at the same time.
+    /// All cells, with at most so many groups at the same time: first those that only read.
+    ///
+    /// What a write changes that is let through has to be arranged anew for all others of its group. So the rows that have
+    /// failed already are first in those that write.
     pub(super) async fn covers(
         &self,
         scripts: &[(usize, &Script)],
@@ -86,7 +105,28 @@ impl Visit {
             .iter()
             .filter(|(index, _)| !self.told(*index))
             .collect();
-        let mut waiting = self.groups(&scripts).into_iter();
+        let writes = |(_, script): &(usize, Script)| {
+            let mut steps = script.steps.iter();
+            steps.any(|step| step.method.writes())
+        };
+        let (mut writing, reading): (Vec<_>, Vec<_>) = self
+            .groups(&scripts)
+            .into_iter()
+            .partition(|group| group.iter().any(writes));
+        self.side_by_side(reading, jobs, ready).await;
+        let failing = self.heard.failing_rows();
+        for group in &mut writing {
+            group.sort_by_key(|(index, _)| {
+                let row = self.plan().cases[*index].case.row();
+                !row.is_some_and(|row| failing.contains(&row))
+            });
+        }
+        self.side_by_side(writing, jobs, ready).await;
+    }
+
+    /// So many groups at the same time, until all are through.
+    async fn side_by_side(&self, groups: Vec<Group>, jobs: usize, ready: &Arc<Ready>) {
+        let mut waiting = groups.into_iter();
         let mut running = JoinSet::new();
         let mut begun: HashMap<Id, (Arc<Made>, Open)> = HashMap::new();
         loop {
@@ -165,6 +205,7 @@ impl Visit {
             open.retain(|other| *other != index);
         };
         let mut failed: Vec<CaseId> = Vec::new();
+        let (mut unoffered, mut stayed) = self.unoffered(&group, ready, made).await;
         while !group.is_empty() {
             let enough = || {
                 let first = failed.first()?;
@@ -180,12 +221,15 @@ impl Visit {
                 () if failed.len() >= ENOUGH => enough(),
                 () if self.shared.cancel.is_cancelled() => Some(interrupted()),
                 () if self.heard.busy() => Some(Outcome::undecided(Verdict::Skip, PEACE.into())),
-                () => None,
+                () => unoffered.take(),
             };
             if let Some(why) = why {
                 for (index, _) in group.drain(..) {
-                    let outcome =
-                        Outcome::undecided(why.verdict, why.reason.clone().unwrap_or_default());
+                    let reason = why.reason.clone().unwrap_or_default();
+                    let outcome = Outcome {
+                        stayed: std::mem::take(&mut stayed),
+                        ..Outcome::undecided(why.verdict, reason)
+                    };
                     self.finish(index, outcome);
                     ended(index);
                 }
@@ -202,10 +246,10 @@ impl Visit {
             let root = Some(self.plan().directory.as_str());
             let over = told.len() == members.len()
                 && told.iter().all(|told| matches!(told, Told::Ended(..)));
-            let mut stayed = match over {
+            stayed.extend(match over {
                 true => self.remove(ready, made, root, "covers").await,
                 false => self.clear(ready, made, root, "covers").await,
-            };
+            });
             let done = told.len().max(1).min(group.len());
             let done: Vec<_> = group.drain(..done).collect();
             let mut told = told.into_iter();
@@ -233,6 +277,31 @@ impl Visit {
                 ended(index);
             }
         }
+    }
+
+    /// What comes of all of a group if the service does for nobody what it asks for, and need not; and what stayed.
+    async fn unoffered(
+        &self,
+        group: &Group,
+        ready: &Ready,
+        made: &Made,
+    ) -> (Option<Outcome>, Vec<Leftover>) {
+        let optional = |(_, script): &&(usize, Script)| {
+            let mut steps = script.steps.iter();
+            steps.any(|step| step.optional)
+        };
+        let Some((index, script)) = group.iter().find(optional) else {
+            return (None, Vec::new());
+        };
+        if self.shared.cancel.is_cancelled() || self.heard.busy() {
+            return (None, Vec::new());
+        }
+        let plan = &self.plan().cases[*index];
+        let why = cover::unoffered(&self.site(ready), Member { plan, script }, made).await;
+        let root = Some(self.plan().directory.as_str());
+        let stayed = self.clear(ready, made, root, "covers").await;
+        let outcome = why.map(|why| Outcome::undecided(Verdict::Skip, why));
+        (outcome, stayed)
     }
 
     /// Whether a case of the lists has shown by the same method what a cell would show; it is put down to that, unsent.
