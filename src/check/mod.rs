@@ -24,7 +24,7 @@ pub use effect::{Observed, Tried, early_body, effect, unconfirmed};
 pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
-pub use read::{broke_off, condition_told, is_condition, leak, read, sent_on};
+pub use read::{broke_off, condition_told, is_condition, leak, read, sent_on, shown};
 pub use report::{Ending, Markers, afterwards, ending, markers};
 pub use role::{Blame, Role, control, role};
 pub use said::said;

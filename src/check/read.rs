@@ -192,6 +192,21 @@ fn size(
     })
 }
 
+/// What a listing shows of others.
+pub fn shown(judge: Judge<'_>, step: &StepPlan, answer: &Answer) -> Option<Finding> {
+    if step.tells.hidden.is_empty() || !answer.success() {
+        return None;
+    }
+    let members = properties(&answer.body).ok()?;
+    let mut names = members.iter().map(|member| &member.name);
+    let shown = names.find(|name| step.tells.hidden.contains(name))?;
+    let expected = format!(
+        "a refusal, or a listing without {}",
+        step.tells.hidden.join(" and ")
+    );
+    Some(judge.own(expected, format!("a listing with {shown}")))
+}
+
 fn listing(judge: Judge<'_>, step: &StepPlan, answer: &Answer) -> Option<Finding> {
     let expected = format!("the members {}", step.tells.members.join(", "));
     let members = match properties(&answer.body) {
@@ -247,6 +262,10 @@ fn digest(judge: Judge<'_>, step: &StepPlan, bytes: &[u8], answer: &Answer) -> O
         None => ("Digest", format!("{algorithm}={}", value(algorithm, bytes))),
     };
     let told = answer.header(&field.to_ascii_lowercase());
+    if told.is_none() && step.expect == Expect::Partial {
+        // Beside a part it need not be told.
+        return None;
+    }
     let same = |one: &str| match algorithm {
         "adler32" => one.trim().eq_ignore_ascii_case(&wanted),
         _ => one.trim() == wanted,

@@ -75,6 +75,7 @@ pub(super) const KEYS: &[&str] = &[
     "expect",
     "digest",
     "members",
+    "hidden",
     "challenge",
     "alike",
     "allow",
@@ -346,6 +347,18 @@ fn header_line(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
     Some(line)
 }
 
+/// A list of names; none where there is no such key.
+fn names(d: &mut Diagnostics<'_>, fields: &Fields<'_>, key: &str) -> Option<Vec<String>> {
+    let Some(entry) = fields.get(key) else {
+        return Some(Vec::new());
+    };
+    let mut names = Vec::new();
+    for entry in entry.items(d)? {
+        names.push(entry.text(d)?.to_owned());
+    }
+    Some(names)
+}
+
 fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
     let digest = match fields.get("digest") {
         Some(entry) => {
@@ -354,12 +367,8 @@ fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
         }
         None => None,
     };
-    let mut members = Vec::new();
-    if let Some(entry) = fields.get("members") {
-        for entry in entry.items(d)? {
-            members.push(entry.text(d)?.to_owned());
-        }
-    }
+    let members = names(d, fields, "members")?;
+    let hidden = names(d, fields, "hidden")?;
     let challenge = match fields.get("challenge") {
         Some(entry) => {
             let words = CHALLENGES.map(|word| (word, word));
@@ -375,6 +384,7 @@ fn tells(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Tells> {
     Some(Tells {
         digest,
         members,
+        hidden,
         challenge,
         alike,
         allow,

@@ -254,6 +254,8 @@ pub struct Tells {
     pub digest: Option<String>,
     /// Names of the members that a listing has to show, in any order.
     pub members: Vec<String>,
+    /// Names of members that a listing must not show.
+    pub hidden: Vec<String>,
     /// What a 401 has to say in `WWW-Authenticate`: `bearer` offers the scheme without an error,
     /// `invalid_token` names that error (RFC 6750 section 3).
     pub challenge: Option<String>,

@@ -671,8 +671,9 @@ impl<'a> Running<'a> {
         let echo = present::echo(judge, answer, [token.as_ref(), other.as_ref()]);
         let carried = check::carried(judge).filter(|_| self.carried);
         let told = challenge.into_iter().chain(alike).chain(allow).chain(echo);
+        let shown = check::shown(judge, step, answer);
         let cacheable = check::cacheable(judge, answer);
-        told.chain(carried).chain(cacheable).collect()
+        told.chain(carried).chain(shown).chain(cacheable).collect()
     }
 
     /// Whether the body of an upload was asked for before it was refused (RFC 9110 section 10.1.1).

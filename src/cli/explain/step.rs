@@ -284,6 +284,13 @@ fn proof(step: &Step) -> String {
     if !step.tells.members.is_empty() {
         let _ = write!(proof, ": {}", step.tells.members.join(", "));
     }
+    if !step.tells.hidden.is_empty() {
+        let _ = write!(
+            proof,
+            "; no listing shows {}",
+            step.tells.hidden.join(" or ")
+        );
+    }
     if let Some(algorithm) = step.tells.digest.as_deref().filter(|name| *name != "none") {
         let _ = write!(proof, "; the checksum {algorithm} is right");
     }

@@ -385,6 +385,7 @@ fn outcome(key: &str) -> Option<Value> {
         ),
         "digest" => word("The digest that the answer has.", steps::DIGESTS),
         "members" => list("What the listing holds.", text("A name.")),
+        "hidden" => list("What no listing shows.", text("A name.")),
         "challenge" => word("What WWW-Authenticate says.", steps::CHALLENGES),
         "alike" => flag("The answer is like that of the step before."),
         "allow" => flag("A 405 names the allowed methods."),

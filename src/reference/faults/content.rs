@@ -102,7 +102,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "if-match-ignored",
         about: "If-Match is not looked at.",
         clauses: &["DAV-35"],
-        cases: &["webdav.put.if-match"],
+        cases: &["webdav.put.if-match", "webdav.delete.if-match"],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {
                 parts.headers.remove("if-match");

@@ -65,6 +65,21 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "digest-of-part",
+        about: "The ADLER32 beside a part of a file is not that of the file.",
+        clauses: &["DIG-01"],
+        cases: &["digest.part"],
+        apply: Apply::Element(|rules| {
+            rules.says = |asked, response| {
+                let part = response.status() == StatusCode::PARTIAL_CONTENT;
+                match part {
+                    true => changed(asked, response, |_, _| Some("adler32=0a0b0c0d".to_owned())),
+                    false => response,
+                }
+            }
+        }),
+    },
+    Fault {
         name: "digest-takes-the-first",
         about: "Only the first of the wanted digests is looked at.",
         clauses: &["DIG-02"],

@@ -70,6 +70,18 @@ pub(super) const FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        name: "listing-above-path",
+        about: "Directories above the path of a capability are listed with all that is in them.",
+        clauses: &["JWT-2.2.1-29"],
+        cases: &["path.outside.listing"],
+        apply: Apply::Element(|rules| {
+            rules.covers = |scope, asked| {
+                let looks = matches!(asked.operation, Operation::Stat | Operation::List);
+                (looks && scope.path.starts_with(asked.path)) || covers(scope, asked)
+            }
+        }),
+    },
+    Fault {
         name: "trailing-slash-makes-nothing",
         about: "A path with a trailing slash covers no new directory.",
         clauses: &["JWT-2.2.1-11"],

@@ -19,10 +19,7 @@ pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
     if node.is_some() && scene.header("if-none-match") == Some("*") {
         return Err(precondition_failed("there is something at this path\n"));
     }
-    // RFC 9110 section 13.1.1: whatever it names, nothing that is not there matches it.
-    if node.is_none() && scene.headers.contains_key("if-match") {
-        return Err(precondition_failed("there is nothing at this path\n"));
-    }
+    matches(scene, node)?;
     if scene.headers.contains_key("content-range") && !scene.element.rules.own().takes_parts() {
         // RFC 9110 section 14.5: never take a part for the whole.
         return Err(Outcome::text(
@@ -57,7 +54,9 @@ pub(super) fn delete(scene: &Scene) -> Result<Plan, Outcome> {
     let target = &scene.visit.target;
     scene.require(Operation::Delete, target)?;
     movable(target)?;
-    if scene.existing(target)?.is_directory() {
+    let node = scene.existing(target)?;
+    matches(scene, Some(node))?;
+    if node.is_directory() {
         whole(scene)?;
     }
     emptied(scene, target, Operation::Delete)?;
@@ -82,7 +81,7 @@ pub(super) fn rename(scene: &Scene) -> Result<Plan, Outcome> {
     scene.require(writing, &to)?;
     movable(from)?;
     movable(&to)?;
-    scene.existing(from)?;
+    matches(scene, Some(scene.existing(from)?))?;
     if directory {
         whole(scene)?;
         scene.require_below(taking, from)?;
@@ -241,6 +240,16 @@ fn overwrites(scene: &Scene, replaced: Option<&Node>) -> Result<(), Outcome> {
             "Overwrite is T or F\n",
         )),
     }
+}
+
+/// RFC 9110 section 13.1.1. This service tells no entity tags, so that none that is named is that of what is here.
+fn matches(scene: &Scene, node: Option<&Node>) -> Result<(), Outcome> {
+    let met = match scene.headers.get("if-match") {
+        None => true,
+        Some(value) => node.is_some() && value == "*",
+    };
+    met.then_some(())
+        .ok_or_else(|| precondition_failed("nothing at this path matches\n"))
 }
 
 fn precondition_failed(text: &'static str) -> Outcome {
