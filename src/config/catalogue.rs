@@ -43,6 +43,12 @@ impl Catalogue {
     }
 }
 
+/// What is inside the binary, read once for all tests of a process.
+#[cfg(test)]
+pub(crate) static EMBEDDED: std::sync::LazyLock<Catalogue> = std::sync::LazyLock::new(|| {
+    load_catalogue(&[]).unwrap_or_else(|problems| panic!("{problems}"))
+});
+
 /// The suites inside the binary.
 pub fn builtin_suites() -> Vec<Source> {
     [

@@ -42,6 +42,8 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use catalogue::EMBEDDED;
 pub use catalogue::{Catalogue, builtin_clauses, builtin_suites, load_catalogue};
 pub use inventory::{Loaded, load_inventory};
 pub use paths::{check_issuer_url, split_area_url};

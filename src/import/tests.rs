@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Catalogue, load_catalogue, load_inventory};
+use crate::config::{Catalogue, EMBEDDED, load_inventory};
 
 fn source(name: &str, text: &str) -> Source {
     Source {
@@ -13,7 +13,7 @@ fn source(name: &str, text: &str) -> Source {
 /// The text that was made, which our own reader takes.
 fn made(origin: Origin, name: &str, text: &str) -> String {
     let imported = import(origin, &source(name, text)).unwrap();
-    let catalogue = load_catalogue(&[]).unwrap();
+    let catalogue = &*EMBEDDED;
     read_back(&catalogue, &imported);
     imported.text
 }
@@ -305,8 +305,6 @@ proptest! {
         software in "(?s).{0,20}",
         path in "[a-z/%. #]{0,8}",
     ) {
-        static CATALOGUE: std::sync::LazyLock<Catalogue> =
-            std::sync::LazyLock::new(|| load_catalogue(&[]).unwrap());
         let mut root = serde_json::Map::new();
         for name in &names {
             root.insert(name.clone(), serde_json::json!({
@@ -323,6 +321,6 @@ proptest! {
         let imported = import(Origin::Cric, &source(&site, &text)).unwrap();
         let body: Vec<&str> = imported.text.lines().collect();
         prop_assert!(body[0].starts_with("# Made of "));
-        read_back(&CATALOGUE, &imported);
+        read_back(&EMBEDDED, &imported);
     }
 }

@@ -228,13 +228,13 @@ fn value(issuer: &Issuer, account: Option<&Account>, variable: AskVariable) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::load_catalogue;
+    use crate::config::EMBEDDED;
     use crate::model::{Plan, RunId};
     use crate::plan::{Material, plan};
 
     /// Two issuers, of which one says that it is always judged.
     fn planned(cases: &[&str], issuers: bool) -> Plan {
-        let catalogue = load_catalogue(&[]).unwrap();
+        let catalogue = &*EMBEDDED;
         let mut always = Issuer::bare("always", "https://a.example.org/");
         always.subject.always = true;
         let asked = Issuer::bare("asked", "https://b.example.org/");

@@ -1,7 +1,7 @@
 use secrecy::SecretString;
 
 use super::*;
-use crate::config::{Catalogue, load_catalogue};
+use crate::config::{Catalogue, EMBEDDED};
 use crate::model::{
     Account, Affected, Alteration, ClientAuthentication, Downtime, Groups, Issuer, Limits,
     OAuthClient, Object, Place, Script, SecondArea, SecretRef, State, StepPlan, Tape, TestKey,
@@ -94,7 +94,7 @@ impl Bench {
                 ],
                 endpoints: vec![Arc::new(endpoint)],
             },
-            catalogue: load_catalogue(&[]).unwrap(),
+            catalogue: EMBEDDED.clone(),
             selection: everything(),
         }
     }

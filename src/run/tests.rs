@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::*;
-use crate::config::load_catalogue;
+use crate::config::EMBEDDED;
 use crate::model::{
     Endpoint, Groups, Inventory, Issuer, Limits, RunId, RunRecord, SecretRef, TestKey, Traits,
     Trust, Verdict,
@@ -83,7 +83,7 @@ async fn judged_with(
             address: None,
         })],
     };
-    let catalogue = load_catalogue(&[]).unwrap();
+    let catalogue = &*EMBEDDED;
     let started = Timestamp::now();
     let run_id = RunId::new(started, 7);
     let material = Material {

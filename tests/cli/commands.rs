@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::common::lab::{Ended, Lab, expect_no_secret, read_record, slow, verdicts};
+use crate::common::lab::{Ended, Lab, expect_no_secret, read_record, sampled, slow, verdicts};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response};
@@ -235,8 +235,10 @@ fn what_the_token_source_cannot_do_is_skipped_with_a_reason() {
     let url = format!("{}/wlcg", storage.url());
     let client = lab.issuer.client_id().to_owned();
     let common = ["--ca", "ca.pem", "--issuer", lab.issuer.url()];
+    let cases = sampled();
     let with = |more: &[&str]| {
         let mut arguments = vec!["run", "--url", &url];
+        arguments.extend(cases.iter().flat_map(|case| ["--case", case.as_str()]));
         arguments.extend(common);
         arguments.extend(more);
         lab.run(&arguments)

@@ -36,7 +36,7 @@ fn truth() -> Vec<Row> {
 /// What `demo` says of each case at the imitation of that name, with why.
 fn judged(like: &str) -> BTreeMap<String, (String, String)> {
     let lab = Lab::new();
-    let ended = lab.run(&["demo", "--like", like]);
+    let ended = lab.run(&["demo", "--like", like, "--quick"]);
     assert_eq!(ended.code, Some(1), "{}\n{}", ended.stdout, ended.stderr);
     let record = lab.record();
     let results = record["results"].as_array().expect("results").iter();

@@ -6,15 +6,17 @@ use serde_json::Value;
 use touchstone::model::ANY_AUDIENCE;
 use touchstone::reference::StorageOptions;
 
-use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, outcomes, with};
+use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, outcomes, sampled, with};
 use crate::common::middle::{Middle, answer};
 use crate::common::signed::without_not_before;
 use crate::common::wild::{Act, End, Wild};
 
-/// Verdict and why of each case, of a storage element with these faults; and what was printed.
+/// Verdict and why of each case of the lists and some of the covers, of a storage element with these faults; and what was printed.
 fn judged(lab: &Lab, faults: &[&str], more: &str) -> (BTreeMap<String, String>, String) {
     let storage = lab.storage(faults);
-    let told = lab.judge(storage.url(), more, &[], &[]);
+    let cases = sampled();
+    let cases: Vec<_> = cases.iter().map(String::as_str).collect();
+    let told = lab.judge(storage.url(), more, &cases, &[]);
     expect_no_objects(&storage);
     told
 }

@@ -323,6 +323,25 @@ pub fn slow() -> BTreeSet<String> {
     cases(|case| case.slow)
 }
 
+/// Globs for all cases of the lists, and of the covers for every operation with little that is wrong with it, and for everything
+/// with reading and writing: enough to see what becomes of covers where something else is tried.
+pub fn sampled() -> Vec<String> {
+    let lists = cases(|case| case.cover.is_none());
+    let suites = lists.iter().filter_map(|case| case.split_once('.'));
+    let suites: BTreeSet<_> = suites
+        .filter(|(suite, _)| *suite != "form")
+        .map(|(suite, _)| format!("{suite}.*"))
+        .collect();
+    let rows = [
+        "cover.{none,audience-foreign,path-prefix,group-child,spelled-dots}.*",
+        "cover.{read,create,modify,stage,poll}-object.*",
+        "cover.{modify-and-create,destination-prefix}.*",
+        "form.{json-null,unsigned,quoted,space-behind,star-for-all}.*",
+        "form.{white-space,far-times,fractions}",
+    ];
+    suites.into_iter().chain(rows.map(str::to_owned)).collect()
+}
+
 fn cases(wanted: impl Fn(&Case) -> bool) -> BTreeSet<String> {
     let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
     let cases = catalogue.cases().filter(|case| wanted(case));

@@ -1,11 +1,9 @@
-use std::sync::LazyLock;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Catalogue, load_catalogue};
+use crate::config::EMBEDDED;
 use crate::model::{
     Asked, Case, ExchangeAsk, Mode, Place, Published, RefreshAsk, RevokeAsk, Revoked, Subject,
     TokenAsk, Verdict,
@@ -139,8 +137,7 @@ impl Bench {
             held: self.held.as_ref(),
             refresh: None,
         };
-        static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| load_catalogue(&[]).unwrap());
-        let catalogue = &*CATALOGUE;
+        let catalogue = &*EMBEDDED;
         let case: &Case = catalogue
             .cases()
             .find(|case| case.id.as_str() == "issuer.token.signed")

@@ -1,13 +1,9 @@
-use std::sync::LazyLock;
-
 use jsonschema::Validator;
 use serde_json::Value;
 
 use super::{endpoints_schema, suite_schema};
 use crate::config::catalogue::load;
-use crate::config::{
-    Catalogue, Problems, Source, builtin_clauses, builtin_suites, load_catalogue, load_inventory,
-};
+use crate::config::{EMBEDDED, Problems, Source, builtin_clauses, builtin_suites, load_inventory};
 
 fn validator(schema: &Value) -> Validator {
     jsonschema::validator_for(schema).unwrap()
@@ -32,10 +28,8 @@ fn source(text: &str) -> Source {
     }
 }
 
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| load_catalogue(&[]).unwrap());
-
 fn load_endpoints(text: &str) -> Result<(), Problems> {
-    load_inventory(&source(text), &CATALOGUE).map(drop)
+    load_inventory(&source(text), &EMBEDDED).map(drop)
 }
 
 fn load_suite(text: &str) -> Result<(), Problems> {

@@ -1,20 +1,17 @@
 use std::path::Path;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::config::{Catalogue, Loaded, Problems, Source, load_catalogue, load_inventory};
+use crate::config::{EMBEDDED, Loaded, Problems, Source, load_inventory};
 use crate::model::{ClientAuthentication, Groups, Issuer, Profile, SecretRef, TokenSource, Trust};
-
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| load_catalogue(&[]).unwrap());
 
 pub(super) fn load(text: &str) -> Result<Loaded, Problems> {
     let source = Source {
         name: "site/endpoints.yaml".into(),
         text: text.into(),
     };
-    load_inventory(&source, &CATALOGUE)
+    load_inventory(&source, &EMBEDDED)
 }
 
 pub(super) fn told(text: &str) -> String {
@@ -719,8 +716,7 @@ fn secrets_are_refused_and_never_shown() {
 fn the_example_loads() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("endpoints.yaml");
     let source = Source::read(&path).unwrap();
-    let loaded =
-        load_inventory(&source, &CATALOGUE).unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded = load_inventory(&source, &EMBEDDED).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(notes(&loaded), "");
     assert!(loaded.inventory.endpoints.len() >= 2);
     let hosts: Vec<&str> = loaded

@@ -1,4 +1,4 @@
-use crate::config::{Source, load_catalogue, load_inventory};
+use crate::config::{EMBEDDED, Source, load_catalogue, load_inventory};
 use crate::model::{Interface, Tape, TapeOperation};
 
 const HEAD: &str = "suite: own\nabout: x\ncases:\n- id: own.one\n  title: t\n  risk: r\n  clauses: [TAPE-03]\n  severity: critical\n  steps:\n";
@@ -138,7 +138,7 @@ fn tape(value: &str) -> Result<Option<Tape>, String> {
         name: "endpoints.yaml".into(),
         text: text.into(),
     };
-    let catalogue = load_catalogue(&[]).unwrap();
+    let catalogue = &*EMBEDDED;
     let inventory = load_inventory(&source, &catalogue).map_err(|problems| problems.to_string())?;
     Ok(inventory.inventory.endpoints[0].traits.tape.clone())
 }

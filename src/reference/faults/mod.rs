@@ -340,10 +340,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::config::{Catalogue, load_catalogue};
+    use crate::config::{Catalogue, EMBEDDED};
 
-    fn catalogue() -> Catalogue {
-        load_catalogue(&[]).unwrap()
+    fn catalogue() -> &'static Catalogue {
+        &EMBEDDED
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::config::load_catalogue;
+use crate::config::EMBEDDED;
 use crate::model::{
     Account, CaseResult, ClientAuthentication, Inventory, Issuer, IssuerLimits, IssuerSubject,
     OAuthClient, RunId, RunRecord, SecretRef, TestKey, TokenSource, Trust, Verdict,
@@ -136,7 +136,7 @@ fn all() -> Selection {
 }
 
 async fn judged(inventory: &Inventory, selection: &Selection, redactor: Redactor) -> RunRecord {
-    let catalogue = load_catalogue(&[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let catalogue = &*EMBEDDED;
     let started = Timestamp::now();
     let run_id = RunId::new(started, 7);
     let material = Material {
