@@ -133,7 +133,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "denied-tells-target",
         about: "MOVE tells that its Destination is there, as if Overwrite were F, before anybody asks whether the token may know.",
         clauses: &["RFC6750-08"],
-        cases: &["bearer.oracle.writing"],
+        cases: &[
+            "bearer.oracle.writing",
+            "capability.create.rename-overwrite",
+            "webdav.refused.move",
+        ],
         apply: Apply::Element(|rules| {
             rules.failed = |namespace, failed| {
                 let there = failed

@@ -37,6 +37,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.range.parts",
             "webdav.range.beyond",
             "connection.shared-cache",
+            "digest.part",
         ],
         apply: Apply::Element(|rules| {
             rules.allows = |rules, bearer, groups, asked| {

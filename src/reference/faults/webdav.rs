@@ -498,7 +498,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "listing-cut",
         about: "PROPFIND leaves out the last member of a directory, to tokens that only read.",
         clauses: &["DAV-16"],
-        cases: &["webdav.propfind.members", "macaroon.issue.granted"],
+        cases: &[
+            "webdav.propfind.members",
+            "macaroon.issue.granted",
+            "path.outside.listing",
+        ],
         apply: Apply::Element(|rules| {
             rules.tell = |told, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome
@@ -580,6 +584,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.range.beyond",
             "capability.read.range",
             "connection.shared-cache",
+            "digest.part",
         ],
         apply: Apply::Element(|rules| {
             rules.hears = |parts| {

@@ -41,7 +41,9 @@ impl Running<'_> {
     /// Whether what ought to be refused and was granted is what everybody gets without a token.
     pub(super) async fn for_everybody(&mut self, step: &StepPlan, expect: Expect) -> bool {
         let reads = matches!(step.method, Method::Get | Method::Head | Method::Propfind);
-        let refusal = expect.refusal() || matches!(expect, Expect::BadRequest | Expect::Refused);
+        let refusal = expect.refusal()
+            || matches!(expect, Expect::BadRequest | Expect::Refused)
+            || !step.tells.hidden.is_empty();
         if !reads || !refusal {
             return false;
         }
