@@ -317,6 +317,15 @@ fn a_run_works_with_the_tokens_that_a_service_takes() {
 }
 
 #[test]
+fn what_is_forged_allows_what_the_service_wants_of_good_tokens() {
+    let lab = Lab::new();
+    let storage = lab.storage(&["modify-makes-nothing", "form-kid-number-on-es256-put"]);
+    let case = "form.kid-number.es256-put";
+    let (told, printed) = lab.judge(storage.url(), "", &[case], &[]);
+    assert!(told[case].starts_with("fail"), "{told:?}\n{printed}");
+}
+
+#[test]
 fn each_request_has_a_new_token_where_one_is_good_once() {
     let lab = Lab::new();
     let storage = lab.start(StorageOptions {

@@ -361,6 +361,8 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "authentication.algorithm.es256",
             "authentication.algorithm.both",
+            "authentication.lifetime.long",
+            "form.far-times",
         ],
         apply: Apply::Element(|rules| {
             rules.token.member = |name, jws| {

@@ -243,11 +243,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TPC-05"],
         cases: &["tpc.markers"],
         apply: Apply::Transfer(|rules| {
-            rules.marker = |moment| {
-                let bytes =
-                    1_000_000_000_u64.saturating_sub(moment.bytes + u64::from(moment.number));
-                stream::marker(&stream::Moment { bytes, ..*moment })
-            };
+            rules.progress =
+                |moment| 1_000_000_000_u64.saturating_sub(moment.bytes + u64::from(moment.number));
         }),
     },
     Fault {

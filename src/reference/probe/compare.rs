@@ -193,6 +193,7 @@ compared!(
     bool,
     f64,
     u32,
+    u64,
 );
 
 impl Compare for Answer {

@@ -90,6 +90,8 @@ hooks! {
         value early(bool);
         /// The type of the answer.
         value media_type(&'static str);
+        /// How many bytes a performance marker tells.
+        ask progress(moment: &Moment) -> u64;
         /// One performance marker, if it is told.
         ask marker(moment: &Moment) -> Option<String>;
         /// What is told behind the reason of a failure, given the headers for the other side that the COPY asked for.
@@ -170,6 +172,7 @@ impl Default for TransferRules {
             abandons: |_| true,
             early: true,
             media_type: "text/perf-marker-stream",
+            progress: |moment| moment.bytes,
             marker: stream::marker,
             blames: |_| None,
             last: stream::last,

@@ -134,10 +134,10 @@ impl Telling {
             peer: self.progress.peer(),
         };
         self.told = self.told.saturating_add(1);
-        self.element
-            .rules
-            .transfer()
-            .marker(&moment)
+        let rules = self.element.rules.transfer();
+        let bytes = rules.progress(&moment);
+        rules
+            .marker(&Moment { bytes, ..moment })
             .unwrap_or_default()
     }
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tracing::Instrument as _;
 
 use crate::check::{self, Role};
-use crate::model::{Case, Credential, Method, Script, TokenRequest};
+use crate::model::{Case, Credential, Expect, Method, Script, StepPlan, TokenRequest};
 use crate::token::{Fit, Token, TokenError};
 use crate::trace::stretch;
 
@@ -58,7 +58,13 @@ impl Running<'_> {
     async fn obtained(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {
         let mut timed = HashMap::new();
         let mut credentials = Vec::new();
+        let allowing: Vec<_> = script
+            .steps
+            .iter()
+            .map(|step| self.allowing(step))
+            .collect();
         for (at, step) in script.steps.iter().enumerate() {
+            let own = allowing[at].as_ref().unwrap_or(&step.token);
             let other = step
                 .wire
                 .as_ref()
@@ -66,7 +72,7 @@ impl Running<'_> {
             credentials.push(Credentials {
                 token: match self.asked_for(script, at) {
                     Some(request) => Some(self.token(&request).await?),
-                    None => self.credential(&step.token, &mut timed).await?,
+                    None => self.credential(own, &mut timed).await?,
                 },
                 other: self.credential(other, &mut timed).await?,
                 control: match &step.control {
@@ -76,6 +82,18 @@ impl Running<'_> {
             });
         }
         Ok((credentials, !timed.is_empty()))
+    }
+
+    /// The token of a step that is refused whatever it allows, with what the service wants of one that does: what is wrong
+    /// with it has to be what it is refused for.
+    fn allowing(&self, step: &StepPlan) -> Option<Credential<TokenRequest>> {
+        let request = step.token.token()?;
+        let unwelcome = step.expect == Expect::Unauthenticated;
+        let scopes = unwelcome.then(|| self.site.terms.whatever_it_allows(request))??;
+        Some(Credential::Token(TokenRequest {
+            scopes,
+            ..request.clone()
+        }))
     }
 
     async fn credential<'s>(

@@ -137,6 +137,18 @@ impl Terms {
         self.on(request, rungs, None)
     }
 
+    /// The scopes of one that is no good, whatever it allows: what it needs where it is taken all the same.
+    pub fn whatever_it_allows(&self, request: &TokenRequest) -> Option<Vec<String>> {
+        let mut request = Cow::Borrowed(request);
+        if self.has(Rung::Create) {
+            create(&mut request);
+        }
+        match request {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(request) => Some(request.scopes),
+        }
+    }
+
     /// The same for one that only has to succeed, for a request with that method.
     pub fn enough<'r>(&self, request: &'r TokenRequest, method: Method) -> Cow<'r, TokenRequest> {
         self.on(request, self.rungs.iter(), Some(method))
