@@ -14,7 +14,7 @@ fn source(name: &str, text: &str) -> Source {
 fn made(origin: Origin, name: &str, text: &str) -> String {
     let imported = import(origin, &source(name, text)).unwrap();
     let catalogue = &*EMBEDDED;
-    read_back(&catalogue, &imported);
+    read_back(catalogue, &imported);
     imported.text
 }
 

@@ -101,10 +101,10 @@ fn many_notes_neither_refuse_a_file_nor_hide_a_problem() {
         ))
     };
     let catalogue = &*EMBEDDED;
-    assert!(load_inventory(&file(300, "1"), &catalogue).is_ok());
+    assert!(load_inventory(&file(300, "1"), catalogue).is_ok());
     for hosts in [0, 1, 200, 201, 300] {
         assert!(
-            load_inventory(&file(hosts, "0"), &catalogue).is_err(),
+            load_inventory(&file(hosts, "0"), catalogue).is_err(),
             "{hosts}"
         );
     }

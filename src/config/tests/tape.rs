@@ -139,7 +139,7 @@ fn tape(value: &str) -> Result<Option<Tape>, String> {
         text: text.into(),
     };
     let catalogue = &*EMBEDDED;
-    let inventory = load_inventory(&source, &catalogue).map_err(|problems| problems.to_string())?;
+    let inventory = load_inventory(&source, catalogue).map_err(|problems| problems.to_string())?;
     Ok(inventory.inventory.endpoints[0].traits.tape.clone())
 }
 
