@@ -381,13 +381,12 @@ impl Visit {
         index: usize,
         outcome: Outcome,
         elapsed: Duration,
-        stayed: Vec<Leftover>,
+        mut stayed: Vec<Leftover>,
         ready: &Ready,
     ) {
         let case = &self.plan().cases[index].case;
-        self.heard.take(case, &outcome);
         let outcome = self.same_error(case, outcome);
-        self.heard.take_cell(case, outcome.verdict);
+        self.heard.take(case, &outcome);
         // What was granted stays proven, whoever refused what else.
         let refusals = outcome.findings.iter().all(|finding| {
             let about = finding
@@ -410,7 +409,8 @@ impl Visit {
         if matches!(result.verdict, Verdict::Fail | Verdict::Error) {
             result.reason = with(result.reason.take(), ready.clocks.as_deref());
         }
-        result.cleanup.splice(0..0, stayed);
+        stayed.append(&mut result.cleanup);
+        result.cleanup = stayed;
         result.duration_ms = millis(elapsed);
         self.shared.judged(result);
     }

@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use touchstone::reference::StorageOptions;
+use touchstone::reference::{Storage, StorageOptions};
 
-use crate::common::lab::{Lab, outcomes};
+use crate::common::lab::{Lab, named, outcomes};
 use crate::common::middle::{Middle, answer};
 
 /// How many of the requests that a storage element was sent were of that method and ended so.
@@ -18,6 +18,15 @@ fn sent(requests: &[String], method: &str, end: &str) -> usize {
         words.next() == Some(method) && words.next().is_some_and(|path| path.ends_with(end))
     };
     requests.iter().filter(asked).count()
+}
+
+/// A storage element that keeps what it was sent.
+fn recorded(lab: &Lab, faults: &[&str]) -> Storage {
+    lab.start(StorageOptions {
+        recorded: true,
+        faults: named(faults),
+        ..lab.two_areas()
+    })
 }
 
 fn with_verdict<'o>(outcomes: &'o BTreeMap<String, String>, verdict: &str) -> Vec<&'o str> {
@@ -30,10 +39,7 @@ fn with_verdict<'o>(outcomes: &'o BTreeMap<String, String>, verdict: &str) -> Ve
 #[test]
 fn what_is_shared_is_made_once_asked_for_by_all_and_looked_at_once() {
     let lab = Lab::new();
-    let storage = lab.start(StorageOptions {
-        recorded: true,
-        ..lab.two_areas()
-    });
+    let storage = recorded(&lab, &[]);
     let (told, _) = lab.judge(storage.url(), "", &["cover.*.delete"], &[]);
     assert!(told.len() > 30, "{told:?}");
     assert_eq!(with_verdict(&told, "pass").len(), told.len(), "{told:?}");
@@ -171,10 +177,7 @@ fn keys_of_both_kinds_are_asked_with_whichever_comes_first() {
 #[test]
 fn who_asks_to_come_back_later_is_left_in_peace() {
     let lab = Lab::new();
-    let storage = lab.start(StorageOptions {
-        recorded: true,
-        ..lab.two_areas()
-    });
+    let storage = recorded(&lab, &[]);
     let middle = Middle::start(&lab, &storage, |asked| {
         (asked.method == "HEAD").then(|| answer(429, &[("retry-after", "7200")]))
     });
@@ -192,10 +195,7 @@ fn who_asks_to_come_back_later_is_left_in_peace() {
 #[test]
 fn what_a_capability_allows_is_done_and_what_it_allows_to_see_is_asked_for_with_the_rest() {
     let lab = Lab::new();
-    let storage = lab.start(StorageOptions {
-        recorded: true,
-        ..lab.two_areas()
-    });
+    let storage = recorded(&lab, &[]);
     let cases = [
         "cover.read-*.get",
         "cover.create-*.get",
@@ -279,11 +279,7 @@ fn what_a_spelling_has_done_is_found_although_it_is_said_to_be_refused() {
 #[test]
 fn what_nobody_is_offered_is_asked_for_once() {
     let lab = Lab::new();
-    let storage = lab.start(StorageOptions {
-        recorded: true,
-        faults: crate::common::lab::named(&["no-copy"]),
-        ..lab.two_areas()
-    });
+    let storage = recorded(&lab, &["no-copy"]);
     let (told, _) = lab.judge(storage.url(), "", &["cover.*.copy"], &[]);
     assert!(told.len() > 60, "{told:?}");
     assert_eq!(with_verdict(&told, "skip").len(), told.len(), "{told:?}");
@@ -294,11 +290,7 @@ fn what_nobody_is_offered_is_asked_for_once() {
 #[test]
 fn what_was_let_through_when_reading_is_asked_for_first_when_writing() {
     let lab = Lab::new();
-    let storage = lab.start(StorageOptions {
-        recorded: true,
-        faults: crate::common::lab::named(&["scitokens-scopes"]),
-        ..lab.two_areas()
-    });
+    let storage = recorded(&lab, &["scitokens-scopes"]);
     let cases = [
         "cover.scitokens.get",
         "cover.scitokens.put",

@@ -66,6 +66,29 @@ fn what_is_said_of_a_part_is_told_by_the_case_about_parts() {
 }
 
 #[test]
+fn a_listing_is_told_that_shows_what_is_hidden() {
+    let bench = leaning(Level::MustNot);
+    let mut step = plain(Method::Propfind, bench.judge().at);
+    step.tells.hidden = vec!["secret".to_owned()];
+    let listing = |name: &str| {
+        format!(
+            "<d:multistatus xmlns:d=\"DAV:\"><d:response><d:href>/d/{name}/</d:href></d:response></d:multistatus>"
+        )
+    };
+    let told = |status, body: &str| shown(bench.judge(), &step, &answer(status, body.as_bytes()));
+    let found = told(207, &listing("%73ecret")).expect("a finding");
+    assert_eq!(found.actual, "a listing with secret");
+    assert!(found.level.binding());
+    for (status, body) in [
+        (207, listing("a")),
+        (403, listing("secret")),
+        (207, "<".into()),
+    ] {
+        assert!(told(status, &body).is_none(), "{status} {body}");
+    }
+}
+
+#[test]
 fn a_refusal_tells_nothing_by_its_conditions() {
     let bench = leaning(Level::Must);
     let told = |expect, header: &str, status, range: &str| {

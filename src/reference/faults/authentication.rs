@@ -271,14 +271,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.refused-body",
             "connection.shared-cache",
             "webdav.refused.put",
-            "path.request.dots",
-            "path.request.escaped-dots",
-            "path.request.escaped-slash",
-            "path.request.semicolon",
-            "path.request.doubled-slash",
-            "path.request.backslash",
-            "path.request.slashes",
-            "path.request.double-encoded",
         ],
         apply: Apply::Element(|rules| {
             rules.admits = |memory, parts, verified| {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tracing::Instrument as _;
 
 use crate::check::{self, Role};
-use crate::model::{Case, Credential, Expect, Method, Script, StepPlan, TokenRequest};
+use crate::model::{Case, Credential, Expect, Method, Script, TokenRequest};
 use crate::token::{Fit, Token, TokenError};
 use crate::trace::stretch;
 
@@ -28,7 +28,7 @@ pub(super) async fn queue_for_tokens(site: &Site<'_>, case: &Case, script: &Scri
     let tokens = script.steps.iter().flat_map(|step| {
         let other = step.wire.as_ref().and_then(|wire| wire.other.token());
         let own = step.token.token().into_iter().chain(other);
-        let own = own.map(|request| site.terms.applied(request, case));
+        let own = own.map(|request| site.terms.applied(request, case, step.expect));
         let control = step.control.iter();
         own.chain(control.map(|request| site.terms.enough(request, step.method)))
     });
@@ -58,23 +58,20 @@ impl Running<'_> {
     async fn obtained(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {
         let mut timed = HashMap::new();
         let mut credentials = Vec::new();
-        let allowing: Vec<_> = script
-            .steps
-            .iter()
-            .map(|step| self.allowing(step))
-            .collect();
         for (at, step) in script.steps.iter().enumerate() {
-            let own = allowing[at].as_ref().unwrap_or(&step.token);
             let other = step
                 .wire
                 .as_ref()
                 .map_or(&Credential::None, |wire| &wire.other);
             credentials.push(Credentials {
                 token: match self.asked_for(script, at) {
-                    Some(request) => Some(self.token(&request).await?),
-                    None => self.credential(own, &mut timed).await?,
+                    Some(request) => Some(self.token(&request, step.expect).await?),
+                    None => {
+                        self.credential(&step.token, step.expect, &mut timed)
+                            .await?
+                    }
                 },
-                other: self.credential(other, &mut timed).await?,
+                other: self.credential(other, step.expect, &mut timed).await?,
                 control: match &step.control {
                     Some(request) => Some(self.enough(request, step.method).await?),
                     None => None,
@@ -84,21 +81,10 @@ impl Running<'_> {
         Ok((credentials, !timed.is_empty()))
     }
 
-    /// The token of a step that is refused whatever it allows, with what the service wants of one that does: what is wrong
-    /// with it has to be what it is refused for.
-    fn allowing(&self, step: &StepPlan) -> Option<Credential<TokenRequest>> {
-        let request = step.token.token()?;
-        let unwelcome = step.expect == Expect::Unauthenticated;
-        let scopes = unwelcome.then(|| self.site.terms.whatever_it_allows(request))??;
-        Some(Credential::Token(TokenRequest {
-            scopes,
-            ..request.clone()
-        }))
-    }
-
     async fn credential<'s>(
         &self,
         credential: &'s Credential<TokenRequest>,
+        expect: Expect,
         timed: &mut HashMap<&'s TokenRequest, Token>,
     ) -> Result<Option<Token>, TokenError> {
         let request = match credential {
@@ -110,7 +96,7 @@ impl Running<'_> {
         if let Some(token) = timed.get(request) {
             return Ok(Some(token.clone()));
         }
-        let token = self.token(request).await?;
+        let token = self.token(request, expect).await?;
         if request.timed() {
             timed.insert(request, token.clone());
         }
@@ -144,10 +130,14 @@ impl Running<'_> {
     }
 
     /// The very token that a step has.
-    pub(super) async fn token(&self, request: &TokenRequest) -> Result<Token, TokenError> {
+    pub(super) async fn token(
+        &self,
+        request: &TokenRequest,
+        expect: Expect,
+    ) -> Result<Token, TokenError> {
         let (terms, case) = (self.site.terms, &self.case.case);
         let endpoint = terms.endpoint_for(&self.site.plan.endpoint, case);
-        let request = terms.applied(request, case);
+        let request = terms.applied(request, case, expect);
         let token = self.site.shared.token(&endpoint, &request, Fit::Exact);
         token.await
     }

@@ -314,7 +314,7 @@ impl Running<'_> {
                     vec![format!("{capability}:{below}")],
                     observer.audience.clone(),
                 );
-                Some(self.token(&request).await?)
+                Some(self.token(&request, Expect::Ok).await?)
             }
         };
         // Who gives a file to everybody gives it to himself as well.
@@ -376,7 +376,7 @@ impl Running<'_> {
             Some(capability) => {
                 let request = partner.request(capability, &directory);
                 let there = &partner.plan.endpoint;
-                let request = partner.terms.applied(&request, &self.case.case);
+                let request = partner.terms.applied(&request, &self.case.case, Expect::Ok);
                 Some(shared.token(there, &request, Fit::Exact).await?)
             }
         };

@@ -46,28 +46,16 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Takes in how a case ended.
+    /// Takes in how a case ended, which is not put down to another one.
     pub(super) fn take(&self, case: &Case, outcome: &Outcome) {
-        if case.cover.is_none() && matches!(outcome.verdict, Verdict::Fail | Verdict::Warn) {
-            self.failing().push(case.id.clone());
+        match (case.row(), outcome.verdict) {
+            (None, Verdict::Fail | Verdict::Warn) => self.failing().push(case.id.clone()),
+            (Some(row), Verdict::Fail) => drop(self.rows().insert(row)),
+            _ => {}
         }
         if outcome.exchanges.iter().any(cover::asks_for_peace) {
             self.busy.store(true, Ordering::Relaxed);
         }
-    }
-
-    /// Takes in that a cell has failed by itself, and is not put down to another one.
-    pub(super) fn take_cell(&self, case: &Case, verdict: Verdict) {
-        if let Some(row) = case.row().filter(|_| verdict == Verdict::Fail) {
-            let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-            rows.insert(row);
-        }
-    }
-
-    /// The rows of covers of which a cell has failed so far.
-    fn failing_rows(&self) -> HashSet<String> {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.clone()
     }
 
     /// The cell that was answered so before; none where this one is the first.
@@ -83,6 +71,10 @@ impl Heard {
 
     fn busy(&self) -> bool {
         self.busy.load(Ordering::Relaxed)
+    }
+
+    fn rows(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failing(&self) -> MutexGuard<'_, Vec<CaseId>> {
@@ -114,7 +106,7 @@ impl Visit {
             .into_iter()
             .partition(|group| group.iter().any(writes));
         self.side_by_side(reading, jobs, ready).await;
-        let failing = self.heard.failing_rows();
+        let failing = self.heard.rows().clone();
         for group in &mut writing {
             group.sort_by_key(|(index, _)| {
                 let row = self.plan().cases[*index].case.row();

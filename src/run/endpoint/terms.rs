@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::model::{
-    ANY_AUDIENCE, Alteration, Audience, Case, Endpoint, Level, Method, Plan, Signature,
+    ANY_AUDIENCE, Alteration, Audience, Case, Endpoint, Expect, Level, Method, Plan, Signature,
     TokenRequest,
 };
 use crate::run::Shared;
@@ -131,22 +131,20 @@ impl Terms {
     }
 
     /// The token that is to be asked for instead of `request`, which is for `case`. A case that is about one of the terms is run
-    /// without that one.
-    pub fn applied<'r>(&self, request: &'r TokenRequest, case: &Case) -> Cow<'r, TokenRequest> {
+    /// without that one. One that is no good, whatever it allows, allows what the service wants of those that are: what is wrong
+    /// with it has to be what it is refused for.
+    pub fn applied<'r>(
+        &self,
+        request: &'r TokenRequest,
+        case: &Case,
+        expect: Expect,
+    ) -> Cow<'r, TokenRequest> {
         let rungs = self.rungs.iter().filter(|rung| !cites(case, **rung));
-        self.on(request, rungs, None)
-    }
-
-    /// The scopes of one that is no good, whatever it allows: what it needs where it is taken all the same.
-    pub fn whatever_it_allows(&self, request: &TokenRequest) -> Option<Vec<String>> {
-        let mut request = Cow::Borrowed(request);
-        if self.has(Rung::Create) {
+        let mut request = self.on(request, rungs, None);
+        if expect == Expect::Unauthenticated && self.has(Rung::Create) {
             create(&mut request);
         }
-        match request {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(request) => Some(request.scopes),
-        }
+        request
     }
 
     /// The same for one that only has to succeed, for a request with that method.
