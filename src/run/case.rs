@@ -152,6 +152,10 @@ struct Running<'a> {
     carried: bool,
     /// Why the refusal of the last step may be one for want of its token, which did not go along.
     withheld: Option<String>,
+    /// Whether a COPY that was to fail was refused before our side heard of it.
+    unasked: bool,
+    /// The last step that has read something.
+    taken: Option<StepPlan>,
     /// The server to which tokens of the case point, where they do.
     ear: Option<Box<dyn Ear>>,
     /// How many connections to it were told already.
@@ -197,6 +201,8 @@ impl<'a> Running<'a> {
             place: None,
             carried: false,
             withheld: None,
+            unasked: false,
+            taken: None,
             ear: None,
             heard: 0,
             there: None,
@@ -374,6 +380,10 @@ impl<'a> Running<'a> {
         if opened {
             return Err(Stop::Broken);
         }
+        if std::mem::take(&mut self.unasked) {
+            self.would_be_asked(step, token).await?;
+        }
+        self.still_taken(step, token).await?;
         let granted = !step.expect.harmless();
         // A granted step that was only refused or wrongly answered leaves nothing to build on.
         let broken = !step.expect.refusal() && binding(&self.findings[before..]);
@@ -405,6 +415,29 @@ impl<'a> Running<'a> {
                 self.findings.truncate(before);
                 Err(Stop::Undecided(uncontrolled(step, granted, &reason)))
             }
+        }
+    }
+
+    /// Whether a token that was good before is so yet, where a step is refused for the token and not for what it allows.
+    async fn still_taken(&mut self, step: &StepPlan, token: &Option<Token>) -> Result<(), Stop> {
+        if step.expect == Expect::Ok && step.method == Method::Get {
+            self.taken = Some(step.clone());
+        }
+        let mut sent = self.exchanges.iter();
+        let sent = sent.rfind(|exchange| exchange.purpose == Purpose::Step);
+        let unauthenticated = sent.is_some_and(|exchange| exchange.status == Some(401));
+        let doubtful = step.expect == Expect::Refused && step.control.is_none() && unauthenticated;
+        let before = self.taken.clone();
+        let before = before.filter(|before| doubtful && before.token == step.token);
+        let (Some(before), Some(token)) = (before, token) else {
+            return Ok(());
+        };
+        match self.controlled(&before, token).await? {
+            None => Ok(()),
+            Some(reason) => Err(Stop::Undecided(format!(
+                "{} was answered 401 to a token that is no longer good for what it was good for before, so that the refusal proves nothing: {reason}",
+                step.method
+            ))),
         }
     }
 

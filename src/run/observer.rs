@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
+
 use crate::check::{Observed, properties, said};
 use crate::http::{self, Caller, Client, Outcome, Outgoing};
 use crate::model::{Answer, BrokeOff, Endpoint, Exchange, Method, Purpose, State};
@@ -13,6 +15,11 @@ use super::unanswered::Unanswered;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Before it is asked again if it does not say when; also where it says at once.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For an object that is locked (RFC 4918 section 11.3), all pauses of a request together. Everything here is ours, so whoever
+/// holds it is an earlier request whose connection the service has not seen end.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+/// Before a locked object is asked for again.
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why an object was not made.
 #[derive(Clone, Debug)]
@@ -315,11 +322,15 @@ impl Observer<'_> {
                 );
                 return Err(reason.into());
             }
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if answer.status == 423 && begun.elapsed() < LOCK_PATIENCE && LOCK_PAUSE < left {
+                sleep(LOCK_PAUSE).await;
+                continue;
+            }
             // Nothing is judged by this answer: whoever is asked to come later does.
             let Some(pause) = later(&answer) else {
                 return Ok(answer);
             };
-            let left = self.deadline.saturating_duration_since(Instant::now());
             if pause > PATIENCE.saturating_sub(begun.elapsed()).min(left) {
                 return Ok(answer);
             }

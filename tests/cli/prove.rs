@@ -263,6 +263,37 @@ fn pairs_of_faults_are_drawn_by_seed_and_told_beside_each_other() {
 }
 
 #[test]
+fn a_refusal_that_has_another_reason_is_no_evidence() {
+    let rows = [
+        (
+            ["request-doubled-slashes-climb", "token-single-use"],
+            "path.request.doubled-slash",
+            "a token that is no longer good for what it was good for before",
+        ),
+        (
+            ["tpc-part-is-whole", "scope-is-exact"],
+            "tpc.failure.partial",
+            "refused before the other side was asked",
+        ),
+        (
+            ["tpc-certificate-name-ignored", "no-mkcol"],
+            "tpc.certificate.other-name",
+            "refused before the other side was asked",
+        ),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    for ([one, other], case, told) in rows {
+        let pair = ["--fault", one, other, "--pairs", "1"];
+        let text = stdout(&prove(folder.path(), &pair), 0);
+        let line = text.lines().map(str::trim).find(|line| {
+            let mut words = line.split_whitespace();
+            (words.next(), words.next()) == (Some("error"), Some(case))
+        });
+        assert!(line.is_some_and(|line| line.contains(told)), "{text}");
+    }
+}
+
+#[test]
 fn a_seed_without_pairs_and_pairs_of_one_fault_are_wrong_usage() {
     let folder = tempfile::tempdir().expect("a folder");
     for (arguments, told) in [

@@ -37,6 +37,8 @@ const ANY_AUDIENCE: &str = "https://wlcg.cern.ch/jwt/v1/any";
 const USER: &str = "xrootd";
 /// Where the server's libcurl looks for the certificates that it trusts.
 const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// How the supervisor ends when a server crashes before it is ready: a shell's code for a segmentation fault.
+const CRASHED: &str = "exit status: 139";
 const POLL: Duration = Duration::from_millis(50);
 /// The file that stands for a server that has been ready.
 const READY: &str = "ready";
@@ -171,7 +173,8 @@ impl Xrootd {
         if let Err(missing) = available() {
             panic!("{missing}");
         }
-        // The port was free a moment ago, and somebody else may have it by now.
+        // The port was free a moment ago, and somebody else may have it by now. And XRootD was seen to crash while it
+        // initialises.
         for _ in 0..5 {
             let mut server = Self::spawn(&options)
                 .unwrap_or_else(|error| panic!("cannot arrange an XRootD: {error}"));
@@ -183,10 +186,11 @@ impl Xrootd {
                     return server;
                 }
                 Err(_) if server.log().contains("address already in use") => {}
+                Err(reason) if reason.contains(CRASHED) => {}
                 Err(reason) => panic!("XRootD {reason}. Its log ends:\n{}", server.log_tail()),
             }
         }
-        panic!("XRootD found each of five free ports in use");
+        panic!("XRootD did not start five times: its port was in use, or it crashed");
     }
 
     /// Scheme, host and port.

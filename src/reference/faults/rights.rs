@@ -221,13 +221,13 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "create-renames-not",
-        about: "storage.create does not rename.",
+        about: "storage.create renames no file.",
         clauses: &["JWT-2.2.1-19"],
         cases: &["capability.create.rename"],
         apply: Apply::Element(|rules| {
-            rules.allows = |rules, bearer, groups, asked| {
-                !(bearer.has_only(Action::Create) && asked.method == Method::Move)
-                    && allows(rules, bearer, groups, asked)
+            rules.permits = |action, asked| {
+                !(action == Action::Create && asked.operation == Operation::RenameFile)
+                    && permits(action, asked)
             }
         }),
     },

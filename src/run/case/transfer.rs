@@ -9,8 +9,8 @@ use secrecy::ExposeSecret;
 use crate::check::{self, Ending, Judge, Secrets, Tried};
 use crate::http::RawRequest;
 use crate::model::{
-    Answer, Direction, Expect, Finding, Leftover, Marker, Method, Part, Purpose, Side, State,
-    StepPlan, TokenRequest, Transfer,
+    Answer, Direction, Expect, Finding, Interface, Leftover, Marker, Method, Part, Purpose, Side,
+    State, StepPlan, TokenRequest, Transfer,
 };
 use crate::token::{Fit, Token};
 
@@ -33,6 +33,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// An object that nobody has (RFC 6761 section 6.4).
 const NOBODYS: &str = "https://touchstone.invalid/object";
+
+/// What the name of an object that a control makes has behind that of the step's.
+const BESIDE: &str = ".control";
 
 /// Who is at the other end of one COPY.
 #[derive(Default)]
@@ -122,6 +125,10 @@ impl Running<'_> {
                     "the service asks the other side for no checksum, so that it verifies none";
                 return Err(Stop::Skip(reason.into()));
             }
+            let refused = matches!(check::ending(&answer), Ending::Refused(_));
+            self.unasked = expect == Expect::Failed
+                && refused
+                && scene.is_some_and(|scene| scene.heard().is_empty());
             self.last = Some(check::Outline::of(step.method, &answer));
             let witnessed = self.witnessed(judge, step, transfer, &other, token, &answer);
             self.findings.extend(witnessed);
@@ -145,6 +152,35 @@ impl Running<'_> {
             }
         }
         Ok(opened)
+    }
+
+    /// Whether the same COPY succeeds where nothing is wrong with our side: a service that refuses it before it has asked there has
+    /// not shown what it makes of what is wrong.
+    pub(super) async fn would_be_asked(
+        &mut self,
+        step: &StepPlan,
+        token: &Option<Token>,
+    ) -> Result<(), Stop> {
+        let Interface::Transfer(transfer) = &step.interface else {
+            return Ok(());
+        };
+        let mut good = step.clone();
+        good.interface = Interface::Transfer(Transfer {
+            side: Side::Ours(Part::Good),
+            ..transfer.clone()
+        });
+        if transfer.direction == Direction::Pull {
+            good.path.push_str(BESIDE);
+        }
+        let Some(token) = token else {
+            return Ok(());
+        };
+        match self.controlled(&good, token).await? {
+            None => Ok(()),
+            Some(reason) => Err(Stop::Undecided(format!(
+                "the COPY was refused before the other side was asked, and so is one with nothing wrong there, so that the refusal proves nothing: {reason}"
+            ))),
+        }
     }
 
     /// What has to follow once the client has hung up on a transfer that had reached our side.
