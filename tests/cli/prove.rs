@@ -280,6 +280,11 @@ fn a_refusal_that_has_another_reason_is_no_evidence() {
             "tpc.certificate.other-name",
             "refused before the other side was asked",
         ),
+        (
+            ["tpc-empties-old", "modify-overwrites-not"],
+            "tpc.failed-keeps",
+            "refused before the other side was asked",
+        ),
     ];
     let folder = tempfile::tempdir().expect("a folder");
     for ([one, other], case, told) in rows {

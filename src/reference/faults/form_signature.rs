@@ -175,11 +175,11 @@ fn two_parts(rules: &mut Rules) {
     rules.token.signed = |jws, key| jws.signature == "-" || signed(jws, key);
 }
 
-/// Whatever kid there is that is one of the issuer's, every key is tried.
+/// Whatever kid there is that is one of the issuer's, every key is tried; of a key in the header this says nothing.
 fn any_key(rules: &mut Rules) {
-    rules.token.keys = |jws, keys| match named(jws, keys).is_empty() {
-        true => Vec::new(),
-        false => keys.values().cloned().collect(),
+    rules.token.keys = |jws, keys| match named(jws, keys) {
+        found if found.is_empty() || jws.header.contains_key("jwk") => found,
+        _ => keys.values().cloned().collect(),
     };
 }
 

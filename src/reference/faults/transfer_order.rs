@@ -96,7 +96,6 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &[
             "tpc.fts.success",
             "tpc.checksum.not-required",
-            "tpc.fts.failure",
             "tpc.fts.pull",
             "tpc.fts.push",
         ],
@@ -141,7 +140,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-streams-zero-brings-nothing",
         about: "In 0 streams nothing is pulled, and that is called a success.",
         clauses: &["TPC-32", "TPC-01"],
-        cases: &["tpc.fts.pull", "tpc.fts.success", "tpc.fts.failure"],
+        cases: &["tpc.fts.pull", "tpc.fts.success"],
         apply: Apply::Transfer(|rules| {
             rules.streams = |value| match value {
                 Some("0") => Ok(0),
@@ -240,7 +239,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.pair.pull",
             "tpc.pair.push",
             "tpc.fts.success",
-            "tpc.fts.failure",
             "tpc.early",
             "tpc.markers",
             "tpc.markers.connections",
@@ -252,8 +250,6 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.framing.push",
             "tpc.checksum.not-required",
             "tpc.checksum.right",
-            "tpc.failure.missing",
-            "tpc.failure.cut",
             "tpc.credential.none",
             "tpc.streams",
         ],

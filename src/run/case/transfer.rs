@@ -169,7 +169,9 @@ impl Running<'_> {
             side: Side::Ours(Part::Good),
             ..transfer.clone()
         });
-        if transfer.direction == Direction::Pull {
+        // It may replace what is there only with the right to.
+        let replaces = matches!(self.known(&step.path), State::File(_)) && modifies(step);
+        if transfer.direction == Direction::Pull && !replaces {
             good.path.push_str(BESIDE);
         }
         let Some(token) = token else {
@@ -522,6 +524,13 @@ impl Running<'_> {
             None => Vec::new(),
         }
     }
+}
+
+/// Whether the token of a step has storage.modify.
+fn modifies(step: &StepPlan) -> bool {
+    let scopes = step.token.token().map(|token| &token.scopes);
+    let mut scopes = scopes.into_iter().flatten();
+    scopes.any(|scope| scope.starts_with("storage.modify:"))
 }
 
 /// The header fields of a COPY; `Credential: none` goes along unless the step has another, an empty one
