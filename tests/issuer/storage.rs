@@ -59,7 +59,11 @@ fn storage_is_judged_the_same_by_tokens_of_keycloak() {
     for (case, outcome) in &found {
         match verdict(outcome) {
             "skip" => assert!(outcome.len() > 20, "{case} says why: {outcome}"),
-            here => assert_eq!(here, verdict(&known[case]), "{case}: {outcome}"),
+            // Of the cells of covers those that pass are not in the list.
+            here => {
+                let known = known.get(case).map_or("pass", |known| verdict(known));
+                assert_eq!(here, known, "{case}: {outcome}");
+            }
         }
     }
     assert!(found.values().filter(judged).count() > 120, "{found:#?}");

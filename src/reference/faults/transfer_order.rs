@@ -11,12 +11,7 @@ use super::{Apply, Fault};
 const IMAGINED: Bytes = Bytes::from_static(b"touchstone");
 
 /// The cases that send what a transfer service does.
-const TRANSFER_SERVICE: &[&str] = &[
-    "tpc.fts.pull",
-    "tpc.fts.push",
-    "tpc.fts.success",
-    "tpc.fts.failure",
-];
+const TRANSFER_SERVICE: &[&str] = &["tpc.fts.pull", "tpc.fts.push", "tpc.fts.success"];
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault {
@@ -140,7 +135,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "tpc-streams-zero-brings-nothing",
         about: "In 0 streams nothing is pulled, and that is called a success.",
         clauses: &["TPC-32", "TPC-01"],
-        cases: &["tpc.fts.pull", "tpc.fts.success"],
+        cases: &["tpc.fts.pull", "tpc.fts.success", "tpc.fts.failure"],
         apply: Apply::Transfer(|rules| {
             rules.streams = |value| match value {
                 Some("0") => Ok(0),
