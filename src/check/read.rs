@@ -304,8 +304,17 @@ fn adler32(bytes: &[u8]) -> String {
 }
 
 /// Judges whether a refusal gives away what it refuses: the file's bytes in the answer's body or headers, as they are, compressed or
-/// in base64.
-pub fn leak(judge: Judge<'_>, known: &State, answer: &Answer) -> Option<Finding> {
+/// in base64; of a listing, what properties something has.
+pub fn leak(judge: Judge<'_>, method: Method, known: &State, answer: &Answer) -> Option<Finding> {
+    if method == Method::Propfind && !answer.success() {
+        let members = properties(&answer.body).unwrap_or_default();
+        let mut told = members.iter();
+        let told = told.find(|member| member.collection || member.length.is_some());
+        if let Some(told) = told {
+            let shown = format!("the answer, {}, tells of {}", answer.status, told.name);
+            return Some(judge.own("no property of anything in the answer", shown));
+        }
+    }
     let State::File(bytes) = known else {
         return None;
     };
@@ -422,7 +431,9 @@ pub fn sent_on(
             .any(|part| part == answer.body)
     };
     let other = match method {
-        Method::Get => leak(judge, known, answer).is_none() && (answer.body.is_empty() || !part()),
+        Method::Get => {
+            leak(judge, method, known, answer).is_none() && (answer.body.is_empty() || !part())
+        }
         Method::Head => {
             let length = answer.header("content-length");
             length.is_some_and(|length| length != bytes.len().to_string())

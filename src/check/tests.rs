@@ -562,6 +562,12 @@ fn a_read_is_proven_by_bytes() {
     assert!(read_ok(bench.judge(), Method::Get, &file, &longer).is_some());
 }
 
+fn multistatus(inner: &str) -> String {
+    format!(
+        "<D:multistatus xmlns:D='DAV:'><D:response><D:href>/a/f</D:href>{inner}</D:response></D:multistatus>"
+    )
+}
+
 #[test]
 fn a_look_is_proven_by_the_size() {
     let bench = Bench::new();
@@ -590,11 +596,6 @@ fn a_look_is_proven_by_the_size() {
         )
         .map(|f| f.actual)
     };
-    let multistatus = |inner: &str| {
-        format!(
-            "<D:multistatus xmlns:D='DAV:'><D:response><D:href>/a/f</D:href>{inner}</D:response></D:multistatus>"
-        )
-    };
     assert_eq!(
         propfind(&multistatus("<D:getcontentlength>7</D:getcontentlength>")),
         None
@@ -613,10 +614,29 @@ fn a_look_is_proven_by_the_size() {
 }
 
 #[test]
+fn a_refusal_that_holds_a_listing_is_a_leak() {
+    let bench = Bench::new();
+    let leaks = |status, body: &str| {
+        let refusal = answer(status, body.as_bytes());
+        leak(bench.judge(), Method::Propfind, &State::Directory, &refusal)
+    };
+    let file = multistatus("<D:getcontentlength>87</D:getcontentlength>");
+    for status in [403, 500] {
+        let finding = leaks(status, &file).expect("a leak");
+        assert!(finding.actual.contains(&status.to_string()), "{finding:?}");
+    }
+    // What it was asked for may be repeated, and so may an error.
+    assert!(leaks(403, &multistatus("")).is_none());
+    let error = r#"<D:error xmlns:D="DAV:"><D:propfind-finite-depth/></D:error>"#;
+    assert!(leaks(403, error).is_none());
+    assert!(leaks(207, &file).is_none());
+}
+
+#[test]
 fn a_refusal_that_holds_the_content_is_a_leak() {
     let bench = Bench::new();
     let file = State::File(b"common secret-digest-of-it".to_vec());
-    let leaks = |body: &[u8]| leak(bench.judge(), &file, &answer(403, body)).is_some();
+    let leaks = |body: &[u8]| leak(bench.judge(), Method::Get, &file, &answer(403, body)).is_some();
     assert!(leaks(b"<html>denied: secret-digest-of-it</html>"));
     assert!(!leaks(b"denied"));
     assert!(!leaks(b""));
@@ -656,7 +676,7 @@ fn a_refusal_that_holds_the_content_is_a_leak() {
     ] {
         let mut refusal = answer(401, b"");
         refusal.headers.push((name.into(), value));
-        let finding = leak(bench.judge(), &file, &refusal).unwrap();
+        let finding = leak(bench.judge(), Method::Get, &file, &refusal).unwrap();
         assert!(
             finding.actual.ends_with(&format!("in `{name}`")),
             "{finding:?}"
@@ -803,7 +823,7 @@ fn a_file_that_was_there_before_is_recognised_by_its_end() {
     let bench = Bench::new();
     let leaks = |bytes: &[u8], body: &[u8]| {
         let file = State::File(bytes.to_vec());
-        leak(bench.judge(), &file, &answer(403, body)).is_some()
+        leak(bench.judge(), Method::Get, &file, &answer(403, body)).is_some()
     };
     let text = b"some lines of text that end in a short \n";
     assert!(leaks(text, text));

@@ -375,6 +375,11 @@ impl Expect {
         matches!(self, Self::Denied | Self::Unauthenticated)
     }
 
+    /// Whether the word says that what is asked for is not given, for a credential that is not enough or for what is asked.
+    pub fn refuses(self) -> bool {
+        self.refusal() || self == Self::Refused
+    }
+
     /// Whether the word says that nothing changes, whatever the method.
     pub fn harmless(self) -> bool {
         match self {

@@ -602,7 +602,7 @@ impl<'a> Running<'a> {
         });
         if let Ruling::Undecided(_) = ruling
             && purpose == Purpose::Step
-            && expect.refusal()
+            && expect.refuses()
             && self.harmed(judge, step, &known, &told, &answer).await?
         {
             return Ok(true);
@@ -619,10 +619,12 @@ impl<'a> Running<'a> {
             self.place = hop.and_then(present::place);
         }
         let mut opened = issued || expect.refusal() && granted;
-        if expect.refusal() {
-            let leak = check::leak(judge, &known, &answer);
+        if expect.refuses() {
+            let leak = check::leak(judge, step.method, &known, &answer);
             opened |= leak.is_some();
             self.findings.extend(leak);
+        }
+        if expect.refusal() {
             self.findings.extend(self.early_body(judge, purpose, step));
         } else if granted && answer.success() {
             self.findings
@@ -650,7 +652,8 @@ impl<'a> Running<'a> {
     ) -> Result<bool, Stop> {
         let before = self.findings.len();
         self.findings.extend_from_slice(told);
-        self.findings.extend(check::leak(judge, known, answer));
+        self.findings
+            .extend(check::leak(judge, step.method, known, answer));
         let binding = |finding: &Finding| finding.level.binding();
         let mut harmed = self.findings[before..].iter().any(binding);
         if step.method.writes() {

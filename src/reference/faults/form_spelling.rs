@@ -26,7 +26,7 @@ macro_rules! group {
                 let fits: fn(&str) -> bool = $fits;
                 let mut names = groups(claims);
                 if names.iter().any(|name| fits(name)) {
-                    names.push(crate::model::Groups::default().member);
+                    names.insert(0, crate::model::Groups::default().member);
                 }
                 names
             }

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::model::{
     ANY_AUDIENCE, Alteration, Audience, Case, Endpoint, Expect, Level, Method, Plan, Signature,
     TokenRequest,
@@ -144,6 +146,9 @@ impl Terms {
         if expect == Expect::Unauthenticated && self.has(Rung::Create) {
             create(&mut request);
         }
+        if expect.refuses() && self.has(Rung::Create) {
+            create_as_written(&mut request);
+        }
         request
     }
 
@@ -254,6 +259,19 @@ fn create(request: &mut Cow<'_, TokenRequest>) {
     if !wanted.is_empty() {
         request.to_mut().scopes.extend(wanted);
     }
+}
+
+/// The same where a case writes the claim itself: what it writes of storage.modify is there of storage.create as well.
+fn create_as_written(request: &mut Cow<'_, TokenRequest>) {
+    let Some(Alteration::Value(Value::String(scope))) = request.claims.get("scope") else {
+        return;
+    };
+    if !scope.contains("storage.modify") || scope.contains("storage.create") {
+        return;
+    }
+    let create = scope.replace("storage.modify", "storage.create");
+    let both = Alteration::Value(format!("{scope} {create}").into());
+    request.to_mut().claims.insert("scope".to_owned(), both);
 }
 
 /// Keeps the scope that a request with that method needs most.
@@ -455,6 +473,27 @@ mod tests {
             scopes(&[Rung::Create], Method::Put),
             "storage.read:/ storage.modify:/a storage.create:/a"
         );
+    }
+
+    #[test]
+    fn a_scope_that_a_case_writes_itself_is_there_for_making_as_well() {
+        let both = "storage.modify:/ storage.create:/";
+        for (written, there) in [
+            (
+                "storage.read:/x,storage.modify",
+                "storage.read:/x,storage.modify storage.read:/x,storage.create",
+            ),
+            (both, both),
+            ("storage.read:/", "storage.read:/"),
+        ] {
+            let mut asked = request("openid");
+            let scope = Alteration::Value(written.into());
+            asked.claims.insert("scope".to_owned(), scope);
+            let mut given = Cow::Owned(asked);
+            create_as_written(&mut given);
+            let there = Alteration::Value(there.into());
+            assert_eq!(given.claims["scope"], there);
+        }
     }
 
     #[test]
