@@ -94,6 +94,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 rewritten(claim, |text| {
                     text.replace("Storage.Read", "storage.read")
                         .replace("STORAGE.READ", "storage.read")
+                        .replace("STORAGE.MODIFY", "storage.modify")
                 })
             }
         }),

@@ -200,7 +200,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "The report has no markers.",
         clauses: &["TPC-05", "TPC-26"],
         cases: &["tpc.markers", "tpc.markers.connections"],
-        apply: Apply::Transfer(|rules| rules.marker = |_| None),
+        apply: Apply::Transfer(|rules| rules.marker = |_, _| String::new()),
     },
     Fault {
         name: "tpc-one-marker",
@@ -208,9 +208,9 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TPC-05"],
         cases: &["tpc.markers.regular"],
         apply: Apply::Transfer(|rules| {
-            rules.marker = |moment| {
-                let first = moment.number == 0;
-                stream::marker(moment).filter(|_| first)
+            rules.marker = |moment, text| match moment.number {
+                0 => text,
+                _ => String::new(),
             };
         }),
     },
@@ -219,7 +219,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "Markers do not tell the time.",
         clauses: &["TPC-05"],
         cases: &["tpc.markers"],
-        apply: Apply::Transfer(|rules| rules.marker = |moment| without(moment, "Timestamp")),
+        apply: Apply::Transfer(|rules| rules.marker = |_, text| without(&text, "Timestamp")),
     },
     Fault {
         name: "tpc-marker-without-stripes",
@@ -227,7 +227,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TPC-05"],
         cases: &["tpc.markers"],
         apply: Apply::Transfer(|rules| {
-            rules.marker = |moment| without(moment, "Total Stripe Count")
+            rules.marker = |_, text| without(&text, "Total Stripe Count")
         }),
     },
     Fault {
@@ -235,7 +235,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "Markers do not end.",
         clauses: &["TPC-05"],
         cases: &["tpc.markers", "tpc.markers.connections"],
-        apply: Apply::Transfer(|rules| rules.marker = |moment| without(moment, "End")),
+        apply: Apply::Transfer(|rules| rules.marker = |_, text| without(&text, "End")),
     },
     Fault {
         name: "tpc-marker-counts-down",
@@ -253,12 +253,9 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TPC-05"],
         cases: &["tpc.markers"],
         apply: Apply::Transfer(|rules| {
-            rules.marker = |moment| {
-                let timestamp = moment.timestamp.saturating_mul(1000);
-                stream::marker(&stream::Moment {
-                    timestamp,
-                    ..*moment
-                })
+            rules.marker = |moment, text| {
+                let line = |unit| format!("Timestamp: {}{unit}\n", moment.timestamp);
+                text.replace(&line(""), &line("000"))
             };
         }),
     },
@@ -268,7 +265,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TPC-04"],
         cases: &["tpc.markers"],
         apply: Apply::Transfer(|rules| {
-            rules.marker = |moment| stream::marker(moment).map(|text| text.replace('\n', "\r\n"));
+            rules.marker = |_, text| text.replace('\n', "\r\n");
         }),
     },
     Fault {
@@ -312,12 +309,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TPC-26"],
         cases: &["tpc.markers.connections"],
         apply: Apply::Transfer(|rules| {
-            rules.marker = |moment| {
-                stream::marker(&stream::Moment {
-                    peer: None,
-                    ..*moment
-                })
-            };
+            rules.marker = |_, text| without(&text, "RemoteConnections");
         }),
     },
     Fault {
@@ -326,7 +318,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TPC-26"],
         cases: &["tpc.markers.connections"],
         apply: Apply::Transfer(|rules| {
-            rules.marker = |moment| stream::marker(moment).map(|text| text.replace("tcp:", ""));
+            rules.marker = |_, text| text.replace("tcp:", "");
         }),
     },
     Fault {
@@ -526,10 +518,9 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 /// The marker without the line that begins so.
-fn without(moment: &stream::Moment, key: &str) -> Option<String> {
-    let text = stream::marker(moment)?;
+fn without(text: &str, key: &str) -> String {
     let lines = text.split_inclusive('\n');
-    Some(lines.filter(|line| !line.trim().starts_with(key)).collect())
+    lines.filter(|line| !line.trim().starts_with(key)).collect()
 }
 
 /// Whether a transfer goes on after that status; one more than it should in a pull.

@@ -151,6 +151,7 @@ duplicated!(
     Operation,
     Proven,
     Refusal,
+    String,
     TapeOperation,
     Witness,
     axum::http::StatusCode,

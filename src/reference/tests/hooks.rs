@@ -302,7 +302,10 @@ async fn how_it_is_told() {
     let world = with(|rules| {
         rules.transfer.early = false;
         rules.transfer.media_type = "text/plain";
-        rules.transfer.marker = |moment| (moment.number > 0).then(|| "Marker\n".into());
+        rules.transfer.marker = |moment, _| match moment.number {
+            0 => String::new(),
+            _ => "Marker\n".into(),
+        };
         rules.transfer.last = |_, ended| format!("{}\nend\n", ended.is_ok());
     })
     .await;

@@ -92,8 +92,8 @@ hooks! {
         value media_type(&'static str);
         /// How many bytes a performance marker tells.
         ask progress(moment: &Moment) -> u64;
-        /// One performance marker, if it is told.
-        ask marker(moment: &Moment) -> Option<String>;
+        /// What is told of one performance marker: nothing where that is empty.
+        pass marker(moment: &Moment; text: String; );
         /// What is told behind the reason of a failure, given the headers for the other side that the COPY asked for.
         ask blames(headers: &HeaderMap) -> Option<String>;
         /// How the stream ends.
@@ -173,7 +173,7 @@ impl Default for TransferRules {
             early: true,
             media_type: "text/perf-marker-stream",
             progress: |moment| moment.bytes,
-            marker: stream::marker,
+            marker: |_, text| text,
             blames: |_| None,
             last: stream::last,
         }

@@ -136,9 +136,8 @@ impl Telling {
         self.told = self.told.saturating_add(1);
         let rules = self.element.rules.transfer();
         let bytes = rules.progress(&moment);
-        rules
-            .marker(&Moment { bytes, ..moment })
-            .unwrap_or_default()
+        let moment = Moment { bytes, ..moment };
+        rules.marker(&moment, marker(&moment))
     }
 }
 
@@ -155,16 +154,16 @@ impl Running {
 }
 
 /// One marker, with the address of the other side as soon as there is one.
-pub(in super::super) fn marker(moment: &Moment) -> Option<String> {
+fn marker(moment: &Moment) -> String {
     let connections = moment
         .peer
         .map(|peer| format!("\tRemoteConnections: tcp:{peer}\n"))
         .unwrap_or_default();
-    Some(format!(
+    format!(
         "Perf Marker\n\tTimestamp: {}\n\tStripe Index: 0\n\tStripe Bytes Transferred: {}\n\
          \tTotal Stripe Count: 1\n{connections}End\n",
         moment.timestamp, moment.bytes
-    ))
+    )
 }
 
 /// The last line.
