@@ -44,6 +44,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "A push sends all but the last byte.",
         clauses: &["TPC-02", "TPC-06"],
         cases: &[
+            "tpc.push.missing",
             "tpc.push",
             "tpc.pair.push",
             "tpc.forward.push",
