@@ -91,9 +91,11 @@ pub(super) fn proof(transfer: &Transfer, expect: Expect) -> &'static str {
             "the bytes have arrived, and the credential was not sent on to the other origin"
         }
         (Expect::Failed, Direction::Pull) => {
-            "nothing has changed, as the observer sees by reading it back"
+            "nothing has changed, as the observer sees by reading it back; if our side was not asked, the same COPY succeeds with nothing wrong there"
         }
-        (Expect::Failed, Direction::Push) => "the report does not tell a success",
+        (Expect::Failed, Direction::Push) => {
+            "the report does not tell a success; if our side was not asked, the same COPY succeeds with nothing wrong there"
+        }
         (expect, _) if expect.harmless() => {
             "the other side is sent no request, and nothing has changed"
         }
