@@ -175,10 +175,7 @@ fn odd(credential: &Credential<TokenRequest>) -> bool {
 
 /// Whether a token can make new objects and nothing else.
 fn creates(token: Option<&TokenRequest>) -> bool {
-    let has = |name: &str| {
-        token.is_some_and(|token| token.scopes.iter().any(|scope| scope.starts_with(name)))
-    };
-    has("storage.create") && !has("storage.modify")
+    token.is_some_and(|token| token.has("storage.create") && !token.has("storage.modify"))
 }
 
 /// The role of a step's control: the same request with a token that allows it.

@@ -375,8 +375,8 @@ impl Expect {
         matches!(self, Self::Denied | Self::Unauthenticated)
     }
 
-    /// Whether the word says that what is asked for is not given, for a credential that is not enough or for what is asked.
-    pub fn refuses(self) -> bool {
+    /// Whether the word says that the request is refused, be it for its credential or for what it asks.
+    pub fn any_refusal(self) -> bool {
         self.refusal() || self == Self::Refused
     }
 

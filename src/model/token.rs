@@ -332,6 +332,15 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
+    /// Whether it asks for a capability of that name, for whatever path (profile 2.2.1).
+    pub fn has(&self, capability: &str) -> bool {
+        let paths = self
+            .scopes
+            .iter()
+            .map(|scope| scope.strip_prefix(capability));
+        paths.flatten().any(|rest| rest.starts_with(':'))
+    }
+
     /// A good token.
     pub fn good(issuer: String, scopes: Vec<String>, audience: Audience<String>) -> Self {
         Self {

@@ -380,13 +380,14 @@ impl<'a> Running<'a> {
         if opened {
             return Err(Stop::Broken);
         }
-        if std::mem::take(&mut self.unasked) {
-            self.would_be_asked(step, token).await?;
-        }
-        self.still_taken(step, token).await?;
         let granted = !step.expect.harmless();
+        let found = binding(&self.findings[before..]);
+        if !found && let Err(stop) = self.refused_for_that(step, token).await {
+            self.findings.truncate(before);
+            return Err(stop);
+        }
         // A granted step that was only refused or wrongly answered leaves nothing to build on.
-        let broken = !step.expect.refusal() && binding(&self.findings[before..]);
+        let broken = !step.expect.refusal() && found;
         // It shows that a refusal means something, or whose fault it is that there was one.
         let control = credentials.control.as_ref();
         let Some(control) = control.filter(|_| granted == broken) else {
@@ -418,17 +419,27 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Whether a token that was good before is so yet, where a step is refused for the token and not for what it allows.
-    async fn still_taken(&mut self, step: &StepPlan, token: &Option<Token>) -> Result<(), Stop> {
+    /// Whether a refusal without a control can be for what the step is about: the other side of a COPY was asked, and the token is
+    /// as good as it was before.
+    async fn refused_for_that(
+        &mut self,
+        step: &StepPlan,
+        token: &Option<Token>,
+    ) -> Result<(), Stop> {
+        if std::mem::take(&mut self.unasked) {
+            self.would_be_asked(step, token).await?;
+        }
         if step.expect == Expect::Ok && step.method == Method::Get {
             self.taken = Some(step.clone());
         }
         let mut sent = self.exchanges.iter();
         let sent = sent.rfind(|exchange| exchange.purpose == Purpose::Step);
         let unauthenticated = sent.is_some_and(|exchange| exchange.status == Some(401));
-        let doubtful = step.expect == Expect::Refused && step.control.is_none() && unauthenticated;
+        if step.expect != Expect::Refused || step.control.is_some() || !unauthenticated {
+            return Ok(());
+        }
         let before = self.taken.clone();
-        let before = before.filter(|before| doubtful && before.token == step.token);
+        let before = before.filter(|before| before.token == step.token);
         let (Some(before), Some(token)) = (before, token) else {
             return Ok(());
         };
@@ -602,7 +613,7 @@ impl<'a> Running<'a> {
         });
         if let Ruling::Undecided(_) = ruling
             && purpose == Purpose::Step
-            && expect.refuses()
+            && expect.any_refusal()
             && self.harmed(judge, step, &known, &told, &answer).await?
         {
             return Ok(true);
@@ -619,7 +630,7 @@ impl<'a> Running<'a> {
             self.place = hop.and_then(present::place);
         }
         let mut opened = issued || expect.refusal() && granted;
-        if expect.refuses() {
+        if expect.any_refusal() {
             let leak = check::leak(judge, step.method, &known, &answer);
             opened |= leak.is_some();
             self.findings.extend(leak);

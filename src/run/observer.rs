@@ -15,8 +15,8 @@ use super::unanswered::Unanswered;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Before it is asked again if it does not say when; also where it says at once.
 const PAUSE: Duration = Duration::from_secs(1);
-/// For an object that is locked (RFC 4918 section 11.3), all pauses of a request together. Everything here is ours, so whoever
-/// holds it is an earlier request whose connection the service has not seen end.
+/// For an object that is locked (RFC 4918 section 11.3), all pauses of a request together. Nobody else uses what is ours, so that
+/// it is most likely held by a request of ours that the service has not done with.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 /// Before a locked object is asked for again.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);

@@ -97,8 +97,11 @@ fn busy_storage_is_asked_again_where_nothing_is_judged() {
                 assert_eq!(outcome, "pass", "{headers:?}");
                 came.expect_nothing_left();
                 // Each pause is at least a second, and there were several one after another; a lock is soon gone.
-                let pauses = Duration::from_secs(if status == 423 { 0 } else { 3 });
-                assert!(came.took >= pauses, "{:?}", came.took);
+                assert!(
+                    status == 423 || came.took >= Duration::from_secs(3),
+                    "{:?}",
+                    came.took
+                );
             });
         }
     });

@@ -170,7 +170,9 @@ impl Running<'_> {
             ..transfer.clone()
         });
         // It may replace what is there only with the right to.
-        let replaces = matches!(self.known(&step.path), State::File(_)) && modifies(step);
+        let request = step.token.token();
+        let replaces = matches!(self.known(&step.path), State::File(_))
+            && request.is_some_and(|request| request.has("storage.modify"));
         if transfer.direction == Direction::Pull && !replaces {
             good.path.push_str(BESIDE);
         }
@@ -524,13 +526,6 @@ impl Running<'_> {
             None => Vec::new(),
         }
     }
-}
-
-/// Whether the token of a step has storage.modify.
-fn modifies(step: &StepPlan) -> bool {
-    let scopes = step.token.token().map(|token| &token.scopes);
-    let mut scopes = scopes.into_iter().flatten();
-    scopes.any(|scope| scope.starts_with("storage.modify:"))
 }
 
 /// The header fields of a COPY; `Credential: none` goes along unless the step has another, an empty one

@@ -146,7 +146,7 @@ impl Terms {
         if expect == Expect::Unauthenticated && self.has(Rung::Create) {
             create(&mut request);
         }
-        if expect.refuses() && self.has(Rung::Create) {
+        if expect.any_refusal() && self.has(Rung::Create) {
             create_as_written(&mut request);
         }
         request
@@ -387,11 +387,7 @@ async fn rungs(
     if request.scopes.len() > 1 {
         rungs.push(Rung::OneScope);
     }
-    if request
-        .scopes
-        .iter()
-        .any(|scope| scope.starts_with("storage.modify:"))
-    {
+    if request.has("storage.modify") {
         rungs.push(Rung::Create);
     }
     if !endpoint.fresh_tokens {
