@@ -319,9 +319,13 @@ impl Proof {
     }
 
     fn service(&mut self, evidence: &Evidence<'_>, trial: &Trial, exit: u8) {
+        let denial = |case: &&Case| case.steps.iter().any(|step| step.expect.refusal());
         let mut passed = evidence.with(trial, Verdict::Pass);
-        passed.retain(|case| case.steps.iter().any(|step| step.expect.refusal()));
-        if exit == 0 || !passed.is_empty() {
+        passed.retain(denial);
+        // A selection in which nothing had to be denied there may pass.
+        let denies = [Verdict::Fail, Verdict::Error].map(|verdict| evidence.with(trial, verdict));
+        let judged = !evidence.partial || denies.iter().flatten().any(denial);
+        if judged && exit == 0 || !passed.is_empty() {
             self.green.push(trial.name.clone());
         }
         self.services.push(ServiceRow {

@@ -272,6 +272,20 @@ fn a_service_out_of_order_never_looks_good() {
 }
 
 #[test]
+fn a_selection_without_a_denial_says_nothing_of_a_service_out_of_order() {
+    let (mut trials, mut verdicts) = good();
+    trials[2] = service(0);
+    let mut selected = |old| {
+        verdicts[2] = ("deny-all", old, PASS);
+        proof(&trials, &verdicts, true).green.len()
+    };
+    assert_eq!(selected(SKIP), 0);
+    // A failure that a run which is not strict counts as a warning.
+    assert_eq!(selected(FAIL), 1);
+    assert_eq!(selected(PASS), 1);
+}
+
+#[test]
 fn what_fails_beside_the_clauses_of_a_fault_is_collateral() {
     let wrong = with("old", FAIL, FAIL);
     assert_eq!(lists(&wrong), ["collateral"]);
