@@ -5,6 +5,7 @@ mod asks;
 mod catalogue;
 mod covers;
 mod downtimes;
+mod golden;
 mod hostile;
 mod hosts;
 mod inventory;

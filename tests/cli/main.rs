@@ -16,6 +16,7 @@ mod downtimes;
 mod faults;
 mod fleet;
 mod gentle;
+mod golden;
 mod history;
 mod import;
 mod keycloak;

@@ -224,6 +224,20 @@ mod tests {
         explain_case(case.unwrap(), &catalogue)
     }
 
+    /// A line for each case: a difference names it, and `touchstone explain` of the version before shows what it said.
+    #[test]
+    fn the_explanation_of_every_case_is_as_it_was() {
+        use sha2::{Digest as _, Sha256};
+        let catalogue = inputs::catalogue(None).unwrap();
+        let mut lines = String::new();
+        for case in catalogue.cases() {
+            let sum = Sha256::digest(explain_case(case, &catalogue));
+            let digest: String = sum.iter().take(6).map(|b| format!("{b:02x}")).collect();
+            let _ = writeln!(lines, "{} {digest}", case.id);
+        }
+        insta::assert_snapshot!("explanations", lines);
+    }
+
     #[test]
     fn every_case_tells_what_it_is_about() {
         let catalogue = inputs::catalogue(None).unwrap();
