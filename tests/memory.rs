@@ -16,7 +16,7 @@ use common::sending::Sender;
 use common::waiting::wait_until;
 use secrecy::ExposeSecret;
 use touchstone::check::issuer::grant;
-use touchstone::config::{Source, load_catalogue, load_inventory};
+use touchstone::config::{SourceFile, load_catalogue, load_inventory};
 use touchstone::model::{Answer, Audience, Method, SecretRef, Signature, TokenRef, TokenRequest};
 use touchstone::redact::Redactor;
 use touchstone::token::{Broker, Fit, Token, load, tampered};
@@ -199,7 +199,7 @@ fn what_was_sent_is_gone_when_dropped() {
         )],
         "    limits: {connect: 1s}\n",
     );
-    let source = Source::read(&lab.path("endpoints.yaml")).expect("a file");
+    let source = SourceFile::read(&lab.path("endpoints.yaml")).expect("a file");
     drop(port);
     let needle = {
         let text = canary();
@@ -216,7 +216,7 @@ fn what_was_sent_is_gone_when_dropped() {
 fn what_we_minted_is_gone_when_dropped() {
     let lab = Lab::new();
     lab.endpoints(&[("se", "https://localhost:1")], "");
-    let source = Source::read(&lab.path("endpoints.yaml")).expect("a file");
+    let source = SourceFile::read(&lab.path("endpoints.yaml")).expect("a file");
     let loaded =
         load_inventory(&source, &load_catalogue(&[]).expect("suites")).expect("an inventory");
     let needles = {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::model::{Answer, Finding, Flavour, MacaroonRequest, duration};
 
-use super::{Judge, Role};
+use super::{Judge, StepRole};
 
 /// How far clocks may differ.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -34,7 +34,7 @@ pub fn macaroon_in(flavour: Flavour, answer: &Answer) -> Option<String> {
 pub fn no_macaroon(judge: Judge<'_>) -> Result<Finding, String> {
     let finding = judge.own("JSON with a macaroon", "a body without one");
     match judge.role {
-        Role::Control(see) => Err(format!(
+        StepRole::Control(see) => Err(format!(
             "the request for a macaroon was answered with {}, where {} was expected (see {see})",
             finding.actual, finding.expected
         )),

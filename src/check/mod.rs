@@ -2,6 +2,7 @@
 
 mod bearer;
 mod effect;
+mod expectation;
 pub mod issuer;
 mod macaroon;
 mod offer;
@@ -9,11 +10,10 @@ mod propfind;
 mod read;
 mod report;
 mod role;
-mod said;
+mod server_message;
 mod tape;
 mod terms;
 mod transfer;
-mod word;
 
 use crate::model::{Basis, Case, Clause, ClauseId, Finding, Level, Mode, Place, Verdict};
 
@@ -21,20 +21,20 @@ pub use bearer::{
     Outline, alike, cacheable, carried, challenge, cleartext, echo, fetched, repeated,
 };
 pub use effect::{Observed, Tried, early_body, effect, unconfirmed};
+pub use expectation::{ExpectedStatus, Ruling, expected_status, reason, sent_status, status};
 pub use macaroon::{macaroon, macaroon_in, macaroon_lacks, no_macaroon};
 pub use offer::unoffered;
 pub use propfind::{Properties, properties};
 pub use read::{broke_off, condition_told, is_condition, leak, read, sent_on, shown};
 pub use report::{Ending, Markers, afterwards, ending, markers};
-pub use role::{Blame, Role, control, role};
-pub use said::said;
+pub use role::{Blame, StepRole, control, role};
+pub use server_message::said;
 pub use tape::*;
 pub use terms::{allow, alternative, lapsed, outlived};
 pub use transfer::{
     Secrets, asked_for_digest, ended, goes_on, heard, redirected_copy, remains, reported, tried,
     untold,
 };
-pub use word::{Ruling, Word, reason, sent_status, status, word};
 
 /// Makes findings for one step of one case.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ pub struct Judge<'a> {
     /// The step's line.
     pub at: &'a Place,
     /// What its failure means.
-    pub role: Role,
+    pub role: StepRole,
     /// Index of the exchange that is judged.
     pub exchange: usize,
 }
@@ -131,7 +131,7 @@ impl Judge<'_> {
     /// binding and the step is what the case judges.
     fn harm(&self, id: &str, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
         let own = self.own(expected, actual);
-        if own.level.binding() && !matches!(self.role, Role::Control(_)) {
+        if own.level.binding() && !matches!(self.role, StepRole::Control(_)) {
             return own;
         }
         self.of(id, own.expected, own.actual)

@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::model::{Answer, BrokeOff, Expect, Finding, Interface, Level, Method, State, StepPlan};
 use crate::redact::stands_in;
 
+use super::expectation::{Ruling, describe, expected_status, reason};
 use super::propfind::properties;
 use super::role::confirmed;
-use super::word::{Ruling, describe, reason, word};
 use super::{Judge, Observed};
 
 /// Judges what a granted GET, HEAD, PROPFIND or OPTIONS says of an object whose state is known.
@@ -441,7 +441,7 @@ pub fn sent_on(
         Method::Propfind => properties(&answer.body).is_err(),
         _ => false,
     };
-    let word = word(expect, method);
+    let word = expected_status(expect, method);
     let actual = format!(
         "{method} was redirected to what is not the file, which answered {}",
         reason(answer.status)

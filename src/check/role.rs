@@ -5,13 +5,13 @@
 //! nothing is proven, and another case judges whether it had to be allowed.
 
 use crate::model::{
-    Credential, Direction, Expect, Interface, Method, Presented, Side, StepPlan, TapeOperation,
+    CopySide, Credential, Direction, Expect, Interface, Method, Presented, StepPlan, TapeOperation,
     There, TokenRequest,
 };
 
 /// The part that a step plays in its case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum StepRole {
     /// It has to succeed, and that is what the case is about.
     Permitted,
     /// Nothing may come of it. What comes of it all the same breaks the case's clause.
@@ -39,34 +39,34 @@ pub enum Blame {
 }
 
 /// The role of `steps[at]`.
-pub fn role(steps: &[StepPlan], at: usize) -> Role {
+pub fn role(steps: &[StepPlan], at: usize) -> StepRole {
     let Some(step) = steps.get(at) else {
-        return Role::Permitted;
+        return StepRole::Permitted;
     };
     let (before, after) = (&steps[..at], &steps[at + 1..]);
     if step.expect == Expect::Any {
-        return Role::Open(blame(step, after));
+        return StepRole::Open(blame(step, after));
     }
     if step.expect.harmless() {
-        return Role::Forbidden;
+        return StepRole::Forbidden;
     }
     let see = judged_by(step, step.token.token());
     let tried = |step: &StepPlan| step.expect == Expect::Any || forbidden(step.expect);
     if before.iter().any(tried) {
         return match () {
             // Whether one request on a connection is judged by itself is what such a step shows.
-            () if kept(step) => Role::Permitted,
-            () if looks(step) && before.iter().any(changes) => Role::Witness(see),
-            () if again_without_fault(step, before) => Role::Control(see),
-            () => Role::Permitted,
+            () if kept(step) => StepRole::Permitted,
+            () if looks(step) && before.iter().any(changes) => StepRole::Witness(see),
+            () if again_without_fault(step, before) => StepRole::Control(see),
+            () => StepRole::Permitted,
         };
     }
     let missing = |other: &StepPlan| looks(step) && other.expect == Expect::NotFound;
     let shown = after.iter().any(|step| tried(step) || missing(step));
     if shown || bare(step) || in_full(step, after) {
-        return Role::Control(see);
+        return StepRole::Control(see);
     }
-    Role::Permitted
+    StepRole::Permitted
 }
 
 /// Whether nothing may come of a request. That nothing is there is no refusal.
@@ -129,7 +129,7 @@ fn bare(step: &StepPlan) -> bool {
         return false;
     };
     let plain = step.headers.is_empty() && transfer.heard.is_empty() && transfer.unheard.is_empty();
-    plain && transfer.there == There::Nothing && matches!(transfer.side, Side::Ours(_))
+    plain && transfer.there == There::Nothing && matches!(transfer.side, CopySide::Ours(_))
 }
 
 /// Who answers for a server error of a step that may end in either way.
@@ -179,11 +179,11 @@ fn creates(token: Option<&TokenRequest>) -> bool {
 }
 
 /// The role of a step's control: the same request with a token that allows it.
-pub fn control(step: &StepPlan) -> Role {
+pub fn control(step: &StepPlan) -> StepRole {
     match step.expect {
         // What a permission has a control for is what its token says beside its capabilities.
-        Expect::Ok => Role::Control("audience.own-url"),
-        _ => Role::Control(judged_by(step, step.control.as_ref())),
+        Expect::Ok => StepRole::Control("audience.own-url"),
+        _ => StepRole::Control(judged_by(step, step.control.as_ref())),
     }
 }
 

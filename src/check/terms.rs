@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{Answer, Expect, Finding, Lapse, StepPlan};
 
 use super::Judge;
-use super::word::{describe, reason, word};
+use super::expectation::{describe, expected_status, reason};
 
 /// The other outcome of `step`, if that is what came and not the right one, with what it breaks.
 pub fn alternative(
@@ -14,9 +14,9 @@ pub fn alternative(
     answer: &Answer,
 ) -> Option<(Expect, Option<Finding>)> {
     let or = step.terms.or.as_ref()?;
-    let first = word(step.expect, step.method);
+    let first = expected_status(step.expect, step.method);
     let came = |expect| {
-        let word = word(expect, step.method);
+        let word = expected_status(expect, step.method);
         word.right.contains(&answer.status)
     };
     if came(step.expect) || !came(or.expect) {

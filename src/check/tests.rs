@@ -94,7 +94,7 @@ impl Bench {
             clauses: &self.clauses,
             clause: None,
             at: &self.at,
-            role: Role::Permitted,
+            role: StepRole::Permitted,
             exchange: 3,
         }
     }
@@ -123,7 +123,7 @@ fn what_is_to_be_allowed_breaks_no_prohibition() {
         super::status(judge, expect, Method::Get, &answer(code, b""))
     };
     for code in [400, 401, 403, 404, 500] {
-        let Ruling::Unfit(reason) = ruled(Role::Control("a.case"), Expect::Ok, code) else {
+        let Ruling::Unfit(reason) = ruled(StepRole::Control("a.case"), Expect::Ok, code) else {
             panic!("{code} proves nothing");
         };
         assert!(
@@ -132,13 +132,13 @@ fn what_is_to_be_allowed_breaks_no_prohibition() {
         );
     }
     // What is gone was destroyed by what had been tried.
-    let witness = |code| ruled(Role::Witness("a.case"), Expect::Ok, code);
+    let witness = |code| ruled(StepRole::Witness("a.case"), Expect::Ok, code);
     assert!(matches!(witness(404), Ruling::Broken(_)));
     assert!(matches!(witness(403), Ruling::Unfit(_)));
     assert!(matches!(witness(200), Ruling::Holds(None)));
     // What must not happen has happened.
     assert!(matches!(
-        ruled(Role::Forbidden, Expect::Denied, 200),
+        ruled(StepRole::Forbidden, Expect::Denied, 200),
         Ruling::Broken(_)
     ));
 }
@@ -148,7 +148,7 @@ fn a_server_error_is_put_down_to_what_is_odd_about_the_request() {
     let told = |level, blame| {
         let bench = leaning(level);
         let judge = Judge {
-            role: Role::Open(blame),
+            role: StepRole::Open(blame),
             ..bench.judge()
         };
         match super::status(judge, Expect::Any, Method::Get, &answer(500, b"")) {
@@ -206,14 +206,23 @@ fn harm_is_harm_whatever_the_case_is_about() {
     let put = step(&|_| {});
     let failed = |clause: &str| (clause.to_owned(), true);
     // Refused, and yet it is there.
-    let refused = |level| found(level, Role::Forbidden, Expect::Refused, 403, &put, b"part");
+    let refused = |level| {
+        found(
+            level,
+            StepRole::Forbidden,
+            Expect::Refused,
+            403,
+            &put,
+            b"part",
+        )
+    };
     assert_eq!(refused(Level::May), failed("DAV-30"));
     assert_eq!(refused(Level::Should), failed("DAV-30"));
     assert_eq!(refused(Level::MustNot), failed("OWN-1"));
     // Taken against a recommendation, which is all there is to say.
     let taken = found(
         Level::May,
-        Role::Forbidden,
+        StepRole::Forbidden,
         Expect::Refused,
         201,
         &put,
@@ -227,7 +236,7 @@ fn harm_is_harm_whatever_the_case_is_about() {
     });
     let replaced = found(
         Level::Should,
-        Role::Forbidden,
+        StepRole::Forbidden,
         Expect::Refused,
         204,
         &part,
@@ -242,13 +251,13 @@ fn harm_is_harm_whatever_the_case_is_about() {
         (Method::Move, "DAV-12"),
     ] {
         let lie = step(&|step| step.method = method);
-        let control = Role::Control("a.case");
+        let control = StepRole::Control("a.case");
         let (found, _) = found(Level::MustNot, control, Expect::Replaced, 204, &lie, b"");
         assert_eq!(found, clause);
     }
     let permitted = found(
         Level::Must,
-        Role::Permitted,
+        StepRole::Permitted,
         Expect::Replaced,
         204,
         &put,
@@ -524,7 +533,7 @@ fn every_clause_of_a_word_is_in_the_builtin_register() {
             Method::Propfind,
             Method::Move,
         ] {
-            if let Some(id) = word(expect, method).clause {
+            if let Some(id) = expected_status(expect, method).clause {
                 assert!(
                     catalogue
                         .clauses

@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::{Mode, Profile};
-use crate::plan::Part;
+use crate::plan::ShardPart;
 
 use super::formats::{Choice, choice};
 use super::generate::GenerateCommand;
 use super::issuer::IssuerCommand;
-use super::listen::Address;
+use super::servers::Address;
 use super::token::TokenCommand;
 
 const AFTER: &str = "\
@@ -187,7 +187,7 @@ pub struct Target {
 
 /// How much a missed clause weighs.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct Weight {
+pub struct ModeArgs {
     /// Recommendations (SHOULD) count as requirements
     #[arg(long)]
     pub strict: bool,
@@ -196,7 +196,7 @@ pub struct Weight {
     pub lenient: bool,
 }
 
-impl Weight {
+impl ModeArgs {
     /// The mode that was asked for.
     pub fn mode(self) -> Mode {
         match (self.strict, self.lenient) {
@@ -227,7 +227,7 @@ pub struct Judging {
     #[arg(long, value_name = "1.0…1.3")]
     pub profile: Option<Profile>,
     #[command(flatten)]
-    pub weight: Weight,
+    pub weight: ModeArgs,
     /// Also run the cases that could hurt a service
     #[arg(long)]
     pub intrusive: bool,
@@ -282,7 +282,7 @@ pub struct RunArgs {
     pub each_address: bool,
     /// Only part I of N equal parts of the run, counted from 1; `touchstone merge` joins their records
     #[arg(long, value_name = "I/N")]
-    pub shard: Option<Part>,
+    pub shard: Option<ShardPart>,
     #[command(flatten)]
     pub remembering: Remembering,
     #[command(flatten)]
@@ -337,7 +337,7 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub last: u32,
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
     /// Forget the runs that began longer ago than this, and tell nothing
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["endpoints", "cases", "last", "format"])]
     pub prune: Option<Duration>,
@@ -368,7 +368,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
     #[command(flatten)]
-    pub weight: Weight,
+    pub weight: ModeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -381,7 +381,7 @@ pub struct ListArgs {
     #[command(flatten)]
     pub files: Files,
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -395,7 +395,7 @@ pub enum Listed {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     #[default]
     Table,
     Json,
@@ -431,7 +431,7 @@ pub struct ProveArgs {
     #[arg(long = "case", value_name = "GLOB", num_args = 1..)]
     pub cases: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
     /// Run every case against every fault, also those that cannot end otherwise than without it
     #[arg(long)]
     pub all: bool,

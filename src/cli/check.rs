@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::check;
-use crate::http::{Caller, Client, Guard, Manners, Outgoing, client_config, software};
+use crate::http::{Caller, Client, Guard, HostLimiter, Outgoing, client_config, software};
 use crate::model::{
     Account, Answer, DowntimeSource, Endpoint, ISSUER, Inventory, Issuer, Method, Purpose,
     TokenRequest,
@@ -194,7 +194,7 @@ fn trust(inventory: &Inventory) -> Result<(), Failed> {
 }
 
 async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
-    let manners = Arc::new(Manners::new(&endpoint.limits));
+    let manners = Arc::new(HostLimiter::new(&endpoint.limits));
     let client = match Client::new(endpoint, &manners, redactor, Guard::nothing()) {
         Ok(client) => client,
         Err(error) => return (false, error.to_string()),
@@ -230,7 +230,7 @@ async fn used(
         Ok(token) => token,
         Err(error) => return (false, format!("there is no token for it: {error}")),
     };
-    let manners = Arc::new(Manners::new(&endpoint.limits));
+    let manners = Arc::new(HostLimiter::new(&endpoint.limits));
     let client = match Client::new(endpoint, &manners, redactor, Guard::nothing()) {
         Ok(client) => client,
         Err(error) => return (false, error.to_string()),

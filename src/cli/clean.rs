@@ -9,12 +9,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::files::open_regular;
-use crate::http::{Caller, Client, Guard, Manners};
+use crate::http::{Caller, Client, Guard, HostLimiter};
 use crate::model::{Endpoint, Inventory, RunId};
 use crate::plan;
 use crate::redact::Redactor;
 use crate::report::text::{count, line};
-use crate::run::{Account, BEGUN, Cleaner, Ledger, Object, Patience, Remaining, Removed};
+use crate::run::{BEGUN, Cleaner, Ledger, LedgerSummary, MadeObject, Patience, Remaining, Removed};
 use crate::token::{Broker, Token};
 
 use super::args::CleanArgs;
@@ -150,7 +150,7 @@ impl Sweeper<'_> {
                 return Ok(false);
             }
         };
-        let Account {
+        let LedgerSummary {
             run,
             left,
             unreadable,
@@ -262,7 +262,7 @@ impl Sweeper<'_> {
                     client: &client,
                     ..cleaner
                 };
-                let paths: Vec<_> = paths.iter().map(|path| Object::at(path)).collect();
+                let paths: Vec<_> = paths.iter().map(|path| MadeObject::at(path)).collect();
                 let of_run = cleaner.remove(&paths, None, None).await;
                 removed.stayed.extend(of_run.stayed);
                 removed.elsewhere.extend(of_run.elsewhere);
@@ -294,7 +294,7 @@ impl Sweeper<'_> {
             second: second.as_ref(),
             patience: &Patience::new(PATIENCE),
         };
-        let objects: Vec<_> = paths.iter().copied().map(Object::at).collect();
+        let objects: Vec<_> = paths.iter().copied().map(MadeObject::at).collect();
         let removed = cleaner.remove(&objects, None, None).await;
         report(endpoint, paths.len(), &removed)
     }
@@ -303,7 +303,7 @@ impl Sweeper<'_> {
         if endpoint.traits.read_only.is_some() {
             return Err("the endpoint is declared read-only, so nothing is removed there".into());
         }
-        let manners = Arc::new(Manners::new(&endpoint.limits));
+        let manners = Arc::new(HostLimiter::new(&endpoint.limits));
         let client = Client::new(endpoint, &manners, self.redactor, Guard::nothing());
         let client = client.map_err(|error| error.to_string())?;
         let request = plan::observer(self.inventory, endpoint)

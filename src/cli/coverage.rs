@@ -92,12 +92,12 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Source, load_catalogue};
+    use crate::config::{SourceFile, load_catalogue};
 
     #[test]
     fn clauses_are_counted_by_what_judges_them() {
         let before = Coverage::of(&load_catalogue(&[]).unwrap());
-        let source = |name: &str, text: &str| Source {
+        let source = |name: &str, text: &str| SourceFile {
             name: name.into(),
             text: text.into(),
         };

@@ -3,16 +3,16 @@ use crate::reference::{self, Fault, Like};
 
 use super::args::{DemoArgs, Judging};
 use super::output::{self, Failed};
-use super::run::Ears;
-use super::stage::{Cast, Role, Stage};
+use super::run::CallbackAddresses;
+use super::test_bed::{Service, TestBed, TestBedOptions};
 use super::{inputs, run};
 
 /// `touchstone demo`
 pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let faults = faults(&arguments.faults)?;
     let catalogue = inputs::catalogue(None)?;
-    let mut cast = Cast {
-        storages: vec![Role::new("reference")],
+    let mut cast = TestBedOptions {
+        storages: vec![Service::new("reference")],
         issuers: Vec::new(),
     };
     let (of_issuers, of_storage): (Vec<_>, Vec<_>) =
@@ -22,16 +22,16 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
         (of_issuers, &mut cast.issuers),
     ] {
         if !faults.is_empty() {
-            roles.push(Role {
+            roles.push(Service {
                 faults,
-                ..Role::new("faulty")
+                ..Service::new("faulty")
             });
         }
     }
     if let Some(name) = &arguments.like {
-        cast.storages.push(Role::like(like(name)?));
+        cast.storages.push(Service::like(like(name)?));
     }
-    let stage = Stage::start(cast).await?;
+    let stage = TestBed::start(cast).await?;
     output::note(&stage.places());
     // These servers are our own: nothing can hurt them.
     let judging = Judging {
@@ -39,7 +39,7 @@ pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Faile
         ..arguments.judging.clone()
     };
     let inventory = stage.inventory()?;
-    let ears = Ears {
+    let ears = CallbackAddresses {
         listener: stage.listener()?,
         everywhere: false,
         side: Some(stage.side()),

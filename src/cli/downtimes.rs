@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use crate::files::open_regular;
 use crate::http::{explain, plain_client};
-use crate::import::downtimes::{LARGEST, Published, read};
+use crate::import::downtimes::{LARGEST, PublishedDowntimes, read};
 use crate::model::{Downtime, DowntimeFeed, DowntimeSource, FeedPlace, Inventory};
 use crate::report::text::{count, line};
 
@@ -39,7 +39,7 @@ async fn published(feed: &DowntimeFeed) -> (Vec<Downtime>, Option<String>) {
     };
     let who = feed.kind.as_str();
     match fetch(feed).await.and_then(|text| read(feed.kind, &text)) {
-        Ok(Published {
+        Ok(PublishedDowntimes {
             downtimes,
             unreadable,
         }) => {

@@ -12,7 +12,7 @@ use tokio::net::unix::pipe;
 
 use crate::config;
 use crate::model::RunRecord;
-use crate::report::{self, FORMATS, File, Format, Made, nagios};
+use crate::report::{self, FORMATS, File, Made, ReportFormat, nagios};
 
 use super::output::{self, Failed};
 use super::{exit, write};
@@ -27,7 +27,7 @@ const COMMANDS: [&str; 4] = ["run", "demo", "merge", "report"];
 /// `NAME`, `NAME=PATH` or `NAME=-`.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    format: &'static Format,
+    format: &'static ReportFormat,
     to: Option<To>,
 }
 
@@ -90,11 +90,11 @@ pub fn plugin(arguments: impl IntoIterator<Item = OsString>) -> bool {
 #[derive(Debug, Default)]
 pub struct Output {
     /// Into the folder, under the usual names.
-    folder: Vec<&'static Format>,
+    folder: Vec<&'static ReportFormat>,
     /// Elsewhere.
-    paths: Vec<(&'static Format, PathBuf)>,
+    paths: Vec<(&'static ReportFormat, PathBuf)>,
     /// To stdout, in place of the tables.
-    stdout: Option<&'static Format>,
+    stdout: Option<&'static ReportFormat>,
     /// Whether the tables are printed.
     tables: bool,
 }
@@ -149,20 +149,20 @@ impl Output {
         Ok(output)
     }
 
-    fn into_folder(formats: impl Iterator<Item = &'static Format>) -> Self {
+    fn into_folder(formats: impl Iterator<Item = &'static ReportFormat>) -> Self {
         Self {
             folder: formats.collect(),
             ..Self::default()
         }
     }
 
-    fn add_to_folder(&mut self, format: &'static Format) {
+    fn add_to_folder(&mut self, format: &'static ReportFormat) {
         if !self.folder.iter().any(|other| other.name == format.name) {
             self.folder.push(format);
         }
     }
 
-    fn add(&mut self, format: &'static Format, to: To) -> Result<(), Failed> {
+    fn add(&mut self, format: &'static ReportFormat, to: To) -> Result<(), Failed> {
         let name = format.name;
         let refused = |why: String| Err(Failed::Usage(format!("--format {name}: {why}")));
         match to {
@@ -268,7 +268,7 @@ impl Output {
 }
 
 /// Why a report cannot go there, as far as that can be seen before it is made.
-fn unfit(format: &Format, path: &Path) -> Option<String> {
+fn unfit(format: &ReportFormat, path: &Path) -> Option<String> {
     let kind = fs::metadata(path).ok().map(|metadata| metadata.file_type());
     let shown = path.display();
     match (format.made, kind) {
@@ -300,7 +300,7 @@ fn is_pipe(path: &Path) -> bool {
 }
 
 /// Writes into a named pipe, such as the command file of Nagios, that somebody reads already.
-async fn to_pipe(format: &Format, path: &Path, record: &RunRecord) -> bool {
+async fn to_pipe(format: &ReportFormat, path: &Path, record: &RunRecord) -> bool {
     let sent = async {
         for file in format.files(record) {
             let content = file.content.map_err(io::Error::other)?;
@@ -340,7 +340,7 @@ mod tests {
         }
     }
 
-    fn names(formats: &[&'static Format]) -> Vec<&'static str> {
+    fn names(formats: &[&'static ReportFormat]) -> Vec<&'static str> {
         formats.iter().map(|format| format.name).collect()
     }
 

@@ -46,12 +46,12 @@ pub struct ManArgs {
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
     #[arg(value_enum)]
-    pub kind: Kind,
+    pub kind: SchemaKind,
 }
 
 /// The kinds of file that have a schema.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Kind {
+pub enum SchemaKind {
     /// endpoints.yaml
     Endpoints,
     /// suites/*.yaml, and registers of clauses
@@ -119,11 +119,11 @@ fn pages(command: clap::Command) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     Ok(all)
 }
 
-fn schema(kind: Kind) -> Result<String, Failed> {
+fn schema(kind: SchemaKind) -> Result<String, Failed> {
     let schema = match kind {
-        Kind::Endpoints => endpoints_schema(),
-        Kind::Suite => suite_schema(),
-        Kind::Run => return Ok(json::schema()),
+        SchemaKind::Endpoints => endpoints_schema(),
+        SchemaKind::Suite => suite_schema(),
+        SchemaKind::Run => return Ok(json::schema()),
     };
     let text = serde_json::to_string_pretty(&schema)
         .map_err(|error| Failed::Undecided(format!("cannot write the schema: {error}")))?;

@@ -11,7 +11,7 @@ use crate::report::style::Style;
 use crate::report::table::elapsed;
 use crate::report::text::{count, line};
 
-use super::args::{Format, HistoryArgs};
+use super::args::{HistoryArgs, OutputFormat};
 use super::output::{self, Failed};
 use super::{exit, run};
 
@@ -25,14 +25,14 @@ pub fn main(arguments: &HistoryArgs) -> Result<u8, Failed> {
     let text = if arguments.endpoints.is_empty() && arguments.cases.is_empty() {
         let runs = history.runs(last).map_err(failed)?;
         match arguments.format {
-            Format::Table => run_table(&runs),
-            Format::Json => crate::report::text::json(format!("{:#}\n", json!(runs))),
+            OutputFormat::Table => run_table(&runs),
+            OutputFormat::Json => crate::report::text::json(format!("{:#}\n", json!(runs))),
         }
     } else {
         let cases = cases(&history, arguments, last)?;
         match arguments.format {
-            Format::Table => case_table(&cases, output::style_of_stdout()),
-            Format::Json => {
+            OutputFormat::Table => case_table(&cases, output::style_of_stdout()),
+            OutputFormat::Json => {
                 let values: Vec<_> = cases.iter().map(case_json).collect();
                 crate::report::text::json(format!("{:#}\n", Value::from(values)))
             }
@@ -187,7 +187,7 @@ fn case_table(cases: &[CaseHistory], style: Style) -> String {
         vec![
             line(&case.endpoint),
             line(&name),
-            told(case).to_owned(),
+            verdict_name(case).to_owned(),
             minute(case.since),
             case.last_good.map_or("never".to_owned(), minute),
             case.changes.to_string(),
@@ -199,7 +199,7 @@ fn case_table(cases: &[CaseHistory], style: Style) -> String {
     format!("{table}\n{}\n", style.dim(legend))
 }
 
-fn told(case: &CaseHistory) -> &'static str {
+fn verdict_name(case: &CaseHistory) -> &'static str {
     match (case.verdict, case.known) {
         (Verdict::Fail, true) => "known",
         (verdict, _) => verdict.as_str(),

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
-use crate::config::{self, Source};
+use crate::config::{self, SourceFile};
 use crate::files::open_regular;
 use crate::import::{ImportError, Imported, LARGEST, Origin, import};
 use crate::report::text::{count, line};
@@ -56,7 +56,7 @@ pub fn main(arguments: &ImportArgs) -> Result<u8, Failed> {
     Ok(exit::OK)
 }
 
-fn read(path: &Path) -> Result<Source, Failed> {
+fn read(path: &Path) -> Result<SourceFile, Failed> {
     let name = path.display().to_string();
     let failed = |message: &str| Failed::Usage(format!("{name}: {message}"));
     let mut bytes = Vec::new();
@@ -70,7 +70,7 @@ fn read(path: &Path) -> Result<Source, Failed> {
         return Err(failed(&format!("it holds more than {} MiB", LARGEST >> 20)));
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source {
+        Ok(text) => Ok(SourceFile {
             name: name.into(),
             text: text.into(),
         }),
@@ -80,7 +80,7 @@ fn read(path: &Path) -> Result<Source, Failed> {
 
 /// What we have made is what we read ourselves.
 fn expect_good(imported: &Imported) -> Result<(), Failed> {
-    let source = Source {
+    let source = SourceFile {
         name: "what was made".into(),
         text: imported.text.as_str().into(),
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{self, Catalogue, Source};
+use crate::config::{self, Catalogue, SourceFile};
 use crate::model::{
     Account, ClientAuthentication, DowntimeSource, Endpoint, Inventory, Issuer, Limits,
     OAuthClient, SecretRef, TestKey, TokenSource, Traits, Trust,
@@ -15,7 +15,7 @@ use super::output::{self, Failed};
 /// The embedded suites, and those below `suites`.
 pub fn catalogue(suites: Option<&Path>) -> Result<Catalogue, Failed> {
     let extra = match suites {
-        Some(folder) => Source::read_folder(folder)?,
+        Some(folder) => SourceFile::read_folder(folder)?,
         None => Vec::new(),
     };
     Ok(config::load_catalogue(&extra)?)
@@ -44,7 +44,7 @@ pub fn inventory(
             ));
         }
         None => {
-            let source = Source::read(&files.endpoints)?;
+            let source = SourceFile::read(&files.endpoints)?;
             let loaded = config::load_inventory(&source, catalogue)?;
             for note in &loaded.notes {
                 output::note(&note.to_string());

@@ -6,7 +6,7 @@ use crate::model::{Basis, Clause, Document};
 use crate::reference;
 use crate::report::FORMATS;
 
-use super::args::{Files, Format, ListArgs, Listed, Target};
+use super::args::{Files, ListArgs, Listed, OutputFormat, Target};
 use crate::report::text::line;
 
 use super::coverage::Coverage;
@@ -30,8 +30,8 @@ pub fn main(arguments: &ListArgs) -> Result<u8, Failed> {
         Listed::Formats => formats(),
     };
     output::result(&match arguments.format {
-        Format::Table => listing.table(),
-        Format::Json => crate::report::text::json(format!("{:#}\n", listing.json())),
+        OutputFormat::Table => listing.table(),
+        OutputFormat::Json => crate::report::text::json(format!("{:#}\n", listing.json())),
     })?;
     Ok(exit::OK)
 }
@@ -276,7 +276,7 @@ fn likes() -> Listing {
 }
 
 fn formats() -> Listing {
-    let file = |format: &crate::report::Format| match format.single() {
+    let file = |format: &crate::report::ReportFormat| match format.single() {
         true => format.file.to_owned(),
         false => format!("{}/", format.file),
     };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::report::merge::{self, Part};
+use crate::report::merge::{self, ShardRecord};
 use crate::report::text::count;
 
 use super::args::MergeArgs;
@@ -17,7 +17,7 @@ pub async fn main(arguments: &MergeArgs) -> Result<u8, Failed> {
     let output = Output::of_run(&arguments.formats)?;
     let places: Vec<PathBuf> = arguments.shards.iter().map(|path| place(path)).collect();
     let parts = places.iter().map(|place| {
-        Ok(Part {
+        Ok(ShardRecord {
             name: place.display().to_string(),
             record: read(place)?,
         })

@@ -4,7 +4,7 @@ mod addresses;
 mod args;
 mod check;
 mod clean;
-mod core;
+mod core_dumps;
 mod coverage;
 mod demo;
 mod diff;
@@ -17,7 +17,6 @@ mod import;
 mod inputs;
 mod issuer;
 mod list;
-mod listen;
 mod merge;
 mod output;
 mod process;
@@ -27,8 +26,9 @@ mod remember;
 mod report;
 mod run;
 mod serve;
-mod stage;
+mod servers;
 mod stop;
+mod test_bed;
 mod token;
 mod trace;
 mod write;
@@ -64,7 +64,7 @@ pub mod exit {
 
 /// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {
-    core::none();
+    core_dumps::disable();
     let plugin = formats::plugin(std::env::args_os());
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

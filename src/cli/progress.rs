@@ -15,7 +15,7 @@ const RUN_LINE: &str = "{prefix} {pos}/{len} cases, {elapsed}  {wide_msg}";
 
 /// Shows one line for each endpoint that is at work, and one for the whole run. Shows nothing at
 /// all when standard error is no terminal.
-pub struct Progress {
+pub struct ProgressBars {
     bars: MultiProgress,
     style: Style,
     total: Option<ProgressBar>,
@@ -42,7 +42,7 @@ struct Counts {
     skip: usize,
 }
 
-impl Progress {
+impl ProgressBars {
     /// On standard error.
     pub fn stderr(style: Style) -> Self {
         Self::new(ProgressDrawTarget::stderr(), style)
@@ -150,7 +150,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBars {
     fn drop(&mut self) {
         self.clear();
     }
@@ -219,15 +219,15 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    fn after(events: impl IntoIterator<Item = Event>) -> Progress {
-        let mut progress = Progress::new(ProgressDrawTarget::hidden(), Style::Plain);
+    fn after(events: impl IntoIterator<Item = Event>) -> ProgressBars {
+        let mut progress = ProgressBars::new(ProgressDrawTarget::hidden(), Style::Plain);
         for event in events {
             progress.take(&event);
         }
         progress
     }
 
-    fn until(stop: fn(&Event) -> bool) -> Progress {
+    fn until(stop: fn(&Event) -> bool) -> ProgressBars {
         let mut over = false;
         after(sample::events().into_iter().take_while(|event| {
             let take = !over;

@@ -6,11 +6,11 @@ use crate::plan;
 use crate::redact::Redactor;
 use crate::reference::{Fault, faults};
 use crate::report::json;
-use crate::report::matrix::{self, Proof, Settled, Subject, Trial};
+use crate::report::matrix::{self, ProofMatrix, ProofSubject, Settled, Trial};
 use crate::report::style::Style;
 use crate::report::{self, File};
 
-use super::args::{Format, ProveArgs};
+use super::args::{OutputFormat, ProveArgs};
 use super::output::{self, Failed};
 use super::stop::Stop;
 use super::{exit, inputs, run, write};
@@ -51,7 +51,7 @@ pub async fn main(arguments: &ProveArgs, redactor: &Redactor) -> Result<u8, Fail
         return Ok(exit::INTERRUPTED);
     };
     let partial = !(arguments.faults.is_empty() && arguments.cases.is_empty());
-    let proof = Proof::new(&plan, &record, &trials, partial, effort);
+    let proof = ProofMatrix::new(&plan, &record, &trials, partial, effort);
     conclude(arguments, &proof, &record)
 }
 
@@ -122,10 +122,10 @@ fn trials(faults: &[&Fault], record: &RunRecord, settled: &[Settled]) -> Vec<Tri
         name: fault.name.to_owned(),
         about: fault.about.to_owned(),
         subject: match whole(fault) {
-            true => Subject::Service {
+            true => ProofSubject::Service {
                 exit: exit_alone(fault.name, record),
             },
-            false => Subject::Fault {
+            false => ProofSubject::Fault {
                 // Tests of the faults see to it that each of these is an id.
                 clauses: fault.clauses.iter().flat_map(|id| id.parse()).collect(),
                 cases: fault.cases.iter().flat_map(|id| id.parse()).collect(),
@@ -136,7 +136,7 @@ fn trials(faults: &[&Fault], record: &RunRecord, settled: &[Settled]) -> Vec<Tri
     let faultless = Profile::ALL.map(|version| Trial {
         name: faultless(version),
         about: String::new(),
-        subject: Subject::Faultless,
+        subject: ProofSubject::Faultless,
         settled: None,
     });
     faulty.chain(faultless).collect()
@@ -158,7 +158,7 @@ fn exit_alone(name: &str, record: &RunRecord) -> u8 {
     run::exit_code(false, &lenient.collect::<Vec<_>>())
 }
 
-fn conclude(arguments: &ProveArgs, proof: &Proof, record: &RunRecord) -> Result<u8, Failed> {
+fn conclude(arguments: &ProveArgs, proof: &ProofMatrix, record: &RunRecord) -> Result<u8, Failed> {
     let told = Told {
         proven: proof.proven,
         json: proof.json(),
@@ -182,8 +182,8 @@ struct Told<'a> {
 fn tell(arguments: &ProveArgs, told: Told<'_>) -> Result<u8, Failed> {
     let undecided = |error: &report::FormatError| Failed::Undecided(error.to_string());
     let printed = output::result(&match arguments.format {
-        Format::Table => (told.table)(output::style_of_stdout()),
-        Format::Json => told.json.as_ref().map_err(undecided)?.clone(),
+        OutputFormat::Table => (told.table)(output::style_of_stdout()),
+        OutputFormat::Json => told.json.as_ref().map_err(undecided)?.clone(),
     });
     let proven = told.proven;
     let mut written = true;

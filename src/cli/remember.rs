@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::history::{History, HistoryError};
 use crate::model::{RunRecord, Trend};
-use crate::report::index::{self, Row};
+use crate::report::index::{self, IndexRow};
 use crate::report::json;
 
 use super::args::Remembering;
@@ -114,7 +114,7 @@ fn index_page(history: &History, folder: &Path) -> Result<String, Box<dyn std::e
         .into_iter()
         .map(|run| {
             let place = folder.join(run.totals.run.as_str());
-            Row {
+            IndexRow {
                 page: place.join("report.html").is_file(),
                 record: place.join(json::FILE).is_file(),
                 run,
@@ -125,7 +125,7 @@ fn index_page(history: &History, folder: &Path) -> Result<String, Box<dyn std::e
 }
 
 /// The trends of the endpoints that one of the last runs had.
-fn trends(history: &History, rows: &[Row]) -> Result<Vec<Trend>, HistoryError> {
+fn trends(history: &History, rows: &[IndexRow]) -> Result<Vec<Trend>, HistoryError> {
     let oldest = rows
         .iter()
         .take(Trend::SHOWN)

@@ -8,25 +8,25 @@ use tracing::Instrument as _;
 
 use crate::config::Catalogue;
 use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Shard, Verdict};
-use crate::plan::{self, Material, Part, Selection, SelectionError};
+use crate::plan::{self, Material, Selection, SelectionError, ShardPart};
 use crate::redact::Redactor;
 use crate::reference::{Authority, ReferenceError};
 use crate::report::json;
 use crate::report::record::Recorder;
 use crate::report::text::count;
 use crate::run::event::Event;
-use crate::run::{self, Ledger, Listener, OtherSide, Resources};
+use crate::run::{self, CallbackServers, Ledger, Resources, TransferPeer};
 use crate::token::Broker;
 use crate::trace::stretch;
 
 use super::args::{Judging, RunArgs};
 use super::formats::Output;
-use super::listen::listener;
 use super::output::{self, Failed};
-use super::progress::Progress;
+use super::progress::ProgressBars;
 use super::remember::Memory;
+use super::servers::listener;
 use super::stop::Stop;
-use super::{addresses, downtimes, exit, inputs, listen, write};
+use super::{addresses, downtimes, exit, inputs, servers, write};
 
 /// `touchstone run`
 pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed> {
@@ -34,10 +34,10 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
     let inventory = inputs::inventory(&arguments.files, &arguments.target, &catalogue)?;
     let failed = |error: ReferenceError| Failed::Undecided(error.to_string());
     let authority = Authority::new().map_err(failed)?;
-    let ears = Ears {
+    let ears = CallbackAddresses {
         listener: listener(&authority, arguments.listen.as_ref())?,
         everywhere: arguments.listen.is_some(),
-        side: listen::given_side(arguments)?,
+        side: servers::given_side(arguments)?,
         pairs: arguments.tpc_matrix.then(|| arguments.tpc_pairs.get()),
         issuers: arguments.issuers,
         on_trial: Vec::new(),
@@ -60,13 +60,13 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
 }
 
 /// Who plays along beside the endpoints, and how.
-pub struct Ears {
+pub struct CallbackAddresses {
     /// Opens them.
-    pub listener: Arc<dyn Listener>,
+    pub listener: Arc<dyn CallbackServers>,
     /// Whether all storage can reach them, or only that on this machine.
     pub everywhere: bool,
     /// Our own other side of transfers, where storage trusts its certificate.
-    pub side: Option<Arc<dyn OtherSide>>,
+    pub side: Option<Arc<dyn TransferPeer>>,
     /// With `--tpc-matrix`, the most ordered pairs.
     pub pairs: Option<usize>,
     /// Whether the issuers are judged, whatever the file says.
@@ -74,7 +74,7 @@ pub struct Ears {
     /// Those that are judged in any case.
     pub on_trial: Vec<String>,
     /// Only this part of the run.
-    pub shard: Option<Part>,
+    pub shard: Option<ShardPart>,
     /// Whether every address of an endpoint is judged on its own.
     pub each_address: bool,
 }
@@ -85,7 +85,7 @@ pub async fn judge(
     catalogue: &Catalogue,
     only: &[String],
     judging: &Judging,
-    ears: Ears,
+    ears: CallbackAddresses,
     memory: Option<Memory>,
     redactor: &Redactor,
 ) -> Result<u8, Failed> {
@@ -121,7 +121,7 @@ pub async fn judge(
         tell(shard, &plan);
     }
     let folder = Folder::new(judging.report_dir.as_deref(), plan.run.as_str());
-    let mut progress = Progress::stderr(output::style_of_stderr());
+    let mut progress = ProgressBars::stderr(output::style_of_stderr());
     let mut recorder = Recorder::default();
     let work = Work {
         plan: Arc::new(plan),
@@ -254,9 +254,9 @@ pub struct Work<'a> {
     /// Where the ledger goes, made if it is missing; `None` if the storage is thrown away afterwards.
     pub folder: Option<&'a Path>,
     /// The servers to which tokens point.
-    pub listener: Arc<dyn Listener>,
+    pub listener: Arc<dyn CallbackServers>,
     /// Our own other side of transfers.
-    pub side: Option<Arc<dyn OtherSide>>,
+    pub side: Option<Arc<dyn TransferPeer>>,
     /// For the whole run; teardown comes after it.
     pub deadline: Duration,
     /// Learns the secrets.

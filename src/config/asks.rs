@@ -2,12 +2,13 @@
 
 use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
+use super::suggestions::listed;
 use super::suites::place;
 use super::tree::Kind;
-use super::words::listed;
 use crate::model::{
-    Ask, AskVariable, AskWord, Asked, Asker, Bearer, ExchangeAsk, Proof, Published, RefreshAsk,
-    RevokeAsk, Revoked, Spare, Subject, TokenAsk,
+    ClientProof, ExchangeStep, IssuerExpectation, IssuerRequest, IssuerStep, IssuerVariable,
+    PublishedDocument, RefreshStep, RequestingClient, RevocationStep, RevokedToken, SpareToken,
+    SubjectToken, TokenStep, UserInfoBearer,
 };
 
 pub(super) const KINDS: [&str; 8] = [
@@ -29,56 +30,60 @@ pub(super) const WAYS: [(&str, bool); 2] = [("post", false), ("get", true)];
 /// More than any issuer has to answer for one case.
 pub(super) const TIMES: usize = 200;
 
-pub(super) const PUBLISHED: [(&str, Published); 5] = [
-    ("published", Published::Shared),
-    ("again", Published::Again(1)),
-    ("inserted", Published::Inserted),
-    ("oauth-authorization-server", Published::Authorization),
-    ("cleartext", Published::Cleartext),
+pub(super) const PUBLISHED: [(&str, PublishedDocument); 5] = [
+    ("published", PublishedDocument::Shared),
+    ("again", PublishedDocument::Again(1)),
+    ("inserted", PublishedDocument::Inserted),
+    (
+        "oauth-authorization-server",
+        PublishedDocument::Authorization,
+    ),
+    ("cleartext", PublishedDocument::Cleartext),
 ];
-pub(super) const ASKERS: [(&str, Asker); 4] = [
-    ("client", Asker::Client),
-    ("narrow", Asker::Narrow),
-    ("user", Asker::User),
-    ("member", Asker::Member),
+pub(super) const ASKERS: [(&str, RequestingClient); 4] = [
+    ("client", RequestingClient::Client),
+    ("narrow", RequestingClient::Narrow),
+    ("user", RequestingClient::User),
+    ("member", RequestingClient::Member),
 ];
-pub(super) const PROOFS: [(&str, Proof); 5] = [
-    ("good", Proof::Good),
-    ("wrong-secret", Proof::WrongSecret),
-    ("none", Proof::None),
-    ("in-query", Proof::InQuery),
-    ("other", Proof::Other),
+pub(super) const PROOFS: [(&str, ClientProof); 5] = [
+    ("good", ClientProof::Good),
+    ("wrong-secret", ClientProof::WrongSecret),
+    ("none", ClientProof::None),
+    ("in-query", ClientProof::InQuery),
+    ("other", ClientProof::Other),
 ];
-pub(super) const SUBJECTS: [(&str, Subject); 6] = [
-    ("last", Subject::Last),
-    ("tampered", Subject::Tampered),
-    ("unknown-key", Subject::UnknownKey),
-    ("foreign", Subject::Foreign),
-    ("expired", Subject::Expired),
-    ("refresh-token", Subject::RefreshToken),
+pub(super) const SUBJECTS: [(&str, SubjectToken); 6] = [
+    ("last", SubjectToken::Last),
+    ("tampered", SubjectToken::Tampered),
+    ("unknown-key", SubjectToken::UnknownKey),
+    ("foreign", SubjectToken::Foreign),
+    ("expired", SubjectToken::Expired),
+    ("refresh-token", SubjectToken::RefreshToken),
 ];
-pub(super) const SPARES: [(&str, Spare); 2] = [("last", Spare::Last), ("old", Spare::Old)];
-pub(super) const REVOKED: [(&str, Revoked); 2] = [
-    ("refresh-token", Revoked::Refresh),
-    ("unknown", Revoked::Unknown),
+pub(super) const SPARES: [(&str, SpareToken); 2] =
+    [("last", SpareToken::Last), ("old", SpareToken::Old)];
+pub(super) const REVOKED: [(&str, RevokedToken); 2] = [
+    ("refresh-token", RevokedToken::Refresh),
+    ("unknown", RevokedToken::Unknown),
 ];
-pub(super) const BEARERS: [(&str, Bearer); 2] = [
-    ("access-token", Bearer::Access),
-    ("refresh-token", Bearer::Refresh),
+pub(super) const BEARERS: [(&str, UserInfoBearer); 2] = [
+    ("access-token", UserInfoBearer::Access),
+    ("refresh-token", UserInfoBearer::Refresh),
 ];
 
 /// Reads the asks of a case, in order.
-pub(super) fn read(d: &mut Diagnostics<'_>, items: Vec<Entry<'_>>) -> Option<Vec<Ask>> {
-    let asks: Vec<Option<(Mark, Ask)>> = items
+pub(super) fn read(d: &mut Diagnostics<'_>, items: Vec<Entry<'_>>) -> Option<Vec<IssuerStep>> {
+    let asks: Vec<Option<(Mark, IssuerStep)>> = items
         .into_iter()
         .map(|item| Some((item.key, ask(d, item)?)))
         .collect();
-    let asks: Vec<(Mark, Ask)> = asks.into_iter().collect::<Option<_>>()?;
+    let asks: Vec<(Mark, IssuerStep)> = asks.into_iter().collect::<Option<_>>()?;
     in_order(d, &asks);
     Some(asks.into_iter().map(|(_, ask)| ask).collect())
 }
 
-fn ask(d: &mut Diagnostics<'_>, item: Entry<'_>) -> Option<Ask> {
+fn ask(d: &mut Diagnostics<'_>, item: Entry<'_>) -> Option<IssuerStep> {
     let fields = item.fields(d, "an ask", &KEYS)?;
     let kind = match fields.get("poll") {
         Some(poll) => Some(poll),
@@ -89,7 +94,7 @@ fn ask(d: &mut Diagnostics<'_>, item: Entry<'_>) -> Option<Ask> {
         .require(d, "expect")
         .and_then(|entry| words(d, entry, what.as_ref()));
     let optional = fields.get("optional").and_then(|entry| entry.boolean(d));
-    Some(Ask {
+    Some(IssuerStep {
         what: what?,
         expect: expect?,
         optional: optional.unwrap_or_default(),
@@ -97,15 +102,15 @@ fn ask(d: &mut Diagnostics<'_>, item: Entry<'_>) -> Option<Ask> {
     })
 }
 
-fn asked(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<Asked> {
+fn asked(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<IssuerRequest> {
     match kind.name {
-        "metadata" => published(d, kind).map(Asked::Metadata),
-        "keys" => published(d, kind).map(Asked::Keys),
-        "token" => token(d, kind).map(Asked::Token),
+        "metadata" => published(d, kind).map(IssuerRequest::Metadata),
+        "keys" => published(d, kind).map(IssuerRequest::Keys),
+        "token" => token(d, kind).map(IssuerRequest::Token),
         "exchange" => {
             let fields = kind.fields(d, "`exchange`", &EXCHANGE_KEYS)?;
             let subject = fields.require(d, "subject");
-            Some(Asked::Exchange(ExchangeAsk {
+            Some(IssuerRequest::Exchange(ExchangeStep {
                 subject: subject.and_then(|entry| entry.word(d, &SUBJECTS))?,
                 scope: text(d, &fields, "scope")?,
                 audience: texts(d, &fields, "audience")?,
@@ -114,7 +119,7 @@ fn asked(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<Asked> {
         "refresh" => {
             let fields = kind.fields(d, "`refresh`", &REFRESH_KEYS)?;
             let token = fields.get("token").map(|entry| entry.word(d, &SPARES));
-            Some(Asked::Refresh(RefreshAsk {
+            Some(IssuerRequest::Refresh(RefreshStep {
                 token: given(token)?,
                 scope: text(d, &fields, "scope")?,
                 proof: proof(d, &fields)?,
@@ -123,45 +128,45 @@ fn asked(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<Asked> {
         "revoke" => {
             let fields = kind.fields(d, "`revoke`", &REVOKE_KEYS)?;
             let token = fields.require(d, "token");
-            Some(Asked::Revoke(RevokeAsk {
+            Some(IssuerRequest::Revoke(RevocationStep {
                 token: token.and_then(|entry| entry.word(d, &REVOKED))?,
                 proof: proof(d, &fields)?,
             }))
         }
-        "userinfo" => kind.word(d, &BEARERS).map(Asked::Userinfo),
+        "userinfo" => kind.word(d, &BEARERS).map(IssuerRequest::Userinfo),
         "device" => {
             let scope = variables(d, kind)?;
-            Some(Asked::Device { scope })
+            Some(IssuerRequest::Device { scope })
         }
-        _ => kind.boolean(d).map(|_| Asked::Poll),
+        _ => kind.boolean(d).map(|_| IssuerRequest::Poll),
     }
 }
 
 /// A word, or `{again: TIMES}`.
-fn published(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<Published> {
+fn published(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<PublishedDocument> {
     if !matches!(kind.value.kind, Kind::Map(_)) {
         return kind.word(d, &PUBLISHED);
     }
     let fields = kind.fields(d, "what is published", &AGAIN_KEYS)?;
     let entry = fields.require(d, "again")?;
-    times(d, entry).map(Published::Again)
+    times(d, entry).map(PublishedDocument::Again)
 }
 
 /// The scope alone, or everything.
-fn token(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<TokenAsk> {
-    let plain = TokenAsk {
+fn token(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<TokenStep> {
+    let plain = TokenStep {
         times: 1,
-        ..TokenAsk::default()
+        ..TokenStep::default()
     };
     if !matches!(kind.value.kind, Kind::Map(_)) {
         let scope = Some(variables(d, kind)?);
-        return Some(TokenAsk { scope, ..plain });
+        return Some(TokenStep { scope, ..plain });
     }
     let fields = kind.fields(d, "`token`", &TOKEN_KEYS)?;
     let by = fields.get("by").map(|entry| entry.word(d, &ASKERS));
     let get = fields.get("method").map(|entry| entry.word(d, &WAYS));
     let count = fields.get("times").map(|entry| times(d, entry));
-    Some(TokenAsk {
+    Some(TokenStep {
         by: given(by)?,
         scope: text(d, &fields, "scope")?,
         audience: texts(d, &fields, "audience")?,
@@ -173,7 +178,7 @@ fn token(d: &mut Diagnostics<'_>, kind: Entry<'_>) -> Option<TokenAsk> {
     })
 }
 
-fn proof(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Proof> {
+fn proof(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<ClientProof> {
     given(fields.get("proof").map(|entry| entry.word(d, &PROOFS)))
 }
 
@@ -216,11 +221,11 @@ fn variables(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
     let text = entry.text(d)?;
     for piece in text.split('{').skip(1) {
         let name = piece.split('}').next().unwrap_or_default();
-        let known = AskVariable::ALL
+        let known = IssuerVariable::ALL
             .iter()
             .any(|variable| variable.name() == name);
         if !known || !piece.contains('}') {
-            let names: Vec<_> = AskVariable::ALL.iter().map(|v| v.name()).collect();
+            let names: Vec<_> = IssuerVariable::ALL.iter().map(|v| v.name()).collect();
             d.error(
                 entry.mark(),
                 format!("`{{{}}}` is no variable", name.escape_debug()),
@@ -232,8 +237,12 @@ fn variables(d: &mut Diagnostics<'_>, entry: Entry<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn words(d: &mut Diagnostics<'_>, entry: Entry<'_>, what: Option<&Asked>) -> Option<Vec<AskWord>> {
-    let known: Vec<_> = AskWord::ALL
+fn words(
+    d: &mut Diagnostics<'_>,
+    entry: Entry<'_>,
+    what: Option<&IssuerRequest>,
+) -> Option<Vec<IssuerExpectation>> {
+    let known: Vec<_> = IssuerExpectation::ALL
         .iter()
         .map(|word| (word.as_str(), *word))
         .collect();
@@ -245,7 +254,10 @@ fn words(d: &mut Diagnostics<'_>, entry: Entry<'_>, what: Option<&Asked>) -> Opt
     let mut words = Vec::new();
     for item in items {
         let word = item.word(d, &known)?;
-        let document = matches!(what, Some(Asked::Metadata(_) | Asked::Keys(_)));
+        let document = matches!(
+            what,
+            Some(IssuerRequest::Metadata(_) | IssuerRequest::Keys(_))
+        );
         if what.is_some() && word.about_document() != document {
             let about = match document {
                 true => "says nothing of a document",
@@ -263,12 +275,16 @@ fn words(d: &mut Diagnostics<'_>, entry: Entry<'_>, what: Option<&Asked>) -> Opt
 }
 
 /// What is exchanged or shown has to be there by then.
-fn in_order(d: &mut Diagnostics<'_>, asks: &[(Mark, Ask)]) {
+fn in_order(d: &mut Diagnostics<'_>, asks: &[(Mark, IssuerStep)]) {
     let (mut token, mut device) = (false, false);
     for (mark, ask) in asks {
         let lacks = match &ask.what {
-            Asked::Exchange(_) | Asked::Userinfo(Bearer::Access) if !token => Some("token"),
-            Asked::Poll if !device => Some("device"),
+            IssuerRequest::Exchange(_) | IssuerRequest::Userinfo(UserInfoBearer::Access)
+                if !token =>
+            {
+                Some("token")
+            }
+            IssuerRequest::Poll if !device => Some("device"),
             _ => None,
         };
         if let Some(lacks) = lacks {
@@ -276,6 +292,6 @@ fn in_order(d: &mut Diagnostics<'_>, asks: &[(Mark, Ask)]) {
             d.error(*mark, message);
         }
         token |= ask.what.for_token();
-        device |= matches!(ask.what, Asked::Device { .. });
+        device |= matches!(ask.what, IssuerRequest::Device { .. });
     }
 }

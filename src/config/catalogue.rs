@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::diagnostics::Diagnostics;
 use super::fields::Entry;
 use super::problem::Problems;
-use super::source::Source;
+use super::source::SourceFile;
 use super::tree::{Kind, Node};
 use super::yaml;
 use super::{clauses, suites};
@@ -50,7 +50,7 @@ pub(crate) static EMBEDDED: std::sync::LazyLock<Catalogue> = std::sync::LazyLock
 });
 
 /// The suites inside the binary.
-pub fn builtin_suites() -> Vec<Source> {
+pub fn builtin_suites() -> Vec<SourceFile> {
     [
         (
             "suites/authentication.yaml",
@@ -105,15 +105,15 @@ pub fn builtin_suites() -> Vec<Source> {
 }
 
 /// The register of clauses inside the binary.
-pub fn builtin_clauses() -> Source {
+pub fn builtin_clauses() -> SourceFile {
     builtin((
         "suites/clauses.yaml",
         include_str!("../../suites/clauses.yaml"),
     ))
 }
 
-fn builtin((name, text): (&str, &str)) -> Source {
-    Source {
+fn builtin((name, text): (&str, &str)) -> SourceFile {
+    SourceFile {
         name: name.into(),
         text: text.into(),
     }
@@ -121,7 +121,7 @@ fn builtin((name, text): (&str, &str)) -> Source {
 
 /// Reads the suites of the binary and a site's own. A file of the site with the key `clauses` is a
 /// register that adds to the one of the binary.
-pub fn load_catalogue(extra: &[Source]) -> Result<Catalogue, Problems> {
+pub fn load_catalogue(extra: &[SourceFile]) -> Result<Catalogue, Problems> {
     let mut sources = vec![builtin_clauses()];
     sources.extend(builtin_suites());
     sources.extend_from_slice(extra);
@@ -129,7 +129,7 @@ pub fn load_catalogue(extra: &[Source]) -> Result<Catalogue, Problems> {
 }
 
 /// Reads registers and suites; registers first, since suites refer to them.
-pub(super) fn load(sources: &[Source]) -> Result<Catalogue, Problems> {
+pub(super) fn load(sources: &[SourceFile]) -> Result<Catalogue, Problems> {
     let mut files = parsed(sources);
     let mut known = suites::Known::default();
     let mut registers = clauses::Registers::default();
@@ -161,7 +161,7 @@ pub(super) fn load(sources: &[Source]) -> Result<Catalogue, Problems> {
 }
 
 /// Reads all sources side by side: most of what a command takes to start is this.
-fn parsed(sources: &[Source]) -> Vec<(Diagnostics<'_>, Option<Node>)> {
+fn parsed(sources: &[SourceFile]) -> Vec<(Diagnostics<'_>, Option<Node>)> {
     std::thread::scope(|scope| {
         let readers: Vec<_> = sources
             .iter()

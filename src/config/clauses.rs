@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::diagnostics::Diagnostics;
 use super::fields::Entry;
+use super::suggestions::suggestion;
 use super::tree::Kind;
-use super::words::suggestion;
 use crate::model::{Basis, Clause, ClauseId, Document, Level, Place, Profile, Quotation, Severity};
 
 pub(super) const FILE_KEYS: [&str; 2] = ["documents", "clauses"];

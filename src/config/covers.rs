@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
+use super::suggestions::suggestion;
 use super::suites::{self, Known};
 use super::tree::{Key, Kind, Node};
-use super::words::suggestion;
 use crate::model::{Case, CaseId, Cell};
 
 pub(super) const KEYS: [&str; 6] = [

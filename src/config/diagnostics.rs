@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::problem::{Excerpt, Problem, Spot, Weight};
-use super::source::{Source, lines};
+use super::problem::{Excerpt, Problem, ProblemSeverity, Spot};
+use super::source::{SourceFile, lines};
 use super::tree::{Node, Position};
-use crate::model::steering;
+use crate::model::is_invisible_or_control;
 
 /// More problems than anybody reads.
 const MOST: usize = 200;
@@ -16,7 +16,7 @@ const SENTENCE: usize = 400;
 
 /// What is wrong with one file.
 pub(super) struct Diagnostics<'s> {
-    pub source: &'s Source,
+    pub source: &'s SourceFile,
     /// Whether secrets might stand in the file, though they should not.
     discreet: bool,
     drafts: Vec<Draft>,
@@ -41,7 +41,7 @@ pub(super) struct Mark {
 pub(super) struct Draft {
     mark: Option<Mark>,
     fragment: Option<String>,
-    weight: Weight,
+    weight: ProblemSeverity,
     message: String,
     help: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Draft {
 
 impl<'s> Diagnostics<'s> {
     /// For a file of cases or clauses.
-    pub fn new(source: &'s Source) -> Self {
+    pub fn new(source: &'s SourceFile) -> Self {
         Self {
             source,
             discreet: false,
@@ -75,7 +75,7 @@ impl<'s> Diagnostics<'s> {
     }
 
     /// For a file in which secrets might stand, though they should not.
-    pub fn discreet(source: &'s Source) -> Self {
+    pub fn discreet(source: &'s SourceFile) -> Self {
         Self {
             discreet: true,
             ..Self::new(source)
@@ -88,7 +88,7 @@ impl<'s> Diagnostics<'s> {
         mark: impl Into<Option<Mark>>,
         message: impl Into<String>,
     ) -> &mut Draft {
-        self.add(mark.into(), Weight::Error, message.into())
+        self.add(mark.into(), ProblemSeverity::Error, message.into())
     }
 
     /// How much was found so far.
@@ -102,11 +102,11 @@ impl<'s> Diagnostics<'s> {
         mark: impl Into<Option<Mark>>,
         message: impl Into<String>,
     ) -> &mut Draft {
-        self.add(mark.into(), Weight::Note, message.into())
+        self.add(mark.into(), ProblemSeverity::Note, message.into())
     }
 
-    fn add(&mut self, mark: Option<Mark>, weight: Weight, message: String) -> &mut Draft {
-        self.refused |= weight == Weight::Error;
+    fn add(&mut self, mark: Option<Mark>, weight: ProblemSeverity, message: String) -> &mut Draft {
+        self.refused |= weight == ProblemSeverity::Error;
         if self.drafts.len() > MOST {
             self.drafts.pop();
             self.omitted += 1;
@@ -175,16 +175,16 @@ impl<'s> Diagnostics<'s> {
             let message = format!("and {} problems more", self.omitted);
             problems.push(Problem {
                 weight: if self.refused {
-                    Weight::Error
+                    ProblemSeverity::Error
                 } else {
-                    Weight::Note
+                    ProblemSeverity::Note
                 },
                 ..Problem::of_file(&self.source.name, message, "mend those above first")
             });
         }
         problems
             .into_iter()
-            .partition(|problem| problem.weight == Weight::Error)
+            .partition(|problem| problem.weight == ProblemSeverity::Error)
     }
 
     fn spot(&self, lines: &[&str], mut mark: Mark, draft: &Draft) -> Spot {
@@ -250,7 +250,13 @@ fn tame(message: &str) -> String {
     let mut tame: String = message
         .chars()
         .take(SENTENCE)
-        .map(|c| if steering(c) { '\u{fffd}' } else { c })
+        .map(|c| {
+            if is_invisible_or_control(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect();
     if message.chars().nth(SENTENCE).is_some() {
         tame.push('…');
@@ -309,7 +315,7 @@ fn excerpt(
             .take(end.saturating_sub(first))
             .map(|c| match c {
                 '\t' => '→',
-                c if steering(c) => '\u{fffd}',
+                c if is_invisible_or_control(c) => '\u{fffd}',
                 c => c,
             }),
     );

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
-use super::words::suggestion;
+use super::suggestions::suggestion;
 use super::{limits, secrets};
 use crate::model::{Affected, Downtime, DowntimeFeed, DowntimeSource, FeedKind, FeedPlace, Place};
 

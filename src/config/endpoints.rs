@@ -4,9 +4,11 @@ use super::catalogue::Catalogue;
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
 use super::issuers::{Issuers, name, refused};
+use super::suggestions::{listed, suggestion};
 use super::tree::Kind;
-use super::words::{listed, suggestion};
-use super::{accounts, clauses, existing, hosts, known, limits, nearline, paths, secrets};
+use super::{
+    accounts, clauses, hosts, known_failures, limits, paths, read_only, secrets, tape_area,
+};
 use crate::model::{Ability, Endpoint, Groups, Limits, SecondArea, Traits};
 
 pub(super) const KEYS: &[&str] = &[
@@ -80,7 +82,7 @@ pub(super) fn read(
     let audience = fields.get("audience").map(|entry| audiences(d, entry));
     let traits = traits(d, &fields);
     let second = second(d, &fields, issuers);
-    let known_failures = known::read(d, &fields, known::Of::Endpoint, catalogue);
+    let known_failures = known_failures::read(d, &fields, known_failures::Of::Endpoint, catalogue);
     let limits = match fields.get("limits") {
         Some(entry) => limits::read(d, entry),
         None => Some(Limits::default()),
@@ -263,7 +265,7 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         flag("public-read", usual.public_read),
     ];
     let tape = match fields.get("tape") {
-        Some(entry) => nearline::read(d, entry),
+        Some(entry) => tape_area::read(d, entry),
         None => Some(usual.tape),
     };
     let denies = |ability: &Ability| {
@@ -287,7 +289,7 @@ fn traits(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Traits> {
         },
         tape: tape?,
         read_only: match fields.get("read-only") {
-            Some(entry) => existing::read(d, entry)?,
+            Some(entry) => read_only::read(d, entry)?,
             None => usual.read_only,
         },
     })

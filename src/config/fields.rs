@@ -1,8 +1,8 @@
 //! Typed access to the tree of a file: each wrong type, missing or unknown key becomes a problem.
 
 use super::diagnostics::{Diagnostics, Mark};
+use super::suggestions::{listed, nearest, suggestion};
 use super::tree::{Kind, Node};
-use super::words::{listed, nearest, suggestion};
 
 const TEXT: &str = "text";
 const FLAG: &str = "`true` or `false`";

@@ -4,7 +4,7 @@ use super::catalogue::Catalogue;
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields, names_secret};
 use super::problem::{Problem, Problems};
-use super::source::{Source, lines};
+use super::source::{SourceFile, lines};
 use super::tree::Kind;
 use super::yaml;
 use super::{downtimes, endpoints, issuers};
@@ -25,7 +25,7 @@ pub struct Loaded {
 ///
 /// Relative paths in it start at the file's folder. Cases of `known-failures` are looked up in the
 /// catalogue.
-pub fn load_inventory(source: &Source, catalogue: &Catalogue) -> Result<Loaded, Problems> {
+pub fn load_inventory(source: &SourceFile, catalogue: &Catalogue) -> Result<Loaded, Problems> {
     let mut d = Diagnostics::discreet(source);
     let inventory = match yaml::parse(&mut d) {
         Some(root) if root.kind == Kind::Null => {
@@ -86,7 +86,7 @@ fn read(d: &mut Diagnostics<'_>, file: &Fields<'_>, catalogue: &Catalogue) -> In
 }
 
 /// Whether a file that is no YAML looks as if a secret stood in it.
-fn may_hold_secret(source: &Source) -> bool {
+fn may_hold_secret(source: &SourceFile) -> bool {
     let mut reference = false;
     lines(source.body()).into_iter().any(|line| {
         if line.starts_with(|c: char| c.is_ascii_alphanumeric()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::catalogue::Catalogue;
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
-use super::{accounts, hosts, known, limits, paths, secrets, subject};
+use super::{accounts, hosts, issuer_profile, known_failures, limits, paths, secrets};
 use crate::model::{Issuer, IssuerLimits, IssuerSubject, SecretRef, TestKey};
 
 pub(super) const BEFORE: [&str; 2] = ["url", "accounts"];
@@ -81,10 +81,10 @@ fn issuer(d: &mut Diagnostics<'_>, entry: Entry<'_>, catalogue: &Catalogue) -> O
         None => Some(IssuerLimits::default()),
     };
     let subject = match fields.get("judge") {
-        Some(entry) => subject::read(d, entry),
+        Some(entry) => issuer_profile::read(d, entry),
         None => Some(IssuerSubject::default()),
     };
-    let known_failures = known::read(d, &fields, known::Of::Issuer, catalogue);
+    let known_failures = known_failures::read(d, &fields, known_failures::Of::Issuer, catalogue);
     Some(Issuer {
         name: name?,
         url: url?,

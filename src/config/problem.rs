@@ -80,7 +80,7 @@ pub struct Problem {
     /// Where in it; `None` when it is about the file as a whole.
     pub spot: Option<Spot>,
     /// Whether it has to be mended.
-    pub weight: Weight,
+    pub weight: ProblemSeverity,
     /// What is wrong and what was expected.
     pub message: String,
     /// What to do about it.
@@ -89,7 +89,7 @@ pub struct Problem {
 
 /// Whether a problem has to be mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
+pub enum ProblemSeverity {
     /// The file cannot be used so.
     Error,
     /// The file can be used.
@@ -137,7 +137,7 @@ impl Problem {
         Self {
             file: file.into(),
             spot: None,
-            weight: Weight::Error,
+            weight: ProblemSeverity::Error,
             message: message.into(),
             help: Some(help.into()),
         }
@@ -154,8 +154,8 @@ impl fmt::Display for Problem {
             write!(f, ":{}:{}", spot.line, spot.column)?;
         }
         let note = match self.weight {
-            Weight::Error => "",
-            Weight::Note => "note: ",
+            ProblemSeverity::Error => "",
+            ProblemSeverity::Note => "note: ",
         };
         write!(f, ": {note}{}", self.message)?;
         if let Some(excerpt) = self.spot.as_ref().and_then(|spot| spot.excerpt.as_ref()) {
@@ -202,8 +202,8 @@ impl fmt::Display for ProblemReport<'_> {
 impl Diagnostic for ProblemReport<'_> {
     fn severity(&self) -> Option<Severity> {
         Some(match self.0.weight {
-            Weight::Error => Severity::Error,
-            Weight::Note => Severity::Advice,
+            ProblemSeverity::Error => Severity::Error,
+            ProblemSeverity::Note => Severity::Advice,
         })
     }
 
@@ -265,7 +265,7 @@ mod tests {
                     length: 5,
                 }),
             }),
-            weight: Weight::Error,
+            weight: ProblemSeverity::Error,
             message: "unknown key `isuer`".into(),
             help: Some("did you mean `issuer`?".into()),
         }

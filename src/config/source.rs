@@ -12,7 +12,7 @@ pub const FILE_CAP: usize = 1 << 20;
 
 /// A file of the user.
 #[derive(Clone)]
-pub struct Source {
+pub struct SourceFile {
     /// Its name as the user knows it; relative paths inside the file start at its folder.
     pub name: Arc<str>,
     /// Everything in it.
@@ -20,7 +20,7 @@ pub struct Source {
 }
 
 /// Without the text, which may hold a secret that does not belong there.
-impl fmt::Debug for Source {
+impl fmt::Debug for SourceFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
             .field("name", &self.name)
@@ -28,7 +28,7 @@ impl fmt::Debug for Source {
     }
 }
 
-impl Source {
+impl SourceFile {
     /// Reads a file of at most [`FILE_CAP`] bytes of UTF-8.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let name = path.display().to_string();
@@ -162,7 +162,7 @@ mod tests {
         let tell = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            let problems = Source::read(&path).unwrap_err();
+            let problems = SourceFile::read(&path).unwrap_err();
             problems.iter().next().unwrap().message.clone()
         };
         assert_eq!(tell("latin", b"a: b\nc: \xe9\n"), "line 2 is not UTF-8");
@@ -170,7 +170,7 @@ mod tests {
             tell("huge", &vec![b' '; FILE_CAP + 1]),
             "it holds more than 1024 KiB"
         );
-        let missing = Source::read(&folder.path().join("none.yaml"))
+        let missing = SourceFile::read(&folder.path().join("none.yaml"))
             .unwrap_err()
             .to_string();
         assert!(
@@ -178,19 +178,21 @@ mod tests {
             "{missing}"
         );
         assert!(missing.contains("touchstone demo"), "{missing}");
-        let directory = Source::read(folder.path()).unwrap_err().to_string();
+        let directory = SourceFile::read(folder.path()).unwrap_err().to_string();
         assert!(directory.contains("this is a directory"), "{directory}");
     }
 
     #[test]
     fn folders_are_read_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        let empty = Source::read_folder(folder.path()).unwrap_err().to_string();
+        let empty = SourceFile::read_folder(folder.path())
+            .unwrap_err()
+            .to_string();
         assert!(empty.contains("no *.yaml file"), "{empty}");
         for name in ["b.yaml", "a.yml", "notes.txt"] {
             std::fs::write(folder.path().join(name), name).unwrap();
         }
-        let texts: Vec<_> = Source::read_folder(folder.path())
+        let texts: Vec<_> = SourceFile::read_folder(folder.path())
             .unwrap()
             .into_iter()
             .map(|source| source.text)

@@ -4,16 +4,16 @@ use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
 use super::macaroons;
 use super::paths;
+use super::suggestions::{listed, nearest};
 use super::suites::place;
 use super::tape;
 use super::terms;
 use super::tokens;
 use super::transfers;
 use super::tree::Kind;
-use super::words::{listed, nearest};
 use crate::model::{
-    Credential, Expect, Filling, Interface, Method, Step, Tells, Template, TemplateError,
-    TokenTemplate, Variable, Wire,
+    Credential, Expect, Filling, Interface, Method, RawOptions, Step, Tells, Template,
+    TemplateError, TokenTemplate, Variable,
 };
 
 const METHODS: &[(&str, Method)] = &[
@@ -280,7 +280,7 @@ fn headers(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<(String, 
 fn wire(
     d: &mut Diagnostics<'_>,
     fields: &Fields<'_>,
-) -> Option<Option<Wire<Credential<TokenTemplate>>>> {
+) -> Option<Option<RawOptions<Credential<TokenTemplate>>>> {
     if WIRE_KEYS.iter().all(|key| fields.get(key).is_none()) {
         return Some(None);
     }
@@ -308,7 +308,7 @@ fn wire(
         entry.and_then(|entry| entry.boolean(d)).unwrap_or_default()
     });
     let cut = fields.get("cut").map(|entry| entry.count(d));
-    Some(Some(Wire {
+    Some(Some(RawOptions {
         target: some(target)?,
         present: some(present)?,
         query: some(query)?,

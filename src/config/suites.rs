@@ -7,10 +7,11 @@ use super::clauses::{SEVERITIES, clause_id};
 use super::diagnostics::{Diagnostics, Mark};
 use super::fields::{Entry, Fields};
 use super::macaroons;
-use super::words::suggestion;
-use super::{asks, clauses, covers, objects, steps, terms};
+use super::suggestions::suggestion;
+use super::{asks, clauses, covers, preconditions, steps, terms};
 use crate::model::{
-    Arrangement, Ask, Case, CaseId, Clause, ClauseId, Interface, Place, Side, Step, Suite,
+    Arrangement, Case, CaseId, Clause, ClauseId, CopySide, Interface, IssuerStep, Place, Step,
+    Suite,
 };
 
 pub(super) const KEYS: [&str; 4] = ["suite", "about", "cases", "covers"];
@@ -142,12 +143,12 @@ pub(super) fn case(
         None => (given(d, &fields), sent(d, &fields), Some(Vec::new())),
     };
     let (given, steps) = (given?, steps?);
-    objects::check(d, &given, &steps);
+    preconditions::check(d, &given, &steps);
     terms::check(d, judged.as_deref().unwrap_or_default(), &steps);
     for (mark, step) in &steps {
         if !intrusive
             && let Interface::Transfer(transfer) = &step.interface
-            && matches!(transfer.side, Side::Url(_))
+            && matches!(transfer.side, CopySide::Url(_))
         {
             d.error(*mark, "a COPY from or to a `url` is `intrusive`")
                 .help("add `intrusive: true` to the case, so that it runs only when asked for");
@@ -184,7 +185,7 @@ fn sent(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Vec<(Mark, Step)
 }
 
 /// What is asked of an issuer; nothing is sent to storage then.
-fn asks(d: &mut Diagnostics<'_>, fields: &Fields<'_>, entry: Entry<'_>) -> Option<Vec<Ask>> {
+fn asks(d: &mut Diagnostics<'_>, fields: &Fields<'_>, entry: Entry<'_>) -> Option<Vec<IssuerStep>> {
     for other in ["given", "steps", "issuer-path"] {
         if let Some(other) = fields.get(other) {
             let message = format!("`asks` and `{}` exclude each other", other.name);

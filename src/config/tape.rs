@@ -2,7 +2,7 @@
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
-use super::words::listed;
+use super::suggestions::listed;
 use super::{steps, tokens};
 use crate::model::{Expect, Method, TapeCall, TapeOperation, TapeRequest, Template};
 

@@ -2,8 +2,8 @@
 
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
-use super::words::listed;
-use crate::model::{Direction, Hearing, Part, ReportDemand, Side, There, Transfer};
+use super::suggestions::listed;
+use crate::model::{CopySide, Direction, Hearing, PeerBehaviour, ReportDemand, There, Transfer};
 
 /// Keys that only `pull` and `push` have.
 pub(super) const KEYS: [&str; 8] = [
@@ -17,12 +17,12 @@ pub(super) const KEYS: [&str; 8] = [
     "redirecting",
 ];
 /// Other sides that are not ours.
-pub(super) const OTHER_SIDES: [(&str, Side); 5] = [
-    ("partner", Side::Partner),
-    ("itself", Side::Itself),
-    ("own", Side::Own),
-    ("both", Side::Both),
-    ("nobody", Side::Nobody),
+pub(super) const OTHER_SIDES: [(&str, CopySide); 5] = [
+    ("partner", CopySide::Partner),
+    ("itself", CopySide::Itself),
+    ("own", CopySide::Own),
+    ("both", CopySide::Both),
+    ("nobody", CopySide::Nobody),
 ];
 pub(super) const THERE: [(&str, There); 4] = [
     ("nothing", There::Nothing),
@@ -49,7 +49,10 @@ pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Trans
     });
     let (side, hang_up) = (side?, hang_up?);
     if let Some(entry) = fields.get("hang-up").filter(|_| hang_up)
-        && !matches!(side, Side::Ours(Part::Stalled | Part::Silent))
+        && !matches!(
+            side,
+            CopySide::Ours(PeerBehaviour::Stalled | PeerBehaviour::Silent)
+        )
     {
         d.error(
             entry.key,
@@ -70,18 +73,18 @@ pub(super) fn read(d: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Trans
     })
 }
 
-fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> Option<Side> {
+fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> Option<CopySide> {
     if let Some(url) = fields.get("url") {
         if let Some(side) = fields.get("side") {
             d.error(side.key, "`side` and `url` exclude each other");
             return None;
         }
-        return Some(Side::Url(url.text(d)?.to_owned()));
+        return Some(CopySide::Url(url.text(d)?.to_owned()));
     }
     let Some(entry) = fields.get("side") else {
-        return Some(Side::Ours(Part::Good));
+        return Some(CopySide::Ours(PeerBehaviour::Good));
     };
-    let parts = Part::ALL.map(|(word, part)| (word, Side::Ours(part)));
+    let parts = PeerBehaviour::ALL.map(|(word, part)| (word, CopySide::Ours(part)));
     let all: Vec<_> = OTHER_SIDES.into_iter().chain(parts).collect();
     let words: Vec<_> = all
         .iter()
@@ -90,8 +93,8 @@ fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> O
         .collect();
     let side = all.get(entry.word(d, &words)?)?.1.clone();
     match side {
-        Side::Ours(part) if !part.plays(direction) => {
-            let fitting: Vec<_> = Part::ALL
+        CopySide::Ours(part) if !part.plays(direction) => {
+            let fitting: Vec<_> = PeerBehaviour::ALL
                 .iter()
                 .filter(|(_, part)| part.plays(direction))
                 .map(|(word, _)| *word)
@@ -104,7 +107,7 @@ fn side(d: &mut Diagnostics<'_>, fields: &Fields<'_>, direction: Direction) -> O
                 .help(format!("it can be {}", listed(&fitting)));
             None
         }
-        Side::Itself | Side::Own if direction == Direction::Push => {
+        CopySide::Itself | CopySide::Own if direction == Direction::Push => {
             d.error(entry.mark(), "the service sends nothing to itself")
                 .help("only a `pull` can have `side: itself` or `side: own`");
             None

@@ -7,16 +7,19 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::model::{Answer, BrokeOff, Endpoint, Exchange, Hop, Limits, Method, Purpose, Shape};
+use crate::model::{
+    Answer, BrokeOff, Endpoint, Exchange, Hop, Limits, Method, Purpose, RequestShape,
+};
 use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::guard::{Guard, Kept};
 use super::redirect::{
-    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, away, endless, holds, without_token,
+    HOPS, LONGEST, RedirectPolicy, RedirectStep, allowing, ambiguous, away, endless, holds,
+    without_token,
 };
 use super::secret::secret_value;
-use super::{Manners, TlsError, answer, builder, client_config, exchange, explain};
+use super::{HostLimiter, TlsError, answer, builder, client_config, exchange, explain};
 
 /// Exchanges with one endpoint.
 #[derive(Clone)]
@@ -28,7 +31,7 @@ pub struct Client {
     endpoint: String,
     redirects: RedirectPolicy,
     limits: Limits,
-    manners: Arc<Manners>,
+    manners: Arc<HostLimiter>,
     guard: Guard,
     redactor: Redactor,
 }
@@ -187,7 +190,7 @@ impl Client {
     /// Whom to trust cannot be read.
     pub fn new(
         endpoint: &Endpoint,
-        manners: &Arc<Manners>,
+        manners: &Arc<HostLimiter>,
         redactor: &Redactor,
         guard: Guard,
     ) -> Result<Self, TlsError> {
@@ -248,7 +251,7 @@ impl Client {
 
     /// Leaves the endpoint alone for so long: no request of anybody begins.
     pub fn rest(&self, pause: Duration) {
-        self.manners.rest(pause);
+        self.manners.pause(pause);
     }
 
     /// Sends a request and follows its redirects. A transport error before any answer is tried once
@@ -267,7 +270,7 @@ impl Client {
     }
 
     async fn sent(&self, purpose: Purpose, caller: Caller<'_>, outgoing: Outgoing<'_>) -> Outcome {
-        let _turn = self.manners.turn(outgoing.deadline).await;
+        let _turn = self.manners.acquire(outgoing.deadline).await;
         let begun = Instant::now();
         let sent = exchange::Sent {
             verb: outgoing.verb(),
@@ -277,7 +280,7 @@ impl Client {
             token: outgoing.token.map(|token| token.shown.clone()),
         };
         let mut record = exchange::begin(purpose, &self.redactor, sent);
-        let shape = Shape {
+        let shape = RequestShape {
             verb: outgoing.verb(),
             headers: outgoing.headers,
             target: outgoing.url,
@@ -361,12 +364,14 @@ impl Client {
                 return Err(refused(endless(&url)));
             }
             let step = match ambiguous(&answer) {
-                true => Step::Refuse("it redirects to two places at once (Location)".into()),
+                true => {
+                    RedirectStep::Refuse("it redirects to two places at once (Location)".into())
+                }
                 false => self.redirects.step(&url, location),
             };
             let see_other = answer.status == 303 && !outgoing.reads();
             let step = match (step, &kept) {
-                (Step::Follow { to, token }, Some(kept)) if !see_other => {
+                (RedirectStep::Follow { to, token }, Some(kept)) if !see_other => {
                     self.onward(&outgoing, kept, to, token)
                 }
                 (step, _) => step,
@@ -375,12 +380,12 @@ impl Client {
                 url: self.redactor.text(url.as_str()),
                 status: answer.status,
                 location: exchange::excerpt(&self.redactor.text(location), LONGEST),
-                token_forwarded: matches!(step, Step::Follow { token: true, .. })
+                token_forwarded: matches!(step, RedirectStep::Follow { token: true, .. })
                     && token.is_some(),
             });
             match step {
-                Step::Refuse(reason) => return Err(refused(reason)),
-                Step::Follow { to, token: forward } => {
+                RedirectStep::Refuse(reason) => return Err(refused(reason)),
+                RedirectStep::Follow { to, token: forward } => {
                     *carried |= outgoing
                         .token
                         .is_some_and(|token| holds(&to, token) && !holds(&url, token));
@@ -408,17 +413,17 @@ impl Client {
     }
 
     /// Whether a request that has to keep to `kept` is sent on to `to`.
-    fn onward(&self, outgoing: &Outgoing<'_>, kept: &Kept, to: Url, token: bool) -> Step {
+    fn onward(&self, outgoing: &Outgoing<'_>, kept: &Kept, to: Url, token: bool) -> RedirectStep {
         let verb = outgoing.verb();
         let host = to.host_str().unwrap_or_default();
         // Where dCache and others send uploads nobody needs a token.
         let anywhere = outgoing.reads() || verb == Method::Put.as_str();
         if !anywhere && !self.redirects.trusts(&to) {
-            return Step::Refuse(away(verb, host));
+            return RedirectStep::Refuse(away(verb, host));
         }
         match kept.in_place(&to) {
-            true => Step::Follow { to, token },
-            false => Step::Refuse(format!(
+            true => RedirectStep::Follow { to, token },
+            false => RedirectStep::Refuse(format!(
                 "it redirects {verb} to another object, {}{}: it was not sent there",
                 host,
                 exchange::excerpt(to.path(), 200)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use crate::model::{Endpoint, Marker, RunId, Shape};
+use crate::model::{Endpoint, Marker, RequestShape, RunId};
 
 /// Escapes of what has a meaning in paths; no name that touchstone makes has them.
 const TELLING: [&str; 5] = ["%00", "%2e", "%2f", "%3b", "%5c"];
@@ -135,7 +135,7 @@ impl Guard {
     /// # Errors
     /// Why not, in words.
     pub fn permits(&self, url: &str) -> Result<(), String> {
-        let shape = Shape {
+        let shape = RequestShape {
             verb: "DELETE",
             headers: &[],
             target: url,
@@ -148,7 +148,7 @@ impl Guard {
     /// write. An `exact` request goes out byte for byte; of any other one the path has to be as URLs have it.
     pub(super) fn begin(
         &self,
-        shape: Shape<'_>,
+        shape: RequestShape<'_>,
         url: &str,
         exact: bool,
     ) -> Result<Option<Kept>, String> {

@@ -13,7 +13,7 @@ const NAMES: usize = 5;
 const PORT: &str = "see whether the port is right and speaks https";
 
 /// What is said of `error` if TLS is what broke.
-pub(super) fn told(error: &(dyn Error + 'static)) -> Option<String> {
+pub(super) fn describe(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(outer) = error.downcast_ref::<io::Error>() {
         let inner = outer.get_ref()?;
         // The TLS stream has no type for it.
@@ -21,7 +21,7 @@ pub(super) fn told(error: &(dyn Error + 'static)) -> Option<String> {
             && inner.to_string() == "tls handshake eof"
         {
             true => Some("the server hung up in the TLS handshake: its log may say why".to_owned()),
-            false => told(inner),
+            false => describe(inner),
         };
     }
     match error.downcast_ref()? {

@@ -4,10 +4,10 @@
 mod answer;
 mod client;
 mod exchange;
-mod gate;
 mod guard;
 mod handshake;
-mod manners;
+mod limiter;
+mod rate_limiter;
 mod redirect;
 mod remedy;
 mod secret;
@@ -26,16 +26,16 @@ use crate::trace::stretch;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub(crate) use exchange::{excerpt, named};
-pub use gate::Gate;
-pub(crate) use gate::pause;
 pub use guard::Guard;
-pub use manners::Manners;
-pub use redirect::{RedirectPolicy, Step};
+pub use limiter::HostLimiter;
+pub use rate_limiter::RateLimiter;
+pub(crate) use rate_limiter::retry_after;
+pub use redirect::{RedirectPolicy, RedirectStep};
 pub(crate) use remedy::remedy;
 pub(crate) use secret::secret_value;
 pub use software::software;
 pub use tls::{TlsError, client_config};
-pub use wire::{Connection, RawRequest, Wire, WireOutcome};
+pub use wire::{KeptConnection, RawClient, RawRequest, WireOutcome};
 
 #[cfg(test)]
 pub(crate) use guard::tests::path as spiteful_path;
@@ -133,5 +133,5 @@ fn cause(error: &(dyn Error + 'static)) -> String {
     while let Some(inner) = last.source() {
         last = inner;
     }
-    handshake::told(last).unwrap_or_else(|| last.to_string())
+    handshake::describe(last).unwrap_or_else(|| last.to_string())
 }

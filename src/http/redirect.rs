@@ -74,7 +74,7 @@ pub struct RedirectPolicy {
 
 /// What to do with a redirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RedirectStep {
     /// Go there, with or without the token.
     Follow {
         /// Without user and password: what a server wrote there would become a credential of the request.
@@ -118,29 +118,29 @@ impl RedirectPolicy {
     }
 
     /// Judges the `Location` that `from` answered with.
-    pub fn step(&self, from: &Url, location: &str) -> Step {
+    pub fn step(&self, from: &Url, location: &str) -> RedirectStep {
         if location.len() > LONGEST {
-            return Step::Refuse(format!(
+            return RedirectStep::Refuse(format!(
                 "its Location has {} bytes, and no more than {LONGEST} are followed",
                 location.len()
             ));
         }
         let mut to = match from.join(location) {
             Ok(to) => to,
-            Err(error) => return Step::Refuse(format!("its Location is no URL: {error}")),
+            Err(error) => return RedirectStep::Refuse(format!("its Location is no URL: {error}")),
         };
         if to.scheme() != "https" {
-            return Step::Refuse(format!(
+            return RedirectStep::Refuse(format!(
                 "it redirects to {}:, and tokens and data go over https only",
                 to.scheme().get(..20).unwrap_or(to.scheme())
             ));
         }
         if to.set_username("").and(to.set_password(None)).is_err() {
-            return Step::Refuse("its Location has no host".into());
+            return RedirectStep::Refuse("its Location has no host".into());
         }
         let allowed = self.trusts(&to);
         let carried = to.query_pairs().any(|(name, _)| name == "authz");
-        Step::Follow {
+        RedirectStep::Follow {
             token: allowed && !carried,
             to,
         }
@@ -173,14 +173,14 @@ mod tests {
         }
     }
 
-    fn step(location: &str) -> Step {
+    fn step(location: &str) -> RedirectStep {
         let own = Url::parse("https://se.example.org:8443").unwrap();
         RedirectPolicy::new(&own, &["*.pool.example.org".into()])
             .step(&own.join("/wlcg/f").unwrap(), location)
     }
 
-    fn follow(to: &str, token: bool) -> Step {
-        Step::Follow {
+    fn follow(to: &str, token: bool) -> RedirectStep {
+        RedirectStep::Follow {
             to: Url::parse(to).unwrap(),
             token,
         }
@@ -238,7 +238,10 @@ mod tests {
             "https://",
             "http:",
         ] {
-            assert!(matches!(step(location), Step::Refuse(_)), "{location}");
+            assert!(
+                matches!(step(location), RedirectStep::Refuse(_)),
+                "{location}"
+            );
         }
     }
 }

@@ -127,8 +127,8 @@ pub(crate) fn headers_of(fields: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-pub(crate) fn manners() -> Arc<Manners> {
-    Arc::new(Manners::new(&Limits::default()))
+pub(crate) fn manners() -> Arc<HostLimiter> {
+    Arc::new(HostLimiter::new(&Limits::default()))
 }
 
 pub(crate) fn redactor() -> Redactor {
@@ -581,7 +581,7 @@ async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
     let run = "20261122t072848z-4f2a9c".parse().unwrap();
     let guard = Guard::of_run(&endpoint, &run, std::iter::empty());
     let client = Client::new(&endpoint, &manners(), &redactor(), guard.clone()).unwrap();
-    let wire = Wire::new(&endpoint, &manners(), &redactor(), guard).unwrap();
+    let wire = RawClient::new(&endpoint, &manners(), &redactor(), guard).unwrap();
     let override_header = [("X-HTTP-Method-Override".to_owned(), "PUT".to_owned())];
     let caller = Caller {
         run: "r",

@@ -20,7 +20,7 @@ const DESCRIPTION: usize = 300;
 
 /// What a list says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishedDowntimes {
     /// Outages, whenever they are.
     pub downtimes: Vec<Downtime>,
     /// Entries that make no sense.
@@ -31,7 +31,7 @@ pub struct Published {
 ///
 /// # Errors
 /// It is none of that kind.
-pub fn read(kind: FeedKind, text: &str) -> Result<Published, String> {
+pub fn read(kind: FeedKind, text: &str) -> Result<PublishedDowntimes, String> {
     if text.len() > LARGEST {
         return Err(format!("it is larger than {} MiB", LARGEST >> 20));
     }
@@ -62,7 +62,7 @@ pub fn read(kind: FeedKind, text: &str) -> Result<Published, String> {
             one_line(root.tag_name().name(), 40)
         ));
     }
-    let mut published = Published::default();
+    let mut published = PublishedDowntimes::default();
     let entries = root.descendants().filter(|node| node.has_tag_name(name));
     for node in entries.take(ENTRIES) {
         match entry(node) {

@@ -8,7 +8,7 @@ mod robot;
 
 use serde_json::Value;
 
-use crate::config::{Problems, Source};
+use crate::config::{Problems, SourceFile};
 
 /// The most that a file of CRIC or OSG may hold, in bytes.
 pub const LARGEST: usize = 64 << 20;
@@ -87,14 +87,14 @@ pub enum ImportError {
 ///
 /// # Errors
 /// It is not what it should be, or holds no endpoint that can be used.
-pub fn import(origin: Origin, source: &Source) -> Result<Imported, ImportError> {
+pub fn import(origin: Origin, source: &SourceFile) -> Result<Imported, ImportError> {
     let useless = |message: String| ImportError::Useless {
         file: source.name.to_string(),
         message,
     };
     let made = match origin {
         Origin::Robot => {
-            let root = crate::config::load_plain(source).map_err(ImportError::Yaml)?;
+            let root = crate::config::load_raw(source).map_err(ImportError::Yaml)?;
             robot::read(&root).map_err(useless)?
         }
         Origin::Cric => cric::read(&json(source)?).map_err(useless)?,
@@ -125,7 +125,7 @@ pub fn import(origin: Origin, source: &Source) -> Result<Imported, ImportError> 
     Ok(imported)
 }
 
-fn json(source: &Source) -> Result<Value, ImportError> {
+fn json(source: &SourceFile) -> Result<Value, ImportError> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     serde_json::from_str(text).map_err(|error| {
         let place = format!(" at line {} column {}", error.line(), error.column());

@@ -3,12 +3,12 @@
 use url::Url;
 
 use super::file::{Endpoint, File};
-use crate::config::{Plain, check_issuer_url, is_secret, split_area_url};
+use crate::config::{RawNode, check_issuer_url, is_secret, split_area_url};
 
 /// The area that the reference suite uses.
 const AREA: &str = "wlcg";
 
-pub(super) fn read(root: &Plain) -> Result<File, String> {
+pub(super) fn read(root: &RawNode) -> Result<File, String> {
     let Some(endpoints) = root.get("endpoints") else {
         return Err(
             "it has no key `endpoints`; expected the file variables.yaml of the reference suite"
@@ -33,7 +33,7 @@ pub(super) fn read(root: &Plain) -> Result<File, String> {
     }
     let issuer = token
         .and_then(|token| token.get("issuer"))
-        .and_then(Plain::text);
+        .and_then(RawNode::text);
     let issuer = match issuer.map(|url| (url, check_issuer_url(url))) {
         Some((url, Ok(()))) => {
             let host = Url::parse(url).ok();
@@ -60,7 +60,7 @@ pub(super) fn read(root: &Plain) -> Result<File, String> {
     Ok(file)
 }
 
-fn one(name: &str, value: &Plain) -> Result<Endpoint, String> {
+fn one(name: &str, value: &RawNode) -> Result<Endpoint, String> {
     let mut remarks = Vec::new();
     unused(
         &mut remarks,
@@ -68,9 +68,9 @@ fn one(name: &str, value: &Plain) -> Result<Endpoint, String> {
         value,
         &["desc", "type", "endpoint", "paths"],
     );
-    let text = |key: &str| value.get(key).and_then(Plain::text);
+    let text = |key: &str| value.get(key).and_then(RawNode::text);
     let door = text("endpoint").ok_or("it has no `endpoint`")?;
-    let areas = value.get("paths").map(Plain::entries).unwrap_or_default();
+    let areas = value.get("paths").map(RawNode::entries).unwrap_or_default();
     let chosen = areas
         .iter()
         .find(|(name, _)| name == AREA)
@@ -97,7 +97,7 @@ fn one(name: &str, value: &Plain) -> Result<Endpoint, String> {
     })
 }
 
-fn unused(remarks: &mut Vec<String>, what: &str, value: &Plain, used: &[&str]) {
+fn unused(remarks: &mut Vec<String>, what: &str, value: &RawNode, used: &[&str]) {
     for (key, value) in value.entries() {
         if !used.contains(&key.as_str()) {
             remarks.push(lost(what, key, value));
@@ -106,7 +106,7 @@ fn unused(remarks: &mut Vec<String>, what: &str, value: &Plain, used: &[&str]) {
 }
 
 /// Never says what stood there.
-fn lost(what: &str, key: &str, value: &Plain) -> String {
+fn lost(what: &str, key: &str, value: &RawNode) -> String {
     let line = value.line;
     match is_secret(key) {
         true => format!(

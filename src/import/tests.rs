@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{Catalogue, EMBEDDED, load_inventory};
 
-fn source(name: &str, text: &str) -> Source {
-    Source {
+fn source(name: &str, text: &str) -> SourceFile {
+    SourceFile {
         name: name.into(),
         text: text.into(),
     }

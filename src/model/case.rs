@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, CaseId, ClauseId, Interface, Method, Presented, Profile, Severity, Template, TokenTemplate,
+    CaseId, ClauseId, Interface, IssuerStep, Method, Presented, Profile, Severity, Template,
+    TokenTemplate,
 };
 
 /// A file and a line in it, for messages that point at the text a user can change.
@@ -62,7 +63,7 @@ pub struct Case {
     /// What is sent and expected, in order.
     pub steps: Vec<Step>,
     /// For a case about an issuer, instead of `given` and `steps`: what is asked, in order.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<IssuerStep>,
     /// Its place in a table, where it was made from one.
     pub cover: Option<Cell>,
     /// Where it starts in its file.
@@ -134,7 +135,7 @@ pub struct Step {
     /// Further headers.
     pub headers: Vec<(String, String)>,
     /// What only the byte-exact client can send.
-    pub wire: Option<Wire<Credential<TokenTemplate>>>,
+    pub wire: Option<RawOptions<Credential<TokenTemplate>>>,
     /// Seconds to wait before it.
     pub wait: u64,
     /// Whether a service need not offer it: where the answer to it, or to its control, says so, the case
@@ -224,7 +225,7 @@ impl<T> Credential<T> {
 
 /// What only the byte-exact client can send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wire<C> {
+pub struct RawOptions<C> {
     /// The path as it stands on the wire, below the case's directory; or below the service where it
     /// starts with a slash; or a URL, which is the absolute form of RFC 9112 section 3.2.2.
     pub target: Option<String>,

@@ -38,7 +38,7 @@ impl Mode {
     }
 
     /// What it changes, for reports; nothing where it changes nothing.
-    pub fn told(self) -> Option<&'static str> {
+    pub fn description(self) -> Option<&'static str> {
         match self {
             Self::Lenient => Some("lenient: derived requirements count as recommendations"),
             Self::Normal => None,

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Ability, Ask, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, Kind,
-    KnownFailure, Method, Mode, Pairs, Place, Portion, Profile, RunId, Shard, StepTerms, Tells,
-    TokenRequest, Wire,
+    Ability, Audience, Case, Clause, Credential, Endpoint, Expect, Interface, Issuer, IssuerStep,
+    KnownFailure, Method, Mode, PairCounts, Place, Portion, Profile, RawOptions, RecordKind, RunId,
+    Shard, StepTerms, Tells, TokenRequest,
 };
 
 /// Everything that a run will do, decided before it starts. Nothing in it changes afterwards.
@@ -28,7 +28,7 @@ pub struct Plan {
     /// From and to whom can be copied, in the order of the inventory.
     pub partners: Vec<Arc<PartnerPlan>>,
     /// In a run of all with all, how many of the ordered pairs are tried.
-    pub pairs: Option<Pairs>,
+    pub pairs: Option<PairCounts>,
     /// What of all cases and endpoints was left out because somebody chose others.
     pub chosen: Vec<Portion>,
     /// Where this is what one of several machines does, which part that is.
@@ -92,9 +92,9 @@ impl IssuerPlan {
 
 /// An endpoint or issuer, as reports show it.
 #[derive(Clone, Debug)]
-pub struct Row<'a> {
+pub struct PlanRow<'a> {
     /// Which of the two.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// Its name in reports and events.
     pub name: String,
     /// Where it is.
@@ -111,9 +111,9 @@ pub struct Row<'a> {
 
 impl Plan {
     /// Everything that is judged, in the order of reports: endpoints, then issuers.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let endpoints = self.endpoints.iter().map(|planned| Row {
-            kind: Kind::Storage,
+    pub fn rows(&self) -> impl Iterator<Item = PlanRow<'_>> {
+        let endpoints = self.endpoints.iter().map(|planned| PlanRow {
+            kind: RecordKind::Storage,
             name: planned.endpoint.name.clone(),
             url: planned.endpoint.area_url(),
             profile: planned.profile,
@@ -121,8 +121,8 @@ impl Plan {
             downtime: planned.downtime.clone(),
             cases: &planned.cases,
         });
-        let issuers = self.issuers.iter().map(|planned| Row {
-            kind: Kind::Issuer,
+        let issuers = self.issuers.iter().map(|planned| PlanRow {
+            kind: RecordKind::Issuer,
             name: planned.name(),
             url: planned.issuer.url.clone(),
             profile: planned.profile,
@@ -167,16 +167,16 @@ pub struct Script {
     /// Directories of the case itself, outermost first; they are made before `given`.
     pub directories: Vec<String>,
     /// Objects to arrange, parents first.
-    pub given: Vec<Object>,
+    pub given: Vec<PlannedObject>,
     /// What to send and to expect.
     pub steps: Vec<StepPlan>,
     /// What to ask an issuer, instead.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<IssuerStep>,
 }
 
 /// An object that is there, or ought to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
+pub struct PlannedObject {
     /// Absolute on the service.
     pub path: String,
     /// What it is.
@@ -212,7 +212,7 @@ pub struct StepPlan {
     /// Further headers.
     pub headers: Vec<(String, String)>,
     /// What only the byte-exact client can send; the target is complete.
-    pub wire: Option<Wire<Credential<TokenRequest>>>,
+    pub wire: Option<RawOptions<Credential<TokenRequest>>>,
     /// Seconds to wait before it.
     pub wait: u64,
     /// Whether the case is skipped where the service does not offer it.

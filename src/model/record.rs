@@ -57,7 +57,7 @@ pub struct RunInfo {
     pub issuers: Vec<IssuerUse>,
     /// Present where every endpoint copied from and to every other one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pairs: Option<Pairs>,
+    pub pairs: Option<PairCounts>,
     /// Present where this is a part of a run that others join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
@@ -159,7 +159,7 @@ pub struct IssuerUse {
 
 /// How many of the ordered pairs of endpoints copied from and to one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Pairs {
+pub struct PairCounts {
     /// These were tried.
     pub tried: usize,
     /// So many there are.
@@ -169,7 +169,7 @@ pub struct Pairs {
 /// What is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum RecordKind {
     /// A storage element.
     #[default]
     Storage,
@@ -177,7 +177,7 @@ pub enum Kind {
     Issuer,
 }
 
-impl Kind {
+impl RecordKind {
     /// Whether it is a storage element, as most are.
     pub fn is_storage(&self) -> bool {
         *self == Self::Storage
@@ -190,8 +190,8 @@ pub struct EndpointRecord {
     /// Its name; `issuer:NAME` for an issuer.
     pub name: String,
     /// What it is.
-    #[serde(default, skip_serializing_if = "Kind::is_storage")]
-    pub kind: Kind,
+    #[serde(default, skip_serializing_if = "RecordKind::is_storage")]
+    pub kind: RecordKind,
     /// Its area's URL, or the issuer's.
     pub url: String,
     /// The profile version by which it was judged.

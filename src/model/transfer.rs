@@ -8,7 +8,7 @@ pub struct Transfer {
     /// Which way the data go.
     pub direction: Direction,
     /// Who the other side is.
-    pub side: Side,
+    pub side: CopySide,
     /// What the credential for the other side allows there.
     pub there: There,
     /// Header fields that our side has to hear, by name, or by names of which one is enough.
@@ -34,9 +34,9 @@ pub enum Direction {
 
 /// The other side of a COPY.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum CopySide {
     /// A server of ours, which plays a part.
-    Ours(Part),
+    Ours(PeerBehaviour),
     /// Another endpoint.
     Partner,
     /// The endpoint itself, at the loopback address of its machine, with a file that the case has arranged beside what it asks for.
@@ -53,7 +53,7 @@ pub enum Side {
 
 /// What our side does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
+pub enum PeerBehaviour {
     /// What is right.
     Good,
     /// The object is not there, in a page of HTML.
@@ -110,7 +110,7 @@ pub enum Part {
     Plain,
 }
 
-impl Part {
+impl PeerBehaviour {
     /// Every part with its word.
     pub const ALL: [(&'static str, Self); 27] = [
         ("good", Self::Good),
@@ -181,7 +181,7 @@ impl Part {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for PeerBehaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = Self::ALL.iter().find(|(_, part)| part == self);
         f.write_str(word.map_or("", |(word, _)| word))
@@ -237,7 +237,7 @@ pub struct ReportDemand {
 
 /// A request that arrived at our side.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct PeerRequest {
     /// The method on the wire.
     pub method: String,
     /// The target on the wire.
@@ -252,7 +252,7 @@ pub struct Heard {
     pub complete: bool,
 }
 
-impl Heard {
+impl PeerRequest {
     /// Whether it asks for data, or brings some.
     pub fn carries_data(&self) -> bool {
         self.method == Method::Get.as_str() || self.method == Method::Put.as_str()

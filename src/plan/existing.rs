@@ -2,8 +2,8 @@
 //! would have arranged.
 
 use crate::model::{
-    Arrangement, Case, Credential, Existing, Expect, Interface, Script, Shape, StepPlan,
-    TapeOperation, TokenRequest, Wire,
+    Arrangement, Case, Credential, Existing, Expect, Interface, RawOptions, RequestShape, Script,
+    StepPlan, TapeOperation, TokenRequest,
 };
 
 use super::Site;
@@ -53,7 +53,7 @@ pub(super) fn onto(
     let names = Names::new(existing, here, file)
         .ok_or_else(|| unfit("needs a file deeper below the area than the existing one"))?;
     let mut strays = false;
-    let mut script = script.with_texts(&mut |text| names.rename(text, &mut strays));
+    let mut script = script.map_texts(&mut |text| names.rename(text, &mut strays));
     if strays {
         return Err(unfit("is about names of its own beside the file's"));
     }
@@ -75,7 +75,7 @@ fn asks_where_tape_is(step: &StepPlan) -> bool {
 /// Says what of a step could write.
 fn read_only(step: &StepPlan) -> Result<(), String> {
     let wire = step.wire.as_ref();
-    let odd = |wire: &Wire<Credential<TokenRequest>>| {
+    let odd = |wire: &RawOptions<Credential<TokenRequest>>| {
         wire.expect_continue || wire.chunked || wire.cut.is_some()
     };
     let written = wire.and_then(|wire| wire.present.as_deref()).unwrap_or(&[]);
@@ -86,7 +86,7 @@ fn read_only(step: &StepPlan) -> Result<(), String> {
     }));
     let target = wire.and_then(|wire| wire.target.as_deref());
     let query = wire.and_then(|wire| wire.query.as_deref());
-    let shape = Shape {
+    let shape = RequestShape {
         verb: step.verb.as_deref().unwrap_or(step.method.as_str()),
         headers: &headers,
         target: &format!(

@@ -5,10 +5,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::model::{
-    Alteration, Arrangement, Audience, Case, Credential, Direction, Filling, Interface, LISTENER,
-    LISTENER_HOST, MacaroonRequest, Marker, Method, Object, Part, Presented, Script, Side,
-    Signature, State, Step, StepPlan, TapeCall, Template, TokenRequest, TokenTemplate, Transfer,
-    Variable, Wire,
+    Alteration, Arrangement, Audience, Case, CopySide, Credential, Direction, Filling, Interface,
+    LISTENER, LISTENER_HOST, MacaroonRequest, Marker, Method, PeerBehaviour, PlannedObject,
+    Presented, RawOptions, Script, Signature, State, Step, StepPlan, TapeCall, Template,
+    TokenRequest, TokenTemplate, Transfer, Variable,
 };
 
 use super::{Site, covers, macaroons, needs};
@@ -31,7 +31,7 @@ pub(super) fn script(site: &Site<'_>, case: &Case, partner: Option<&str>) -> Scr
             directories.push(directory.clone());
         }
     }
-    let mut given: Vec<Object> = Vec::new();
+    let mut given: Vec<PlannedObject> = Vec::new();
     for arrangement in &case.given {
         let path = filler.path(arrangement.path());
         if real_directories {
@@ -75,9 +75,9 @@ fn parents(path: &str, roots: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn add(given: &mut Vec<Object>, path: String, state: State) {
+fn add(given: &mut Vec<PlannedObject>, path: String, state: State) {
     if !given.iter().any(|object| object.path == path) {
-        given.push(Object { path, state });
+        given.push(PlannedObject { path, state });
     }
 }
 
@@ -244,8 +244,7 @@ impl<'a> Filler<'a> {
         let path = self.path(&step.path);
         let brings = step.method == Method::Put
             || matches!(&step.interface, Interface::Transfer(t) if t.direction == Direction::Pull);
-        let empty =
-            matches!(&step.interface, Interface::Transfer(t) if t.side == Side::Ours(Part::Empty));
+        let empty = matches!(&step.interface, Interface::Transfer(t) if t.side == CopySide::Ours(PeerBehaviour::Empty));
         let written = || {
             brings.then(|| match empty {
                 true => Vec::new(),
@@ -316,7 +315,7 @@ impl<'a> Filler<'a> {
 
     fn transfer(&self, transfer: &Transfer) -> Transfer {
         let side = match &transfer.side {
-            Side::Url(url) => Side::Url(self.verbatim(url)),
+            CopySide::Url(url) => CopySide::Url(self.verbatim(url)),
             side => side.clone(),
         };
         Transfer {
@@ -325,8 +324,11 @@ impl<'a> Filler<'a> {
         }
     }
 
-    fn wire(&self, wire: &Wire<Credential<TokenTemplate>>) -> Wire<Credential<TokenRequest>> {
-        Wire {
+    fn wire(
+        &self,
+        wire: &RawOptions<Credential<TokenTemplate>>,
+    ) -> RawOptions<Credential<TokenRequest>> {
+        RawOptions {
             target: wire.target.as_ref().map(|target| {
                 let target = self.verbatim(target);
                 if target.starts_with('/') || target.starts_with("https://") {

@@ -7,8 +7,9 @@ use jiff::civil::Date;
 use super::select::{Selection, SelectionError};
 use super::{known_failure, needs};
 use crate::model::{
-    Account, Action, Ask, AskVariable, AskWord, Asked, Asker, Case, CasePlan, Clause, ExchangeAsk,
-    Inventory, Issuer, IssuerPlan, Profile, Proof, Script, Subject,
+    Account, Action, Case, CasePlan, Clause, ClientProof, ExchangeStep, Inventory, Issuer,
+    IssuerExpectation, IssuerPlan, IssuerRequest, IssuerStep, IssuerVariable, Profile,
+    RequestingClient, Script, SubjectToken,
 };
 
 /// The issuers that are judged, with their cases. `alone` says that nothing else is.
@@ -100,24 +101,24 @@ fn action(
 }
 
 /// What keeps us from asking that, in words.
-fn lacking(issuer: &Issuer, ask: &Ask) -> Option<String> {
+fn lacking(issuer: &Issuer, ask: &IssuerStep) -> Option<String> {
     let what = &ask.what;
     if let Some(asker) = what.asker() {
         let Some(account) = issuer.asker(asker) else {
             return Some(no_account(issuer, asker));
         };
-        if what.proof() == Proof::Other && issuer.other_client(account).is_none() {
+        if what.proof() == ClientProof::Other && issuer.other_client(account).is_none() {
             let name = &issuer.name;
             return Some(format!(
                 "needs a second client; give `{name}` a further account with `client-credentials`"
             ));
         }
     }
-    if what.spends() && issuer.asker(Asker::User).is_none() {
-        return Some(no_account(issuer, Asker::User));
+    if what.spends() && issuer.asker(RequestingClient::User).is_none() {
+        return Some(no_account(issuer, RequestingClient::User));
     }
-    if let Asked::Exchange(ExchangeAsk {
-        subject: Subject::Expired,
+    if let IssuerRequest::Exchange(ExchangeStep {
+        subject: SubjectToken::Expired,
         ..
     }) = what
         && issuer.test_keys.is_empty()
@@ -130,32 +131,34 @@ fn lacking(issuer: &Issuer, ask: &Ask) -> Option<String> {
     ask.expect.iter().find_map(|word| undeclared(issuer, *word))
 }
 
-fn no_account(issuer: &Issuer, asker: Asker) -> String {
+fn no_account(issuer: &Issuer, asker: RequestingClient) -> String {
     let name = &issuer.name;
     match asker {
-        Asker::Client | Asker::Member => format!(
+        RequestingClient::Client | RequestingClient::Member => format!(
             "needs a client of the issuer; give `client-credentials` for `{name}` below `issuers:`"
         ),
-        Asker::Narrow => format!(
+        RequestingClient::Narrow => format!(
             "needs a client that may not ask for everything; give `{name}` an account with `client-credentials` and `scopes: [\"storage.read:/path\"]`"
         ),
-        Asker::User => format!(
+        RequestingClient::User => format!(
             "needs a login in a browser: `touchstone token login {name}`, and an account with `refresh-token` for it"
         ),
     }
 }
 
 /// What has to be said of the issuer for that word.
-fn undeclared(issuer: &Issuer, word: AskWord) -> Option<String> {
+fn undeclared(issuer: &Issuer, word: IssuerExpectation) -> Option<String> {
     let subject = &issuer.subject;
     let missing = match word {
-        AskWord::GroupsOfVo if subject.vo.is_none() => "vo: NAME",
-        AskWord::GroupsAsAsked | AskWord::GroupsInOrder | AskWord::NoForeignGroups
+        IssuerExpectation::GroupsOfVo if subject.vo.is_none() => "vo: NAME",
+        IssuerExpectation::GroupsAsAsked
+        | IssuerExpectation::GroupsInOrder
+        | IssuerExpectation::NoForeignGroups
             if subject.default_groups.is_empty() && subject.optional_groups.is_empty() =>
         {
             "default-groups: [/vo], optional-groups: [/vo/name]"
         }
-        AskWord::SetComplete if subject.capability_sets.is_empty() => {
+        IssuerExpectation::SetComplete if subject.capability_sets.is_empty() => {
             "capability-sets: {/vo: [SCOPE, …]}"
         }
         _ => return None,
@@ -173,18 +176,20 @@ fn unsaid(issuer: &Issuer, what: &str) -> String {
 /// The text with what its variables stand for where `account` asks.
 fn filled(issuer: &Issuer, account: Option<&Account>, text: &str) -> Result<String, String> {
     let mut filled = text.to_owned();
-    for variable in AskVariable::ALL {
+    for variable in IssuerVariable::ALL {
         let name = format!("{{{}}}", variable.name());
         if !filled.contains(&name) {
             continue;
         }
         let Some(value) = value(issuer, account, *variable) else {
             return Err(match variable {
-                AskVariable::Scope | AskVariable::Scopes | AskVariable::OtherOperation => {
+                IssuerVariable::Scope | IssuerVariable::Scopes | IssuerVariable::OtherOperation => {
                     let name = account.map_or("", |account| account.name.as_str());
                     format!("the `scopes` of the account `{name}` name no storage scope")
                 }
-                AskVariable::Narrow | AskVariable::NarrowPath => no_account(issuer, Asker::Narrow),
+                IssuerVariable::Narrow | IssuerVariable::NarrowPath => {
+                    no_account(issuer, RequestingClient::Narrow)
+                }
                 _ => unsaid(issuer, variable.lacking()),
             });
         };
@@ -193,7 +198,7 @@ fn filled(issuer: &Issuer, account: Option<&Account>, text: &str) -> Result<Stri
     Ok(filled)
 }
 
-fn value(issuer: &Issuer, account: Option<&Account>, variable: AskVariable) -> Option<String> {
+fn value(issuer: &Issuer, account: Option<&Account>, variable: IssuerVariable) -> Option<String> {
     let subject = &issuer.subject;
     let set = |at: usize| Some(subject.capability_sets.get(at)?.0.clone());
     let vo = || Some(subject.vo.as_ref()?.trim_start_matches('/').to_owned());
@@ -203,23 +208,23 @@ fn value(issuer: &Issuer, account: Option<&Account>, variable: AskVariable) -> O
         Some(scopes.join(" "))
     };
     match variable {
-        AskVariable::Scope => obtainable(1),
-        AskVariable::Scopes => obtainable(3),
-        AskVariable::OtherOperation => account?.other_operation(),
-        AskVariable::Vo => vo(),
-        AskVariable::VoCapitals => vo().map(|vo| vo.to_uppercase()),
-        AskVariable::DefaultGroup => subject.default_groups.first().cloned(),
-        AskVariable::OptionalGroup => subject.optional_groups.first().cloned(),
-        AskVariable::OtherGroup => subject.optional_groups.get(1).cloned(),
-        AskVariable::ForeignGroup => subject.foreign_group.clone(),
-        AskVariable::Set => set(0),
-        AskVariable::OtherSet => set(1),
-        AskVariable::Narrow => {
-            let (name, path) = issuer.asker(Asker::Narrow)?.narrow()?;
+        IssuerVariable::Scope => obtainable(1),
+        IssuerVariable::Scopes => obtainable(3),
+        IssuerVariable::OtherOperation => account?.other_operation(),
+        IssuerVariable::Vo => vo(),
+        IssuerVariable::VoCapitals => vo().map(|vo| vo.to_uppercase()),
+        IssuerVariable::DefaultGroup => subject.default_groups.first().cloned(),
+        IssuerVariable::OptionalGroup => subject.optional_groups.first().cloned(),
+        IssuerVariable::OtherGroup => subject.optional_groups.get(1).cloned(),
+        IssuerVariable::ForeignGroup => subject.foreign_group.clone(),
+        IssuerVariable::Set => set(0),
+        IssuerVariable::OtherSet => set(1),
+        IssuerVariable::Narrow => {
+            let (name, path) = issuer.asker(RequestingClient::Narrow)?.narrow()?;
             Some(format!("{name}:{}", path.trim_end_matches('/')))
         }
-        AskVariable::NarrowPath => {
-            let (_, path) = issuer.asker(Asker::Narrow)?.narrow()?;
+        IssuerVariable::NarrowPath => {
+            let (_, path) = issuer.asker(RequestingClient::Narrow)?.narrow()?;
             Some(path.trim_end_matches('/').to_owned())
         }
     }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use url::Host;
 
 use crate::model::{
-    ANY_AUDIENCE, Ability, Arrangement, Audience, Case, Clause, Endpoint, Interface, Means, Method,
-    Profile, Side, Step, Template, TokenTemplate, Variable, altered,
+    ANY_AUDIENCE, Ability, Arrangement, Audience, Case, Clause, CopySide, Endpoint, Interface,
+    Means, Method, Profile, Step, Template, TokenTemplate, Variable, altered,
 };
 
 use super::{Selection, Site};
@@ -272,21 +272,25 @@ fn transfers(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<Stri
     let (mut ours, mut partner) = (false, false);
     for side in sides {
         match side {
-            Side::Ours(_) => ours = true,
-            Side::Partner => partner = true,
-            Side::Itself if loopback(endpoint) && !selection.itself => {
+            CopySide::Ours(_) => ours = true,
+            CopySide::Partner => partner = true,
+            CopySide::Itself if loopback(endpoint) && !selection.itself => {
                 return Some(
                     "it asks whether the service connects to the loopback address of its machine for others, and the endpoint itself is there".into(),
                 );
             }
-            Side::Own if endpoint.traits.public_read => {
+            CopySide::Own if endpoint.traits.public_read => {
                 return Some(
                     "the endpoint declares that everybody may read there (`traits: {public-read: true}`)"
                         .into(),
                 );
             }
             // In both headers somebody who does not exist will do: nobody is to be asked.
-            Side::Itself | Side::Own | Side::Both | Side::Url(_) | Side::Nobody => {}
+            CopySide::Itself
+            | CopySide::Own
+            | CopySide::Both
+            | CopySide::Url(_)
+            | CopySide::Nobody => {}
         }
     }
     if ours && !selection.side {
@@ -306,7 +310,7 @@ fn transfers(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<Stri
 }
 
 /// The other sides of the transfers of a case.
-pub(super) fn sides(case: &Case) -> impl Iterator<Item = &Side> {
+pub(super) fn sides(case: &Case) -> impl Iterator<Item = &CopySide> {
     case.steps.iter().filter_map(|step| match &step.interface {
         Interface::Transfer(transfer) => Some(&transfer.side),
         Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => None,
@@ -325,7 +329,7 @@ fn loopback(endpoint: &Endpoint) -> bool {
 
 /// Whether the endpoint could not reach the listener that the case needs.
 fn unheard(site: &Site<'_>, case: &Case, selection: &Selection) -> Option<String> {
-    let plays = |side: &Side| matches!(side, Side::Ours(_));
+    let plays = |side: &CopySide| matches!(side, CopySide::Ours(_));
     let listening = |variable| matches!(variable, Variable::Listener | Variable::ListenerHost);
     let needed = variables(case).any(listening) || sides(case).any(plays);
     (needed && !loopback(site.endpoint) && !selection.listen).then(|| {
@@ -375,7 +379,7 @@ fn variables(case: &Case) -> impl Iterator<Item = Variable> + '_ {
         let headers = step.headers.iter().map(|(_, value)| value);
         let url = match &step.interface {
             Interface::Transfer(transfer) => match &transfer.side {
-                Side::Url(url) => Some(url),
+                CopySide::Url(url) => Some(url),
                 _ => None,
             },
             Interface::Webdav | Interface::Tape(_) | Interface::Macaroons(_) => None,

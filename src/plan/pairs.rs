@@ -3,13 +3,13 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::model::{Case, Endpoint, Inventory, Pairs, Side};
+use crate::model::{Case, CopySide, Endpoint, Inventory, PairCounts};
 
 use super::{Selection, needs};
 
 /// Whether `case` copies between two endpoints.
 pub(super) fn about(case: &Case) -> bool {
-    needs::sides(case).any(|side| *side == Side::Partner)
+    needs::sides(case).any(|side| *side == CopySide::Partner)
 }
 
 /// The ordered pairs of a run of all with all, by name, at most as many as the selection allows; those
@@ -19,7 +19,7 @@ pub(super) fn all(
     endpoints: &[&Arc<Endpoint>],
     selection: &Selection,
     seed: &str,
-) -> (Vec<(String, String)>, Pairs) {
+) -> (Vec<(String, String)>, PairCounts) {
     let can = |endpoint: &&Arc<Endpoint>| {
         endpoint.traits.third_party_copy && endpoint.traits.read_only.is_none()
     };
@@ -45,7 +45,7 @@ pub(super) fn all(
         };
         pairs.sort_by_cached_key(|(one, other)| (place(one), place(other)));
     }
-    let counted = Pairs {
+    let counted = PairCounts {
         tried: pairs.len(),
         of,
     };

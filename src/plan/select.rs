@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::model::{Case, CaseId, Downtime, Endpoint, ISSUER, Inventory, Issuer, Mode, Profile};
 
-use super::Part;
+use super::ShardPart;
 
 /// Which part of the inventory and the suites to run, and how to judge.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ pub struct Selection {
     /// an endpoint that has none here is judged as one.
     pub addresses: HashMap<String, Vec<IpAddr>>,
     /// Only one of several parts of all that.
-    pub shard: Option<Part>,
+    pub shard: Option<ShardPart>,
     /// The only cases at an endpoint of that name; of one that has none here, nothing is left out.
     pub chosen: HashMap<String, HashSet<CaseId>>,
 }

@@ -5,19 +5,19 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::{Action, Plan, Row, Shard};
+use crate::model::{Action, Plan, PlanRow, Shard};
 
 /// More than anybody has machines.
 pub const SHARDS: usize = 10_000;
 
 /// One of several parts of a run, as `2/4` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct ShardPart {
     index: usize,
     of: usize,
 }
 
-impl FromStr for Part {
+impl FromStr for ShardPart {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -41,7 +41,7 @@ impl FromStr for Part {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for ShardPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.index, self.of)
     }
@@ -51,7 +51,7 @@ impl fmt::Display for Part {
 ///
 /// Whole rows are dealt where there are enough of them, so that every endpoint has one visitor. Of
 /// fewer rows the single cases are dealt, and every shard keeps all rows.
-pub(super) fn deal(plan: &mut Plan, part: Part) {
+pub(super) fn deal(plan: &mut Plan, part: ShardPart) {
     let shard = Shard {
         index: part.index,
         of: part.of,
@@ -88,7 +88,7 @@ fn fingerprint(plan: &Plan) -> String {
     };
     add(env!("CARGO_PKG_VERSION"));
     add(plan.mode.option());
-    for Row {
+    for PlanRow {
         kind,
         name,
         profile,
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_part_is_a_number_of_a_number() {
-        let part: Part = "2/4".parse().unwrap();
+        let part: ShardPart = "2/4".parse().unwrap();
         assert_eq!((part.index, part.of), (2, 4));
         assert_eq!(part.to_string(), "2/4");
         for (wrong, told) in [
@@ -142,7 +142,7 @@ mod tests {
             ("1/10001", "is 1 to 10000"),
             ("1/99999999999999999999999", "I/N"),
         ] {
-            let error = wrong.parse::<Part>().unwrap_err();
+            let error = wrong.parse::<ShardPart>().unwrap_err();
             assert!(error.contains(told), "{wrong}: {error}");
         }
     }

@@ -4,8 +4,8 @@ use super::*;
 use crate::config::{Catalogue, EMBEDDED};
 use crate::model::{
     Account, Affected, Alteration, ClientAuthentication, Downtime, Groups, Issuer, Limits,
-    OAuthClient, Object, Place, Script, SecondArea, SecretRef, State, StepPlan, Tape, TestKey,
-    TokenSource, Traits,
+    OAuthClient, Place, PlannedObject, Script, SecondArea, SecretRef, State, StepPlan, Tape,
+    TestKey, TokenSource, Traits,
 };
 
 mod fleet;
@@ -225,7 +225,7 @@ fn protected_cases_have_a_directory_there_too() {
 fn contents_differ_from_object_to_object() {
     let script = Bench::new(endpoint("se"), issuer(true)).script("capability.create.no-overwrite");
     let [
-        Object {
+        PlannedObject {
             state: State::File(given),
             ..
         },

@@ -1,7 +1,7 @@
 //! A badge for each endpoint, for web pages: SVG without scripts, fonts or pictures from elsewhere.
 
 use super::File;
-use super::health::{Health, Row, part_of_cases, rows};
+use super::health::{Health, HealthRow, part_of_cases, rows};
 use super::text::{cap, count, file_name, line, xml};
 use crate::model::RunRecord;
 
@@ -16,7 +16,7 @@ const SHOWN: usize = 60;
 pub fn write(record: &RunRecord) -> Vec<File> {
     let day = record.run.started.strftime("%Y-%m-%d").to_string();
     let part = part_of_cases(record);
-    let badge = |row: &Row<'_>| File {
+    let badge = |row: &HealthRow<'_>| File {
         name: format!("{}.svg", file_name(&row.endpoint.name)),
         content: Ok(badge(row, &part, &day)),
     };
@@ -24,7 +24,7 @@ pub fn write(record: &RunRecord) -> Vec<File> {
 }
 
 /// `part` tells what the run has of the endpoint's cases, if not all of them.
-fn badge(row: &Row<'_>, part: &str, day: &str) -> String {
+fn badge(row: &HealthRow<'_>, part: &str, day: &str) -> String {
     let name = shown(&row.endpoint.name);
     let (mut state, colour) = state(row);
     if !part.is_empty() {
@@ -50,7 +50,7 @@ fn badge(row: &Row<'_>, part: &str, day: &str) -> String {
 }
 
 /// The words, and the colour behind them. Words alone tell it as well.
-fn state(row: &Row<'_>) -> (String, &'static str) {
+fn state(row: &HealthRow<'_>) -> (String, &'static str) {
     let totals = &row.totals;
     let health = row.health();
     let words = match health {

@@ -10,9 +10,9 @@ use crate::model::{CaseId, CaseOutcome, EndpointOutcome, RunId, RunOutcome, Verd
 use super::FormatError;
 use super::brief::{CaseDetail, Details, EndpointDetail};
 
-mod words;
+mod prose;
 
-pub use words::{markdown, text};
+pub use prose::{markdown, text};
 
 /// The version of [`Comparison`]'s JSON.
 pub const DIFF_SCHEMA: &str = "touchstone/diff/1";
@@ -23,9 +23,9 @@ pub struct Comparison {
     /// [`DIFF_SCHEMA`].
     pub schema: &'static str,
     /// The run before.
-    pub old: Side,
+    pub old: ComparedRun,
     /// The run that is told about.
-    pub new: Side,
+    pub new: ComparedRun,
     /// Whether it is one and the same run.
     pub same: bool,
     /// How many of each kind.
@@ -36,7 +36,7 @@ pub struct Comparison {
 
 /// One of the two runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Side {
+pub struct ComparedRun {
     /// Its name.
     pub run: RunId,
     /// When it began.
@@ -109,7 +109,7 @@ pub enum Presence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CaseChange {
     /// What it means.
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// The case.
     pub case: CaseId,
     /// With whom it copied, where that was prescribed.
@@ -131,7 +131,7 @@ pub struct CaseChange {
 /// What a change means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ChangeKind {
     /// Red now and not red before, whatever it was then.
     NewFailure,
     /// A recommendation is missed that was followed before.
@@ -212,16 +212,16 @@ pub fn json(comparison: &Comparison) -> Result<String, FormatError> {
 }
 
 impl Totals {
-    fn of(&mut self, kind: Kind) -> &mut usize {
+    fn of(&mut self, kind: ChangeKind) -> &mut usize {
         match kind {
-            Kind::NewFailure => &mut self.new_failures,
-            Kind::Worsened => &mut self.worsened,
-            Kind::Fixed => &mut self.fixed,
-            Kind::StillFailing => &mut self.still_failing,
-            Kind::NowKnown => &mut self.now_known,
-            Kind::NewError => &mut self.new_errors,
-            Kind::StillUndecided => &mut self.still_undecided,
-            Kind::NotJudged => &mut self.not_judged,
+            ChangeKind::NewFailure => &mut self.new_failures,
+            ChangeKind::Worsened => &mut self.worsened,
+            ChangeKind::Fixed => &mut self.fixed,
+            ChangeKind::StillFailing => &mut self.still_failing,
+            ChangeKind::NowKnown => &mut self.now_known,
+            ChangeKind::NewError => &mut self.new_errors,
+            ChangeKind::StillUndecided => &mut self.still_undecided,
+            ChangeKind::NotJudged => &mut self.not_judged,
         }
     }
 }
@@ -232,7 +232,7 @@ impl EndpointChanges {
     }
 
     fn rank(first: &CaseChange) -> usize {
-        usize::from(first.kind != Kind::NewFailure)
+        usize::from(first.kind != ChangeKind::NewFailure)
     }
 }
 
@@ -241,8 +241,8 @@ fn by_name(run: &RunOutcome) -> HashMap<&str, &EndpointOutcome> {
     named.map(|one| (one.name.as_str(), one)).collect()
 }
 
-fn side(run: &RunOutcome) -> Side {
-    Side {
+fn side(run: &RunOutcome) -> ComparedRun {
+    ComparedRun {
         run: run.run.clone(),
         started: run.started,
         partial: run.partial,
@@ -273,13 +273,13 @@ fn of_endpoint(
         let before = before.get(&key(after)).copied();
         let kind = match kind(before, Some(after)) {
             // The old run did not have the case; where it began is told by what was known of it.
-            Some(Kind::NewFailure) if before.is_none() && old.partial => {
+            Some(ChangeKind::NewFailure) if before.is_none() && old.partial => {
                 let since = details
                     .case(&endpoint.name, after)
                     .and_then(|one| one.since);
                 match since.is_some_and(|since| since < new.started) {
-                    true => Some(Kind::StillFailing),
-                    false => Some(Kind::NewFailure),
+                    true => Some(ChangeKind::StillFailing),
+                    false => Some(ChangeKind::NewFailure),
                 }
             }
             kind => kind,
@@ -332,7 +332,7 @@ fn gone(endpoint: &EndpointOutcome) -> EndpointChanges {
 }
 
 fn change(
-    kind: Kind,
+    kind: ChangeKind,
     either: &CaseOutcome,
     before: Option<&CaseOutcome>,
     after: Option<&CaseOutcome>,
@@ -351,19 +351,19 @@ fn change(
 }
 
 /// `None` where there is nothing to tell.
-fn kind(before: Option<&CaseOutcome>, after: Option<&CaseOutcome>) -> Option<Kind> {
+fn kind(before: Option<&CaseOutcome>, after: Option<&CaseOutcome>) -> Option<ChangeKind> {
     use State::{Absent, Error, Good, Known, Red, Skip, Warned};
     match (State::of(before), State::of(after)) {
-        (Red, Red) => Some(Kind::StillFailing),
-        (_, Red) => Some(Kind::NewFailure),
-        (Red | Known, Good | Warned) => Some(Kind::Fixed),
-        (Good, Warned) => Some(Kind::Worsened),
+        (Red, Red) => Some(ChangeKind::StillFailing),
+        (_, Red) => Some(ChangeKind::NewFailure),
+        (Red | Known, Good | Warned) => Some(ChangeKind::Fixed),
+        (Good, Warned) => Some(ChangeKind::Worsened),
         (Known, Known) => None,
-        (_, Known) => Some(Kind::NowKnown),
-        (Error, Error) => Some(Kind::StillUndecided),
-        (_, Error) => Some(Kind::NewError),
+        (_, Known) => Some(ChangeKind::NowKnown),
+        (Error, Error) => Some(ChangeKind::StillUndecided),
+        (_, Error) => Some(ChangeKind::NewError),
         (Skip | Absent, Skip | Absent) => None,
-        (_, Skip | Absent) => Some(Kind::NotJudged),
+        (_, Skip | Absent) => Some(ChangeKind::NotJudged),
         (_, Good | Warned) => None,
     }
 }

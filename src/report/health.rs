@@ -63,7 +63,7 @@ impl Health {
 
 /// An endpoint with everything that the run says of it.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub struct HealthRow<'a> {
     /// The endpoint or issuer.
     pub endpoint: &'a EndpointRecord,
     /// Its cases, in the order of the record.
@@ -73,7 +73,7 @@ pub struct Row<'a> {
 }
 
 /// Every endpoint, in the order of the record.
-pub fn rows(record: &RunRecord) -> Vec<Row<'_>> {
+pub fn rows(record: &RunRecord) -> Vec<HealthRow<'_>> {
     let mut results: HashMap<&str, Vec<&CaseResult>> = HashMap::new();
     for result in &record.results {
         results.entry(&result.endpoint).or_default().push(result);
@@ -83,7 +83,7 @@ pub fn rows(record: &RunRecord) -> Vec<Row<'_>> {
     let mut totals: HashMap<&str, &TagRow> = totals.map(|row| (row.tag.as_str(), row)).collect();
     let endpoints = record.endpoints.iter();
     endpoints
-        .map(|endpoint| Row {
+        .map(|endpoint| HealthRow {
             endpoint,
             results: results.remove(endpoint.name.as_str()).unwrap_or_default(),
             totals: totals
@@ -96,8 +96,8 @@ pub fn rows(record: &RunRecord) -> Vec<Row<'_>> {
 
 /// The state of all endpoints together. One of which nothing was judged, for instance because it is down for
 /// maintenance, does not matter beside others.
-pub fn overall(rows: &[Row<'_>]) -> Health {
-    let judged = rows.iter().filter(|row| !row.idle()).map(Row::health);
+pub fn overall(rows: &[HealthRow<'_>]) -> Health {
+    let judged = rows.iter().filter(|row| !row.idle()).map(HealthRow::health);
     judged.max().unwrap_or(Health::Unknown)
 }
 
@@ -109,7 +109,7 @@ pub fn part_of_cases(record: &RunRecord) -> String {
     Portion::listed(&partial)
 }
 
-impl Row<'_> {
+impl HealthRow<'_> {
     /// Whether every case was skipped.
     pub fn idle(&self) -> bool {
         let skipped = |result: &&CaseResult| result.verdict == Verdict::Skip;

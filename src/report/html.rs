@@ -103,7 +103,7 @@ fn facts(record: &RunRecord, grid: &grid::Grid) -> Vec<String> {
         count(record.results.len(), "result"),
         format!("touchstone {}", line(&run.version)),
     ];
-    if let Some(mode) = run.mode().told() {
+    if let Some(mode) = run.mode().description() {
         facts.push(mode.to_owned());
     }
     if let Some(pairs) = run.pairs {

@@ -17,7 +17,7 @@ pub const RUNS: usize = 200;
 
 /// A run, and what is left of its folder.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct IndexRow {
     /// The run.
     pub run: RunLine,
     /// Whether its folder has a `report.html`.
@@ -27,7 +27,7 @@ pub struct Row {
 }
 
 /// The page: `rows` newest first, of which [`RUNS`] are shown.
-pub fn write(rows: &[Row], trends: &[Trend]) -> Result<String, FormatError> {
+pub fn write(rows: &[IndexRow], trends: &[Trend]) -> Result<String, FormatError> {
     let runs: Vec<_> = rows.iter().take(RUNS).map(RunRow::of).collect();
     let page = Page {
         about: format!("The last {}, the newest first.", count(runs.len(), "run")),
@@ -88,7 +88,7 @@ const BAR: (usize, usize) = (200, 16);
 const LINE: (usize, usize) = (8, 15);
 
 impl<'a> RunRow<'a> {
-    fn of(row: &'a Row) -> Self {
+    fn of(row: &'a IndexRow) -> Self {
         let totals = &row.run.totals;
         Self {
             id: line(totals.run.as_str()),
@@ -100,7 +100,7 @@ impl<'a> RunRow<'a> {
             endpoints: row.run.endpoints,
             totals,
             red: red(totals) > 0,
-            told: told(totals),
+            told: tooltip(totals),
             bars: bars(totals),
             page: row.page,
             record: row.record,
@@ -119,7 +119,7 @@ impl<'a> EndpointRow<'a> {
             began: began(last),
             last,
             red: red(last) > 0,
-            told: format!("last run: {}; runs with failures: {failing}", told(last)),
+            told: format!("last run: {}; runs with failures: {failing}", tooltip(last)),
             failing,
             bars: spark(&trend.runs),
         })
@@ -139,7 +139,7 @@ fn began(point: &TrendPoint) -> String {
     point.started.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-fn told(point: &TrendPoint) -> String {
+fn tooltip(point: &TrendPoint) -> String {
     format!(
         "{} passed, {} with warnings, {} failed, {} of these known, {} undecided, {} skipped",
         point.pass, point.warn, point.fail, point.known, point.error, point.skip
@@ -217,8 +217,8 @@ mod tests {
     const HOSTILE: &str =
         "</td><script>alert(1)</script>\" onload=\"x\" '&amp; {{ 7*7 }} \u{202e}\x1b[31m]]>";
 
-    fn row(point: &TrendPoint, page: bool, record: bool) -> Row {
-        Row {
+    fn row(point: &TrendPoint, page: bool, record: bool) -> IndexRow {
+        IndexRow {
             run: RunLine {
                 totals: point.clone(),
                 duration_ms: 61_000,

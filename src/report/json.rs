@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize as _};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use serde_json::{Serializer, Value};
 
-use crate::model::{RECORD_SCHEMA, RunRecord, steering};
+use crate::model::{RECORD_SCHEMA, RunRecord, is_invisible_or_control};
 
 use super::FormatError;
 use super::text::line;
@@ -44,7 +44,10 @@ impl Formatter for Harmless<'_> {
         fragment: &str,
     ) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some((at, steers)) = rest.char_indices().find(|&(_, c)| steering(c)) {
+        while let Some((at, steers)) = rest
+            .char_indices()
+            .find(|&(_, c)| is_invisible_or_control(c))
+        {
             to.write_all(&rest.as_bytes()[..at])?;
             for unit in steers.encode_utf16(&mut [0; 2]) {
                 write!(to, "\\u{unit:04x}")?;

@@ -74,7 +74,7 @@ fn about(record: &RunRecord, endpoint: &EndpointRecord) -> Option<String> {
     if !bases.is_empty() {
         text += &format!("failures by basis: {}\n", basis::words(bases));
     }
-    if let Some(mode) = record.run.mode().told() {
+    if let Some(mode) = record.run.mode().description() {
         text += &format!("judged {mode}\n");
     }
     if let Some(reason) = &endpoint.downtime {

@@ -16,7 +16,7 @@ use super::FormatError;
 mod pairs;
 mod table;
 
-pub use pairs::{Both, Fared, Judged, Pairs, Shadow};
+pub use pairs::{Both, Fared, Judged, PairsProof, Shadow};
 pub use table::table;
 
 /// The version of [`Proof`]'s JSON.
@@ -30,7 +30,7 @@ pub struct Trial {
     /// What it does, in a sentence.
     pub about: String,
     /// What is to be shown with it.
-    pub subject: Subject,
+    pub subject: ProofSubject,
     /// What was not run with it because it cannot end otherwise.
     pub settled: Option<Settled>,
 }
@@ -55,7 +55,7 @@ pub struct Effort {
 
 /// What is to be shown with a storage element.
 #[derive(Clone, Debug)]
-pub enum Subject {
+pub enum ProofSubject {
     /// It does everything right: every case passes.
     Faultless,
     /// It misbehaves in one thing.
@@ -76,7 +76,7 @@ pub enum Subject {
 
 /// The matrix and its lists.
 #[derive(Debug, Serialize)]
-pub struct Proof {
+pub struct ProofMatrix {
     /// [`PROOF_SCHEMA`].
     pub schema: &'static str,
     /// Whether every list is empty.
@@ -100,15 +100,15 @@ pub struct Proof {
     /// Faults that none of the cases that they name caught.
     pub uncaught: Vec<String>,
     /// Cases that a fault names and that did not fail on it.
-    pub missed: Vec<Entry>,
+    pub missed: Vec<MisplacedVerdict>,
     /// Cases that fail on no fault; of a selection of faults, those that one of them names.
     pub idle: Vec<CaseId>,
     /// Cases that do not pass on the faultless storage element.
-    pub not_green: Vec<Entry>,
+    pub not_green: Vec<MisplacedVerdict>,
     /// Faults of the whole service that look good: a denial passes, or the run ends with 0.
     pub green: Vec<String>,
     /// Cases that fail on a fault though neither they nor their clauses are named by it.
-    pub collateral: Vec<Entry>,
+    pub collateral: Vec<MisplacedVerdict>,
     /// Undecided cases on faults that do not name them: consequences, told as a number.
     pub undecided: usize,
 }
@@ -160,7 +160,7 @@ pub struct ServiceRow {
 
 /// A verdict that is out of place.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct MisplacedVerdict {
     /// The storage element: a fault's name, or the faultless one of some profile version.
     pub name: String,
     /// The case.
@@ -171,7 +171,7 @@ pub struct Entry {
     pub why: String,
 }
 
-impl Proof {
+impl ProofMatrix {
     /// What the run of `plan` shows, in which every trial was an endpoint. `partial` tells that faults
     /// or cases were selected.
     pub fn new(
@@ -217,13 +217,13 @@ impl Proof {
         };
         for trial in trials {
             match &trial.subject {
-                Subject::Faultless => proof.faultless(&evidence, trial),
-                Subject::Fault {
+                ProofSubject::Faultless => proof.faultless(&evidence, trial),
+                ProofSubject::Fault {
                     clauses,
                     cases,
                     wide,
                 } => proof.fault(&evidence, trial, clauses, cases, *wide),
-                Subject::Service { exit } => proof.service(&evidence, trial, *exit),
+                ProofSubject::Service { exit } => proof.service(&evidence, trial, *exit),
             }
         }
         proof.idle = idle(&evidence, &proof.faults);
@@ -367,7 +367,7 @@ impl<'a> Evidence<'a> {
         self.cases.iter().copied().filter(has).collect()
     }
 
-    fn entry(&self, trial: &Trial, case: &CaseId) -> Entry {
+    fn entry(&self, trial: &Trial, case: &CaseId) -> MisplacedVerdict {
         let result = self.result(trial, case);
         let settled = trial.settled.as_ref();
         let why = match result {
@@ -377,7 +377,7 @@ impl<'a> Evidence<'a> {
             Some(result) => why(result),
             None => "there is no such case".into(),
         };
-        Entry {
+        MisplacedVerdict {
             name: trial.name.clone(),
             case: case.clone(),
             verdict: result.map(|result| result.verdict),

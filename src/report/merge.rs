@@ -13,7 +13,7 @@ use super::text::{count, line};
 
 /// The record of a shard, and what it is called in messages.
 #[derive(Debug)]
-pub struct Part {
+pub struct ShardRecord {
     /// Its file.
     pub name: String,
     /// What the shard found.
@@ -108,7 +108,7 @@ pub fn list(shards: &[usize], of: usize) -> String {
 ///
 /// # Errors
 /// They are not the shards of one run, or not all of them.
-pub fn merge(parts: Vec<Part>, partial: bool) -> Result<Merged, MergeError> {
+pub fn merge(parts: Vec<ShardRecord>, partial: bool) -> Result<Merged, MergeError> {
     let (whole, mut parts) = sorted(parts)?;
     let there: BTreeSet<usize> = parts.iter().map(|(shard, _)| shard.index).collect();
     let missing: Vec<usize> = (1..=whole.of).filter(|n| !there.contains(n)).collect();
@@ -152,9 +152,9 @@ pub fn merge(parts: Vec<Part>, partial: bool) -> Result<Merged, MergeError> {
 }
 
 /// The shards in their order, with what they say of the whole.
-fn sorted(parts: Vec<Part>) -> Result<(Shard, Vec<(Shard, Part)>), MergeError> {
+fn sorted(parts: Vec<ShardRecord>) -> Result<(Shard, Vec<(Shard, ShardRecord)>), MergeError> {
     let plan = |shard: &Shard| format!("{} ({shard})", line(&shard.plan));
-    let mut sorted: Vec<(Shard, Part)> = Vec::with_capacity(parts.len());
+    let mut sorted: Vec<(Shard, ShardRecord)> = Vec::with_capacity(parts.len());
     for part in parts {
         let Some(shard) = part.record.run.shard.clone() else {
             return Err(MergeError::Whole(part.name));
@@ -192,7 +192,7 @@ fn sorted(parts: Vec<Part>) -> Result<(Shard, Vec<(Shard, Part)>), MergeError> {
 }
 
 /// Whether the shard has as much as was dealt to it.
-fn check(shard: &Shard, part: &Part) -> Result<(), MergeError> {
+fn check(shard: &Shard, part: &ShardRecord) -> Result<(), MergeError> {
     let record = &part.record;
     let damaged = |what: String| {
         Err(MergeError::Damaged {
@@ -239,7 +239,7 @@ fn check(shard: &Shard, part: &Part) -> Result<(), MergeError> {
 }
 
 /// Nothing was judged by two shards, and all that were dealt are there.
-fn distinct(parts: &[(Shard, Part)]) -> Result<(), MergeError> {
+fn distinct(parts: &[(Shard, ShardRecord)]) -> Result<(), MergeError> {
     let mut seen = HashSet::new();
     let mut rows = HashSet::new();
     for (shard, part) in parts {
@@ -279,7 +279,7 @@ fn distinct(parts: &[(Shard, Part)]) -> Result<(), MergeError> {
 }
 
 /// What ran, when and how.
-fn info(parts: &[(Shard, Part)]) -> Option<RunInfo> {
+fn info(parts: &[(Shard, ShardRecord)]) -> Option<RunInfo> {
     let runs = || parts.iter().map(|(_, part)| &part.record.run);
     let earliest = runs().min_by_key(|run| (run.started, run.id.clone()))?;
     let end = |run: &RunInfo| {
@@ -322,7 +322,7 @@ fn info(parts: &[(Shard, Part)]) -> Option<RunInfo> {
 }
 
 /// Row k is the next one of shard k mod N + 1, with its results.
-fn by_row(parts: &mut [(Shard, Part)]) -> (Vec<EndpointRecord>, Vec<CaseResult>) {
+fn by_row(parts: &mut [(Shard, ShardRecord)]) -> (Vec<EndpointRecord>, Vec<CaseResult>) {
     let mut piles: Vec<_> = parts
         .iter_mut()
         .map(|(_, part)| {
@@ -346,7 +346,7 @@ fn by_row(parts: &mut [(Shard, Part)]) -> (Vec<EndpointRecord>, Vec<CaseResult>)
 }
 
 /// Case k is the next one of shard k mod N + 1; every shard has every row.
-fn by_case(parts: &mut [(Shard, Part)]) -> (Vec<EndpointRecord>, Vec<CaseResult>) {
+fn by_case(parts: &mut [(Shard, ShardRecord)]) -> (Vec<EndpointRecord>, Vec<CaseResult>) {
     let mut joined: Vec<Joined> = Vec::new();
     for (_, part) in parts.iter_mut() {
         let judged: HashSet<&str> = part

@@ -50,7 +50,7 @@ use style::Style;
 
 /// A kind of report.
 #[derive(Debug)]
-pub struct Format {
+pub struct ReportFormat {
     /// What it is called with `--format`.
     pub name: &'static str,
     /// For whom it is, in a few words.
@@ -78,92 +78,92 @@ pub enum Made {
 pub type Stream = fn(&RunRecord, &mut dyn io::Write) -> io::Result<()>;
 
 /// Every format, in the order of the documentation.
-pub const FORMATS: &[Format] = &[
-    Format {
+pub const FORMATS: &[ReportFormat] = &[
+    ReportFormat {
         name: "json",
         about: "the run record itself: all other formats are made from it",
         file: json::FILE,
         usual: true,
         made: Made::Streamed(json::stream),
     },
-    Format {
+    ReportFormat {
         name: "junit",
         about: "JUnit XML for CI",
         file: "junit.xml",
         usual: true,
         made: Made::One(junit::write),
     },
-    Format {
+    ReportFormat {
         name: "html",
         about: "a page for browsers: summary, matrix to filter and to open, failures",
         file: "report.html",
         usual: true,
         made: Made::One(html::write),
     },
-    Format {
+    ReportFormat {
         name: "table",
         about: "the tables as they are printed",
         file: "table.txt",
         usual: true,
         made: Made::One(|record| Ok(table::write(record, Style::Plain))),
     },
-    Format {
+    ReportFormat {
         name: "markdown",
         about: "a summary on one screen, for minutes and chats",
         file: "summary.md",
         usual: true,
         made: Made::One(|record| Ok(markdown::write(record))),
     },
-    Format {
+    ReportFormat {
         name: "ticket",
         about: "a text for the helpdesk for each endpoint, about what is new since the last run",
         file: "tickets",
         usual: true,
         made: Made::Each(ticket::news),
     },
-    Format {
+    ReportFormat {
         name: "tickets-all",
         about: "the same about everything that fails, new or not",
         file: "tickets-all",
         usual: false,
         made: Made::Each(ticket::all),
     },
-    Format {
+    ReportFormat {
         name: "csv",
         about: "a row for each result, for spreadsheets",
         file: "results.csv",
         usual: false,
         made: Made::One(csv::write),
     },
-    Format {
+    ReportFormat {
         name: "prometheus",
         about: "gauges for the textfile collector of Prometheus' node exporter",
         file: "touchstone.prom",
         usual: false,
         made: Made::One(prometheus::write),
     },
-    Format {
+    ReportFormat {
         name: "nagios",
         about: "the output of a Nagios plugin; without a path to stdout, with Nagios' exit code",
         file: "nagios.txt",
         usual: false,
         made: Made::One(nagios::write),
     },
-    Format {
+    ReportFormat {
         name: "nagios-passive",
         about: "a passive check result for each endpoint, for Nagios' command file",
         file: "nagios-passive.txt",
         usual: false,
         made: Made::One(nagios::passive),
     },
-    Format {
+    ReportFormat {
         name: "monit",
         about: "an array of flat JSON objects, for MONIT",
         file: "monit.json",
         usual: false,
         made: Made::One(monit::write),
     },
-    Format {
+    ReportFormat {
         name: "badge",
         about: "a picture for each endpoint, for web pages",
         file: "badges",
@@ -172,7 +172,7 @@ pub const FORMATS: &[Format] = &[
     },
 ];
 
-impl Format {
+impl ReportFormat {
     /// Its files, named relative to the folder of the run.
     pub fn files(&self, record: &RunRecord) -> Vec<File> {
         match self.made {

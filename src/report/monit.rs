@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::model::{CaseResult, Kind, Portion, RunRecord, Verdict};
+use crate::model::{CaseResult, Portion, RecordKind, RunRecord, Verdict};
 
 use super::FormatError;
-use super::health::{Health, Row, rows, short};
+use super::health::{Health, HealthRow, rows, short};
 use super::text::{LINE, line};
 
 /// Fields by which one selects and groups.
@@ -80,7 +80,7 @@ pub fn write(record: &RunRecord) -> Result<String, FormatError> {
         .map_err(|error| FormatError::new("JSON for MONIT", error))
 }
 
-fn documents<'a>(record: &'a RunRecord, row: &'a Row<'a>) -> Vec<Document<'a>> {
+fn documents<'a>(record: &'a RunRecord, row: &'a HealthRow<'a>) -> Vec<Document<'a>> {
     let totals = &row.totals;
     let whole = Document {
         r#type: "endpoint",
@@ -109,7 +109,7 @@ fn documents<'a>(record: &'a RunRecord, row: &'a Row<'a>) -> Vec<Document<'a>> {
     std::iter::once(whole).chain(cases).collect()
 }
 
-fn case<'a>(record: &'a RunRecord, row: &Row<'a>, result: &CaseResult) -> Document<'a> {
+fn case<'a>(record: &'a RunRecord, row: &HealthRow<'a>, result: &CaseResult) -> Document<'a> {
     let known = result.verdict == Verdict::Fail && !result.red();
     let reason = result.reason.as_deref().map(short);
     let clauses: Vec<_> = result.clauses.iter().map(|id| line(id.as_str())).collect();
@@ -131,7 +131,7 @@ fn case<'a>(record: &'a RunRecord, row: &Row<'a>, result: &CaseResult) -> Docume
 }
 
 /// What all documents of an endpoint have in common.
-fn blank<'a>(record: &'a RunRecord, row: &Row<'a>) -> Document<'a> {
+fn blank<'a>(record: &'a RunRecord, row: &HealthRow<'a>) -> Document<'a> {
     let url = url::Url::parse(&row.endpoint.url).ok();
     let host = url.as_ref().and_then(url::Url::host_str);
     Document {
@@ -144,8 +144,8 @@ fn blank<'a>(record: &'a RunRecord, row: &Row<'a>) -> Document<'a> {
         endpoint: line(&row.endpoint.name),
         host_name: line(host.unwrap_or_default()),
         service_flavour: match row.endpoint.kind {
-            Kind::Storage => "webdav",
-            Kind::Issuer => "token-issuer",
+            RecordKind::Storage => "webdav",
+            RecordKind::Issuer => "token-issuer",
         },
         metric_name: String::new(),
         metric_status: "",

@@ -3,7 +3,7 @@
 use crate::model::{CaseResult, RunRecord, TagRow};
 
 use super::FormatError;
-use super::health::{Health, Row, overall, part_of_cases, rows, short};
+use super::health::{Health, HealthRow, overall, part_of_cases, rows, short};
 use super::text::{cap, count, line};
 
 /// NRPE and Nagios keep no more than 4 KiB of a plugin's output.
@@ -78,7 +78,7 @@ fn part(record: &RunRecord) -> String {
     }
 }
 
-fn summary(rows: &[Row<'_>]) -> String {
+fn summary(rows: &[HealthRow<'_>]) -> String {
     if let [row] = rows {
         return format!("{}: {}", line(&row.endpoint.name), row.why());
     }
@@ -108,7 +108,7 @@ fn summary(rows: &[Row<'_>]) -> String {
     }
 }
 
-fn long_text(rows: &[Row<'_>]) -> Vec<String> {
+fn long_text(rows: &[HealthRow<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut worst: Vec<_> = rows.iter().collect();
     worst.sort_by_key(|row| std::cmp::Reverse(row.health()));
@@ -141,7 +141,7 @@ fn failure(result: &CaseResult) -> String {
     }
 }
 
-fn performance(record: &RunRecord, rows: &[Row<'_>]) -> String {
+fn performance(record: &RunRecord, rows: &[HealthRow<'_>]) -> String {
     let mut sum = TagRow::default();
     for TagRow {
         pass,

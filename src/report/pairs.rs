@@ -139,7 +139,7 @@ fn word(came: Option<Came>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Pairs;
+    use crate::model::PairCounts;
     use crate::report::sample;
 
     /// What came of a case at `endpoint` with `partner`.
@@ -158,7 +158,7 @@ mod tests {
     fn pulls_stand_at_the_source_that_they_are_from() {
         let mut record = sample::record();
         assert_eq!(write(&record, Style::Plain), None, "no pairs were tried");
-        record.run.pairs = Some(Pairs { tried: 3, of: 6 });
+        record.run.pairs = Some(PairCounts { tried: 3, of: 6 });
         record.results = vec![
             result("se-alpha", "se-beta", "tpc.pair.pull", Verdict::Fail),
             result("se-alpha", "se-beta", "tpc.fts.success", Verdict::Pass),
@@ -180,7 +180,7 @@ mod tests {
         use crate::model::{Exchange, Finding};
         let cell = |results: &[CaseResult]| {
             let mut record = sample::record();
-            record.run.pairs = Some(Pairs { tried: 1, of: 6 });
+            record.run.pairs = Some(PairCounts { tried: 1, of: 6 });
             record.results = results.to_vec();
             let text = write(&record, Style::Plain).unwrap();
             let row = text.lines().nth(3).unwrap().to_owned();

@@ -6,10 +6,10 @@
 
 use std::collections::HashSet;
 
-use crate::model::{CaseResult, Kind, RunRecord, Verdict};
+use crate::model::{CaseResult, RecordKind, RunRecord, Verdict};
 
 use super::FormatError;
-use super::health::{Row, rows};
+use super::health::{HealthRow, rows};
 use super::text::line;
 
 /// A name of a label and its value.
@@ -73,7 +73,7 @@ fn of_run(text: &mut String, record: &RunRecord) {
     }
 }
 
-fn of_endpoints(text: &mut String, rows: &[Row<'_>]) {
+fn of_endpoints(text: &mut String, rows: &[HealthRow<'_>]) {
     let mut info = Family::new(
         text,
         "endpoint_info",
@@ -82,8 +82,8 @@ fn of_endpoints(text: &mut String, rows: &[Row<'_>]) {
     for row in rows {
         let endpoint = row.endpoint;
         let kind = match endpoint.kind {
-            Kind::Storage => "storage",
-            Kind::Issuer => "issuer",
+            RecordKind::Storage => "storage",
+            RecordKind::Issuer => "issuer",
         };
         let labels = [
             ("endpoint", endpoint.name.as_str()),
@@ -156,10 +156,10 @@ fn of_endpoints(text: &mut String, rows: &[Row<'_>]) {
 /// One gauge for each endpoint.
 fn each(
     text: &mut String,
-    rows: &[Row<'_>],
+    rows: &[HealthRow<'_>],
     name: &'static str,
     help: &str,
-    value: impl Fn(&Row<'_>) -> String,
+    value: impl Fn(&HealthRow<'_>) -> String,
 ) {
     let mut family = Family::new(text, name, help);
     for row in rows {

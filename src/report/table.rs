@@ -95,7 +95,7 @@ fn footnotes(record: &RunRecord) -> Vec<String> {
         notes.push("Interrupted: cases that did not finish count as errors.".to_owned());
     }
     notes.extend(record.run.notes.iter().map(|note| line(note)));
-    if let Some(mode) = record.run.mode().told() {
+    if let Some(mode) = record.run.mode().description() {
         notes.push(format!("Judged {mode}"));
     }
     let bases = basis::total(record);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::steering;
+use crate::model::is_invisible_or_control;
 
 /// Text for XML attributes: characters that no XML document may hold (XML 1.0 section 2.2), and those that would steer
 /// a terminal, become U+FFFD.
@@ -29,7 +29,7 @@ pub fn terminal(text: &str) -> String {
         match c {
             '\n' => shown.push(c),
             '\t' => shown.push_str("    "),
-            _ if steering(c) => _ = write!(shown, "{}", c.escape_unicode()),
+            _ if is_invisible_or_control(c) => _ = write!(shown, "{}", c.escape_unicode()),
             _ => shown.push(c),
         }
     }
@@ -57,13 +57,16 @@ pub fn coloured(text: &str) -> String {
 
 /// JSON in which what would steer a terminal is escaped: outside of strings it has none (RFC 8259 section 7).
 pub fn json(document: String) -> String {
-    if !document.chars().any(|c| c != '\n' && steering(c)) {
+    if !document
+        .chars()
+        .any(|c| c != '\n' && is_invisible_or_control(c))
+    {
         return document;
     }
     let mut shown = String::with_capacity(document.len());
     let mut units = [0; 2];
     for c in document.chars() {
-        if c == '\n' || !steering(c) {
+        if c == '\n' || !is_invisible_or_control(c) {
             shown.push(c);
             continue;
         }
@@ -128,7 +131,7 @@ pub fn count(number: usize, noun: &str) -> String {
 fn xml_legal(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
         // Legal but discouraged; terminals act on them.
-        && (matches!(c, '\t' | '\n' | '\r') || !steering(c))
+        && (matches!(c, '\t' | '\n' | '\r') || !is_invisible_or_control(c))
 }
 
 #[cfg(test)]
@@ -158,7 +161,12 @@ mod tests {
     fn json_stays_the_same_document() {
         let document = serde_json::json!({"a\u{202e}": "b\u{9b}\u{7f}\u{e0041}\u{2028}ä\n"});
         let text = json(serde_json::to_string_pretty(&document).unwrap());
-        assert!(!text.chars().any(|c| c != '\n' && steering(c)), "{text}");
+        assert!(
+            !text
+                .chars()
+                .any(|c| c != '\n' && is_invisible_or_control(c)),
+            "{text}"
+        );
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&text).unwrap(),
             document

@@ -193,7 +193,7 @@ impl Ticket<'_> {
         let run = &record.run;
         let when = format!("{} (run {})", minute(run.started), run.id);
         text += &row("", "Time", &when);
-        if let Some(mode) = run.mode().told() {
+        if let Some(mode) = run.mode().description() {
             text += &row("", "Mode", mode);
         }
         if let Some(reason) = &endpoint.unreachable {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::token::Proof;
+use crate::token::SignatureCheck;
 use crate::token::form::Form;
-use crate::token::judge::{Entry, Inspection, Unreadable, Weight};
+use crate::token::judge::{Inspection, StatementWeight, TokenMember, Unreadable};
 
 use super::style::Style;
 use super::text::{cap, count, line};
@@ -40,9 +40,9 @@ pub fn text(inspection: &Inspection, style: Style) -> String {
         listed(&mut text, &inspection.statements, |statement| {
             let weight = format!("{:6}", statement.weight.as_str());
             let weight = match statement.weight {
-                Weight::Must => style.red(&weight),
-                Weight::Should => style.yellow(&weight),
-                Weight::Note => style.dim(&weight),
+                StatementWeight::Must => style.red(&weight),
+                StatementWeight::Should => style.yellow(&weight),
+                StatementWeight::Note => style.dim(&weight),
             };
             let clause = match statement.clause {
                 Some(clause) => format!(" ({clause})"),
@@ -58,15 +58,15 @@ pub fn text(inspection: &Inspection, style: Style) -> String {
     }
     text += "\n";
     text += &match &inspection.proof {
-        Proof::Verified { kid } => format!(
+        SignatureCheck::Verified { kid } => format!(
             "Signature: {} with the issuer's key {}.\n",
             style.green("verified"),
             line(kid)
         ),
-        Proof::Wrong { reason, .. } => {
+        SignatureCheck::Wrong { reason, .. } => {
             format!("Signature: {}; {}.\n", style.red("wrong"), line(reason))
         }
-        Proof::Issuer { reason, .. } | Proof::Unknown { reason } => {
+        SignatureCheck::Issuer { reason, .. } | SignatureCheck::Unknown { reason } => {
             format!(
                 "Signature: {}; {}.\n",
                 style.yellow("not verified"),
@@ -87,13 +87,13 @@ pub fn text(inspection: &Inspection, style: Style) -> String {
 
 /// The last line: right or wrong.
 fn verdict(inspection: &Inspection, style: Style) -> String {
-    let should = match inspection.count(Weight::Should) {
+    let should = match inspection.count(StatementWeight::Should) {
         0 => String::new(),
         number => format!(", {} not followed", count(number, "recommendation")),
     };
-    match inspection.count(Weight::Must) {
+    match inspection.count(StatementWeight::Must) {
         // What is wrong is the issuer's, and is said in the line before.
-        0 if matches!(inspection.proof, Proof::Issuer { .. }) => format!(
+        0 if matches!(inspection.proof, SignatureCheck::Issuer { .. }) => format!(
             "{}: no service can verify it until its issuer answers otherwise{should}.\n",
             style.yellow("In doubt")
         ),
@@ -175,9 +175,9 @@ fn document(inspection: &Inspection) -> Value {
         })
         .collect();
     let signature = match &inspection.proof {
-        Proof::Verified { kid } => json!({"state": "verified", "kid": kid}),
-        Proof::Wrong { reason, .. } => json!({"state": "wrong", "reason": reason}),
-        Proof::Issuer { reason, .. } | Proof::Unknown { reason } => {
+        SignatureCheck::Verified { kid } => json!({"state": "verified", "kid": kid}),
+        SignatureCheck::Wrong { reason, .. } => json!({"state": "wrong", "reason": reason}),
+        SignatureCheck::Issuer { reason, .. } | SignatureCheck::Unknown { reason } => {
             json!({"state": "not-verified", "reason": reason})
         }
     };
@@ -208,7 +208,7 @@ pub fn unreadable_json(found: &Unreadable) -> String {
 }
 
 /// Of repeated members the last, as most readers have it.
-fn object(entries: &[Entry]) -> Value {
+fn object(entries: &[TokenMember]) -> Value {
     let members = entries
         .iter()
         .map(|entry| (entry.name.clone(), entry.value.clone()));
@@ -236,9 +236,9 @@ fn heading(title: &str, style: Style) -> String {
     format!("\n{}\n", style.bold(title))
 }
 
-fn members(text: &mut String, title: &str, entries: &[Entry], style: Style) {
+fn members(text: &mut String, title: &str, entries: &[TokenMember], style: Style) {
     *text += &heading(title, style);
-    let name = |entry: &Entry| line(&cap(&entry.name, 60));
+    let name = |entry: &TokenMember| line(&cap(&entry.name, 60));
     let width = entries
         .iter()
         .take(LINES)
@@ -249,7 +249,7 @@ fn members(text: &mut String, title: &str, entries: &[Entry], style: Style) {
     });
 }
 
-fn shown(entry: &Entry) -> String {
+fn shown(entry: &TokenMember) -> String {
     let value = line(&cap(&entry.value.to_string(), VALUE));
     match &entry.words {
         Some(words) => format!("{value} ({words})"),

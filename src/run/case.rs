@@ -23,9 +23,9 @@ use tokio::time::timeout_at;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::check::{self, Judge, Role, Ruling};
+use crate::check::{self, Judge, Ruling, StepRole};
 use crate::http;
-use crate::http::{Caller, Client, Connection, Outgoing};
+use crate::http::{Caller, Client, KeptConnection, Outgoing};
 use crate::model::{
     Answer, CasePlan, Endpoint, EndpointPlan, Exchange, Expect, Finding, Flavour, Interface,
     Lapsing, Leftover, Marker, Method, Place, Purpose, Script, State, StepPlan, Verdict,
@@ -38,16 +38,16 @@ use credentials::{Credentials, queue_for_tokens};
 use macaroon::{Held, Presenting};
 
 use super::Shared;
+use super::callback::{self, CallbackServer};
 use super::endpoint::terms::Terms;
 use super::ledger::Remaining;
-use super::listen::{self, Ear};
 use super::made::Made;
 use super::observer::Observer;
 use super::present;
 use super::unanswered::Unanswered;
 pub(super) use common_cause::{plainly, to_plain_http};
 use tape::Taped;
-pub(super) use tape::{TapeDoor, WELL_KNOWN};
+pub(super) use tape::{TapeDiscovery, WELL_KNOWN};
 
 /// What is known about the site when its cases run.
 pub(super) struct Site<'a> {
@@ -56,14 +56,14 @@ pub(super) struct Site<'a> {
     /// In what tokens have to differ for the endpoint.
     pub terms: &'a Terms,
     pub client: &'a Client,
-    pub wire: &'a http::Wire,
+    pub wire: &'a http::RawClient,
     pub observer: &'a Token,
     /// The one of the second area.
     pub second: Option<&'a Token>,
     /// Where nothing may be written: the file that is there, and its bytes.
     pub existing: Option<&'a (String, Vec<u8>)>,
     /// Where the tape REST API is, once somebody has asked.
-    pub tape: &'a TapeDoor,
+    pub tape: &'a TapeDiscovery,
     /// For all cases of the endpoint.
     pub deadline: Instant,
 }
@@ -135,11 +135,11 @@ struct Running<'a> {
     /// What a transfer that failed has left, which is told and not to be put down to a later step.
     left: HashMap<String, check::Observed>,
     /// What the failure of the present step means.
-    role: Role,
+    role: StepRole,
     exchanges: Vec<Exchange>,
     findings: Vec<Finding>,
     /// The case's one connection, where steps ask for it.
-    connection: Option<Connection>,
+    connection: Option<KeptConnection>,
     /// Whether the last step was told to go on with its body.
     continued: bool,
     /// What the last step's answer tells whoever is refused.
@@ -157,7 +157,7 @@ struct Running<'a> {
     /// The last step that has read something.
     taken: Option<StepPlan>,
     /// The server to which tokens of the case point, where they do.
-    ear: Option<Box<dyn Ear>>,
+    ear: Option<Box<dyn CallbackServer>>,
     /// How many connections to it were told already.
     heard: usize,
     /// The partner of its transfers.
@@ -191,7 +191,7 @@ impl<'a> Running<'a> {
                 .collect(),
             roots: script.directories.clone(),
             left: HashMap::new(),
-            role: Role::Permitted,
+            role: StepRole::Permitted,
             exchanges: Vec::new(),
             findings: Vec::new(),
             connection: None,
@@ -217,7 +217,7 @@ impl<'a> Running<'a> {
 
     /// Listens where tokens point to us, and goes through the script.
     async fn whole(&mut self, script: &Script) -> Result<(), Stop> {
-        if !listen::needed(script) {
+        if !callback::needs_callback(script) {
             return self.script(script).await;
         }
         let failed = |reason: String| Stop::Undecided(format!("nobody can listen: {reason}"));
@@ -229,7 +229,7 @@ impl<'a> Running<'a> {
             Ok(ear) => ear.map_err(failed)?,
             Err(_) => return Err(failed("its port was not free in time".into())),
         };
-        let script = listen::fill(script, ear.origin());
+        let script = callback::fill_callback(script, ear.origin());
         self.ear = Some(ear);
         self.script(&script).await
     }
@@ -318,7 +318,7 @@ impl<'a> Running<'a> {
         let ended = self.judged(step, credentials).await;
         // By now the step was answered, and mostly its control too: what it set off has arrived.
         let heard = match &self.ear {
-            Some(ear) => listen::overheard(ear.as_ref()).await,
+            Some(ear) => callback::settled_contacts(ear.as_ref()).await,
             None => Vec::new(),
         };
         let heard = &heard[self.heard.min(heard.len())..];
@@ -577,7 +577,7 @@ impl<'a> Running<'a> {
         let hop = self.exchanges.get(before);
         let known = self.known(&step.path).clone();
         let told = match purpose {
-            Purpose::Step => self.told(judge, step, &answer, token, other),
+            Purpose::Step => self.credential_findings(judge, step, &answer, token, other),
             _ => Vec::new(),
         };
         if let Some(after) = after {
@@ -702,7 +702,7 @@ impl<'a> Running<'a> {
     }
 
     /// What the answer to a step tells about credentials.
-    fn told(
+    fn credential_findings(
         &self,
         judge: Judge<'_>,
         step: &StepPlan,

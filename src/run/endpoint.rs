@@ -15,8 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::check::{self, Judge, Role};
-use crate::http::{Caller, Client, Wire, remedy};
+use crate::check::{self, Judge, StepRole};
+use crate::http::{Caller, Client, RawClient, remedy};
 use crate::model::{
     Ability, Action, CasePlan, CaseResult, EndpointPlan, Exchange, Finding, Leftover, Level,
     Purpose, Script, Verdict, millis,
@@ -25,9 +25,9 @@ use crate::token::Token;
 use crate::trace::stretch;
 
 use super::Shared;
-use super::case::{self, Outcome, Site, TapeDoor};
+use super::case::{self, Outcome, Site, TapeDiscovery};
 use super::event::Event;
-use super::made::{Made, Object};
+use super::made::{Made, MadeObject};
 use super::observer::Observer;
 use super::teardown::{Cleaner, Patience};
 use covers::Heard;
@@ -71,11 +71,11 @@ struct Ready {
     /// What the answer to OPTIONS offers.
     offered: Vec<String>,
     client: Client,
-    wire: Wire,
+    wire: RawClient,
     observer: Token,
     second: Option<Token>,
     existing: Option<(String, Vec<u8>)>,
-    tape: TapeDoor,
+    tape: TapeDiscovery,
     deadline: Instant,
     /// That its clock and ours differ, in words.
     clocks: Option<String>,
@@ -213,7 +213,7 @@ impl Visit {
             clauses: &self.shared.plan.clauses,
             clause: None,
             at: &case.at,
-            role: Role::Permitted,
+            role: StepRole::Permitted,
             exchange: exchanges.len().saturating_sub(1),
         };
         let expected = "the observer's token, which conforms to the profile, is taken";
@@ -480,7 +480,7 @@ impl Visit {
             patience: &Patience::of_teardown(),
         };
         let made = made.take();
-        let objects: Vec<_> = made.iter().map(Object::from).collect();
+        let objects: Vec<_> = made.iter().map(MadeObject::from).collect();
         let removed = cleaner
             .remove(&objects, root, self.shared.ledger.as_ref())
             .instrument(stretch!("teardown"))
@@ -515,7 +515,7 @@ impl Visit {
             known: planned.known.clone(),
             expired: planned.expired.clone(),
             reason: outcome.reason.map(|reason| {
-                let reason = told(&reason);
+                let reason = with_remedy(&reason);
                 crowded(reason, &outcome.exchanges, plan.endpoint.limits.jobs)
             }),
             past: None,
@@ -622,7 +622,7 @@ fn crowded(reason: String, exchanges: &[Exchange], jobs: usize) -> String {
 }
 
 /// With what helps, once.
-fn told(reason: &str) -> String {
+fn with_remedy(reason: &str) -> String {
     let help = remedy(reason);
     match reason.contains(help) {
         true => reason.to_owned(),

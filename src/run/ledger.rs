@@ -50,7 +50,7 @@ pub struct Remaining {
 
 /// What a ledger says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct LedgerSummary {
     /// The run that wrote it; `None` if it ended before it could create anything.
     pub run: Option<RunId>,
     /// What is not yet removed, in the order in which it was created.
@@ -126,7 +126,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The file cannot be read or is no ledger.
-    pub fn read(path: &Path) -> Result<Account, LedgerError> {
+    pub fn read(path: &Path) -> Result<LedgerSummary, LedgerError> {
         let failed = |source| LedgerError {
             path: path.to_owned(),
             source,
@@ -135,13 +135,13 @@ impl Ledger {
         let mut lines = content.split(|byte| *byte == b'\n');
         let first = lines.next().unwrap_or_default();
         let mut account = match serde_json::from_slice(first) {
-            Ok(Line::Run(run)) => Account {
+            Ok(Line::Run(run)) => LedgerSummary {
                 run: Some(run),
-                ..Account::default()
+                ..LedgerSummary::default()
             },
             // The power failed before anything was created.
             _ if content.iter().all(|byte| matches!(byte, 0 | b'\n')) => {
-                return Ok(Account::default());
+                return Ok(LedgerSummary::default());
             }
             _ => {
                 let odd = "it does not begin with the name of a run";
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(account.unreadable, 2);
         for text in ["", "\n", "\0\0\0"] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(Ledger::read(&path).unwrap(), Account::default());
+            assert_eq!(Ledger::read(&path).unwrap(), LedgerSummary::default());
         }
     }
 

@@ -19,14 +19,14 @@ struct Entry {
 
 /// An object that is to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Object<'a> {
+pub struct MadeObject<'a> {
     /// Absolute on the service.
     pub path: &'a str,
     /// Whether the service has said each time that it made nothing.
     pub refused: bool,
 }
 
-impl<'a> Object<'a> {
+impl<'a> MadeObject<'a> {
     /// One that may be there.
     pub fn at(path: &'a str) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl<'a> Object<'a> {
     }
 }
 
-impl<'a> From<&'a (String, bool)> for Object<'a> {
+impl<'a> From<&'a (String, bool)> for MadeObject<'a> {
     fn from((path, refused): &'a (String, bool)) -> Self {
         Self {
             path,

@@ -1,6 +1,7 @@
 //! Carries a plan out: tokens, exchanges, effects, teardown. Everything it finds leaves it as an
 //! [`event::Event`]; nothing is printed or written here but the ledger.
 
+mod callback;
 mod cancel;
 mod case;
 mod endpoint;
@@ -8,14 +9,13 @@ pub mod event;
 mod existing;
 mod issuer;
 mod ledger;
-mod listen;
+mod limiter_pool;
 mod made;
-mod manners;
 mod observer;
 mod partner;
 mod present;
-mod side;
 mod teardown;
+mod transfer_peer;
 mod unanswered;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,15 +32,15 @@ use crate::redact::Redactor;
 use crate::token::{Broker, Fit, Token, TokenError};
 use crate::trace::stretch;
 
+pub use callback::{CallbackServer, CallbackServers};
 pub use cancel::{Cancel, Canceller};
-pub use ledger::{Account, BEGUN, Ledger, LedgerError, Remaining};
-pub use listen::{Ear, Listener};
-pub use made::Object;
-pub use side::{OtherSide, Play, Scene};
+pub use ledger::{BEGUN, Ledger, LedgerError, LedgerSummary, Remaining};
+pub use made::MadeObject;
 pub use teardown::{Cleaner, Marked, Patience, Removed};
+pub use transfer_peer::{PeerOptions, PeerSession, TransferPeer};
 
 use event::{Event, RunStarted};
-use manners::Everywhere;
+use limiter_pool::LimiterPool;
 use partner::Partners;
 
 /// Endpoints at the same time, so that a large fleet does not run out of sockets.
@@ -58,9 +58,9 @@ pub struct Resources {
     /// remembered then, and nothing removed.
     pub ledger: Option<Ledger>,
     /// Opens servers to which tokens point. `None` where no case needs one.
-    pub listener: Option<Arc<dyn Listener>>,
+    pub listener: Option<Arc<dyn CallbackServers>>,
     /// Plays the other side of transfers. `None` where no case needs one.
-    pub side: Option<Arc<dyn OtherSide>>,
+    pub side: Option<Arc<dyn TransferPeer>>,
     /// Stops the run early.
     pub cancel: Cancel,
     /// For the whole run; teardown comes after it.
@@ -94,7 +94,7 @@ pub async fn run(
         listener,
         side,
         partners: Partners::default(),
-        manners: Everywhere::default(),
+        manners: LimiterPool::default(),
         elsewhere: Mutex::default(),
         made_up,
         cancel: cancel.clone(),
@@ -187,10 +187,10 @@ struct Shared {
     broker: Broker,
     redactor: Redactor,
     ledger: Option<Ledger>,
-    listener: Option<Arc<dyn Listener>>,
-    side: Option<Arc<dyn OtherSide>>,
+    listener: Option<Arc<dyn CallbackServers>>,
+    side: Option<Arc<dyn TransferPeer>>,
     partners: Partners,
-    manners: Everywhere,
+    manners: LimiterPool,
     /// By endpoint, the servers at which objects were removed because it redirects there.
     elsewhere: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// The credential for our own other side.

@@ -351,7 +351,7 @@ fn shown(answer: &Answer) -> Option<Observed> {
 
 /// How long the service asks to be left alone (RFC 6585 section 4, RFC 9110 section 15.6.4).
 fn later(answer: &Answer) -> Option<Duration> {
-    let told = answer.header("retry-after").and_then(http::pause);
+    let told = answer.header("retry-after").and_then(http::retry_after);
     match answer.status {
         429 => Some(told.unwrap_or(PAUSE).max(PAUSE)),
         // Without a time it is no more than another error.

@@ -13,7 +13,7 @@ use crate::token::{Fit, Token};
 use super::Shared;
 use super::endpoint::terms::{Terms, Trial, climb, refuses};
 use super::ledger::Remaining;
-use super::made::{Made, Object};
+use super::made::{Made, MadeObject};
 use super::observer::Observer;
 use super::teardown::{Cleaner, Patience};
 
@@ -187,7 +187,7 @@ impl Partner {
     ) -> Result<Arc<Self>, String> {
         let endpoint = &plan.endpoint;
         let tell = |note: String| note_of(shared, host, endpoint, &note);
-        let manners = shared.manners.at(endpoint);
+        let manners = shared.manners.limiter_of(endpoint);
         let guard = shared.guard(endpoint);
         let client = Client::new(endpoint, &manners, &shared.redactor, guard);
         let client = client.map_err(|error| error.to_string())?;
@@ -217,7 +217,10 @@ impl Partner {
             }
         }
         let left = looking.left;
-        terms.told(&shared.plan, None).into_iter().for_each(tell);
+        terms
+            .limitations(&shared.plan, None)
+            .into_iter()
+            .for_each(tell);
         let partner = Self {
             plan: Arc::new(PartnerPlan {
                 endpoint: Arc::new(terms.endpoint(endpoint).into_owned()),
@@ -227,7 +230,7 @@ impl Partner {
             observer,
             terms,
         };
-        let left: Vec<_> = left.iter().map(|path| Object::at(path)).collect();
+        let left: Vec<_> = left.iter().map(|path| MadeObject::at(path)).collect();
         for stayed in partner.rid_of(shared, caller, &left).await {
             tell(format!("{} is still there: {}", stayed.url, stayed.reason));
         }
@@ -271,7 +274,7 @@ impl Partner {
     /// Removes what a case made there.
     pub async fn remove(&self, shared: &Shared, caller: Caller<'_>, made: &Made) -> Vec<Leftover> {
         let made = made.take();
-        let objects: Vec<_> = made.iter().map(Object::from).collect();
+        let objects: Vec<_> = made.iter().map(MadeObject::from).collect();
         self.rid_of(shared, caller, &objects).await
     }
 
@@ -279,7 +282,7 @@ impl Partner {
         &self,
         shared: &Shared,
         caller: Caller<'_>,
-        objects: &[Object<'_>],
+        objects: &[MadeObject<'_>],
     ) -> Vec<Leftover> {
         let Some(ledger) = &shared.ledger else {
             return Vec::new();

@@ -7,7 +7,8 @@ use url::Url;
 
 use crate::check::{self, Judge};
 use crate::model::{
-    Answer, Credential, Endpoint, Exchange, Finding, Hop, Method, StepPlan, TokenRequest, Wire,
+    Answer, Credential, Endpoint, Exchange, Finding, Hop, Method, RawOptions, StepPlan,
+    TokenRequest,
 };
 use crate::token::Token;
 
@@ -66,7 +67,7 @@ pub(super) fn place(hop: &Hop) -> Option<String> {
 
 /// The lines that present the credentials, and the target with its query.
 pub(super) fn presented(
-    wire: &Wire<Credential<TokenRequest>>,
+    wire: &RawOptions<Credential<TokenRequest>>,
     path: &str,
     token: Option<&Token>,
     other: Option<&Token>,
@@ -93,7 +94,7 @@ pub(super) fn presented(
 pub(super) fn show(
     exchange: &mut Exchange,
     endpoint: &Endpoint,
-    wire: &Wire<Credential<TokenRequest>>,
+    wire: &RawOptions<Credential<TokenRequest>>,
     path: &str,
     tokens: [Option<&Token>; 2],
 ) {
@@ -130,7 +131,7 @@ pub(super) fn show_other(exchange: &mut Exchange, token: Option<&Token>, other: 
 
 /// The lines and the target, with these texts for the credentials.
 fn filled(
-    wire: &Wire<Credential<TokenRequest>>,
+    wire: &RawOptions<Credential<TokenRequest>>,
     path: &str,
     credential: Option<&Token>,
     [token, other, basic]: [&str; 3],
@@ -201,8 +202,8 @@ mod tests {
         )
     }
 
-    fn wire(present: Option<&[&str]>, query: Option<&str>) -> Wire<Credential<TokenRequest>> {
-        Wire {
+    fn wire(present: Option<&[&str]>, query: Option<&str>) -> RawOptions<Credential<TokenRequest>> {
+        RawOptions {
             target: None,
             present: present.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect()),
             query: query.map(str::to_owned),
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn credentials_stand_where_they_are_asked_for() {
         let (one, two) = (token("T"), token("O"));
-        let both = |wire: &Wire<_>| presented(wire, "/f", Some(&one), Some(&two));
+        let both = |wire: &RawOptions<_>| presented(wire, "/f", Some(&one), Some(&two));
         let header = |value: &str| vec![("Authorization".to_owned(), value.to_owned())];
         assert_eq!(both(&wire(None, None)), (header("Bearer T"), "/f".into()));
         assert_eq!(

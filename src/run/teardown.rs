@@ -15,7 +15,7 @@ use crate::token::Token;
 
 use super::case::{depth, observer_of};
 use super::ledger::Ledger;
-use super::made::Object;
+use super::made::MadeObject;
 use super::observer::Observer;
 
 /// How often an object is asked to go away.
@@ -135,12 +135,12 @@ impl Cleaner<'_> {
     /// they are gone. What lies below another of them, or below `root`, which is removed later, is not looked at.
     pub async fn remove(
         &self,
-        objects: &[Object<'_>],
+        objects: &[MadeObject<'_>],
         root: Option<&str>,
         ledger: Option<&Ledger>,
     ) -> Removed {
         let elsewhere = Mutex::default();
-        let mut levels: BTreeMap<usize, Vec<Object<'_>>> = BTreeMap::new();
+        let mut levels: BTreeMap<usize, Vec<MadeObject<'_>>> = BTreeMap::new();
         for object in objects {
             levels.entry(depth(object.path)).or_default().push(*object);
         }
@@ -216,7 +216,7 @@ impl Cleaner<'_> {
         Ok(marked)
     }
 
-    async fn object(&self, object: &Object<'_>, task: &Task<'_>) -> Result<(), String> {
+    async fn object(&self, object: &MadeObject<'_>, task: &Task<'_>) -> Result<(), String> {
         if object.refused {
             // Nothing was made, says the service. Where it does not let us look either, there is nothing else to go by.
             let observer = self.observer(object.path);

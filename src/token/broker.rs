@@ -5,10 +5,10 @@ use crate::http::TlsError;
 use crate::model::{Endpoint, Inventory, IssuerUse, TokenRef, TokenRequest};
 use crate::redact::Redactor;
 
-use super::desk::{Age, Desk};
+use super::cache::{Age, TokenCache};
 use super::error::Origin;
 use super::{Renewal, SecretError, Token, TokenError};
-use crate::http::Gate;
+use crate::http::RateLimiter;
 
 /// How close a token has to be to what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Fit {
 /// share what they have.
 #[derive(Clone)]
 pub struct Broker {
-    issuers: Arc<HashMap<String, Desk>>,
+    issuers: Arc<HashMap<String, TokenCache>>,
     redactor: Redactor,
 }
 
@@ -69,7 +69,7 @@ impl Broker {
             .iter()
             .filter(|i| used.contains(&i.name.as_str()))
         {
-            issuers.insert(issuer.name.clone(), Desk::new(issuer, redactor)?);
+            issuers.insert(issuer.name.clone(), TokenCache::new(issuer, redactor)?);
         }
         Ok(Self {
             issuers: Arc::new(issuers),
@@ -84,7 +84,10 @@ impl Broker {
         });
         let others: Vec<_> = others
             .filter_map(|issuer| {
-                Some((issuer.name.clone(), Desk::new(issuer, &self.redactor).ok()?))
+                Some((
+                    issuer.name.clone(),
+                    TokenCache::new(issuer, &self.redactor).ok()?,
+                ))
             })
             .collect();
         if let Some(issuers) = Arc::get_mut(&mut self.issuers) {
@@ -153,13 +156,13 @@ impl Broker {
     }
 
     /// Through which everything goes that is sent to that issuer.
-    pub fn gate(&self, issuer: &str) -> Option<Arc<Gate>> {
+    pub fn gate(&self, issuer: &str) -> Option<Arc<RateLimiter>> {
         self.issuers.get(issuer).map(|desk| Arc::clone(&desk.gate))
     }
 
     /// How often each issuer was asked, by name.
     pub fn usage(&self) -> Vec<IssuerUse> {
-        let mut usage: Vec<_> = self.issuers.values().map(Desk::usage).collect();
+        let mut usage: Vec<_> = self.issuers.values().map(TokenCache::usage).collect();
         usage.retain(|usage| usage.requests > 0);
         usage.sort_by(|one, other| one.issuer.cmp(&other.issuer));
         usage
@@ -176,7 +179,7 @@ impl Broker {
             .as_ref()
             .and_then(|name| self.issuers.get(name));
         let token = desk.token(request, signer, &self.redactor, age).await?;
-        desk.look_into(&token, request, fit)?;
+        desk.check_granted(&token, request, fit)?;
         Ok(token)
     }
 }

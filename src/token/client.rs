@@ -126,7 +126,7 @@ impl IssuerClient {
                 status: response.status().as_u16(),
                 content_type: header("content-type"),
                 location: header("location"),
-                retry_after: header("retry-after").and_then(|text| http::pause(&text)),
+                retry_after: header("retry-after").and_then(|text| http::retry_after(&text)),
                 body: Vec::new(),
             };
             while let Some(piece) = response

@@ -15,7 +15,7 @@ const LONGEST: usize = 200;
 #[error("{}", self.sentence())]
 pub struct TokenError {
     /// What kind of no it is.
-    pub kind: Refusal,
+    pub kind: TokenErrorKind,
     /// Name of the issuer, and the kind of source.
     pub issuer: String,
     /// What was asked for.
@@ -28,7 +28,7 @@ pub struct TokenError {
 
 /// Why there is no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TokenErrorKind {
     /// Such a token is not given: the storage is not to blame, the case does not apply.
     Refused,
     /// Nothing can be said: the issuer is down, slow or broken.
@@ -42,7 +42,7 @@ pub enum Refusal {
 impl TokenError {
     /// Whether the issuer answered, and the answer was no.
     pub fn refused(&self) -> bool {
-        self.kind == Refusal::Refused
+        self.kind == TokenErrorKind::Refused
     }
 
     fn sentence(&self) -> String {
@@ -54,8 +54,8 @@ impl TokenError {
             ..
         } = self;
         let begin = match self.kind {
-            Refusal::Refused => format!("the issuer {issuer} did not give what is needed"),
-            Refusal::Unavailable | Refusal::General | Refusal::Busy(_) => {
+            TokenErrorKind::Refused => format!("the issuer {issuer} did not give what is needed"),
+            TokenErrorKind::Unavailable | TokenErrorKind::General | TokenErrorKind::Busy(_) => {
                 format!("no token from the issuer {issuer}")
             }
         };
@@ -81,7 +81,7 @@ impl Origin {
 
     /// A no. `came` and `help` continue the sentence.
     pub fn refused(&self, asked: &(impl Display + ?Sized), came: String, help: &str) -> TokenError {
-        self.error(Refusal::Refused, asked, came, help)
+        self.error(TokenErrorKind::Refused, asked, came, help)
     }
 
     /// Nothing that could be understood.
@@ -91,17 +91,17 @@ impl Origin {
         came: String,
         help: &str,
     ) -> TokenError {
-        self.error(Refusal::Unavailable, asked, came, help)
+        self.error(TokenErrorKind::Unavailable, asked, came, help)
     }
 
     /// The same for whatever else may be asked for.
     pub fn general(&self, asked: &(impl Display + ?Sized), came: String, help: &str) -> TokenError {
-        self.error(Refusal::General, asked, came, help)
+        self.error(TokenErrorKind::General, asked, came, help)
     }
 
     pub fn error(
         &self,
-        kind: Refusal,
+        kind: TokenErrorKind,
         asked: &(impl Display + ?Sized),
         came: String,
         help: &str,

@@ -11,7 +11,7 @@ use crate::model::{Signature, TokenRequest, altered};
 use super::error::Origin;
 use super::forge::{Parts, forge};
 use super::key::SigningKey;
-use super::{Source, TokenError};
+use super::{TokenError, TokenSourceClient};
 
 /// How long a good token lives.
 const LIFETIME: SignedDuration = SignedDuration::from_secs(1200);
@@ -112,7 +112,7 @@ impl Mint {
 }
 
 #[async_trait]
-impl Source for Mint {
+impl TokenSourceClient for Mint {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let key = self.key(request.signature, request.key);
         let made = key.and_then(|key| forge(self.parts(request, key), request, Some(key)));

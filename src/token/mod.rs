@@ -5,9 +5,11 @@
 
 mod altered;
 mod broker;
+mod cache;
 mod cause;
+mod circuit_breaker;
 mod client;
-mod desk;
+mod client_authentication;
 mod discovery;
 mod error;
 mod forge;
@@ -18,8 +20,6 @@ mod key;
 mod macaroon;
 mod mint;
 pub mod publish;
-mod registered;
-mod rest;
 mod secret;
 mod source;
 mod verify;
@@ -30,27 +30,27 @@ use std::fmt;
 use secrecy::SecretString;
 
 use crate::model::{Method, TokenRef, TokenRequest};
-use desk::Age;
+use cache::Age;
 
 /// A token with fewer seconds of life left is asked for again; sources that can be told are told.
 const LIFE: u32 = 180;
 
-pub use crate::http::Gate;
+pub use crate::http::RateLimiter;
 pub use altered::{expired, foreign, tampered, unknown_key};
 pub use broker::{Broker, BrokerError, Fit};
 pub use cause::{Cause, cause, causes};
 pub use client::IssuerClient;
+pub use client_authentication::{RegisteredClient, RequestAuthentication};
 pub use discovery::{DiscoveryError, Found, discover};
-pub use error::{Refusal, TokenError};
+pub use error::{TokenError, TokenErrorKind};
 pub use inspect::{Claims, claims};
 pub use macaroon::{Macaroon, MacaroonError};
-pub use registered::{Registered, Shows};
 use secret::shown;
 pub use secret::{SecretError, load, load_bearer};
-pub use source::{Agreed, DeviceLogin, Obtained, Prompt, Source};
-pub(crate) use source::{Kept, STAY};
+pub use source::{Agreed, DeviceLogin, Obtained, Prompt, TokenSourceClient};
+pub(crate) use source::{RotatingSecret, STAY};
 pub(crate) use verify::names_keys;
-pub use verify::{Proof, verify};
+pub use verify::{SignatureCheck, verify};
 
 #[cfg(test)]
 mod tests;
@@ -182,7 +182,7 @@ impl Token {
             what: what.collect(),
             issuer: endpoint.to_owned(),
             jti: None,
-            hash: desk::hash(&secret),
+            hash: cache::hash(&secret),
             how: how.to_owned(),
         };
         Self::new(secret, shown)

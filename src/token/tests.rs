@@ -304,9 +304,9 @@ async fn what_is_made_of_a_token_lives_no_longer() {
     minted.test_keys = vec![bench.key()];
     for issuer in [taken_apart, minted] {
         let redactor = Redactor::default();
-        let desk = desk::Desk::new(&Arc::new(issuer), &redactor).unwrap();
+        let desk = cache::TokenCache::new(&Arc::new(issuer), &redactor).unwrap();
         let (made, renew) = desk
-            .obtain(&unsigned, None, &redactor, desk::Age::Kept)
+            .obtain(&unsigned, None, &redactor, cache::Age::Kept)
             .await
             .unwrap();
         assert!(claims(&made.secret).is_err(), "its end cannot be read");

@@ -15,7 +15,7 @@ const MOST_KEYS: usize = 200;
 
 /// What became of the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum SignatureCheck {
     /// It is the issuer's.
     Verified {
         /// The name of the key.
@@ -42,7 +42,7 @@ pub enum Proof {
     },
 }
 
-impl Proof {
+impl SignatureCheck {
     /// It was not tried, or could not be.
     pub fn unknown(reason: impl Into<String>) -> Self {
         Self::Unknown {
@@ -65,15 +65,15 @@ struct KeySet {
 /// Fetches the issuer's metadata and keys over https (profile 4.2), and verifies the signature.
 ///
 /// The issuer that the token names is asked, and whoever its metadata name for the keys; the token is not sent.
-pub async fn verify(token: &Decoded, http: &IssuerClient) -> Proof {
+pub async fn verify(token: &Decoded, http: &IssuerClient) -> SignatureCheck {
     let (algorithm, kid) = match asked(token) {
         Ok(asked) => asked,
         Err(proof) => return proof,
     };
     match keys(token, http).await {
         Ok(keys) => check(token, algorithm, kid, &keys),
-        Err(NoKeys::Silent(reason) | NoKeys::Unasked(reason)) => Proof::Unknown { reason },
-        Err(NoKeys::Answered(clause, reason)) => Proof::Issuer { clause, reason },
+        Err(NoKeys::Silent(reason) | NoKeys::Unasked(reason)) => SignatureCheck::Unknown { reason },
+        Err(NoKeys::Answered(clause, reason)) => SignatureCheck::Issuer { clause, reason },
     }
 }
 
@@ -82,8 +82,10 @@ pub(super) async fn unverifiable(token: &Decoded, http: &IssuerClient) -> Option
     let (algorithm, kid) = asked(token).ok()?;
     match keys(token, http).await {
         Ok(keys) => match check(token, algorithm, kid, &keys) {
-            Proof::Wrong { reason, .. } => Some(reason),
-            Proof::Verified { .. } | Proof::Issuer { .. } | Proof::Unknown { .. } => None,
+            SignatureCheck::Wrong { reason, .. } => Some(reason),
+            SignatureCheck::Verified { .. }
+            | SignatureCheck::Issuer { .. }
+            | SignatureCheck::Unknown { .. } => None,
         },
         Err(NoKeys::Unasked(reason) | NoKeys::Answered(_, reason)) => Some(reason),
         Err(NoKeys::Silent(_)) => None,
@@ -113,10 +115,10 @@ impl From<String> for NoKeys {
 }
 
 /// Algorithm and key, where the header names ones that can be verified at all.
-fn asked(token: &Decoded) -> Result<(Algorithm, &str), Proof> {
+fn asked(token: &Decoded) -> Result<(Algorithm, &str), SignatureCheck> {
     // Whoever understands none of its extensions has to refuse it (RFC 7515 section 4.1.11); one of them changes what is signed.
     if token.header("crit").is_some() {
-        return Err(Proof::unknown(
+        return Err(SignatureCheck::unknown(
             "its header has `crit`, and none of its extensions is known here",
         ));
     }
@@ -124,14 +126,14 @@ fn asked(token: &Decoded) -> Result<(Algorithm, &str), Proof> {
     let algorithm = name.and_then(|name| name.parse::<Algorithm>().ok());
     let shared = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
     let Some(algorithm) = algorithm.filter(|algorithm| !shared.contains(algorithm)) else {
-        return Err(Proof::unknown(
+        return Err(SignatureCheck::unknown(
             "its algorithm is none that is verified here with a public key",
         ));
     };
     let kid = token.header("kid").and_then(Value::as_str);
     match kid.filter(|kid| !kid.is_empty()) {
         Some(kid) => Ok((algorithm, kid)),
-        None => Err(Proof::unknown("it does not name its key")),
+        None => Err(SignatureCheck::unknown("it does not name its key")),
     }
 }
 
@@ -226,7 +228,7 @@ fn cut(text: &str) -> String {
 }
 
 /// Verifies with the one key of that name (profile 4.2): no other is tried.
-fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Proof {
+fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> SignatureCheck {
     let mut named = keys.iter().filter(|key| key["kid"].as_str() == Some(kid));
     let Some(key) = named.next() else {
         let names: Vec<_> = keys
@@ -235,7 +237,7 @@ fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Pr
             .take(10)
             .map(cut)
             .collect();
-        return Proof::Wrong {
+        return SignatureCheck::Wrong {
             clause: "JWT-4.2-05",
             reason: format!(
                 "the issuer publishes no key `{kid}`{}",
@@ -247,7 +249,7 @@ fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Pr
         };
     };
     let Ok(key) = serde_json::from_value::<Jwk>(key.clone()) else {
-        return Proof::unknown(format!(
+        return SignatureCheck::unknown(format!(
             "the issuer's key `{kid}` is of a kind that is not known here"
         ));
     };
@@ -256,13 +258,13 @@ fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Pr
     if usage.is_some_and(|usage| *usage != PublicKeyUse::Signature)
         || operations.is_some_and(|all| !all.contains(&KeyOperations::Verify))
     {
-        return Proof::unknown(format!("the issuer's key `{kid}` is not for signatures"));
+        return SignatureCheck::unknown(format!("the issuer's key `{kid}` is not for signatures"));
     }
     if let Some(declared) = key.common.key_algorithm
         && declared != KeyAlgorithm::UNKNOWN_ALGORITHM
         && declared.to_string() != format!("{algorithm:?}")
     {
-        return Proof::Wrong {
+        return SignatureCheck::Wrong {
             clause: "JWT-4.2-01",
             reason: format!(
                 "the issuer's key `{kid}` is for {declared}, and the token says {algorithm:?}"
@@ -278,12 +280,12 @@ fn check(token: &Decoded, algorithm: Algorithm, kid: &str, keys: &[Value]) -> Pr
         )
     });
     match verified {
-        Ok(true) => Proof::Verified { kid: kid.into() },
-        Ok(false) => Proof::Wrong {
+        Ok(true) => SignatureCheck::Verified { kid: kid.into() },
+        Ok(false) => SignatureCheck::Wrong {
             clause: "JWT-4.2-01",
             reason: format!("the signature is not that of the issuer's key `{kid}`"),
         },
-        Err(_) => Proof::Wrong {
+        Err(_) => SignatureCheck::Wrong {
             clause: "JWT-4.2-01",
             reason: format!(
                 "the signature cannot be one of the issuer's key `{kid}` with {algorithm:?}"
@@ -348,10 +350,10 @@ mod tests {
                 jwk[member] = value.clone();
             }
             let proof = check(&token, Algorithm::ES256, "k", &[jwk]);
-            let right = matches!(proof, Proof::Verified { .. });
+            let right = matches!(proof, SignatureCheck::Verified { .. });
             assert_eq!(right, verified, "{member} {value}: {proof:?}");
             if !verified {
-                assert!(matches!(proof, Proof::Unknown { .. }), "{proof:?}");
+                assert!(matches!(proof, SignatureCheck::Unknown { .. }), "{proof:?}");
             }
         }
         for critical in [
@@ -364,7 +366,7 @@ mod tests {
             }
             let proof = asked(&signed(header)).unwrap_err();
             assert!(
-                matches!(&proof, Proof::Unknown { reason } if reason.contains("`crit`")),
+                matches!(&proof, SignatureCheck::Unknown { reason } if reason.contains("`crit`")),
                 "{proof:?}"
             );
         }

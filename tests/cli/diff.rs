@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 use jiff::Timestamp;
 use touchstone::history::History;
 use touchstone::model::{
-    CaseId, CaseResult, EndpointRecord, Exchange, Kind, Method, Place, Portion, Profile, Purpose,
-    RECORD_SCHEMA, RunId, RunInfo, RunRecord, Severity, Verdict,
+    CaseId, CaseResult, EndpointRecord, Exchange, Method, Place, Portion, Profile, Purpose,
+    RECORD_SCHEMA, RecordKind, RunId, RunInfo, RunRecord, Severity, Verdict,
 };
 
 fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
@@ -54,7 +54,7 @@ fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
         },
         endpoints: vec![EndpointRecord {
             name: "se-one".into(),
-            kind: Kind::Storage,
+            kind: RecordKind::Storage,
             url: "https://se-one.example.org/wlcg".into(),
             profile: Profile::V1_3,
             software: None,

@@ -10,7 +10,7 @@ use crate::common::waiting::{HANGS, NEVER};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use touchstone::config::{Source, load_catalogue, load_inventory};
+use touchstone::config::{SourceFile, load_catalogue, load_inventory};
 use touchstone::model::{RunId, RunRecord};
 use touchstone::plan::{self, Material, Selection};
 use touchstone::redact::Redactor;
@@ -299,7 +299,7 @@ fn port(url: &str) -> u16 {
 /// Runs `cases` at `addresses` of the endpoint `se`, as if its name resolved to them.
 async fn run_at(folder: &Path, cases: &[&str], addresses: &[Ipv4Addr]) -> (RunRecord, String) {
     let catalogue = load_catalogue(&[]).expect("the suites");
-    let source = Source::read(&folder.join("endpoints.yaml")).expect("the file");
+    let source = SourceFile::read(&folder.join("endpoints.yaml")).expect("the file");
     let inventory = load_inventory(&source, &catalogue)
         .expect("endpoints")
         .inventory;

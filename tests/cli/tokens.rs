@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use touchstone::model::Profile;
 use touchstone::report::style::Style;
 use touchstone::report::token::text;
-use touchstone::token::Proof;
-use touchstone::token::judge::{Inspection, Weight, decode, judge};
+use touchstone::token::SignatureCheck;
+use touchstone::token::judge::{Inspection, StatementWeight, decode, judge};
 
 /// A token that may read everything, for the endpoint `se`.
 const GET: &[&str] = &[
@@ -46,13 +46,18 @@ fn inspect(name: &str) -> Inspection {
         .expect("a time")
         .parse()
         .expect("a time");
-    judge(&token, Proof::unknown("not tried"), now, Profile::V1_3)
+    judge(
+        &token,
+        SignatureCheck::unknown("not tried"),
+        now,
+        Profile::V1_3,
+    )
 }
 
 fn wrong(inspection: &Inspection) -> Vec<(&str, Option<&str>)> {
     let statements = inspection.statements.iter();
     statements
-        .filter(|statement| statement.weight == Weight::Must)
+        .filter(|statement| statement.weight == StatementWeight::Must)
         .map(|statement| (statement.about.as_str(), statement.clause))
         .collect()
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use secrecy::SecretString;
-use touchstone::config::{Source, load_catalogue, load_inventory};
-use touchstone::http::{Caller, Client, Failure, Guard, Manners, Outgoing, RawRequest, Wire};
+use touchstone::config::{SourceFile, load_catalogue, load_inventory};
+use touchstone::http::{
+    Caller, Client, Failure, Guard, HostLimiter, Outgoing, RawClient, RawRequest,
+};
 use touchstone::model::{Answer, Exchange, Marker, Method, Purpose, RunId, TokenRef};
 use touchstone::redact::Redactor;
 use touchstone::token::Token;
@@ -14,7 +16,7 @@ use super::waiting::HANGS;
 
 pub struct Sender {
     client: Client,
-    wire: Wire,
+    wire: RawClient,
     token: Token,
     authorization: (String, String),
     origin: String,
@@ -23,7 +25,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub fn new(endpoints: &Source, token: &str) -> Self {
+    pub fn new(endpoints: &SourceFile, token: &str) -> Self {
         let catalogue = load_catalogue(&[]).expect("the suites");
         let loaded =
             load_inventory(endpoints, &catalogue).unwrap_or_else(|problems| panic!("{problems}"));
@@ -38,13 +40,13 @@ impl Sender {
             hash: String::new(),
             how: String::new(),
         };
-        let manners = Arc::new(Manners::new(&endpoint.limits));
+        let manners = Arc::new(HostLimiter::new(&endpoint.limits));
         let run: RunId = "20261122t072848z-4f2a9c".parse().expect("a run");
         let marker = Marker::new(&run, &[&endpoint.name]);
         let guard = Guard::of_run(endpoint, &run, std::iter::empty());
         Self {
             client: Client::new(endpoint, &manners, &redactor, guard.clone()).expect("a client"),
-            wire: Wire::new(endpoint, &manners, &redactor, guard).expect("a client"),
+            wire: RawClient::new(endpoint, &manners, &redactor, guard).expect("a client"),
             authorization: ("Authorization".into(), format!("Bearer {token}")),
             token: Token::new(secret, shown),
             origin: endpoint.origin(),

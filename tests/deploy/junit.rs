@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::fleet::{HOSTILE, Plan, record, usual};
-use touchstone::model::{CaseResult, EndpointRecord, Kind, RunRecord, Verdict};
+use touchstone::model::{CaseResult, EndpointRecord, RecordKind, RunRecord, Verdict};
 use touchstone::report;
 
 fn plan(text: &'static str) -> Plan {
@@ -44,7 +44,7 @@ fn everything(text: &'static str) -> RunRecord {
     let issuer = "issuer:wlcg".to_owned();
     record.endpoints.push(EndpointRecord {
         name: issuer.clone(),
-        kind: Kind::Issuer,
+        kind: RecordKind::Issuer,
         ..record.endpoints.first().expect("an endpoint").clone()
     });
     record.results.push(CaseResult {

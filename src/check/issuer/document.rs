@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{Flaw, Found, Mute, View, json_type, object, shown, value};
-use crate::model::Asked;
+use crate::model::IssuerRequest;
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
@@ -22,7 +22,7 @@ pub(super) fn members(view: &View<'_>) -> Result<Map<String, Value>, Mute> {
 
 fn what(view: &View<'_>) -> &'static str {
     match view.ask.what {
-        Asked::Keys(_) => "its keys",
+        IssuerRequest::Keys(_) => "its keys",
         _ => "its metadata",
     }
 }
@@ -182,7 +182,7 @@ pub(super) fn names_authentication(view: &View<'_>) -> Found {
 /// The document that was published at the usual place.
 fn usual<'a>(view: &View<'a>) -> Option<&'a Value> {
     match view.ask.what {
-        Asked::Keys(_) => view.keys,
+        IssuerRequest::Keys(_) => view.keys,
         _ => view.metadata,
     }
 }
@@ -190,7 +190,7 @@ fn usual<'a>(view: &View<'a>) -> Option<&'a Value> {
 /// What shows that a JSON object is such a document.
 fn mark(view: &View<'_>) -> &'static str {
     match view.ask.what {
-        Asked::Keys(_) => "keys",
+        IssuerRequest::Keys(_) => "keys",
         _ => "issuer",
     }
 }

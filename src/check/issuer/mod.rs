@@ -1,4 +1,4 @@
-//! Answers of an issuer in, findings out. Pure; each word of [`AskWord`] is defined here once.
+//! Answers of an issuer in, findings out. Pure; each word of [`IssuerExpectation`] is defined here once.
 
 mod document;
 mod group;
@@ -14,13 +14,14 @@ mod tests;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Judge, Role};
+use super::{Judge, StepRole};
 use crate::model::{
-    Account, Answer, Ask, AskWord, Clause, ClauseId, Finding, IssuerSubject, Level, Profile,
+    Account, Answer, Clause, ClauseId, Finding, IssuerExpectation, IssuerStep, IssuerSubject,
+    Level, Profile,
 };
 
 pub use jwt::Jwt;
-pub use reply::{Grant, Refusal, grant, no_client, refusal};
+pub use reply::{Grant, OAuthErrorReply, grant, no_client, refusal};
 
 /// Characters of a text of the issuer's that are shown.
 const SHOWN: usize = 120;
@@ -50,7 +51,7 @@ pub struct View<'a> {
     /// What is declared of it.
     pub subject: &'a IssuerSubject,
     /// What was asked.
-    pub ask: &'a Ask,
+    pub ask: &'a IssuerStep,
     /// Who asked.
     pub account: Option<&'a Account>,
     /// The id of the client that asked.
@@ -155,7 +156,7 @@ pub fn ask(
                 clauses,
                 clause: flaw.clause.as_ref(),
                 at: &view.ask.at,
-                role: Role::Permitted,
+                role: StepRole::Permitted,
                 exchange: answered.map_or(0, |answered| answered.exchange),
             };
             let finding = judge.own(flaw.expected, flaw.actual);
@@ -168,8 +169,8 @@ pub fn ask(
     (findings, None)
 }
 
-fn judged(word: AskWord, view: &View<'_>) -> Found {
-    use AskWord as W;
+fn judged(word: IssuerExpectation, view: &View<'_>) -> Found {
+    use IssuerExpectation as W;
     if word.about_token() || view.ask.optional {
         view.came()?;
     }

@@ -7,8 +7,8 @@ use super::scope::covers;
 use super::{
     Flaw, Found, Jwt, Mute, View, json_type, looks, object, refused_at_all, several, shown, value,
 };
-use crate::check::word::decides_nothing;
-use crate::model::{Answer, Asked, Profile, Proof};
+use crate::check::expectation::decides_nothing;
+use crate::model::{Answer, ClientProof, IssuerRequest, Profile};
 
 /// The errors of RFC 6749 section 5.2 and of those that add some (RFC 6750, 7009, 8628, 8693, 8707, OpenID
 /// Connect).
@@ -49,7 +49,7 @@ pub struct Grant {
 
 /// An error (RFC 6749 section 5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct OAuthErrorReply {
     /// The code.
     pub error: String,
     /// What it says beside.
@@ -79,11 +79,11 @@ pub fn grant(answer: &Answer) -> Option<Grant> {
 }
 
 /// Reads a refusal.
-pub fn refusal(answer: &Answer) -> Option<Refusal> {
+pub fn refusal(answer: &Answer) -> Option<OAuthErrorReply> {
     refused_at_all(answer)?;
     let members = object(answer).ok()?;
     let text = |name: &str| Some(members.get(name)?.as_str()?.to_owned());
-    Some(Refusal {
+    Some(OAuthErrorReply {
         error: text("error")?,
         description: text("error_description"),
     })
@@ -107,7 +107,7 @@ pub(super) fn mute(view: &View<'_>, answer: &Answer) -> Mute {
                 shown(&refusal.error)
             ))
         }
-        None if matches!(view.ask.what, Asked::Userinfo(_))
+        None if matches!(view.ask.what, IssuerRequest::Userinfo(_))
             && matches!(answer.status, 401 | 403) =>
         {
             Mute::Skip(format!(
@@ -215,13 +215,13 @@ pub(super) fn granted(view: &View<'_>) -> Found {
 /// Whether an exchange was refused because the client, or anybody, may make none: no sentence says that everybody may.
 fn not_for_this_client(view: &View<'_>, answer: &Answer) -> bool {
     let codes = ["unauthorized_client", "unsupported_grant_type"];
-    matches!(view.ask.what, Asked::Exchange(_))
+    matches!(view.ask.what, IssuerRequest::Exchange(_))
         && refusal(answer).is_some_and(|refusal| codes.contains(&refusal.error.as_str()))
 }
 
 /// A refresh that asks for what the refresh token is not good for is refused rightly.
 fn not_held(view: &View<'_>) -> Result<(), Mute> {
-    let (Asked::Refresh(_), Some(held)) = (&view.ask.what, view.held) else {
+    let (IssuerRequest::Refresh(_), Some(held)) = (&view.ask.what, view.held) else {
         return Ok(());
     };
     let own = held.scopes();
@@ -284,7 +284,10 @@ pub(super) fn error_json(view: &View<'_>) -> Found {
             wrong(Flaw::new("a registered code as `error`", value(error)));
         }
         // Who a client is has to be shown first: 401 is right of it, and only the code may be another.
-        let unproven = matches!(view.ask.what.proof(), Proof::None | Proof::WrongSecret);
+        let unproven = matches!(
+            view.ask.what.proof(),
+            ClientProof::None | ClientProof::WrongSecret
+        );
         match (answer.status, code) {
             (401, _) if unproven => {}
             (400, _) | (401, "invalid_client" | "invalid_token") => {}

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::EMBEDDED;
 use crate::model::{
-    Asked, Case, ExchangeAsk, Mode, Place, Published, RefreshAsk, RevokeAsk, Revoked, Subject,
-    TokenAsk, Verdict,
+    Case, ExchangeStep, IssuerRequest, Mode, Place, PublishedDocument, RefreshStep, RevocationStep,
+    RevokedToken, SubjectToken, TokenStep, Verdict,
 };
 
 const ISSUER: &str = "https://iam.example.org/";
@@ -68,7 +68,7 @@ fn at() -> Place {
 }
 
 struct Bench {
-    ask: Ask,
+    ask: IssuerStep,
     subject: IssuerSubject,
     account: Option<Account>,
     metadata: Option<Value>,
@@ -79,9 +79,9 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(what: Asked) -> Self {
+    fn new(what: IssuerRequest) -> Self {
         Self {
-            ask: Ask {
+            ask: IssuerStep {
                 what,
                 expect: Vec::new(),
                 optional: false,
@@ -104,15 +104,15 @@ impl Bench {
     }
 
     fn scope(scope: &str) -> Self {
-        Self::new(Asked::Token(TokenAsk {
+        Self::new(IssuerRequest::Token(TokenStep {
             scope: Some(scope.into()),
             times: 1,
-            ..TokenAsk::default()
+            ..TokenStep::default()
         }))
     }
 
     /// What the word says: `pass`, `warn`, `fail`, `skip` or `error`, or the reason.
-    fn says(&mut self, word: AskWord, answers: &[Answer]) -> String {
+    fn says(&mut self, word: IssuerExpectation, answers: &[Answer]) -> String {
         self.ask.expect = vec![word];
         let answers: Vec<_> = answers
             .iter()
@@ -157,7 +157,7 @@ impl Bench {
 /// Word, claims that differ from good ones, and what the word says of them.
 #[test]
 fn claims_are_judged() {
-    use AskWord as W;
+    use IssuerExpectation as W;
     let long = "x".repeat(256);
     for (word, changes, verdict) in [
         (W::Claims, json!({}), "pass"),
@@ -313,12 +313,12 @@ fn eight_hours_are_too_long_for_the_first_version_alone() {
     let answers = [reply(&claims(json!({"exp": NOW + 8 * 3600})), json!({}))];
     let mut bench = Bench::scope("a");
     bench.profile = Profile::V1_0;
-    assert_eq!(bench.says(AskWord::Lifetime, &answers), "fail");
+    assert_eq!(bench.says(IssuerExpectation::Lifetime, &answers), "fail");
 }
 
 #[test]
 fn replies_are_judged() {
-    use AskWord as W;
+    use IssuerExpectation as W;
     let good = reply(&claims(json!({})), json!({}));
     let html = Answer {
         headers: vec![("content-type".into(), "text/html".into())],
@@ -405,7 +405,7 @@ fn replies_are_judged() {
 #[test]
 fn groups_follow_the_request() {
     let groups = |list: &[&str]| [reply(&claims(json!({ "wlcg.groups": list })), json!({}))];
-    let order = AskWord::GroupsInOrder;
+    let order = IssuerExpectation::GroupsInOrder;
     for (scope, right) in [
         ("wlcg.groups", &["/wlcg"][..]),
         (
@@ -426,7 +426,7 @@ fn groups_follow_the_request() {
         );
         let mut other: Vec<&str> = right.to_vec();
         other.reverse();
-        let reversed = Bench::scope(scope).says(AskWord::GroupsAsAsked, &groups(&other));
+        let reversed = Bench::scope(scope).says(IssuerExpectation::GroupsAsAsked, &groups(&other));
         assert_eq!(reversed, "pass", "{scope}");
         if right.len() > 1 {
             assert_eq!(
@@ -437,7 +437,7 @@ fn groups_follow_the_request() {
         }
         let more = [right, &["/wlcg/x"]].concat();
         assert_eq!(
-            Bench::scope(scope).says(AskWord::GroupsAsAsked, &groups(&more)),
+            Bench::scope(scope).says(IssuerExpectation::GroupsAsAsked, &groups(&more)),
             "fail"
         );
     }
@@ -446,12 +446,12 @@ fn groups_follow_the_request() {
 #[test]
 fn audiences_are_compared_as_urls() {
     let says = |asked: &[&str], got: Value| {
-        let mut bench = Bench::new(Asked::Token(TokenAsk {
+        let mut bench = Bench::new(IssuerRequest::Token(TokenStep {
             audience: asked.iter().map(|one| (*one).to_owned()).collect(),
-            ..TokenAsk::default()
+            ..TokenStep::default()
         }));
         bench.says(
-            AskWord::AudienceAsAsked,
+            IssuerExpectation::AudienceAsAsked,
             &[reply(&claims(json!({ "aud": got })), json!({}))],
         )
     };
@@ -487,7 +487,7 @@ fn ids_are_told_apart() {
             .iter()
             .map(|id| reply(&claims(json!({ "jti": id })), json!({})))
             .collect();
-        Bench::scope("a").says(AskWord::UniqueIds, &answers)
+        Bench::scope("a").says(IssuerExpectation::UniqueIds, &answers)
     };
     assert_eq!(
         ids(&["3f9c21d47b6e4a5577aa", "90b1e6c2d3f4a5b6c7d8", "a1"]),
@@ -505,43 +505,47 @@ fn ids_are_told_apart() {
 fn tokens_made_of_others_are_not_wider() {
     let held = Jwt::of(&jwt(&claims(json!({})))).unwrap();
     for what in [
-        Asked::Exchange(ExchangeAsk {
-            subject: Subject::Last,
+        IssuerRequest::Exchange(ExchangeStep {
+            subject: SubjectToken::Last,
             scope: None,
             audience: Vec::new(),
         }),
-        Asked::Refresh(RefreshAsk {
-            token: crate::model::Spare::Last,
+        IssuerRequest::Refresh(RefreshStep {
+            token: crate::model::SpareToken::Last,
             scope: None,
-            proof: crate::model::Proof::Good,
+            proof: crate::model::ClientProof::Good,
         }),
     ] {
         let mut bench = Bench::new(what);
         bench.held = Some(held.clone());
-        let mut says =
-            |changes: Value| bench.says(AskWord::NotWider, &[reply(&claims(changes), json!({}))]);
+        let mut says = |changes: Value| {
+            bench.says(
+                IssuerExpectation::NotWider,
+                &[reply(&claims(changes), json!({}))],
+            )
+        };
         assert_eq!(says(json!({"scope": "storage.read:/a/b"})), "pass");
         assert_eq!(says(json!({"scope": "storage.read:/ab"})), "fail");
         assert_eq!(says(json!({"scope": "storage.modify:/a"})), "fail");
         assert_eq!(says(json!({"wlcg.groups": ["/wlcg"]})), "fail");
         assert_eq!(
-            bench.says(AskWord::NotWider, &[error("invalid_scope")]),
+            bench.says(IssuerExpectation::NotWider, &[error("invalid_scope")]),
             "pass"
         );
         bench.held = None;
         let good = [reply(&claims(json!({})), json!({}))];
-        assert_eq!(bench.says(AskWord::NotWider, &good), "error");
+        assert_eq!(bench.says(IssuerExpectation::NotWider, &good), "error");
     }
 }
 
 #[test]
 fn an_exchange_that_a_client_may_not_make_is_not_judged() {
-    let mut exchange = Bench::new(Asked::Exchange(ExchangeAsk {
-        subject: Subject::Last,
+    let mut exchange = Bench::new(IssuerRequest::Exchange(ExchangeStep {
+        subject: SubjectToken::Last,
         scope: Some("storage.read:/a".into()),
         audience: Vec::new(),
     }));
-    let word = AskWord::Granted;
+    let word = IssuerExpectation::Granted;
     for code in ["unauthorized_client", "unsupported_grant_type"] {
         assert_eq!(exchange.says(word, &[error(code)]), "skip", "{code}");
     }
@@ -561,7 +565,7 @@ fn an_exchange_that_a_client_may_not_make_is_not_judged() {
 fn entitlements_and_sets_are_bounds() {
     let mut bench = Bench::scope("wlcg.capabilityset:/wlcg/b storage.read:/x");
     let set = |scope: &str| [reply(&claims(json!({ "scope": scope })), json!({}))];
-    let word = AskWord::SetComplete;
+    let word = IssuerExpectation::SetComplete;
     assert_eq!(
         bench.says(word, &set("storage.read:/b storage.read:/x")),
         "pass"
@@ -570,7 +574,7 @@ fn entitlements_and_sets_are_bounds() {
     let more = "storage.read:/b storage.read:/x storage.modify:/";
     assert_eq!(bench.says(word, &set(more)), "fail");
     assert_eq!(
-        bench.says(AskWord::NotBeyond, &set("storage.read:/x")),
+        bench.says(IssuerExpectation::NotBeyond, &set("storage.read:/x")),
         "skip"
     );
     let source = crate::model::TokenSource::BearerDiscovery;
@@ -579,20 +583,23 @@ fn entitlements_and_sets_are_bounds() {
         ..Account::only(source)
     });
     assert_eq!(
-        bench.says(AskWord::NotBeyond, &set("storage.read:/x/y")),
+        bench.says(IssuerExpectation::NotBeyond, &set("storage.read:/x/y")),
         "pass"
     );
     assert_eq!(
-        bench.says(AskWord::NotBeyond, &set("storage.read:/xy")),
+        bench.says(IssuerExpectation::NotBeyond, &set("storage.read:/xy")),
         "fail"
     );
-    assert_eq!(bench.says(AskWord::NoSet, &set("openid")), "pass");
-    assert_eq!(bench.says(AskWord::NoSet, &set("storage.read:/b")), "fail");
+    assert_eq!(bench.says(IssuerExpectation::NoSet, &set("openid")), "pass");
+    assert_eq!(
+        bench.says(IssuerExpectation::NoSet, &set("storage.read:/b")),
+        "fail"
+    );
 }
 
 #[test]
 fn metadata_are_judged() {
-    use AskWord as W;
+    use IssuerExpectation as W;
     let good = json!({
         "issuer": ISSUER, "jwks_uri": "https://iam.example.org/jwk",
         "token_endpoint": "https://iam.example.org/token",
@@ -646,12 +653,12 @@ fn metadata_are_judged() {
     ] {
         let mut document = good.clone();
         document[member] = value;
-        let mut bench = Bench::new(Asked::Metadata(Published::Shared));
+        let mut bench = Bench::new(IssuerRequest::Metadata(PublishedDocument::Shared));
         bench.metadata = Some(good.clone());
         let says = bench.says(word, &[answer(200, &document.to_string())]);
         assert_eq!(says, verdict, "{} of {document}", word.as_str());
     }
-    let mut bench = Bench::new(Asked::Metadata(Published::Shared));
+    let mut bench = Bench::new(IssuerRequest::Metadata(PublishedDocument::Shared));
     bench.metadata = Some(good.clone());
     let same = [answer(200, &good.to_string())];
     assert_eq!(bench.says(W::Same, &same), "pass");
@@ -665,7 +672,7 @@ fn metadata_are_judged() {
 
 #[test]
 fn keys_are_judged() {
-    use AskWord as W;
+    use IssuerExpectation as W;
     let pem = rcgen::KeyPair::generate().unwrap();
     let key = jsonwebtoken::EncodingKey::from_ec_pem(pem.serialize_pem().as_bytes()).unwrap();
     let jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&key, jsonwebtoken::Algorithm::ES256);
@@ -726,7 +733,8 @@ fn keys_are_judged() {
         ),
     ] {
         let body = json!({ "keys": keys }).to_string();
-        let says = Bench::new(Asked::Keys(Published::Shared)).says(word, &[answer(200, &body)]);
+        let says = Bench::new(IssuerRequest::Keys(PublishedDocument::Shared))
+            .says(word, &[answer(200, &body)]);
         assert_eq!(says, verdict, "{} of {body}", word.as_str());
     }
     for (header, value, verdict) in [
@@ -739,23 +747,24 @@ fn keys_are_judged() {
     ] {
         let mut answer = answer(200, r#"{"keys":[]}"#);
         answer.headers.push((header.into(), value.into()));
-        let says = Bench::new(Asked::Keys(Published::Shared)).says(W::KeptAWhile, &[answer]);
+        let says = Bench::new(IssuerRequest::Keys(PublishedDocument::Shared))
+            .says(W::KeptAWhile, &[answer]);
         assert_eq!(says, verdict, "{header}: {value}");
     }
 }
 
 #[test]
 fn what_is_beside_the_token_endpoint_is_judged() {
-    use AskWord as W;
-    let mut revoke = Bench::new(Asked::Revoke(RevokeAsk {
-        token: Revoked::Unknown,
-        proof: crate::model::Proof::None,
+    use IssuerExpectation as W;
+    let mut revoke = Bench::new(IssuerRequest::Revoke(RevocationStep {
+        token: RevokedToken::Unknown,
+        proof: crate::model::ClientProof::None,
     }));
     assert_eq!(revoke.says(W::Refused, &[answer(200, "")]), "fail");
     assert_eq!(revoke.says(W::Refused, &[error("invalid_client")]), "pass");
     assert_eq!(revoke.says(W::Accepted, &[answer(200, "")]), "pass");
     assert_eq!(revoke.says(W::Accepted, &[error("x")]), "fail");
-    let mut device = Bench::new(Asked::Device {
+    let mut device = Bench::new(IssuerRequest::Device {
         scope: "openid".into(),
     });
     let good = json!({"device_code": "d", "user_code": "u", "verification_uri": "https://x/", "expires_in": 600});
@@ -769,7 +778,7 @@ fn what_is_beside_the_token_endpoint_is_judged() {
         device.says(W::DeviceReply, &[answer(200, &bare.to_string())]),
         "fail"
     );
-    let mut poll = Bench::new(Asked::Poll);
+    let mut poll = Bench::new(IssuerRequest::Poll);
     assert_eq!(
         poll.says(W::Pending, &[error("authorization_pending")]),
         "pass"
@@ -779,7 +788,9 @@ fn what_is_beside_the_token_endpoint_is_judged() {
         poll.says(W::Pending, &[reply(&claims(json!({})), json!({}))]),
         "fail"
     );
-    let mut userinfo = Bench::new(Asked::Userinfo(crate::model::Bearer::Refresh));
+    let mut userinfo = Bench::new(IssuerRequest::Userinfo(
+        crate::model::UserInfoBearer::Refresh,
+    ));
     assert_eq!(
         userinfo.says(W::Unauthenticated, &[answer(401, "")]),
         "pass"

@@ -8,7 +8,7 @@ use url::Url;
 use super::document::by_slash;
 use super::reply::Grant;
 use super::{Flaw, Found, Jwt, Mute, View, looks, refused_at_all, several, shown, value};
-use crate::model::{Asked, Profile};
+use crate::model::{IssuerRequest, Profile};
 
 const HOUR: f64 = 3600.0;
 
@@ -383,7 +383,7 @@ pub(super) fn audience_as_asked(view: &View<'_>) -> Found {
             let flaw = Flaw::new(expected, value(found));
             // A token was exchanged; that its audience is as asked is recommended, here as elsewhere (ISS-TOK-14).
             match &view.ask.what {
-                Asked::Exchange(_) => vec![flaw.minor()],
+                IssuerRequest::Exchange(_) => vec![flaw.minor()],
                 _ => vec![flaw],
             }
         } else if one != (asked.len() == 1) {

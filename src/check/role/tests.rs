@@ -1,6 +1,8 @@
 use super::*;
 use crate::check::tests::{Bench, plain};
-use crate::model::{Audience, Flavour, MacaroonRequest, Part, ReportDemand, Transfer, Wire};
+use crate::model::{
+    Audience, Flavour, MacaroonRequest, PeerBehaviour, RawOptions, ReportDemand, Transfer,
+};
 
 fn step(method: Method, expect: Expect) -> StepPlan {
     let mut step = plain(method, Bench::builtin().judge().at);
@@ -16,12 +18,12 @@ fn edited(mut step: StepPlan, edit: impl FnOnce(&mut StepPlan)) -> StepPlan {
     step
 }
 
-fn roles(steps: &[StepPlan]) -> Vec<Role> {
+fn roles(steps: &[StepPlan]) -> Vec<StepRole> {
     (0..steps.len()).map(|at| role(steps, at)).collect()
 }
 
-fn wire() -> Wire<Credential<TokenRequest>> {
-    Wire {
+fn wire() -> RawOptions<Credential<TokenRequest>> {
+    RawOptions {
         target: None,
         present: None,
         query: None,
@@ -34,21 +36,21 @@ fn wire() -> Wire<Credential<TokenRequest>> {
     }
 }
 
-const GET: Role = Role::Control("capability.read.get");
+const GET: StepRole = StepRole::Control("capability.read.get");
 
 #[test]
 fn what_is_allowed_before_something_forbidden_is_a_control() {
     let get = || step(Method::Get, Expect::Ok);
     for forbidden in [Expect::Denied, Expect::Refused, Expect::PreconditionFailed] {
         let steps = [get(), step(Method::Put, forbidden)];
-        assert_eq!(roles(&steps), [GET, Role::Forbidden], "{forbidden}");
+        assert_eq!(roles(&steps), [GET, StepRole::Forbidden], "{forbidden}");
     }
-    assert_eq!(roles(&[get(), get()]), [Role::Permitted; 2]);
+    assert_eq!(roles(&[get(), get()]), [StepRole::Permitted; 2]);
     // That nothing is there is no refusal, though a look shows that such a look is allowed.
     let missing = step(Method::Get, Expect::NotFound);
     assert_eq!(roles(&[get(), missing.clone()])[0], GET);
     let delete = step(Method::Delete, Expect::Deleted);
-    assert_eq!(roles(&[delete, missing])[0], Role::Permitted);
+    assert_eq!(roles(&[delete, missing])[0], StepRole::Permitted);
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn what_is_looked_at_after_an_attempt_shows_what_the_attempt_did() {
         step(Method::Put, Expect::Refused),
         step(Method::Get, Expect::Ok),
     ];
-    assert_eq!(roles(&steps)[1], Role::Witness("capability.read.get"));
+    assert_eq!(roles(&steps)[1], StepRole::Witness("capability.read.get"));
     let steps = [
         edited(step(Method::Get, Expect::Any), |step| {
             let header = ("X-HTTP-Method-Override".into(), "DELETE".into());
@@ -66,7 +68,7 @@ fn what_is_looked_at_after_an_attempt_shows_what_the_attempt_did() {
         step(Method::Get, Expect::Ok),
         step(Method::Put, Expect::Refused),
     ];
-    assert_eq!(roles(&steps)[1], Role::Witness("capability.read.get"));
+    assert_eq!(roles(&steps)[1], StepRole::Witness("capability.read.get"));
     // The same with a credential that is enough: without it the refusals say nothing.
     let steps = [
         step(Method::Get, Expect::Unauthenticated),
@@ -76,25 +78,28 @@ fn what_is_looked_at_after_an_attempt_shows_what_the_attempt_did() {
     // Unless it is the connection that counts.
     let kept = |step: StepPlan| {
         edited(step, |step| {
-            step.wire = Some(Wire {
+            step.wire = Some(RawOptions {
                 kept: true,
                 ..wire()
             });
         })
     };
-    assert_eq!(roles(&steps.map(kept))[1], Role::Permitted);
+    assert_eq!(roles(&steps.map(kept))[1], StepRole::Permitted);
     // Whatever it was refused for.
     let replacing = [
         step(Method::Move, Expect::BadRequest),
         step(Method::Move, Expect::Replaced),
     ];
-    assert_eq!(roles(&replacing)[1], Role::Control("webdav.move.statuses"));
+    assert_eq!(
+        roles(&replacing)[1],
+        StepRole::Control("webdav.move.statuses")
+    );
     // A transfer that can be made again after one that failed.
     let again = [
         step(Method::Copy, Expect::Failed),
         step(Method::Copy, Expect::Created),
     ];
-    assert_eq!(roles(&again)[1], Role::Permitted);
+    assert_eq!(roles(&again)[1], StepRole::Permitted);
 }
 
 #[test]
@@ -107,28 +112,31 @@ fn a_request_without_what_was_wrong_with_it_is_a_control() {
                 .extend(headers.map(|value| ("Overwrite".into(), (*value).to_owned())));
         })
     };
-    let control = Role::Control("webdav.move.statuses");
+    let control = StepRole::Control("webdav.move.statuses");
     let odd = [
         moves(Expect::BadRequest, &["X"]),
         moves(Expect::Replaced, &["T"]),
     ];
-    assert_eq!(roles(&odd), [Role::Forbidden, control]);
+    assert_eq!(roles(&odd), [StepRole::Forbidden, control]);
     // What says in full what is to happen, before what leaves it to the default.
     let default = [
         moves(Expect::Replaced, &["T"]),
         moves(Expect::Replaced, &[]),
         moves(Expect::Replaced, &["t"]),
     ];
-    assert_eq!(roles(&default), [control, Role::Permitted, Role::Permitted]);
+    assert_eq!(
+        roles(&default),
+        [control, StepRole::Permitted, StepRole::Permitted]
+    );
     let alone = [moves(Expect::Created, &[]), moves(Expect::Replaced, &["T"])];
-    assert_eq!(roles(&alone), [Role::Permitted; 2]);
+    assert_eq!(roles(&alone), [StepRole::Permitted; 2]);
 }
 
 fn pull(there: There) -> StepPlan {
     edited(step(Method::Copy, Expect::Created), |step| {
         step.interface = Interface::Transfer(Transfer {
             direction: Direction::Pull,
-            side: Side::Ours(Part::Good),
+            side: CopySide::Ours(PeerBehaviour::Good),
             there,
             heard: Vec::new(),
             unheard: Vec::new(),
@@ -141,8 +149,11 @@ fn pull(there: There) -> StepPlan {
 
 #[test]
 fn a_copy_without_a_credential_for_the_other_side_is_a_control() {
-    assert_eq!(roles(&[pull(There::Nothing)]), [Role::Control("tpc.pull")]);
-    assert_eq!(roles(&[pull(There::Read)]), [Role::Permitted]);
+    assert_eq!(
+        roles(&[pull(There::Nothing)]),
+        [StepRole::Control("tpc.pull")]
+    );
+    assert_eq!(roles(&[pull(There::Read)]), [StepRole::Permitted]);
 }
 
 fn macaroon(expect: Expect) -> StepPlan {
@@ -165,22 +176,25 @@ fn without_a_macaroon_nothing_is_shown_about_macaroons() {
     };
     let steps = [macaroon(Expect::Ok), presented(Expect::Denied)];
     let issue = "macaroon.issue.granted";
-    assert_eq!(roles(&steps), [Role::Control(issue), Role::Forbidden]);
+    assert_eq!(
+        roles(&steps),
+        [StepRole::Control(issue), StepRole::Forbidden]
+    );
     let steps = [macaroon(Expect::Any), presented(Expect::Denied)];
-    assert_eq!(roles(&steps)[0], Role::Open(Blame::Control(issue)));
+    assert_eq!(roles(&steps)[0], StepRole::Open(Blame::Control(issue)));
     let steps = [macaroon(Expect::Ok), presented(Expect::Created)];
-    assert_eq!(roles(&steps), [Role::Permitted; 2]);
+    assert_eq!(roles(&steps), [StepRole::Permitted; 2]);
 }
 
 #[test]
 fn a_server_error_has_somebody_who_answers_for_it() {
     let any = || step(Method::Get, Expect::Any);
     let blamed = |step: StepPlan| match role(&[step], 0) {
-        Role::Open(blame) => blame,
+        StepRole::Open(blame) => blame,
         other => panic!("{other:?}"),
     };
     assert_eq!(blamed(any()), Blame::Credential);
-    let with = |edit: fn(&mut Wire<Credential<TokenRequest>>)| {
+    let with = |edit: fn(&mut RawOptions<Credential<TokenRequest>>)| {
         let mut wire = wire();
         edit(&mut wire);
         edited(any(), |step| step.wire = Some(wire))

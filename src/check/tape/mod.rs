@@ -4,7 +4,7 @@ mod discovery;
 mod errors;
 mod localities;
 mod progress;
-mod words;
+mod statuses;
 
 #[cfg(test)]
 mod tests;
@@ -16,8 +16,8 @@ use crate::model::Answer;
 pub use discovery::{TapeApi, discovery, tape_api};
 pub use errors::problem;
 pub use localities::{Locality, archiveinfo, came_to_disk, left_disk, localities};
-pub use progress::{Entry, FileState, Progress, Transitions, progress, read_progress};
-pub use words::{staged, tape_status, tape_word};
+pub use progress::{FileEntry, FileState, RecallProgress, Transitions, progress, read_progress};
+pub use statuses::{staged, tape_expected_status, tape_status};
 
 /// No more findings of one kind than this: an answer may be full of them.
 const FINDINGS: usize = 8;

@@ -50,14 +50,14 @@ pub type Transitions = BTreeMap<String, FileState>;
 
 /// What the answer to a poll says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct RecallProgress {
     /// By file; the paths are cleaned.
-    pub files: Vec<Entry>,
+    pub files: Vec<FileEntry>,
 }
 
 /// What it says of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct FileEntry {
     /// Its path, cleaned.
     pub path: String,
     /// Whether it is on disk, where that is said.
@@ -68,20 +68,20 @@ pub struct Entry {
     pub error: bool,
 }
 
-impl Progress {
+impl RecallProgress {
     /// What is said of that file.
-    pub fn of(&self, path: &str) -> Option<&Entry> {
+    pub fn of(&self, path: &str) -> Option<&FileEntry> {
         let path = plain(path);
         self.files.iter().find(|entry| entry.path == path)
     }
 
     /// Whether nothing is open.
     pub fn settled(&self) -> bool {
-        self.files.iter().all(Entry::settled)
+        self.files.iter().all(FileEntry::settled)
     }
 }
 
-impl Entry {
+impl FileEntry {
     /// Whether nothing more will happen.
     pub fn settled(&self) -> bool {
         self.error || self.on_disk == Some(true) || self.state.is_some_and(FileState::last)
@@ -118,30 +118,30 @@ impl Entry {
 ///
 /// # Errors
 /// What it is instead, in words.
-pub fn read_progress(answer: &Answer) -> Result<Progress, String> {
+pub fn read_progress(answer: &Answer) -> Result<RecallProgress, String> {
     let body = object(answer)?;
     let Some(files) = body.get("files").and_then(Value::as_array) else {
         return Err("JSON without a list of files".into());
     };
     let entry = |file: &Value| {
         let file = file.as_object()?;
-        Some(Entry {
+        Some(FileEntry {
             path: plain(file.get("path")?.as_str()?),
             on_disk: file.get("onDisk").and_then(Value::as_bool),
             state: file
                 .get("state")
                 .and_then(Value::as_str)
                 .and_then(FileState::of),
-            error: told(file, "error").is_some_and(|error| error != &Value::from("")),
+            error: member(file, "error").is_some_and(|error| error != &Value::from("")),
         })
     };
-    Ok(Progress {
+    Ok(RecallProgress {
         files: files.iter().filter_map(entry).collect(),
     })
 }
 
 /// A member that is there and not null.
-fn told<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+fn member<'v>(members: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     members.get(name).filter(|value| !value.is_null())
 }
 
@@ -169,7 +169,7 @@ pub fn progress(
         missed("createdAt, an integer".into(), value(body.get("createdAt")));
     }
     for name in ["startedAt", "completedAt"] {
-        if let Some(time) = told(&body, name).filter(|time| time.as_i64().is_none()) {
+        if let Some(time) = member(&body, name).filter(|time| time.as_i64().is_none()) {
             missed(format!("{name}, an integer"), value(Some(time)));
         }
     }
@@ -194,7 +194,7 @@ pub fn progress(
     if let Some(stranger) = paths.iter().find(strange) {
         missed("only the files of the request".into(), shown(stranger));
     }
-    if told(&body, "startedAt").is_none() {
+    if member(&body, "startedAt").is_none() {
         let expected = "startedAt, an integer".to_owned();
         findings.push(judge.status(Some("TAPE-06"), expected, "none".into()));
     }
@@ -220,9 +220,9 @@ fn entry(judge: Judge<'_>, file: &Value, seen: &mut Transitions) -> Vec<Finding>
         return findings;
     };
     let (on_disk, state, error) = (
-        told(file, "onDisk"),
-        told(file, "state"),
-        told(file, "error"),
+        member(file, "onDisk"),
+        member(file, "state"),
+        member(file, "error"),
     );
     match (on_disk, state) {
         (Some(_), Some(_)) => wrong("either onDisk or state", "both".into()),
@@ -238,7 +238,7 @@ fn entry(judge: Judge<'_>, file: &Value, seen: &mut Transitions) -> Vec<Finding>
         wrong(&format!("a state of {known}"), value(state));
     }
     for name in ["startedAt", "finishedAt"] {
-        match told(file, name) {
+        match member(file, name) {
             Some(_) if state.is_none() => wrong(&format!("{name} only with a state"), name.into()),
             Some(time) if time.as_i64().is_none() => {
                 wrong(&format!("{name}, an integer"), value(Some(time)));
@@ -263,7 +263,12 @@ fn entry(judge: Judge<'_>, file: &Value, seen: &mut Transitions) -> Vec<Finding>
 }
 
 /// Whether what had to fail has failed, and nothing else.
-fn ends(judge: Judge<'_>, call: &TapeCall, asked: &[String], progress: &Progress) -> Vec<Finding> {
+fn ends(
+    judge: Judge<'_>,
+    call: &TapeCall,
+    asked: &[String],
+    progress: &RecallProgress,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     for path in asked {
         let Some(entry) = progress.of(path) else {

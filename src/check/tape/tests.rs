@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::check::{Judge, Role, Ruling};
+use crate::check::{Judge, Ruling, StepRole};
 use crate::model::{
     Basis, Case, CaseId, Clause, Expect, Level, Place, Severity, TapeCall, TapeOperation,
     TapeRequest,
@@ -66,7 +66,7 @@ impl Bench {
             clauses: &self.clauses,
             clause: None,
             at: &self.at,
-            role: Role::Permitted,
+            role: StepRole::Permitted,
             exchange: 0,
         }
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{
-    Answer, BrokeOff, Direction, Exchange, Expect, Finding, Heard, Hearing, Interface, Level,
-    Method, Part, Side, State, Transfer,
+    Answer, BrokeOff, CopySide, Direction, Exchange, Expect, Finding, Hearing, Interface, Level,
+    Method, PeerBehaviour, PeerRequest, State, Transfer,
 };
 
 use super::report::{Ending, afterwards, ending, markers};
-use super::{Judge, Observed, Role, Ruling, Tried, warning, word};
+use super::{Judge, Observed, Ruling, StepRole, Tried, expectation, warning};
 
 /// Characters of an answer that are told.
 const TOLD: usize = 200;
@@ -25,7 +25,7 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
     let actual = |text: &str| format!("COPY was answered {} and `{text}`", answer.status);
     match ending(answer) {
         Ending::Refused(status) if expect == Expect::Failed && status >= 400 => Ruling::Holds(None),
-        Ending::Refused(_) => word::status(judge, expect, Method::Copy, answer),
+        Ending::Refused(_) => expectation::status(judge, expect, Method::Copy, answer),
         Ending::Untold(what) => {
             let untold = judge.of(
                 "TPC-06",
@@ -49,7 +49,7 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
             Expect::Created | Expect::Replaced => {
                 let expected = "success in the report";
                 match judge.role {
-                    Role::Control(see) => word::unfit(expected, &actual(&text), see),
+                    StepRole::Control(see) => expectation::unfit(expected, &actual(&text), see),
                     _ => Ruling::Broken(judge.own(expected, actual(&text))),
                 }
             }
@@ -59,7 +59,7 @@ pub fn ended(judge: Judge<'_>, expect: Expect, answer: &Answer) -> Ruling {
                 Some("TPC-22"),
                 format!(
                     "{} as status",
-                    word::describe(&word::word(expect, Method::Copy))
+                    expectation::describe(&expectation::expected_status(expect, Method::Copy))
                 ),
                 actual(&text),
             ))),
@@ -168,13 +168,13 @@ pub fn heard(
     judge: Judge<'_>,
     transfer: &Transfer,
     expect: Expect,
-    heard: &[Heard],
+    heard: &[PeerRequest],
     secrets: &Secrets<'_>,
     sent: Option<&[u8]>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(leaked(judge, heard, secrets.token));
-    let distrusted = matches!(&transfer.side, Side::Ours(part) if part.distrusted());
+    let distrusted = matches!(&transfer.side, CopySide::Ours(part) if part.distrusted());
     if distrusted && let Some(first) = heard.first() {
         let what = format!("our side was sent {} all the same", first.method);
         findings.push(judge.own("a certificate that does not hold ends the transfer", what));
@@ -206,7 +206,7 @@ pub struct Secrets<'a> {
 }
 
 /// Whether the token of the COPY itself went on to the other side.
-fn leaked(judge: Judge<'_>, heard: &[Heard], token: Option<&str>) -> Option<Finding> {
+fn leaked(judge: Judge<'_>, heard: &[PeerRequest], token: Option<&str>) -> Option<Finding> {
     let token = token.filter(|token| !token.is_empty())?;
     let place = heard.iter().find_map(|heard| {
         if heard.target.contains(token) {
@@ -229,8 +229,8 @@ fn contacted(
     judge: Judge<'_>,
     direction: Direction,
     expect: Expect,
-    heard: &[Heard],
-    first: &Heard,
+    heard: &[PeerRequest],
+    first: &PeerRequest,
 ) -> Finding {
     let bytes: usize = heard.iter().map(|heard| heard.body.len()).sum();
     let expected = "no request to the other side";
@@ -264,11 +264,14 @@ fn contacted(
 }
 
 /// A credential that came over plain http.
-fn cleartext(judge: Judge<'_>, transfer: &Transfer, heard: &[Heard]) -> Option<Finding> {
-    if !matches!(transfer.side, Side::Ours(Part::Cleartext | Part::Plain)) {
+fn cleartext(judge: Judge<'_>, transfer: &Transfer, heard: &[PeerRequest]) -> Option<Finding> {
+    if !matches!(
+        transfer.side,
+        CopySide::Ours(PeerBehaviour::Cleartext | PeerBehaviour::Plain)
+    ) {
         return None;
     }
-    let carried = |heard: &&Heard| {
+    let carried = |heard: &&PeerRequest| {
         heard
             .headers
             .iter()
@@ -286,10 +289,10 @@ fn cleartext(judge: Judge<'_>, transfer: &Transfer, heard: &[Heard]) -> Option<F
 fn entrusted(
     judge: Judge<'_>,
     transfer: &Transfer,
-    heard: &[Heard],
+    heard: &[PeerRequest],
     credential: Option<&str>,
 ) -> Option<Finding> {
-    if transfer.side != Side::Ours(Part::Elsewhere) {
+    if transfer.side != CopySide::Ours(PeerBehaviour::Elsewhere) {
         return None;
     }
     let credential = credential.filter(|text| !text.is_empty())?;
@@ -310,7 +313,7 @@ fn entrusted(
 fn demanded(
     judge: Judge<'_>,
     transfer: &Transfer,
-    heard: &[Heard],
+    heard: &[PeerRequest],
     credential: Option<&str>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -354,7 +357,7 @@ fn demanded(
 }
 
 /// Whether a push that was told to be complete brought everything.
-fn arrived(judge: Judge<'_>, heard: &[Heard], sent: &[u8]) -> Option<Finding> {
+fn arrived(judge: Judge<'_>, heard: &[PeerRequest], sent: &[u8]) -> Option<Finding> {
     let put = heard.iter().rev().find(|heard| heard.method == "PUT");
     let actual = match put {
         None => "no PUT".to_owned(),
@@ -379,7 +382,7 @@ pub fn goes_on(judge: Judge<'_>, waited: Duration) -> Finding {
 }
 
 /// Whether somebody who fetched data wanted to know their checksum.
-pub fn asked_for_digest(heard: &[Heard]) -> bool {
+pub fn asked_for_digest(heard: &[PeerRequest]) -> bool {
     let mut headers = heard.iter().flat_map(|heard| &heard.headers);
     headers.any(|(name, _)| matches!(name.as_str(), "want-digest" | "want-repr-digest"))
 }

@@ -2,10 +2,10 @@ use super::*;
 use crate::check::tests::Bench;
 use crate::model::{ReportDemand, There};
 
-fn transfer(direction: Direction, part: Part) -> Transfer {
+fn transfer(direction: Direction, part: PeerBehaviour) -> Transfer {
     Transfer {
         direction,
-        side: Side::Ours(part),
+        side: CopySide::Ours(part),
         there: There::Read,
         heard: Vec::new(),
         unheard: Vec::new(),
@@ -15,9 +15,9 @@ fn transfer(direction: Direction, part: Part) -> Transfer {
     }
 }
 
-fn request(method: &str, headers: &[(&str, &str)], body: &str) -> Heard {
+fn request(method: &str, headers: &[(&str, &str)], body: &str) -> PeerRequest {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Heard {
+    PeerRequest {
         method: method.into(),
         target: "/scene/object".into(),
         headers: headers.iter().map(owned).collect(),
@@ -112,8 +112,8 @@ fn a_report_that_tells_no_end_fails_where_reports_are_judged() {
 #[test]
 fn the_token_of_the_copy_is_found_wherever_it_went() {
     let bench = Bench::builtin();
-    let pull = transfer(Direction::Pull, Part::Good);
-    let judged = |heard: Heard| {
+    let pull = transfer(Direction::Pull, PeerBehaviour::Good);
+    let judged = |heard: PeerRequest| {
         clauses(&super::heard(
             bench.judge(),
             &pull,
@@ -134,7 +134,7 @@ fn the_token_of_the_copy_is_found_wherever_it_went() {
     for leaky in [
         request("GET", &[("authorization", "Bearer the-token")], ""),
         request("GET", &[("cookie", "a=the-token")], ""),
-        Heard {
+        PeerRequest {
             target: "/scene/object?authz=Bearer%20the-token".into(),
             ..request("GET", &[], "")
         },
@@ -147,8 +147,8 @@ fn the_token_of_the_copy_is_found_wherever_it_went() {
 fn nobody_is_asked_before_the_right_is_clear() {
     let bench = Bench::builtin();
     let own = bench.judge().case.clauses[0].to_string();
-    let judged = |direction, expect, heard: &[Heard]| {
-        let transfer = transfer(direction, Part::Good);
+    let judged = |direction, expect, heard: &[PeerRequest]| {
+        let transfer = transfer(direction, PeerBehaviour::Good);
         super::heard(bench.judge(), &transfer, expect, heard, &SECRETS, None)
     };
     let asked = [request("HEAD", &[], "")];
@@ -181,7 +181,7 @@ fn nobody_is_asked_before_the_right_is_clear() {
 #[test]
 fn what_has_to_arrive_is_looked_for_and_what_must_not_is_found() {
     let bench = Bench::builtin();
-    let mut push = transfer(Direction::Push, Part::Good);
+    let mut push = transfer(Direction::Push, PeerBehaviour::Good);
     push.heard = vec![
         ("authorization".into(), Hearing::Credential),
         ("digest|repr-digest".into(), Hearing::Present),
@@ -216,7 +216,11 @@ fn what_has_to_arrive_is_looked_for_and_what_must_not_is_found() {
 #[test]
 fn whoever_is_not_trusted_is_sent_nothing() {
     let bench = Bench::builtin();
-    for part in [Part::Untrusted, Part::Misnamed, Part::Expired] {
+    for part in [
+        PeerBehaviour::Untrusted,
+        PeerBehaviour::Misnamed,
+        PeerBehaviour::Expired,
+    ] {
         let pull = transfer(Direction::Pull, part);
         let asked = [request("GET", &[], "")];
         let judged = super::heard(bench.judge(), &pull, Expect::Failed, &asked, &SECRETS, None);
@@ -224,7 +228,7 @@ fn whoever_is_not_trusted_is_sent_nothing() {
     }
     let mut plain = request("GET", &[("authorization", "Bearer the-credential")], "");
     plain.secure = false;
-    let pull = transfer(Direction::Pull, Part::Cleartext);
+    let pull = transfer(Direction::Pull, PeerBehaviour::Cleartext);
     let judged = super::heard(bench.judge(), &pull, Expect::Any, &[plain], &SECRETS, None);
     assert_eq!(clauses(&judged), ["TPC-29"]);
 }
@@ -234,7 +238,7 @@ fn what_a_failed_transfer_leaves_is_a_matter_of_its_own() {
     let bench = Bench::builtin();
     let finding = bench.judge().own("nothing", "a file of 0 bytes");
     let mut step = crate::check::tests::plain(Method::Copy, bench.judge().at);
-    step.interface = Interface::Transfer(transfer(Direction::Pull, Part::Missing));
+    step.interface = Interface::Transfer(transfer(Direction::Pull, PeerBehaviour::Missing));
     let remain = |expect, status, body: &str, before: &State, observed: &Observed| {
         let answer = answer(status, body);
         let tried = Tried {

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use crate::model::{
-    Ask, AskVariable, Asked, Asker, Bearer, Proof, Published, Revoked, Spare, Subject,
+    ClientProof, IssuerRequest, IssuerStep, IssuerVariable, PublishedDocument, RequestingClient,
+    RevokedToken, SpareToken, SubjectToken, UserInfoBearer,
 };
 
 /// Appends what there is to say of `ask`.
-pub(super) fn explain(text: &mut String, ask: &Ask) {
+pub(super) fn explain(text: &mut String, ask: &IssuerStep) {
     let _ = writeln!(text, "  {}", title(&ask.what));
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "    {name:10}{value}");
@@ -23,12 +24,12 @@ pub(super) fn explain(text: &mut String, ask: &Ask) {
     }
     if !ask.what.audience().is_empty() {
         let name = match &ask.what {
-            Asked::Token(token) if token.audience.is_empty() => "resource",
+            IssuerRequest::Token(token) if token.audience.is_empty() => "resource",
             _ => "audience",
         };
         row(name, &ask.what.audience().join(" "));
     }
-    if let Asked::Token(token) = &ask.what {
+    if let IssuerRequest::Token(token) = &ask.what {
         if let Some(grant) = &token.grant {
             row("grant", grant);
         }
@@ -47,79 +48,83 @@ pub(super) fn explain(text: &mut String, ask: &Ask) {
     }
 }
 
-fn title(what: &Asked) -> String {
-    let place = |which: &Published| match which {
-        Published::Shared => String::new(),
-        Published::Again(times) => format!(", {times} times anew"),
-        Published::Inserted => {
+fn title(what: &IssuerRequest) -> String {
+    let place = |which: &PublishedDocument| match which {
+        PublishedDocument::Shared => String::new(),
+        PublishedDocument::Again(times) => format!(", {times} times anew"),
+        PublishedDocument::Inserted => {
             ", where well-known stands before the path of the issuer's URL".into()
         }
-        Published::Authorization => ", as `oauth-authorization-server` of RFC 8414".into(),
-        Published::Cleartext => ", by http without TLS".into(),
+        PublishedDocument::Authorization => ", as `oauth-authorization-server` of RFC 8414".into(),
+        PublishedDocument::Cleartext => ", by http without TLS".into(),
     };
     match what {
-        Asked::Metadata(which) => format!("the metadata{}", place(which)),
-        Asked::Keys(which) => format!("the key set{}", place(which)),
-        Asked::Token(_) => "a token".into(),
-        Asked::Exchange(exchange) => format!(
+        IssuerRequest::Metadata(which) => format!("the metadata{}", place(which)),
+        IssuerRequest::Keys(which) => format!("the key set{}", place(which)),
+        IssuerRequest::Token(_) => "a token".into(),
+        IssuerRequest::Exchange(exchange) => format!(
             "a token in exchange for {}",
             match exchange.subject {
-                Subject::Last => "the one before",
-                Subject::Tampered => "the one before, altered, with its old signature",
-                Subject::UnknownKey => "the one before, signed with an unknown key",
-                Subject::Foreign => "a token of another issuer",
-                Subject::Expired => "the one before, long expired (needs `test-key:`)",
-                Subject::RefreshToken => "a refresh token",
+                SubjectToken::Last => "the one before",
+                SubjectToken::Tampered => "the one before, altered, with its old signature",
+                SubjectToken::UnknownKey => "the one before, signed with an unknown key",
+                SubjectToken::Foreign => "a token of another issuer",
+                SubjectToken::Expired => "the one before, long expired (needs `test-key:`)",
+                SubjectToken::RefreshToken => "a refresh token",
             }
         ),
-        Asked::Refresh(refresh) => format!(
+        IssuerRequest::Refresh(refresh) => format!(
             "a token for {}",
             match refresh.token {
-                Spare::Last => "a spare refresh token",
-                Spare::Old => "the spare refresh token that was replaced",
+                SpareToken::Last => "a spare refresh token",
+                SpareToken::Old => "the spare refresh token that was replaced",
             }
         ),
-        Asked::Revoke(revoke) => format!(
+        IssuerRequest::Revoke(revoke) => format!(
             "the end of {}",
             match revoke.token {
-                Revoked::Refresh => "a spare refresh token",
-                Revoked::Unknown => "a text that is no token",
+                RevokedToken::Refresh => "a spare refresh token",
+                RevokedToken::Unknown => "a text that is no token",
             }
         ),
-        Asked::Userinfo(Bearer::Access) => "who the bearer of the access token is".into(),
-        Asked::Userinfo(Bearer::Refresh) => "who the bearer of a refresh token is".into(),
-        Asked::Device { .. } => "a login on another device".into(),
-        Asked::Poll => "whether that login took place, which it did not".into(),
+        IssuerRequest::Userinfo(UserInfoBearer::Access) => {
+            "who the bearer of the access token is".into()
+        }
+        IssuerRequest::Userinfo(UserInfoBearer::Refresh) => {
+            "who the bearer of a refresh token is".into()
+        }
+        IssuerRequest::Device { .. } => "a login on another device".into(),
+        IssuerRequest::Poll => "whether that login took place, which it did not".into(),
     }
 }
 
-fn who(asker: Asker) -> &'static str {
+fn who(asker: RequestingClient) -> &'static str {
     match asker {
-        Asker::Client => "the first account with client credentials",
-        Asker::Narrow => {
+        RequestingClient::Client => "the first account with client credentials",
+        RequestingClient::Narrow => {
             "the first account with client credentials that may not ask for everything"
         }
-        Asker::User => "the account with a refresh token",
-        Asker::Member => {
+        RequestingClient::User => "the account with a refresh token",
+        RequestingClient::Member => {
             "the account with a refresh token, or else the first with client credentials"
         }
     }
 }
 
-fn proof(proof: Proof) -> Option<&'static str> {
+fn proof(proof: ClientProof) -> Option<&'static str> {
     match proof {
-        Proof::Good => None,
-        Proof::WrongSecret => Some("shows a secret that is none"),
-        Proof::None => Some("shows no secret"),
-        Proof::InQuery => Some("shows its secret in the query of the URL"),
-        Proof::Other => Some("is another one than that of the account"),
+        ClientProof::Good => None,
+        ClientProof::WrongSecret => Some("shows a secret that is none"),
+        ClientProof::None => Some("shows no secret"),
+        ClientProof::InQuery => Some("shows its secret in the query of the URL"),
+        ClientProof::Other => Some("is another one than that of the account"),
     }
 }
 
 /// What the braces in `text` stand for.
 pub(super) fn legend(text: &mut String) {
-    let used = |variable: &&AskVariable| text.contains(&format!("{{{}}}", variable.name()));
-    let used: Vec<_> = AskVariable::ALL.iter().filter(used).collect();
+    let used = |variable: &&IssuerVariable| text.contains(&format!("{{{}}}", variable.name()));
+    let used: Vec<_> = IssuerVariable::ALL.iter().filter(used).collect();
     if used.is_empty() {
         return;
     }

@@ -216,7 +216,7 @@ fn sentence(clause: &Clause) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AskVariable, Quotation};
+    use crate::model::{IssuerVariable, Quotation};
 
     fn explained(id: &str) -> String {
         let catalogue = inputs::catalogue(None).unwrap();
@@ -256,7 +256,7 @@ mod tests {
             }
             let words: usize = case.asks.iter().map(|ask| ask.expect.len()).sum();
             assert_eq!(text.matches("    right     ").count(), words, "{id}");
-            for variable in AskVariable::ALL {
+            for variable in IssuerVariable::ALL {
                 let name = format!("{{{}}}", variable.name());
                 let told = text.contains(&format!("  {name} "));
                 let used = !case.asks.is_empty() && text.contains(&name);

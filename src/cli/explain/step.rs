@@ -76,7 +76,7 @@ pub(super) fn explain(text: &mut String, step: &Step) {
     };
     row("expected", &expected);
     if let Some(or) = &step.terms.or {
-        let right = statuses(check::word(or.expect, step.method).right);
+        let right = statuses(check::expected_status(or.expect, step.method).right);
         let right = match or.expect {
             Expect::Refused => "any other refusal".to_owned(),
             word => format!("{word} ({right})"),
@@ -221,7 +221,7 @@ fn statuses(some: &[u16]) -> String {
 
 /// What is right and what is tolerated.
 fn expected(step: &Step) -> String {
-    let word = check::word(step.expect, step.method);
+    let word = check::expected_status(step.expect, step.method);
     let meant = match step.expect {
         Expect::Any => "whatever but a server error; it is told and not judged".to_owned(),
         Expect::Refused => "any refusal, 4xx or 501".to_owned(),

@@ -36,7 +36,7 @@ pub(super) fn shape(row: &mut impl FnMut(&str, &str), call: &TapeCall) {
 
 /// What is right and what is tolerated.
 pub(super) fn expected(step: &Step, call: &TapeCall) -> String {
-    let word = check::tape_word(step.expect, call.operation);
+    let word = check::tape_expected_status(step.expect, call.operation);
     let statuses = |some: &[u16]| {
         let some: Vec<_> = some.iter().map(u16::to_string).collect();
         some.join(" or ")

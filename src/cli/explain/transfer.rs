@@ -1,6 +1,6 @@
 //! A COPY between servers in words.
 
-use crate::model::{Direction, Expect, Hearing, Part, Side, There, Transfer};
+use crate::model::{CopySide, Direction, Expect, Hearing, PeerBehaviour, There, Transfer};
 
 /// What is done, in a line: the head of the step.
 pub(super) fn title(path: &str, transfer: &Transfer) -> String {
@@ -14,16 +14,16 @@ pub(super) fn title(path: &str, transfer: &Transfer) -> String {
 pub(super) fn rows(row: &mut impl FnMut(&str, &str), transfer: &Transfer) {
     row("far side", &side(&transfer.side));
     match (transfer.there, &transfer.side) {
-        (_, Side::Url(_) | Side::Nobody) => {}
+        (_, CopySide::Url(_) | CopySide::Nobody) => {}
         (There::Nothing, _) => row("there", "no credential for it goes along"),
-        (there, Side::Partner) => row(
+        (there, CopySide::Partner) => row(
             "there",
             &format!(
                 "a token of its issuer with {} for the case's directory there, in TransferHeaderAuthorization",
                 there.capability().unwrap_or_default()
             ),
         ),
-        (there, Side::Itself | Side::Own) => row(
+        (there, CopySide::Itself | CopySide::Own) => row(
             "there",
             &format!(
                 "a token with {} for the case's directory, in TransferHeaderAuthorization",
@@ -83,11 +83,11 @@ pub(super) fn expected(expect: Expect) -> String {
 
 /// How it is proven.
 pub(super) fn proof(transfer: &Transfer, expect: Expect) -> &'static str {
-    let distrusted = matches!(&transfer.side, Side::Ours(part) if part.distrusted());
+    let distrusted = matches!(&transfer.side, CopySide::Ours(part) if part.distrusted());
     match (expect, transfer.direction) {
         _ if distrusted => "our side is sent no request, and nothing is there afterwards",
         (Expect::Any, _) => "what our side is sent: no credential over plain http",
-        _ if transfer.side == Side::Ours(Part::Elsewhere) => {
+        _ if transfer.side == CopySide::Ours(PeerBehaviour::Elsewhere) => {
             "the bytes have arrived, and the credential was not sent on to the other origin"
         }
         (Expect::Failed, Direction::Pull) => {
@@ -104,50 +104,52 @@ pub(super) fn proof(transfer: &Transfer, expect: Expect) -> &'static str {
     }
 }
 
-fn side(side: &Side) -> String {
+fn side(side: &CopySide) -> String {
     match side {
-        Side::Partner => "another endpoint (`tpc-partner:`, or the first that is there)".into(),
-        Side::Itself => {
+        CopySide::Partner => "another endpoint (`tpc-partner:`, or the first that is there)".into(),
+        CopySide::Itself => {
             "the service itself, at 127.0.0.1 and its own port, with a file of the case".into()
         }
-        Side::Own => "the service itself, by its own URL, with a file of the case".into(),
-        Side::Url(url) => {
+        CopySide::Own => "the service itself, by its own URL, with a file of the case".into(),
+        CopySide::Url(url) => {
             format!("{url}, literally; nothing there is read or shown that is not ours")
         }
-        Side::Both => "a server of ours, in Source and in Destination".into(),
-        Side::Nobody => "neither Source nor Destination".into(),
-        Side::Ours(part) => format!("a server of ours (`--listen`) {}", plays(*part)),
+        CopySide::Both => "a server of ours, in Source and in Destination".into(),
+        CopySide::Nobody => "neither Source nor Destination".into(),
+        CopySide::Ours(part) => format!("a server of ours (`--listen`) {}", plays(*part)),
     }
 }
 
-fn plays(part: Part) -> &'static str {
+fn plays(part: PeerBehaviour) -> &'static str {
     match part {
-        Part::Good => "that does everything right",
-        Part::Missing => "that answers 404 with a page of HTML",
-        Part::Unauthorized => "that answers 401",
-        Part::Forbidden => "that answers 403",
-        Part::Failing => "that answers 500 with a page of HTML",
-        Part::Cut => "that breaks the connection half-way",
-        Part::Paced => "that takes more than a second",
-        Part::Slow => "that takes more than half a minute",
-        Part::Stalled => "that stops half-way and waits",
-        Part::Trickling => "that sends a byte now and then, without end",
-        Part::Silent => "that takes the request and never answers",
-        Part::Undigested => "that tells no checksum",
-        Part::Misdigested => "that tells a wrong checksum",
-        Part::Misrepresented => "that tells a wrong Repr-Digest",
-        Part::Elsewhere => "that redirects to another name or port of its own",
-        Part::Cleartext => "that redirects to plain http",
-        Part::Circling => "that redirects to itself for ever",
-        Part::Untrusted => "whose certificate nobody trusted has signed",
-        Part::Misnamed => "whose certificate is for another name",
-        Part::Expired => "whose certificate has expired",
-        Part::Occupied => "where there is a file already",
-        Part::Empty => "whose file has no bytes",
-        Part::Chunked => "that sends the data in chunks, without their length",
-        Part::Partial => "that answers 206 with the first half of the file, which nobody asked for",
-        Part::NoContent => "that answers 204 in place of the file",
-        Part::Queried => "whose URL has a query, without which nobody is served",
-        Part::Plain => "whose URL is one of plain http",
+        PeerBehaviour::Good => "that does everything right",
+        PeerBehaviour::Missing => "that answers 404 with a page of HTML",
+        PeerBehaviour::Unauthorized => "that answers 401",
+        PeerBehaviour::Forbidden => "that answers 403",
+        PeerBehaviour::Failing => "that answers 500 with a page of HTML",
+        PeerBehaviour::Cut => "that breaks the connection half-way",
+        PeerBehaviour::Paced => "that takes more than a second",
+        PeerBehaviour::Slow => "that takes more than half a minute",
+        PeerBehaviour::Stalled => "that stops half-way and waits",
+        PeerBehaviour::Trickling => "that sends a byte now and then, without end",
+        PeerBehaviour::Silent => "that takes the request and never answers",
+        PeerBehaviour::Undigested => "that tells no checksum",
+        PeerBehaviour::Misdigested => "that tells a wrong checksum",
+        PeerBehaviour::Misrepresented => "that tells a wrong Repr-Digest",
+        PeerBehaviour::Elsewhere => "that redirects to another name or port of its own",
+        PeerBehaviour::Cleartext => "that redirects to plain http",
+        PeerBehaviour::Circling => "that redirects to itself for ever",
+        PeerBehaviour::Untrusted => "whose certificate nobody trusted has signed",
+        PeerBehaviour::Misnamed => "whose certificate is for another name",
+        PeerBehaviour::Expired => "whose certificate has expired",
+        PeerBehaviour::Occupied => "where there is a file already",
+        PeerBehaviour::Empty => "whose file has no bytes",
+        PeerBehaviour::Chunked => "that sends the data in chunks, without their length",
+        PeerBehaviour::Partial => {
+            "that answers 206 with the first half of the file, which nobody asked for"
+        }
+        PeerBehaviour::NoContent => "that answers 204 in place of the file",
+        PeerBehaviour::Queried => "whose URL has a query, without which nobody is served",
+        PeerBehaviour::Plain => "whose URL is one of plain http",
     }
 }

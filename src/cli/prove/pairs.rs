@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::model::{CaseId, ISSUER, Profile, RunRecord};
 use crate::reference::{Fault, compatible};
-use crate::report::matrix::{Both, Fared, Judged, Pairs};
+use crate::report::matrix::{Both, Fared, Judged, PairsProof};
 
 use super::super::output::Failed;
-use super::super::stage::{Cast, Role, Stage};
+use super::super::test_bed::{Service, TestBed, TestBedOptions};
 use super::proving::{Proving, retain, sent};
 use super::whole;
 
@@ -77,8 +77,8 @@ impl Proving<'_> {
         &self,
         pairs: &[Pair],
         seed: u64,
-    ) -> Result<Option<(Pairs, Option<RunRecord>)>, Failed> {
-        let mut proof = Pairs::new(seed);
+    ) -> Result<Option<(PairsProof, Option<RunRecord>)>, Failed> {
+        let mut proof = PairsProof::new(seed);
         let mut whole: Option<RunRecord> = None;
         for batch in pairs.chunks(BATCH) {
             let Some((record, run)) = self.batch(batch).await? else {
@@ -123,13 +123,13 @@ impl Proving<'_> {
             let pairs = pairs
                 .iter()
                 .filter(move |pair| pair[0].of_issuer() == issuers);
-            pairs.map(|pair| Role {
+            pairs.map(|pair| Service {
                 faults: pair.to_vec(),
                 profile: Some(Profile::default()),
-                ..Role::new(name(pair))
+                ..Service::new(name(pair))
             })
         };
-        let stage = Stage::start(Cast {
+        let stage = TestBed::start(TestBedOptions {
             storages: roles(false).collect(),
             issuers: roles(true).collect(),
         });

@@ -18,10 +18,10 @@ use crate::run::event::Event;
 
 use super::super::args::ProveArgs;
 use super::super::output::{self, Failed};
-use super::super::progress::Progress;
+use super::super::progress::ProgressBars;
 use super::super::run;
-use super::super::stage::{Cast, PARTNER, Role, Stage};
 use super::super::stop::Stop;
+use super::super::test_bed::{PARTNER, Service, TestBed, TestBedOptions};
 use super::affected::{Affected, Due};
 use super::pairs::of_name;
 use super::{faultless, trials, unseen, whole};
@@ -66,7 +66,7 @@ pub(super) struct Proven {
 impl Proving<'_> {
     /// Every case at every fault; `None` if somebody stops it.
     pub async fn everything(&self, faults: &[&'static Fault]) -> Result<Option<Proven>, Failed> {
-        let stage = Stage::start(self.cast(faults, &Profile::ALL)).await?;
+        let stage = TestBed::start(self.cast(faults, &Profile::ALL)).await?;
         let mut plan = self.plan(&stage, HashMap::new())?;
         hurry(&mut plan);
         let ran = sent(&plan);
@@ -92,13 +92,13 @@ impl Proving<'_> {
         let sensitivity = faults.iter().copied().filter(|fault| !whole(fault));
         let sensitivity = Arc::new(Sensitivity::new(sensitivity.collect()));
         let probed = || {
-            vec![Role {
+            vec![Service {
                 profile: Some(newest),
                 probe: Some(Arc::clone(&sensitivity)),
-                ..Role::new(faultless(newest))
+                ..Service::new(faultless(newest))
             }]
         };
-        let stage = Stage::start(Cast {
+        let stage = TestBed::start(TestBedOptions {
             storages: probed(),
             issuers: probed(),
         });
@@ -154,7 +154,7 @@ impl Proving<'_> {
         let rest = planned.iter().filter(|planned| later(&planned.case));
         chosen.insert(faultless(newest), ids(&rest.copied().collect::<Vec<_>>()));
         let open: Vec<_> = open.into_iter().map(|(fault, _)| fault).collect();
-        let stage = Stage::start(self.cast(&open, &Profile::ALL)).await?;
+        let stage = TestBed::start(self.cast(&open, &Profile::ALL)).await?;
         let mut plan = self.plan(&stage, chosen.clone())?;
         retain(&mut plan, |name, case| {
             chosen
@@ -180,7 +180,7 @@ impl Proving<'_> {
     /// All cases at all who are on that stage; at storage elements that are named, only those.
     pub(super) fn plan(
         &self,
-        stage: &Stage,
+        stage: &TestBed,
         chosen: HashMap<String, HashSet<CaseId>>,
     ) -> Result<Plan, Failed> {
         let mut selection = run::selection(&stage.judged(), &self.arguments.cases)?;
@@ -196,7 +196,7 @@ impl Proving<'_> {
         run::plan(&inventory, self.catalogue, &selection)
     }
 
-    fn inventory(&self, stage: &Stage) -> Result<Inventory, Failed> {
+    fn inventory(&self, stage: &TestBed) -> Result<Inventory, Failed> {
         let mut inventory = stage.inventory()?;
         for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
             // All others share the partner.
@@ -217,10 +217,10 @@ impl Proving<'_> {
     /// Carries a plan out; `None` if somebody stops it.
     pub(super) async fn run(
         &self,
-        stage: &Stage,
+        stage: &TestBed,
         plan: Arc<Plan>,
     ) -> Result<Option<RunRecord>, Failed> {
-        let mut progress = Progress::stderr(output::style_of_stderr());
+        let mut progress = ProgressBars::stderr(output::style_of_stderr());
         let mut recorder = Recorder::default();
         let work = run::Work {
             plan,
@@ -246,25 +246,25 @@ impl Proving<'_> {
     }
 
     /// Everybody has a storage element or an issuer of their own. Those that are waited for come first.
-    fn cast(&self, faults: &[&'static Fault], versions: &[Profile]) -> Cast {
+    fn cast(&self, faults: &[&'static Fault], versions: &[Profile]) -> TestBedOptions {
         let slow = |fault: &Fault| self.slow.iter().any(|case| fault.cases.contains(case));
         let waited_for = |fault: &&Fault| whole(fault) || slow(fault);
         let roles = |faults: Vec<&'static Fault>| {
             let (first, rest): (Vec<_>, Vec<_>) = faults.into_iter().partition(waited_for);
-            let faultless = versions.iter().map(|version| Role {
+            let faultless = versions.iter().map(|version| Service {
                 profile: Some(*version),
-                ..Role::new(faultless(*version))
+                ..Service::new(faultless(*version))
             });
             let faulty = |faults: Vec<&'static Fault>| {
-                faults.into_iter().map(|fault| Role {
+                faults.into_iter().map(|fault| Service {
                     faults: vec![fault],
-                    ..Role::new(fault.name)
+                    ..Service::new(fault.name)
                 })
             };
             faulty(first).chain(faultless).chain(faulty(rest)).collect()
         };
         let (issuers, storages) = faults.iter().partition(|fault| fault.of_issuer());
-        Cast {
+        TestBedOptions {
             storages: roles(storages),
             issuers: roles(issuers),
         }
@@ -342,7 +342,7 @@ fn hurry(plan: &mut Plan) {
 }
 
 /// One line for the whole: a line for each storage element would fill the screen.
-fn watch(progress: &mut Progress, event: &Event) {
+fn watch(progress: &mut ProgressBars, event: &Event) {
     match event {
         Event::RunStarted(_)
         | Event::CaseFinished(_)

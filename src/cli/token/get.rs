@@ -12,7 +12,7 @@ use crate::plan;
 use crate::redact::Redactor;
 use crate::report::token::brief;
 use crate::token::judge::{decode, judge};
-use crate::token::{Broker, Fit, Proof};
+use crate::token::{Broker, Fit, SignatureCheck};
 
 use super::GetArgs;
 
@@ -35,7 +35,7 @@ pub async fn main(arguments: &GetArgs, redactor: &Redactor) -> Result<u8, Failed
         request.issuer
     );
     if let Ok(decoded) = decode(&token.secret) {
-        let proof = Proof::unknown("not asked for");
+        let proof = SignatureCheck::unknown("not asked for");
         let mut inspection = judge(&decoded, proof, Timestamp::now(), Profile::default());
         inspection.pass(&|text| redactor.text(text));
         text += &brief(&inspection);

@@ -4,7 +4,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::cli::args::Format;
+use crate::cli::args::OutputFormat;
 use crate::cli::exit;
 use crate::cli::output::{self, Failed};
 use crate::files::open_regular;
@@ -12,8 +12,8 @@ use crate::model::{IssuerLimits, Trust};
 use crate::redact::Redactor;
 use crate::report::token;
 use crate::token::form::{self, Form, Inside};
-use crate::token::judge::{Class, Decoded, Inspection, Kind, Unreadable, decode, judge};
-use crate::token::{IssuerClient, Proof, discover, verify};
+use crate::token::judge::{Class, Decoded, Inspection, TokenKind, Unreadable, decode, judge};
+use crate::token::{IssuerClient, SignatureCheck, discover, verify};
 
 use super::InspectArgs;
 
@@ -49,8 +49,8 @@ async fn token_alone(
 ) -> Result<u8, Failed> {
     let (inspection, verified) = judged(arguments, decoded, redactor).await?;
     output::result(&match arguments.format {
-        Format::Table => token::text(&inspection, output::style_of_stdout()),
-        Format::Json => token::json(&inspection),
+        OutputFormat::Table => token::text(&inspection, output::style_of_stdout()),
+        OutputFormat::Json => token::json(&inspection),
     })?;
     Ok(code(arguments, &inspection, verified))
 }
@@ -87,12 +87,12 @@ async fn within(
     };
     let (inspection, verified) = judged(arguments, decoded, redactor).await?;
     output::result(&match arguments.format {
-        Format::Table => format!(
+        OutputFormat::Table => format!(
             "{}\n{}",
             token::mend(form),
             token::text(&inspection, output::style_of_stdout())
         ),
-        Format::Json => token::json_within(&inspection, form),
+        OutputFormat::Json => token::json_within(&inspection, form),
     })?;
     Ok(match (&form.inside, found.class) {
         (_, Class::Broken) => exit::FAILED,
@@ -107,8 +107,8 @@ fn unreadable(
     redactor: &Redactor,
 ) -> Result<u8, Failed> {
     output::result(&redactor.text(&match arguments.format {
-        Format::Table => token::unreadable(found),
-        Format::Json => token::unreadable_json(found),
+        OutputFormat::Table => token::unreadable(found),
+        OutputFormat::Json => token::unreadable_json(found),
     }))?;
     Ok(match found.class {
         Class::Broken => exit::FAILED,
@@ -127,7 +127,7 @@ async fn judged(
         redactor.add(decoded.signature());
     }
     let proof = proof(arguments, decoded, redactor).await?;
-    let verified = matches!(proof, Proof::Verified { .. });
+    let verified = matches!(proof, SignatureCheck::Verified { .. });
     // Tokens count in seconds.
     let now = Timestamp::now();
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
@@ -151,24 +151,29 @@ async fn proof(
     arguments: &InspectArgs,
     token: &Decoded,
     redactor: &Redactor,
-) -> Result<Proof, Failed> {
+) -> Result<SignatureCheck, Failed> {
     let trust: Vec<_> = arguments.ca.iter().cloned().map(Trust::Path).collect();
     let http = IssuerClient::trusting(&trust, IssuerLimits::default().answer, redactor)
         .map_err(|error| Failed::Usage(format!("--ca: {error}")))?;
     if !token.signed() {
-        return Ok(Proof::unknown("there is none"));
+        return Ok(SignatureCheck::unknown("there is none"));
     }
     if let Some(reason) = token.cut() {
-        return Ok(Proof::Wrong {
+        return Ok(SignatureCheck::Wrong {
             clause: "JWT-4.2-01",
             reason,
         });
     }
     if arguments.offline {
-        return Ok(Proof::unknown("--offline asks nobody"));
+        return Ok(SignatureCheck::unknown("--offline asks nobody"));
     }
-    if matches!(Kind::of(token), Kind::Refresh | Kind::Mytoken) {
-        return Ok(Proof::unknown("only whoever made it has to read it"));
+    if matches!(
+        TokenKind::of(token),
+        TokenKind::Refresh | TokenKind::Mytoken
+    ) {
+        return Ok(SignatureCheck::unknown(
+            "only whoever made it has to read it",
+        ));
     }
     Ok(verify(token, &http).await)
 }

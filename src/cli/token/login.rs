@@ -55,7 +55,7 @@ pub async fn main(arguments: &LoginArgs, redactor: &Redactor) -> Result<u8, Fail
     };
     // From here on a signal would lose what the person has agreed to.
     let obtained = login.keep(agreed).await.map_err(failed)?;
-    output::result(&told(&obtained, file, &scope))?;
+    output::result(&confirmation(&obtained, file, &scope))?;
     Ok(exit::OK)
 }
 
@@ -137,7 +137,7 @@ fn invitation(prompt: &Prompt) -> String {
     text
 }
 
-fn told(obtained: &Obtained, file: &Path, asked: &str) -> String {
+fn confirmation(obtained: &Obtained, file: &Path, asked: &str) -> String {
     let mut text = format!("A refresh token is in {}", file.display());
     match obtained.refresh_until {
         Some(until) => {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::model::Profile;
 use crate::redact::Redactor;
 
-use super::args::{Files, Format, Target};
+use super::args::{Files, OutputFormat, Target};
 use super::output::Failed;
 
 #[derive(Debug, Subcommand)]
@@ -96,7 +96,7 @@ pub struct InspectArgs {
     #[arg(long, conflicts_with = "offline")]
     pub verify: bool,
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 /// `touchstone token …`

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    accounts, downtimes, endpoints, existing, inventory, issuers, known, limits, nearline, secrets,
-    subject,
+    accounts, downtimes, endpoints, inventory, issuer_profile, issuers, known_failures, limits,
+    read_only, secrets, tape_area,
 };
 use super::shape::{
     at_most_one_of, count, duration, either, file, flag, like, list, listed, mapping, named,
@@ -299,28 +299,33 @@ fn test_key() -> Value {
 
 fn judge() -> Value {
     let group = || text("A group.");
-    mapping("What is known of the issuer.", &subject::KEYS, &[], |key| {
-        Some(match key {
-            "always" => flag("It is judged in every run, as with --issuers."),
-            "profile" => profile("The version of the profile that it declares."),
-            "vo" => text("The VO."),
-            "default-groups" => one_or_more(
-                "Groups that a token has when nobody asks for groups.",
-                group(),
-            ),
-            "optional-groups" => one_or_more(
-                "Groups that a token has only when they are asked for.",
-                group(),
-            ),
-            "foreign-group" => text("A group in which the client is not."),
-            "capability-sets" => named(
-                "Groups that stand for sets of capabilities (profile section 3.3).",
-                None,
-                one_or_more("The scopes of the set.", text("A scope.")),
-            ),
-            _ => return None,
-        })
-    })
+    mapping(
+        "What is known of the issuer.",
+        &issuer_profile::KEYS,
+        &[],
+        |key| {
+            Some(match key {
+                "always" => flag("It is judged in every run, as with --issuers."),
+                "profile" => profile("The version of the profile that it declares."),
+                "vo" => text("The VO."),
+                "default-groups" => one_or_more(
+                    "Groups that a token has when nobody asks for groups.",
+                    group(),
+                ),
+                "optional-groups" => one_or_more(
+                    "Groups that a token has only when they are asked for.",
+                    group(),
+                ),
+                "foreign-group" => text("A group in which the client is not."),
+                "capability-sets" => named(
+                    "Groups that stand for sets of capabilities (profile section 3.3).",
+                    None,
+                    one_or_more("The scopes of the set.", text("A scope.")),
+                ),
+                _ => return None,
+            })
+        },
+    )
 }
 
 fn endpoint() -> Value {
@@ -421,8 +426,8 @@ fn traits() -> Value {
                 }
                 "tape" => unless_false(mapping(
                     "Where files go to tape.",
-                    &nearline::KEYS,
-                    &nearline::KEYS,
+                    &tape_area::KEYS,
+                    &tape_area::KEYS,
                     |key| {
                         Some(match key {
                             "path" => path("A directory below the area where the cases may write."),
@@ -437,8 +442,8 @@ fn traits() -> Value {
                 "macaroons" => flag("It issues macaroons; default: false."),
                 "read-only" => unless_false(mapping(
                     "Nothing may be written there; a file that exists.",
-                    &existing::KEYS,
-                    &existing::KEYS,
+                    &read_only::KEYS,
+                    &read_only::KEYS,
                     |key| {
                         Some(match key {
                             "file" => like(
@@ -492,7 +497,7 @@ fn downtime() -> Value {
 fn known_failure() -> Value {
     mapping(
         "A failure that is known.",
-        &known::KEYS,
+        &known_failures::KEYS,
         &["case", "reason"],
         |key| {
             Some(match key {

@@ -9,7 +9,9 @@ use super::shape::{
     also, any_text, count, count_to, either, file, flag, like, list, listed, mapping, named,
     one_of, some, text, word,
 };
-use crate::model::{AskWord, Expect, Part, Profile, Signature, Tampering, TapeOperation};
+use crate::model::{
+    Expect, IssuerExpectation, PeerBehaviour, Profile, Signature, Tampering, TapeOperation,
+};
 
 /// As `model::CaseId` has it.
 const CASE_ID: &str = r"^[a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]*[a-z0-9])?)+$";
@@ -437,7 +439,7 @@ fn special(key: &str) -> Option<Value> {
             transfers::OTHER_SIDES
                 .iter()
                 .map(|(word, _)| *word)
-                .chain(Part::ALL.map(|(word, _)| word)),
+                .chain(PeerBehaviour::ALL.map(|(word, _)| word)),
         ),
         "url" => text("The URL of the other side; the case is `intrusive` then."),
         "there" => listed(
@@ -602,7 +604,7 @@ fn ask() -> Value {
                 "device" => text("A device authorization for this scope."),
                 "poll" => flag("The token endpoint is polled for the device."),
                 "expect" => {
-                    let words = AskWord::ALL.iter().map(|word| word.as_str());
+                    let words = IssuerExpectation::ALL.iter().map(|word| word.as_str());
                     let mut words = some(
                         "What is right of the answer.",
                         word("A word for it.", words),

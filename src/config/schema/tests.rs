@@ -3,7 +3,9 @@ use serde_json::Value;
 
 use super::{endpoints_schema, suite_schema};
 use crate::config::catalogue::load;
-use crate::config::{EMBEDDED, Problems, Source, builtin_clauses, builtin_suites, load_inventory};
+use crate::config::{
+    EMBEDDED, Problems, SourceFile, builtin_clauses, builtin_suites, load_inventory,
+};
 
 fn validator(schema: &Value) -> Validator {
     jsonschema::validator_for(schema).unwrap()
@@ -21,8 +23,8 @@ fn complaints(validator: &Validator, text: &str) -> Vec<String> {
         .collect()
 }
 
-fn source(text: &str) -> Source {
-    Source {
+fn source(text: &str) -> SourceFile {
+    SourceFile {
         name: "site/file.yaml".into(),
         text: text.into(),
     }

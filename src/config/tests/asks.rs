@@ -1,11 +1,14 @@
-use crate::config::{Source, load_catalogue};
-use crate::model::{Ask, AskWord, Asked, Asker, Proof, Published, Subject};
+use crate::config::{SourceFile, load_catalogue};
+use crate::model::{
+    ClientProof, IssuerExpectation, IssuerRequest, IssuerStep, PublishedDocument, RequestingClient,
+    SubjectToken,
+};
 
 const HEAD: &str = "suite: own\nabout: x\ncases:\n- id: own.one\n  title: t\n  risk: r\n  clauses: [ISS-TOK-01]\n  severity: critical\n  asks:\n";
 
 /// The asks of the first case, or what is wrong with the suite.
-fn asks(text: &str) -> Result<Vec<Ask>, String> {
-    let source = Source {
+fn asks(text: &str) -> Result<Vec<IssuerStep>, String> {
+    let source = SourceFile {
         name: "own.yaml".into(),
         text: format!("{HEAD}{text}").into(),
     };
@@ -27,23 +30,29 @@ fn asks_are_read() {
 ",
     )
     .unwrap();
-    assert_eq!(read[0].expect, [AskWord::Signed, AskWord::Claims]);
+    assert_eq!(
+        read[0].expect,
+        [IssuerExpectation::Signed, IssuerExpectation::Claims]
+    );
     assert_eq!(read[0].what.scope(), Some("storage.read:/a"));
-    let Asked::Token(token) = &read[1].what else {
+    let IssuerRequest::Token(token) = &read[1].what else {
         panic!()
     };
     assert_eq!(
         (token.by, token.proof, token.times),
-        (Asker::Member, Proof::WrongSecret, 3)
+        (RequestingClient::Member, ClientProof::WrongSecret, 3)
     );
     assert_eq!(read[1].what.audience(), ["a", "b"]);
     assert!(read[1].optional && !read[0].optional);
-    let Asked::Exchange(exchange) = &read[2].what else {
+    let IssuerRequest::Exchange(exchange) = &read[2].what else {
         panic!()
     };
-    assert_eq!(exchange.subject, Subject::Tampered);
-    assert_eq!(read[3].what, Asked::Metadata(Published::Again(4)));
-    assert_eq!(read[5].what, Asked::Poll);
+    assert_eq!(exchange.subject, SubjectToken::Tampered);
+    assert_eq!(
+        read[3].what,
+        IssuerRequest::Metadata(PublishedDocument::Again(4))
+    );
+    assert_eq!(read[5].what, IssuerRequest::Poll);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::config::catalogue::load;
-use crate::config::{Catalogue, Source, builtin_clauses, builtin_suites, load_catalogue};
+use crate::config::{Catalogue, SourceFile, builtin_clauses, builtin_suites, load_catalogue};
 use crate::model::{
     Alteration, Arrangement, Audience, Direction, Expect, Interface, Method, Signature,
     TokenTemplate,
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A suite with this text for its cases, after the register of the binary.
 pub(super) fn suite(text: &str) -> Result<Catalogue, String> {
-    let source = Source {
+    let source = SourceFile {
         name: "own.yaml".into(),
         text: text.into(),
     };
@@ -169,7 +169,7 @@ fn claims_and_words_are_read() {
 
 #[test]
 fn a_site_adds_suites_and_clauses() {
-    let source = |name: &str, text: String| Source {
+    let source = |name: &str, text: String| SourceFile {
         name: name.into(),
         text: text.into(),
     };
@@ -298,7 +298,7 @@ cases:
 #[test]
 fn duplicates_are_told_across_files() {
     let good = format!("{HEAD}  steps: [{{put: n, token: a, expect: created}}]\n");
-    let source = |name: &str| Source {
+    let source = |name: &str| SourceFile {
         name: name.into(),
         text: good.as_str().into(),
     };

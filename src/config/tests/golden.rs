@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::config::catalogue::load;
-use crate::config::{Catalogue, Source, builtin_clauses};
+use crate::config::{Catalogue, SourceFile, builtin_clauses};
 
 use super::inventory;
 
-/// What is done to a line of the form `before: value`.
-const DAMAGES: [(&str, fn(&str, &str) -> String); 5] = [
+/// What becomes of a line of the form `before: value`.
+type Damage = fn(&str, &str) -> String;
+
+const DAMAGES: [(&str, Damage); 5] = [
     ("misspelt", |before, value| format!("{before}x:{value}")),
     ("a number", |before, _| format!("{before}: 7")),
     ("a list", |before, _| format!("{before}: [[]]")),
@@ -66,7 +68,7 @@ fn said(
 
 /// The catalogue that `text` is, after the clauses of the binary.
 fn catalogue(text: &str) -> Result<Catalogue, String> {
-    let source = Source {
+    let source = SourceFile {
         name: "own.yaml".into(),
         text: text.into(),
     };

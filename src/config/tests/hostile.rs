@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use crate::config::{EMBEDDED, Source, builtin_suites, load_catalogue, load_inventory};
+use crate::config::{EMBEDDED, SourceFile, builtin_suites, load_catalogue, load_inventory};
 
-fn source(text: &str) -> Source {
-    Source {
+fn source(text: &str) -> SourceFile {
+    SourceFile {
         name: "x.yaml".into(),
         text: text.into(),
     }
@@ -112,7 +112,7 @@ fn many_notes_neither_refuse_a_file_nor_hide_a_problem() {
 
 #[test]
 fn ten_times_the_suites_load_at_once() {
-    let sources: Vec<Source> = (0..10)
+    let sources: Vec<SourceFile> = (0..10)
         .flat_map(|number| {
             builtin_suites().into_iter().map(move |suite| {
                 let name = suite
@@ -128,7 +128,7 @@ fn ten_times_the_suites_load_at_once() {
                     .text
                     .replace(&format!("suite: {name}"), &format!("suite: {other}"))
                     .replace(&format!("id: {name}."), &format!("id: {other}."));
-                Source {
+                SourceFile {
                     name: format!("{other}.yaml").into(),
                     text: text.into(),
                 }

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use crate::config::{EMBEDDED, Loaded, Problems, Source, load_inventory};
+use crate::config::{EMBEDDED, Loaded, Problems, SourceFile, load_inventory};
 use crate::model::{ClientAuthentication, Groups, Issuer, Profile, SecretRef, TokenSource, Trust};
 
 pub(super) fn load(text: &str) -> Result<Loaded, Problems> {
-    let source = Source {
+    let source = SourceFile {
         name: "site/endpoints.yaml".into(),
         text: text.into(),
     };
@@ -715,7 +715,7 @@ fn secrets_are_refused_and_never_shown() {
 #[test]
 fn the_example_loads() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("endpoints.yaml");
-    let source = Source::read(&path).unwrap();
+    let source = SourceFile::read(&path).unwrap();
     let loaded = load_inventory(&source, &EMBEDDED).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(notes(&loaded), "");
     assert!(loaded.inventory.endpoints.len() >= 2);

@@ -1,14 +1,14 @@
 //! Steps that ask for macaroons and steps that present them.
 
 use crate::config::catalogue::load;
-use crate::config::{Catalogue, Source, builtin_clauses};
+use crate::config::{Catalogue, SourceFile, builtin_clauses};
 use crate::model::{Credential, Flavour, Interface, Method, Presented, Tampering};
 
 fn suite(steps: &str) -> Result<Catalogue, String> {
     let text = format!(
         "suite: own\nabout: x\ncases:\n- id: own.one\n  title: t\n  risk: r\n  clauses: [MAC-01]\n  severity: critical\n  given: [{{file: f}}]\n  steps:\n{steps}"
     );
-    let source = Source {
+    let source = SourceFile {
         name: "own.yaml".into(),
         text: text.into(),
     };

@@ -1,11 +1,11 @@
-use crate::config::{EMBEDDED, Source, load_catalogue, load_inventory};
+use crate::config::{EMBEDDED, SourceFile, load_catalogue, load_inventory};
 use crate::model::{Interface, Tape, TapeOperation};
 
 const HEAD: &str = "suite: own\nabout: x\ncases:\n- id: own.one\n  title: t\n  risk: r\n  clauses: [TAPE-03]\n  severity: critical\n  steps:\n";
 
 /// The first case's first step, or what is wrong with the suite.
 fn step(text: &str) -> Result<crate::model::TapeCall, String> {
-    let source = Source {
+    let source = SourceFile {
         name: "own.yaml".into(),
         text: format!("{HEAD}{text}").into(),
     };
@@ -134,7 +134,7 @@ fn tape(value: &str) -> Result<Option<Tape>, String> {
     let text = format!(
         "endpoints:\n  se:\n    endpoint: https://se.example.org\n    paths: {{wlcg: /wlcg}}\n    traits: {{tape: {value}}}\n"
     );
-    let source = Source {
+    let source = SourceFile {
         name: "endpoints.yaml".into(),
         text: text.into(),
     };

@@ -1,6 +1,6 @@
 use super::catalogue::steps;
 use crate::config::load_catalogue;
-use crate::model::{Direction, Hearing, Interface, Part, Side, There, Transfer};
+use crate::model::{CopySide, Direction, Hearing, Interface, PeerBehaviour, There, Transfer};
 
 fn transfers(id: &str) -> Vec<Transfer> {
     let catalogue = load_catalogue(&[]).unwrap();
@@ -20,7 +20,7 @@ fn what_is_not_said_is_usual() {
     assert_eq!(pull.direction, Direction::Pull);
     assert_eq!(
         (pull.side, pull.there),
-        (Side::Ours(Part::Good), There::Read)
+        (CopySide::Ours(PeerBehaviour::Good), There::Read)
     );
     let [push] = transfers("tpc.push").try_into().unwrap();
     assert_eq!(
@@ -41,7 +41,7 @@ fn what_our_side_hears_is_read() {
         ]
     );
     let [push] = transfers("tpc.hang-up.push").try_into().unwrap();
-    assert!(push.hang_up && push.side == Side::Ours(Part::Silent));
+    assert!(push.hang_up && push.side == CopySide::Ours(PeerBehaviour::Silent));
 }
 
 #[test]

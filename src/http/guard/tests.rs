@@ -34,8 +34,8 @@ pub(crate) fn path() -> impl Strategy<Value = String> {
     (front, parts).prop_map(|(front, parts)| front + &parts.concat())
 }
 
-fn shape<'a>(verb: &'a str, headers: &'a [(String, String)], target: &'a str) -> Shape<'a> {
-    Shape {
+fn shape<'a>(verb: &'a str, headers: &'a [(String, String)], target: &'a str) -> RequestShape<'a> {
+    RequestShape {
         verb,
         headers,
         target,

@@ -5,10 +5,10 @@
 //! about these things would test nothing. Here the request is written by hand, and hyper only
 //! listens: it reads the answer, and knows when a connection has ended.
 
-mod door;
-mod link;
+mod connection;
+mod connector;
 mod message;
-mod moved;
+mod redirected;
 
 #[cfg(test)]
 mod tests;
@@ -21,18 +21,18 @@ use tokio::sync::Notify;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::model::{Answer, Endpoint, Exchange, Limits, Method, Purpose, Shape};
+use crate::model::{Answer, Endpoint, Exchange, Limits, Method, Purpose, RequestShape};
 use crate::redact::Redactor;
 use crate::token::Token;
 
 use super::client::{Caller, Failure};
 use super::guard::Guard;
-use super::{Manners, TlsError, answer, exchange};
+use super::{HostLimiter, TlsError, answer, exchange};
 
-use door::Door;
-use link::{Link, Said};
+use connection::{Connection, Progress};
+use connector::Connector;
 use message::Message;
-use moved::{Policy, Trail};
+use redirected::{Policy, Trail};
 
 /// Servers beside the endpoint to which a connection is kept; those that it was sent on to first are left first.
 const BEYOND: usize = 8;
@@ -88,18 +88,18 @@ pub struct WireOutcome {
 
 /// Exchanges with one endpoint in which every byte of the request is the caller's.
 #[derive(Clone)]
-pub struct Wire(Arc<Door>);
+pub struct RawClient(Arc<Connector>);
 
 /// A connection that is kept, for requests one after another; and one to each server to which they were sent on.
-pub struct Connection {
-    own: Spot,
-    beyond: Vec<Spot>,
+pub struct KeptConnection {
+    own: ServerConnection,
+    beyond: Vec<ServerConnection>,
 }
 
 /// One server, and the connection to it while there is one.
-struct Spot {
-    door: Arc<Door>,
-    link: Option<Link>,
+struct ServerConnection {
+    connector: Arc<Connector>,
+    connection: Option<Connection>,
 }
 
 /// How a request is sent.
@@ -111,7 +111,7 @@ struct Manner<'a> {
     hang_up: Option<&'a Notify>,
 }
 
-impl Wire {
+impl RawClient {
     /// A client for `endpoint`, which keeps to the manners that it has in common with others, and writes what `guard` lets
     /// pass.
     ///
@@ -119,11 +119,11 @@ impl Wire {
     /// Whom to trust cannot be read, or the endpoint's host is no name for TLS.
     pub fn new(
         endpoint: &Endpoint,
-        manners: &Arc<Manners>,
+        manners: &Arc<HostLimiter>,
         redactor: &Redactor,
         guard: Guard,
     ) -> Result<Self, TlsError> {
-        let door = Door::new(endpoint, manners, redactor, guard)?;
+        let door = Connector::new(endpoint, manners, redactor, guard)?;
         Ok(Self(Arc::new(door)))
     }
 
@@ -165,11 +165,11 @@ impl Wire {
         outcome
     }
 
-    fn unconnected(&self) -> Connection {
-        Connection {
-            own: Spot {
-                door: Arc::clone(&self.0),
-                link: None,
+    fn unconnected(&self) -> KeptConnection {
+        KeptConnection {
+            own: ServerConnection {
+                connector: Arc::clone(&self.0),
+                connection: None,
             },
             beyond: Vec::new(),
         }
@@ -185,14 +185,14 @@ impl Wire {
     ///
     /// # Errors
     /// TCP or TLS did not come about within the endpoint's limit.
-    pub async fn connection(&self) -> Result<Connection, Failure> {
+    pub async fn connection(&self) -> Result<KeptConnection, Failure> {
         let mut connection = self.unconnected();
-        connection.own.link = Some(self.0.open(self.0.limits.connect).await?);
+        connection.own.connection = Some(self.0.open(self.0.limits.connect).await?);
         Ok(connection)
     }
 }
 
-impl Connection {
+impl KeptConnection {
     /// Sends a request over this connection; over a new one, which is then kept, if it has ended. As
     /// with [`super::Client`], redirects are followed, and what failed before any answer is tried once more where that
     /// cannot change anything.
@@ -203,7 +203,7 @@ impl Connection {
         raw: RawRequest<'_>,
     ) -> WireOutcome {
         let manner = Manner {
-            limits: self.own.door.limits.clone(),
+            limits: self.own.connector.limits.clone(),
             transfer: false,
             hang_up: None,
         };
@@ -218,12 +218,12 @@ impl Connection {
         manner: Manner<'_>,
     ) -> WireOutcome {
         let stretch = exchange::stretch(purpose, raw.method, raw.target);
-        let manners = Arc::clone(&self.own.door.manners);
+        let manners = Arc::clone(&self.own.connector.limiter);
         let sent = async {
             // Where a COPY goes on to, it waits for its turn again.
             let _turn = match manner.transfer {
                 true => None,
-                false => manners.turn(raw.deadline).await,
+                false => manners.acquire(raw.deadline).await,
             };
             self.recorded(purpose, caller, raw, &manner).await
         };
@@ -241,7 +241,7 @@ impl Connection {
         manner: &Manner<'_>,
     ) -> WireOutcome {
         let begun = Instant::now();
-        let door = Arc::clone(&self.own.door);
+        let door = Arc::clone(&self.own.connector);
         let url = match raw.target.starts_with('/') {
             true => format!("{}{}", door.origin, raw.target),
             false => raw.target.to_owned(),
@@ -254,7 +254,7 @@ impl Connection {
             token: raw.tokens.first().map(|token| token.shown.clone()),
         };
         let mut record = exchange::begin(purpose, &door.redactor, sent);
-        let mut said = Said::default();
+        let mut said = Progress::default();
         let mut carried = false;
         let answer = match door.guard.begin(shape(&raw), &url, true) {
             Err(reason) => Err(door.failure(reason, false)),
@@ -271,7 +271,7 @@ impl Connection {
                 carried = trail.carried;
                 record.hops = trail.hops;
                 ended.unwrap_or_else(|| {
-                    self.own.link = None;
+                    self.own.connection = None;
                     self.beyond.clear();
                     Err(door.failure("the client hung up, as the case asks".into(), false))
                 })
@@ -298,22 +298,22 @@ impl Connection {
         manner: &Manner<'_>,
         trail: &mut Trail<'_>,
         record: &mut Exchange,
-        said: &mut Said,
+        said: &mut Progress,
     ) -> Result<Answer, Failure> {
         let mut to = None;
         loop {
-            let own = Arc::clone(&self.own.door);
+            let own = Arc::clone(&self.own.connector);
             let spot = self.spot(to.as_ref())?;
             let raw = trail.request();
             if manner.transfer {
-                own.manners.long(raw.deadline).await;
+                own.limiter.acquire_unbounded(raw.deadline).await;
             }
             let attempts = &mut record.attempts;
             let answer = spot
                 .deliver(caller, &raw, &manner.limits, attempts, said)
                 .await?;
             let policy = Policy {
-                origin: &spot.door.origin,
+                origin: &spot.connector.origin,
                 redirects: &own.redirects,
                 redactor: &own.redactor,
             };
@@ -334,24 +334,26 @@ impl Connection {
     }
 
     /// Whoever serves that URL; without one the endpoint itself.
-    fn spot(&mut self, url: Option<&Url>) -> Result<&mut Spot, Failure> {
+    fn spot(&mut self, url: Option<&Url>) -> Result<&mut ServerConnection, Failure> {
         let Some(url) = url else {
             return Ok(&mut self.own);
         };
         let origin = url.origin().ascii_serialization();
-        if self.own.door.origin == origin {
+        if self.own.connector.origin == origin {
             return Ok(&mut self.own);
         }
         let mut known = self.beyond.iter();
-        let known = known.position(|spot| spot.door.origin == origin);
+        let known = known.position(|spot| spot.connector.origin == origin);
         let spot = match known {
             Some(at) => self.beyond.remove(at),
             None => {
-                let own = &self.own.door;
+                let own = &self.own.connector;
                 let door = own.elsewhere(url);
-                Spot {
-                    door: Arc::new(door.map_err(|error| own.failure(error.to_string(), false))?),
-                    link: None,
+                ServerConnection {
+                    connector: Arc::new(
+                        door.map_err(|error| own.failure(error.to_string(), false))?,
+                    ),
+                    connection: None,
                 }
             }
         };
@@ -365,67 +367,74 @@ impl Connection {
 
     /// Whether it is open, as far as is known: a server's end may still be on its way.
     pub fn open(&self) -> bool {
-        self.own.link.as_ref().is_some_and(Link::open)
+        self.own.connection.as_ref().is_some_and(Connection::open)
     }
 
     /// Takes leave of the servers.
     async fn close(self) {
         let spots = std::iter::once(self.own).chain(self.beyond);
-        let links = spots.filter_map(|spot| spot.link);
-        join_all(links.map(Link::close)).await;
+        let links = spots.filter_map(|spot| spot.connection);
+        join_all(links.map(Connection::close)).await;
     }
 }
 
-impl Spot {
+impl ServerConnection {
     async fn deliver(
         &mut self,
         caller: Caller<'_>,
         raw: &RawRequest<'_>,
         limits: &Limits,
         attempts: &mut u32,
-        said: &mut Said,
+        said: &mut Progress,
     ) -> Result<Answer, Failure> {
         let agent = caller.user_agent();
-        let message = Message::new(raw, &self.door.host, &agent, self.door.patience)
-            .map_err(|reason| self.door.failure(reason, false))?;
+        let message = Message::new(
+            raw,
+            &self.connector.host,
+            &agent,
+            self.connector.continue_timeout,
+        )
+        .map_err(|reason| self.connector.failure(reason, false))?;
         // What the server takes the verb for is its own affair.
         let harmless = !raw.method.writes() && raw.verb == raw.method.as_str();
         for attempt in 1_u32.. {
             *attempts = attempt.max(*attempts);
-            *said = Said::default();
-            let kept = match self.link.take() {
+            *said = Progress::default();
+            let kept = match self.connection.take() {
                 // After one that has ended a new one is tried, and no other that may have ended as well.
                 Some(mut link) if attempt == 1 => link.ready().await.then_some(link),
                 _ => None,
             };
             let mut link = match kept {
                 Some(link) => link,
-                None => match self.door.open(answer::left(raw.deadline)).await {
+                None => match self.connector.open(answer::left(raw.deadline)).await {
                     Err(failure) if failure.again && attempt == 1 => continue,
                     opened => opened?,
                 },
             };
             let ended = link.exchange(&message, limits, raw.deadline, said).await;
             if link.open() {
-                self.link = Some(link);
+                self.connection = Some(link);
             }
             match ended {
                 Err(broken) if broken.again && harmless && attempt == 1 => {}
                 ended => {
                     return ended.map_err(|broken| Failure {
                         broke_off: broken.broke_off,
-                        ..self.door.failure(broken.reason, broken.again)
+                        ..self.connector.failure(broken.reason, broken.again)
                     });
                 }
             }
         }
-        Err(self.door.failure("it was tried too often".into(), false))
+        Err(self
+            .connector
+            .failure("it was tried too often".into(), false))
     }
 }
 
 /// What it is like to a guard.
-fn shape<'a>(raw: &RawRequest<'a>) -> Shape<'a> {
-    Shape {
+fn shape<'a>(raw: &RawRequest<'a>) -> RequestShape<'a> {
+    RequestShape {
         verb: raw.verb,
         headers: raw.headers,
         target: raw.target,

@@ -3,7 +3,7 @@ use super::*;
 const GOCDB: &str = include_str!("../../../tests/downtimes/gocdb.xml");
 const OSG: &str = include_str!("../../../tests/downtimes/osg.xml");
 
-fn shown(published: &Published) -> String {
+fn shown(published: &PublishedDowntimes) -> String {
     let lines = published.downtimes.iter().map(|downtime| {
         format!(
             "{:?} {} to {}: {} ({})",

@@ -22,7 +22,7 @@ use url::Url;
 
 use super::server::{self, Port, Server};
 use super::{Authority, ReferenceError};
-use crate::model::{Heard, Part};
+use crate::model::{PeerBehaviour, PeerRequest};
 
 /// Opens an object whose address has it; as text, and decoded, it is something else.
 const QUERY: &str = "ticket=a%2Fb%20c&n=1";
@@ -79,12 +79,12 @@ pub struct Opened {
 
 /// What is known of a scene.
 struct State {
-    part: Part,
+    part: PeerBehaviour,
     content: Vec<u8>,
     credential: Option<SecretString>,
     /// Where a redirect of this scene leads.
     onward: Option<String>,
-    heard: Mutex<Vec<Heard>>,
+    heard: Mutex<Vec<PeerRequest>>,
     finished: Mutex<Option<Instant>>,
     halfway: Arc<Notify>,
     /// How many requests are being served.
@@ -114,7 +114,7 @@ impl SideServer {
     /// In words, why this part cannot be played here.
     pub async fn open(
         &self,
-        part: Part,
+        part: PeerBehaviour,
         folder: &str,
         content: Vec<u8>,
         credential: Option<SecretString>,
@@ -122,18 +122,20 @@ impl SideServer {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let origin = self.door(part).await?;
         let query = match part {
-            Part::Queried => format!("?{QUERY}"),
+            PeerBehaviour::Queried => format!("?{QUERY}"),
             _ => String::new(),
         };
         let url = format!("{origin}/{id}/{folder}/object{query}");
         let onward = match part {
-            Part::Elsewhere => Some(format!("{}/{id}/onward", self.other_origin(&origin).await?)),
-            Part::Cleartext => {
+            PeerBehaviour::Elsewhere => {
+                Some(format!("{}/{id}/onward", self.other_origin(&origin).await?))
+            }
+            PeerBehaviour::Cleartext => {
                 let door = self.cleartext.get_or_try_init(|| self.plain()).await;
                 let door = door.map_err(|error| error.to_string())?;
                 Some(format!("{}/{id}/onward", door.origin))
             }
-            Part::Circling => Some(url.clone()),
+            PeerBehaviour::Circling => Some(url.clone()),
             _ => None,
         };
         let state = Arc::new(State {
@@ -157,15 +159,15 @@ impl SideServer {
     }
 
     /// The origin at which that part is played.
-    async fn door(&self, part: Part) -> Result<String, String> {
+    async fn door(&self, part: PeerBehaviour) -> Result<String, String> {
         let door = match part {
-            Part::Untrusted => {
+            PeerBehaviour::Untrusted => {
                 let tls = || async { self.tls(&Authority::new()?.certificate()?) };
                 self.untrusted
                     .get_or_try_init(|| async { self.secure(tls().await?, 2) })
                     .await
             }
-            Part::Expired => {
+            PeerBehaviour::Expired => {
                 let authority = self.authority("has no expired certificate of that kind")?;
                 self.expired
                     .get_or_try_init(|| async {
@@ -173,11 +175,11 @@ impl SideServer {
                     })
                     .await
             }
-            Part::Misnamed if matches!(self.options.identity, Identity::Given { .. }) => {
+            PeerBehaviour::Misnamed if matches!(self.options.identity, Identity::Given { .. }) => {
                 return self.by_address().await;
             }
-            Part::Plain => self.cleartext.get_or_try_init(|| self.plain()).await,
-            Part::Misnamed => {
+            PeerBehaviour::Plain => self.cleartext.get_or_try_init(|| self.plain()).await,
+            PeerBehaviour::Misnamed => {
                 let authority = self.authority("has only certificates for its own name")?;
                 self.misnamed
                     .get_or_try_init(|| async {
@@ -317,7 +319,7 @@ impl Opened {
     }
 
     /// What was asked so far, in order.
-    pub fn heard(&self) -> Vec<Heard> {
+    pub fn heard(&self) -> Vec<PeerRequest> {
         locked(&self.state.heard).clone()
     }
 

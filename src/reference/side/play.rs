@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt, stream};
 use secrecy::ExposeSecret;
 
 use super::{QUERY, State, locked};
-use crate::model::{Heard, Part};
+use crate::model::{PeerBehaviour, PeerRequest};
 
 /// Requests of one scene that are remembered.
 const MOST: usize = 64;
@@ -49,7 +49,7 @@ pub(super) async fn answer(
     let guest = Guest::enter(&state);
     let (parts, body) = request.into_parts();
     let index = state.remember(&parts, secure);
-    if state.part == Part::Queried && parts.uri.query() != Some(QUERY) {
+    if state.part == PeerBehaviour::Queried && parts.uri.query() != Some(QUERY) {
         return page(StatusCode::FORBIDDEN);
     }
     if let Some(refusal) = state.refuses(&parts.headers, onward) {
@@ -57,9 +57,9 @@ pub(super) async fn answer(
     }
     let redirects = matches!(
         state.part,
-        Part::Elsewhere | Part::Cleartext | Part::Circling
+        PeerBehaviour::Elsewhere | PeerBehaviour::Cleartext | PeerBehaviour::Circling
     );
-    if redirects && (!onward || state.part == Part::Circling) {
+    if redirects && (!onward || state.part == PeerBehaviour::Circling) {
         return state.redirect();
     }
     match parts.method.as_str() {
@@ -103,7 +103,7 @@ impl State {
                 value.chars().take(VALUE).collect(),
             )
         });
-        heard.push(Heard {
+        heard.push(PeerRequest {
             method: parts.method.as_str().chars().take(32).collect(),
             target: parts.uri.to_string().chars().take(VALUE).collect(),
             headers: headers.collect(),
@@ -117,10 +117,10 @@ impl State {
     /// What is said to somebody who is not served, whatever is asked.
     fn refuses(&self, headers: &HeaderMap, onward: bool) -> Option<Response<Body>> {
         let code = match self.part {
-            Part::Missing => StatusCode::NOT_FOUND,
-            Part::Unauthorized => StatusCode::UNAUTHORIZED,
-            Part::Forbidden => StatusCode::FORBIDDEN,
-            Part::Failing => StatusCode::INTERNAL_SERVER_ERROR,
+            PeerBehaviour::Missing => StatusCode::NOT_FOUND,
+            PeerBehaviour::Unauthorized => StatusCode::UNAUTHORIZED,
+            PeerBehaviour::Forbidden => StatusCode::FORBIDDEN,
+            PeerBehaviour::Failing => StatusCode::INTERNAL_SERVER_ERROR,
             _ => {
                 // Whoever is sent elsewhere need not bring the credential along.
                 let credential = self.credential.as_ref().filter(|_| !onward)?;
@@ -151,8 +151,8 @@ impl State {
         let stored = locked(&self.stored).clone();
         let content = match (stored, self.part, self.content.is_empty()) {
             (Some(stored), ..) => stored,
-            (None, Part::Empty, _) => Vec::new(),
-            (None, Part::Occupied, _) => b"something else".to_vec(),
+            (None, PeerBehaviour::Empty, _) => Vec::new(),
+            (None, PeerBehaviour::Occupied, _) => b"something else".to_vec(),
             (None, _, true) => return status(StatusCode::NOT_FOUND),
             (None, _, false) => self.content.clone(),
         };
@@ -165,8 +165,8 @@ impl State {
     fn described(&self, wanted: &HeaderMap, content: &[u8]) -> Response<Body> {
         let mut response = status(StatusCode::OK);
         let told = match self.part {
-            Part::Undigested | Part::Partial => return response,
-            Part::Misdigested | Part::Misrepresented => b"other data".as_slice(),
+            PeerBehaviour::Undigested | PeerBehaviour::Partial => return response,
+            PeerBehaviour::Misdigested | PeerBehaviour::Misrepresented => b"other data".as_slice(),
             _ => content,
         };
         let sum = adler2::adler32_slice(told);
@@ -177,10 +177,10 @@ impl State {
                 response.headers_mut().insert(name, value);
             }
         };
-        if asked(WANT_DIGEST) || self.part == Part::Misdigested {
+        if asked(WANT_DIGEST) || self.part == PeerBehaviour::Misdigested {
             tell("digest", format!("adler32={sum:08x}"));
         }
-        if asked(WANT_REPR_DIGEST) || self.part == Part::Misrepresented {
+        if asked(WANT_REPR_DIGEST) || self.part == PeerBehaviour::Misrepresented {
             tell(
                 "repr-digest",
                 format!("adler=:{}:", STANDARD.encode(sum.to_be_bytes())),
@@ -191,8 +191,8 @@ impl State {
 
     async fn get(self: &Arc<Self>, headers: &HeaderMap, guest: Guest) -> Response<Body> {
         match self.part {
-            Part::Silent => return forever(guest).await,
-            Part::NoContent => {
+            PeerBehaviour::Silent => return forever(guest).await,
+            PeerBehaviour::NoContent => {
                 let mut response = self.described(headers, b"");
                 *response.status_mut() = StatusCode::NO_CONTENT;
                 return response;
@@ -201,7 +201,7 @@ impl State {
         }
         let whole = &self.content;
         let mut response = self.described(headers, whole);
-        let half = (self.part == Part::Partial)
+        let half = (self.part == PeerBehaviour::Partial)
             .then(|| (whole.len() / 2).checked_sub(1).map(|last| (0, last)))
             .flatten();
         let part = range(headers, whole.len()).or(half);
@@ -217,8 +217,8 @@ impl State {
             None => whole.clone(),
         };
         match self.part {
-            Part::Trickling => length(&mut response, ENDLESS),
-            Part::Chunked => {}
+            PeerBehaviour::Trickling => length(&mut response, ENDLESS),
+            PeerBehaviour::Chunked => {}
             _ => length(&mut response, content.len()),
         }
         *response.body_mut() = Body::from_stream(self.data(content, guest));
@@ -233,9 +233,9 @@ impl State {
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let part = self.part;
         let size = match part {
-            Part::Paced | Part::Slow => content.len().div_ceil(PIECES).max(1),
-            Part::Cut | Part::Stalled => content.len().div_ceil(2).max(1),
-            Part::Trickling => 1,
+            PeerBehaviour::Paced | PeerBehaviour::Slow => content.len().div_ceil(PIECES).max(1),
+            PeerBehaviour::Cut | PeerBehaviour::Stalled => content.len().div_ceil(2).max(1),
+            PeerBehaviour::Trickling => 1,
             _ => content.len().max(1),
         };
         let mut pieces: Vec<Bytes> = content.chunks(size).map(Bytes::copy_from_slice).collect();
@@ -247,25 +247,25 @@ impl State {
         };
         stream::unfold(flow, move |mut flow| async move {
             let pause = match part {
-                Part::Paced | Part::Trickling => PACE,
-                Part::Slow => SLOW_PACE,
+                PeerBehaviour::Paced | PeerBehaviour::Trickling => PACE,
+                PeerBehaviour::Slow => SLOW_PACE,
                 // What has not gone out yet would be lost with the connection.
-                Part::Cut => FLUSH,
+                PeerBehaviour::Cut => FLUSH,
                 _ => Duration::ZERO,
             };
             if flow.sent > 0 && !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            if flow.sent == 1 && part == Part::Cut {
+            if flow.sent == 1 && part == PeerBehaviour::Cut {
                 return Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), flow));
             }
-            if flow.sent == 1 && part == Part::Stalled {
+            if flow.sent == 1 && part == PeerBehaviour::Stalled {
                 flow.guest.0.halfway.notify_one();
                 std::future::pending::<()>().await;
             }
             flow.sent += 1;
             let next = match part {
-                Part::Trickling => Some(Bytes::from_static(b".")),
+                PeerBehaviour::Trickling => Some(Bytes::from_static(b".")),
                 _ => flow.pieces.pop(),
             };
             match next {
@@ -287,7 +287,7 @@ impl State {
         body: Body,
         guest: Guest,
     ) -> Response<Body> {
-        if self.part == Part::Occupied && headers.contains_key(header::IF_NONE_MATCH) {
+        if self.part == PeerBehaviour::Occupied && headers.contains_key(header::IF_NONE_MATCH) {
             return status(StatusCode::PRECONDITION_FAILED);
         }
         let (bytes, complete) = read(body).await;
@@ -298,14 +298,15 @@ impl State {
             heard.body.clone_from(&bytes);
             heard.complete = complete;
         }
-        if self.part == Part::Silent {
+        if self.part == PeerBehaviour::Silent {
             self.halfway.notify_one();
             return forever(guest).await;
         }
         if !complete {
             return status(StatusCode::BAD_REQUEST);
         }
-        let replaced = locked(&self.stored).replace(bytes).is_some() || self.part == Part::Occupied;
+        let replaced =
+            locked(&self.stored).replace(bytes).is_some() || self.part == PeerBehaviour::Occupied;
         status(match replaced {
             true => StatusCode::NO_CONTENT,
             false => StatusCode::CREATED,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::*;
-use crate::model::Part;
+use crate::model::PeerBehaviour;
 use crate::waiting::still_waits;
 
 struct World {
@@ -24,7 +24,7 @@ fn world() -> World {
 }
 
 impl World {
-    async fn scene(&self, part: Part, credential: Option<&str>) -> Opened {
+    async fn scene(&self, part: PeerBehaviour, credential: Option<&str>) -> Opened {
         let credential = credential.map(SecretString::from);
         let opened = self
             .side
@@ -40,7 +40,7 @@ impl World {
 #[tokio::test]
 async fn a_scene_serves_its_object_to_whoever_has_the_credential() {
     let world = world();
-    let scene = world.scene(Part::Good, Some("word")).await;
+    let scene = world.scene(PeerBehaviour::Good, Some("word")).await;
     let get = || world.client().get(scene.url());
     assert_eq!(get().send().await.unwrap().status(), 401);
     let asked = get().bearer_auth("word").header("Want-Digest", "adler32");
@@ -69,7 +69,7 @@ async fn a_scene_serves_its_object_to_whoever_has_the_credential() {
 #[tokio::test]
 async fn a_scene_takes_what_is_sent_and_ends_when_dropped() {
     let world = world();
-    let scene = world.scene(Part::Good, None).await;
+    let scene = world.scene(PeerBehaviour::Good, None).await;
     let url = scene.url().to_owned();
     let put = || world.client().put(&url).body("new").send();
     assert_eq!(put().await.unwrap().status(), 201);
@@ -80,7 +80,7 @@ async fn a_scene_takes_what_is_sent_and_ends_when_dropped() {
             .iter()
             .all(|heard| heard.body == b"new" && heard.complete)
     );
-    let other = world.scene(Part::Good, None).await;
+    let other = world.scene(PeerBehaviour::Good, None).await;
     assert!(other.heard().is_empty(), "scenes do not hear one another");
     drop(scene);
     assert_eq!(put().await.unwrap().status(), 404);
@@ -90,13 +90,13 @@ async fn a_scene_takes_what_is_sent_and_ends_when_dropped() {
 async fn parts_misbehave_as_they_say() {
     let world = world();
     for (part, status) in [
-        (Part::Missing, 404),
-        (Part::Unauthorized, 401),
-        (Part::Forbidden, 403),
-        (Part::Failing, 500),
-        (Part::Elsewhere, 307),
-        (Part::Cleartext, 307),
-        (Part::Circling, 307),
+        (PeerBehaviour::Missing, 404),
+        (PeerBehaviour::Unauthorized, 401),
+        (PeerBehaviour::Forbidden, 403),
+        (PeerBehaviour::Failing, 500),
+        (PeerBehaviour::Elsewhere, 307),
+        (PeerBehaviour::Cleartext, 307),
+        (PeerBehaviour::Circling, 307),
     ] {
         let scene = world.scene(part, None).await;
         let answer = world.client().get(scene.url()).send().await.unwrap();
@@ -105,26 +105,26 @@ async fn parts_misbehave_as_they_say() {
         let leads =
             |start: &str| location.is_some_and(|to| to.to_str().unwrap().starts_with(start));
         match part {
-            Part::Elsewhere => assert!(leads("https://127.0.0.1:")),
-            Part::Cleartext => assert!(leads("http://localhost:")),
-            Part::Circling => assert!(leads(scene.url())),
+            PeerBehaviour::Elsewhere => assert!(leads("https://127.0.0.1:")),
+            PeerBehaviour::Cleartext => assert!(leads("http://localhost:")),
+            PeerBehaviour::Circling => assert!(leads(scene.url())),
             _ => assert!(location.is_none()),
         }
     }
-    let scene = world.scene(Part::Cut, None).await;
+    let scene = world.scene(PeerBehaviour::Cut, None).await;
     let answer = world.client().get(scene.url()).send().await.unwrap();
     assert_eq!(answer.headers()["content-length"], "10");
     assert!(answer.bytes().await.is_err());
     for (part, header) in [
-        (Part::Misdigested, "digest"),
-        (Part::Misrepresented, "repr-digest"),
+        (PeerBehaviour::Misdigested, "digest"),
+        (PeerBehaviour::Misrepresented, "repr-digest"),
     ] {
         let scene = world.scene(part, None).await;
         let answer = world.client().get(scene.url()).send().await.unwrap();
         assert!(answer.headers().contains_key(header));
         assert_ne!(answer.headers()[header], "adler32=0aff020e");
     }
-    let scene = world.scene(Part::Occupied, None).await;
+    let scene = world.scene(PeerBehaviour::Occupied, None).await;
     let put = world.client().put(scene.url()).header("If-None-Match", "*");
     assert_eq!(put.send().await.unwrap().status(), 412);
 }
@@ -132,7 +132,11 @@ async fn parts_misbehave_as_they_say() {
 #[tokio::test]
 async fn nobody_who_looks_at_certificates_says_a_word() {
     let world = world();
-    for part in [Part::Untrusted, Part::Misnamed, Part::Expired] {
+    for part in [
+        PeerBehaviour::Untrusted,
+        PeerBehaviour::Misnamed,
+        PeerBehaviour::Expired,
+    ] {
         let scene = world.scene(part, None).await;
         assert!(
             world.client().get(scene.url()).send().await.is_err(),
@@ -145,11 +149,15 @@ async fn nobody_who_looks_at_certificates_says_a_word() {
 #[tokio::test]
 async fn who_hangs_up_is_seen_to_leave() {
     let world = world();
-    for part in [Part::Stalled, Part::Silent, Part::Trickling] {
+    for part in [
+        PeerBehaviour::Stalled,
+        PeerBehaviour::Silent,
+        PeerBehaviour::Trickling,
+    ] {
         let scene = world.scene(part, None).await;
         let asking = world.client().get(scene.url());
         let asking = tokio::spawn(async move { asking.send().await?.bytes().await });
-        if part == Part::Stalled {
+        if part == PeerBehaviour::Stalled {
             scene.halfway().notified().await;
         } else {
             while scene.heard().is_empty() {
@@ -173,7 +181,7 @@ async fn a_given_certificate_cannot_play_every_part() {
         identity: Identity::Given { chain, key },
     });
     // The certificate is for the address of the host as well.
-    for part in [Part::Expired, Part::Misnamed] {
+    for part in [PeerBehaviour::Expired, PeerBehaviour::Misnamed] {
         let reason = side
             .open(part, "folder", Vec::new(), None)
             .await
@@ -181,7 +189,7 @@ async fn a_given_certificate_cannot_play_every_part() {
             .unwrap();
         assert!(reason.starts_with("our other side has "), "{reason}");
     }
-    let scene = side.open(Part::Elsewhere, "folder", b"x".to_vec(), None);
+    let scene = side.open(PeerBehaviour::Elsewhere, "folder", b"x".to_vec(), None);
     let scene = scene.await.unwrap();
     let client = server::client(authority.ca_pem()).unwrap();
     let answer = client.get(scene.url()).send().await.unwrap();
@@ -191,7 +199,7 @@ async fn a_given_certificate_cannot_play_every_part() {
     assert_ne!(to.port(), from.port());
     assert_eq!(client.get(to).send().await.unwrap().status(), 200);
     let scene = side
-        .open(Part::Good, "folder", b"x".to_vec(), None)
+        .open(PeerBehaviour::Good, "folder", b"x".to_vec(), None)
         .await
         .unwrap();
     assert_eq!(client.get(scene.url()).send().await.unwrap().status(), 200);
@@ -207,7 +215,7 @@ async fn a_name_that_a_given_certificate_lacks_is_found() {
         port: 0,
         identity: Identity::Given { chain, key },
     });
-    let scene = side.open(Part::Misnamed, "folder", b"x".to_vec(), None);
+    let scene = side.open(PeerBehaviour::Misnamed, "folder", b"x".to_vec(), None);
     let scene = scene.await.unwrap();
     assert!(
         scene.url().starts_with("https://127.0.0.1:"),
@@ -223,7 +231,7 @@ async fn a_name_that_a_given_certificate_lacks_is_found() {
 #[tokio::test]
 async fn sources_answer_in_every_form() {
     let world = world();
-    let get = async |part: Part, change: fn(&str) -> String| {
+    let get = async |part: PeerBehaviour, change: fn(&str) -> String| {
         let scene = world.scene(part, None).await;
         let asked = world.client().get(change(scene.url())).send().await;
         let answer = asked.unwrap();
@@ -232,23 +240,25 @@ async fn sources_answer_in_every_form() {
         (status, headers, answer.bytes().await.unwrap())
     };
     let same = str::to_owned;
-    let (status, headers, bytes) = get(Part::Chunked, same).await;
+    let (status, headers, bytes) = get(PeerBehaviour::Chunked, same).await;
     assert_eq!((status, &bytes[..]), (200, &b"0123456789"[..]));
     assert_eq!(headers["transfer-encoding"], "chunked");
-    let (status, headers, bytes) = get(Part::Partial, same).await;
+    let (status, headers, bytes) = get(PeerBehaviour::Partial, same).await;
     assert_eq!((status, &bytes[..]), (206, &b"01234"[..]));
     assert_eq!(headers["content-range"], "bytes 0-4/10");
-    assert_eq!(get(Part::NoContent, same).await.0, 204);
-    assert_eq!(get(Part::Queried, same).await.0, 200);
+    assert_eq!(get(PeerBehaviour::NoContent, same).await.0, 204);
+    assert_eq!(get(PeerBehaviour::Queried, same).await.0, 200);
     for changed in [
         |url: &str| url.split('?').next().unwrap_or_default().to_owned(),
         |url: &str| url.replace("%2F", "/"),
     ] {
-        assert_eq!(get(Part::Queried, changed).await.0, 403);
+        assert_eq!(get(PeerBehaviour::Queried, changed).await.0, 403);
     }
-    let scene = world.scene(Part::Plain, None).await;
+    let scene = world.scene(PeerBehaviour::Plain, None).await;
     assert!(scene.url().starts_with("http://localhost:"));
-    let empty = world.side.open(Part::Empty, "folder", Vec::new(), None);
+    let empty = world
+        .side
+        .open(PeerBehaviour::Empty, "folder", Vec::new(), None);
     let empty = empty.await.unwrap();
     for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
         let asked = world.client().request(method, empty.url());

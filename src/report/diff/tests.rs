@@ -340,9 +340,9 @@ proptest! {
             compare(&b, &a, &Details::default()),
         );
         let broken = those(&there, |c| {
-            c.kind == Kind::NewFailure && matches!(c.before, Some(Verdict::Pass | Verdict::Warn))
+            c.kind == ChangeKind::NewFailure && matches!(c.before, Some(Verdict::Pass | Verdict::Warn))
         });
-        let fixed = those(&back, |c| c.kind == Kind::Fixed && !c.known_before);
+        let fixed = those(&back, |c| c.kind == ChangeKind::Fixed && !c.known_before);
         prop_assert_eq!(broken, fixed);
         // Whatever is red now is new or was red before, and is told once.
         let red: usize = b.endpoints.iter().flat_map(|e| &e.cases).filter(|c| c.red()).count();

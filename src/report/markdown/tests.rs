@@ -225,7 +225,7 @@ fn software_is_grouped_without_its_version() {
         endpoint.software = software.map(Into::into);
         assert_eq!(family(&endpoint), family_name);
     }
-    endpoint.kind = crate::model::Kind::Issuer;
+    endpoint.kind = crate::model::RecordKind::Issuer;
     assert_eq!(family(&endpoint), "token issuers");
 }
 

@@ -13,7 +13,7 @@ const SCHEMA: &str = "touchstone/pairs/1";
 
 /// Whether every fault is told beside another one.
 #[derive(Debug, Serialize)]
-pub struct Pairs {
+pub struct PairsProof {
     /// The schema.
     pub schema: &'static str,
     /// Whether no fault is silenced.
@@ -103,7 +103,7 @@ impl Fared {
 #[derive(Debug)]
 pub struct Both(pub [Fared; 2]);
 
-impl Pairs {
+impl PairsProof {
     /// None yet.
     pub fn new(seed: u64) -> Self {
         Self {
@@ -226,8 +226,8 @@ mod tests {
         }
     }
 
-    fn pairs(both: impl IntoIterator<Item = [Fared; 2]>) -> Pairs {
-        let mut pairs = Pairs::new(7);
+    fn pairs(both: impl IntoIterator<Item = [Fared; 2]>) -> PairsProof {
+        let mut pairs = PairsProof::new(7);
         for both in both {
             pairs.take(Both(both));
         }

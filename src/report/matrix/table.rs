@@ -5,10 +5,10 @@ use crate::report::style::Style;
 use crate::report::table::elapsed;
 use crate::report::text::{count, line};
 
-use super::{Entry, FaultRow, Proof};
+use super::{FaultRow, MisplacedVerdict, ProofMatrix};
 
 /// Each fault with the cases that caught it, then the lists.
-pub fn table(proof: &Proof, style: Style) -> String {
+pub fn table(proof: &ProofMatrix, style: Style) -> String {
     let mut text = matrix(&proof.faults, style);
     text += &services(proof, style);
     text += &faultless(proof, style);
@@ -46,7 +46,7 @@ fn matrix(faults: &[FaultRow], style: Style) -> String {
     text + "\n"
 }
 
-fn services(proof: &Proof, style: Style) -> String {
+fn services(proof: &ProofMatrix, style: Style) -> String {
     let Some(width) = proof.services.iter().map(|row| row.fault.len()).max() else {
         return String::new();
     };
@@ -61,7 +61,7 @@ fn services(proof: &Proof, style: Style) -> String {
     text + "\n"
 }
 
-fn faultless(proof: &Proof, style: Style) -> String {
+fn faultless(proof: &ProofMatrix, style: Style) -> String {
     let mut text = style.bold("Faultless") + "\n";
     for row in &proof.faultless {
         text += &format!(
@@ -77,7 +77,7 @@ fn faultless(proof: &Proof, style: Style) -> String {
     text + "\n"
 }
 
-fn lists(proof: &Proof, style: Style) -> String {
+fn lists(proof: &ProofMatrix, style: Style) -> String {
     let heading = style.bold("These lists have to be empty") + "\n";
     heading
         + &list(
@@ -134,7 +134,7 @@ fn list<T>(title: &str, items: &[T], show: impl Fn(&T) -> String, style: Style) 
     text
 }
 
-fn entry(entry: &Entry) -> String {
+fn entry(entry: &MisplacedVerdict) -> String {
     let verdict = entry.verdict.map_or("absent", |verdict| verdict.as_str());
     let mut text = format!(
         "{} on {}: {verdict}",
@@ -147,7 +147,7 @@ fn entry(entry: &Entry) -> String {
     text
 }
 
-fn conclusion(proof: &Proof, style: Style) -> String {
+fn conclusion(proof: &ProofMatrix, style: Style) -> String {
     let mut text = format!(
         "\nUndecided on faults that do not name them, as a consequence: {}\n",
         count(proof.undecided, "case")

@@ -72,7 +72,7 @@ fn fault(name: &str, clauses: &[&str], cases: &[&str]) -> Trial {
     Trial {
         name: name.into(),
         about: "It errs.".into(),
-        subject: Subject::Fault {
+        subject: ProofSubject::Fault {
             clauses: clauses.iter().map(|id| id.parse().unwrap()).collect(),
             cases: cases.iter().map(|id| id.parse().unwrap()).collect(),
             wide: false,
@@ -85,7 +85,7 @@ fn faultless(version: Profile) -> Trial {
     Trial {
         name: format!("faultless-{version}"),
         about: String::new(),
-        subject: Subject::Faultless,
+        subject: ProofSubject::Faultless,
         settled: None,
     }
 }
@@ -94,13 +94,13 @@ fn service(exit: u8) -> Trial {
     Trial {
         name: "deny-all".into(),
         about: "It denies.".into(),
-        subject: Subject::Service { exit },
+        subject: ProofSubject::Service { exit },
         settled: None,
     }
 }
 
 /// The proof from `(storage element, verdict of path.old, verdict of path.new)`.
-fn proof(trials: &[Trial], verdicts: &[(&str, Verdict, Verdict)], partial: bool) -> Proof {
+fn proof(trials: &[Trial], verdicts: &[(&str, Verdict, Verdict)], partial: bool) -> ProofMatrix {
     let mut record = sample::record();
     let result = record.results[0].clone();
     let endpoint = record.endpoints[0].clone();
@@ -127,7 +127,7 @@ fn proof(trials: &[Trial], verdicts: &[(&str, Verdict, Verdict)], partial: bool)
         run: 10,
         verdicts: 12,
     };
-    Proof::new(&plan(), &record, trials, partial, effort)
+    ProofMatrix::new(&plan(), &record, trials, partial, effort)
 }
 
 const PASS: Verdict = Verdict::Pass;
@@ -155,7 +155,7 @@ fn good() -> (Vec<Trial>, Vec<(&'static str, Verdict, Verdict)>) {
 }
 
 /// The good proof with other verdicts for one storage element.
-fn with(name: &'static str, old: Verdict, new: Verdict) -> Proof {
+fn with(name: &'static str, old: Verdict, new: Verdict) -> ProofMatrix {
     let (trials, mut verdicts) = good();
     let row = verdicts.iter_mut().find(|row| row.0 == name).unwrap();
     *row = (name, old, new);
@@ -163,7 +163,7 @@ fn with(name: &'static str, old: Verdict, new: Verdict) -> Proof {
 }
 
 /// Which of the lists hold something.
-fn lists(proof: &Proof) -> Vec<&'static str> {
+fn lists(proof: &ProofMatrix) -> Vec<&'static str> {
     let filled = [
         ("uncaught", proof.uncaught.len()),
         ("missed", proof.missed.len()),
@@ -356,7 +356,7 @@ fn programs_see_the_same() {
 }
 
 /// The good proof, in which the fault `old` has no storage element, for its cases end as on that other one.
-fn settled(like: &str) -> Proof {
+fn settled(like: &str) -> ProofMatrix {
     let (mut trials, mut verdicts) = good();
     trials[0].settled = Some(Settled {
         like: like.into(),

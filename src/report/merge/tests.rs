@@ -3,7 +3,7 @@ use crate::model::{Hop, HostSeen, Leftover};
 use crate::report::sample;
 
 /// The sample as if it had run in `of` shards.
-fn shards(of: usize) -> Vec<Part> {
+fn shards(of: usize) -> Vec<ShardRecord> {
     let whole = sample::record();
     let (rows, cases) = (whole.endpoints.len(), whole.results.len());
     let part = |index: usize| {
@@ -28,7 +28,7 @@ fn shards(of: usize) -> Vec<Part> {
         record.run.shard = Some(shard);
         let later = SignedDuration::from_secs(i64::try_from(index).unwrap());
         record.run.started = whole.run.started.checked_sub(later).unwrap();
-        Part {
+        ShardRecord {
             name: format!("{index}.json"),
             record,
         }
@@ -40,7 +40,7 @@ fn every<'a, T: Clone + 'a>(all: impl Iterator<Item = &'a T>, index: usize, of: 
     all.skip(index - 1).step_by(of).cloned().collect()
 }
 
-fn refused(parts: Vec<Part>) -> String {
+fn refused(parts: Vec<ShardRecord>) -> String {
     merge(parts, false).unwrap_err().to_string()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 
 use crate::check;
-use crate::model::{Exchange, Object, Place, Purpose, Script, State};
+use crate::model::{Exchange, Place, PlannedObject, Purpose, Script, State};
 
 use super::super::unanswered::Unanswered;
 use super::{Running, Stop, depth};
@@ -14,7 +14,7 @@ impl Running<'_> {
     pub(super) async fn arrange(&mut self, script: &Script) -> Result<(), Stop> {
         // Where there are none, what lies in them is stored all the same.
         let real = self.site.plan.endpoint.traits.directories;
-        let wanted = |object: &&Object| real || object.state != State::Directory;
+        let wanted = |object: &&PlannedObject| real || object.state != State::Directory;
         let directories = script.directories.iter().filter(|_| real);
         let directories = directories.map(|path| (path.as_str(), &State::Directory));
         let given = || {

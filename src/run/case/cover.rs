@@ -10,7 +10,7 @@ use crate::model::{CasePlan, Exchange, Expect, Method, Purpose, Script, State, S
 use crate::trace::stretch;
 
 use super::credentials::queue_for_tokens;
-use super::{Made, Outcome, Running, Site, Stop, binding, listen, uncontrolled};
+use super::{Made, Outcome, Running, Site, Stop, binding, callback, uncontrolled};
 
 /// A cell, and what is to be done for it.
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ async fn ask<'a>(
     before: &[Exchange],
 ) -> (Asked<'a>, bool) {
     let Member { plan, script } = member;
-    if listen::needed(script) {
+    if callback::needs_callback(script) {
         return (Asked::Told(Told::Alone), false);
     }
     queue_for_tokens(site, &plan.case, script).await;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::future::join_all;
 use tracing::Instrument as _;
 
-use crate::check::{self, Role};
+use crate::check::{self, StepRole};
 use crate::model::{Case, Credential, Expect, Method, Script, TokenRequest};
 use crate::token::{Fit, Token, TokenError};
 use crate::trace::stretch;
@@ -109,10 +109,10 @@ impl Running<'_> {
         let step = script.steps.get(at)?;
         let request = step.token.token().filter(|request| !request.timed())?;
         let enough = match check::role(&script.steps, at) {
-            Role::Permitted | Role::Control(_) | Role::Witness(_) => true,
+            StepRole::Permitted | StepRole::Control(_) | StepRole::Witness(_) => true,
             // What is wrong with the request has to be what it is refused for.
-            Role::Forbidden => !step.expect.refusal(),
-            Role::Open(_) => false,
+            StepRole::Forbidden => !step.expect.refusal(),
+            StepRole::Open(_) => false,
         };
         if !enough || self.case.case.suite == "capability" {
             return None;

@@ -3,7 +3,9 @@
 use url::Url;
 
 use crate::http::{Failure, RawRequest};
-use crate::model::{Answer, Credential, Method, Purpose, State, StepPlan, TokenRequest, Wire};
+use crate::model::{
+    Answer, Credential, Method, Purpose, RawOptions, State, StepPlan, TokenRequest,
+};
 use crate::token::Token;
 
 use super::super::present;
@@ -14,7 +16,7 @@ impl Running<'_> {
     pub(super) async fn exact(
         &mut self,
         step: &StepPlan,
-        wire: &Wire<Credential<TokenRequest>>,
+        wire: &RawOptions<Credential<TokenRequest>>,
         headers: Vec<(String, String)>,
         token: Option<&Token>,
         other: Option<&Token>,

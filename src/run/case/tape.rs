@@ -1,6 +1,6 @@
 //! Calls of the tape REST API: discovery, the call itself, and what it changed.
 
-mod door;
+mod discovery;
 mod effects;
 
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::token::Token;
 use super::super::present;
 use super::{Running, Stop, unproven};
 
-pub(in crate::run) use door::{TapeDoor, WELL_KNOWN};
+pub(in crate::run) use discovery::{TapeDiscovery, WELL_KNOWN};
 
 /// An id that nobody has given.
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
@@ -284,10 +284,10 @@ impl Running<'_> {
         token: &Option<Token>,
     ) -> Result<Answer, Stop> {
         let url = match call.operation {
-            TapeOperation::Discover => self.site.plan.endpoint.url_of(door::WELL_KNOWN),
+            TapeOperation::Discover => self.site.plan.endpoint.url_of(discovery::WELL_KNOWN),
             operation => {
                 let id = request.map_or(UNKNOWN, |request| &request.id);
-                self.door().await?.url(operation, id)
+                self.tape_endpoint().await?.url(operation, id)
             }
         };
         let body = match (call.operation.method(), &step.body) {
@@ -331,7 +331,7 @@ impl Running<'_> {
             token,
             deadline: self.deadline,
         };
-        let door = self.site.tape.known();
+        let door = self.site.tape.found();
         let client = door.as_ref().map_or(self.site.client, |door| &door.client);
         let sent = client.send(purpose, self.caller(), outgoing).await;
         self.exchanges.push(sent.exchange);
@@ -358,10 +358,10 @@ impl Running<'_> {
     }
 
     async fn take_back(&self, id: &str, deadline: Instant) -> (String, Result<(), String>) {
-        let (door, token) = match (self.site.tape.known(), self.tape_token().await) {
+        let (door, token) = match (self.site.tape.found(), self.tape_token().await) {
             (Some(door), Ok(token)) => (door, token),
             (None, _) => return (String::new(), Err("nobody knows where the API is".into())),
-            (_, Err(reason)) => return (door::shown(id), Err(reason)),
+            (_, Err(reason)) => return (discovery::shown(id), Err(reason)),
         };
         let url = door.url(TapeOperation::Delete, id);
         let outgoing = Outgoing {

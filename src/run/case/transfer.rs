@@ -9,8 +9,8 @@ use secrecy::ExposeSecret;
 use crate::check::{self, Ending, Judge, Secrets, Tried};
 use crate::http::RawRequest;
 use crate::model::{
-    Answer, Direction, Expect, Finding, Interface, Leftover, Marker, Method, Part, Purpose, Side,
-    State, StepPlan, TokenRequest, Transfer,
+    Answer, CopySide, Direction, Expect, Finding, Interface, Leftover, Marker, Method,
+    PeerBehaviour, Purpose, State, StepPlan, TokenRequest, Transfer,
 };
 use crate::token::{Fit, Token};
 
@@ -18,7 +18,7 @@ use super::super::made::Made;
 use super::super::observer::Unseen;
 use super::super::partner::Partner;
 use super::super::present;
-use super::super::side::{Play, Scene};
+use super::super::transfer_peer::{PeerOptions, PeerSession};
 use super::super::unanswered::Unanswered;
 use super::common_cause::public;
 use super::{Running, Stop};
@@ -42,7 +42,7 @@ const BESIDE: &str = ".control";
 struct Other {
     url: Option<String>,
     credential: Option<Token>,
-    scene: Option<Box<dyn Scene>>,
+    scene: Option<Box<dyn PeerSession>>,
     /// The partner, and the object there.
     partner: Option<(Arc<Partner>, String)>,
 }
@@ -87,7 +87,7 @@ impl Running<'_> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(unanswered) if transfer.hang_up => {
-                let reached = |scene: &&dyn Scene| !scene.heard().is_empty();
+                let reached = |scene: &&dyn PeerSession| !scene.requests().is_empty();
                 let scene = other.scene.as_deref().filter(reached);
                 let scene = scene.ok_or(Stop::Undecided(unanswered.reason))?;
                 return self.hung_up(judge, step, expect, scene).await;
@@ -119,7 +119,7 @@ impl Running<'_> {
             }
             self.findings.extend(redirect);
             let scene = other.scene.as_deref();
-            let asked = scene.is_some_and(|scene| check::asked_for_digest(&scene.heard()));
+            let asked = scene.is_some_and(|scene| check::asked_for_digest(&scene.requests()));
             if step.optional && succeeded && !asked {
                 let reason =
                     "the service asks the other side for no checksum, so that it verifies none";
@@ -128,11 +128,11 @@ impl Running<'_> {
             let refused = matches!(check::ending(&answer), Ending::Refused(_));
             self.unasked = expect == Expect::Failed
                 && refused
-                && scene.is_some_and(|scene| scene.heard().is_empty());
+                && scene.is_some_and(|scene| scene.requests().is_empty());
             self.last = Some(check::Outline::of(step.method, &answer));
             let witnessed = self.witnessed(judge, step, transfer, &other, token, &answer);
             self.findings.extend(witnessed);
-            let itself = transfer.side == Side::Itself;
+            let itself = transfer.side == CopySide::Itself;
             let tried = itself.then(|| check::tried(judge, &answer));
             self.findings.extend(tried.flatten());
         }
@@ -166,7 +166,7 @@ impl Running<'_> {
         };
         let mut good = step.clone();
         good.interface = Interface::Transfer(Transfer {
-            side: Side::Ours(Part::Good),
+            side: CopySide::Ours(PeerBehaviour::Good),
             ..transfer.clone()
         });
         // It may replace what is there only with the right to.
@@ -193,12 +193,12 @@ impl Running<'_> {
         judge: Judge<'_>,
         step: &StepPlan,
         expect: Expect,
-        scene: &dyn Scene,
+        scene: &dyn PeerSession,
     ) -> Result<bool, Stop> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let quick = self.site.plan.endpoint.limits.transfer;
         let patience = LEAVING.min(quick).min(left);
-        if !scene.left(patience).await {
+        if !scene.is_abandoned(patience).await {
             self.findings.push(check::goes_on(judge, patience));
         }
         self.settle(step).await;
@@ -234,7 +234,7 @@ impl Running<'_> {
             token: own,
             credential: theirs,
         };
-        let heard = scene.heard();
+        let heard = scene.requests();
         let told = check::heard(judge, transfer, step.expect, &heard, &secrets, known);
         findings.extend(told);
         let over = scene.finished().zip(answer.head);
@@ -286,20 +286,20 @@ impl Running<'_> {
     /// Puts somebody at the other end, with the object that is to be fetched there.
     async fn other_side(&mut self, step: &StepPlan, transfer: &Transfer) -> Result<Other, Stop> {
         let part = match &transfer.side {
-            Side::Ours(part) => *part,
-            Side::Both => Part::Good,
-            Side::Partner => return self.partner(step, transfer).await,
-            Side::Itself | Side::Own => return self.itself(step, transfer).await,
-            Side::Url(url) => {
+            CopySide::Ours(part) => *part,
+            CopySide::Both => PeerBehaviour::Good,
+            CopySide::Partner => return self.partner(step, transfer).await,
+            CopySide::Itself | CopySide::Own => return self.itself(step, transfer).await,
+            CopySide::Url(url) => {
                 return Ok(Other {
                     url: Some(url.clone()),
                     ..Other::default()
                 });
             }
-            Side::Nobody => return Ok(Other::default()),
+            CopySide::Nobody => return Ok(Other::default()),
         };
         let Some(side) = self.site.shared.side.clone() else {
-            if transfer.side == Side::Both {
+            if transfer.side == CopySide::Both {
                 return Ok(Other {
                     url: Some(NOBODYS.to_owned()),
                     credential: transfer
@@ -315,8 +315,8 @@ impl Running<'_> {
             .there
             .capability()
             .map(|_| self.site.shared.made_up.clone());
-        let play = Play {
-            part,
+        let play = PeerOptions {
+            behaviour: part,
             marker: Marker::new(&self.site.shared.plan.run, &[]),
             content: step.body.clone().unwrap_or_default(),
             credential: credential.as_ref().map(|token| token.secret.clone()),
@@ -358,12 +358,13 @@ impl Running<'_> {
             }
         };
         // Who gives a file to everybody gives it to himself as well.
-        if transfer.side == Side::Own && credential.is_none() && self.open(source, false).await {
+        if transfer.side == CopySide::Own && credential.is_none() && self.open(source, false).await
+        {
             return Err(Stop::Skip(public(endpoint.traits.public_read, false)));
         }
         let port = endpoint.url.port_or_known_default().unwrap_or(443);
         let url = match &transfer.side {
-            Side::Own => endpoint.url_of(source),
+            CopySide::Own => endpoint.url_of(source),
             _ => format!("https://127.0.0.1:{port}{source}"),
         };
         Ok(Other {
@@ -548,7 +549,7 @@ fn headers(
             Direction::Push => ("Destination", "Source"),
         };
         add(way, url);
-        if transfer.side == Side::Both {
+        if transfer.side == CopySide::Both {
             add(back, url);
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
-use crate::model::{Case, CaseId, Leftover, Object, Script, TokenRequest, Verdict};
+use crate::model::{Case, CaseId, Leftover, PlannedObject, Script, TokenRequest, Verdict};
 use crate::trace::stretch;
 
 use super::super::case::cover::{self, Member, Told};
@@ -30,7 +30,7 @@ type Group = Vec<(usize, Script)>;
 type Open = Arc<Mutex<Vec<usize>>>;
 
 /// What keeps cells apart: who they belong to, what is there, and with which token the control is.
-type Key<'s> = (&'s str, &'s [Object], Vec<&'s TokenRequest>);
+type Key<'s> = (&'s str, &'s [PlannedObject], Vec<&'s TokenRequest>);
 
 /// What the cases of an endpoint leave behind for those that come later.
 #[derive(Debug, Default)]
@@ -95,7 +95,7 @@ impl Visit {
     ) {
         let scripts: Vec<_> = scripts
             .iter()
-            .filter(|(index, _)| !self.told(*index))
+            .filter(|(index, _)| !self.is_shown_elsewhere(*index))
             .collect();
         let writes = |(_, script): &(usize, Script)| {
             let mut steps = script.steps.iter();
@@ -163,7 +163,7 @@ impl Visit {
                 let spared = Outcome::undecided(Verdict::Skip, PEACE.into());
                 self.finish(*index, spared);
             }
-            !busy && !self.told(*index)
+            !busy && !self.is_shown_elsewhere(*index)
         });
         open.collect()
     }
@@ -297,7 +297,7 @@ impl Visit {
     }
 
     /// Whether a case of the lists has shown by the same method what a cell would show; it is put down to that, unsent.
-    fn told(&self, index: usize) -> bool {
+    fn is_shown_elsewhere(&self, index: usize) -> bool {
         let case = &self.plan().cases[index].case;
         let Some(cell) = &case.cover else {
             return false;

@@ -10,7 +10,7 @@ use crate::run::case::WELL_KNOWN;
 use crate::run::observer::Observer;
 use crate::token::Fit;
 
-use super::preflight::{Scout, Store, send, told};
+use super::preflight::{Scout, Store, checksum_header, send};
 
 /// An audience that is nobody's here.
 const ELSEWHERE: &str = "https://elsewhere.example.org";
@@ -54,7 +54,7 @@ impl Scout<'_> {
             Ability::Groups => None,
             Ability::Digests => {
                 let answer = self.checksum(store).await?;
-                let name = told(&answer).filter(|_| answer.success())?;
+                let name = checksum_header(&answer).filter(|_| answer.success())?;
                 Some(format!(
                     "HEAD with Want-Digest: adler32 was answered with a checksum ({name})"
                 ))

@@ -176,7 +176,7 @@ impl Scout<'_> {
     /// No checksum comes for a file of ours, in neither of the two ways to ask for it.
     async fn digests<S: Store>(&self, store: &S) -> Option<String> {
         let answer = self.checksum(store).await?;
-        (answer.status == 200 && told(&answer).is_none())
+        (answer.status == 200 && checksum_header(&answer).is_none())
             .then(|| "HEAD with Want-Digest: adler32 was answered without one".to_owned())
     }
 
@@ -262,7 +262,7 @@ pub(super) trait Store {
 }
 
 /// The checksum that an answer tells, by the header that has it.
-pub(super) fn told(answer: &Answer) -> Option<&'static str> {
+pub(super) fn checksum_header(answer: &Answer) -> Option<&'static str> {
     let mut names = ["digest", "repr-digest"].into_iter();
     names.find(|name| answer.header(name).is_some())
 }

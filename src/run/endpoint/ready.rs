@@ -8,14 +8,14 @@ use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
 use crate::check::{self, Observed};
-use crate::http::{Client, Wire, software};
+use crate::http::{Client, RawClient, software};
 use crate::model::{
     Ability, Endpoint, EndpointPlan, Exchange, Marker, Method, Purpose, Script, State, Verdict,
 };
 use crate::token::{Fit, Token, TokenError, cause, causes};
 use crate::trace::stretch;
 
-use super::super::case::{TapeDoor, plainly, to_plain_http};
+use super::super::case::{TapeDiscovery, plainly, to_plain_http};
 use super::super::event::Event;
 use super::super::existing;
 use super::super::ledger::Remaining;
@@ -23,7 +23,7 @@ use super::super::made::Made;
 use super::super::observer::{NotMade, Observer};
 use super::preflight::{Absent, NOTHING, Scout, Store, offered};
 use super::terms::{Terms, Trial, climb, refuses};
-use super::{INTERRUPTED, NotReady, Ready, UNREACHABLE, Visit, disagreement, told, with};
+use super::{INTERRUPTED, NotReady, Ready, UNREACHABLE, Visit, disagreement, with, with_remedy};
 
 /// What the preflight itself found.
 struct Reached {
@@ -75,9 +75,9 @@ impl Visit {
             }
         }
         .map_err(|problem| (problem, None))?;
-        let manners = self.shared.manners.at(&plan.endpoint);
+        let manners = self.shared.manners.limiter_of(&plan.endpoint);
         let guard = self.shared.guard(&plan.endpoint);
-        let wire = Wire::new(&plan.endpoint, &manners, &self.shared.redactor, guard)
+        let wire = RawClient::new(&plan.endpoint, &manners, &self.shared.redactor, guard)
             .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
         let limit = Instant::now() + plan.endpoint.limits.endpoint;
         let mut ready = Ready {
@@ -93,7 +93,7 @@ impl Visit {
             observer,
             second: None,
             existing: None,
-            tape: TapeDoor::default(),
+            tape: TapeDiscovery::default(),
             deadline: limit.min(self.shared.deadline),
             clocks: reached.clocks,
         };
@@ -116,14 +116,14 @@ impl Visit {
     async fn preflight(&self) -> Result<Reached, NotReady> {
         let endpoint = &self.plan().endpoint;
         let unreachable = |reason: String, exchanges: Vec<Exchange>| {
-            let reason = told(&self.shared.redactor.text(&reason));
+            let reason = with_remedy(&self.shared.redactor.text(&reason));
             self.shared.tell(Event::EndpointUnreachable {
                 endpoint: endpoint.name.clone(),
                 reason: reason.clone(),
             });
             NotReady::error(format!("{UNREACHABLE}{reason}"), exchanges)
         };
-        let manners = self.shared.manners.at(endpoint);
+        let manners = self.shared.manners.limiter_of(endpoint);
         let guard = self.shared.guard(endpoint);
         let client = Client::new(endpoint, &manners, &self.shared.redactor, guard)
             .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
@@ -275,7 +275,7 @@ impl Visit {
             return Err(hopeless(ready, &refused, log));
         };
         log.append(&mut trial.log);
-        for line in terms.told(&self.shared.plan, refused.said.as_deref()) {
+        for line in terms.limitations(&self.shared.plan, refused.said.as_deref()) {
             self.note(line);
         }
         if let Some(shown) = without {

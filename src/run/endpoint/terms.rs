@@ -222,7 +222,7 @@ impl Terms {
     }
 
     /// What an endpoint does not take, what is done instead, and which case tells more: a line for each of the terms.
-    pub fn told(&self, plan: &Plan, said: Option<&str>) -> Vec<String> {
+    pub fn limitations(&self, plan: &Plan, said: Option<&str>) -> Vec<String> {
         let told = self.rungs.iter().map(|rung| {
             let (clause, case) = rung.about();
             let mut known = plan.clauses.iter();

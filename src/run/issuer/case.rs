@@ -10,12 +10,13 @@ use url::Url;
 use crate::check;
 use crate::check::issuer::{Answered, Grant, Jwt, Mute, View, grant};
 use crate::model::{
-    Account, Answer, Ask, Asked, Asker, Bearer, CasePlan, Exchange, ExchangeAsk, Finding, Method,
-    Proof, Published, Purpose, RefreshAsk, RevokeAsk, Revoked, Spare, Subject, TokenAsk, Verdict,
+    Account, Answer, CasePlan, ClientProof, Exchange, ExchangeStep, Finding, IssuerRequest,
+    IssuerStep, Method, PublishedDocument, Purpose, RefreshStep, RequestingClient, RevocationStep,
+    RevokedToken, SpareToken, SubjectToken, TokenStep, UserInfoBearer, Verdict,
 };
-use crate::token::{self, Registered, STAY, Shows};
+use crate::token::{self, RegisteredClient, RequestAuthentication, STAY};
 
-use super::door::{Authority, Field, Outcome as Sent, Outgoing};
+use super::http_client::{Authorization, Field, Outcome as Sent, Outgoing};
 use super::user::wrong_secret;
 use super::{Fetched, Outcome, Site, well_known};
 
@@ -46,7 +47,7 @@ impl From<Mute> for Stop {
 pub(super) async fn run(
     site: &Site,
     planned: &CasePlan,
-    asks: &[Ask],
+    asks: &[IssuerStep],
     deadline: Instant,
 ) -> Outcome {
     let mut asking = Asking {
@@ -87,7 +88,7 @@ struct Request<'r> {
     method: Method,
     url: &'r str,
     fields: Vec<Field>,
-    proof: Proof,
+    proof: ClientProof,
     account: &'r Account,
     purpose: Purpose,
 }
@@ -99,7 +100,7 @@ impl<'r> Request<'r> {
             method: Method::Post,
             url,
             fields,
-            proof: Proof::Good,
+            proof: ClientProof::Good,
             account,
             purpose: Purpose::Step,
         }
@@ -107,7 +108,7 @@ impl<'r> Request<'r> {
 }
 
 impl<'a> Asking<'a> {
-    async fn all(&mut self, asks: &[Ask]) -> Result<(), Stop> {
+    async fn all(&mut self, asks: &[IssuerStep]) -> Result<(), Stop> {
         for ask in asks {
             if self.site.shared.cancel.is_cancelled() {
                 return Err(Stop::Undecided("interrupted".into()));
@@ -117,16 +118,16 @@ impl<'a> Asking<'a> {
         Ok(())
     }
 
-    async fn ask(&mut self, ask: &Ask) -> Result<(), Stop> {
+    async fn ask(&mut self, ask: &IssuerStep) -> Result<(), Stop> {
         let before = self.tokens.len();
         let held = match &ask.what {
-            Asked::Exchange(_) => self.own.as_ref().and_then(|own| own.token.clone().ok()),
+            IssuerRequest::Exchange(_) => self.own.as_ref().and_then(|own| own.token.clone().ok()),
             _ => None,
         };
         let account = ask.what.asker().and_then(|asker| self.account(asker).ok());
         let answers = self.answers(ask).await?;
         let held = match &ask.what {
-            Asked::Refresh(_) => self.spare.clone(),
+            IssuerRequest::Refresh(_) => self.spare.clone(),
             _ => held,
         };
         let client = account.and_then(|account| self.site.users.client(account).ok());
@@ -158,44 +159,44 @@ impl<'a> Asking<'a> {
         }
     }
 
-    async fn answers(&mut self, ask: &Ask) -> Result<Vec<Answered>, Stop> {
+    async fn answers(&mut self, ask: &IssuerStep) -> Result<Vec<Answered>, Stop> {
         match &ask.what {
-            Asked::Metadata(which) => self.metadata(*which).await,
-            Asked::Keys(which) => self.keys(*which).await,
-            Asked::Token(ask) => self.token(ask).await,
-            Asked::Exchange(ask) => self.exchange(ask).await,
-            Asked::Refresh(ask) => self.refresh(ask).await,
-            Asked::Revoke(ask) => self.revoke(ask).await,
-            Asked::Userinfo(bearer) => self.userinfo(*bearer).await,
-            Asked::Device { scope } => self.start_device(scope).await,
-            Asked::Poll => self.poll().await,
+            IssuerRequest::Metadata(which) => self.metadata(*which).await,
+            IssuerRequest::Keys(which) => self.keys(*which).await,
+            IssuerRequest::Token(ask) => self.token(ask).await,
+            IssuerRequest::Exchange(ask) => self.exchange(ask).await,
+            IssuerRequest::Refresh(ask) => self.refresh(ask).await,
+            IssuerRequest::Revoke(ask) => self.revoke(ask).await,
+            IssuerRequest::Userinfo(bearer) => self.userinfo(*bearer).await,
+            IssuerRequest::Device { scope } => self.start_device(scope).await,
+            IssuerRequest::Poll => self.poll().await,
         }
     }
 
-    async fn metadata(&mut self, which: Published) -> Result<Vec<Answered>, Stop> {
+    async fn metadata(&mut self, which: PublishedDocument) -> Result<Vec<Answered>, Stop> {
         let url = well_known(&self.site.plan().issuer.url);
         match which {
-            Published::Shared => Ok(vec![self.shared(&self.site.metadata)]),
-            Published::Inserted => {
+            PublishedDocument::Shared => Ok(vec![self.shared(&self.site.metadata)]),
+            PublishedDocument::Inserted => {
                 let url = self.inserted("openid-configuration")?;
                 self.fetch(&url, 1, false).await
             }
-            Published::Authorization => {
+            PublishedDocument::Authorization => {
                 let url = self.inserted("oauth-authorization-server")?;
                 self.fetch(&url, 1, false).await
             }
-            Published::Again(times) => self.fetch(&url, times, false).await,
-            Published::Cleartext => self.fetch(&cleartext(&url), 1, true).await,
+            PublishedDocument::Again(times) => self.fetch(&url, times, false).await,
+            PublishedDocument::Cleartext => self.fetch(&cleartext(&url), 1, true).await,
         }
     }
 
-    async fn keys(&mut self, which: Published) -> Result<Vec<Answered>, Stop> {
+    async fn keys(&mut self, which: PublishedDocument) -> Result<Vec<Answered>, Stop> {
         let fetched = self.site.keys.as_ref();
         let fetched = fetched.map_err(|reason| Stop::Undecided(reason.clone()))?;
         let url = self.site.named("jwks_uri").unwrap_or_default().to_owned();
         match which {
-            Published::Again(times) => self.fetch(&url, times, false).await,
-            Published::Cleartext => self.fetch(&cleartext(&url), 1, true).await,
+            PublishedDocument::Again(times) => self.fetch(&url, times, false).await,
+            PublishedDocument::Cleartext => self.fetch(&cleartext(&url), 1, true).await,
             _ => Ok(vec![self.shared(fetched)]),
         }
     }
@@ -239,7 +240,7 @@ impl<'a> Asking<'a> {
                 url,
                 query: Vec::new(),
                 form: Vec::new(),
-                authority: Authority::None,
+                authorization: Authorization::None,
                 case: self.planned.case.id.as_str(),
                 deadline: self.deadline,
             });
@@ -277,7 +278,7 @@ impl<'a> Asking<'a> {
         })
     }
 
-    fn account(&self, asker: Asker) -> Result<&'a Account, Stop> {
+    fn account(&self, asker: RequestingClient) -> Result<&'a Account, Stop> {
         let account = self.site.plan().issuer.asker(asker);
         account.ok_or_else(|| Stop::Skip("no account asks like that".into()))
     }
@@ -295,7 +296,7 @@ impl<'a> Asking<'a> {
         other.ok_or_else(|| Stop::Skip("there is no second client with another id".into()))
     }
 
-    fn client(&self, account: &Account) -> Result<&'a Registered, Stop> {
+    fn client(&self, account: &Account) -> Result<&'a RegisteredClient, Stop> {
         self.site.users.client(account).map_err(Stop::Undecided)
     }
 
@@ -339,7 +340,7 @@ impl<'a> Asking<'a> {
     /// Sends a request of a client and takes the answer in. Whoever is not taken for a client at all is told so whatever the
     /// request is: that says nothing of it.
     async fn request(&mut self, request: Request<'_>) -> Result<Answered, Stop> {
-        let (account, good) = (request.account, request.proof == Proof::Good);
+        let (account, good) = (request.account, request.proof == ClientProof::Good);
         let answered = self.sent(request).await?;
         if good && check::issuer::no_client(&answered.answer) {
             self.taken(account).await?;
@@ -351,36 +352,40 @@ impl<'a> Asking<'a> {
     async fn sent(&mut self, request: Request<'_>) -> Result<Answered, Stop> {
         let redactor = &self.site.shared.redactor;
         let account = match request.proof {
-            Proof::Other => self.other(request.account)?,
+            ClientProof::Other => self.other(request.account)?,
             _ => request.account,
         };
         let client = self.client(account)?;
         let (mut fields, mut query) = (request.fields, Vec::new());
         let id = || Field::secret("client_id", &client.id, "$CLIENT_ID");
-        let mut authority = Authority::None;
+        let mut authority = Authorization::None;
         let shows = client
-            .shows(request.url, redactor)
+            .authenticate(request.url, redactor)
             .map_err(Stop::Undecided)?;
         match (request.proof, shows) {
-            (Proof::Good | Proof::Other, Shows::Basic(secret)) => {
+            (ClientProof::Good | ClientProof::Other, RequestAuthentication::Basic(secret)) => {
                 let shown = "$CLIENT_ID:$CLIENT_SECRET";
-                authority = Authority::Basic(client.id.clone(), secret, shown);
+                authority = Authorization::Basic(client.id.clone(), secret, shown);
             }
-            (Proof::Good | Proof::Other, Shows::Body(secret)) => {
+            (ClientProof::Good | ClientProof::Other, RequestAuthentication::Body(secret)) => {
                 fields.push(id());
                 fields.push(Field::secret("client_secret", &secret, "$CLIENT_SECRET"));
             }
-            (Proof::Good | Proof::Other, Shows::Assertion(assertion)) => {
+            (
+                ClientProof::Good | ClientProof::Other,
+                RequestAuthentication::Assertion(assertion),
+            ) => {
                 fields.push(id());
                 fields.push(Field::plain("client_assertion_type", ASSERTION));
                 fields.push(Field::secret("client_assertion", &assertion, "$ASSERTION"));
             }
-            (Proof::Good | Proof::Other, Shows::Nothing) | (Proof::None, _) => fields.push(id()),
-            (Proof::WrongSecret, Shows::Basic(_)) => {
+            (ClientProof::Good | ClientProof::Other, RequestAuthentication::Nothing)
+            | (ClientProof::None, _) => fields.push(id()),
+            (ClientProof::WrongSecret, RequestAuthentication::Basic(_)) => {
                 let shown = "$CLIENT_ID:wrong-secret";
-                authority = Authority::Basic(client.id.clone(), wrong_secret(), shown);
+                authority = Authorization::Basic(client.id.clone(), wrong_secret(), shown);
             }
-            (Proof::WrongSecret, _) => {
+            (ClientProof::WrongSecret, _) => {
                 fields.push(id());
                 fields.push(Field::secret(
                     "client_secret",
@@ -388,7 +393,7 @@ impl<'a> Asking<'a> {
                     "wrong-secret",
                 ));
             }
-            (Proof::InQuery, _) => {
+            (ClientProof::InQuery, _) => {
                 let Some(secret) = client.secret() else {
                     return Err(Stop::Skip("the client has no secret".into()));
                 };
@@ -406,7 +411,7 @@ impl<'a> Asking<'a> {
             url: request.url,
             query,
             form,
-            authority,
+            authorization: authority,
             case: self.planned.case.id.as_str(),
             deadline: self.deadline,
         });
@@ -414,7 +419,7 @@ impl<'a> Asking<'a> {
         self.answered(sent, false)
     }
 
-    async fn token(&mut self, ask: &TokenAsk) -> Result<Vec<Answered>, Stop> {
+    async fn token(&mut self, ask: &TokenStep) -> Result<Vec<Answered>, Stop> {
         let account = self.account(ask.by)?;
         let url = self.endpoint("token_endpoint")?;
         if account.credentials().is_none() {
@@ -461,11 +466,11 @@ impl<'a> Asking<'a> {
         &mut self,
         account: &'a Account,
         url: &'a str,
-        ask: &TokenAsk,
+        ask: &TokenStep,
     ) -> Result<Answered, Stop> {
         let trouble = |(came, help): (String, String)| Stop::Undecided(format!("{came}; {help}"));
         let kept = self.site.users.kept().map_err(Stop::Skip)?;
-        let mut turn = kept.turn().await.map_err(trouble)?;
+        let mut turn = kept.lock().await.map_err(trouble)?;
         let old = turn.read().await.map_err(trouble)?;
         let mut fields = vec![
             Field::plain("grant_type", "refresh_token"),
@@ -490,12 +495,12 @@ impl<'a> Asking<'a> {
     async fn held(&self) -> Result<SecretString, Stop> {
         let trouble = |(came, help): (String, String)| Stop::Undecided(format!("{came}; {help}"));
         let kept = self.site.users.kept().map_err(Stop::Skip)?;
-        let mut turn = kept.turn().await.map_err(trouble)?;
+        let mut turn = kept.lock().await.map_err(trouble)?;
         turn.read().await.map_err(trouble)
     }
 
-    async fn exchange(&mut self, ask: &ExchangeAsk) -> Result<Vec<Answered>, Stop> {
-        let account = self.account(Asker::Client)?;
+    async fn exchange(&mut self, ask: &ExchangeStep) -> Result<Vec<Answered>, Stop> {
+        let account = self.account(RequestingClient::Client)?;
         let url = self.endpoint("token_endpoint")?;
         self.supported(EXCHANGE)?;
         let Some(own) = &self.own else {
@@ -503,16 +508,16 @@ impl<'a> Asking<'a> {
         };
         let last = own.access.clone();
         let altered = match ask.subject {
-            Subject::Last => Ok(last),
-            Subject::Tampered => token::tampered(&last),
-            Subject::UnknownKey => token::unknown_key(&last),
-            Subject::Foreign => token::foreign(&last),
-            Subject::RefreshToken => {
+            SubjectToken::Last => Ok(last),
+            SubjectToken::Tampered => token::tampered(&last),
+            SubjectToken::UnknownKey => token::unknown_key(&last),
+            SubjectToken::Foreign => token::foreign(&last),
+            SubjectToken::RefreshToken => {
                 self.spare().await?;
                 let spare = self.spares.last().cloned();
                 spare.ok_or_else(|| "there is no refresh token".to_owned())
             }
-            Subject::Expired => match self.site.plan().issuer.test_keys.first() {
+            SubjectToken::Expired => match self.site.plan().issuer.test_keys.first() {
                 Some(key) => token::expired(&last, key),
                 None => return Err(Stop::Skip("its key is not at hand".into())),
             },
@@ -537,9 +542,9 @@ impl<'a> Asking<'a> {
                 "needs a refresh token that may be spent, and {why}; another one needs a login in a browser: `touchstone token login {name}`"
             ))
         };
-        let account = self.account(Asker::User)?;
+        let account = self.account(RequestingClient::User)?;
         let url = self.endpoint("token_endpoint")?;
-        let user = self.user_token(account, url, &TokenAsk::default()).await?;
+        let user = self.user_token(account, url, &TokenStep::default()).await?;
         let Some(user) = user.grant else {
             return Err(none("the user's own one gives no token"));
         };
@@ -571,13 +576,13 @@ impl<'a> Asking<'a> {
         Err(none("token exchange with offline_access gives none"))
     }
 
-    async fn refresh(&mut self, ask: &RefreshAsk) -> Result<Vec<Answered>, Stop> {
+    async fn refresh(&mut self, ask: &RefreshStep) -> Result<Vec<Answered>, Stop> {
         self.spare().await?;
-        let account = self.account(Asker::User)?;
+        let account = self.account(RequestingClient::User)?;
         let url = self.endpoint("token_endpoint")?;
         let token = match ask.token {
-            Spare::Last => self.spares.last(),
-            Spare::Old => {
+            SpareToken::Last => self.spares.last(),
+            SpareToken::Old => {
                 let before = self.spares.iter().rev().nth(1);
                 if before.is_none() {
                     return Err(Stop::Skip("it does not replace refresh tokens".into()));
@@ -611,19 +616,19 @@ impl<'a> Asking<'a> {
         Ok(vec![answered])
     }
 
-    async fn revoke(&mut self, ask: &RevokeAsk) -> Result<Vec<Answered>, Stop> {
+    async fn revoke(&mut self, ask: &RevocationStep) -> Result<Vec<Answered>, Stop> {
         let url = self.endpoint("revocation_endpoint")?;
         let (account, token) = match ask.token {
-            Revoked::Refresh => {
+            RevokedToken::Refresh => {
                 self.spare().await?;
                 let last = self.spares.last().cloned();
                 let last =
                     last.ok_or_else(|| Stop::Undecided("there is no refresh token".into()))?;
-                let account = self.account(Asker::User)?;
+                let account = self.account(RequestingClient::User)?;
                 (account, Field::secret("token", &last, "$REFRESH_TOKEN"))
             }
-            Revoked::Unknown => {
-                let account = self.account(Asker::Client)?;
+            RevokedToken::Unknown => {
+                let account = self.account(RequestingClient::Client)?;
                 let unknown = format!("unknown-{}", uuid::Uuid::new_v4().simple());
                 (account, Field::plain("token", &unknown))
             }
@@ -638,14 +643,14 @@ impl<'a> Asking<'a> {
         Ok(vec![answered])
     }
 
-    async fn userinfo(&mut self, bearer: Bearer) -> Result<Vec<Answered>, Stop> {
+    async fn userinfo(&mut self, bearer: UserInfoBearer) -> Result<Vec<Answered>, Stop> {
         let url = self.endpoint("userinfo_endpoint")?;
         let (token, shown) = match bearer {
-            Bearer::Access => {
+            UserInfoBearer::Access => {
                 let own = self.own.as_ref().map(|own| own.access.clone());
                 (own, "$TOKEN")
             }
-            Bearer::Refresh => {
+            UserInfoBearer::Refresh => {
                 let token = match self.spare().await {
                     Ok(()) => self.spares.last().cloned(),
                     // Who only shows it does not spend it.
@@ -662,7 +667,7 @@ impl<'a> Asking<'a> {
             url,
             query: Vec::new(),
             form: Vec::new(),
-            authority: Authority::Bearer(token, shown),
+            authorization: Authorization::Bearer(token, shown),
             case: self.planned.case.id.as_str(),
             deadline: self.deadline,
         });
@@ -672,7 +677,7 @@ impl<'a> Asking<'a> {
 
     async fn start_device(&mut self, scope: &str) -> Result<Vec<Answered>, Stop> {
         let url = self.endpoint("device_authorization_endpoint")?;
-        let account = self.account(Asker::Client)?;
+        let account = self.account(RequestingClient::Client)?;
         let client = self.client(account)?;
         let fields = vec![
             Field::secret("client_id", &client.id, "$CLIENT_ID"),
@@ -689,7 +694,7 @@ impl<'a> Asking<'a> {
 
     async fn poll(&mut self) -> Result<Vec<Answered>, Stop> {
         let url = self.endpoint("token_endpoint")?;
-        let account = self.account(Asker::Client)?;
+        let account = self.account(RequestingClient::Client)?;
         let Some(code) = self.device.clone() else {
             return Err(Stop::Undecided("there is no device code".into()));
         };

@@ -1,7 +1,7 @@
 //! One issuer as what is judged: is it there, what does it publish, the cases.
 
 mod case;
-mod door;
+mod http_client;
 mod user;
 
 #[cfg(test)]
@@ -21,13 +21,13 @@ use crate::http::RedirectPolicy;
 use crate::model::{
     Action, Answer, CaseResult, Exchange, IssuerPlan, Method, Purpose, Verdict, millis,
 };
-use crate::token::{Gate, names_keys};
+use crate::token::{RateLimiter, names_keys};
 use crate::trace::stretch;
 
 use super::Shared;
 use super::case::Outcome;
 use super::event::Event;
-use door::{Authority, Door, Outgoing};
+use http_client::{Authorization, IssuerHttpClient, Outgoing};
 use user::Users;
 
 /// Cases at the same time: an issuer serves others as well.
@@ -72,7 +72,7 @@ impl Fetched {
 struct Site {
     pub shared: Arc<Shared>,
     pub index: usize,
-    pub door: Door,
+    pub door: IssuerHttpClient,
     pub users: Users,
     /// Where credentials may go.
     pub trusted: RedirectPolicy,
@@ -145,10 +145,11 @@ impl Visit {
     async fn prepare(&self) -> Result<Site, (String, Vec<Exchange>)> {
         let issuer = &self.plan().issuer;
         let gate = self.shared.broker.gate(&issuer.name);
-        let gate = gate.unwrap_or_else(|| Arc::new(Gate::new(issuer.limits.rate)));
+        let gate = gate.unwrap_or_else(|| Arc::new(RateLimiter::new(issuer.limits.rate)));
         let failed = |reason: String| (reason, Vec::new());
         let run = self.shared.plan.run.as_str();
-        let door = Door::new(issuer, gate, &self.shared.redactor, run).map_err(failed)?;
+        let door =
+            IssuerHttpClient::new(issuer, gate, &self.shared.redactor, run).map_err(failed)?;
         let users = Users::new(issuer, &self.shared.redactor);
         let url = well_known(&issuer.url);
         let metadata = self.fetch(&door, &url).await?;
@@ -184,14 +185,18 @@ impl Visit {
         })
     }
 
-    async fn fetch(&self, door: &Door, url: &str) -> Result<Fetched, (String, Vec<Exchange>)> {
+    async fn fetch(
+        &self,
+        door: &IssuerHttpClient,
+        url: &str,
+    ) -> Result<Fetched, (String, Vec<Exchange>)> {
         let outgoing = Outgoing {
             purpose: Purpose::Preflight,
             method: Method::Get,
             url,
             query: Vec::new(),
             form: Vec::new(),
-            authority: Authority::None,
+            authorization: Authorization::None,
             case: "preflight",
             deadline: self.shared.deadline,
         };

@@ -6,13 +6,13 @@ use secrecy::SecretString;
 
 use crate::model::{Account, Issuer, TokenSource};
 use crate::redact::Redactor;
-use crate::token::{Kept, Registered};
+use crate::token::{RegisteredClient, RotatingSecret};
 
 /// The accounts of an issuer that are OAuth clients.
 pub(super) struct Users {
-    clients: HashMap<String, Result<Registered, String>>,
+    clients: HashMap<String, Result<RegisteredClient, String>>,
     /// The user's own refresh token: it is used, never revoked, and kept when it is replaced.
-    kept: Option<Kept>,
+    kept: Option<RotatingSecret>,
 }
 
 impl Users {
@@ -21,7 +21,7 @@ impl Users {
             TokenSource::ClientCredentials(client)
             | TokenSource::RefreshToken { client, .. }
             | TokenSource::TokenExchange { client, .. } => {
-                let loaded = Registered::load(client, &issuer.name, redactor);
+                let loaded = RegisteredClient::load(client, &issuer.name, redactor);
                 let loaded = loaded.map_err(|error| error.to_string());
                 Some((account.name.clone(), loaded))
             }
@@ -38,12 +38,12 @@ impl Users {
             clients: issuer.accounts.iter().filter_map(client).collect(),
             kept: files
                 .next()
-                .map(|file| Kept::new(file, "a refresh token", redactor)),
+                .map(|file| RotatingSecret::new(file, "a refresh token", redactor)),
         }
     }
 
     /// The client of an account.
-    pub fn client(&self, account: &Account) -> Result<&Registered, String> {
+    pub fn client(&self, account: &Account) -> Result<&RegisteredClient, String> {
         match self.clients.get(&account.name) {
             Some(Ok(client)) => Ok(client),
             Some(Err(reason)) => Err(reason.clone()),
@@ -52,7 +52,7 @@ impl Users {
     }
 
     /// The user's refresh token and what to do with it.
-    pub fn kept(&self) -> Result<&Kept, String> {
+    pub fn kept(&self) -> Result<&RotatingSecret, String> {
         self.kept
             .as_ref()
             .ok_or_else(|| "there is no account with a refresh token".to_owned())

@@ -16,7 +16,7 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::http::tests::{Running, endpoint_at, start};
-use crate::http::{Caller, Client, Guard, Manners, Outgoing, spiteful_path};
+use crate::http::{Caller, Client, Guard, HostLimiter, Outgoing, spiteful_path};
 use crate::model::{Endpoint, Marker, Method, Purpose, TokenRef};
 
 const RUN: &str = "20261122t072848z-4f2a9c";
@@ -185,7 +185,7 @@ impl World {
         };
         let run: RunId = RUN.parse().unwrap();
         let guard = guard.unwrap_or_else(|| Guard::of_run(&endpoint, &run, std::iter::empty()));
-        let manners = Arc::new(Manners::new(&endpoint.limits));
+        let manners = Arc::new(HostLimiter::new(&endpoint.limits));
         let shown = TokenRef {
             what: "a token".into(),
             issuer: "https://iam.example.org/".into(),
@@ -225,7 +225,7 @@ impl World {
         let objects: Vec<_> = account
             .left
             .iter()
-            .map(|one| Object::at(&one.path))
+            .map(|one| MadeObject::at(&one.path))
             .collect();
         let cleaner = Cleaner {
             client: &self.client,

@@ -3,41 +3,41 @@ use jiff::Timestamp;
 use crate::model::{ANY_AUDIENCE, Profile};
 
 use super::decode::Decoded;
+use super::durations::{duration, moment};
 use super::scope::{self, Scope};
-use super::words::{duration, moment};
-use super::{Kind, Statement, Weight, groups};
+use super::{Statement, StatementWeight, TokenKind, groups};
 
 /// What a token allows, a phrase each.
 pub(super) fn allows(
     token: &Decoded,
-    kind: Kind,
+    kind: TokenKind,
     statements: &[Statement],
     now: Timestamp,
     profile: Profile,
 ) -> Vec<String> {
     let mut phrases = Vec::new();
     match kind {
-        Kind::Id => {
+        TokenKind::Id => {
             phrases.push("nothing at services: it tells a client who has logged in".to_owned());
             return phrases;
         }
-        Kind::Refresh => {
+        TokenKind::Refresh => {
             phrases.push(
                 "to obtain access tokens from its issuer, with the client it was given to"
                     .to_owned(),
             );
             return phrases;
         }
-        Kind::Mytoken => {
+        TokenKind::Mytoken => {
             phrases.push("to obtain access tokens from its mytoken server".to_owned());
             return phrases;
         }
-        Kind::Wlcg | Kind::SciToken | Kind::Entitlements | Kind::Other => {}
+        TokenKind::Wlcg | TokenKind::SciToken | TokenKind::Entitlements | TokenKind::Other => {}
     }
     let mut rights = rights(token, kind, profile);
     if rights.is_empty() {
         phrases.push(match kind {
-            Kind::Entitlements => {
+            TokenKind::Entitlements => {
                 "nothing by the profile; what a service gives for its entitlements, where one maps them"
             }
             _ => "nothing: it holds no capability and no group",
@@ -58,15 +58,15 @@ pub(super) fn allows(
 }
 
 /// Whether every service that follows the profile refuses a token with that.
-fn refused(statement: &Statement, kind: Kind) -> bool {
-    statement.weight == Weight::Must
+fn refused(statement: &Statement, kind: TokenKind) -> bool {
+    statement.weight == StatementWeight::Must
         && match statement.clause {
             Some(clause) => clause.starts_with("JWT-") || clause == "ISS-TOK-01",
-            None => kind == Kind::SciToken,
+            None => kind == TokenKind::SciToken,
         }
 }
 
-fn rights(token: &Decoded, kind: Kind, profile: Profile) -> Vec<String> {
+fn rights(token: &Decoded, kind: TokenKind, profile: Profile) -> Vec<String> {
     let mut rights = Vec::new();
     let mut add = |right: String| {
         if !rights.contains(&right) {
@@ -78,7 +78,9 @@ fn rights(token: &Decoded, kind: Kind, profile: Profile) -> Vec<String> {
         match *scope {
             Scope::Storage(right, path) => add(storage(right, path, profile)),
             Scope::Compute(right) => add(compute(right).to_owned()),
-            Scope::SciTokens(right, path) if kind == Kind::SciToken => add(scitokens(right, path)),
+            Scope::SciTokens(right, path) if kind == TokenKind::SciToken => {
+                add(scitokens(right, path))
+            }
             Scope::Host => add(format!(
                 "to be recognised by its subject, {}, where a service was told to go by that (host.auth)",
                 token.text("sub").unwrap_or("which is missing")

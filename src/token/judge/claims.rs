@@ -3,7 +3,7 @@ use url::Url;
 
 use crate::model::ANY_AUDIENCE;
 
-use super::{Kind, Remarks, times};
+use super::{Remarks, TokenKind, times};
 
 pub(super) const ISSUERS_DUTY: &str = "the profile asks the issuer for it";
 
@@ -21,13 +21,13 @@ pub(super) fn judge(remarks: &mut Remarks<'_>) {
 
 fn what(remarks: &mut Remarks<'_>) {
     match remarks.kind {
-        Kind::Id => remarks.note(
+        TokenKind::Id => remarks.note(
             "token",
             "JWT-2.1.3-01",
             "it is an ID token: it tells a client who has logged in",
             "it is not for services; storage has to refuse it, whatever groups it names",
         ),
-        Kind::Entitlements => remarks.note(
+        TokenKind::Entitlements => remarks.note(
             "eduperson_entitlement",
             "JWT-2.2.2-06",
             "its groups are entitlements (AARC-G002, AARC-G069), not wlcg.groups",

@@ -1,11 +1,11 @@
 use serde_json::Value;
 
 use super::decode::Decoded;
-use super::{Remarks, Weight, claims, scope, times};
+use super::{Remarks, StatementWeight, claims, scope, times};
 
 /// What a JWT is, as far as its claims tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKind {
     /// An access token of the WLCG profile, or one that wants to be.
     Wlcg,
     /// An access token of the SciTokens language.
@@ -22,7 +22,7 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl TokenKind {
     /// What `token` is.
     pub fn of(token: &Decoded) -> Self {
         let word = |value: Option<&Value>| {
@@ -111,21 +111,21 @@ impl Kind {
 /// Tokens to which the profile does not apply.
 pub(super) fn judge(remarks: &mut Remarks<'_>) {
     match remarks.kind {
-        Kind::Refresh => remarks.note(
+        TokenKind::Refresh => remarks.note(
             "token",
             "ISS-REF-05",
             "it is a refresh token",
             "it is for the issuer's token endpoint alone; storage has to refuse it, and whoever holds it can obtain tokens for a long time",
         ),
-        Kind::Mytoken => remarks.add(
-            Weight::Note,
+        TokenKind::Mytoken => remarks.add(
+            StatementWeight::Note,
             "token",
             None,
             "it is a mytoken",
             "it is for the mytoken server alone, which gives access tokens for it; storage has to refuse it",
         ),
-        Kind::SciToken => scitoken(remarks),
-        Kind::Wlcg | Kind::Id | Kind::Entitlements | Kind::Other => {}
+        TokenKind::SciToken => scitoken(remarks),
+        TokenKind::Wlcg | TokenKind::Id | TokenKind::Entitlements | TokenKind::Other => {}
     }
 }
 
@@ -141,7 +141,7 @@ fn scitoken(remarks: &mut Remarks<'_>) {
     {
         Some(ver @ ("scitoken:2.0" | "scitokens:2.0")) if token.list("aud").is_empty() => remarks
             .add(
-                Weight::Must,
+                StatementWeight::Must,
                 "aud",
                 None,
                 format!("it has no audience, and says ver {ver}, which has one always"),
@@ -149,7 +149,7 @@ fn scitoken(remarks: &mut Remarks<'_>) {
             ),
         None | Some("scitoken:2.0" | "scitokens:2.0" | "scitokens:1.0") => {}
         Some(_) => remarks.add(
-            Weight::Must,
+            StatementWeight::Must,
             "ver",
             None,
             "ver is none of scitoken:2.0 and scitokens:1.0",
@@ -158,7 +158,7 @@ fn scitoken(remarks: &mut Remarks<'_>) {
     }
     if !matches!(token.claim("scope"), Some(Value::String(text)) if !text.trim().is_empty()) {
         remarks.add(
-            Weight::Must,
+            StatementWeight::Must,
             "scope",
             None,
             "it has no scope that is a string",

@@ -4,31 +4,31 @@
 mod allows;
 mod claims;
 mod decode;
+mod durations;
 mod groups;
 mod header;
 mod kind;
 mod scope;
 mod times;
-mod words;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::model::Profile;
 
-use super::verify::Proof;
+use super::verify::SignatureCheck;
 
 pub use decode::{Class, Decoded, Unreadable, decode};
 pub(super) use decode::{decode_claims, decode_unsigned};
-pub use kind::Kind;
-pub use words::{duration, moment};
+pub use durations::{duration, moment};
+pub use kind::TokenKind;
 
 #[cfg(test)]
 mod tests;
 
 /// How much a statement weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum StatementWeight {
     /// A requirement is broken.
     Must,
     /// A recommendation is not followed.
@@ -37,7 +37,7 @@ pub enum Weight {
     Note,
 }
 
-impl Weight {
+impl StatementWeight {
     /// The word for reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ pub struct Statement {
     /// The clause of the register; `None` where another specification rules.
     pub clause: Option<&'static str>,
     /// How much it weighs.
-    pub weight: Weight,
+    pub weight: StatementWeight,
     /// What is wrong, or what is.
     pub wrong: String,
     /// What follows from it.
@@ -65,7 +65,7 @@ pub struct Statement {
 
 /// A member of the header or of the payload.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct TokenMember {
     /// Its name.
     pub name: String,
     /// Its value.
@@ -78,7 +78,7 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// What it is.
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// By which version of the profile it was judged.
     pub profile: Profile,
     /// For which moment.
@@ -88,11 +88,11 @@ pub struct Inspection {
     /// Whether it has a signature; otherwise this is only what a token says, which anybody can have written.
     pub signed: bool,
     /// The JOSE header, in its order.
-    pub header: Vec<Entry>,
+    pub header: Vec<TokenMember>,
     /// The payload, in its order.
-    pub claims: Vec<Entry>,
+    pub claims: Vec<TokenMember>,
     /// Whether the signature is the issuer's.
-    pub proof: Proof,
+    pub proof: SignatureCheck,
     /// What is remarked, the gravest first.
     pub statements: Vec<Statement>,
     /// What it allows, a phrase each.
@@ -102,7 +102,7 @@ pub struct Inspection {
 impl Inspection {
     /// Whether no requirement is broken.
     pub fn right(&self) -> bool {
-        self.count(Weight::Must) == 0
+        self.count(StatementWeight::Must) == 0
     }
 
     /// Passes every text that the token may have had a hand in through `gate`.
@@ -124,15 +124,15 @@ impl Inspection {
             *phrase = gate(phrase);
         }
         match &mut self.proof {
-            Proof::Verified { kid: text }
-            | Proof::Wrong { reason: text, .. }
-            | Proof::Issuer { reason: text, .. }
-            | Proof::Unknown { reason: text } => *text = gate(text),
+            SignatureCheck::Verified { kid: text }
+            | SignatureCheck::Wrong { reason: text, .. }
+            | SignatureCheck::Issuer { reason: text, .. }
+            | SignatureCheck::Unknown { reason: text } => *text = gate(text),
         }
     }
 
     /// How many remarks there are of that weight.
-    pub fn count(&self, weight: Weight) -> usize {
+    pub fn count(&self, weight: StatementWeight) -> usize {
         self.statements
             .iter()
             .filter(|statement| statement.weight == weight)
@@ -168,8 +168,13 @@ fn pass(name: &str, value: &mut Value, gate: &dyn Fn(&str) -> String) {
 }
 
 /// Judges a token that could be decoded, as of `now`.
-pub fn judge(token: &Decoded, proof: Proof, now: Timestamp, profile: Profile) -> Inspection {
-    let kind = Kind::of(token);
+pub fn judge(
+    token: &Decoded,
+    proof: SignatureCheck,
+    now: Timestamp,
+    profile: Profile,
+) -> Inspection {
+    let kind = TokenKind::of(token);
     let mut remarks = Remarks::new(token, now, profile, kind);
     // What somebody has decoded may have lost its header.
     if token.signed || !token.header.is_empty() {
@@ -193,8 +198,8 @@ pub fn judge(token: &Decoded, proof: Proof, now: Timestamp, profile: Profile) ->
         now,
         bytes: token.bytes,
         signed: token.signed,
-        header: words::entries(&token.header, now),
-        claims: words::entries(&token.payload, now),
+        header: durations::entries(&token.header, now),
+        claims: durations::entries(&token.payload, now),
         allows: allows::allows(token, kind, &statements, now, profile),
         proof,
         statements,
@@ -206,12 +211,12 @@ struct Remarks<'a> {
     token: &'a Decoded,
     now: Timestamp,
     profile: Profile,
-    kind: Kind,
+    kind: TokenKind,
     statements: Vec<Statement>,
 }
 
 impl<'a> Remarks<'a> {
-    fn new(token: &'a Decoded, now: Timestamp, profile: Profile, kind: Kind) -> Self {
+    fn new(token: &'a Decoded, now: Timestamp, profile: Profile, kind: TokenKind) -> Self {
         Self {
             token,
             now,
@@ -228,7 +233,7 @@ impl<'a> Remarks<'a> {
         wrong: impl Into<String>,
         means: impl Into<String>,
     ) {
-        self.add(Weight::Must, about, Some(clause), wrong, means);
+        self.add(StatementWeight::Must, about, Some(clause), wrong, means);
     }
 
     fn should(
@@ -238,7 +243,7 @@ impl<'a> Remarks<'a> {
         wrong: impl Into<String>,
         means: impl Into<String>,
     ) {
-        self.add(Weight::Should, about, Some(clause), wrong, means);
+        self.add(StatementWeight::Should, about, Some(clause), wrong, means);
     }
 
     fn note(
@@ -248,12 +253,12 @@ impl<'a> Remarks<'a> {
         wrong: impl Into<String>,
         means: impl Into<String>,
     ) {
-        self.add(Weight::Note, about, Some(clause), wrong, means);
+        self.add(StatementWeight::Note, about, Some(clause), wrong, means);
     }
 
     fn add(
         &mut self,
-        weight: Weight,
+        weight: StatementWeight,
         about: &str,
         clause: Option<&'static str>,
         wrong: impl Into<String>,
@@ -268,15 +273,15 @@ impl<'a> Remarks<'a> {
         });
     }
 
-    fn proof(&mut self, proof: &Proof) {
+    fn proof(&mut self, proof: &SignatureCheck) {
         match proof {
-            Proof::Wrong { clause, reason } => self.must(
+            SignatureCheck::Wrong { clause, reason } => self.must(
                 "signature",
                 clause,
                 reason.clone(),
                 "nobody can know who wrote this token; storage has to refuse it",
             ),
-            Proof::Issuer {
+            SignatureCheck::Issuer {
                 clause: Some(clause),
                 reason,
             } => self.must(
@@ -285,8 +290,9 @@ impl<'a> Remarks<'a> {
                 reason.clone(),
                 "the token may be good, but no service can verify it until its issuer is mended",
             ),
-            Proof::Issuer { clause: None, .. } | Proof::Verified { .. } | Proof::Unknown { .. } => {
-            }
+            SignatureCheck::Issuer { clause: None, .. }
+            | SignatureCheck::Verified { .. }
+            | SignatureCheck::Unknown { .. } => {}
         }
     }
 }

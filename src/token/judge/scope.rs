@@ -318,7 +318,7 @@ pub(super) fn scitoken(remarks: &mut Remarks<'_>) {
             && let Some(problem) = unfit(path)
         {
             remarks.add(
-                super::Weight::Must,
+                super::StatementWeight::Must,
                 "scope",
                 None,
                 format!("`{name}:{path}`: {problem}"),

@@ -30,7 +30,7 @@ fn token(header: &Value, payload: &Value) -> SecretString {
 fn judged_by(profile: Profile, header: &Value, payload: &Value) -> Inspection {
     let token = decode(&token(header, payload)).expect("a JWT");
     let now = Timestamp::from_second(NOW).unwrap();
-    judge(&token, Proof::unknown("not tried"), now, profile)
+    judge(&token, SignatureCheck::unknown("not tried"), now, profile)
 }
 
 fn header() -> Value {
@@ -299,7 +299,7 @@ fn what_is_refused_allows_nothing() {
         with(json!({"jti": null})).allows[0],
         "to read /a and everything below it"
     );
-    let wrong = Proof::Wrong {
+    let wrong = SignatureCheck::Wrong {
         clause: "JWT-4.2-01",
         reason: "the signature is not that of the key".into(),
     };
@@ -344,31 +344,31 @@ fn other_kinds_are_recognised() {
     let refresh = of(json!({"alg": "none"}), json!({"jti": "de7e6c4c"}));
     assert_eq!(
         (refresh.kind, found(&refresh)),
-        (Kind::Refresh, "note ISS-REF-05".into())
+        (TokenKind::Refresh, "note ISS-REF-05".into())
     );
     let keycloak = of(
         header(),
         json!({"typ": "Offline", "iss": "https://h", "scope": "openid"}),
     );
-    assert_eq!(keycloak.kind, Kind::Refresh);
+    assert_eq!(keycloak.kind, TokenKind::Refresh);
     let mytoken = of(
         header(),
         json!({"token_type": "mytoken", "ver": "0.6", "iss": "https://h"}),
     );
     assert_eq!(
         (mytoken.kind, found(&mytoken)),
-        (Kind::Mytoken, "note other".into())
+        (TokenKind::Mytoken, "note other".into())
     );
     let id = with(json!({"scope": null, "at_hash": "x", "aud": "client"}));
     assert_eq!(
         (id.kind, found(&id)),
-        (Kind::Id, "note JWT-2.1.3-01".into())
+        (TokenKind::Id, "note JWT-2.1.3-01".into())
     );
     let old = json!({"iss": "https://h", "exp": NOW + 900, "scope": "read:/x"});
     let old = of(header(), old);
     assert_eq!(
         (old.kind, found(&old)),
-        (Kind::SciToken, "note JWT-2.1.1-27".into())
+        (TokenKind::SciToken, "note JWT-2.1.1-27".into())
     );
     let new = json!({"iss": "https://h", "exp": NOW + 900, "scope": "read:/a/../b", "ver": "scitoken:2.0"});
     assert_eq!(
@@ -454,14 +454,14 @@ fn loose_base64_and_repeated_members_are_told() {
     let text = format!("{}.{payload}.c2ln", encode(&header()));
     let now = Timestamp::from_second(NOW).unwrap();
     let token = decode(&SecretString::from(text)).unwrap();
-    let inspection = judge(&token, Proof::unknown(""), now, Profile::default());
+    let inspection = judge(&token, SignatureCheck::unknown(""), now, Profile::default());
     assert_eq!(found(&inspection), "SHOULD JWT-4.2-22");
     assert_eq!(inspection.allows[0], "to read /a and everything below it");
     let padded = STANDARD.encode(r#"{"alg":"ES256","kid":"k1"}"#);
     assert!(padded.ends_with('='));
     let padded = format!("{padded}.{}.c2ln", encode(&good()));
     let token = decode(&SecretString::from(padded)).expect("it is read leniently");
-    let inspection = judge(&token, Proof::unknown(""), now, Profile::default());
+    let inspection = judge(&token, SignatureCheck::unknown(""), now, Profile::default());
     assert_eq!(found(&inspection), "MUST JWT-4.2-10");
 }
 
@@ -469,7 +469,7 @@ fn loose_base64_and_repeated_members_are_told() {
 fn large_tokens_are_told_and_their_reports_are_bounded() {
     let scopes: Vec<_> = (0..1500).map(|n| format!("storage.read:x{n}")).collect();
     let inspection = with(json!({"scope": scopes.join(" ")}));
-    assert_eq!(inspection.count(Weight::Must), 1500);
+    assert_eq!(inspection.count(StatementWeight::Must), 1500);
     let shown = text(&inspection, Style::Plain);
     assert!(
         shown.contains("and 1442 more") || shown.contains("more\n"),

@@ -1,8 +1,8 @@
 use crate::model::Profile;
 
 use super::claims::{ISSUERS_DUTY, shown};
-use super::words::{duration, moment_of};
-use super::{Kind, Remarks};
+use super::durations::{duration, moment_of};
+use super::{Remarks, TokenKind};
 
 /// Seconds by which clocks may differ (profile 4.3.1).
 const SKEW: f64 = 60.0;
@@ -17,7 +17,7 @@ const ABSURD: f64 = 32_503_680_000.0;
 pub(super) fn judge(remarks: &mut Remarks<'_>) {
     let token = remarks.token;
     let now = remarks.now.as_second() as f64;
-    let strict = remarks.kind != Kind::SciToken;
+    let strict = remarks.kind != TokenKind::SciToken;
     match token.claim("exp") {
         None => remarks.must(
             "exp",

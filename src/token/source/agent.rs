@@ -14,10 +14,10 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 use crate::model::{TokenRequest, shell_word};
-use crate::token::error::{Origin, Refusal};
+use crate::token::error::{Origin, TokenErrorKind};
 use crate::token::{BrokerError, TokenError};
 
-use super::{Context, Source, denies};
+use super::{Context, TokenSourceClient, denies};
 use crate::token::LIFE;
 
 /// Larger than any answer that makes sense.
@@ -232,7 +232,7 @@ impl Agent {
         } else {
             format!("see what a person gets: `{}`", self.line(request))
         };
-        origin.error(Refusal::Unavailable, request, came, &help)
+        origin.error(TokenErrorKind::Unavailable, request, came, &help)
     }
 
     fn load(&self) -> String {
@@ -255,7 +255,7 @@ impl Agent {
 }
 
 #[async_trait]
-impl Source for Agent {
+impl TokenSourceClient for Agent {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let question = self.question(request);
         let turn = self.turns.acquire().await;

@@ -7,7 +7,7 @@ use crate::model::{OAuthClient, TokenRequest};
 use crate::token::{BrokerError, TokenError};
 
 use super::oauth::{Form, TokenEndpoint, wishes};
-use super::{Context, Source};
+use super::{Context, TokenSourceClient};
 
 /// A registered client that asks in its own name.
 pub(super) struct ClientCredentials {
@@ -29,7 +29,7 @@ fn form(request: &TokenRequest) -> Form {
 }
 
 #[async_trait]
-impl Source for ClientCredentials {
+impl TokenSourceClient for ClientCredentials {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         self.endpoint
             .ask(request, form(request))

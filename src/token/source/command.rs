@@ -19,7 +19,7 @@ use crate::token::error::Origin;
 use crate::token::form::{self, Inside};
 use crate::token::{BrokerError, TokenError};
 
-use super::{Context, Source};
+use super::{Context, TokenSourceClient};
 
 /// Larger than any token.
 const LARGEST: usize = 64 * 1024;
@@ -223,7 +223,7 @@ impl Command {
         if !ended.status.success() {
             let came = format!(
                 "the program {name} ended with {}{complaint}",
-                told(ended.status)
+                exit_reason(ended.status)
             );
             let help = format!("see what it does: `{}`", self.shown(request).join(" "));
             return Err(self.origin.unavailable(request, came, &help));
@@ -277,7 +277,7 @@ impl Command {
 }
 
 #[async_trait]
-impl Source for Command {
+impl TokenSourceClient for Command {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let turn = self.turns.acquire().await;
         let ended = self.run(request).await;
@@ -334,7 +334,7 @@ async fn tail(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     last.into()
 }
 
-fn told(status: ExitStatus) -> String {
+fn exit_reason(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),

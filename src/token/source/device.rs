@@ -10,12 +10,12 @@ use url::Url;
 
 use crate::model::{Issuer, OAuthClient};
 use crate::redact::Redactor;
-use crate::token::error::{Origin, Refusal};
+use crate::token::error::{Origin, TokenErrorKind};
 use crate::token::{BrokerError, TokenError, claims};
 
 use super::Context;
-use super::keep::{Kept, Trouble};
 use super::oauth::{Denied, Form, Granted, TokenEndpoint, members, refused};
+use super::rotating_secret::{RotatingSecret, RotationProblem};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// RFC 8628 section 3.2, where the issuer says nothing; and by how much section 3.5 slows down.
@@ -32,7 +32,7 @@ const TELL: &str = "tell whoever runs the issuer";
 /// A login that may begin.
 pub struct DeviceLogin {
     endpoint: TokenEndpoint,
-    kept: Kept,
+    kept: RotatingSecret,
     redactor: Redactor,
     /// What is asked for, in words.
     asked: String,
@@ -90,7 +90,7 @@ impl DeviceLogin {
         };
         Ok(Self {
             endpoint: TokenEndpoint::new(&context, client, "begin anew".into())?,
-            kept: Kept::new(file, "a refresh token", redactor),
+            kept: RotatingSecret::new(file, "a refresh token", redactor),
             redactor: redactor.clone(),
             asked: format!("a refresh token with scope \"{scope}\""),
             scope: scope.to_owned(),
@@ -198,7 +198,7 @@ impl DeviceLogin {
                         return Err(error);
                     }
                     pause = match error.kind {
-                        Refusal::Busy(Some(wanted)) => wanted.clamp(pause, SLOWEST),
+                        TokenErrorKind::Busy(Some(wanted)) => wanted.clamp(pause, SLOWEST),
                         _ => (pause * 2).min(SLOWEST),
                     };
                     continue;
@@ -238,7 +238,7 @@ impl DeviceLogin {
     /// It cannot be written.
     pub async fn keep(&self, agreed: Agreed) -> Result<Obtained, TokenError> {
         let token = &agreed.refresh_token;
-        let written = async { self.kept.turn().await?.replace(token).await };
+        let written = async { self.kept.lock().await?.replace(token).await };
         written.await.map_err(|trouble| self.trouble(trouble))?;
         let members = &agreed.granted.members;
         let seconds = |name: &str| members.get(name).and_then(Value::as_u64);
@@ -260,7 +260,7 @@ impl DeviceLogin {
         })
     }
 
-    fn trouble(&self, (came, help): Trouble) -> TokenError {
+    fn trouble(&self, (came, help): RotationProblem) -> TokenError {
         self.endpoint.origin.unavailable(&self.asked, came, &help)
     }
 }

@@ -12,7 +12,7 @@ use crate::token::discovery::discover;
 use crate::token::error::Origin;
 use crate::token::{BrokerError, TokenError};
 
-use super::{Context, Source};
+use super::{Context, TokenSourceClient};
 
 /// Where the specification puts what is found nowhere else.
 const TEMPORARY: &str = "/tmp";
@@ -33,7 +33,7 @@ impl Discovery {
 }
 
 #[async_trait]
-impl Source for Discovery {
+impl TokenSourceClient for Discovery {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let environment = |name: &str| std::env::var_os(name);
         let uid = rustix::process::geteuid().as_raw();

@@ -11,7 +11,7 @@ use crate::redact::Redactor;
 use crate::token::{BrokerError, TokenError, claims, load_bearer};
 
 use super::oauth::{Form, TokenEndpoint, looked_up, wishes};
-use super::{Context, Source};
+use super::{Context, TokenSourceClient};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// RFC 8693 section 3.
@@ -90,7 +90,7 @@ fn form(request: &TokenRequest) -> Form {
 }
 
 #[async_trait]
-impl Source for Exchange {
+impl TokenSourceClient for Exchange {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let subject = self.subject(request).await?;
         let mut form = form(request);

@@ -14,7 +14,7 @@ use crate::token::error::Origin;
 use crate::token::shown;
 use crate::token::{BrokerError, TokenError, claims};
 
-use super::{Context, Source, file};
+use super::{Context, TokenSourceClient, file};
 
 pub(super) struct Given {
     origin: Origin,
@@ -55,7 +55,7 @@ impl Given {
 }
 
 #[async_trait]
-impl Source for Given {
+impl TokenSourceClient for Given {
     /// Who asks has no good token of it at hand: one that was renewed in between comes from its file. Where
     /// that is being written at this moment, the one from before serves as long as it lives.
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {

@@ -9,11 +9,11 @@ mod discovery;
 mod exchange;
 mod file;
 mod given;
-mod keep;
 mod metadata;
 mod mytoken;
 mod oauth;
 mod refresh;
+mod rotating_secret;
 mod vault;
 
 use async_trait::async_trait;
@@ -27,12 +27,12 @@ use super::{BrokerError, IssuerClient, TokenError};
 
 pub(super) use assertion::assertion;
 pub use device::{Agreed, DeviceLogin, Obtained, Prompt};
-pub(crate) use keep::Kept;
 pub(crate) use metadata::STAY;
+pub(crate) use rotating_secret::RotatingSecret;
 
 /// Something that obtains tokens. What it can express stands in [`TokenSource::expresses`].
 #[async_trait]
-pub trait Source: Send + Sync {
+pub trait TokenSourceClient: Send + Sync {
     /// Obtains a token, as the issuer gives it; nobody has looked into it yet. One that is asked to come
     /// again later says so ([`super::Refusal::Busy`]) and leaves the waiting to the broker.
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError>;
@@ -82,7 +82,7 @@ pub(super) fn open(
     issuer: &Issuer,
     account: &Account,
     redactor: &Redactor,
-) -> Result<Box<dyn Source>, BrokerError> {
+) -> Result<Box<dyn TokenSourceClient>, BrokerError> {
     let context = Context {
         issuer,
         redactor,

@@ -15,12 +15,12 @@ use crate::http::RedirectPolicy;
 use crate::model::{MytokenRef, SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
-use crate::token::error::{Origin, Refusal};
+use crate::token::error::{Origin, TokenErrorKind};
 use crate::token::shown;
 use crate::token::{BrokerError, IssuerClient, TokenError};
 
-use super::keep::{Kept, Trouble};
-use super::{Context, Source, denies};
+use super::rotating_secret::{RotatingSecret, RotationProblem};
+use super::{Context, TokenSourceClient, denies};
 
 /// A shorter text is no mytoken in any of its forms: transfer codes are (`MinShortTokenLen` of its API).
 const SHORTEST: usize = 32;
@@ -44,7 +44,7 @@ struct User {
 
 /// Where the mytoken is.
 enum Place {
-    File(Kept),
+    File(RotatingSecret),
     Environment {
         name: String,
         held: Mutex<SecretString>,
@@ -85,7 +85,9 @@ impl Mytoken {
         mytoken: &MytokenRef,
     ) -> Result<Self, BrokerError> {
         let place = match mytoken {
-            MytokenRef::File(path) => Place::File(Kept::new(path, WHAT, context.redactor)),
+            MytokenRef::File(path) => {
+                Place::File(RotatingSecret::new(path, WHAT, context.redactor))
+            }
             MytokenRef::Env(name) => {
                 let held = context.secret(&SecretRef::Env(name.clone()), WHAT)?;
                 context.redactor.add(&held);
@@ -202,7 +204,7 @@ impl User {
         let origin = &self.origin;
         let server = &self.server;
         if matches!(answer.status, 429 | 503) {
-            let kind = Refusal::Busy(answer.retry_after);
+            let kind = TokenErrorKind::Busy(answer.retry_after);
             let came = format!("the mytoken server {server} answered {}", answer.status);
             let help = "try again later, or lower `limits: {rate: …}`";
             return origin.error(kind, request, came, help);
@@ -258,7 +260,7 @@ impl User {
         }
     }
 
-    fn trouble(&self, request: &TokenRequest, (came, help): Trouble) -> TokenError {
+    fn trouble(&self, request: &TokenRequest, (came, help): RotationProblem) -> TokenError {
         self.origin.unavailable(request, came, &help)
     }
 
@@ -267,7 +269,7 @@ impl User {
         match &self.place {
             Place::File(kept) => {
                 let trouble = |trouble| self.trouble(request, trouble);
-                let mut turn = kept.turn().await.map_err(trouble)?;
+                let mut turn = kept.lock().await.map_err(trouble)?;
                 let mytoken = turn.read().await.map_err(trouble)?;
                 let granted = self.exchange(request, &mytoken).await?;
                 if let Some(update) = &granted.token_update {
@@ -294,7 +296,7 @@ impl User {
 }
 
 #[async_trait]
-impl Source for Mytoken {
+impl TokenSourceClient for Mytoken {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let (user, asked) = (Arc::clone(&self.user), request.clone());
         // Whoever waits may lose patience; an answer with the next mytoken must not be lost by that.

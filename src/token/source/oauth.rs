@@ -12,8 +12,10 @@ use crate::http::RedirectPolicy;
 use crate::model::{OAuthClient, SecretRef, TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
-use crate::token::error::{Origin, Refusal};
-use crate::token::registered::{Proof, Registered, Shows};
+use crate::token::client_authentication::{
+    AuthenticationMethod, RegisteredClient, RequestAuthentication,
+};
+use crate::token::error::{Origin, TokenErrorKind};
 use crate::token::shown;
 use crate::token::{BrokerError, IssuerClient, TokenError};
 
@@ -38,7 +40,7 @@ pub(super) struct TokenEndpoint {
     /// The identifier, as configured.
     issuer: String,
     trusted: RedirectPolicy,
-    client: Registered,
+    client: RegisteredClient,
     http: IssuerClient,
     metadata: OnceCell<Result<Metadata, (String, &'static str)>>,
     redactor: Redactor,
@@ -89,7 +91,7 @@ impl TokenEndpoint {
             origin: context.origin.clone(),
             issuer: context.issuer.url.clone(),
             trusted: RedirectPolicy::of_issuer(context.issuer),
-            client: Registered::load(client, &context.issuer.name, context.redactor)?,
+            client: RegisteredClient::load(client, &context.issuer.name, context.redactor)?,
             http: context.http()?,
             metadata: OnceCell::new(),
             redactor: context.redactor.clone(),
@@ -121,7 +123,9 @@ impl TokenEndpoint {
         mut form: Form,
         token_endpoint: &Url,
     ) -> Result<Answer, TokenError> {
-        let shows = self.client.shows(token_endpoint.as_str(), &self.redactor);
+        let shows = self
+            .client
+            .authenticate(token_endpoint.as_str(), &self.redactor);
         let shows = shows.map_err(|reason| {
             let help = "give another `key-file`";
             self.origin.unavailable(asked, reason, help)
@@ -129,16 +133,16 @@ impl TokenEndpoint {
         let mut basic = None;
         let id = || ("client_id", self.client.id.expose_secret().to_owned());
         match &shows {
-            Shows::Basic(secret) => basic = Some((&self.client.id, secret)),
-            Shows::Body(secret) => {
+            RequestAuthentication::Basic(secret) => basic = Some((&self.client.id, secret)),
+            RequestAuthentication::Body(secret) => {
                 form.extend([id(), ("client_secret", secret.expose_secret().into())]);
             }
-            Shows::Assertion(made) => form.extend([
+            RequestAuthentication::Assertion(made) => form.extend([
                 id(),
                 ("client_assertion_type", JWT_BEARER.into()),
                 ("client_assertion", made.expose_secret().into()),
             ]),
-            Shows::Nothing => form.push(id()),
+            RequestAuthentication::Nothing => form.push(id()),
         }
         let sent = self.http.post_form(url, &form, basic).await;
         sent.map_err(|reason| self.origin.general(asked, reason, UNREACHABLE))
@@ -160,7 +164,8 @@ impl TokenEndpoint {
     }
 
     fn busy(&self, asked: Asked<'_>, came: String, pause: Option<Duration>) -> TokenError {
-        self.origin.error(Refusal::Busy(pause), asked, came, LATER)
+        self.origin
+            .error(TokenErrorKind::Busy(pause), asked, came, LATER)
     }
 
     fn understand(&self, asked: Asked<'_>, answer: &Answer) -> Result<Granted, Denied> {
@@ -279,13 +284,15 @@ impl TokenEndpoint {
         let mut words = vec!["curl -s".to_owned()];
         let mut note = "";
         let id = r#"--data-urlencode "client_id=$CLIENT_ID""#;
-        match &self.client.proof {
-            Proof::Basic(_) => words.push(r#"-u "$CLIENT_ID:$CLIENT_SECRET""#.into()),
-            Proof::Body(_) => {
+        match &self.client.method {
+            AuthenticationMethod::Basic(_) => {
+                words.push(r#"-u "$CLIENT_ID:$CLIENT_SECRET""#.into())
+            }
+            AuthenticationMethod::Body(_) => {
                 words.push(id.into());
                 words.push(r#"--data-urlencode "client_secret=$CLIENT_SECRET""#.into());
             }
-            Proof::Key(_) => {
+            AuthenticationMethod::Key(_) => {
                 words.push(id.into());
                 words.push(format!(
                     "--data-urlencode client_assertion_type={JWT_BEARER}"
@@ -293,7 +300,7 @@ impl TokenEndpoint {
                 words.push(r#"--data-urlencode "client_assertion=$ASSERTION""#.into());
                 note = "  # ASSERTION: a JWT signed with the client's key, iss and sub the client id, aud the token endpoint, with jti and exp";
             }
-            Proof::None => words.push(id.into()),
+            AuthenticationMethod::None => words.push(id.into()),
         }
         for (name, value) in form {
             words.push(format!(

@@ -10,9 +10,9 @@ use crate::model::{OAuthClient, SecretRef, TokenRequest};
 use crate::token::shown;
 use crate::token::{BrokerError, TokenError};
 
-use super::keep::{Kept, Trouble};
 use super::oauth::{Form, TokenEndpoint, looked_up, wishes};
-use super::{Context, Source};
+use super::rotating_secret::{RotatingSecret, RotationProblem};
+use super::{Context, TokenSourceClient};
 
 /// A person's consent, kept in a file.
 pub(super) struct Refresh {
@@ -21,7 +21,7 @@ pub(super) struct Refresh {
 
 struct User {
     endpoint: TokenEndpoint,
-    kept: Kept,
+    kept: RotatingSecret,
 }
 
 impl Refresh {
@@ -37,7 +37,7 @@ impl Refresh {
         );
         let user = User {
             endpoint: TokenEndpoint::new(context, client, renew)?,
-            kept: Kept::new(file, "a refresh token", context.redactor),
+            kept: RotatingSecret::new(file, "a refresh token", context.redactor),
         };
         Ok(Self {
             user: Arc::new(user),
@@ -48,9 +48,9 @@ impl Refresh {
 impl User {
     async fn refresh(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let origin = &self.endpoint.origin;
-        let trouble = |(came, help): Trouble| origin.unavailable(request, came, &help);
-        let mut turn = self.kept.turn().await.map_err(trouble)?;
-        let login = |(came, help): Trouble| {
+        let trouble = |(came, help): RotationProblem| origin.unavailable(request, came, &help);
+        let mut turn = self.kept.lock().await.map_err(trouble)?;
+        let login = |(came, help): RotationProblem| {
             let name = &request.issuer;
             trouble((
                 came,
@@ -77,7 +77,7 @@ fn form(request: &TokenRequest) -> Form {
 }
 
 #[async_trait]
-impl Source for Refresh {
+impl TokenSourceClient for Refresh {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let (user, asked) = (Arc::clone(&self.user), request.clone());
         // Whoever waits may lose patience; an answer with the next refresh token must not be lost by that.

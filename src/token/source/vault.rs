@@ -12,11 +12,11 @@ use url::Url;
 use crate::model::{TokenRequest, shell_word};
 use crate::redact::Redactor;
 use crate::token::client::Answer;
-use crate::token::error::{Origin, Refusal};
+use crate::token::error::{Origin, TokenErrorKind};
 use crate::token::shown;
 use crate::token::{BrokerError, IssuerClient, TokenError};
 
-use super::{Context, Source, denies, file};
+use super::{Context, TokenSourceClient, denies, file};
 use crate::token::LIFE;
 
 pub(super) struct Vault {
@@ -155,7 +155,7 @@ impl Vault {
 
     fn busy(&self, request: &TokenRequest, answer: &Answer, came: String) -> TokenError {
         let help = "try again later, or lower `limits: {rate: …}`";
-        let kind = Refusal::Busy(answer.retry_after);
+        let kind = TokenErrorKind::Busy(answer.retry_after);
         self.origin.error(kind, request, came, help)
     }
 
@@ -181,7 +181,7 @@ impl Vault {
 }
 
 #[async_trait]
-impl Source for Vault {
+impl TokenSourceClient for Vault {
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError> {
         let origin = &self.origin;
         let absent = |reason: String| {

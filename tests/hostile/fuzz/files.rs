@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use miette::GraphicalReportHandler;
-use touchstone::config::{Catalogue, Problems, Source, load_catalogue, load_inventory};
+use touchstone::config::{Catalogue, Problems, SourceFile, load_catalogue, load_inventory};
 use touchstone::import::{self, Origin, downtimes};
 use touchstone::model::FeedKind;
 
@@ -15,15 +15,15 @@ const LONGEST_TELLING: usize = 1 << 20;
 static CATALOGUE: LazyLock<Catalogue> =
     LazyLock::new(|| load_catalogue(&[]).expect("the suites of the binary"));
 
-fn source(name: &str, input: &[u8]) -> Option<Source> {
-    Some(Source {
+fn source(name: &str, input: &[u8]) -> Option<SourceFile> {
+    Some(SourceFile {
         name: name.into(),
         text: std::str::from_utf8(input).ok()?.into(),
     })
 }
 
 /// Each problem has its place in the file, and can be shown in both ways.
-fn judge(source: &Source, problems: &Problems) -> String {
+fn judge(source: &SourceFile, problems: &Problems) -> String {
     let text = source
         .text
         .trim_start_matches('\u{feff}')
@@ -285,7 +285,7 @@ fn imports(name: &str, origin: Origin, words: &[&str], grammar: &str) {
                 told
             }
             Ok(imported) => {
-                let ours = Source {
+                let ours = SourceFile {
                     name: "endpoints.yaml".into(),
                     text: imported.text.into(),
                 };

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use touchstone::check::{Ending, ending, localities, markers, properties, read_progress, tape_api};
-use touchstone::config::Source;
-use touchstone::http::{RedirectPolicy, Step};
+use touchstone::config::SourceFile;
+use touchstone::http::{RedirectPolicy, RedirectStep};
 use touchstone::model::{Answer, Method};
 use touchstone::reference::Authority;
 use url::Url;
@@ -250,11 +250,11 @@ fn redirects() {
     target.fuzz(|input| {
         let location = String::from_utf8_lossy(input);
         match policy.step(&from, &location) {
-            Step::Refuse(reason) => {
+            RedirectStep::Refuse(reason) => {
                 assert!(reason.len() < 1 << 10, "{} bytes", reason.len());
                 reason
             }
-            Step::Follow { to, token } => {
+            RedirectStep::Follow { to, token } => {
                 assert_eq!(to.scheme(), "https");
                 assert!(to.username().is_empty() && to.password().is_none(), "{to}");
                 let host = to.host_str().expect("a host");
@@ -284,7 +284,7 @@ fn wire() {
         "issuers: {{i: {{url: 'https://i.example.org/', token-file: t}}}}\nendpoints:\n  se:\n    endpoint: https://localhost:{port}\n    paths: {{a: /a}}\n    issuer: i\n    ca: {}\n    limits: {{connect: {NEVER}, first-byte: 5s, idle: 5s, body: 4096}}\n",
         ca.display()
     );
-    let source = Source {
+    let source = SourceFile {
         name: "endpoints.yaml".into(),
         text: text.into(),
     };

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use touchstone::config::{Source, load_catalogue, load_inventory};
+use touchstone::config::{SourceFile, load_catalogue, load_inventory};
 use touchstone::history::History;
 use touchstone::http::Guard;
 use touchstone::model::{RunOutcome, RunRecord};
 use touchstone::report::brief::{Brief, Details};
 use touchstone::report::diff::{compare, json as comparison_json, markdown, text as words};
-use touchstone::report::merge::{Part, merge};
+use touchstone::report::merge::{ShardRecord, merge};
 use touchstone::report::style::Style;
 use touchstone::report::{FORMATS, Made, json};
 use touchstone::run::Ledger;
@@ -109,7 +109,7 @@ fn records() {
             let _ = (words(&comparison, Style::Plain), markdown(&comparison));
             comparison_json(&comparison).expect("JSON");
         }
-        let part = |name: &str| Part {
+        let part = |name: &str| ShardRecord {
             name: name.into(),
             record: record.clone(),
         };
@@ -168,7 +168,7 @@ fn ledgers() {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ledger.jsonl");
-    let file = Source {
+    let file = SourceFile {
         name: "endpoints.yaml".into(),
         text: "issuers: {i: {url: 'https://i.example.org/', token-file: t}}\nendpoints: {se-kept: {endpoint: 'https://se.example.org', paths: {a: /}, issuer: i}}\n".into(),
     };

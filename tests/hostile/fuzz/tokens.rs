@@ -8,7 +8,7 @@ use touchstone::redact::Redactor;
 use touchstone::report::style::Style;
 use touchstone::report::token;
 use touchstone::token::judge::{decode, judge};
-use touchstone::token::{Macaroon, Proof, claims, foreign, tampered, unknown_key};
+use touchstone::token::{Macaroon, SignatureCheck, claims, foreign, tampered, unknown_key};
 
 use super::engine::Target;
 
@@ -90,7 +90,8 @@ fn inspect() {
         let now = Timestamp::from_second(1_700_000_000).expect("a time");
         let mut kinds = String::new();
         for profile in [Profile::V1_0, Profile::V1_3] {
-            let mut inspection = judge(&decoded, Proof::unknown("not tried"), now, profile);
+            let mut inspection =
+                judge(&decoded, SignatureCheck::unknown("not tried"), now, profile);
             inspection.pass(&|text| redactor.text(text));
             let json = token::json(&inspection);
             serde_json::from_str::<serde_json::Value>(&json).expect("JSON");

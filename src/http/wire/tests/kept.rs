@@ -12,7 +12,7 @@ async fn count(mut peer: Peer, many: usize) {
     }
 }
 
-async fn until_closed(connection: &Connection) {
+async fn until_closed(connection: &KeptConnection) {
     let closed = async {
         while connection.open() {
             tokio::task::yield_now().await;
@@ -157,7 +157,7 @@ async fn a_literal_address_is_a_host() {
     };
     let mut endpoint = endpoint(&server.authority, server.port, Limits::patient());
     endpoint.url = format!("https://[::1]:{}", server.port).parse().unwrap();
-    let wire = Wire::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap();
+    let wire = RawClient::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap();
     let outcome = send(&wire, get("/f")).await;
     assert_eq!(body(&outcome), "0.0");
     assert_eq!(

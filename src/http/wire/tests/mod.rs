@@ -8,7 +8,7 @@ mod server;
 
 use std::time::{Duration, Instant};
 
-use super::{Connection, RawRequest, Wire, WireOutcome};
+use super::{KeptConnection, RawClient, RawRequest, WireOutcome};
 use crate::http::tests::{SECRET, endpoint, manners, redactor, token};
 use crate::http::{Caller, Guard};
 use crate::model::{Limits, Method, Purpose};
@@ -21,9 +21,9 @@ const CALLER: Caller<'_> = Caller {
     case: "c",
 };
 
-fn wire(server: &Server, limits: Limits) -> Wire {
+fn wire(server: &Server, limits: Limits) -> RawClient {
     let endpoint = endpoint(&server.authority, server.port, limits);
-    Wire::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap()
+    RawClient::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap()
 }
 
 fn raw<'a>(method: Method, target: &'a str) -> RawRequest<'a> {
@@ -53,11 +53,11 @@ fn put<'a>(target: &'a str, body: &'a [u8]) -> RawRequest<'a> {
     }
 }
 
-async fn send(wire: &Wire, raw: RawRequest<'_>) -> WireOutcome {
+async fn send(wire: &RawClient, raw: RawRequest<'_>) -> WireOutcome {
     wire.send(Purpose::Step, CALLER, raw).await
 }
 
-async fn send_on(connection: &mut Connection, raw: RawRequest<'_>) -> WireOutcome {
+async fn send_on(connection: &mut KeptConnection, raw: RawRequest<'_>) -> WireOutcome {
     connection.send(Purpose::Step, CALLER, raw).await
 }
 

@@ -34,10 +34,10 @@ async fn start(place: fn(u16) -> String) -> Server {
 }
 
 /// A client that takes tokens to these hosts beside its own.
-fn to(server: &Server, hosts: &[&str]) -> Wire {
+fn to(server: &Server, hosts: &[&str]) -> RawClient {
     let mut endpoint = endpoint(&server.authority, server.port, Limits::patient());
     endpoint.redirect_hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-    Wire::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap()
+    RawClient::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap()
 }
 
 fn authorized() -> Vec<(String, String)> {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::check::{self, Judge, Locality, Progress};
+use crate::check::{self, Judge, Locality, RecallProgress};
 use crate::model::{Expect, Finding, Purpose, TapeCall, TapeOperation};
 
 use super::super::{Running, Stop};
@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(3);
 #[derive(Default)]
 pub(super) struct Scene {
     /// The request, if it is there.
-    progress: Option<Progress>,
+    progress: Option<RecallProgress>,
     /// Where its files are.
     localities: BTreeMap<String, Locality>,
 }
@@ -78,7 +78,7 @@ impl Running<'_> {
     }
 
     /// The request of that id, as the observer sees it; `None` if it is not there.
-    async fn request_seen(&mut self, id: &str) -> Result<Option<Progress>, Stop> {
+    async fn request_seen(&mut self, id: &str) -> Result<Option<RecallProgress>, Stop> {
         let answer = self.observe(TapeOperation::Poll, id, None).await?;
         match answer.status {
             404 | 410 => Ok(None),
@@ -110,7 +110,7 @@ impl Running<'_> {
         body: Option<Vec<u8>>,
     ) -> Result<crate::model::Answer, Stop> {
         let token = self.tape_observer().await?;
-        let url = self.door().await?.url(operation, id);
+        let url = self.tape_endpoint().await?.url(operation, id);
         self.send_tape(Purpose::Effect, operation, &url, &[], body, Some(&token))
             .await
             .map_err(|reason| unseen(&reason))

@@ -1,10 +1,10 @@
 //! Whether an issuer takes a client for one: the control of what it answers to that client.
 
 use crate::check::issuer::no_client;
-use crate::model::{Account, Method, Proof, Purpose};
-use crate::token::Shows;
+use crate::model::{Account, ClientProof, Method, Purpose};
+use crate::token::RequestAuthentication;
 
-use super::super::door::Field;
+use super::super::http_client::Field;
 use super::{Asking, Request, Stop};
 
 impl Asking<'_> {
@@ -21,7 +21,7 @@ impl Asking<'_> {
                     method: Method::Post,
                     url,
                     fields: vec![Field::plain("grant_type", "client_credentials")],
-                    proof: Proof::Good,
+                    proof: ClientProof::Good,
                     account,
                     purpose: Purpose::Control,
                 };
@@ -51,24 +51,24 @@ impl Asking<'_> {
         let known = |name: &str| methods.is_none_or(|all| all.iter().any(|one| one == name));
         let shows = self.client(account).ok().and_then(|client| {
             let url = self.site.named("token_endpoint")?;
-            client.shows(url, &self.site.shared.redactor).ok()
+            client.authenticate(url, &self.site.shared.redactor).ok()
         });
         match shows {
-            Some(Shows::Basic(_))
+            Some(RequestAuthentication::Basic(_))
                 if !known("client_secret_basic") && known("client_secret_post") =>
             {
                 format!(
                     "{reason}; its metadata know no client_secret_basic: write `authentication: body`"
                 )
             }
-            Some(Shows::Body(_))
+            Some(RequestAuthentication::Body(_))
                 if !known("client_secret_post") && known("client_secret_basic") =>
             {
                 format!(
                     "{reason}; its metadata know no client_secret_post: leave out `authentication: body`"
                 )
             }
-            Some(Shows::Assertion(_)) if !known("private_key_jwt") => {
+            Some(RequestAuthentication::Assertion(_)) if !known("private_key_jwt") => {
                 format!("{reason}; its metadata know no private_key_jwt: give it a secret")
             }
             _ => reason,

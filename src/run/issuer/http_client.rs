@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use crate::http;
 use crate::model::{Answer, Exchange, Issuer, Method, Purpose, millis};
 use crate::redact::Redactor;
-use crate::token::Gate;
+use crate::token::RateLimiter;
 use crate::trace::stretch;
 
 /// Larger than any answer of an issuer that makes sense.
@@ -35,9 +35,9 @@ const SECRET: [&str; 5] = [
 ];
 
 /// The way to an issuer.
-pub(super) struct Door {
+pub(super) struct IssuerHttpClient {
     http: reqwest::Client,
-    gate: Arc<Gate>,
+    limiter: Arc<RateLimiter>,
     redactor: Redactor,
     answer: Duration,
     patience: Duration,
@@ -71,7 +71,7 @@ impl Field {
 }
 
 /// What stands in `Authorization`.
-pub(super) enum Authority {
+pub(super) enum Authorization {
     None,
     /// Id and secret, and what reports have in their place.
     Basic(SecretString, SecretString, &'static str),
@@ -86,7 +86,7 @@ pub(super) struct Outgoing<'a> {
     pub url: &'a str,
     pub query: Vec<Field>,
     pub form: Vec<Field>,
-    pub authority: Authority,
+    pub authorization: Authorization,
     /// The case.
     pub case: &'a str,
     pub deadline: Instant,
@@ -99,10 +99,10 @@ pub(super) struct Outcome {
     pub at: Timestamp,
 }
 
-impl Door {
+impl IssuerHttpClient {
     pub fn new(
         issuer: &Issuer,
-        gate: Arc<Gate>,
+        gate: Arc<RateLimiter>,
         redactor: &Redactor,
         run: &str,
     ) -> Result<Self, String> {
@@ -110,7 +110,7 @@ impl Door {
         let http = http::plain_client(&issuer.ca, connect).map_err(|error| error.to_string())?;
         Ok(Self {
             http,
-            gate,
+            limiter: gate,
             redactor: redactor.clone(),
             answer: issuer.limits.answer,
             patience: issuer.limits.patience,
@@ -128,7 +128,7 @@ impl Door {
             outcome.exchange.attempts = attempts;
             let pause = match &outcome.answer {
                 Ok(answer) if matches!(answer.status, 429 | 503) => {
-                    let told = answer.header("retry-after").and_then(http::pause);
+                    let told = answer.header("retry-after").and_then(http::retry_after);
                     told.unwrap_or(Duration::from_secs(1))
                 }
                 _ => return outcome,
@@ -138,12 +138,12 @@ impl Door {
             if attempts > AGAIN || pause > patience || pause > left {
                 return outcome;
             }
-            self.gate.close(pause);
+            self.limiter.pause(pause);
         }
     }
 
     async fn once(&self, outgoing: &Outgoing<'_>) -> Outcome {
-        let turn = tokio::time::timeout_at(outgoing.deadline.into(), self.gate.pass());
+        let turn = tokio::time::timeout_at(outgoing.deadline.into(), self.limiter.acquire());
         let passed = turn
             .instrument(stretch!("queue", name = "for a request's turn"))
             .await;
@@ -207,9 +207,9 @@ impl Door {
                 .header("content-type", "application/x-www-form-urlencoded")
                 .body(form);
         }
-        let value = match &outgoing.authority {
-            Authority::None => None,
-            Authority::Basic(id, secret, _) => {
+        let value = match &outgoing.authorization {
+            Authorization::None => None,
+            Authorization::Basic(id, secret, _) => {
                 use base64::Engine;
                 // RFC 6749 section 2.3.1: both are form-encoded before they become user and password.
                 let encode = |text: &SecretString| -> String {
@@ -219,7 +219,7 @@ impl Door {
                 let pair = base64::engine::general_purpose::STANDARD.encode(pair);
                 Some(format!("Basic {pair}"))
             }
-            Authority::Bearer(token, _) => Some(format!("Bearer {}", token.expose_secret())),
+            Authorization::Bearer(token, _) => Some(format!("Bearer {}", token.expose_secret())),
         };
         if let Some(value) = value {
             let mut value = HeaderValue::from_str(&value)
@@ -277,10 +277,10 @@ impl Door {
             let kind = "application/x-www-form-urlencoded";
             request_headers.push(("content-type".into(), kind.into()));
         }
-        let presented = match &outgoing.authority {
-            Authority::None => Vec::new(),
-            Authority::Basic(_, _, pair) => vec![format!("Authorization: Basic {pair}")],
-            Authority::Bearer(_, variable) => vec![format!("Authorization: Bearer {variable}")],
+        let presented = match &outgoing.authorization {
+            Authorization::None => Vec::new(),
+            Authorization::Basic(_, _, pair) => vec![format!("Authorization: Basic {pair}")],
+            Authorization::Bearer(_, variable) => vec![format!("Authorization: Bearer {variable}")],
         };
         let credentials = !presented.is_empty() || form.contains('$') || query.contains('$');
         Exchange {

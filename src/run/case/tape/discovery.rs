@@ -15,23 +15,23 @@ pub(in crate::run) const WELL_KNOWN: &str = "/.well-known/wlcg-tape-rest-api";
 
 /// Where an endpoint's tape REST API is, once somebody has asked; nobody asks twice.
 #[derive(Default)]
-pub(in crate::run) struct TapeDoor(OnceCell<Result<Door, String>>);
+pub(in crate::run) struct TapeDiscovery(OnceCell<Result<TapeEndpoint, String>>);
 
 /// Where it is.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct TapeEndpoint {
     base: Url,
     /// For its calls and nothing else.
     pub client: Arc<Client>,
 }
 
-impl TapeDoor {
-    pub(super) fn known(&self) -> Option<Door> {
+impl TapeDiscovery {
+    pub(super) fn found(&self) -> Option<TapeEndpoint> {
         self.0.get()?.as_ref().ok().cloned()
     }
 }
 
-impl Door {
+impl TapeEndpoint {
     /// Where that call goes.
     pub(super) fn url(&self, operation: TapeOperation, id: &str) -> String {
         let base = self.base.as_str().trim_end_matches('/');
@@ -54,7 +54,7 @@ pub(super) fn shown(id: &str) -> String {
 
 impl Running<'_> {
     /// Where the API is.
-    pub(super) async fn door(&mut self) -> Result<Door, Stop> {
+    pub(super) async fn tape_endpoint(&mut self) -> Result<TapeEndpoint, Stop> {
         let mut log = Vec::new();
         let found = self.site.tape.0.get_or_init(|| self.find(&mut log)).await;
         let found = found.clone();
@@ -63,7 +63,7 @@ impl Running<'_> {
             .map_err(|reason| Stop::Undecided(format!("the tape REST API was not found: {reason}")))
     }
 
-    async fn find(&self, log: &mut Vec<crate::model::Exchange>) -> Result<Door, String> {
+    async fn find(&self, log: &mut Vec<crate::model::Exchange>) -> Result<TapeEndpoint, String> {
         let url = self.site.plan.endpoint.url_of(WELL_KNOWN);
         let token = self.tape_token().await?;
         // Whether a token is needed is left open: the document is public first.
@@ -91,11 +91,11 @@ impl Running<'_> {
         Err(format!("{WELL_KNOWN}: {reason}"))
     }
 
-    fn trusted(&self, api: TapeApi) -> Result<Door, String> {
+    fn trusted(&self, api: TapeApi) -> Result<TapeEndpoint, String> {
         if self.site.client.trusts(&api.uri) {
             let client = self.site.client;
             let client = client.guarded(client.guard().api(&api.uri));
-            return Ok(Door {
+            return Ok(TapeEndpoint {
                 base: api.uri,
                 client: Arc::new(client),
             });

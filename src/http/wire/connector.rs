@@ -15,19 +15,19 @@ use url::{Host, Url};
 use crate::http::client::Failure;
 use crate::http::guard::Guard;
 use crate::http::redirect::RedirectPolicy;
-use crate::http::{Manners, TlsError, cause, client_config};
+use crate::http::{HostLimiter, TlsError, cause, client_config};
 use crate::model::{Endpoint, Limits};
 use crate::redact::Redactor;
 use crate::trace::stretch;
 
-use super::link::Link;
+use super::connection::Connection;
 
 /// How long a silent server is waited for before the body is sent all the same.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where connections to one endpoint come from.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct Connector {
     pub endpoint: String,
     /// Scheme, host and port, without a trailing slash.
     pub origin: String,
@@ -35,8 +35,8 @@ pub(super) struct Door {
     pub host: String,
     pub limits: Limits,
     /// How long a silent server is waited for before a body that asked for its word is sent all the same.
-    pub patience: Duration,
-    pub manners: Arc<Manners>,
+    pub continue_timeout: Duration,
+    pub limiter: Arc<HostLimiter>,
     pub guard: Guard,
     pub redactor: Redactor,
     pub redirects: RedirectPolicy,
@@ -50,14 +50,14 @@ pub(super) struct Door {
 }
 
 /// What of a URL says where to connect.
-struct Place {
+struct Target {
     origin: String,
     host: String,
     to: Uri,
     name: ServerName<'static>,
 }
 
-impl Place {
+impl Target {
     fn of(url: &Url, pinned: Option<&(String, IpAddr)>) -> Result<Self, TlsError> {
         let origin = url.origin().ascii_serialization();
         let unusable = || TlsError::Client(format!("{origin} has no host that TLS could name"));
@@ -80,10 +80,10 @@ impl Place {
     }
 }
 
-impl Door {
+impl Connector {
     pub fn new(
         endpoint: &Endpoint,
-        manners: &Arc<Manners>,
+        manners: &Arc<HostLimiter>,
         redactor: &Redactor,
         guard: Guard,
     ) -> Result<Self, TlsError> {
@@ -95,20 +95,20 @@ impl Door {
         tcp.set_connect_timeout(Some(endpoint.limits.connect));
         let host = endpoint.url.host_str().map(str::to_owned);
         let pinned = host.zip(endpoint.address);
-        let Place {
+        let Target {
             origin,
             host,
             to,
             name,
-        } = Place::of(&endpoint.url, pinned.as_ref())?;
+        } = Target::of(&endpoint.url, pinned.as_ref())?;
         Ok(Self {
             endpoint: endpoint.name.clone(),
             to,
             origin,
             host,
             limits: endpoint.limits.clone(),
-            patience: PATIENCE,
-            manners: Arc::clone(manners),
+            continue_timeout: CONTINUE_TIMEOUT,
+            limiter: Arc::clone(manners),
             guard,
             redactor: redactor.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
@@ -124,12 +124,12 @@ impl Door {
     /// # Errors
     /// Its host is no name for TLS.
     pub fn elsewhere(&self, url: &Url) -> Result<Self, TlsError> {
-        let Place {
+        let Target {
             origin,
             host,
             to,
             name,
-        } = Place::of(url, self.pinned.as_ref())?;
+        } = Target::of(url, self.pinned.as_ref())?;
         Ok(Self {
             origin,
             host,
@@ -143,18 +143,18 @@ impl Door {
     #[cfg(test)]
     pub fn keeping_bodies_back(&self, patience: Duration) -> Self {
         Self {
-            patience,
+            continue_timeout: patience,
             ..self.clone()
         }
     }
 
     /// A new connection, if there is so much time.
-    pub async fn open(&self, most: Duration) -> Result<Link, Failure> {
+    pub async fn open(&self, most: Duration) -> Result<Connection, Failure> {
         let opening = async {
             let tcp = self.tcp.call(self.to.clone()).await;
             let tcp = tcp.map_err(|error| cause(&error))?.into_inner();
             let tls = self.tls.connect(self.name.clone(), tcp).await;
-            Link::new(tls.map_err(|error| cause(&error))?).await
+            Connection::new(tls.map_err(|error| cause(&error))?).await
         };
         let opening = opening.instrument(stretch!("connect"));
         match timeout(self.limits.connect.min(most), opening).await {

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Entry;
+use super::TokenMember;
 
 /// Claims that are times.
 const TIMES: [&str; 5] = ["exp", "nbf", "iat", "auth_time", "updated_at"];
@@ -41,8 +41,8 @@ pub(super) fn moment_of(seconds: f64, now: Timestamp) -> String {
 }
 
 /// Members with words beside those that need some.
-pub(super) fn entries(members: &[(String, Value)], now: Timestamp) -> Vec<Entry> {
-    let entry = |(name, value): &(String, Value)| Entry {
+pub(super) fn entries(members: &[(String, Value)], now: Timestamp) -> Vec<TokenMember> {
+    let entry = |(name, value): &(String, Value)| TokenMember {
         name: name.clone(),
         value: value.clone(),
         words: match value.as_f64() {

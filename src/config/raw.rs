@@ -3,37 +3,37 @@
 use super::diagnostics::Diagnostics;
 use super::fields::names_secret;
 use super::problem::{Problem, Problems};
-use super::source::Source;
+use super::source::SourceFile;
 use super::tree::{Kind, Node};
 use super::yaml;
 
 /// A value and its line.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plain {
+pub struct RawNode {
     /// Counted from 1.
     pub line: usize,
     /// The value.
-    pub value: PlainValue,
+    pub value: RawValue,
 }
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum PlainValue {
+pub enum RawValue {
     /// Nothing.
     Null,
     /// Text, or what stands for a number or a truth as text.
     Text(String),
     /// A list.
-    List(Vec<Plain>),
+    List(Vec<RawNode>),
     /// A mapping in its order, no key twice.
-    Map(Vec<(String, Plain)>),
+    Map(Vec<(String, RawNode)>),
 }
 
-impl Plain {
+impl RawNode {
     /// The text, if it is one.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
-            PlainValue::Text(text) => Some(text),
+            RawValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -41,7 +41,7 @@ impl Plain {
     /// The entries, if it is a mapping.
     pub fn entries(&self) -> &[(String, Self)] {
         match &self.value {
-            PlainValue::Map(entries) => entries,
+            RawValue::Map(entries) => entries,
             _ => &[],
         }
     }
@@ -59,7 +59,7 @@ impl Plain {
 ///
 /// # Errors
 /// It is no YAML, or a key is there twice.
-pub fn load_plain(source: &Source) -> Result<Plain, Problems> {
+pub fn load_raw(source: &SourceFile) -> Result<RawNode, Problems> {
     let mut d = Diagnostics::discreet(source);
     d.hide_all();
     let root = yaml::parse(&mut d);
@@ -70,22 +70,22 @@ pub fn load_plain(source: &Source) -> Result<Plain, Problems> {
     })
 }
 
-fn plain(node: &Node) -> Plain {
+fn plain(node: &Node) -> RawNode {
     let value = match &node.kind {
-        Kind::Null => PlainValue::Null,
-        Kind::Bool(value) => PlainValue::Text(value.to_string()),
-        Kind::Integer(value) => PlainValue::Text(value.to_string()),
-        Kind::Float(value) => PlainValue::Text(value.to_string()),
-        Kind::Text(text) => PlainValue::Text(text.clone()),
-        Kind::List(items) => PlainValue::List(items.iter().map(plain).collect()),
-        Kind::Map(entries) => PlainValue::Map(
+        Kind::Null => RawValue::Null,
+        Kind::Bool(value) => RawValue::Text(value.to_string()),
+        Kind::Integer(value) => RawValue::Text(value.to_string()),
+        Kind::Float(value) => RawValue::Text(value.to_string()),
+        Kind::Text(text) => RawValue::Text(text.clone()),
+        Kind::List(items) => RawValue::List(items.iter().map(plain).collect()),
+        Kind::Map(entries) => RawValue::Map(
             entries
                 .iter()
                 .map(|(key, value)| (key.text.clone(), plain(value)))
                 .collect(),
         ),
     };
-    Plain {
+    RawNode {
         line: node.at.line,
         value,
     }

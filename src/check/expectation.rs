@@ -3,12 +3,12 @@
 
 use crate::model::{Answer, Expect, Finding, Level, Method};
 
-use super::role::{Blame, Role};
+use super::role::{Blame, StepRole};
 use super::{Judge, observed, warning};
 
 /// What a word means for a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct ExpectedStatus {
     /// Statuses that are right.
     pub right: &'static [u16],
     /// Statuses that are tolerated, with a warning that cites `clause`.
@@ -18,7 +18,7 @@ pub struct Word {
 }
 
 /// The definition of `expect` for `method`.
-pub fn word(expect: Expect, method: Method) -> Word {
+pub fn expected_status(expect: Expect, method: Method) -> ExpectedStatus {
     let (right, tolerated, clause): (&[u16], &[u16], _) = match (expect, method) {
         // What is refused may also be hidden or said to conflict: the effect check decides about security.
         (Expect::Denied, _) => (&[403], REFUSALS, Some("RFC6750-06")),
@@ -54,7 +54,7 @@ pub fn word(expect: Expect, method: Method) -> Word {
         (Expect::Replaced, Method::Copy) => (&[204], &[200, 201], Some("DAV-22")),
         (Expect::Replaced, _) => (&[200, 204], &[201], Some("DAV-01")),
     };
-    Word {
+    ExpectedStatus {
         right,
         tolerated,
         clause,
@@ -131,12 +131,12 @@ pub fn sent_status(
     (method, sent): (Method, &str),
     answer: &Answer,
 ) -> Ruling {
-    let mut word = word(expect, method);
+    let mut word = expected_status(expect, method);
     // That it was made in other words than 201 is told by the case about that.
     if expect == Expect::CreatedOrConflict && answer.success() {
-        word = Word {
+        word = ExpectedStatus {
             right: word.right,
-            ..self::word(Expect::Created, method)
+            ..self::expected_status(Expect::Created, method)
         };
     }
     ruled(judge, expect, &word, sent, answer)
@@ -146,7 +146,7 @@ pub fn sent_status(
 pub(super) fn ruled(
     judge: Judge<'_>,
     expect: Expect,
-    word: &Word,
+    word: &ExpectedStatus,
     asked: &str,
     answer: &Answer,
 ) -> Ruling {
@@ -194,15 +194,17 @@ pub(super) fn ruled(
             Ruling::Undecided(format!("{actual} without saying where to (Location)"))
         }
         100..200 | 300..400 => Ruling::Undecided(actual),
-        405 | 501 if judge.role == Role::Permitted => match about_the_method(asked) {
+        405 | 501 if judge.role == StepRole::Permitted => match about_the_method(asked) {
             // Whatever else was to be allowed: what is not there is told once.
             Some((see, clause)) if !judge.cites(clause) => unfit(&expected, &actual, see),
             _ => Ruling::Broken(judge.own(expected, actual)),
         },
         status => match judge.role {
-            Role::Control(see) => unfit(&expected, &actual, see),
+            StepRole::Control(see) => unfit(&expected, &actual, see),
             // What is gone has been destroyed by what the case has tried.
-            Role::Witness(see) if !matches!(status, 404 | 410) => unfit(&expected, &actual, see),
+            StepRole::Witness(see) if !matches!(status, 404 | 410) => {
+                unfit(&expected, &actual, see)
+            }
             _ => Ruling::Broken(judge.own(expected, actual)),
         },
     }
@@ -220,9 +222,13 @@ fn server_error(judge: Judge<'_>, actual: String) -> Ruling {
     let expected = "no server error";
     let own = judge.own(expected, &*actual);
     match judge.role {
-        Role::Open(Blame::Credential) => Ruling::Broken(judge.of("RFC6750-18", expected, actual)),
-        Role::Open(Blame::Control(see)) => unfit("an answer without a server error", &actual, see),
-        Role::Open(Blame::Nobody) => Ruling::Holds(Some(observed(own))),
+        StepRole::Open(Blame::Credential) => {
+            Ruling::Broken(judge.of("RFC6750-18", expected, actual))
+        }
+        StepRole::Open(Blame::Control(see)) => {
+            unfit("an answer without a server error", &actual, see)
+        }
+        StepRole::Open(Blame::Nobody) => Ruling::Holds(Some(observed(own))),
         // That nothing forbidden comes of it is what matters, and has to be seen elsewhere.
         _ if matches!(own.level, Level::MustNot | Level::ShouldNot) => {
             Ruling::Holds(Some(observed(own)))
@@ -233,7 +239,7 @@ fn server_error(judge: Judge<'_>, actual: String) -> Ruling {
     }
 }
 
-pub(super) fn describe(word: &Word) -> String {
+pub(super) fn describe(word: &ExpectedStatus) -> String {
     if word.right.len() > 8 {
         return "a refusal (4xx or 501)".into();
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Alteration, Audience, Credential, Interface, Script, Side, StepPlan, TokenRequest, Transfer,
-    Wire,
+    Alteration, Audience, CopySide, Credential, Interface, RawOptions, Script, StepPlan,
+    TokenRequest, Transfer,
 };
 
 impl Script {
     /// The script with `change` applied to every path, target, header, scope, claim and other text
     /// that is sent.
-    pub fn with_texts(&self, change: &mut dyn FnMut(&str) -> String) -> Self {
+    pub fn map_texts(&self, change: &mut dyn FnMut(&str) -> String) -> Self {
         let mut given = self.given.clone();
         for object in &mut given {
             object.path = change(&object.path);
@@ -50,7 +50,7 @@ fn of_interface(interface: &Interface, change: &mut dyn FnMut(&str) -> String) -
     match interface {
         Interface::Transfer(transfer) => Interface::Transfer(Transfer {
             side: match &transfer.side {
-                Side::Url(url) => Side::Url(change(url)),
+                CopySide::Url(url) => CopySide::Url(change(url)),
                 side => side.clone(),
             },
             ..transfer.clone()
@@ -60,10 +60,10 @@ fn of_interface(interface: &Interface, change: &mut dyn FnMut(&str) -> String) -
 }
 
 fn of_wire(
-    wire: &Wire<Credential<TokenRequest>>,
+    wire: &RawOptions<Credential<TokenRequest>>,
     change: &mut dyn FnMut(&str) -> String,
-) -> Wire<Credential<TokenRequest>> {
-    Wire {
+) -> RawOptions<Credential<TokenRequest>> {
+    RawOptions {
         target: wire.target.as_deref().map(&mut *change),
         other: of_credential(&wire.other, change),
         ..wire.clone()

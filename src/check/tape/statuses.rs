@@ -1,10 +1,10 @@
-use super::super::word::{REFUSALS, REFUSED, Word, ruled};
+use super::super::expectation::{ExpectedStatus, REFUSALS, REFUSED, ruled};
 use super::super::{Judge, Ruling};
 use super::{object, shown};
 use crate::model::{Answer, Expect, Finding, TapeCall, TapeOperation};
 
 /// The definition of `expect` for a call.
-pub fn tape_word(expect: Expect, operation: TapeOperation) -> Word {
+pub fn tape_expected_status(expect: Expect, operation: TapeOperation) -> ExpectedStatus {
     use TapeOperation::{Delete, Stage};
     let (right, tolerated, clause): (&[u16], &[u16], _) = match (expect, operation) {
         (Expect::Any, _) => (&[], &[], None),
@@ -19,7 +19,7 @@ pub fn tape_word(expect: Expect, operation: TapeOperation) -> Word {
         // The loader lets no call have another word than these and `refused`.
         _ => (REFUSED, &[], None),
     };
-    Word {
+    ExpectedStatus {
         right,
         tolerated,
         clause,
@@ -37,7 +37,7 @@ pub fn tape_status(judge: Judge<'_>, expect: Expect, call: &TapeCall, answer: &A
     if expect == Expect::Ok && confirmed && !judge.cites("TAPE-03") {
         return Ruling::Holds(None);
     }
-    let word = tape_word(expect, call.operation);
+    let word = tape_expected_status(expect, call.operation);
     ruled(judge, expect, &word, &asked, answer)
 }
 

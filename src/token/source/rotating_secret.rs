@@ -19,19 +19,19 @@ use crate::token::load;
 use crate::token::shown;
 
 /// How long other processes may take.
-const TURN: Duration = Duration::from_secs(120);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a file system may take.
-const DISK: Duration = Duration::from_secs(30);
+const DISK_TIMEOUT: Duration = Duration::from_secs(30);
 /// As [`load`] has it.
-const LONGEST: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 /// How many links to links are followed.
-const LINKS: usize = 16;
+const MAX_LINKS: usize = 16;
 
 /// What went wrong, and what to do.
-pub type Trouble = (String, String);
+pub type RotationProblem = (String, String);
 
 /// The file. Whoever uses it takes a [`Turn`].
-pub struct Kept {
+pub struct RotatingSecret {
     path: PathBuf,
     /// What it holds, for messages: "a refresh token".
     what: &'static str,
@@ -47,14 +47,14 @@ struct Unwritten {
 }
 
 /// Nobody else in this process or another one uses the file until this is dropped.
-pub struct Turn<'a> {
-    kept: &'a Kept,
+pub struct RotatingSecretGuard<'a> {
+    secret: &'a RotatingSecret,
     unwritten: MutexGuard<'a, Option<Unwritten>>,
     places: Places,
     _lock: Option<File>,
 }
 
-impl Kept {
+impl RotatingSecret {
     /// The secret in this file, which need not be there yet.
     pub fn new(path: &Path, what: &'static str, redactor: &Redactor) -> Self {
         Self {
@@ -71,20 +71,20 @@ impl Kept {
     }
 
     /// Whether the file can be replaced, before somebody goes to the trouble of getting a new secret.
-    pub async fn writable(&self) -> Result<(), Trouble> {
+    pub async fn writable(&self) -> Result<(), RotationProblem> {
         let path = self.path.clone();
         let probe = move || tempfile::NamedTempFile::new_in(Places::of(&path)?.folder).map(drop);
         self.disk("write", probe).await
     }
 
     /// Waits until nobody else uses the file.
-    pub async fn turn(&self) -> Result<Turn<'_>, Trouble> {
+    pub async fn lock(&self) -> Result<RotatingSecretGuard<'_>, RotationProblem> {
         let unwritten = self.unwritten.lock().await;
         let path = self.path.clone();
         let places = self.disk("find", move || Places::of(&path)).await?;
-        let lock = self.lock(&places).await?;
-        Ok(Turn {
-            kept: self,
+        let lock = self.lock_file(&places).await?;
+        Ok(RotatingSecretGuard {
+            secret: self,
             unwritten,
             places,
             _lock: lock,
@@ -92,7 +92,7 @@ impl Kept {
     }
 
     /// Where no lock can be had, for instance in a folder that cannot be written, there is none.
-    async fn lock(&self, places: &Places) -> Result<Option<File>, Trouble> {
+    async fn lock_file(&self, places: &Places) -> Result<Option<File>, RotationProblem> {
         let shown = places.lock.display();
         let name = places.lock.clone();
         let Ok(file) = self.disk("lock", move || open_lock(&name)).await else {
@@ -101,7 +101,7 @@ impl Kept {
         };
         // Waiting threads are woken in turn; asking again and again would let others always be quicker.
         let waiting = tokio::task::spawn_blocking(move || hold(file));
-        match tokio::time::timeout(TURN, waiting).await {
+        match tokio::time::timeout(LOCK_TIMEOUT, waiting).await {
             Ok(Ok(Ok(file))) => Ok(Some(file)),
             Ok(_) => {
                 tracing::debug!(file = %shown, "no lock");
@@ -119,23 +119,26 @@ impl Kept {
         &self,
         verb: &str,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, RotationProblem> {
         let work = tokio::task::spawn_blocking(work);
-        let reason = match tokio::time::timeout(DISK, work).await {
+        let reason = match tokio::time::timeout(DISK_TIMEOUT, work).await {
             Ok(Ok(Ok(done))) => return Ok(done),
             Ok(Ok(Err(error))) => error.to_string(),
             Ok(Err(_)) => "the thread for it died".into(),
-            Err(_) => format!("it took longer than {}", humantime::format_duration(DISK)),
+            Err(_) => format!(
+                "it took longer than {}",
+                humantime::format_duration(DISK_TIMEOUT)
+            ),
         };
         let came = format!("cannot {verb} {}: {reason}", shown(&self.path));
         Err((came, "see to its folder and its permissions".into()))
     }
 }
 
-impl Turn<'_> {
+impl RotatingSecretGuard<'_> {
     /// The secret as it is now. The redactor knows it.
-    pub async fn read(&mut self) -> Result<SecretString, Trouble> {
-        let (kept, places) = (self.kept, self.places.clone());
+    pub async fn read(&mut self) -> Result<SecretString, RotationProblem> {
+        let (kept, places) = (self.secret, self.places.clone());
         let file = kept.disk("look at", move || Ok(places.mend())).await?;
         let held = kept.load(&file).await;
         if let Some(unwritten) = self.unwritten.take() {
@@ -155,10 +158,10 @@ impl Turn<'_> {
 
     /// Puts a new secret in the place of the old one. What cannot be written is remembered, so that
     /// [`Self::read`] gives it as long as this process lives; the error says that.
-    pub async fn replace(&mut self, new: &SecretString) -> Result<(), Trouble> {
-        self.kept.redactor.add(new);
+    pub async fn replace(&mut self, new: &SecretString) -> Result<(), RotationProblem> {
+        self.secret.redactor.add(new);
         if let Err(problem) = fits(new.expose_secret()) {
-            let what = self.kept.what;
+            let what = self.secret.what;
             let came = format!("the old one may be void, and what came as {what} {problem}");
             return Err((came, "tell whoever runs the server".into()));
         }
@@ -166,7 +169,7 @@ impl Turn<'_> {
             *self.unwritten = None;
             return Ok(());
         };
-        let kept = self.kept;
+        let kept = self.secret;
         if self.unwritten.is_none() {
             let old = kept.load(&self.places.file).await.ok();
             let new = new.clone();
@@ -190,14 +193,14 @@ impl Turn<'_> {
         Err((came, help))
     }
 
-    async fn write(&self, new: &SecretString) -> Result<(), Trouble> {
+    async fn write(&self, new: &SecretString) -> Result<(), RotationProblem> {
         let (places, new) = (self.places.clone(), new.clone());
-        self.kept.disk("write", move || places.write(&new)).await
+        self.secret.disk("write", move || places.write(&new)).await
     }
 }
 
-impl Kept {
-    async fn load(&self, file: &Path) -> Result<SecretString, Trouble> {
+impl RotatingSecret {
+    async fn load(&self, file: &Path) -> Result<SecretString, RotationProblem> {
         let (place, what) = (SecretRef::File(file.to_owned()), self.what);
         let work = move || Ok(load(&place, what));
         let read = self.disk("read", work).await?;
@@ -215,7 +218,7 @@ fn fits(secret: &str) -> Result<(), &'static str> {
     match secret {
         "" => Err("is empty"),
         secret if secret.trim() != secret => Err("has white space around it"),
-        secret if secret.len() > LONGEST => Err("is longer than 64 KiB"),
+        secret if secret.len() > MAX_BYTES => Err("is longer than 64 KiB"),
         _ => Ok(()),
     }
 }
@@ -234,7 +237,7 @@ impl Places {
     /// A link stays, and what it points to is replaced.
     fn of(path: &Path) -> io::Result<Self> {
         let mut path = path.to_owned();
-        for _ in 0..LINKS {
+        for _ in 0..MAX_LINKS {
             let Ok(target) = fs::read_link(&path) else {
                 break;
             };
@@ -346,18 +349,18 @@ mod tests {
 
     use super::*;
 
-    fn kept(path: &Path) -> Kept {
-        Kept::new(path, "a refresh token", &Redactor::default())
+    fn kept(path: &Path) -> RotatingSecret {
+        RotatingSecret::new(path, "a refresh token", &Redactor::default())
     }
 
-    async fn read(kept: &Kept) -> String {
-        let mut turn = kept.turn().await.unwrap();
+    async fn read(kept: &RotatingSecret) -> String {
+        let mut turn = kept.lock().await.unwrap();
         let secret = turn.read().await.unwrap();
         secret.expose_secret().to_owned()
     }
 
-    async fn replace(kept: &Kept, new: &str) -> Result<(), Trouble> {
-        kept.turn().await.unwrap().replace(&new.into()).await
+    async fn replace(kept: &RotatingSecret, new: &str) -> Result<(), RotationProblem> {
+        kept.lock().await.unwrap().replace(&new.into()).await
     }
 
     fn text(path: &Path) -> String {
@@ -371,7 +374,7 @@ mod tests {
         fs::write(&path, "  the-old-one\n\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let redactor = Redactor::default();
-        let kept = Kept::new(&path, "a refresh token", &redactor);
+        let kept = RotatingSecret::new(&path, "a refresh token", &redactor);
         assert_eq!(read(&kept).await, "the-old-one");
         replace(&kept, "the-new-one").await.unwrap();
         assert_eq!(text(&path), "the-new-one\n");
@@ -395,7 +398,7 @@ mod tests {
         let path = folder.path().join("link");
         symlink("there/secret", &path).unwrap();
         let kept = kept(&path);
-        let error = kept.turn().await.unwrap().read().await.unwrap_err();
+        let error = kept.lock().await.unwrap().read().await.unwrap_err();
         assert!(error.0.contains("there/secret"), "{error:?}");
         for new in ["first-one", "second-one"] {
             replace(&kept, new).await.unwrap();
@@ -475,11 +478,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         fs::write(&path, "the-old-one").unwrap();
-        for odd in ["", " x", "x\n", &"x".repeat(LONGEST + 1)] {
+        for odd in ["", " x", "x\n", &"x".repeat(MAX_BYTES + 1)] {
             assert!(replace(&kept(&path), odd).await.is_err());
             assert_eq!(text(&path), "the-old-one");
         }
-        let long = "x".repeat(LONGEST);
+        let long = "x".repeat(MAX_BYTES);
         replace(&kept(&path), &long).await.unwrap();
         assert_eq!(read(&kept(&path)).await, long);
     }
@@ -511,7 +514,7 @@ mod tests {
             .map(|n: usize| {
                 let kept = Arc::clone(&users[n % users.len()]);
                 tokio::spawn(async move {
-                    let mut turn = kept.turn().await.unwrap();
+                    let mut turn = kept.lock().await.unwrap();
                     let secret = turn.read().await.unwrap();
                     let number: u32 = secret.expose_secret().parse().unwrap();
                     tokio::task::yield_now().await;

@@ -23,19 +23,19 @@ use crate::model::{Answer, BrokeOff, Limits};
 use super::message::Message;
 
 /// How long a server may still say something about a farewell.
-const LEAVE: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// More informational responses than any server has to say before its answer.
-const INTERIM: usize = 16;
+const MAX_INTERIM: usize = 16;
 
 type Stream = TlsStream<TcpStream>;
 
 /// One connection. What is said is written here; hyper hears the answers.
-pub(super) struct Link {
-    mouth: WriteHalf<Stream>,
-    ear: SendRequest<Empty<Bytes>>,
+pub(super) struct Connection {
+    writer: WriteHalf<Stream>,
+    response: SendRequest<Empty<Bytes>>,
     /// Told when hyper waits for an answer: before that it would take one for a breach.
     listening: Arc<Notify>,
-    listener: AbortHandle,
+    reader_task: AbortHandle,
     used: bool,
     /// Whether the next request may follow on the last.
     clean: bool,
@@ -43,7 +43,7 @@ pub(super) struct Link {
 
 /// What happened on the way.
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct Progress {
     /// A 100 came.
     pub continued: bool,
     /// The whole body went out.
@@ -53,7 +53,7 @@ pub(super) struct Said {
 }
 
 /// Why there is no answer.
-pub(super) struct Broken {
+pub(super) struct ExchangeFailure {
     pub reason: String,
     /// Nothing came back, and at once.
     pub again: bool,
@@ -61,13 +61,13 @@ pub(super) struct Broken {
     pub broke_off: Option<BrokeOff>,
 }
 
-impl Link {
+impl Connection {
     /// # Errors
     /// In words.
     pub async fn new(stream: Stream) -> Result<Self, String> {
         let (read, mouth) = tokio::io::split(stream);
         let listening = Arc::new(Notify::new());
-        let io = TokioIo::new(Listener {
+        let io = TokioIo::new(ResponseReader {
             stream: read,
             listening: Arc::clone(&listening),
         });
@@ -78,10 +78,10 @@ impl Link {
             }
         });
         Ok(Self {
-            mouth,
-            ear,
+            writer: mouth,
+            response: ear,
             listening,
-            listener: listener.abort_handle(),
+            reader_task: listener.abort_handle(),
             used: false,
             clean: true,
         })
@@ -89,12 +89,16 @@ impl Link {
 
     /// Whether it can take another request.
     pub fn open(&self) -> bool {
-        self.clean && !self.ear.is_closed()
+        self.clean && !self.response.is_closed()
     }
 
     /// Waits until the last answer is done with; false if the server has closed the connection.
     pub async fn ready(&mut self) -> bool {
-        self.clean && matches!(timeout(LEAVE, self.ear.ready()).await, Ok(Ok(())))
+        self.clean
+            && matches!(
+                timeout(CLOSE_TIMEOUT, self.response.ready()).await,
+                Ok(Ok(()))
+            )
     }
 
     /// Sends a request and reads its answer.
@@ -103,19 +107,19 @@ impl Link {
         message: &Message,
         limits: &Limits,
         deadline: Instant,
-        said: &mut Said,
-    ) -> Result<Answer, Broken> {
+        said: &mut Progress,
+    ) -> Result<Answer, ExchangeFailure> {
         said.reused = self.used;
         self.used = true;
         self.clean = false;
-        let (response, complete) = self.converse(message, limits, deadline, said).await?;
+        let (response, complete) = self.exchange_head(message, limits, deadline, said).await?;
         let (head, body) = response.into_parts();
         let mut answer = answer::head(head.status.as_u16(), &head.headers);
         answer.head = Some(Instant::now());
         let body = body.into_data_stream();
         let answer = answer::read(answer, body, limits, deadline, |error| cause(error))
             .await
-            .map_err(|unread| Broken {
+            .map_err(|unread| ExchangeFailure {
                 reason: unread.reason,
                 again: false,
                 broke_off: unread.broke_off,
@@ -125,13 +129,13 @@ impl Link {
     }
 
     /// The head of the answer, and whether everything was said by then.
-    async fn converse(
+    async fn exchange_head(
         &mut self,
         message: &Message,
         limits: &Limits,
         deadline: Instant,
-        said: &mut Said,
-    ) -> Result<(Response<Incoming>, bool), Broken> {
+        said: &mut Progress,
+    ) -> Result<(Response<Incoming>, bool), ExchangeFailure> {
         let interim = Arc::new(Interim::default());
         let mut request = Request::new(Empty::new());
         *request.method_mut() = message.method.clone();
@@ -142,9 +146,9 @@ impl Link {
 
         let wait = limits.first_byte.min(answer::left(deadline));
         let until = Instant::now() + wait;
-        let mut hearing = pin!(self.ear.send_request(request));
-        let speaking = speak(
-            &mut self.mouth,
+        let mut hearing = pin!(self.response.send_request(request));
+        let speaking = write_request(
+            &mut self.writer,
             &self.listening,
             message,
             &interim,
@@ -155,14 +159,14 @@ impl Link {
         let ended = loop {
             tokio::select! {
                 biased;
-                heard = &mut hearing => break heard.map_err(|error| Broken {
+                heard = &mut hearing => break heard.map_err(|error| ExchangeFailure {
                     reason: format!("the exchange broke: {}", cause(&error)),
                     // What could not be read is an answer all the same.
                     again: !error.is_parse(),
                     broke_off: None,
                 }),
-                () = interim.enough.notified() => break Err(Broken {
-                    reason: format!("more than {INTERIM} informational responses and no answer"),
+                () = interim.enough.notified() => break Err(ExchangeFailure {
+                    reason: format!("more than {MAX_INTERIM} informational responses and no answer"),
                     again: false,
                     broke_off: None,
                 }),
@@ -170,7 +174,7 @@ impl Link {
                 // What it says to an upload that was cut is waited for as any answer: what is found does not depend
                 // on how busy the server is, and one that has nothing to say closes the connection.
                 done = &mut speaking, if spoken.is_none() => spoken = Some(done.is_ok()),
-                () = sleep_until(until.into()) => break Err(Broken {
+                () = sleep_until(until.into()) => break Err(ExchangeFailure {
                     reason: format!("no answer within {}", answer::seconds(wait)),
                     again: false,
                     broke_off: None,
@@ -180,7 +184,7 @@ impl Link {
         said.continued = interim.continued.load(Ordering::Relaxed);
         match (ended, message.cut) {
             (Ok(response), cut) => Ok((response, cut.is_none() && spoken == Some(true))),
-            (Err(_), Some((at, of))) if spoken == Some(true) => Err(Broken {
+            (Err(_), Some((at, of))) if spoken == Some(true) => Err(ExchangeFailure {
                 reason: format!(
                     "the connection was closed on purpose after {at} of {of} bytes of the body; no answer came"
                 ),
@@ -193,18 +197,18 @@ impl Link {
 
     /// Takes leave of the server, which need not hear it.
     pub async fn close(mut self) {
-        let _ = timeout(LEAVE, self.mouth.shutdown()).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.writer.shutdown()).await;
     }
 }
 
-impl Drop for Link {
+impl Drop for Connection {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.reader_task.abort();
     }
 }
 
 /// Says everything, as far as it is wanted.
-async fn speak(
+async fn write_request(
     mouth: &mut WriteHalf<Stream>,
     listening: &Notify,
     message: &Message,
@@ -253,19 +257,19 @@ impl Interim {
             self.continued.store(true, Ordering::Relaxed);
             self.go_on.notify_one();
         }
-        if self.count.fetch_add(1, Ordering::Relaxed) >= INTERIM {
+        if self.count.fetch_add(1, Ordering::Relaxed) >= MAX_INTERIM {
             self.enough.notify_one();
         }
     }
 }
 
 /// The connection as hyper has it: it reads, and what it would write goes nowhere.
-struct Listener {
+struct ResponseReader {
     stream: ReadHalf<Stream>,
     listening: Arc<Notify>,
 }
 
-impl AsyncRead for Listener {
+impl AsyncRead for ResponseReader {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -275,7 +279,7 @@ impl AsyncRead for Listener {
     }
 }
 
-impl AsyncWrite for Listener {
+impl AsyncWrite for ResponseReader {
     /// hyper writes the head of a request without a body in one piece, and then listens.
     fn poll_write(
         self: Pin<&mut Self>,

@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// Has no core written when the process crashes, and lets no process of the same user look into its memory. To be
 /// called before any secret is read. Where the platform refuses, the run goes on and the log says so.
-pub fn none() {
+pub fn disable() {
     let nothing = Rlimit {
         current: Some(0),
         maximum: Some(0),

@@ -11,10 +11,10 @@ use crate::reference::{
     Area, Authority, Fault, Issuer, IssuerOptions, Like, ReferenceError, Sensitivity, Storage,
     StorageOptions,
 };
-use crate::run::{Listener, OtherSide};
+use crate::run::{CallbackServers, TransferPeer};
 
 use super::output::Failed;
-use super::{listen, write};
+use super::{servers, write};
 
 /// Begins like the name of the first one, so that areas compared as strings are found out.
 const SECOND_AREA: &str = "/wlcg2";
@@ -31,7 +31,7 @@ fn tape() -> Tape {
 }
 
 /// Somebody on trial.
-pub struct Role {
+pub struct Service {
     /// Its name as an endpoint or issuer.
     pub name: String,
     /// How it misbehaves.
@@ -44,7 +44,7 @@ pub struct Role {
     pub probe: Option<Arc<Sensitivity>>,
 }
 
-impl Role {
+impl Service {
     /// A faultless one.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -81,30 +81,30 @@ impl Role {
 
 /// Who is on trial beside the issuers that every stage has.
 #[derive(Default)]
-pub struct Cast {
+pub struct TestBedOptions {
     /// As storage elements.
-    pub storages: Vec<Role>,
+    pub storages: Vec<Service>,
     /// As issuers.
-    pub issuers: Vec<Role>,
+    pub issuers: Vec<Service>,
 }
 
 /// The embedded servers, up for as long as this lives.
-pub struct Stage {
+pub struct TestBed {
     authority: Arc<Authority>,
     issuer: Issuer,
     /// The issuer of the second area; its identifier has a path.
     neighbour: Issuer,
-    storages: Vec<(Role, Storage)>,
-    issuers: Vec<(Role, Issuer)>,
+    storages: Vec<(Service, Storage)>,
+    issuers: Vec<(Service, Issuer)>,
     /// The other endpoint of transfers; nobody judges it.
-    partner: (Role, Storage),
+    partner: (Service, Storage),
     /// Where the refresh tokens of the issuers' test users are kept.
     folder: tempfile::TempDir,
 }
 
-impl Stage {
+impl TestBed {
     /// Starts the two issuers of every stage, and a server for each role.
-    pub async fn start(cast: Cast) -> Result<Self, Failed> {
+    pub async fn start(cast: TestBedOptions) -> Result<Self, Failed> {
         let folder = tempfile::Builder::new()
             .prefix("touchstone-stage-")
             .tempdir()
@@ -114,7 +114,10 @@ impl Stage {
         })
     }
 
-    async fn started(cast: Cast, folder: tempfile::TempDir) -> Result<Self, ReferenceError> {
+    async fn started(
+        cast: TestBedOptions,
+        folder: tempfile::TempDir,
+    ) -> Result<Self, ReferenceError> {
         let authority = Arc::new(Authority::new()?);
         let likes = cast.storages.iter().filter_map(|role| role.like);
         let rs256 = likes.clone().any(|like| like.rs256);
@@ -170,7 +173,7 @@ impl Stage {
             neighbour,
             storages,
             issuers,
-            partner: (Role::new(PARTNER), partner),
+            partner: (Service::new(PARTNER), partner),
             folder,
         })
     }
@@ -190,8 +193,8 @@ impl Stage {
     }
 
     /// Servers to which tokens point, with certificates that everybody on the stage trusts.
-    pub fn listener(&self) -> Result<Arc<dyn Listener>, Failed> {
-        listen::listener(&self.authority, None)
+    pub fn listener(&self) -> Result<Arc<dyn CallbackServers>, Failed> {
+        servers::listener(&self.authority, None)
     }
 
     /// The names of the endpoints that are judged.
@@ -207,8 +210,8 @@ impl Stage {
     }
 
     /// Our own other side of their transfers.
-    pub fn side(&self) -> Arc<dyn OtherSide> {
-        listen::own_side(&self.authority)
+    pub fn side(&self) -> Arc<dyn TransferPeer> {
+        servers::own_side(&self.authority)
     }
 
     /// Who is on the stage, as endpoints in the order of the cast.

@@ -4,8 +4,8 @@ use super::diagnostics::Diagnostics;
 use super::fields::Entry;
 use super::issuers::refused;
 use super::paths;
+use super::suggestions::listed;
 use super::tree::Kind;
-use super::words::listed;
 use crate::model::Existing;
 
 pub(super) const KEYS: [&str; 2] = ["file", "checksum"];

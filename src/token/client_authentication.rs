@@ -10,14 +10,14 @@ use super::source::assertion;
 use super::{BrokerError, SecretError, load};
 
 /// A client whose secrets are read.
-pub struct Registered {
+pub struct RegisteredClient {
     /// Its id.
     pub id: SecretString,
-    pub(super) proof: Proof,
+    pub(super) method: AuthenticationMethod,
 }
 
 /// With what it shows that.
-pub(super) enum Proof {
+pub(super) enum AuthenticationMethod {
     Basic(SecretString),
     Body(SecretString),
     Key(Box<SigningKey>),
@@ -25,7 +25,7 @@ pub(super) enum Proof {
 }
 
 /// What goes along with a request (RFC 6749 section 2.3, RFC 7523 section 2.2).
-pub enum Shows {
+pub enum RequestAuthentication {
     /// The secret in the `Authorization` header.
     Basic(SecretString),
     /// The secret in the form.
@@ -36,7 +36,7 @@ pub enum Shows {
     Nothing,
 }
 
-impl Registered {
+impl RegisteredClient {
     /// Reads the secrets of a client of `issuer`; `redactor` learns them.
     ///
     /// # Errors
@@ -55,8 +55,8 @@ impl Registered {
             Ok::<_, BrokerError>(key)
         };
         let proof = match &client.authentication {
-            ClientAuthentication::Basic(key) => Proof::Basic(secret(key)?),
-            ClientAuthentication::Body(key) => Proof::Body(secret(key)?),
+            ClientAuthentication::Basic(key) => AuthenticationMethod::Basic(secret(key)?),
+            ClientAuthentication::Body(key) => AuthenticationMethod::Body(secret(key)?),
             ClientAuthentication::PrivateKeyJwt { key: place, kid } => {
                 let what = "the client's private key in PEM";
                 let pem = read(place, what)?;
@@ -69,35 +69,41 @@ impl Registered {
                         problem,
                     })
                 })?;
-                Proof::Key(Box::new(key))
+                AuthenticationMethod::Key(Box::new(key))
             }
-            ClientAuthentication::None => Proof::None,
+            ClientAuthentication::None => AuthenticationMethod::None,
         };
-        Ok(Self { id, proof })
+        Ok(Self { id, method: proof })
     }
 
     /// What goes along with a request to `endpoint`.
     ///
     /// # Errors
     /// The key does not sign.
-    pub fn shows(&self, endpoint: &str, redactor: &Redactor) -> Result<Shows, String> {
-        Ok(match &self.proof {
-            Proof::Basic(secret) => Shows::Basic(secret.clone()),
-            Proof::Body(secret) => Shows::Body(secret.clone()),
-            Proof::Key(key) => {
+    pub fn authenticate(
+        &self,
+        endpoint: &str,
+        redactor: &Redactor,
+    ) -> Result<RequestAuthentication, String> {
+        Ok(match &self.method {
+            AuthenticationMethod::Basic(secret) => RequestAuthentication::Basic(secret.clone()),
+            AuthenticationMethod::Body(secret) => RequestAuthentication::Body(secret.clone()),
+            AuthenticationMethod::Key(key) => {
                 let made = assertion(key, self.id.expose_secret(), endpoint)?;
                 redactor.add(&made);
-                Shows::Assertion(made)
+                RequestAuthentication::Assertion(made)
             }
-            Proof::None => Shows::Nothing,
+            AuthenticationMethod::None => RequestAuthentication::Nothing,
         })
     }
 
     /// The secret, where it has one.
     pub fn secret(&self) -> Option<&SecretString> {
-        match &self.proof {
-            Proof::Basic(secret) | Proof::Body(secret) => Some(secret),
-            Proof::Key(_) | Proof::None => None,
+        match &self.method {
+            AuthenticationMethod::Basic(secret) | AuthenticationMethod::Body(secret) => {
+                Some(secret)
+            }
+            AuthenticationMethod::Key(_) | AuthenticationMethod::None => None,
         }
     }
 }

@@ -7,22 +7,22 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
-use crate::model::{Heard, Marker, Part};
+use crate::model::{Marker, PeerBehaviour, PeerRequest};
 
 /// Lets us play the other side of transfers.
 #[async_trait]
-pub trait OtherSide: Send + Sync {
+pub trait TransferPeer: Send + Sync {
     /// A scene of its own; it ends when dropped.
     ///
     /// # Errors
     /// Why it cannot be played, in words.
-    async fn open(&self, play: Play) -> Result<Box<dyn Scene>, String>;
+    async fn open(&self, play: PeerOptions) -> Result<Box<dyn PeerSession>, String>;
 }
 
 /// What is to be played.
-pub struct Play {
+pub struct PeerOptions {
     /// How we behave.
-    pub part: Part,
+    pub behaviour: PeerBehaviour,
     /// Stands in its address, as in all to which something is written.
     pub marker: Marker,
     /// What can be fetched.
@@ -33,15 +33,15 @@ pub struct Play {
 
 /// A scene that is on.
 #[async_trait]
-pub trait Scene: Send + Sync {
+pub trait PeerSession: Send + Sync {
     /// Where the object is.
     fn url(&self) -> &str;
     /// What was asked so far, in order.
-    fn heard(&self) -> Vec<Heard>;
+    fn requests(&self) -> Vec<PeerRequest>;
     /// When the last byte was on its way.
     fn finished(&self) -> Option<Instant>;
     /// Told once half of the data are on their way.
     fn halfway(&self) -> Arc<Notify>;
     /// Whether everybody has gone within `patience`.
-    async fn left(&self, patience: Duration) -> bool;
+    async fn is_abandoned(&self, patience: Duration) -> bool;
 }

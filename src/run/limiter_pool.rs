@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::http::Manners;
+use crate::http::HostLimiter;
 use crate::model::Endpoint;
 
 /// The manners at each service, whoever asks there: as the endpoint on trial, or as the partner of another.
 #[derive(Default)]
-pub(super) struct Everywhere(Mutex<HashMap<String, Arc<Manners>>>);
+pub(super) struct LimiterPool(Mutex<HashMap<String, Arc<HostLimiter>>>);
 
-impl Everywhere {
+impl LimiterPool {
     /// Those at `endpoint`, all its addresses together.
-    pub fn at(&self, endpoint: &Endpoint) -> Arc<Manners> {
+    pub fn limiter_of(&self, endpoint: &Endpoint) -> Arc<HostLimiter> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let manners = all.entry(endpoint.listed_name().to_owned());
-        Arc::clone(manners.or_insert_with(|| Arc::new(Manners::new(&endpoint.limits))))
+        Arc::clone(manners.or_insert_with(|| Arc::new(HostLimiter::new(&endpoint.limits))))
     }
 }

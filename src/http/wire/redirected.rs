@@ -7,7 +7,8 @@ use url::Url;
 use crate::http::exchange;
 use crate::http::guard::Kept;
 use crate::http::redirect::{
-    HOPS, LONGEST, RedirectPolicy, Step, allowing, ambiguous, away, endless, holds, without_token,
+    HOPS, LONGEST, RedirectPolicy, RedirectStep, allowing, ambiguous, away, endless, holds,
+    without_token,
 };
 use crate::model::{Answer, Hop, Method};
 use crate::redact::Redactor;
@@ -104,18 +105,20 @@ impl<'a> Trail<'a> {
         }
         let see_other = answer.status == 303 && !self.reads();
         let step = match ambiguous(answer) {
-            true => Step::Refuse("it redirects to two places at once (Location)".into()),
+            true => RedirectStep::Refuse("it redirects to two places at once (Location)".into()),
             false => policy.redirects.step(&from, location),
         };
         let step = match step {
-            Step::Follow { to, token } if !see_other => self.onward(policy, location, to, token),
+            RedirectStep::Follow { to, token } if !see_other => {
+                self.onward(policy, location, to, token)
+            }
             step => step,
         };
         let step = match step {
-            Step::Follow { to, token } => self.without_secrets(policy, &from, to, token),
+            RedirectStep::Follow { to, token } => self.without_secrets(policy, &from, to, token),
             step => step,
         };
-        let forwarded = matches!(step, Step::Follow { .. }) && self.presents();
+        let forwarded = matches!(step, RedirectStep::Follow { .. }) && self.presents();
         self.hops.push(Hop {
             url: policy.redactor.text(from.as_str()),
             status: answer.status,
@@ -123,8 +126,8 @@ impl<'a> Trail<'a> {
             token_forwarded: forwarded,
         });
         match step {
-            Step::Refuse(reason) => Err(reason),
-            Step::Follow { to, .. } => {
+            RedirectStep::Refuse(reason) => Err(reason),
+            RedirectStep::Follow { to, .. } => {
                 self.target = as_written(location, &to);
                 if see_other {
                     self.looking = true;
@@ -148,35 +151,41 @@ impl<'a> Trail<'a> {
     }
 
     /// Whether it may be sent there at all, with whatever it carries.
-    fn onward(&self, policy: &Policy<'_>, location: &str, to: Url, token: bool) -> Step {
+    fn onward(&self, policy: &Policy<'_>, location: &str, to: Url, token: bool) -> RedirectStep {
         let Some(kept) = &self.kept else {
             return match self.transfer && !policy.redirects.trusts(&to) {
-                true => Step::Refuse(untrusted(&to)),
-                false => Step::Follow { to, token },
+                true => RedirectStep::Refuse(untrusted(&to)),
+                false => RedirectStep::Follow { to, token },
             };
         };
         let verb = self.first.verb;
         let host = to.host_str().unwrap_or_default();
         if !kept.in_place_as_written(&to, &as_written(location, &to)) {
-            return Step::Refuse(format!(
+            return RedirectStep::Refuse(format!(
                 "it redirects {} to another object, {host}{}: it was not sent there",
                 if self.transfer { "" } else { verb },
                 exchange::excerpt(to.path(), 200)
             ));
         }
         if policy.redirects.trusts(&to) {
-            return Step::Follow { to, token };
+            return RedirectStep::Follow { to, token };
         }
         match (self.transfer, self.reads() || verb == Method::Put.as_str()) {
-            (true, _) => Step::Refuse(untrusted(&to)),
+            (true, _) => RedirectStep::Refuse(untrusted(&to)),
             // Where dCache and others send uploads nobody needs a token.
-            (false, true) => Step::Follow { to, token },
-            (false, false) => Step::Refuse(away(verb, host)),
+            (false, true) => RedirectStep::Follow { to, token },
+            (false, false) => RedirectStep::Refuse(away(verb, host)),
         }
     }
 
     /// Takes out of the request what may not go to `to`, or stands in its address already.
-    fn without_secrets(&mut self, policy: &Policy<'_>, from: &Url, to: Url, token: bool) -> Step {
+    fn without_secrets(
+        &mut self,
+        policy: &Policy<'_>,
+        from: &Url,
+        to: Url,
+        token: bool,
+    ) -> RedirectStep {
         let tokens = self.first.tokens;
         let in_address = |token: &&&Token| holds(&to, token);
         let carried = tokens.iter().any(|token| in_address(&token));
@@ -187,7 +196,7 @@ impl<'a> Trail<'a> {
         if !policy.redirects.trusts(&to) {
             let host = to.host_str().unwrap_or_default();
             if carried {
-                return Step::Refuse(format!(
+                return RedirectStep::Refuse(format!(
                     "it redirects to {host} with the token in the URL, and the token may not go there (`redirect-hosts`); {}",
                     allowing(host)
                 ));
@@ -198,7 +207,7 @@ impl<'a> Trail<'a> {
                 body.windows(secret.len()).any(|part| part == secret)
             };
             if tokens.iter().any(|token| in_body(&token)) {
-                return Step::Refuse(format!(
+                return RedirectStep::Refuse(format!(
                     "it redirects to {host}, and the token in its body may not go there (`redirect-hosts`); {}",
                     allowing(host)
                 ));
@@ -209,7 +218,7 @@ impl<'a> Trail<'a> {
             self.headers.retain(|(name, value)| {
                 !authorizes(name) && !tokens.iter().any(|t| says(value, t))
             });
-            return Step::Follow { to, token: false };
+            return RedirectStep::Follow { to, token: false };
         }
         // Some carry the token in the new place's query; the other side's would be missing there.
         if !token && !self.transfer {
@@ -221,7 +230,7 @@ impl<'a> Trail<'a> {
             self.headers
                 .retain(|(name, value)| !authorizes(name) || !there(value));
         }
-        Step::Follow { to, token: true }
+        RedirectStep::Follow { to, token: true }
     }
 
     /// Whether a credential is in what is sent now, beside its address.

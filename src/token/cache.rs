@@ -14,18 +14,19 @@ use tracing::Instrument as _;
 use crate::model::{Account, Issuer, IssuerUse, Means, Signature, TokenRef, TokenRequest};
 use crate::redact::Redactor;
 
+use super::circuit_breaker::CircuitBreaker;
 use super::error::Origin;
 use super::forge::{Parts, forge};
 use super::inspect::{Claims, claims, covers};
 use super::judge::decode;
 use super::key::SigningKey;
 use super::mint::{Mint, alterations};
-use super::rest::Rest;
 use super::verify::{BY_SLASH, by_slash, unverifiable};
 use super::{
-    BrokerError, Fit, IssuerClient, LIFE, Refusal, Source, Token, TokenError, load, source,
+    BrokerError, Fit, IssuerClient, LIFE, Token, TokenError, TokenErrorKind, TokenSourceClient,
+    load, source,
 };
-use crate::http::Gate;
+use crate::http::RateLimiter;
 use crate::trace::stretch;
 
 /// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
@@ -48,12 +49,12 @@ pub(super) enum Age {
 }
 
 /// One issuer's sources, and the tokens that came from them.
-pub(super) struct Desk {
+pub(super) struct TokenCache {
     issuer: Arc<Issuer>,
     origin: Origin,
-    accounts: Vec<(Account, Box<dyn Source>, Rest)>,
+    accounts: Vec<(Account, Box<dyn TokenSourceClient>, CircuitBreaker)>,
     mint: Option<Mint>,
-    pub gate: Arc<Gate>,
+    pub gate: Arc<RateLimiter>,
     /// What its sources were asked for.
     asked: Mutex<HashSet<TokenRequest>>,
     /// How often they were.
@@ -68,13 +69,13 @@ pub(super) struct Desk {
 /// A token, and when it is time for the next one; or why there is none, and since when.
 type Slot = OnceCell<Result<(Token, Option<Timestamp>), (TokenError, Instant)>>;
 
-impl Desk {
+impl TokenCache {
     pub fn new(issuer: &Arc<Issuer>, redactor: &Redactor) -> Result<Self, BrokerError> {
         let secret = |error| BrokerError::Secret(issuer.name.clone(), error);
         let mut accounts = Vec::new();
         for account in &issuer.accounts {
             let source = source::open(issuer, account, redactor)?;
-            accounts.push((account.clone(), source, Rest::default()));
+            accounts.push((account.clone(), source, CircuitBreaker::default()));
         }
         let mut keys = Vec::new();
         for key in &issuer.test_keys {
@@ -98,7 +99,7 @@ impl Desk {
             origin: origin(&kinds.join(", ")),
             accounts,
             mint,
-            gate: Arc::new(Gate::new(issuer.limits.rate)),
+            gate: Arc::new(RateLimiter::new(issuer.limits.rate)),
             asked: Mutex::default(),
             requests: AtomicUsize::new(0),
             kept: Mutex::default(),
@@ -150,28 +151,28 @@ impl Desk {
     async fn ask(
         &self,
         account: &Account,
-        source: &dyn Source,
-        rest: &Rest,
+        source: &dyn TokenSourceClient,
+        rest: &CircuitBreaker,
         request: &TokenRequest,
     ) -> Result<SecretString, TokenError> {
         if !account.source.remote() {
             return source.obtain(request).await;
         }
-        let came = self.patiently(source, rest, request).await;
+        let came = self.ask_with_retry(source, rest, request).await;
         if let Ok(came) = &came {
-            rest.note(came.as_ref().err(), self.issuer.limits.patience);
+            rest.record(came.as_ref().err(), self.issuer.limits.patience);
         }
         came.unwrap_or_else(Err)
     }
 
     /// Asks a source in its turn, and again while it is busy; the outer error says that it was not asked.
-    async fn patiently(
+    async fn ask_with_retry(
         &self,
-        source: &dyn Source,
-        rest: &Rest,
+        source: &dyn TokenSourceClient,
+        rest: &CircuitBreaker,
         request: &TokenRequest,
     ) -> Result<Result<SecretString, TokenError>, TokenError> {
-        let alone = || rest.instead(request).map_or(Ok(()), Err);
+        let alone = || rest.rejection(request).map_or(Ok(()), Err);
         alone()?;
         lock(&self.asked).insert(request.clone());
         let patience = self.issuer.limits.patience;
@@ -180,7 +181,7 @@ impl Desk {
         let mut times = 0;
         loop {
             let turn = stretch!("queue", name = "for the issuer's rate");
-            self.gate.pass().instrument(turn).await;
+            self.gate.acquire().instrument(turn).await;
             alone()?;
             self.requests.fetch_add(1, Ordering::Relaxed);
             times += 1;
@@ -189,7 +190,7 @@ impl Desk {
                 Err(error) => error,
                 token => return Ok(token),
             };
-            let Refusal::Busy(after) = error.kind else {
+            let TokenErrorKind::Busy(after) = error.kind else {
                 return Ok(Err(error));
             };
             let wait = after.unwrap_or_default().max(pause);
@@ -203,7 +204,7 @@ impl Desk {
                 return Ok(Err(error));
             }
             tracing::info!(issuer = self.issuer.name, ?wait, "busy");
-            self.gate.close(wait);
+            self.gate.pause(wait);
             pause *= 2;
         }
     }
@@ -232,7 +233,7 @@ impl Desk {
                 .or_default(),
         );
         let look = async || {
-            self.gate.pass().await;
+            self.gate.acquire().await;
             let reason = unverifiable(&token, self.http.as_ref()?).await?;
             let name = &self.issuer.name;
             Some(format!(
@@ -288,9 +289,9 @@ impl Desk {
             Some(Ok((_, Some(renew)))) => ages && *renew < Timestamp::now(),
             // A no stays the same for the whole run; who did not answer may be back, and what is broken be repaired.
             Some(Err((error, since))) => match error.kind {
-                Refusal::Refused => false,
-                Refusal::Unavailable => since.elapsed() > self.issuer.limits.patience,
-                Refusal::General | Refusal::Busy(_) => true,
+                TokenErrorKind::Refused => false,
+                TokenErrorKind::Unavailable => since.elapsed() > self.issuer.limits.patience,
+                TokenErrorKind::General | TokenErrorKind::Busy(_) => true,
             },
             Some(Ok((_, None))) | None => false,
         };
@@ -390,7 +391,7 @@ impl Desk {
             honest.key = Some(Signature::Es256);
         }
         let good = Box::pin(self.token(&honest, None, redactor, age)).await?;
-        self.look_into(&good, &honest, Fit::AtLeast)?;
+        self.check_granted(&good, &honest, Fit::AtLeast)?;
         Ok(good)
     }
 
@@ -416,7 +417,7 @@ impl Desk {
         self.origin.refused(request, came, help)
     }
 
-    pub fn look_into(
+    pub fn check_granted(
         &self,
         token: &Token,
         request: &TokenRequest,

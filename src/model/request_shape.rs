@@ -2,7 +2,7 @@
 
 /// What of a request decides whether it could write.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape<'a> {
+pub struct RequestShape<'a> {
     /// The method on the wire.
     pub verb: &'a str,
     /// Header fields, those with credentials included.
@@ -28,7 +28,7 @@ const TELLING: [&str; 7] = [
     "transfer-encoding",
 ];
 
-impl Shape<'_> {
+impl RequestShape<'_> {
     /// Why the request could write, in words; `None` if it can only read.
     pub fn could_write(&self) -> Option<String> {
         if !SAFE.contains(&self.verb) {
@@ -59,7 +59,7 @@ impl Shape<'_> {
 mod tests {
     use super::*;
 
-    const PLAIN: Shape<'_> = Shape {
+    const PLAIN: RequestShape<'_> = RequestShape {
         verb: "GET",
         headers: &[],
         target: "/wlcg/d/f",
@@ -69,15 +69,15 @@ mod tests {
     #[test]
     fn reading_is_reading() {
         for verb in SAFE {
-            assert_eq!(Shape { verb, ..PLAIN }.could_write(), None, "{verb}");
+            assert_eq!(RequestShape { verb, ..PLAIN }.could_write(), None, "{verb}");
         }
         let target = "https://se.example.org/f?access_token=a.b-c_&authz=Bearer%20x";
-        assert_eq!(Shape { target, ..PLAIN }.could_write(), None);
+        assert_eq!(RequestShape { target, ..PLAIN }.could_write(), None);
         let headers = ["Authorization", "Depth", "Range", "Cookie", "X-Auth-Token"];
         let headers = headers.map(|name| (name.to_owned(), "x".to_owned()));
         let headers = &headers[..];
-        assert_eq!(Shape { headers, ..PLAIN }.could_write(), None);
-        let asked = Shape {
+        assert_eq!(RequestShape { headers, ..PLAIN }.could_write(), None);
+        let asked = RequestShape {
             verb: "PROPFIND",
             body: true,
             ..PLAIN
@@ -90,7 +90,10 @@ mod tests {
         for verb in [
             "PUT", "DELETE", "MKCOL", "MOVE", "COPY", "PATCH", "POST", "FOO", "get", "Get", "",
         ] {
-            assert!(Shape { verb, ..PLAIN }.could_write().is_some(), "{verb}");
+            assert!(
+                RequestShape { verb, ..PLAIN }.could_write().is_some(),
+                "{verb}"
+            );
         }
         for name in [
             "X-HTTP-Method-Override",
@@ -103,7 +106,10 @@ mod tests {
             "Upgrade",
         ] {
             let headers = &[(name.to_owned(), "PUT".to_owned())][..];
-            assert!(Shape { headers, ..PLAIN }.could_write().is_some(), "{name}");
+            assert!(
+                RequestShape { headers, ..PLAIN }.could_write().is_some(),
+                "{name}"
+            );
         }
         for target in [
             "/f?_method=DELETE",
@@ -112,12 +118,12 @@ mod tests {
             "/f?authz=x;op=RENAME",
         ] {
             assert!(
-                Shape { target, ..PLAIN }.could_write().is_some(),
+                RequestShape { target, ..PLAIN }.could_write().is_some(),
                 "{target}"
             );
         }
         assert!(
-            Shape {
+            RequestShape {
                 body: true,
                 ..PLAIN
             }

@@ -13,9 +13,9 @@ use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
 use crate::files::open_regular;
-use crate::model::{Contact, Heard, SecretRef};
+use crate::model::{Contact, PeerRequest, SecretRef};
 use crate::reference::{Authority, Foreign, Identity, Listening, Opened, SideOptions, SideServer};
-use crate::run::{Ear, Listener, OtherSide, Play, Scene};
+use crate::run::{CallbackServer, CallbackServers, PeerOptions, PeerSession, TransferPeer};
 use crate::token;
 
 use super::args::RunArgs;
@@ -60,20 +60,20 @@ impl FromStr for Address {
 pub fn listener(
     authority: &Authority,
     address: Option<&Address>,
-) -> Result<Arc<dyn Listener>, Failed> {
+) -> Result<Arc<dyn CallbackServers>, Failed> {
     let failed = |reason: String| Failed::Undecided(format!("no listener: {reason}"));
     let key = token::rogue_key().map_err(failed)?;
     let host = address.map(|address| address.host.clone());
     let port = address.map_or(0, |address| address.port);
     let foreign = Foreign::new(authority, host, port, key);
-    Ok(Arc::new(Opener(
+    Ok(Arc::new(CallbackOpener(
         foreign.map_err(|error| failed(error.to_string()))?,
     )))
 }
 
 /// Our own other side of transfers on this machine, with certificates of `authority`.
-pub fn own_side(authority: &Arc<Authority>) -> Arc<dyn OtherSide> {
-    Arc::new(Player(SideServer::new(SideOptions {
+pub fn own_side(authority: &Arc<Authority>) -> Arc<dyn TransferPeer> {
+    Arc::new(PeerServer(SideServer::new(SideOptions {
         host: None,
         port: 0,
         identity: Identity::Authority(Arc::clone(authority)),
@@ -81,7 +81,7 @@ pub fn own_side(authority: &Arc<Authority>) -> Arc<dyn OtherSide> {
 }
 
 /// The same as `--listen` and the certificate say; `None` without a certificate.
-pub fn given_side(arguments: &RunArgs) -> Result<Option<Arc<dyn OtherSide>>, Failed> {
+pub fn given_side(arguments: &RunArgs) -> Result<Option<Arc<dyn TransferPeer>>, Failed> {
     let (Some(certificate), Some(key)) = (&arguments.listen_certificate, &arguments.listen_key)
     else {
         return Ok(None);
@@ -116,34 +116,34 @@ pub fn given_side(arguments: &RunArgs) -> Result<Option<Arc<dyn OtherSide>>, Fai
         }),
         identity: Identity::Given { chain, key },
     };
-    Ok(Some(Arc::new(Player(SideServer::new(options)))))
+    Ok(Some(Arc::new(PeerServer(SideServer::new(options)))))
 }
 
-struct Player(SideServer);
+struct PeerServer(SideServer);
 
 #[async_trait]
-impl OtherSide for Player {
-    async fn open(&self, play: Play) -> Result<Box<dyn Scene>, String> {
-        let Play {
-            part,
+impl TransferPeer for PeerServer {
+    async fn open(&self, options: PeerOptions) -> Result<Box<dyn PeerSession>, String> {
+        let PeerOptions {
+            behaviour,
             marker,
             content,
             credential,
-        } = play;
-        let opened = self.0.open(part, marker.as_str(), content, credential);
-        Ok(Box::new(Playing(opened.await?)))
+        } = options;
+        let opened = self.0.open(behaviour, marker.as_str(), content, credential);
+        Ok(Box::new(PeerServerSession(opened.await?)))
     }
 }
 
-struct Playing(Opened);
+struct PeerServerSession(Opened);
 
 #[async_trait]
-impl Scene for Playing {
+impl PeerSession for PeerServerSession {
     fn url(&self) -> &str {
         self.0.url()
     }
 
-    fn heard(&self) -> Vec<Heard> {
+    fn requests(&self) -> Vec<PeerRequest> {
         self.0.heard()
     }
 
@@ -155,29 +155,29 @@ impl Scene for Playing {
         self.0.halfway()
     }
 
-    async fn left(&self, patience: Duration) -> bool {
+    async fn is_abandoned(&self, patience: Duration) -> bool {
         tokio::time::timeout(patience, self.0.left()).await.is_ok()
     }
 }
 
-struct Opener(Foreign);
+struct CallbackOpener(Foreign);
 
 #[async_trait]
-impl Listener for Opener {
-    async fn open(&self) -> Result<Box<dyn Ear>, String> {
+impl CallbackServers for CallbackOpener {
+    async fn open(&self) -> Result<Box<dyn CallbackServer>, String> {
         let listening = self.0.open().await.map_err(|error| error.to_string())?;
-        Ok(Box::new(Open(listening)))
+        Ok(Box::new(OpenCallback(listening)))
     }
 }
 
-struct Open(Listening);
+struct OpenCallback(Listening);
 
-impl Ear for Open {
+impl CallbackServer for OpenCallback {
     fn origin(&self) -> &str {
         self.0.origin()
     }
 
-    fn heard(&self) -> Vec<Contact> {
+    fn contacts(&self) -> Vec<Contact> {
         self.0.heard()
     }
 }

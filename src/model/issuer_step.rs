@@ -2,11 +2,11 @@ use super::{Account, Issuer, OAuthClient, Place, TokenSource};
 
 /// One request to an issuer that is judged, or a look at what it publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct IssuerStep {
     /// What is asked.
-    pub what: Asked,
+    pub what: IssuerRequest,
     /// What is right of the answer.
-    pub expect: Vec<AskWord>,
+    pub expect: Vec<IssuerExpectation>,
     /// Whether an issuer need not give what is asked: the case is skipped then, whatever the words say.
     pub optional: bool,
     /// Its line in the suite file.
@@ -15,21 +15,21 @@ pub struct Ask {
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum IssuerRequest {
     /// The metadata.
-    Metadata(Published),
+    Metadata(PublishedDocument),
     /// The set of keys.
-    Keys(Published),
+    Keys(PublishedDocument),
     /// A token from the token endpoint.
-    Token(TokenAsk),
+    Token(TokenStep),
     /// A token for another one (RFC 8693).
-    Exchange(ExchangeAsk),
+    Exchange(ExchangeStep),
     /// A token for a refresh token (RFC 6749 section 6).
-    Refresh(RefreshAsk),
+    Refresh(RefreshStep),
     /// The end of a token (RFC 7009).
-    Revoke(RevokeAsk),
+    Revoke(RevocationStep),
     /// Who the bearer is (OpenID Connect Core section 5.3).
-    Userinfo(Bearer),
+    Userinfo(UserInfoBearer),
     /// A login on another device (RFC 8628 section 3.1).
     Device {
         /// The scope that is asked for.
@@ -41,7 +41,7 @@ pub enum Asked {
 
 /// Which of the published documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
+pub enum PublishedDocument {
     /// The one at its place, as it was fetched for the whole run.
     Shared,
     /// The same, fetched anew so many times.
@@ -56,7 +56,7 @@ pub enum Published {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Asker {
+pub enum RequestingClient {
     /// The first account with client credentials.
     #[default]
     Client,
@@ -70,7 +70,7 @@ pub enum Asker {
 
 /// How a client shows who it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Proof {
+pub enum ClientProof {
     /// As it is registered.
     #[default]
     Good,
@@ -86,9 +86,9 @@ pub enum Proof {
 
 /// A request for a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TokenAsk {
+pub struct TokenStep {
     /// Who asks.
-    pub by: Asker,
+    pub by: RequestingClient,
     /// The scope; without one none is sent.
     pub scope: Option<String>,
     /// Values of `audience`, separated by spaces (as issuers of the field understand it).
@@ -96,7 +96,7 @@ pub struct TokenAsk {
     /// Values of `resource` (RFC 8707).
     pub resource: Vec<String>,
     /// How the client shows who it is.
-    pub proof: Proof,
+    pub proof: ClientProof,
     /// Another grant than that of the account.
     pub grant: Option<String>,
     /// With GET.
@@ -107,9 +107,9 @@ pub struct TokenAsk {
 
 /// A request to exchange a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExchangeAsk {
+pub struct ExchangeStep {
     /// What is exchanged.
-    pub subject: Subject,
+    pub subject: SubjectToken,
     /// The scope.
     pub scope: Option<String>,
     /// The audience.
@@ -118,7 +118,7 @@ pub struct ExchangeAsk {
 
 /// An access token that is exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum SubjectToken {
     /// The last one of the case.
     Last,
     /// The last one with another payload and its old signature.
@@ -135,18 +135,18 @@ pub enum Subject {
 
 /// A request to refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefreshAsk {
+pub struct RefreshStep {
     /// Which refresh token.
-    pub token: Spare,
+    pub token: SpareToken,
     /// The scope.
     pub scope: Option<String>,
     /// How the client shows who it is.
-    pub proof: Proof,
+    pub proof: ClientProof,
 }
 
 /// A refresh token that may be spent. The user's own one never is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Spare {
+pub enum SpareToken {
     /// The newest of the case; the first one is obtained for it.
     #[default]
     Last,
@@ -156,16 +156,16 @@ pub enum Spare {
 
 /// A request to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevokeAsk {
+pub struct RevocationStep {
     /// What.
-    pub token: Revoked,
+    pub token: RevokedToken,
     /// How the client shows who it is.
-    pub proof: Proof,
+    pub proof: ClientProof,
 }
 
 /// What is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Revoked {
+pub enum RevokedToken {
     /// The case's refresh token.
     Refresh,
     /// A text that is no token.
@@ -174,44 +174,44 @@ pub enum Revoked {
 
 /// What is shown as bearer token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bearer {
+pub enum UserInfoBearer {
     /// The last access token.
     Access,
     /// The case's refresh token.
     Refresh,
 }
 
-impl Asked {
+impl IssuerRequest {
     /// Who asks, where a client does.
-    pub fn asker(&self) -> Option<Asker> {
+    pub fn asker(&self) -> Option<RequestingClient> {
         match self {
             Self::Metadata(_) | Self::Keys(_) => None,
             Self::Token(token) => Some(token.by),
-            Self::Exchange(_) | Self::Device { .. } | Self::Poll => Some(Asker::Client),
-            Self::Refresh(_) | Self::Userinfo(_) => Some(Asker::User),
+            Self::Exchange(_) | Self::Device { .. } | Self::Poll => Some(RequestingClient::Client),
+            Self::Refresh(_) | Self::Userinfo(_) => Some(RequestingClient::User),
             Self::Revoke(revoke) => Some(match revoke.token {
-                Revoked::Refresh => Asker::User,
-                Revoked::Unknown => Asker::Client,
+                RevokedToken::Refresh => RequestingClient::User,
+                RevokedToken::Unknown => RequestingClient::Client,
             }),
         }
     }
 
     /// How it shows who it is.
-    pub fn proof(&self) -> Proof {
+    pub fn proof(&self) -> ClientProof {
         match self {
             Self::Token(token) => token.proof,
             Self::Refresh(refresh) => refresh.proof,
             Self::Revoke(revoke) => revoke.proof,
-            _ => Proof::Good,
+            _ => ClientProof::Good,
         }
     }
 
     /// The scope that is asked for.
     pub fn scope(&self) -> Option<&str> {
         match self {
-            Self::Token(TokenAsk { scope, .. })
-            | Self::Exchange(ExchangeAsk { scope, .. })
-            | Self::Refresh(RefreshAsk { scope, .. }) => scope.as_deref(),
+            Self::Token(TokenStep { scope, .. })
+            | Self::Exchange(ExchangeStep { scope, .. })
+            | Self::Refresh(RefreshStep { scope, .. }) => scope.as_deref(),
             Self::Device { scope } => Some(scope),
             _ => None,
         }
@@ -235,9 +235,9 @@ impl Asked {
     /// Whether a refresh token is needed that may be spent.
     pub fn spends(&self) -> bool {
         match self {
-            Self::Refresh(_) | Self::Userinfo(Bearer::Refresh) => true,
-            Self::Exchange(exchange) => exchange.subject == Subject::RefreshToken,
-            Self::Revoke(revoke) => revoke.token == Revoked::Refresh,
+            Self::Refresh(_) | Self::Userinfo(UserInfoBearer::Refresh) => true,
+            Self::Exchange(exchange) => exchange.subject == SubjectToken::RefreshToken,
+            Self::Revoke(revoke) => revoke.token == RevokedToken::Refresh,
             _ => false,
         }
     }
@@ -265,18 +265,18 @@ impl Asked {
 
 impl Issuer {
     /// The account that asks as `asker`.
-    pub fn asker(&self, asker: Asker) -> Option<&Account> {
+    pub fn asker(&self, asker: RequestingClient) -> Option<&Account> {
         let mut accounts = self.accounts.iter();
         match asker {
-            Asker::Client => accounts.find(|account| account.credentials().is_some()),
-            Asker::Narrow => accounts
+            RequestingClient::Client => accounts.find(|account| account.credentials().is_some()),
+            RequestingClient::Narrow => accounts
                 .find(|account| account.credentials().is_some() && account.narrow().is_some()),
-            Asker::User => {
+            RequestingClient::User => {
                 accounts.find(|account| matches!(account.source, TokenSource::RefreshToken { .. }))
             }
-            Asker::Member => self
-                .asker(Asker::User)
-                .or_else(|| self.asker(Asker::Client)),
+            RequestingClient::Member => self
+                .asker(RequestingClient::User)
+                .or_else(|| self.asker(RequestingClient::Client)),
         }
     }
 
@@ -347,9 +347,9 @@ macro_rules! variables {
     ($($(#[doc = $doc:literal])* $variant:ident $name:literal $meaning:literal $lacking:literal,)*) => {
         /// A value that the planner knows of an issuer and a suite file refers to in braces.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum AskVariable { $($(#[doc = $doc])* $variant,)* }
+        pub enum IssuerVariable { $($(#[doc = $doc])* $variant,)* }
 
-        impl AskVariable {
+        impl IssuerVariable {
             /// Every variable.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
@@ -404,9 +404,9 @@ macro_rules! words {
     ($($(#[doc = $doc:literal])* $variant:ident $name:literal $about:literal,)*) => {
         /// The words for what is right of an issuer's answer. `check::issuer` defines each of them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum AskWord { $($(#[doc = $doc])* $variant,)* }
+        pub enum IssuerExpectation { $($(#[doc = $doc])* $variant,)* }
 
-        impl AskWord {
+        impl IssuerExpectation {
             /// Every word.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
@@ -583,10 +583,10 @@ words! {
     Pending "pending" "the error is `authorization_pending` or `slow_down`",
 }
 
-impl AskWord {
+impl IssuerExpectation {
     /// Whether it is about the token that came, so that it says nothing where none did.
     pub fn about_token(self) -> bool {
-        use AskWord as W;
+        use IssuerExpectation as W;
         matches!(
             self,
             W::Signed
@@ -639,15 +639,21 @@ mod tests {
 
     #[test]
     fn words_and_variables_are_told_apart() {
-        let mut names: Vec<_> = AskWord::ALL.iter().map(|word| word.as_str()).collect();
+        let mut names: Vec<_> = IssuerExpectation::ALL
+            .iter()
+            .map(|word| word.as_str())
+            .collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), AskWord::ALL.len());
-        for word in AskWord::ALL {
+        assert_eq!(names.len(), IssuerExpectation::ALL.len());
+        for word in IssuerExpectation::ALL {
             assert!(!word.about().ends_with('.'), "{}", word.as_str());
             assert!(!(word.about_document() && word.about_token()));
         }
-        assert!(AskWord::KeptAWhile.about_document() && !AskWord::Reply.about_document());
-        assert_eq!(AskVariable::ALL.len(), 13);
+        assert!(
+            IssuerExpectation::KeptAWhile.about_document()
+                && !IssuerExpectation::Reply.about_document()
+        );
+        assert_eq!(IssuerVariable::ALL.len(), 13);
     }
 }

@@ -8,20 +8,20 @@ use crate::model::{Contact, LISTENER, LISTENER_HOST, Script, Touch};
 
 /// Opens such servers.
 #[async_trait]
-pub trait Listener: Send + Sync {
+pub trait CallbackServers: Send + Sync {
     /// One for a case of its own; it listens until the ear is dropped.
     ///
     /// # Errors
     /// Why there is none, in words.
-    async fn open(&self) -> Result<Box<dyn Ear>, String>;
+    async fn open(&self) -> Result<Box<dyn CallbackServer>, String>;
 }
 
 /// Hears who connects.
-pub trait Ear: Send + Sync {
+pub trait CallbackServer: Send + Sync {
     /// Its URL without a slash at the end; nobody can guess its path.
     fn origin(&self) -> &str;
     /// Who came so far, and what for, in order.
-    fn heard(&self) -> Vec<Contact>;
+    fn contacts(&self) -> Vec<Contact>;
 }
 
 /// How long somebody who has connected may take until the first word.
@@ -31,10 +31,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Who came so far. Whoever has just connected may be about to say what for: the answer to the step that set it off can be here
 /// before that.
-pub(super) async fn overheard(ear: &dyn Ear) -> Vec<Contact> {
+pub(super) async fn settled_contacts(ear: &dyn CallbackServer) -> Vec<Contact> {
     let patience = Instant::now() + PATIENCE;
     loop {
-        let heard = ear.heard();
+        let heard = ear.contacts();
         let silent = heard
             .last()
             .is_some_and(|contact| contact.what == Touch::Connected);
@@ -46,9 +46,9 @@ pub(super) async fn overheard(ear: &dyn Ear) -> Vec<Contact> {
 }
 
 /// Whether `script` has a token that points to the listener.
-pub(super) fn needed(script: &Script) -> bool {
+pub(super) fn needs_callback(script: &Script) -> bool {
     let mut needed = false;
-    let _ = script.with_texts(&mut |text| {
+    let _ = script.map_texts(&mut |text| {
         needed |= text.contains(LISTENER) || text.contains(LISTENER_HOST);
         String::new()
     });
@@ -56,9 +56,9 @@ pub(super) fn needed(script: &Script) -> bool {
 }
 
 /// `script` with the listener's URL filled in.
-pub(super) fn fill(script: &Script, origin: &str) -> Script {
+pub(super) fn fill_callback(script: &Script, origin: &str) -> Script {
     let host = origin.split_once("://").map_or(origin, |(_, host)| host);
-    script.with_texts(&mut |text| text.replace(LISTENER, origin).replace(LISTENER_HOST, host))
+    script.map_texts(&mut |text| text.replace(LISTENER, origin).replace(LISTENER_HOST, host))
 }
 
 #[cfg(test)]
@@ -73,12 +73,12 @@ mod tests {
         speaks: bool,
     }
 
-    impl Ear for Slow {
+    impl CallbackServer for Slow {
         fn origin(&self) -> &str {
             "https://localhost"
         }
 
-        fn heard(&self) -> Vec<Contact> {
+        fn contacts(&self) -> Vec<Contact> {
             let late = self.looks.fetch_add(1, Ordering::Relaxed) >= 2;
             let said = Touch::Asked("…/marker".into());
             let words = (late && self.speaks).then_some(said);
@@ -95,7 +95,7 @@ mod tests {
                 looks: AtomicUsize::new(0),
                 speaks,
             };
-            assert_eq!(overheard(&ear).await.len(), contacts);
+            assert_eq!(settled_contacts(&ear).await.len(), contacts);
         }
     }
 }

@@ -7,8 +7,8 @@ use jiff::civil::Date;
 use super::catalogue::Catalogue;
 use super::diagnostics::Diagnostics;
 use super::fields::{Entry, Fields};
+use super::suggestions::suggestion;
 use super::tree::Kind;
-use super::words::suggestion;
 use crate::model::{CaseId, KnownFailure, Place};
 
 pub(super) const KEYS: [&str; 4] = ["case", "reason", "ticket", "expires"];

@@ -3,14 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Refusal, TokenError};
+use super::{TokenError, TokenErrorKind};
 
 /// So many failures in a row that have nothing to do with what was asked for.
 const FAILURES: u32 = 3;
 
 /// The failures of one account in a row, and what the last of them was.
 #[derive(Debug, Default)]
-pub(super) struct Rest {
+pub(super) struct CircuitBreaker {
     state: Mutex<State>,
 }
 
@@ -21,9 +21,9 @@ struct State {
     last: Option<(Instant, TokenError)>,
 }
 
-impl Rest {
+impl CircuitBreaker {
     /// What to say instead of asking, in the words of the last failure.
-    pub fn instead(&self, asked: &impl ToString) -> Option<TokenError> {
+    pub fn rejection(&self, asked: &impl ToString) -> Option<TokenError> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (until, last) = state.last.as_ref()?;
         (Instant::now() < *until).then(|| TokenError {
@@ -37,9 +37,10 @@ impl Rest {
     }
 
     /// Remembers how it went. After the last failure that is borne nobody asks for so long.
-    pub fn note(&self, failed: Option<&TokenError>, pause: Duration) {
+    pub fn record(&self, failed: Option<&TokenError>, pause: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let general = |e: &&TokenError| matches!(e.kind, Refusal::General | Refusal::Busy(_));
+        let general =
+            |e: &&TokenError| matches!(e.kind, TokenErrorKind::General | TokenErrorKind::Busy(_));
         let Some(error) = failed.filter(general) else {
             *state = State::default();
             return;
@@ -60,23 +61,23 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
-    fn error(kind: Refusal) -> TokenError {
+    fn error(kind: TokenErrorKind) -> TokenError {
         let origin = Origin::new("vo", "test", &Redactor::default());
         origin.error(kind, "storage.read:/", "no connection".into(), "look")
     }
 
     #[test]
     fn the_third_failure_in_a_row_is_the_last_for_a_while() {
-        let rest = Rest::default();
-        let general = error(Refusal::General);
-        rest.note(Some(&general), LONG);
-        rest.note(Some(&general), LONG);
-        rest.note(None, LONG);
-        rest.note(Some(&error(Refusal::Busy(None))), LONG);
-        rest.note(Some(&general), LONG);
-        assert!(rest.instead(&"storage.create:/").is_none());
-        rest.note(Some(&general), LONG);
-        let said = rest.instead(&"storage.create:/").unwrap().to_string();
+        let rest = CircuitBreaker::default();
+        let general = error(TokenErrorKind::General);
+        rest.record(Some(&general), LONG);
+        rest.record(Some(&general), LONG);
+        rest.record(None, LONG);
+        rest.record(Some(&error(TokenErrorKind::Busy(None))), LONG);
+        rest.record(Some(&general), LONG);
+        assert!(rest.rejection(&"storage.create:/").is_none());
+        rest.record(Some(&general), LONG);
+        let said = rest.rejection(&"storage.create:/").unwrap().to_string();
         for part in [
             "`vo`",
             "storage.create:/",
@@ -89,16 +90,16 @@ mod tests {
 
     #[test]
     fn what_concerns_one_token_does_not_count_and_a_rest_has_an_end() {
-        let rest = Rest::default();
-        for kind in [Refusal::Refused, Refusal::Unavailable] {
+        let rest = CircuitBreaker::default();
+        for kind in [TokenErrorKind::Refused, TokenErrorKind::Unavailable] {
             for _ in 0..10 {
-                rest.note(Some(&error(kind)), LONG);
+                rest.record(Some(&error(kind)), LONG);
             }
-            assert!(rest.instead(&"a").is_none());
+            assert!(rest.rejection(&"a").is_none());
         }
         for _ in 0..4 {
-            rest.note(Some(&error(Refusal::General)), Duration::ZERO);
+            rest.record(Some(&error(TokenErrorKind::General)), Duration::ZERO);
         }
-        assert!(rest.instead(&"a").is_none());
+        assert!(rest.rejection(&"a").is_none());
     }
 }

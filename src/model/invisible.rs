@@ -1,7 +1,7 @@
 //! What no text may do to whoever reads it.
 
 /// Control characters, bidirectional controls, and characters that cannot be seen.
-pub fn steering(c: char) -> bool {
+pub fn is_invisible_or_control(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -9,7 +9,7 @@ use crate::report::markdown::{code, prose};
 use crate::report::style::Style;
 use crate::report::text::{cap, count, line};
 
-use super::{CaseChange, Comparison, EndpointChanges, Kind, Presence};
+use super::{CaseChange, ChangeKind, Comparison, EndpointChanges, Presence};
 
 /// New failures of one endpoint that are told in full.
 const IN_FULL: usize = 8;
@@ -142,13 +142,13 @@ fn section(endpoint: &EndpointChanges, left: &mut usize, style: Style) -> String
         text += &format!("  {}  {what}: {names}\n", style.red("NEW  "));
     }
     for (kind, mark) in [
-        (Kind::Worsened, style.yellow("WARN ")),
-        (Kind::Fixed, style.green("FIXED")),
-        (Kind::StillFailing, style.red("STILL")),
-        (Kind::NowKnown, style.yellow("KNOWN")),
-        (Kind::NewError, style.magenta("ERROR")),
-        (Kind::StillUndecided, style.magenta("ERROR")),
-        (Kind::NotJudged, style.dim("GONE ")),
+        (ChangeKind::Worsened, style.yellow("WARN ")),
+        (ChangeKind::Fixed, style.green("FIXED")),
+        (ChangeKind::StillFailing, style.red("STILL")),
+        (ChangeKind::NowKnown, style.yellow("KNOWN")),
+        (ChangeKind::NewError, style.magenta("ERROR")),
+        (ChangeKind::StillUndecided, style.magenta("ERROR")),
+        (ChangeKind::NotJudged, style.dim("GONE ")),
     ] {
         let changes = of(endpoint, kind);
         if let Some(words) = group(endpoint, kind, &changes, line) {
@@ -186,13 +186,13 @@ fn markdown_section(endpoint: &EndpointChanges, left: &mut usize) -> String {
         );
     }
     for kind in [
-        Kind::Worsened,
-        Kind::Fixed,
-        Kind::StillFailing,
-        Kind::NowKnown,
-        Kind::NewError,
-        Kind::StillUndecided,
-        Kind::NotJudged,
+        ChangeKind::Worsened,
+        ChangeKind::Fixed,
+        ChangeKind::StillFailing,
+        ChangeKind::NowKnown,
+        ChangeKind::NewError,
+        ChangeKind::StillUndecided,
+        ChangeKind::NotJudged,
     ] {
         if let Some(words) = group(endpoint, kind, &of(endpoint, kind), code) {
             text += &format!("- {words}\n");
@@ -231,7 +231,7 @@ fn failures<'a>(
     endpoint: &'a EndpointChanges,
     left: &mut usize,
 ) -> (Vec<&'a CaseChange>, Vec<&'a CaseChange>) {
-    let mut full = of(endpoint, Kind::NewFailure);
+    let mut full = of(endpoint, ChangeKind::NewFailure);
     let brief = full.split_off(full.len().min(IN_FULL).min(*left));
     *left -= full.len();
     (full, brief)
@@ -288,7 +288,7 @@ fn clause(finding: &FindingDetail) -> String {
 /// One line for all changes of a kind; nothing where there are none.
 fn group(
     endpoint: &EndpointChanges,
-    kind: Kind,
+    kind: ChangeKind,
     changes: &[&CaseChange],
     quote: fn(&str) -> String,
 ) -> Option<String> {
@@ -301,14 +301,14 @@ fn group(
     let reason = first.detail.as_ref().and_then(|d| d.reason.as_deref());
     let reason = reason.map(|reason| format!(" ({})", quote(&shown(reason))));
     let (what, reason) = match kind {
-        Kind::NewFailure => ("new failures", None),
-        Kind::Worsened => ("with new warnings", None),
-        Kind::Fixed => ("fixed", None),
-        Kind::StillFailing => ("still failing", None),
-        Kind::NowKnown => ("failing, newly listed as known", None),
-        Kind::NewError => ("newly undecided", reason),
-        Kind::StillUndecided => ("still undecided", reason),
-        Kind::NotJudged => ("no longer judged", reason),
+        ChangeKind::NewFailure => ("new failures", None),
+        ChangeKind::Worsened => ("with new warnings", None),
+        ChangeKind::Fixed => ("fixed", None),
+        ChangeKind::StillFailing => ("still failing", None),
+        ChangeKind::NowKnown => ("failing, newly listed as known", None),
+        ChangeKind::NewError => ("newly undecided", reason),
+        ChangeKind::StillUndecided => ("still undecided", reason),
+        ChangeKind::NotJudged => ("no longer judged", reason),
     };
     let names = names(changes, quote);
     Some(format!(
@@ -323,8 +323,8 @@ fn names(changes: &[&CaseChange], quote: fn(&str) -> String) -> String {
         let name = quote(&change.name());
         let since = change.detail.as_ref().and_then(|detail| detail.since);
         match (change.kind, since) {
-            (Kind::StillFailing, Some(since)) => format!("{name} (since {})", day(since)),
-            (Kind::Fixed, _) if change.known_before => {
+            (ChangeKind::StillFailing, Some(since)) => format!("{name} (since {})", day(since)),
+            (ChangeKind::Fixed, _) if change.known_before => {
                 format!("{name} (a known failure, its entry can go)")
             }
             _ => name,
@@ -337,7 +337,7 @@ fn names(changes: &[&CaseChange], quote: fn(&str) -> String) -> String {
     named.join(", ")
 }
 
-fn of(endpoint: &EndpointChanges, kind: Kind) -> Vec<&CaseChange> {
+fn of(endpoint: &EndpointChanges, kind: ChangeKind) -> Vec<&CaseChange> {
     let cases = endpoint.cases.iter();
     cases.filter(|change| change.kind == kind).collect()
 }

@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep_until};
 /// Lets so many requests per second through to one service, in the order in which they came, and none while
 /// the service asked to be left alone. A second's worth may go at once.
 #[derive(Debug)]
-pub struct Gate {
-    between: Duration,
+pub struct RateLimiter {
+    interval: Duration,
     burst: Duration,
     state: Mutex<State>,
 }
@@ -20,10 +20,10 @@ struct State {
     /// When the next request may go.
     next: Instant,
     /// Nothing goes before that.
-    closed: Instant,
+    paused_until: Instant,
 }
 
-impl Gate {
+impl RateLimiter {
     /// At most `rate` requests per second; at least one.
     pub fn new(rate: u32) -> Self {
         let between = Duration::from_secs(1) / rate.max(1);
@@ -32,31 +32,31 @@ impl Gate {
         // The first second's worth may go at once, too.
         let begin = now.checked_sub(burst).unwrap_or(now);
         Self {
-            between,
+            interval: between,
             burst,
             state: Mutex::new(State {
                 next: begin,
-                closed: begin,
+                paused_until: begin,
             }),
         }
     }
 
     /// Returns when the next request may be sent.
-    pub async fn pass(&self) {
+    pub async fn acquire(&self) {
         loop {
             let turn = self.reserve(Instant::now());
             sleep_until(turn).await;
-            if Instant::now() >= self.state().closed {
+            if Instant::now() >= self.state().paused_until {
                 break;
             }
         }
     }
 
     /// Lets nothing through for so long.
-    pub fn close(&self, pause: Duration) {
+    pub fn pause(&self, pause: Duration) {
         let mut state = self.state();
         if let Some(until) = Instant::now().checked_add(pause) {
-            state.closed = state.closed.max(until);
+            state.paused_until = state.paused_until.max(until);
         }
     }
 
@@ -65,8 +65,8 @@ impl Gate {
         let turn = state
             .next
             .max(now.checked_sub(self.burst).unwrap_or(now))
-            .max(state.closed);
-        state.next = turn + self.between;
+            .max(state.paused_until);
+        state.next = turn + self.interval;
         turn
     }
 
@@ -76,7 +76,7 @@ impl Gate {
 }
 
 /// How long `Retry-After` asks to wait: seconds, or the time until a date (RFC 9110 section 10.2.3).
-pub(crate) fn pause(text: &str) -> Option<Duration> {
+pub(crate) fn retry_after(text: &str) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -95,19 +95,22 @@ mod tests {
 
     #[test]
     fn pauses_are_seconds_or_dates() {
-        assert_eq!(pause(" 120 "), Some(Duration::from_secs(120)));
-        assert_eq!(pause("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
-        let far = pause("Fri, 31 Dec 2999 23:59:59 GMT").unwrap();
+        assert_eq!(retry_after(" 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(
+            retry_after("Fri, 31 Dec 1999 23:59:59 GMT"),
+            Some(Duration::ZERO)
+        );
+        let far = retry_after("Fri, 31 Dec 2999 23:59:59 GMT").unwrap();
         assert!(far > Duration::from_secs(900 * 365 * 24 * 3600), "{far:?}");
-        assert_eq!(pause("-1"), None);
-        assert_eq!(pause("soon"), None);
+        assert_eq!(retry_after("-1"), None);
+        assert_eq!(retry_after("soon"), None);
     }
 
     #[test]
     fn a_second_s_worth_goes_at_once_and_the_rest_in_its_turn() {
         // From the first moment on, and whenever nobody came for a while.
         for idle in [Duration::from_millis(1), Duration::from_secs(10)] {
-            let gate = Gate::new(5);
+            let gate = RateLimiter::new(5);
             let begin = Instant::now() + idle;
             let turns: Vec<_> = (0..12).map(|_| gate.reserve(begin)).collect();
             assert!(turns[..5].iter().all(|turn| *turn <= begin), "{turns:?}");
@@ -120,19 +123,19 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_goes_while_it_is_closed() {
-        let gate = Gate::new(1000);
+        let gate = RateLimiter::new(1000);
         let begun = Instant::now();
-        gate.close(Duration::from_millis(150));
-        gate.close(Duration::ZERO);
-        tokio::join!(gate.pass(), gate.pass(), gate.pass());
+        gate.pause(Duration::from_millis(150));
+        gate.pause(Duration::ZERO);
+        tokio::join!(gate.acquire(), gate.acquire(), gate.acquire());
         assert!(begun.elapsed() >= Duration::from_millis(150));
     }
 
     #[tokio::test]
     async fn the_rate_is_kept_under_many() {
-        let gate = Gate::new(20);
+        let gate = RateLimiter::new(20);
         let begun = Instant::now();
-        futures_util::future::join_all((0..40).map(|_| gate.pass())).await;
+        futures_util::future::join_all((0..40).map(|_| gate.acquire())).await;
         // Twenty at once, twenty more in 50 ms steps.
         assert!(begun.elapsed() >= Duration::from_millis(999));
     }

@@ -9,50 +9,50 @@ use tracing::Instrument as _;
 use crate::model::Limits;
 use crate::trace::stretch;
 
-use super::Gate;
+use super::RateLimiter;
 
 /// What a trace calls waiting for it.
-const TURN: &str = "for a request's turn";
+const SPAN_NAME: &str = "for a request's turn";
 
 /// Keeps to an endpoint's `jobs` and `rate`: so many requests at the same time, and so many in a second. All
 /// clients of an endpoint share it.
 #[derive(Debug)]
-pub struct Manners {
-    room: Semaphore,
-    gate: Gate,
+pub struct HostLimiter {
+    permits: Semaphore,
+    rate: RateLimiter,
 }
 
-impl Manners {
+impl HostLimiter {
     /// Those that `limits` ask for.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            room: Semaphore::new(limits.jobs.clamp(1, Semaphore::MAX_PERMITS)),
-            gate: Gate::new(limits.rate),
+            permits: Semaphore::new(limits.jobs.clamp(1, Semaphore::MAX_PERMITS)),
+            rate: RateLimiter::new(limits.rate),
         }
     }
 
     /// Returns when a request may be sent that takes as long as it takes: a COPY between servers. How many of
     /// them there are at the same time, cases bound.
-    pub(super) async fn long(&self, deadline: Instant) {
+    pub(super) async fn acquire_unbounded(&self, deadline: Instant) {
         // Whose time is over finds out when it is sent.
-        let turn = timeout_at(deadline.into(), self.gate.pass());
-        let _ = turn.instrument(stretch!("queue", name = TURN)).await;
+        let turn = timeout_at(deadline.into(), self.rate.acquire());
+        let _ = turn.instrument(stretch!("queue", name = SPAN_NAME)).await;
     }
 
     /// Sends nothing for so long, as the service asked.
-    pub(super) fn rest(&self, pause: Duration) {
-        self.gate.close(pause);
+    pub(super) fn pause(&self, pause: Duration) {
+        self.rate.pause(pause);
     }
 
     /// Returns when a request may be sent, which lasts as long as what is returned; `None` when its time is over.
-    pub(super) async fn turn(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn acquire(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
         let turn = async {
-            let turn = self.room.acquire().await.ok();
-            self.gate.pass().await;
+            let turn = self.permits.acquire().await.ok();
+            self.rate.acquire().await;
             turn
         };
         let turn = timeout_at(deadline.into(), turn);
-        let turn = turn.instrument(stretch!("queue", name = TURN)).await;
+        let turn = turn.instrument(stretch!("queue", name = SPAN_NAME)).await;
         turn.ok().flatten()
     }
 }
@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::http::tests::{endpoint, redactor, start};
-    use crate::http::{Caller, Client, Guard, Outgoing, RawRequest, Wire};
+    use crate::http::{Caller, Client, Guard, Outgoing, RawClient, RawRequest};
     use crate::model::{Method, Purpose};
     use crate::reference::Authority;
     use crate::waiting::HANGS;
@@ -108,9 +108,9 @@ mod tests {
         });
         let server = start(&authority, app).await;
         let endpoint = endpoint(&authority, server.port, limits);
-        let manners = Arc::new(Manners::new(&endpoint.limits));
+        let manners = Arc::new(HostLimiter::new(&endpoint.limits));
         let client = Client::new(&endpoint, &manners, &redactor(), Guard::open()).unwrap();
-        let wire = Wire::new(&endpoint, &manners, &redactor(), Guard::open()).unwrap();
+        let wire = RawClient::new(&endpoint, &manners, &redactor(), Guard::open()).unwrap();
         let url = endpoint.url_of("/f");
         let begun = Instant::now();
         let deadline = begun + HANGS;
