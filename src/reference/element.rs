@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use super::answers::{METHODS, Outcome, Refusal};
 use super::authorisation::Question;
 use super::keys::KeyRing;
+use super::macaroon::Macaroon;
 use super::macaroons::{self, MacaroonStore};
 use super::namespace::{Namespace, Node};
 use super::operation;
@@ -26,7 +27,6 @@ use super::token::{self, Bearer};
 use super::transfer::{self, Order, Transfers};
 use super::webdav;
 use crate::model::{Groups, Method};
-use crate::token::Macaroon;
 
 /// Of what is uploaded or pulled.
 pub(super) const MAX_BODY: usize = 16 << 20;

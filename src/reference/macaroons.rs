@@ -22,6 +22,7 @@ use super::ReferenceError;
 use super::answers::{Outcome, Refusal};
 use super::authorisation::Question;
 use super::element::{Ambiguous, Element, Target};
+use super::macaroon::Macaroon;
 use super::namespace::Node;
 use super::path::{End, ObjectPath};
 use super::probe::hooks;
@@ -29,7 +30,6 @@ use super::rules::{ElementHooks, Service, Verified};
 use super::server::Connection;
 use super::token::Bearer;
 use crate::model::Method;
-use crate::token::Macaroon;
 
 /// Where the token endpoint is told (RFC 8414 section 3), and where it is.
 const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -88,7 +88,7 @@ impl Default for MacaroonRules {
             lasts: |asked, left| asked.min(left).min(LONGEST),
             place: ObjectPath::escaped,
             unstored: true,
-            genuine: Macaroon::verify,
+            genuine,
             means,
             counts: |meanings| meanings,
             permits,
@@ -110,6 +110,11 @@ pub(super) fn understood(kind: Option<&str>, form: bool) -> bool {
 pub(super) fn granted(asked: &[Activity], held: &[Activity], _: &Bearer) -> Vec<Activity> {
     let wanted = |one: &&Activity| asked.is_empty() || asked.contains(one);
     held.iter().filter(wanted).copied().collect()
+}
+
+/// Whether the macaroon comes from that root key. What its caveats mean depends on the request, and is asked afterwards.
+pub(super) fn genuine(macaroon: &Macaroon, root_key: &[u8]) -> bool {
+    macaroon.verify(root_key, |_| true)
 }
 
 /// What lies there and below, and the directories that lead there, so that they can be made.
@@ -298,7 +303,7 @@ impl Element {
         let identifier = uuid::Uuid::new_v4().to_string();
         let mut macaroon = Macaroon::new(&self.macaroons.key, location, &identifier).ok()?;
         for caveat in caveats {
-            macaroon.add(caveat).ok()?;
+            macaroon.add_caveat(caveat).ok()?;
         }
         let mut issued = self.macaroons.issued();
         // Whether one has ended is for its caveats to say.
@@ -307,7 +312,7 @@ impl Element {
             issued.pop_first();
         }
         issued.insert(identifier, (bearer, end));
-        Some(macaroon.text())
+        Some(macaroon.serialize())
     }
 
     /// The activities that the bearer may carry out there.

@@ -13,6 +13,7 @@ mod foreign;
 mod issuer;
 mod keys;
 mod likes;
+mod macaroon;
 mod macaroons;
 mod namespace;
 mod operation;

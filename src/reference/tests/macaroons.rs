@@ -1,7 +1,7 @@
 //! Macaroons as a client sees them. Which requests and forgeries are refused is for the suite to prove.
 
+use super::super::macaroon::Macaroon;
 use super::*;
-use crate::token::Macaroon;
 
 const NATIVE: &str = "Content-Type: application/macaroon-request";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
