@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{self, Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
+use super::jwt::{Algorithm, Jwk, KeyParameters, VerificationKey};
 use super::{ReferenceError, server};
 
 /// When keys are looked up again (profile 4.2 recommends to keep them for a while).
@@ -42,7 +41,7 @@ struct Known {
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
-    pub(super) key: DecodingKey,
+    key: VerificationKey,
     /// As it was published.
     pub(super) jwk: Jwk,
     /// Digests of what it has verified: most requests carry a token that was seen before.
@@ -68,8 +67,7 @@ impl Key {
         if known().contains(&digest) {
             return true;
         }
-        let (key, algorithm) = (&self.key, self.algorithm);
-        let right = crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false);
+        let right = self.key.verify(self.algorithm, message, signature);
         let mut known = known();
         if right && known.len() < MOST_KNOWN {
             known.insert(digest);
@@ -179,38 +177,24 @@ impl Known {
 /// A key of the set by its id; those without an id are passed over.
 fn usable(jwk: Value) -> Option<(String, Key)> {
     let key = public_key(jwk)?;
-    let kid = key
-        .jwk
-        .common
-        .key_id
-        .clone()
-        .filter(|kid| !kid.is_empty())?;
+    let kid = key.jwk.key_id.clone().filter(|kid| !kid.is_empty())?;
     Some((kid, key))
 }
 
 /// A key that can verify ES256 or RS256; others are passed over.
 pub(super) fn public_key(jwk: Value) -> Option<Key> {
-    let jwk: Jwk = serde_json::from_value(jwk).ok()?;
-    let algorithm = match &jwk.algorithm {
-        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
-            Algorithm::ES256
-        }
-        AlgorithmParameters::RSA(_) => Algorithm::RS256,
-        _ => return None,
+    let jwk = Jwk::from_json(&jwk)?;
+    let algorithm = match &jwk.parameters {
+        KeyParameters::P256 { .. } => Algorithm::Es256,
+        KeyParameters::Rsa { .. } => Algorithm::Rs256,
     };
-    let signs = matches!(
-        jwk.common.public_key_use,
-        None | Some(PublicKeyUse::Signature)
-    );
-    let named = jwk.common.key_algorithm;
-    let agrees = named.is_none_or(|named| named == algorithm.into());
-    if !signs || !agrees {
+    let is = |member: &Option<String>, value| member.as_deref().is_none_or(|it| it == value);
+    if !is(&jwk.public_key_use, "sig") || !is(&jwk.alg, algorithm.name()) {
         return None;
     }
-    let key = DecodingKey::from_jwk(&jwk).ok()?;
     Some(Key {
         algorithm,
-        key,
+        key: VerificationKey::from_jwk(&jwk)?,
         jwk,
         right: Arc::default(),
     })

@@ -11,6 +11,7 @@ mod element;
 mod faults;
 mod foreign;
 mod issuer;
+mod jwt;
 mod keys;
 mod likes;
 mod macaroon;
@@ -62,10 +63,16 @@ pub enum ReferenceError {
     Option(String),
     /// A signing key could not be used.
     #[error("cannot use a signing key")]
-    SigningKey(#[from] jsonwebtoken::errors::Error),
+    SigningKey(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// TLS could not be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(String),
+}
+
+impl From<jwt::KeyError> for ReferenceError {
+    fn from(error: jwt::KeyError) -> Self {
+        Self::SigningKey(error.into())
+    }
 }
 
 impl From<rustls::Error> for ReferenceError {

@@ -1,8 +1,8 @@
 //! Signatures and headers in forms that they do not have: each is taken for a good one, in one operation alone.
 
-use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
+use super::super::jwt::{self, Algorithm};
 use super::super::keys::Key;
 use super::super::token::{Jws, member_fits, parts, signed, verified};
 use super::authentication::{in_header, named, object};
@@ -11,8 +11,6 @@ use super::cover::{Base, Overlooked};
 use super::form::forms;
 use super::signature::{FirstWins, hmac, jwk, raw};
 use super::{Apply, Fault, Rules};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 /// A signature of that form is as good as the right one.
 macro_rules! signature {
@@ -144,7 +142,7 @@ fn hmac_of_public_keys(rules: &mut Rules) {
 }
 
 fn rsa(key: &Key) -> bool {
-    key.algorithm == Algorithm::RS256
+    key.algorithm == Algorithm::Rs256
 }
 
 /// Whether one bit of the signature is another than that of the right one.
@@ -154,7 +152,7 @@ fn flipped(jws: &Jws, key: &Key) -> bool {
         return false;
     };
     *byte ^= 1;
-    verified(jws, &BASE64_URL_SAFE_NO_PAD.encode(bytes), key)
+    verified(jws, &jwt::encode(bytes), key)
 }
 
 /// Whether the signature is as long as one by that RSA key, and nothing simpler is wrong with it.

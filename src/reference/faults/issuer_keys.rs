@@ -1,10 +1,10 @@
 //! Issuers whose key set is wrong.
 
 use axum::http::{HeaderValue, header};
-use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use super::super::issuer::{Answer, Occasion, Place};
+use super::super::jwt::{Algorithm, encode_token};
 use super::{Apply, Fault};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -174,9 +174,9 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
             };
             rules.sign = |mut header, claims, keys| {
-                header.alg = Algorithm::RS512;
+                header.alg = Algorithm::Rs512;
                 header.kid = Some(keys.rsa.id.clone());
-                jsonwebtoken::encode(&header, claims, &keys.rsa.key).ok()
+                encode_token(&header, claims, &keys.rsa.key).ok()
             };
         }),
     },

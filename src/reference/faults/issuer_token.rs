@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Map, Value, json};
 
 use super::super::issuer::{Telling, sign};
+use super::super::jwt::{Algorithm, SigningKey, encode_token};
 use super::{Apply, Fault};
 use crate::model::ANY_AUDIENCE;
 
@@ -90,9 +90,9 @@ pub(super) const FAULTS: &[Fault] = &[
         ],
         apply: Apply::Issuer(|rules| {
             rules.sign = |mut header, claims, keys| {
-                header.alg = Algorithm::HS256;
-                let key = EncodingKey::from_secret(keys.signing.id.as_bytes());
-                jsonwebtoken::encode(&header, claims, &key).ok()
+                header.alg = Algorithm::Hs256;
+                let key = SigningKey::from_secret(keys.signing.id.as_bytes());
+                encode_token(&header, claims, &key).ok()
             };
         }),
     },

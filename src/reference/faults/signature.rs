@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::jwk::AlgorithmParameters;
-use jsonwebtoken::{Algorithm, EncodingKey};
+use base64::prelude::BASE64_STANDARD;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
+use super::super::jwt::{self, Algorithm, KeyParameters, VerificationKey};
 use super::super::keys::Key;
 use super::super::token::{
     Jws, NO_HEADER, NO_JWS, NO_PAYLOAD, member_fits, parts, signed, verified,
@@ -335,7 +334,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["authentication.es256.der"],
         apply: Apply::Element(|rules| {
             rules.token.signed = |jws, key| {
-                (key.algorithm == Algorithm::ES256
+                (key.algorithm == Algorithm::Es256
                     && from_der(&raw(jws)).is_some_and(|signature| verified(jws, &signature, key)))
                     || signed(jws, key)
             }
@@ -472,20 +471,18 @@ fn unsecured(jws: &Jws) -> bool {
 
 /// The signature's bytes; none if it is not base64url.
 pub(super) fn raw(jws: &Jws) -> Vec<u8> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(jws.signature);
-    bytes.unwrap_or_default()
+    jwt::decode(jws.signature).unwrap_or_default()
 }
 
 /// Whether the signature is an HMAC with that secret.
 pub(super) fn hmac(jws: &Jws, secret: &(impl AsRef<[u8]> + ?Sized)) -> bool {
     let algorithm = match jws.algorithm() {
-        "HS384" => Algorithm::HS384,
-        "HS512" => Algorithm::HS512,
-        _ => Algorithm::HS256,
+        "HS384" => Algorithm::Hs384,
+        "HS512" => Algorithm::Hs512,
+        _ => Algorithm::Hs256,
     };
-    let key = EncodingKey::from_secret(secret.as_ref());
-    let right = jsonwebtoken::crypto::sign(jws.message.as_bytes(), &key, algorithm);
-    right.is_ok_and(|right| right == jws.signature)
+    let key = VerificationKey::from_secret(secret.as_ref());
+    key.verify(algorithm, jws.message, jws.signature)
 }
 
 /// An EC P-256 key as SubjectPublicKeyInfo (RFC 5480 section 2); empty for other keys.
@@ -494,11 +491,11 @@ fn der(key: &Key) -> Vec<u8> {
         0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08,
         0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
     ];
-    let AlgorithmParameters::EllipticCurve(point) = &key.jwk.algorithm else {
+    let KeyParameters::P256 { x, y } = &key.jwk.parameters else {
         return Vec::new();
     };
-    let number = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    [START.to_vec(), number(&point.x), number(&point.y)].concat()
+    let number = |text: &str| jwt::decode(text).unwrap_or_default();
+    [START.to_vec(), number(x), number(y)].concat()
 }
 
 /// The same in PEM (RFC 7468 section 13), with a final line end.
@@ -511,9 +508,9 @@ fn pem(key: &Key) -> String {
 /// The same as JWK, without the members that say what it is for.
 pub(super) fn jwk(key: &Key) -> String {
     let mut jwk = key.jwk.clone();
-    jwk.common.key_id = None;
-    jwk.common.public_key_use = None;
-    json!(jwk).to_string()
+    jwk.key_id = None;
+    jwk.public_key_use = None;
+    jwk.to_json().to_string()
 }
 
 /// A signature in DER (RFC 3279 section 2.2.3) as two numbers of 32 bytes, in base64url.
@@ -523,7 +520,7 @@ fn from_der(der: &[u8]) -> Option<String> {
     };
     let (r, rest) = integer(rest)?;
     let (s, _) = integer(rest)?;
-    Some(BASE64_URL_SAFE_NO_PAD.encode([r, s].concat()))
+    Some(jwt::encode([r, s].concat()))
 }
 
 /// The first INTEGER, in 32 bytes, and what comes after it.

@@ -4,12 +4,12 @@ use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::super::jwt::{Algorithm, CompactJws, KeyError, VerificationKey};
 use super::error::OAuthError;
 use super::form::Form;
 use super::scope::Membership;
@@ -32,7 +32,7 @@ pub(in crate::reference) struct Client {
 
 /// A client's public key.
 pub(super) struct ClientKey {
-    key: DecodingKey,
+    key: VerificationKey,
     algorithm: Algorithm,
 }
 
@@ -58,18 +58,9 @@ pub(in crate::reference) enum Proven {
 
 impl ClientKey {
     /// From PEM, for ES256 or RS256.
-    pub(super) fn from_pem(pem: &str) -> Result<Self, jsonwebtoken::errors::Error> {
-        let ec = DecodingKey::from_ec_pem(pem.as_bytes());
-        match ec {
-            Ok(key) => Ok(Self {
-                key,
-                algorithm: Algorithm::ES256,
-            }),
-            Err(_) => Ok(Self {
-                key: DecodingKey::from_rsa_pem(pem.as_bytes())?,
-                algorithm: Algorithm::RS256,
-            }),
-        }
+    pub(super) fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let (key, algorithm) = VerificationKey::from_pem(pem)?;
+        Ok(Self { key, algorithm })
     }
 }
 
@@ -163,20 +154,16 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, SecretString)>, OAuthErr
 }
 
 fn issuer_of(assertion: &str) -> Option<String> {
-    let claims: Map<String, Value> =
-        jsonwebtoken::dangerous::insecure_decode_claims(assertion).ok()?;
+    let claims = CompactJws::split(assertion)?.claims()?;
     claims.get("iss")?.as_str().map(str::to_owned)
 }
 
 /// Id and end of an assertion that is right (RFC 7523 section 3).
 fn asserted(assertion: &str, client: &Client, audiences: &[&str]) -> Option<(String, i64)> {
     let known = client.key.as_ref()?;
-    let header = jsonwebtoken::decode_header(assertion).ok()?;
-    let (message, signature) = assertion.rsplit_once('.')?;
-    let genuine = header.alg == known.algorithm
-        && crypto::verify(signature, message.as_bytes(), &known.key, known.algorithm).ok()?;
-    let claims: Map<String, Value> =
-        jsonwebtoken::dangerous::insecure_decode_claims(assertion).ok()?;
+    let token = CompactJws::split(assertion)?;
+    let genuine = token.is_signed_by(&known.key, known.algorithm);
+    let claims = token.claims()?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let now = Timestamp::now().as_second();
     let end = claims.get("exp")?.as_i64()?;

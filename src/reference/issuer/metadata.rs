@@ -39,13 +39,13 @@ impl Desk {
             ],
             "response_types_supported": [],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [self.keys.usual().algorithm],
+            "id_token_signing_alg_values_supported": [self.keys.usual().algorithm.name()],
         })
     }
 
     pub(super) fn key_set(&self) -> Value {
         let keys = [&self.keys.signing.public, &self.keys.rsa.public];
-        let mut keys: Vec<Value> = keys.iter().map(|key| json!(key)).collect();
+        let mut keys: Vec<Value> = keys.iter().map(|key| key.to_json()).collect();
         self.rules.own().published(&mut keys, &self.keys);
         json!({ "keys": keys })
     }

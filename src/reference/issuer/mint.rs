@@ -1,9 +1,9 @@
 //! Tokens: what they say, and how they are signed.
 
 use jiff::Timestamp;
-use jsonwebtoken::Header;
 use serde_json::{Map, Value, json};
 
+use super::super::jwt::{Header, encode_token};
 use super::Desk;
 use super::error::OAuthError;
 use super::key::Keys;
@@ -164,5 +164,5 @@ pub(in crate::reference) fn sign(
     claims: &Map<String, Value>,
     keys: &Keys,
 ) -> Option<String> {
-    jsonwebtoken::encode(&header, claims, &keys.usual().key).ok()
+    encode_token(&header, claims, &keys.usual().key).ok()
 }

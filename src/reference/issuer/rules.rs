@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::Header;
 use serde_json::{Map, Value};
 
+use super::super::jwt::Header;
 use super::super::probe::{Hooks, Part, Ruled, hooks};
 use super::answer::Answer;
 use super::client::Proven;

@@ -11,7 +11,6 @@ use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Response, StatusCode};
 use futures_util::{StreamExt, stream};
-use jsonwebtoken::Algorithm;
 use regex_automata::meta;
 use serde_json::{Map, Value};
 use url::{Position, Url};
@@ -19,6 +18,7 @@ use url::{Position, Url};
 use super::super::answers::{Outcome, Refusal};
 use super::super::authorisation::{Operation, Question};
 use super::super::faults::{Apply, Fault};
+use super::super::jwt::Algorithm;
 use super::super::macaroons::NATIVE;
 use super::super::namespace::{Act, Change, Node};
 use super::super::path::{ObjectPath, RequestPath, WrittenPath};
@@ -92,7 +92,7 @@ fn tokens(rules: &mut Rules) {
     // Who it is from is asked before how it is signed. A signature may have padding.
     rules.token.signed = |jws, key| {
         let signature = jws.signature.trim_end_matches('=');
-        let rs256 = jws.algorithm() == "RS256" && key.algorithm == Algorithm::RS256;
+        let rs256 = jws.algorithm() == "RS256" && key.algorithm == Algorithm::Rs256;
         rs256 && token::verified(jws, signature, key)
     };
     rules.token.claim = claim;
