@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::lab::{Lab, SECRET};
 use common::sending::Sender;
+use common::test_bed::{SECRET, TestBed};
 use common::waiting::wait_until;
 use secrecy::ExposeSecret;
 use touchstone::check::issuer::grant;
@@ -189,17 +189,17 @@ fn what_an_issuer_gave_is_gone_when_dropped() {
 
 #[test]
 fn what_was_sent_is_gone_when_dropped() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     // Nobody answers there: what is sent ends in our own buffers.
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    lab.endpoints(
+    bed.endpoints(
         &[(
             "se",
             &format!("https://{}", port.local_addr().expect("an address")),
         )],
         "    limits: {connect: 1s}\n",
     );
-    let source = SourceFile::read(&lab.path("endpoints.yaml")).expect("a file");
+    let source = SourceFile::read(&bed.path("endpoints.yaml")).expect("a file");
     drop(port);
     let needle = {
         let text = canary();
@@ -214,9 +214,9 @@ fn what_was_sent_is_gone_when_dropped() {
 
 #[test]
 fn what_we_minted_is_gone_when_dropped() {
-    let lab = Lab::new();
-    lab.endpoints(&[("se", "https://localhost:1")], "");
-    let source = SourceFile::read(&lab.path("endpoints.yaml")).expect("a file");
+    let bed = TestBed::new();
+    bed.endpoints(&[("se", "https://localhost:1")], "");
+    let source = SourceFile::read(&bed.path("endpoints.yaml")).expect("a file");
     let loaded =
         load_inventory(&source, &load_catalogue(&[]).expect("suites")).expect("an inventory");
     let needles = {
@@ -269,10 +269,10 @@ fn a_run_keeps_no_copies_of_what_it_sent() {
         }
         return;
     }
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
-    let mut command = lab.touchstone(&["run", "--case", "capability.*", "--format", "json=-"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
+    let mut command = bed.touchstone(&["run", "--case", "capability.*", "--format", "json=-"]);
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -282,7 +282,7 @@ fn a_run_keeps_no_copies_of_what_it_sent() {
     let mut out = child.stdout.take().expect("a pipe");
     let mut first = [0; 16];
     out.read_exact(&mut first).expect("a report begins");
-    let secret = lab.issuer.client_secret();
+    let secret = bed.issuer.client_secret();
     let secret = Needle::of(secret.expose_secret(), 0);
     let places = secret.places(&child.id().to_string());
     let mut rest = Vec::new();

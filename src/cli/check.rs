@@ -194,8 +194,8 @@ fn trust(inventory: &Inventory) -> Result<(), Failed> {
 }
 
 async fn reach(endpoint: &Endpoint, redactor: &Redactor) -> (bool, String) {
-    let manners = Arc::new(HostLimiter::new(&endpoint.limits));
-    let client = match Client::new(endpoint, &manners, redactor, Guard::nothing()) {
+    let limiter = Arc::new(HostLimiter::new(&endpoint.limits));
+    let client = match Client::new(endpoint, &limiter, redactor, Guard::nothing()) {
         Ok(client) => client,
         Err(error) => return (false, error.to_string()),
     };
@@ -230,8 +230,8 @@ async fn used(
         Ok(token) => token,
         Err(error) => return (false, format!("there is no token for it: {error}")),
     };
-    let manners = Arc::new(HostLimiter::new(&endpoint.limits));
-    let client = match Client::new(endpoint, &manners, redactor, Guard::nothing()) {
+    let limiter = Arc::new(HostLimiter::new(&endpoint.limits));
+    let client = match Client::new(endpoint, &limiter, redactor, Guard::nothing()) {
         Ok(client) => client,
         Err(error) => return (false, error.to_string()),
     };

@@ -303,8 +303,8 @@ impl Sweeper<'_> {
         if endpoint.traits.read_only.is_some() {
             return Err("the endpoint is declared read-only, so nothing is removed there".into());
         }
-        let manners = Arc::new(HostLimiter::new(&endpoint.limits));
-        let client = Client::new(endpoint, &manners, self.redactor, Guard::nothing());
+        let limiter = Arc::new(HostLimiter::new(&endpoint.limits));
+        let client = Client::new(endpoint, &limiter, self.redactor, Guard::nothing());
         let client = client.map_err(|error| error.to_string())?;
         let request = plan::observer(self.inventory, endpoint)
             .ok_or("there is no way to obtain a token for it")?;

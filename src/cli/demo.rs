@@ -11,46 +11,49 @@ use super::{inputs, run};
 pub async fn main(arguments: &DemoArgs, redactor: &Redactor) -> Result<u8, Failed> {
     let faults = faults(&arguments.faults)?;
     let catalogue = inputs::catalogue(None)?;
-    let mut cast = TestBedOptions {
+    let mut options = TestBedOptions {
         storages: vec![Service::new("reference")],
         issuers: Vec::new(),
     };
     let (of_issuers, of_storage): (Vec<_>, Vec<_>) =
         faults.into_iter().partition(|fault| fault.of_issuer());
-    for (faults, roles) in [
-        (of_storage, &mut cast.storages),
-        (of_issuers, &mut cast.issuers),
+    for (faults, services) in [
+        (of_storage, &mut options.storages),
+        (of_issuers, &mut options.issuers),
     ] {
         if !faults.is_empty() {
-            roles.push(Service {
+            services.push(Service {
                 faults,
                 ..Service::new("faulty")
             });
         }
     }
     if let Some(name) = &arguments.like {
-        cast.storages.push(Service::like(like(name)?));
+        options.storages.push(Service::like(like(name)?));
     }
-    let stage = TestBed::start(cast).await?;
-    output::note(&stage.places());
+    let bed = TestBed::start(options).await?;
+    output::note(&bed.places());
     // These servers are our own: nothing can hurt them.
     let judging = Judging {
         intrusive: true,
         ..arguments.judging.clone()
     };
-    let inventory = stage.inventory()?;
-    let ears = CallbackAddresses {
-        listener: stage.listener()?,
+    let inventory = bed.inventory()?;
+    let callbacks = CallbackAddresses {
+        listener: bed.listener()?,
         everywhere: false,
-        side: Some(stage.side()),
+        side: Some(bed.side()),
         pairs: None,
         issuers: false,
         on_trial: inventory.issuers.iter().map(|i| i.name.clone()).collect(),
         shard: None,
         each_address: false,
     };
-    let only = stage.judged();
-    run::judge(inventory, &catalogue, &only, &judging, ears, None, redactor).await
+    let only = bed.judged();
+    run::judge(
+        inventory, &catalogue, &only, &judging, callbacks, None, redactor,
+    )
+    .await
 }
 
 /// The faults of those names, which can be had at the same time.

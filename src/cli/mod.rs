@@ -42,7 +42,7 @@ use args::{Arguments, Command};
 use output::Failed;
 use trace::Trace;
 
-use crate::trace::stretch;
+use crate::trace::span;
 
 /// What the process says with its exit code.
 pub mod exit {
@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         process::survive_large_files();
         let work = dispatch(arguments.command, &redactor);
-        work.instrument(stretch!("run")).await
+        work.instrument(span!("run")).await
     });
     // A name lookup that hangs must not keep the process alive.
     runtime.shutdown_background();

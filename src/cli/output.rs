@@ -120,7 +120,7 @@ fn panicked(redactor: &Redactor, panic: &impl std::fmt::Display) -> String {
 
 /// Sends the log to stderr, through the redactor, whatever crate a line comes from; and stretches of time to whoever
 /// collects them.
-pub fn log_to_stderr(redactor: &Redactor, stretches: Option<&Collector>) {
+pub fn log_to_stderr(redactor: &Redactor, spans: Option<&Collector>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let style = style_of_stderr();
     let redactor = redactor.clone();
@@ -137,7 +137,7 @@ pub fn log_to_stderr(redactor: &Redactor, stretches: Option<&Collector>) {
         .with_filter(filter);
     let _ = tracing_subscriber::registry()
         .with(log)
-        .with(stretches.map(Collector::layer))
+        .with(spans.map(Collector::layer))
         .try_init();
 }
 

@@ -17,7 +17,7 @@ use crate::report::text::count;
 use crate::run::event::Event;
 use crate::run::{self, CallbackServers, Ledger, Resources, TransferPeer};
 use crate::token::Broker;
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::args::{Judging, RunArgs};
 use super::formats::Output;
@@ -34,7 +34,7 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
     let inventory = inputs::inventory(&arguments.files, &arguments.target, &catalogue)?;
     let failed = |error: ReferenceError| Failed::Undecided(error.to_string());
     let authority = Authority::new().map_err(failed)?;
-    let ears = CallbackAddresses {
+    let callbacks = CallbackAddresses {
         listener: listener(&authority, arguments.listen.as_ref())?,
         everywhere: arguments.listen.is_some(),
         side: servers::given_side(arguments)?,
@@ -49,7 +49,7 @@ pub async fn main(arguments: &RunArgs, redactor: &Redactor) -> Result<u8, Failed
         &catalogue,
         &arguments.only,
         &arguments.judging,
-        ears,
+        callbacks,
         Memory::of(
             &arguments.remembering,
             arguments.judging.report_dir.is_none(),
@@ -85,7 +85,7 @@ pub async fn judge(
     catalogue: &Catalogue,
     only: &[String],
     judging: &Judging,
-    ears: CallbackAddresses,
+    callbacks: CallbackAddresses,
     memory: Option<Memory>,
     redactor: &Redactor,
 ) -> Result<u8, Failed> {
@@ -103,13 +103,13 @@ pub async fn judge(
     selection.slow = judging.slow;
     selection.quick = judging.quick;
     selection.shuffle = judging.shuffle;
-    selection.listen = ears.everywhere;
-    selection.side = ears.side.is_some();
-    selection.pairs = ears.pairs;
-    selection.issuers = ears.issuers;
-    selection.on_trial = ears.on_trial;
-    selection.shard = ears.shard;
-    if ears.each_address {
+    selection.listen = callbacks.everywhere;
+    selection.side = callbacks.side.is_some();
+    selection.pairs = callbacks.pairs;
+    selection.issuers = callbacks.issuers;
+    selection.on_trial = callbacks.on_trial;
+    selection.shard = callbacks.shard;
+    if callbacks.each_address {
         let chosen = selection.endpoints(&inventory).map_err(selected_nothing)?;
         selection.addresses = unless_stopped(&stop, addresses::of(&chosen)).await?;
     }
@@ -127,8 +127,8 @@ pub async fn judge(
         plan: Arc::new(plan),
         inventory: &inventory,
         folder: Some(&folder.path),
-        listener: ears.listener,
-        side: ears.side,
+        listener: callbacks.listener,
+        side: callbacks.side,
         deadline: judging.deadline,
         redactor,
     };
@@ -169,7 +169,7 @@ pub async fn conclude(
     let code = exit_code(record.run.interrupted, &record.results);
     // The reports are there even when nobody reads stdout to its end.
     let writing = folder.write(&record, output);
-    let written = writing.instrument(stretch!("reports")).await;
+    let written = writing.instrument(span!("reports")).await;
     if let Some(memory) = memory {
         memory.write_index();
     }

@@ -104,22 +104,22 @@ pub struct TestBed {
 
 impl TestBed {
     /// Starts the two issuers of every stage, and a server for each role.
-    pub async fn start(cast: TestBedOptions) -> Result<Self, Failed> {
+    pub async fn start(options: TestBedOptions) -> Result<Self, Failed> {
         let folder = tempfile::Builder::new()
             .prefix("touchstone-stage-")
             .tempdir()
             .map_err(|error| Failed::Undecided(format!("no temporary directory: {error}")))?;
-        Self::started(cast, folder).await.map_err(|error| {
+        Self::started(options, folder).await.map_err(|error| {
             Failed::Undecided(format!("the embedded servers did not start: {error}"))
         })
     }
 
     async fn started(
-        cast: TestBedOptions,
+        options: TestBedOptions,
         folder: tempfile::TempDir,
     ) -> Result<Self, ReferenceError> {
         let authority = Arc::new(Authority::new()?);
-        let likes = cast.storages.iter().filter_map(|role| role.like);
+        let likes = options.storages.iter().filter_map(|service| service.like);
         let rs256 = likes.clone().any(|like| like.rs256);
         let issuer = IssuerOptions {
             rs256,
@@ -132,7 +132,7 @@ impl TestBed {
             ..IssuerOptions::default()
         };
         let neighbour = Issuer::start(&authority, neighbour).await?;
-        let options = |faults: &[&'static Fault]| StorageOptions {
+        let storage_options = |faults: &[&'static Fault]| StorageOptions {
             issuer: issuer.url().to_owned(),
             issuer_ca_pem: authority.ca_pem().to_owned(),
             others: vec![Area {
@@ -145,28 +145,28 @@ impl TestBed {
             faults: faults.to_vec(),
             ..StorageOptions::default()
         };
-        let storages = cast.storages.into_iter().map(|role| {
+        let storages = options.storages.into_iter().map(|service| {
             let authority = Arc::clone(&authority);
             let options = StorageOptions {
-                probe: role.probe.clone(),
-                tape: role.traits().tape,
-                ..options(&role.faults)
+                probe: service.probe.clone(),
+                tape: service.traits().tape,
+                ..storage_options(&service.faults)
             };
-            async move { Ok((role, Storage::start(&authority, options).await?)) }
+            async move { Ok((service, Storage::start(&authority, options).await?)) }
         });
         let storages = all(storages).await?;
-        let issuers = cast.issuers.into_iter().map(|role| {
+        let issuers = options.issuers.into_iter().map(|service| {
             let authority = Arc::clone(&authority);
             let options = IssuerOptions {
                 path: "/trial".into(),
-                faults: role.faults.clone(),
-                probe: role.probe.clone(),
+                faults: service.faults.clone(),
+                probe: service.probe.clone(),
                 ..IssuerOptions::default()
             };
-            async move { Ok((role, Issuer::start(&authority, options).await?)) }
+            async move { Ok((service, Issuer::start(&authority, options).await?)) }
         });
         let issuers = all(issuers).await?;
-        let partner = Storage::start(&authority, options(&[])).await?;
+        let partner = Storage::start(&authority, storage_options(&[])).await?;
         Ok(Self {
             authority,
             issuer,
@@ -199,13 +199,16 @@ impl TestBed {
 
     /// The names of the endpoints that are judged.
     pub fn judged(&self) -> Vec<String> {
-        let names = self.storages.iter().map(|(role, _)| role.name.clone());
+        let names = self
+            .storages
+            .iter()
+            .map(|(service, _)| service.name.clone());
         names.collect()
     }
 
     /// The names of the issuers that are there to be judged.
     pub fn issuers_on_trial(&self) -> Vec<String> {
-        let names = self.issuers.iter().map(|(role, _)| role.name.clone());
+        let names = self.issuers.iter().map(|(service, _)| service.name.clone());
         names.collect()
     }
 
@@ -220,28 +223,32 @@ impl TestBed {
         let issuer = self.issuing("embedded", &self.issuer, None)?;
         let neighbour = self.issuing("neighbour", &self.neighbour, None)?;
         let mut issuers = vec![Arc::new(issuer.clone()), Arc::new(neighbour.clone())];
-        for (role, issuer) in &self.issuers {
-            issuers.push(Arc::new(self.issuing(&role.name, issuer, role.profile)?));
+        for (service, issuer) in &self.issuers {
+            issuers.push(Arc::new(self.issuing(
+                &service.name,
+                issuer,
+                service.profile,
+            )?));
         }
         let endpoints = self
             .storages
             .iter()
             .chain([&self.partner])
-            .map(|(role, storage)| {
+            .map(|(service, storage)| {
                 let url = storage.url().parse().map_err(|error| {
                     Failed::Undecided(format!("{} is no URL: {error}", storage.url()))
                 })?;
                 Ok(Arc::new(Endpoint {
-                    name: role.name.clone(),
+                    name: service.name.clone(),
                     description: None,
                     software: None,
                     url,
                     area: "/wlcg".into(),
                     issuer: Some(issuer.name.clone()),
                     ca: ca.clone(),
-                    profile: role.profile,
+                    profile: service.profile,
                     audience: None,
-                    traits: role.traits(),
+                    traits: service.traits(),
                     known_failures: Vec::new(),
                     second: Some(SecondArea {
                         path: SECOND_AREA.into(),

@@ -34,21 +34,21 @@ impl Trace {
 
     /// Writes it and tells the critical path; says whether it is there.
     pub fn write(self, redactor: &Redactor) -> bool {
-        let mut stretches = self.collector.stretches();
-        for stretch in &mut stretches {
-            stretch.name = redactor.text(&stretch.name);
-            for (_, value) in &mut stretch.fields {
+        let mut spans = self.collector.spans();
+        for span in &mut spans {
+            span.name = redactor.text(&span.name);
+            for (_, value) in &mut span.fields {
                 *value = redactor.text(value);
             }
         }
-        let path = critical(&stretches);
-        let written = chrome(&stretches, &path)
+        let path = critical(&spans);
+        let written = chrome(&spans, &path)
             .map_err(|error| error.to_string())
             .and_then(|text| {
                 let written = write::write_file(&self.path, text.as_bytes());
                 written.map_err(|error| error.source().unwrap_or(&error).to_string())
             });
-        for line in path.text(&stretches).lines() {
+        for line in path.text(&spans).lines() {
             output::note(line);
         }
         match &written {

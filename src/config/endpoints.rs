@@ -71,7 +71,7 @@ pub(super) fn read(
     let fields = entry.fields(d, "an endpoint", KEYS)?;
     let url = fields.require(d, "endpoint").and_then(|entry| {
         let text = entry.text(d)?;
-        refused(d, entry, paths::door(text))
+        refused(d, entry, paths::endpoint_url(text))
     });
     let area = area(d, &fields);
     let issuer = issuer(d, &fields, issuers);

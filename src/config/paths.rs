@@ -140,7 +140,7 @@ fn secure(text: &str) -> Result<Url, Refusal> {
 }
 
 /// The door of a storage element: scheme, host and port, with at most a single slash behind them.
-pub(super) fn door(text: &str) -> Result<Url, Refusal> {
+pub(super) fn endpoint_url(text: &str) -> Result<Url, Refusal> {
     let url = secure(text)?;
     if url.path() != "/" {
         return Err(Refusal::new(
@@ -230,9 +230,9 @@ mod tests {
 
     #[test]
     fn area_urls_are_split() {
-        let (door, area) = split_area_url("https://localhost:8443/data/x/").unwrap();
+        let (endpoint_url, area) = split_area_url("https://localhost:8443/data/x/").unwrap();
         assert_eq!(
-            (door.as_str(), area.as_str()),
+            (endpoint_url.as_str(), area.as_str()),
             ("https://localhost:8443/", "/data/x")
         );
         let (_, root) = split_area_url("https://[::1]:8443/").unwrap();

@@ -31,7 +31,7 @@ pub struct Client {
     endpoint: String,
     redirects: RedirectPolicy,
     limits: Limits,
-    manners: Arc<HostLimiter>,
+    limiter: Arc<HostLimiter>,
     guard: Guard,
     redactor: Redactor,
 }
@@ -190,7 +190,7 @@ impl Client {
     /// Whom to trust cannot be read.
     pub fn new(
         endpoint: &Endpoint,
-        manners: &Arc<HostLimiter>,
+        limiter: &Arc<HostLimiter>,
         redactor: &Redactor,
         guard: Guard,
     ) -> Result<Self, TlsError> {
@@ -212,7 +212,7 @@ impl Client {
             endpoint: endpoint.name.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
             limits: endpoint.limits.clone(),
-            manners: Arc::clone(manners),
+            limiter: Arc::clone(limiter),
             guard,
             redactor: redactor.clone(),
         })
@@ -251,7 +251,7 @@ impl Client {
 
     /// Leaves the endpoint alone for so long: no request of anybody begins.
     pub fn rest(&self, pause: Duration) {
-        self.manners.pause(pause);
+        self.limiter.pause(pause);
     }
 
     /// Sends a request and follows its redirects. A transport error before any answer is tried once
@@ -262,15 +262,15 @@ impl Client {
         caller: Caller<'_>,
         outgoing: Outgoing<'_>,
     ) -> Outcome {
-        let stretch = exchange::stretch(purpose, outgoing.method, outgoing.url);
+        let span = exchange::span(purpose, outgoing.method, outgoing.url);
         let outcome = self.sent(purpose, caller, outgoing);
-        let outcome = outcome.instrument(stretch.clone()).await;
-        exchange::ended(&stretch, &outcome.exchange);
+        let outcome = outcome.instrument(span.clone()).await;
+        exchange::ended(&span, &outcome.exchange);
         outcome
     }
 
     async fn sent(&self, purpose: Purpose, caller: Caller<'_>, outgoing: Outgoing<'_>) -> Outcome {
-        let _turn = self.manners.acquire(outgoing.deadline).await;
+        let _turn = self.limiter.acquire(outgoing.deadline).await;
         let begun = Instant::now();
         let sent = exchange::Sent {
             verb: outgoing.verb(),

@@ -104,8 +104,8 @@ pub(crate) fn named(method: Method, target: &str) -> String {
 }
 
 /// A request in a trace.
-pub(super) fn stretch(purpose: Purpose, method: Method, target: &str) -> Span {
-    crate::trace::stretch!(
+pub(super) fn span(purpose: Purpose, method: Method, target: &str) -> Span {
+    crate::trace::span!(
         "exchange",
         name = named(method, target),
         purpose = purpose.as_str(),
@@ -115,10 +115,10 @@ pub(super) fn stretch(purpose: Purpose, method: Method, target: &str) -> Span {
 }
 
 /// How it ended.
-pub(super) fn ended(stretch: &Span, exchange: &Exchange) {
-    stretch.record("attempts", exchange.attempts);
+pub(super) fn ended(span: &Span, exchange: &Exchange) {
+    span.record("attempts", exchange.attempts);
     if let Some(status) = exchange.status {
-        stretch.record("status", status);
+        span.record("status", status);
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::timeout_at;
 use tracing::Instrument as _;
 
 use crate::model::Limits;
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::RateLimiter;
 
@@ -36,7 +36,7 @@ impl HostLimiter {
     pub(super) async fn acquire_unbounded(&self, deadline: Instant) {
         // Whose time is over finds out when it is sent.
         let turn = timeout_at(deadline.into(), self.rate.acquire());
-        let _ = turn.instrument(stretch!("queue", name = SPAN_NAME)).await;
+        let _ = turn.instrument(span!("queue", name = SPAN_NAME)).await;
     }
 
     /// Sends nothing for so long, as the service asked.
@@ -52,7 +52,7 @@ impl HostLimiter {
             turn
         };
         let turn = timeout_at(deadline.into(), turn);
-        let turn = turn.instrument(stretch!("queue", name = SPAN_NAME)).await;
+        let turn = turn.instrument(span!("queue", name = SPAN_NAME)).await;
         turn.ok().flatten()
     }
 }
@@ -108,9 +108,9 @@ mod tests {
         });
         let server = start(&authority, app).await;
         let endpoint = endpoint(&authority, server.port, limits);
-        let manners = Arc::new(HostLimiter::new(&endpoint.limits));
-        let client = Client::new(&endpoint, &manners, &redactor(), Guard::open()).unwrap();
-        let wire = RawClient::new(&endpoint, &manners, &redactor(), Guard::open()).unwrap();
+        let limiter = Arc::new(HostLimiter::new(&endpoint.limits));
+        let client = Client::new(&endpoint, &limiter, &redactor(), Guard::open()).unwrap();
+        let wire = RawClient::new(&endpoint, &limiter, &redactor(), Guard::open()).unwrap();
         let url = endpoint.url_of("/f");
         let begun = Instant::now();
         let deadline = begun + HANGS;

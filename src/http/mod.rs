@@ -22,7 +22,7 @@ use tower::util::MapFutureLayer;
 use tracing::Instrument;
 
 use crate::model::Trust;
-use crate::trace::stretch;
+use crate::trace::span;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
 pub(crate) use exchange::{excerpt, named};
@@ -81,8 +81,8 @@ fn builder(tls: rustls::ClientConfig, connect: Duration) -> reqwest::ClientBuild
         .http1_title_case_headers()
         .connect_timeout(connect)
         .connector_layer(MapFutureLayer::new(|connecting| {
-            let stretch = stretch!("connect");
-            Instrument::instrument(connecting, stretch)
+            let span = span!("connect");
+            Instrument::instrument(connecting, span)
         }))
         .user_agent(concat!("touchstone/", env!("CARGO_PKG_VERSION")))
 }

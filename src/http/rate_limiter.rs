@@ -110,9 +110,9 @@ mod tests {
     fn a_second_s_worth_goes_at_once_and_the_rest_in_its_turn() {
         // From the first moment on, and whenever nobody came for a while.
         for idle in [Duration::from_millis(1), Duration::from_secs(10)] {
-            let gate = RateLimiter::new(5);
+            let limiter = RateLimiter::new(5);
             let begin = Instant::now() + idle;
-            let turns: Vec<_> = (0..12).map(|_| gate.reserve(begin)).collect();
+            let turns: Vec<_> = (0..12).map(|_| limiter.reserve(begin)).collect();
             assert!(turns[..5].iter().all(|turn| *turn <= begin), "{turns:?}");
             for (after, turn) in turns[5..].iter().enumerate() {
                 let wait = Duration::from_millis(200) * (after as u32 + 1);
@@ -123,19 +123,19 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_goes_while_it_is_closed() {
-        let gate = RateLimiter::new(1000);
+        let limiter = RateLimiter::new(1000);
         let begun = Instant::now();
-        gate.pause(Duration::from_millis(150));
-        gate.pause(Duration::ZERO);
-        tokio::join!(gate.acquire(), gate.acquire(), gate.acquire());
+        limiter.pause(Duration::from_millis(150));
+        limiter.pause(Duration::ZERO);
+        tokio::join!(limiter.acquire(), limiter.acquire(), limiter.acquire());
         assert!(begun.elapsed() >= Duration::from_millis(150));
     }
 
     #[tokio::test]
     async fn the_rate_is_kept_under_many() {
-        let gate = RateLimiter::new(20);
+        let limiter = RateLimiter::new(20);
         let begun = Instant::now();
-        futures_util::future::join_all((0..40).map(|_| gate.acquire())).await;
+        futures_util::future::join_all((0..40).map(|_| limiter.acquire())).await;
         // Twenty at once, twenty more in 50 ms steps.
         assert!(begun.elapsed() >= Duration::from_millis(999));
     }

@@ -127,7 +127,7 @@ pub(crate) fn headers_of(fields: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-pub(crate) fn manners() -> Arc<HostLimiter> {
+pub(crate) fn limiter() -> Arc<HostLimiter> {
     Arc::new(HostLimiter::new(&Limits::default()))
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn redactor() -> Redactor {
 fn client(authority: &Authority, port: u16, limits: Limits) -> Client {
     Client::new(
         &endpoint(authority, port, limits),
-        &manners(),
+        &limiter(),
         &redactor(),
         Guard::open(),
     )
@@ -311,15 +311,18 @@ async fn the_first_place_is_asked_for_its_trust_as_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects_are_followed_and_the_token_stays_with_the_host() {
     let authority = Authority::new().unwrap();
-    let (door, disk) = (
+    let (redirector, disk) = (
         serve(&authority, by_path).await,
         serve(&authority, by_path).await,
     );
-    let client = client(&authority, door.port, Limits::patient());
+    let client = client(&authority, redirector.port, Limits::patient());
     let bearer = format!("Bearer {SECRET}");
     for (path, expected) in [("to", Some(bearer)), ("ip", None), ("authz", None)] {
         for method in [Method::Get, Method::Put] {
-            let url = format!("https://localhost:{}/{path}/{}/f", door.port, disk.port);
+            let url = format!(
+                "https://localhost:{}/{path}/{}/f",
+                redirector.port, disk.port
+            );
             let outcome = send(&client, method, &url).await;
             assert_eq!(outcome.answer.unwrap().body, b"done", "{path}");
             assert_eq!(
@@ -337,7 +340,7 @@ async fn redirects_are_followed_and_the_token_stays_with_the_host() {
         let outcome = send(
             &client,
             Method::Get,
-            &format!("https://localhost:{}/{path}", door.port),
+            &format!("https://localhost:{}/{path}", redirector.port),
         )
         .await;
         let failure = outcome.answer.unwrap_err().to_string();
@@ -580,8 +583,8 @@ async fn where_nothing_may_be_written_neither_client_sends_what_could_write() {
     });
     let run = "20261122t072848z-4f2a9c".parse().unwrap();
     let guard = Guard::of_run(&endpoint, &run, std::iter::empty());
-    let client = Client::new(&endpoint, &manners(), &redactor(), guard.clone()).unwrap();
-    let wire = RawClient::new(&endpoint, &manners(), &redactor(), guard).unwrap();
+    let client = Client::new(&endpoint, &limiter(), &redactor(), guard.clone()).unwrap();
+    let wire = RawClient::new(&endpoint, &limiter(), &redactor(), guard).unwrap();
     let override_header = [("X-HTTP-Method-Override".to_owned(), "PUT".to_owned())];
     let caller = Caller {
         run: "r",

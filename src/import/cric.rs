@@ -166,7 +166,7 @@ fn element(file: &mut File, name: &str, storage: &Value, protocols: &Members) {
             ),
         };
         match split_area_url(&whole) {
-            Ok((door, area)) => {
+            Ok((endpoint_url, area)) => {
                 if area.is_empty() {
                     remarks.push("no path of the VO is told: write it instead of `/`".into());
                 }
@@ -175,7 +175,7 @@ fn element(file: &mut File, name: &str, storage: &Value, protocols: &Members) {
                     remarks,
                     description: site.map(|site| format!("{site}, {key}")),
                     software: software(storage, protocol),
-                    door: door.origin().ascii_serialization(),
+                    endpoint_url: endpoint_url.origin().ascii_serialization(),
                     area: if area.is_empty() { "/".into() } else { area },
                     issuer: issuer.clone(),
                 });

@@ -79,7 +79,7 @@ pub(super) struct Endpoint {
     pub description: Option<String>,
     pub software: Option<String>,
     /// Scheme, host and port.
-    pub door: String,
+    pub endpoint_url: String,
     /// `/…`
     pub area: String,
     /// The name that [`File::issuer`] or [`File::proposed`] gave.
@@ -252,7 +252,7 @@ impl File {
         let _ = writeln!(
             text,
             "    endpoint: {}\n    paths: {{ wlcg: {} }}\n    issuer: {}",
-            scalar(&endpoint.door),
+            scalar(&endpoint.endpoint_url),
             scalar(&endpoint.area),
             scalar(issuer)
         );

@@ -62,13 +62,13 @@ fn one(file: &mut File, namespace: &Value) {
     };
     for (resource, url) in doors {
         match split_area_url(&format!("{}/{}", url, area.trim_start_matches('/'))) {
-            Ok((door, area)) => file.endpoint(Endpoint {
+            Ok((endpoint_url, area)) => file.endpoint(Endpoint {
                 name: format!("{resource}{}", if area.is_empty() { "" } else { &area })
                     .replace('/', "-"),
                 remarks: remarks.clone(),
                 description: Some(format!("OSDF origin {resource}, {what}")),
                 software: None,
-                door: door.origin().ascii_serialization(),
+                endpoint_url: endpoint_url.origin().ascii_serialization(),
                 area: if area.is_empty() { "/".into() } else { area },
                 issuer: issuer.clone(),
             }),

@@ -69,7 +69,7 @@ fn one(name: &str, value: &RawNode) -> Result<Endpoint, String> {
         &["desc", "type", "endpoint", "paths"],
     );
     let text = |key: &str| value.get(key).and_then(RawNode::text);
-    let door = text("endpoint").ok_or("it has no `endpoint`")?;
+    let endpoint_url = text("endpoint").ok_or("it has no `endpoint`")?;
     let areas = value.get("paths").map(RawNode::entries).unwrap_or_default();
     let chosen = areas
         .iter()
@@ -82,16 +82,16 @@ fn one(name: &str, value: &RawNode) -> Result<Endpoint, String> {
         ));
     }
     let area = chosen.1.text().ok_or("its path is no text")?;
-    if door.contains('@') {
+    if endpoint_url.contains('@') {
         return Err("there is a user in its URL".into());
     }
-    let (url, area) = split_area_url(&format!("{}{area}", door.trim_end_matches('/')))?;
+    let (url, area) = split_area_url(&format!("{}{area}", endpoint_url.trim_end_matches('/')))?;
     Ok(Endpoint {
         name: name.to_owned(),
         remarks,
         description: text("desc").map(ToOwned::to_owned),
         software: text("type").map(ToOwned::to_owned),
-        door: url.origin().ascii_serialization(),
+        endpoint_url: url.origin().ascii_serialization(),
         area: if area.is_empty() { "/".into() } else { area },
         issuer: None,
     })

@@ -127,13 +127,13 @@ async fn answered(
     body: Body,
 ) -> Response<Body> {
     let rules = element.rules.own();
-    rules.hears(&mut parts);
+    rules.on_request(&mut parts);
     let outcome = match rules.service() {
         Service::Attentive | Service::Open => element.outcome(parts, body).await,
         Service::Deaf(status) => Outcome::Plain(status, Bytes::new()),
         Service::Down | Service::Silent => std::future::pending().await,
     };
-    rules.says(asked, outcome.into_response())
+    rules.on_response(asked, outcome.into_response())
 }
 
 impl Element {
@@ -193,7 +193,7 @@ impl Element {
                     bearer: Some(&visit.bearer),
                     before: before.as_ref(),
                 };
-                let outcome = self.rules.own().tell(&told, outcome);
+                let outcome = self.rules.own().on_outcome(&told, outcome);
                 self.sent_on(&visit, &parts, outcome)
             }
             Err(outcome) => {
@@ -204,7 +204,7 @@ impl Element {
                     bearer: None,
                     before: None,
                 };
-                self.rules.own().tell(&told, outcome)
+                self.rules.own().on_outcome(&told, outcome)
             }
         }
     }
@@ -220,7 +220,7 @@ impl Element {
             let bearer = self
                 .rules
                 .own()
-                .admits(&mut self.memory(), parts, verified)?;
+                .authenticate(&mut self.memory(), parts, verified)?;
             if !self
                 .rules
                 .own()

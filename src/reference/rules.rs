@@ -39,9 +39,9 @@ hooks! {
         /// What a request that came to nothing does all the same, and the status with which it is answered then.
         write failed(namespace; failed: &Failed) -> Option<StatusCode>;
         /// Tells what came of a request.
-        pass tell(told: &Told; outcome: Outcome; );
+        pass on_outcome(told: &Told; outcome: Outcome; );
         /// What of a request is taken notice of.
-        edit hears(; parts: Parts; );
+        edit on_request(; parts: Parts; );
         /// The method that a name on the wire stands for.
         ask method(name: &str) -> Option<Method>;
         /// Which object a path of a request names; `None` if nobody could say.
@@ -49,7 +49,7 @@ hooks! {
         /// What lies below an area, of the path of an object.
         ask within(path: &ObjectPath, area: &ObjectPath) -> Option<ObjectPath>;
         /// For whom the bearer is taken, once its token was verified, or none was there.
-        remember admits(memory; parts: &Parts; verified: Verified; );
+        remember authenticate(memory; parts: &Parts; verified: Verified; );
         /// Whether a token counts in this area of all.
         ask speaks_for(bearer: &Bearer, area: &ServedArea, areas: &[ServedArea], asked: &Question) -> bool;
         /// What an upload does, given what is there.
@@ -74,7 +74,7 @@ hooks! {
         /// Whether OPTIONS needs a token.
         value guards_options(bool);
         /// The last touch to the answer to that request.
-        pass says(parts: &Parts; response: Response<Body>; );
+        pass on_response(parts: &Parts; response: Response<Body>; );
         /// What is decided about a token.
         part token(TokenRules);
         /// Whose request it was that brought somebody to that path of the pool, with this ticket or none.
@@ -257,12 +257,12 @@ impl Default for Rules {
             groups_permit: authorisation::groups_permit,
             act: |namespace, act, bearer| namespace.apply(act, &bearer.token_id),
             failed: |_, _| None,
-            tell: |_, outcome| outcome,
-            hears: |_| {},
+            on_outcome: |_, outcome| outcome,
+            on_request: |_| {},
             method: authorisation::method,
             request_path: |text, _| RequestPath::parse(text),
             within: ObjectPath::below,
-            admits: |_, _, bearer| bearer,
+            authenticate: |_, _, bearer| bearer,
             speaks_for: |bearer, area, _, _| bearer.issuer == area.issuer,
             uploading: |node, _| authorisation::uploading(node),
             takes_parts: false,
@@ -274,7 +274,7 @@ impl Default for Rules {
             reads_queries: true,
             has_pool: true,
             guards_options: false,
-            says: |_, response| response,
+            on_response: |_, response| response,
             token: TokenRules::default(),
             redeems: pool::redeem,
             transfer: TransferRules::default(),

@@ -31,10 +31,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Who came so far. Whoever has just connected may be about to say what for: the answer to the step that set it off can be here
 /// before that.
-pub(super) async fn settled_contacts(ear: &dyn CallbackServer) -> Vec<Contact> {
+pub(super) async fn settled_contacts(callback: &dyn CallbackServer) -> Vec<Contact> {
     let patience = Instant::now() + PATIENCE;
     loop {
-        let heard = ear.contacts();
+        let heard = callback.contacts();
         let silent = heard
             .last()
             .is_some_and(|contact| contact.what == Touch::Connected);
@@ -91,11 +91,11 @@ mod tests {
     #[tokio::test]
     async fn the_first_word_of_whoever_has_connected_is_waited_for() {
         for (speaks, contacts) in [(true, 2), (false, 1)] {
-            let ear = Slow {
+            let callback = Slow {
                 looks: AtomicUsize::new(0),
                 speaks,
             };
-            assert_eq!(settled_contacts(&ear).await.len(), contacts);
+            assert_eq!(settled_contacts(&callback).await.len(), contacts);
         }
     }
 }

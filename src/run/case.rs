@@ -31,7 +31,7 @@ use crate::model::{
     Lapsing, Leftover, Marker, Method, Place, Purpose, Script, State, StepPlan, Verdict,
 };
 use crate::token::{Token, TokenError};
-use crate::trace::stretch;
+use crate::trace::span;
 
 use broken::repeatable;
 use credentials::{Credentials, queue_for_tokens};
@@ -114,7 +114,7 @@ impl From<TokenError> for Stop {
 /// Runs a case. Whatever it may have created stands in `made` and in the ledger before it is sent.
 pub(super) async fn run(site: &Site<'_>, case: &CasePlan, script: &Script, made: &Made) -> Outcome {
     queue_for_tokens(site, &case.case, script)
-        .instrument(stretch!("tokens"))
+        .instrument(span!("tokens"))
         .await;
     let mut running = Running::new(site, case, script, made);
     let stop = running.whole(script).await.err();
@@ -157,7 +157,7 @@ struct Running<'a> {
     /// The last step that has read something.
     taken: Option<StepPlan>,
     /// The server to which tokens of the case point, where they do.
-    ear: Option<Box<dyn CallbackServer>>,
+    callback: Option<Box<dyn CallbackServer>>,
     /// How many connections to it were told already.
     heard: usize,
     /// The partner of its transfers.
@@ -203,7 +203,7 @@ impl<'a> Running<'a> {
             withheld: None,
             unasked: false,
             taken: None,
-            ear: None,
+            callback: None,
             heard: 0,
             there: None,
             taped: Taped::default(),
@@ -225,18 +225,18 @@ impl<'a> Running<'a> {
             return Err(failed("no listener is set up".into()));
         };
         let opening = timeout_at(self.deadline.into(), listener.open());
-        let ear = match opening.await {
-            Ok(ear) => ear.map_err(failed)?,
+        let callback = match opening.await {
+            Ok(callback) => callback.map_err(failed)?,
             Err(_) => return Err(failed("its port was not free in time".into())),
         };
-        let script = callback::fill_callback(script, ear.origin());
-        self.ear = Some(ear);
+        let script = callback::fill_callback(script, callback.origin());
+        self.callback = Some(callback);
         self.script(&script).await
     }
 
     async fn script(&mut self, script: &Script) -> Result<(), Stop> {
         let (mut credentials, timed) = self.credentials(script).await?;
-        self.arrange(script).instrument(stretch!("arrange")).await?;
+        self.arrange(script).instrument(span!("arrange")).await?;
         if timed {
             (credentials, _) = self.credentials(script).await?;
         }
@@ -249,8 +249,8 @@ impl<'a> Running<'a> {
         );
         for (at, (step, credentials)) in script.steps.iter().zip(&credentials).enumerate() {
             self.role = check::role(&script.steps, at);
-            let stretch = stretch!("step", name = %step.method, at = %step.at);
-            self.step(step, credentials).instrument(stretch).await?;
+            let span = span!("step", name = %step.method, at = %step.at);
+            self.step(step, credentials).instrument(span).await?;
         }
         Ok(())
     }
@@ -317,8 +317,8 @@ impl<'a> Running<'a> {
     async fn step(&mut self, step: &StepPlan, credentials: &Credentials) -> Result<(), Stop> {
         let ended = self.judged(step, credentials).await;
         // By now the step was answered, and mostly its control too: what it set off has arrived.
-        let heard = match &self.ear {
-            Some(ear) => callback::settled_contacts(ear.as_ref()).await,
+        let heard = match &self.callback {
+            Some(callback) => callback::settled_contacts(callback.as_ref()).await,
             None => Vec::new(),
         };
         let heard = &heard[self.heard.min(heard.len())..];
@@ -646,7 +646,7 @@ impl<'a> Running<'a> {
         if step.method.writes() && expect != Expect::Any && (granted || expect.harmless()) && !later
         {
             let effects = self.effects(judge, step, expect, &answer);
-            opened |= effects.instrument(stretch!("effects")).await?;
+            opened |= effects.instrument(span!("effects")).await?;
         }
         Ok(opened)
     }
@@ -669,7 +669,7 @@ impl<'a> Running<'a> {
         let mut harmed = self.findings[before..].iter().any(binding);
         if step.method.writes() {
             let effects = self.effects(judge, step, step.expect, answer);
-            harmed |= effects.instrument(stretch!("effects")).await?;
+            harmed |= effects.instrument(span!("effects")).await?;
         }
         if !harmed {
             self.findings.truncate(before);
@@ -835,7 +835,7 @@ impl<'a> Running<'a> {
                 () = self.site.shared.cancel.cancelled() => {}
             }
         };
-        waiting.instrument(stretch!("pause")).await;
+        waiting.instrument(span!("pause")).await;
         self.go_on()
     }
 

@@ -22,7 +22,7 @@ use crate::model::{
     Purpose, Script, Verdict, millis,
 };
 use crate::token::Token;
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::Shared;
 use super::case::{self, Outcome, Site, TapeDiscovery};
@@ -310,7 +310,7 @@ impl Visit {
                     at: Instant::now(),
                     made: Arc::default(),
                 };
-                let stretch = stretch!(
+                let span = span!(
                     "case",
                     name = %self.plan().cases[*index].case.id,
                     waited_ms = start.at.duration_since(ready_at).as_millis()
@@ -318,7 +318,7 @@ impl Visit {
                 let task = self
                     .clone()
                     .case(start.clone(), (*script).clone(), Arc::clone(ready));
-                begun.insert(running.spawn(task.instrument(stretch)).id(), start);
+                begun.insert(running.spawn(task.instrument(span)).id(), start);
             }
             let Some(ended) = running.join_next_with_id().await else {
                 return;
@@ -483,7 +483,7 @@ impl Visit {
         let objects: Vec<_> = made.iter().map(MadeObject::from).collect();
         let removed = cleaner
             .remove(&objects, root, self.shared.ledger.as_ref())
-            .instrument(stretch!("teardown"))
+            .instrument(span!("teardown"))
             .await;
         self.shared.removed_elsewhere(endpoint, removed.elsewhere);
         removed.stayed

@@ -14,7 +14,7 @@ impl LimiterPool {
     /// Those at `endpoint`, all its addresses together.
     pub fn limiter_of(&self, endpoint: &Endpoint) -> Arc<HostLimiter> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let manners = all.entry(endpoint.listed_name().to_owned());
-        Arc::clone(manners.or_insert_with(|| Arc::new(HostLimiter::new(&endpoint.limits))))
+        let limiter = all.entry(endpoint.listed_name().to_owned());
+        Arc::clone(limiter.or_insert_with(|| Arc::new(HostLimiter::new(&endpoint.limits))))
     }
 }

@@ -30,7 +30,7 @@ use crate::http::Guard;
 use crate::model::{CaseResult, Endpoint, Plan, TokenRequest, millis};
 use crate::redact::Redactor;
 use crate::token::{Broker, Fit, Token, TokenError};
-use crate::trace::stretch;
+use crate::trace::span;
 
 pub use callback::{CallbackServer, CallbackServers};
 pub use cancel::{Cancel, Canceller};
@@ -94,7 +94,7 @@ pub async fn run(
         listener,
         side,
         partners: Partners::default(),
-        manners: LimiterPool::default(),
+        limiter: LimiterPool::default(),
         elsewhere: Mutex::default(),
         made_up,
         cancel: cancel.clone(),
@@ -123,26 +123,26 @@ pub async fn run(
                 .entry(name)
                 .or_insert_with(|| Arc::new(Semaphore::new(1))),
         );
-        let stretch = stretch!("endpoint", name = %planned.endpoint.name);
+        let span = span!("endpoint", name = %planned.endpoint.name);
         let work = async move {
             // The addresses of an endpoint take turns: its limits are for all of them together. No semaphore is
             // ever closed.
             let entry = async { (turn.acquire_owned().await, room.acquire_owned().await) };
-            let _entry = entry.instrument(stretch!("queue", name = ENTRY)).await;
+            let _entry = entry.instrument(span!("queue", name = ENTRY)).await;
             endpoint::run(&shared, index).await;
         };
-        endpoints.spawn(work.instrument(stretch));
+        endpoints.spawn(work.instrument(span));
     }
     for index in 0..plan.issuers.len() {
         let (shared, room) = (Arc::clone(&shared), Arc::clone(&room));
-        let stretch = stretch!("issuer", name = %plan.issuers[index].issuer.name);
+        let span = span!("issuer", name = %plan.issuers[index].issuer.name);
         let work = async move {
             // The semaphore is never closed.
             let entry = room.acquire_owned();
-            let _entry = entry.instrument(stretch!("queue", name = ENTRY)).await;
+            let _entry = entry.instrument(span!("queue", name = ENTRY)).await;
             issuer::run(&shared, index).await;
         };
-        endpoints.spawn(work.instrument(stretch));
+        endpoints.spawn(work.instrument(span));
     }
     while let Some(ended) = endpoints.join_next().await {
         if let Err(error) = ended {
@@ -190,7 +190,7 @@ struct Shared {
     listener: Option<Arc<dyn CallbackServers>>,
     side: Option<Arc<dyn TransferPeer>>,
     partners: Partners,
-    manners: LimiterPool,
+    limiter: LimiterPool,
     /// By endpoint, the servers at which objects were removed because it redirects there.
     elsewhere: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// The credential for our own other side.

@@ -187,9 +187,9 @@ impl Partner {
     ) -> Result<Arc<Self>, String> {
         let endpoint = &plan.endpoint;
         let tell = |note: String| note_of(shared, host, endpoint, &note);
-        let manners = shared.manners.limiter_of(endpoint);
+        let limiter = shared.limiter.limiter_of(endpoint);
         let guard = shared.guard(endpoint);
-        let client = Client::new(endpoint, &manners, &shared.redactor, guard);
+        let client = Client::new(endpoint, &limiter, &shared.redactor, guard);
         let client = client.map_err(|error| error.to_string())?;
         let caller = Caller {
             run: shared.plan.run.as_str(),

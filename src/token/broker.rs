@@ -151,13 +151,15 @@ impl Broker {
     /// Why nobody can verify that token, where its issuer gave it so: whoever refuses it is right.
     pub async fn doubt(&self, token: &TokenRef) -> Option<String> {
         let mut issuers = self.issuers.values();
-        let desk = issuers.find(|desk| desk.is(&token.issuer))?;
-        desk.doubt(&token.hash).await
+        let cache = issuers.find(|cache| cache.is(&token.issuer))?;
+        cache.doubt(&token.hash).await
     }
 
     /// Through which everything goes that is sent to that issuer.
-    pub fn gate(&self, issuer: &str) -> Option<Arc<RateLimiter>> {
-        self.issuers.get(issuer).map(|desk| Arc::clone(&desk.gate))
+    pub fn limiter(&self, issuer: &str) -> Option<Arc<RateLimiter>> {
+        self.issuers
+            .get(issuer)
+            .map(|cache| Arc::clone(&cache.limiter))
     }
 
     /// How often each issuer was asked, by name.
@@ -169,7 +171,7 @@ impl Broker {
     }
 
     async fn give(&self, request: &TokenRequest, fit: Fit, age: Age) -> Result<Token, TokenError> {
-        let Some(desk) = self.issuers.get(&request.issuer) else {
+        let Some(cache) = self.issuers.get(&request.issuer) else {
             let origin = Origin::new(&request.issuer, "nothing", &self.redactor);
             let came = "nobody was asked".to_owned();
             return Err(origin.unavailable(request, came, "describe it below `issuers`"));
@@ -178,8 +180,8 @@ impl Broker {
             .signer
             .as_ref()
             .and_then(|name| self.issuers.get(name));
-        let token = desk.token(request, signer, &self.redactor, age).await?;
-        desk.check_granted(&token, request, fit)?;
+        let token = cache.token(request, signer, &self.redactor, age).await?;
+        cache.check_granted(&token, request, fit)?;
         Ok(token)
     }
 }

@@ -27,7 +27,7 @@ use super::{
     load, source,
 };
 use crate::http::RateLimiter;
-use crate::trace::stretch;
+use crate::trace::span;
 
 /// Before an issuer is asked again that was busy and did not say how long; each further time twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -54,7 +54,7 @@ pub(super) struct TokenCache {
     origin: Origin,
     accounts: Vec<(Account, Box<dyn TokenSourceClient>, CircuitBreaker)>,
     mint: Option<Mint>,
-    pub gate: Arc<RateLimiter>,
+    pub limiter: Arc<RateLimiter>,
     /// What its sources were asked for.
     asked: Mutex<HashSet<TokenRequest>>,
     /// How often they were.
@@ -99,7 +99,7 @@ impl TokenCache {
             origin: origin(&kinds.join(", ")),
             accounts,
             mint,
-            gate: Arc::new(RateLimiter::new(issuer.limits.rate)),
+            limiter: Arc::new(RateLimiter::new(issuer.limits.rate)),
             asked: Mutex::default(),
             requests: AtomicUsize::new(0),
             kept: Mutex::default(),
@@ -180,12 +180,12 @@ impl TokenCache {
         let mut pause = FIRST_PAUSE;
         let mut times = 0;
         loop {
-            let turn = stretch!("queue", name = "for the issuer's rate");
-            self.gate.acquire().instrument(turn).await;
+            let turn = span!("queue", name = "for the issuer's rate");
+            self.limiter.acquire().instrument(turn).await;
             alone()?;
             self.requests.fetch_add(1, Ordering::Relaxed);
             times += 1;
-            let asking = stretch!("token", name = %self.issuer.name, asked = %request);
+            let asking = span!("token", name = %self.issuer.name, asked = %request);
             let mut error = match source.obtain(request).instrument(asking).await {
                 Err(error) => error,
                 token => return Ok(token),
@@ -204,7 +204,7 @@ impl TokenCache {
                 return Ok(Err(error));
             }
             tracing::info!(issuer = self.issuer.name, ?wait, "busy");
-            self.gate.pause(wait);
+            self.limiter.pause(wait);
             pause *= 2;
         }
     }
@@ -233,7 +233,7 @@ impl TokenCache {
                 .or_default(),
         );
         let look = async || {
-            self.gate.acquire().await;
+            self.limiter.acquire().await;
             let reason = unverifiable(&token, self.http.as_ref()?).await?;
             let name = &self.issuer.name;
             Some(format!(

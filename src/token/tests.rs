@@ -304,8 +304,8 @@ async fn what_is_made_of_a_token_lives_no_longer() {
     minted.test_keys = vec![bench.key()];
     for issuer in [taken_apart, minted] {
         let redactor = Redactor::default();
-        let desk = cache::TokenCache::new(&Arc::new(issuer), &redactor).unwrap();
-        let (made, renew) = desk
+        let cache = cache::TokenCache::new(&Arc::new(issuer), &redactor).unwrap();
+        let (made, renew) = cache
             .obtain(&unsigned, None, &redactor, cache::Age::Kept)
             .await
             .unwrap();

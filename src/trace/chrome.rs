@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::critical::whose;
-use super::{Path, Stretch, waiting};
+use super::{Path, SpanRecord, waiting};
 
 /// The row of the critical path, and of what belongs to no endpoint.
 const OWN: usize = 0;
@@ -40,61 +40,61 @@ struct Event<'a> {
 ///
 /// # Errors
 /// None is known; serialising could fail in theory.
-pub fn chrome(stretches: &[Stretch], path: &Path) -> Result<String, serde_json::Error> {
+pub fn chrome(spans: &[SpanRecord], path: &Path) -> Result<String, serde_json::Error> {
     let mut events = vec![named(OWN, "touchstone")];
     events.push(thread(OWN, 0, "critical path"));
     for leg in &path.legs {
-        let mut drawn = event(stretches, leg.stretch, (leg.begin, leg.end), OWN, 0);
-        drawn.args.insert("of", whose(stretches, leg.stretch));
+        let mut drawn = event(spans, leg.span, (leg.begin, leg.end), OWN, 0);
+        drawn.args.insert("of", whose(spans, leg.span));
         events.push(drawn);
     }
-    let mut processes = vec![OWN; stretches.len()];
+    let mut processes = vec![OWN; spans.len()];
     let mut lanes: Vec<Lanes> = vec![Lanes::default()];
-    let mut place = vec![0; stretches.len()];
-    let mut order: Vec<usize> = (0..stretches.len()).collect();
+    let mut place = vec![0; spans.len()];
+    let mut order: Vec<usize> = (0..spans.len()).collect();
     // What holds others comes before them.
-    order.sort_by_key(|&index| (stretches[index].begin, index));
+    order.sort_by_key(|&index| (spans[index].begin, index));
     for index in order {
-        let stretch = &stretches[index];
-        let parent = stretch.parent;
-        processes[index] = match stretch.kind {
+        let span = &spans[index];
+        let parent = span.parent;
+        processes[index] = match span.kind {
             "endpoint" | "issuer" => {
                 lanes.push(Lanes::default());
-                events.push(named(lanes.len() - 1, &stretch.label()));
+                events.push(named(lanes.len() - 1, &span.label()));
                 lanes.len() - 1
             }
             _ => parent.map_or(OWN, |parent| processes[parent]),
         };
         let process = processes[index];
         let with = parent.filter(|&parent| processes[parent] == process);
-        let lane = lanes[process].take(index, with.map(|parent| place[parent]), with, stretches);
+        let lane = lanes[process].take(index, with.map(|parent| place[parent]), with, spans);
         place[index] = lane;
         // The first thread of the first process is the path.
         let tid = if process == OWN { lane + 1 } else { lane };
-        let time = (stretch.begin, stretch.end);
-        events.push(event(stretches, index, time, process, tid));
+        let time = (span.begin, span.end);
+        events.push(event(spans, index, time, process, tid));
     }
     serde_json::to_string(&Document { unit: "ms", events })
 }
 
 fn event<'a>(
-    stretches: &'a [Stretch],
+    spans: &'a [SpanRecord],
     index: usize,
     (begin, end): (Duration, Duration),
     pid: usize,
     tid: usize,
 ) -> Event<'a> {
-    let stretch = &stretches[index];
+    let span = &spans[index];
     let mut args: BTreeMap<&str, String> = BTreeMap::new();
-    for (name, value) in &stretch.fields {
+    for (name, value) in &span.fields {
         args.insert(name, value.clone());
     }
-    if stretch.open {
+    if span.open {
         args.insert("open", "it had not ended".into());
     }
     Event {
-        name: stretch.label(),
-        cat: waiting(stretches, index).as_str(),
+        name: span.label(),
+        cat: waiting(spans, index).as_str(),
         ph: "X",
         ts: begin.as_micros(),
         dur: Some(end.as_micros().saturating_sub(begin.as_micros())),
@@ -136,20 +136,20 @@ impl Lanes {
         index: usize,
         lane: Option<usize>,
         within: Option<usize>,
-        stretches: &[Stretch],
+        spans: &[SpanRecord],
     ) -> usize {
-        let stretch = &stretches[index];
+        let span = &spans[index];
         for lane in &mut self.0 {
             while lane
                 .last()
-                .is_some_and(|&last| stretches[last].end <= stretch.begin)
+                .is_some_and(|&last| spans[last].end <= span.begin)
             {
                 lane.pop();
             }
         }
         let fits = |lane: &usize| {
             let below = self.0[*lane].last();
-            below.copied() == within && below.is_some_and(|&b| stretches[b].end >= stretch.end)
+            below.copied() == within && below.is_some_and(|&b| spans[b].end >= span.end)
         };
         let free = lane
             .filter(fits)

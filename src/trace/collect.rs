@@ -10,7 +10,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::{Stretch, TARGET};
+use super::{SpanRecord, TARGET};
 
 /// Longer names and fields are cut: paths may be as long as a case likes.
 const LONGEST: usize = 200;
@@ -24,7 +24,7 @@ pub struct Collector {
 
 #[derive(Debug)]
 struct Taken {
-    stretch: Stretch,
+    span: SpanRecord,
     /// Whether an end is known: that of the last time it was worked on.
     ended: bool,
 }
@@ -51,17 +51,17 @@ impl Collector {
     }
 
     /// All that was taken down until now, each behind what it is within.
-    pub fn stretches(&self) -> Vec<Stretch> {
+    pub fn spans(&self) -> Vec<SpanRecord> {
         let now = self.begun.elapsed();
         let all = self.all();
-        let stretches = all.iter().map(|taken| {
-            let mut stretch = taken.stretch.clone();
-            if stretch.open {
-                stretch.end = now;
+        let spans = all.iter().map(|taken| {
+            let mut span = taken.span.clone();
+            if span.open {
+                span.end = now;
             }
-            stretch
+            span
         });
-        stretches.collect()
+        spans.collect()
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Taken>> {
@@ -70,8 +70,8 @@ impl Collector {
 }
 
 /// The stretches alone, or all but them.
-pub fn only<S>(stretches: bool) -> impl Filter<S> {
-    filter_fn(move |metadata: &Metadata<'_>| (metadata.target() == TARGET) == stretches)
+pub fn only<S>(spans: bool) -> impl Filter<S> {
+    filter_fn(move |metadata: &Metadata<'_>| (metadata.target() == TARGET) == spans)
 }
 
 impl<S> Layer<S> for Collector
@@ -86,41 +86,41 @@ where
             let extensions = parent.extensions();
             extensions.get::<Place>().map(|place| place.0)
         });
-        let mut stretch = Stretch {
+        let mut record = SpanRecord {
             parent,
             kind: attributes.metadata().name(),
             open: true,
-            ..Stretch::default()
+            ..SpanRecord::default()
         };
-        attributes.record(&mut Fields(&mut stretch));
+        attributes.record(&mut Fields(&mut record));
         let mut all = self.all();
-        stretch.begin = self.begun.elapsed();
+        record.begin = self.begun.elapsed();
         span.extensions_mut().insert(Place(all.len()));
         all.push(Taken {
-            stretch,
+            span: record,
             ended: false,
         });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         self.change(id, &context, |taken, _| {
-            values.record(&mut Fields(&mut taken.stretch));
+            values.record(&mut Fields(&mut taken.span));
         });
     }
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
         self.change(id, &context, |taken, now| {
-            taken.stretch.end = now;
+            taken.span.end = now;
             taken.ended = true;
         });
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         self.change(&id, &context, |taken, now| {
-            taken.stretch.open = false;
+            taken.span.open = false;
             // What is within it may have lived longer than itself.
             if !taken.ended {
-                taken.stretch.end = now;
+                taken.span.end = now;
             }
         });
     }
@@ -147,7 +147,7 @@ impl Collector {
 }
 
 /// Puts fields into a stretch.
-struct Fields<'a>(&'a mut Stretch);
+struct Fields<'a>(&'a mut SpanRecord);
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
@@ -172,30 +172,30 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use crate::trace::stretch;
+    use crate::trace::span;
 
     #[test]
     fn stretches_are_taken_down_as_a_tree() {
         let collector = Collector::default();
         let subscriber = tracing_subscriber::registry().with(collector.layer());
         with_default(subscriber, || {
-            let case = stretch!("case", name = "a.b", status = tracing::field::Empty);
+            let case = span!("case", name = "a.b", status = tracing::field::Empty);
             let runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = { runtime }.build().unwrap();
             runtime.block_on(
                 async {
                     tracing::info_span!("of the log");
-                    let inner = stretch!("exchange", name = "GET /f", status = 200);
+                    let inner = span!("exchange", name = "GET /f", status = 200);
                     async {}.instrument(inner).await;
                 }
                 .instrument(case.clone()),
             );
             case.record("status", 7);
-            let _open = stretch!("queue");
-            let stretches = collector.stretches();
-            let kinds: Vec<_> = stretches
+            let _open = span!("queue");
+            let spans = collector.spans();
+            let kinds: Vec<_> = spans
                 .iter()
-                .map(|stretch| (stretch.kind, stretch.parent, stretch.open))
+                .map(|span| (span.kind, span.parent, span.open))
                 .collect();
             assert_eq!(
                 kinds,
@@ -205,13 +205,13 @@ mod tests {
                     ("queue", None, true)
                 ]
             );
-            assert_eq!(stretches[0].name, "a.b");
-            assert_eq!(stretches[0].fields, [("status", "7".to_owned())]);
-            assert!(stretches[1].begin >= stretches[0].begin);
-            assert!(stretches[1].end <= stretches[0].end);
+            assert_eq!(spans[0].name, "a.b");
+            assert_eq!(spans[0].fields, [("status", "7".to_owned())]);
+            assert!(spans[1].begin >= spans[0].begin);
+            assert!(spans[1].end <= spans[0].end);
         });
-        let closed = collector.stretches();
-        assert!(closed.iter().all(|stretch| !stretch.open), "{closed:?}");
+        let closed = collector.spans();
+        assert!(closed.iter().all(|span| !span.open), "{closed:?}");
     }
 
     #[test]
@@ -219,13 +219,13 @@ mod tests {
         let collector = Collector::default();
         let subscriber = tracing_subscriber::registry().with(collector.layer());
         with_default(subscriber, || {
-            let outer = stretch!("exchange");
-            let inner = outer.in_scope(|| stretch!("connect"));
+            let outer = span!("exchange");
+            let inner = outer.in_scope(|| span!("connect"));
             drop(outer);
             inner.in_scope(|| std::thread::sleep(std::time::Duration::from_millis(5)));
             drop(inner);
         });
-        let [outer, inner] = &collector.stretches()[..] else {
+        let [outer, inner] = &collector.spans()[..] else {
             panic!("two stretches");
         };
         assert!(inner.end > outer.end, "{outer:?} {inner:?}");

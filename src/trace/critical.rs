@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Stretch, Waiting, waiting};
+use super::{SpanRecord, Waiting, waiting};
 
 /// Lines of the text; what is more is told in one.
 const LINES: usize = 12;
@@ -14,7 +14,7 @@ const LINES: usize = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leg {
     /// Its index.
-    pub stretch: usize,
+    pub span: usize,
     /// From when.
     pub begin: Duration,
     /// Until when.
@@ -30,44 +30,41 @@ pub struct Path {
 
 /// Goes from the end of the first stretch, which holds all others, to its beginning: always to what ended last
 /// before it could go on.
-pub fn critical(stretches: &[Stretch]) -> Path {
-    let mut within: Vec<Vec<usize>> = vec![Vec::new(); stretches.len()];
-    for (index, stretch) in stretches.iter().enumerate() {
+pub fn critical(spans: &[SpanRecord]) -> Path {
+    let mut within: Vec<Vec<usize>> = vec![Vec::new(); spans.len()];
+    for (index, span) in spans.iter().enumerate() {
         // Nobody waited for what outlives that which it began in.
-        if let Some(parent) = stretch.parent
-            && stretch.end <= stretches[parent].end
+        if let Some(parent) = span.parent
+            && span.end <= spans[parent].end
         {
             within[parent].push(index);
         }
     }
     for inner in &mut within {
-        inner.sort_by_key(|&index| (stretches[index].end, stretches[index].duration()));
+        inner.sort_by_key(|&index| (spans[index].end, spans[index].duration()));
     }
     let mut path = Path::default();
     let mut waiting: Vec<(usize, Duration)> = Vec::new();
-    if let Some(all) = stretches.first() {
+    if let Some(all) = spans.first() {
         waiting.push((0, all.end));
     }
     while let Some((index, until)) = waiting.pop() {
-        let stretch = &stretches[index];
+        let span = &spans[index];
         let inner = &mut within[index];
-        while inner
-            .last()
-            .is_some_and(|&last| stretches[last].end > until)
-        {
+        while inner.last().is_some_and(|&last| spans[last].end > until) {
             inner.pop();
         }
         let from = match inner.pop() {
             Some(last) => {
-                waiting.push((index, stretches[last].begin));
-                waiting.push((last, stretches[last].end));
-                stretches[last].end
+                waiting.push((index, spans[last].begin));
+                waiting.push((last, spans[last].end));
+                spans[last].end
             }
-            None => stretch.begin,
+            None => span.begin,
         };
         if from < until {
             path.legs.push(Leg {
-                stretch: index,
+                span: index,
                 begin: from,
                 end: until,
             });
@@ -86,10 +83,10 @@ struct Line {
 
 impl Path {
     /// For people: what was waited for one after another, and on whom.
-    pub fn text(&self, stretches: &[Stretch]) -> String {
+    pub fn text(&self, spans: &[SpanRecord]) -> String {
         let mut lines: Vec<Line> = Vec::new();
         for leg in &self.legs {
-            let what = whose(stretches, leg.stretch);
+            let what = whose(spans, leg.span);
             if lines.last().is_none_or(|line| line.what != what) {
                 lines.push(Line {
                     what,
@@ -100,7 +97,7 @@ impl Path {
             if let Some(line) = lines.last_mut() {
                 let took = leg.end.saturating_sub(leg.begin);
                 line.took += took;
-                *line.on.entry(waiting(stretches, leg.stretch)).or_default() += took;
+                *line.on.entry(waiting(spans, leg.span)).or_default() += took;
             }
         }
         let mut text = format!("critical path, {}:\n", seconds(total(&lines)));
@@ -133,7 +130,7 @@ impl Path {
             *on.entry(*waiting).or_default() += *took;
         }
         let _ = writeln!(text, "of that: {}", words(&on));
-        let cases = stretches.iter().filter(|stretch| stretch.kind == "case");
+        let cases = spans.iter().filter(|span| span.kind == "case");
         if let Some(case) = cases.max_by_key(|case| case.duration()) {
             let _ = writeln!(
                 text,
@@ -151,13 +148,13 @@ fn total(lines: &[Line]) -> Duration {
 }
 
 /// The endpoint and the case or phase to which a stretch belongs.
-pub(super) fn whose(stretches: &[Stretch], index: usize) -> String {
-    let mut chain = vec![&stretches[index]];
+pub(super) fn whose(spans: &[SpanRecord], index: usize) -> String {
+    let mut chain = vec![&spans[index]];
     while let Some(parent) = chain[chain.len() - 1].parent {
-        chain.push(&stretches[parent]);
+        chain.push(&spans[parent]);
     }
-    let place = |stretch: &&&Stretch| matches!(stretch.kind, "endpoint" | "issuer");
-    match chain.iter().position(|stretch| place(&stretch)) {
+    let place = |span: &&&SpanRecord| matches!(span.kind, "endpoint" | "issuer");
+    match chain.iter().position(|span| place(&span)) {
         Some(0) => chain[0].label(),
         Some(at) => format!("{}: {}", chain[at].name, chain[at - 1].label()),
         None if chain.len() > 1 => chain[chain.len() - 2].label(),
@@ -187,27 +184,27 @@ mod tests {
         name: &str,
         begin: u64,
         end: u64,
-    ) -> Stretch {
-        Stretch {
+    ) -> SpanRecord {
+        SpanRecord {
             parent: parent.into(),
             kind,
             name: name.into(),
             begin: Duration::from_millis(begin),
             end: Duration::from_millis(end),
-            ..Stretch::default()
+            ..SpanRecord::default()
         }
     }
 
-    fn legs(stretches: &[Stretch]) -> Vec<(usize, u128, u128)> {
-        let path = critical(stretches);
+    fn legs(spans: &[SpanRecord]) -> Vec<(usize, u128, u128)> {
+        let path = critical(spans);
         let legs = path.legs.iter();
-        legs.map(|leg| (leg.stretch, leg.begin.as_millis(), leg.end.as_millis()))
+        legs.map(|leg| (leg.span, leg.begin.as_millis(), leg.end.as_millis()))
             .collect()
     }
 
     #[test]
     fn the_path_is_what_ended_last_before_one_could_go_on() {
-        let stretches = [
+        let spans = [
             at(None, "run", "", 0, 100),
             at(0, "endpoint", "se", 10, 90),
             at(1, "case", "short", 20, 50),
@@ -217,7 +214,7 @@ mod tests {
             at(1, "case", "late", 50, 70),
         ];
         assert_eq!(
-            legs(&stretches),
+            legs(&spans),
             [
                 (0, 0, 10),
                 (1, 10, 20),
@@ -228,7 +225,7 @@ mod tests {
                 (0, 90, 100)
             ]
         );
-        let text = critical(&stretches).text(&stretches);
+        let text = critical(&spans).text(&spans);
         for part in [
             "critical path, 0.100 s:",
             "0.060 s  se: case long  (storage 0.030 s, touchstone 0.030 s)",
@@ -241,34 +238,34 @@ mod tests {
 
     #[test]
     fn cases_one_after_another_are_all_on_it() {
-        let stretches = [
+        let spans = [
             at(None, "run", "", 0, 30),
             at(0, "endpoint", "se", 0, 30),
             at(1, "case", "first", 0, 10),
             at(1, "case", "second", 10, 20),
             at(1, "case", "third", 20, 30),
         ];
-        assert_eq!(legs(&stretches), [(2, 0, 10), (3, 10, 20), (4, 20, 30)]);
+        assert_eq!(legs(&spans), [(2, 0, 10), (3, 10, 20), (4, 20, 30)]);
     }
 
     #[test]
     fn nobody_waits_for_what_lives_on() {
-        let stretches = [
+        let spans = [
             at(None, "run", "", 0, 30),
             at(0, "exchange", "GET /", 0, 20),
             at(1, "connect", "", 5, 25),
         ];
-        assert_eq!(legs(&stretches), [(1, 0, 20), (0, 20, 30)]);
+        assert_eq!(legs(&spans), [(1, 0, 20), (0, 20, 30)]);
     }
 
     #[test]
     fn a_long_path_is_told_shortly() {
-        let mut stretches = vec![
+        let mut spans = vec![
             at(None, "run", "", 0, 1000),
             at(0, "endpoint", "se", 0, 1000),
         ];
-        stretches.extend((0..100).map(|n| at(1, "case", &format!("c{n}"), n * 10, n * 10 + 10)));
-        let text = critical(&stretches).text(&stretches);
+        spans.extend((0..100).map(|n| at(1, "case", &format!("c{n}"), n * 10, n * 10 + 10)));
+        let text = critical(&spans).text(&spans);
         assert_eq!(text.lines().count(), LINES + 3, "{text}");
         assert!(text.contains("0.890 s  in 89 shorter ones"), "{text}");
     }

@@ -15,19 +15,19 @@ pub use collect::{Collector, only};
 pub use critical::{Path, critical};
 
 /// The target of spans that are stretches.
-pub const TARGET: &str = "stretch";
+pub const TARGET: &str = "span";
 
 /// A span for [`Collector`], with a kind and fields: `stretch!("case", name = %id)`.
-macro_rules! stretch {
+macro_rules! span {
     ($kind:literal $(, $($field:tt)*)?) => {
         tracing::trace_span!(target: $crate::trace::TARGET, $kind $(, $($field)*)?)
     };
 }
-pub(crate) use stretch;
+pub(crate) use span;
 
 /// A stretch of a run's time. Times are since the beginning of the trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stretch {
+pub struct SpanRecord {
     /// Within which other one, as an index; those come first.
     pub parent: Option<usize>,
     /// What kind of work it is.
@@ -72,7 +72,7 @@ impl Waiting {
     }
 }
 
-impl Stretch {
+impl SpanRecord {
     /// How long it took.
     pub fn duration(&self) -> Duration {
         self.end.saturating_sub(self.begin)
@@ -88,10 +88,10 @@ impl Stretch {
 }
 
 /// On whom a stretch waits; a connection is opened for the sake of what it is within.
-fn waiting(stretches: &[Stretch], index: usize) -> Waiting {
-    let stretch = &stretches[index];
-    match (stretch.kind, stretch.parent) {
-        ("connect", Some(parent)) => waiting(stretches, parent),
+fn waiting(spans: &[SpanRecord], index: usize) -> Waiting {
+    let span = &spans[index];
+    match (span.kind, span.parent) {
+        ("connect", Some(parent)) => waiting(spans, parent),
         ("exchange", _) => Waiting::Storage,
         ("tokens" | "token" | "request", _) => Waiting::Issuer,
         ("queue", _) => Waiting::Queue,

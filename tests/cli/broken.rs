@@ -3,20 +3,20 @@
 
 use serde_json::Value;
 
-use crate::common::lab::{Lab, outcomes};
 use crate::common::middle::{Asked, Middle, answer, breaking_off};
+use crate::common::test_bed::{TestBed, outcomes};
 
-fn judged(lab: &Lab, middle: &Middle, cases: &[&str]) -> Value {
-    lab.judge(middle.url(), "", cases, &[]);
-    lab.record()
+fn judged(bed: &TestBed, middle: &Middle, cases: &[&str]) -> Value {
+    bed.judge(middle.url(), "", cases, &[]);
+    bed.record()
 }
 
 /// What breaks off whenever something is asked for that this says.
 fn breaking(cases: &[&str], which: fn(&Asked) -> bool) -> Value {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::breaking(&lab, &storage, which);
-    judged(&lab, &middle, cases)
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::breaking(&bed, &storage, which);
+    judged(&bed, &middle, cases)
 }
 
 /// The cases with that verdict, each with the clauses of its binding findings.
@@ -109,18 +109,18 @@ fn an_answer_to_a_write_that_breaks_off_once_decides_nothing() {
 
 #[test]
 fn a_write_that_is_confirmed_in_half_an_answer_and_did_not_happen_is_a_failure() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "PUT").then(|| breaking_off(answer(201, &[])))
     });
-    let record = judged(&lab, &middle, &["capability.read.get"]);
+    let record = judged(&bed, &middle, &["capability.read.get"]);
     assert_eq!(with(&record, "fail"), ["capability.read.get DAV-23"]);
     // One that is refused in half an answer stays an error.
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "PUT").then(|| breaking_off(answer(403, &[])))
     });
-    let record = judged(&lab, &middle, &["capability.read.get"]);
+    let record = judged(&bed, &middle, &["capability.read.get"]);
     let found = outcomes(&record);
     assert_eq!(
         with(&record, "error"),
@@ -131,10 +131,10 @@ fn a_write_that_is_confirmed_in_half_an_answer_and_did_not_happen_is_a_failure()
 
 #[test]
 fn a_refusal_that_breaks_off_hides_no_effect() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["expired-accepted-on-put"]);
-    let middle = Middle::breaking(&lab, &storage, |asked| asked.method == "PUT");
-    let record = judged(&lab, &middle, &["authentication.expired.write"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["expired-accepted-on-put"]);
+    let middle = Middle::breaking(&bed, &storage, |asked| asked.method == "PUT");
+    let record = judged(&bed, &middle, &["authentication.expired.write"]);
     let found = outcomes(&record);
     let failures = with(&record, "fail");
     let [failure] = failures.as_slice() else {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::common::lab::{Ended, Lab, expect_no_secret, read_record, sampled, slow, verdicts};
+use crate::common::test_bed::{
+    Ended, TestBed, expect_no_secret, read_record, sampled, slow, verdicts,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response};
@@ -113,20 +115,20 @@ fn a_faulty_storage_element_is_told_with_clause_and_curl_line() {
 
 #[test]
 fn one_endpoint_that_is_down_does_not_cost_the_others_their_verdicts() {
-    let lab = Lab::new();
-    let (one, two, down) = (lab.storage(&[]), lab.storage(&[]), lab.storage(&["down"]));
+    let bed = TestBed::new();
+    let (one, two, down) = (bed.storage(&[]), bed.storage(&[]), bed.storage(&["down"]));
     let endpoints = [("one", one.url()), ("down", down.url()), ("two", two.url())];
-    lab.endpoints(&endpoints, "");
-    lab.run(&["run", "--case", "capability.*"]).expect(3);
-    let record = lab.record();
+    bed.endpoints(&endpoints, "");
+    bed.run(&["run", "--case", "capability.*"]).expect(3);
+    let record = bed.record();
     for ((endpoint, case), verdict) in verdicts(&record) {
         let expected = if endpoint == "down" { "error" } else { "pass" };
         assert_eq!(verdict, expected, "{endpoint} {case}");
     }
     assert!(record["endpoints"][1]["unreachable"].is_string());
 
-    let broken = lab.storage(&["create-overwrites"]);
-    lab.endpoints(
+    let broken = bed.storage(&["create-overwrites"]);
+    bed.endpoints(
         &[
             ("one", one.url()),
             ("down", down.url()),
@@ -134,31 +136,31 @@ fn one_endpoint_that_is_down_does_not_cost_the_others_their_verdicts() {
         ],
         "",
     );
-    lab.run(&["run", "--case", "capability.create.*"]).expect(1);
+    bed.run(&["run", "--case", "capability.create.*"]).expect(1);
 }
 
 #[test]
 fn a_known_failure_is_shown_and_does_not_turn_the_run_red() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["modify-makes-no-subdirectories"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["modify-makes-no-subdirectories"]);
     let known = |expires: &str| {
         format!(
             "    known-failures:\n      - case: capability.modify.create-superset\n        reason: being repaired\n        ticket: GGUS-1\n        expires: {expires}\n      - case: capability.read.get\n        reason: once upon a time\n"
         )
     };
-    lab.endpoints(&[("se", storage.url())], &known("2999-01-01"));
-    let ended = lab.run(&["run", "--case", "capability.*"]).expect(0);
+    bed.endpoints(&[("se", storage.url())], &known("2999-01-01"));
+    let ended = bed.run(&["run", "--case", "capability.*"]).expect(0);
     assert!(ended.stdout.contains("being repaired"), "{}", ended.stdout);
     assert!(
         ended.stdout.contains("once upon a time"),
         "{}",
         ended.stdout
     );
-    lab.endpoints(&[("se", storage.url())], &known("2020-01-01"));
-    let ended = lab.run(&["run", "--case", "capability.*"]).expect(1);
+    bed.endpoints(&[("se", storage.url())], &known("2020-01-01"));
+    let ended = bed.run(&["run", "--case", "capability.*"]).expect(1);
     let told = "known until 2020-01-01 (GGUS-1): expired; renew the entry at endpoints.yaml:";
     assert!(ended.stdout.contains(told), "{}", ended.stdout);
-    let ended = lab.run(&["check"]).expect(0);
+    let ended = bed.run(&["check"]).expect(0);
     assert!(
         ended.stderr.contains("expired after 2020-01-01"),
         "{}",
@@ -168,8 +170,8 @@ fn a_known_failure_is_shown_and_does_not_turn_the_run_red() {
 
 #[test]
 fn an_endpoint_without_a_file_is_judged_with_a_test_key() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let url = format!("{}/wlcg", storage.url());
     let arguments = [
         "run",
@@ -178,11 +180,11 @@ fn an_endpoint_without_a_file_is_judged_with_a_test_key() {
         "--ca",
         "ca.pem",
         "--issuer",
-        lab.issuer.url(),
+        bed.issuer.url(),
         "--test-issuer-key",
         "key.pem",
     ];
-    lab.run(&arguments).expect(0);
+    bed.run(&arguments).expect(0);
     let reasons = [
         "--slow runs it",
         "--intrusive runs it",
@@ -196,7 +198,7 @@ fn an_endpoint_without_a_file_is_judged_with_a_test_key() {
         "no tape",
         "no macaroons",
     ];
-    let record = lab.record();
+    let record = bed.record();
     for result in record["results"].as_array().expect("results") {
         let reason = result["reason"].as_str().unwrap_or_default();
         assert!(
@@ -230,27 +232,27 @@ const UNREAL: [&str; 15] = [
 
 #[test]
 fn what_the_token_source_cannot_do_is_skipped_with_a_reason() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let url = format!("{}/wlcg", storage.url());
-    let client = lab.issuer.client_id().to_owned();
-    let common = ["--ca", "ca.pem", "--issuer", lab.issuer.url()];
+    let client = bed.issuer.client_id().to_owned();
+    let common = ["--ca", "ca.pem", "--issuer", bed.issuer.url()];
     let cases = sampled();
     let with = |more: &[&str]| {
         let mut arguments = vec!["run", "--url", &url];
         arguments.extend(cases.iter().flat_map(|case| ["--case", case.as_str()]));
         arguments.extend(common);
         arguments.extend(more);
-        lab.run(&arguments)
+        bed.run(&arguments)
     };
     with(&[
         "--client-id",
         &client,
         "--client-secret-env",
-        crate::common::lab::SECRET,
+        crate::common::test_bed::SECRET,
     ])
     .expect(0);
-    let record = lab.record();
+    let record = bed.record();
     let mut wanting_key = 0;
     for result in record["results"].as_array().expect("results") {
         let text = |key: &str| result[key].as_str().unwrap_or_default();
@@ -279,9 +281,9 @@ fn what_the_token_source_cannot_do_is_skipped_with_a_reason() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_to_do() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
     for (arguments, expected) in [
         (
             &["run", "--case", "capabilty.*"][..],
@@ -297,7 +299,7 @@ fn wrong_usage_ends_with_2_and_says_what_to_do() {
         (&["explain", "path.outside.red"], "path.outside.read"),
         (&["frobnicate"], "unrecognized subcommand"),
     ] {
-        let ended = lab.run(arguments).expect(2);
+        let ended = bed.run(arguments).expect(2);
         assert!(
             ended.stderr.contains(expected),
             "{arguments:?}\n{}",
@@ -305,28 +307,28 @@ fn wrong_usage_ends_with_2_and_says_what_to_do() {
         );
         assert_eq!(ended.stdout, "");
     }
-    let mut without = lab.touchstone(&["run"]);
-    let ended = Ended::of(without.env_remove(crate::common::lab::SECRET)).expect(2);
+    let mut without = bed.touchstone(&["run"]);
+    let ended = Ended::of(without.env_remove(crate::common::test_bed::SECRET)).expect(2);
     assert!(
-        ended.stderr.contains(crate::common::lab::SECRET),
+        ended.stderr.contains(crate::common::test_bed::SECRET),
         "{}",
         ended.stderr
     );
     assert!(
-        !lab.path("reports").exists(),
+        !bed.path("reports").exists(),
         "nothing ran, nothing is written"
     );
 }
 
 #[test]
 fn wrong_files_are_told_with_every_place() {
-    let lab = Lab::new();
-    lab.write(
+    let bed = TestBed::new();
+    bed.write(
         "endpoints.yaml",
         "issuers:\n  lab: {url: http://plain.example.org/}\nendpoints:\n  se:\n    endpiont: https://se.example.org\n    paths: {wlcg: /wlcg}\n",
     );
     for command in ["check", "run"] {
-        let ended = lab.run(&[command]).expect(2);
+        let ended = bed.run(&[command]).expect(2);
         for text in [
             "endpoints.yaml:2:",
             "https",
@@ -340,11 +342,11 @@ fn wrong_files_are_told_with_every_place() {
 
 #[test]
 fn check_sends_nothing_unless_asked() {
-    let lab = Lab::new();
-    let (storage, down) = (lab.storage(&[]), lab.storage(&["down"]));
-    lab.endpoints(&[("se", storage.url()), ("down", down.url())], "");
-    lab.run(&["check"]).expect(0);
-    let ended = lab.run(&["check", "--connect"]).expect(3);
+    let bed = TestBed::new();
+    let (storage, down) = (bed.storage(&[]), bed.storage(&["down"]));
+    bed.endpoints(&[("se", storage.url()), ("down", down.url())], "");
+    bed.run(&["check"]).expect(0);
+    let ended = bed.run(&["check", "--connect"]).expect(3);
     assert!(
         ended
             .stdout
@@ -470,14 +472,14 @@ fn counts_are_those_of_the_list(register: &serde_json::Value) {
 
 #[test]
 fn no_secret_and_no_token_is_anywhere() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["denied-leaks", "create-overwrites", "macaroon-cacheable"]);
-    lab.endpoints(&[("se", storage.url())], "");
-    let mut command = lab.touchstone(&["run"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["denied-leaks", "create-overwrites", "macaroon-cacheable"]);
+    bed.endpoints(&[("se", storage.url())], "");
+    let mut command = bed.touchstone(&["run"]);
     let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(1);
     assert!(ended.stderr.len() > 10_000, "the log was on");
-    let texts = lab.texts(ended);
-    expect_no_secret(&lab, &texts);
+    let texts = bed.texts(ended);
+    expect_no_secret(&bed, &texts);
     assert!(texts.len() >= 5);
     assert!(
         texts
@@ -488,7 +490,7 @@ fn no_secret_and_no_token_is_anywhere() {
 }
 
 /// A server that answers everything with a text that means harm.
-fn hostile(lab: &Lab) -> (axum_server::Handle<SocketAddr>, String) {
+fn hostile(bed: &TestBed) -> (axum_server::Handle<SocketAddr>, String) {
     let mut body =
         b"]]></system-out><failure>forged</failure>\x00\x07\x1b[31m\xff\xfe &amp; <x".to_vec();
     body.extend(std::iter::repeat_n(b'A', 10 << 20));
@@ -503,7 +505,7 @@ fn hostile(lab: &Lab) -> (axum_server::Handle<SocketAddr>, String) {
             response
         }
     });
-    let certificate = lab.authority.certificate().expect("a certificate");
+    let certificate = bed.authority.certificate().expect("a certificate");
     let (pem, key) = (
         certificate.certificate_pem.clone(),
         certificate.key_pem.expose_secret().to_owned(),
@@ -513,7 +515,7 @@ fn hostile(lab: &Lab) -> (axum_server::Handle<SocketAddr>, String) {
     let address = listener.local_addr().expect("an address");
     let handle = axum_server::Handle::new();
     let serving = handle.clone();
-    lab.runtime.spawn(async move {
+    bed.runtime.spawn(async move {
         let config = RustlsConfig::from_pem(pem.into_bytes(), key.into_bytes())
             .await
             .expect("a key");
@@ -533,15 +535,15 @@ fn bytes_of(body: Vec<u8>) -> axum::body::Bytes {
 
 #[test]
 fn reports_survive_a_hostile_server() {
-    let lab = Lab::new();
-    let (handle, url) = hostile(&lab);
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("hostile", &url), ("reference", storage.url())], "");
-    let ended = lab
+    let bed = TestBed::new();
+    let (handle, url) = hostile(&bed);
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("hostile", &url), ("reference", storage.url())], "");
+    let ended = bed
         .run(&["run", "--case", "{bearer,path,digest,webdav}.*"])
         .expect(3);
     handle.shutdown();
-    let junit = std::fs::read_to_string(lab.path("reports/latest/junit.xml")).expect("junit.xml");
+    let junit = std::fs::read_to_string(bed.path("reports/latest/junit.xml")).expect("junit.xml");
     let document = roxmltree::Document::parse(&junit).expect("well-formed XML");
     let count = |name: &str| {
         document
@@ -549,7 +551,7 @@ fn reports_survive_a_hostile_server() {
             .filter(|n| n.has_tag_name(name))
             .count()
     };
-    let verdicts = verdicts(&lab.record());
+    let verdicts = verdicts(&bed.record());
     assert_eq!(count("failure"), 0, "no failure is forged");
     let skipped = verdicts.values().filter(|verdict| *verdict == "skip");
     assert_eq!(count("error"), (verdicts.len() - skipped.count()) / 2);
@@ -577,8 +579,8 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn the_embedded_servers_serve_others() {
     use std::io::{BufRead, BufReader};
-    let lab = Lab::new();
-    let mut process = lab
+    let bed = TestBed::new();
+    let mut process = bed
         .touchstone(&["serve", "storage", "--dir", "served"])
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -607,7 +609,7 @@ fn the_embedded_servers_serve_others() {
         "--case",
         "capability.*",
     ];
-    let ended = lab.run(&arguments);
+    let ended = bed.run(&arguments);
     let pid = process.id().to_string();
     let status = std::process::Command::new("kill")
         .args(["-TERM", &pid])

@@ -1,6 +1,6 @@
 //! Every clause of the register is judged by a case, or says why none can judge it.
 
-use crate::common::lab::Ended;
+use crate::common::test_bed::Ended;
 use touchstone::config::{Catalogue, load_catalogue};
 use touchstone::model::{Basis, Clause};
 

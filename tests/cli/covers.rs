@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use touchstone::reference::{Storage, StorageOptions};
 
-use crate::common::lab::{Lab, named, outcomes};
 use crate::common::middle::{Middle, answer};
+use crate::common::test_bed::{TestBed, named, outcomes};
 
 /// How many of the requests that a storage element was sent were of that method and ended so.
 fn sent(requests: &[String], method: &str, end: &str) -> usize {
@@ -21,11 +21,11 @@ fn sent(requests: &[String], method: &str, end: &str) -> usize {
 }
 
 /// A storage element that keeps what it was sent.
-fn recorded(lab: &Lab, faults: &[&str]) -> Storage {
-    lab.start(StorageOptions {
+fn recorded(bed: &TestBed, faults: &[&str]) -> Storage {
+    bed.start(StorageOptions {
         recorded: true,
         faults: named(faults),
-        ..lab.two_areas()
+        ..bed.two_areas()
     })
 }
 
@@ -38,9 +38,9 @@ fn with_verdict<'o>(outcomes: &'o BTreeMap<String, String>, verdict: &str) -> Ve
 
 #[test]
 fn what_is_shared_is_made_once_asked_for_by_all_and_looked_at_once() {
-    let lab = Lab::new();
-    let storage = recorded(&lab, &[]);
-    let (told, _) = lab.judge(storage.url(), "", &["cover.*.delete"], &[]);
+    let bed = TestBed::new();
+    let storage = recorded(&bed, &[]);
+    let (told, _) = bed.judge(storage.url(), "", &["cover.*.delete"], &[]);
     assert!(told.len() > 30, "{told:?}");
     assert_eq!(with_verdict(&told, "pass").len(), told.len(), "{told:?}");
     let requests = storage.requests();
@@ -56,9 +56,9 @@ fn what_is_shared_is_made_once_asked_for_by_all_and_looked_at_once() {
 
 #[test]
 fn what_was_granted_is_told_and_the_rest_is_asked_anew() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["cover-audience-number-on-put"]);
-    let (told, _) = lab.judge(
+    let bed = TestBed::new();
+    let storage = bed.storage(&["cover-audience-number-on-put"]);
+    let (told, _) = bed.judge(
         storage.url(),
         "",
         &["cover.*.put", "cover.audience-number.*"],
@@ -70,7 +70,7 @@ fn what_was_granted_is_told_and_the_rest_is_asked_anew() {
         told.len() - 1,
         "{told:?}"
     );
-    let record = lab.record();
+    let record = bed.record();
     let results = record["results"].as_array().expect("results").iter();
     let left: Vec<_> = results
         .filter(|result| result["cleanup"].is_array())
@@ -80,9 +80,9 @@ fn what_was_granted_is_told_and_the_rest_is_asked_anew() {
 
 #[test]
 fn who_has_done_what_all_were_refused_is_found_by_asking_each_alone() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["cover-audience-number-on-put"]);
-    let middle = Middle::rewriting(&lab, &storage, |asked, mut response| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&["cover-audience-number-on-put"]);
+    let middle = Middle::rewriting(&bed, &storage, |asked, mut response| {
         let token = asked.headers.get("authorization");
         let token = token
             .and_then(|token| token.to_str().ok())
@@ -95,7 +95,7 @@ fn who_has_done_what_all_were_refused_is_found_by_asking_each_alone() {
         }
         response
     });
-    let (told, _) = lab.judge(middle.url(), "", &["cover.*.put"], &[]);
+    let (told, _) = bed.judge(middle.url(), "", &["cover.*.put"], &[]);
     assert_eq!(with_verdict(&told, "fail"), ["cover.audience-number.put"]);
     assert_eq!(
         with_verdict(&told, "pass").len(),
@@ -106,10 +106,10 @@ fn who_has_done_what_all_were_refused_is_found_by_asking_each_alone() {
 
 #[test]
 fn what_a_list_finds_by_the_same_method_is_told_once() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["audience-ignored"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["audience-ignored"]);
     let cases = ["audience.foreign.*", "cover.audience-foreign.*"];
-    let (told, stdout) = lab.judge(storage.url(), "", &cases, &[]);
+    let (told, stdout) = bed.judge(storage.url(), "", &cases, &[]);
     for (case, list) in [("get-range", "read"), ("put-over", "write")] {
         assert_eq!(
             told[&format!("cover.audience-foreign.{case}")],
@@ -132,9 +132,9 @@ fn what_a_list_finds_by_the_same_method_is_told_once() {
 
 #[test]
 fn cells_of_one_row_that_judge_different_claims_are_told_apart() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["form-object-on-iss-get", "form-object-on-aud-put"]);
-    let (told, stdout) = lab.judge(storage.url(), "", &["form.object.*"], &[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["form-object-on-iss-get", "form-object-on-aud-put"]);
+    let (told, stdout) = bed.judge(storage.url(), "", &["form.object.*"], &[]);
     let failed = ["form.object.aud-put", "form.object.iss-get"];
     assert_eq!(with_verdict(&told, "fail"), failed);
     assert_eq!(with_verdict(&told, "pass").len(), told.len() - 2);
@@ -147,11 +147,11 @@ fn cells_of_one_row_that_judge_different_claims_are_told_apart() {
 
 #[test]
 fn keys_of_both_kinds_are_asked_with_whichever_comes_first() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["der-signature-accepted"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["der-signature-accepted"]);
     for swapped in [false, true] {
-        lab.endpoints(&[("se", storage.url())], "");
-        let file = lab.path("endpoints.yaml");
+        bed.endpoints(&[("se", storage.url())], "");
+        let file = bed.path("endpoints.yaml");
         let text = std::fs::read_to_string(&file).expect("the endpoints");
         let begin = text.find("      - {file: key.pem").expect("the EC key");
         let middle = text.find("      - {file: rsa.pem").expect("the RSA key");
@@ -159,11 +159,11 @@ fn keys_of_both_kinds_are_asked_with_whichever_comes_first() {
         let [ec, rsa] = [&text[begin..middle], &text[middle..end]];
         let keys = if swapped { [rsa, ec] } else { [ec, rsa] };
         let text = [&text[..begin], keys[0], keys[1], &text[end..]].concat();
-        lab.write("endpoints.yaml", &text);
+        bed.write("endpoints.yaml", &text);
         let cases = ["authentication.es256.*", "form.der.*", "form.flipped.*"];
         let arguments = cases.iter().flat_map(|case| ["--case", *case]);
-        let ended = lab.run(&["run"].into_iter().chain(arguments).collect::<Vec<_>>());
-        let told = outcomes(&lab.record_of(&ended));
+        let ended = bed.run(&["run"].into_iter().chain(arguments).collect::<Vec<_>>());
+        let told = outcomes(&bed.record_of(&ended));
         let der = ["authentication.es256.der", "form.der.es256-put"];
         assert_eq!(with_verdict(&told, "fail"), der, "{told:?}");
         assert_eq!(
@@ -176,13 +176,13 @@ fn keys_of_both_kinds_are_asked_with_whichever_comes_first() {
 
 #[test]
 fn who_asks_to_come_back_later_is_left_in_peace() {
-    let lab = Lab::new();
-    let storage = recorded(&lab, &[]);
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let bed = TestBed::new();
+    let storage = recorded(&bed, &[]);
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "HEAD").then(|| answer(429, &[("retry-after", "7200")]))
     });
     let more = "    limits: {jobs: 1}\n";
-    let (told, _) = lab.judge(middle.url(), more, &["cover.*.head"], &[]);
+    let (told, _) = bed.judge(middle.url(), more, &["cover.*.head"], &[]);
     // One was told so, and nobody has asked after that.
     assert_eq!(with_verdict(&told, "error").len(), 1, "{told:?}");
     let spared = told
@@ -194,8 +194,8 @@ fn who_asks_to_come_back_later_is_left_in_peace() {
 
 #[test]
 fn what_a_capability_allows_is_done_and_what_it_allows_to_see_is_asked_for_with_the_rest() {
-    let lab = Lab::new();
-    let storage = recorded(&lab, &[]);
+    let bed = TestBed::new();
+    let storage = recorded(&bed, &[]);
     let cases = [
         "cover.read-*.get",
         "cover.create-*.get",
@@ -203,7 +203,7 @@ fn what_a_capability_allows_is_done_and_what_it_allows_to_see_is_asked_for_with_
         "cover.modify-*.put-over",
         "cover.stage-object.propfind-0",
     ];
-    let (told, _) = lab.judge(storage.url(), "", &cases, &[]);
+    let (told, _) = bed.judge(storage.url(), "", &cases, &[]);
     assert_eq!(with_verdict(&told, "pass").len(), told.len(), "{told:?}");
     assert!(told.contains_key("cover.read-ancestor.get"), "{told:?}");
     let requests = storage.requests();
@@ -221,30 +221,30 @@ fn what_a_capability_allows_is_done_and_what_it_allows_to_see_is_asked_for_with_
 
 #[test]
 fn a_look_is_refused_only_where_both_forms_are() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let case = "cover.create-object.propfind-0";
     for (fault, verdict) in [
         ("no-propfind", "pass"),
         ("cover-create-object-on-propfind-0", "fail  JWT-2.2.1-28"),
     ] {
-        let storage = lab.storage(&[fault]);
-        let (told, _) = lab.judge(storage.url(), "", &[case], &[]);
+        let storage = bed.storage(&[fault]);
+        let (told, _) = bed.judge(storage.url(), "", &[case], &[]);
         assert!(told[case].starts_with(verdict), "{fault}: {}", told[case]);
     }
 }
 
 #[test]
 fn the_refusal_of_a_spelling_means_something_only_where_the_plain_request_succeeds() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let cases = ["cover.spelled-*.head"];
-    let (told, _) = lab.judge(storage.url(), "", &cases, &[]);
+    let (told, _) = bed.judge(storage.url(), "", &cases, &[]);
     assert_eq!(with_verdict(&told, "pass").len(), told.len(), "{told:?}");
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let middle = Middle::start(&bed, &storage, |asked| {
         let plain = asked.path.ends_with("cover.spellings.head/there/f");
         (asked.method == "HEAD" && plain).then(|| answer(403, &[]))
     });
-    let (told, _) = lab.judge(middle.url(), "", &cases, &[]);
+    let (told, _) = bed.judge(middle.url(), "", &cases, &[]);
     let unproven = told
         .values()
         .filter(|told| told.starts_with("error") && told.contains("a refusal proves nothing"));
@@ -253,15 +253,15 @@ fn the_refusal_of_a_spelling_means_something_only_where_the_plain_request_succee
 
 #[test]
 fn what_a_spelling_has_done_is_found_although_it_is_said_to_be_refused() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["cover-spelled-semicolon-on-delete"]);
-    let middle = Middle::rewriting(&lab, &storage, |asked, mut response| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&["cover-spelled-semicolon-on-delete"]);
+    let middle = Middle::rewriting(&bed, &storage, |asked, mut response| {
         if asked.uri.path().contains("..;") {
             *response.status_mut() = StatusCode::FORBIDDEN;
         }
         response
     });
-    let (told, _) = lab.judge(middle.url(), "", &["cover.spelled-*.delete"], &[]);
+    let (told, _) = bed.judge(middle.url(), "", &["cover.spelled-*.delete"], &[]);
     assert_eq!(
         with_verdict(&told, "fail"),
         [
@@ -278,9 +278,9 @@ fn what_a_spelling_has_done_is_found_although_it_is_said_to_be_refused() {
 
 #[test]
 fn what_nobody_is_offered_is_asked_for_once() {
-    let lab = Lab::new();
-    let storage = recorded(&lab, &["no-copy"]);
-    let (told, _) = lab.judge(storage.url(), "", &["cover.*.copy"], &[]);
+    let bed = TestBed::new();
+    let storage = recorded(&bed, &["no-copy"]);
+    let (told, _) = bed.judge(storage.url(), "", &["cover.*.copy"], &[]);
     assert!(told.len() > 60, "{told:?}");
     assert_eq!(with_verdict(&told, "skip").len(), told.len(), "{told:?}");
     let requests = storage.requests();
@@ -289,15 +289,15 @@ fn what_nobody_is_offered_is_asked_for_once() {
 
 #[test]
 fn what_was_let_through_when_reading_is_asked_for_first_when_writing() {
-    let lab = Lab::new();
-    let storage = recorded(&lab, &["scitokens-scopes"]);
+    let bed = TestBed::new();
+    let storage = recorded(&bed, &["scitokens-scopes"]);
     let cases = [
         "cover.scitokens.get",
         "cover.scitokens.put",
         "cover.signature-*.put",
         "cover.audience-*.put",
     ];
-    let (told, _) = lab.judge(storage.url(), "", &cases, &[]);
+    let (told, _) = bed.judge(storage.url(), "", &cases, &[]);
     let failed = with_verdict(&told, "fail");
     assert_eq!(failed, ["cover.scitokens.get", "cover.scitokens.put"]);
     let puts = told.keys().filter(|case| case.ends_with(".put")).count();
@@ -308,9 +308,9 @@ fn what_was_let_through_when_reading_is_asked_for_first_when_writing() {
 
 #[test]
 fn a_quick_run_has_no_covers() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let (told, _) = lab.judge(
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let (told, _) = bed.judge(
         storage.url(),
         "",
         &["cover.*.get", "capability.read.get"],
@@ -321,15 +321,15 @@ fn a_quick_run_has_no_covers() {
 
 #[test]
 fn an_issuer_whose_key_we_lack_is_asked_for_nothing_more() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let asked = |arguments: &[&str]| {
-        lab.endpoints(&[("se", storage.url())], "");
-        let file = lab.path("endpoints.yaml");
+        bed.endpoints(&[("se", storage.url())], "");
+        let file = bed.path("endpoints.yaml");
         let text = std::fs::read_to_string(&file).expect("the endpoints");
         let begin = text.find("    test-key:\n      - ").expect("the keys");
         let end = text.find("  neighbour:").expect("the neighbour");
-        lab.write(
+        bed.write(
             "endpoints.yaml",
             &format!("{}{}", &text[..begin], &text[end..]),
         );
@@ -340,8 +340,8 @@ fn an_issuer_whose_key_we_lack_is_asked_for_nothing_more() {
             "cover.*.get",
             "cover.*.put",
         ];
-        let ended = lab.run(&[&["run"], &cases[..], arguments].concat());
-        let record = lab.record_of(&ended);
+        let ended = bed.run(&[&["run"], &cases[..], arguments].concat());
+        let record = bed.record_of(&ended);
         (record["tokens"].clone(), outcomes(&record))
     };
     let (quick, _) = asked(&["--quick"]);

@@ -3,15 +3,15 @@
 use serde_json::Value;
 use touchstone::reference::{Storage, like};
 
-use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, named, outcomes};
+use crate::common::test_bed::{TestBed, expect_no_objects, expect_no_secret, named, outcomes};
 
 /// The notes about an endpoint where this is declared.
-fn noted(lab: &Lab, storage: &Storage, traits: &str) -> Vec<String> {
+fn noted(bed: &TestBed, storage: &Storage, traits: &str) -> Vec<String> {
     let more = format!("    traits: {{{traits}}}\n");
-    lab.endpoints(&[("se", storage.url())], &more);
-    lab.run(&["run", "--case", "capability.create.put"])
+    bed.endpoints(&[("se", storage.url())], &more);
+    bed.run(&["run", "--case", "capability.create.put"])
         .expect(0);
-    notes(&lab.record())
+    notes(&bed.record())
 }
 
 fn notes(record: &Value) -> Vec<String> {
@@ -24,12 +24,12 @@ fn notes(record: &Value) -> Vec<String> {
 
 #[test]
 fn what_is_declared_missing_and_is_there_is_found_where_options_are_silent() {
-    let lab = Lab::new();
-    let silent = lab.nearline(&["options-names-nothing"]);
-    let mut options = lab.two_areas();
+    let bed = TestBed::new();
+    let silent = bed.nearline(&["options-names-nothing"]);
+    let mut options = bed.two_areas();
     options.faults = like("xrootd-6.2").expect("an imitation").deviations();
     options.faults.extend(named(&["options-names-nothing"]));
-    let xrootd = lab.start(options);
+    let xrootd = bed.start(options);
     for (line, shown) in [
         ("move: false", "MOVE was answered 404 Not Found"),
         ("propfind: false", "PROPFIND was answered 404 Not Found"),
@@ -56,14 +56,14 @@ fn what_is_declared_missing_and_is_there_is_found_where_options_are_silent() {
             "directories: false" => &xrootd,
             _ => &silent,
         };
-        assert_eq!(noted(&lab, storage, line), [note]);
+        assert_eq!(noted(&bed, storage, line), [note]);
         expect_no_objects(storage);
     }
 }
 
 #[test]
 fn what_is_declared_missing_and_is_missing_is_no_note() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (fault, line) in [
         ("no-mkcol", "directories: false"),
         ("no-move", "move: false"),
@@ -72,23 +72,23 @@ fn what_is_declared_missing_and_is_missing_is_no_note() {
         ("no-digests", "digests: false"),
         ("everybody-reads", "public-read: true"),
     ] {
-        let storage = lab.storage(&[fault, "options-names-nothing"]);
-        assert_eq!(noted(&lab, &storage, line), [""; 0], "{fault}");
+        let storage = bed.storage(&[fault, "options-names-nothing"]);
+        assert_eq!(noted(&bed, &storage, line), [""; 0], "{fault}");
         expect_no_objects(&storage);
     }
     // Nothing is declared by what is left out.
-    let storage = lab.nearline(&[]);
-    assert_eq!(noted(&lab, &storage, "move: true"), [""; 0]);
+    let storage = bed.nearline(&[]);
+    assert_eq!(noted(&bed, &storage, "move: true"), [""; 0]);
     // Nobody offers it, and nobody has it.
-    let storage = lab.storage(&[]);
-    assert_eq!(noted(&lab, &storage, "tape: false"), [""; 0]);
+    let storage = bed.storage(&[]);
+    assert_eq!(noted(&bed, &storage, "tape: false"), [""; 0]);
 }
 
 #[test]
 fn an_allow_that_leaves_out_what_is_there_makes_nothing_absent() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["options-names-nothing"]);
-    lab.endpoints(&[("se", storage.url())], "");
+    let bed = TestBed::new();
+    let storage = bed.storage(&["options-names-nothing"]);
+    bed.endpoints(&[("se", storage.url())], "");
     let cases = [
         "webdav.move.*",
         "webdav.mkcol.*",
@@ -97,35 +97,35 @@ fn an_allow_that_leaves_out_what_is_there_makes_nothing_absent() {
     ];
     let mut arguments = vec!["run"];
     arguments.extend(cases.iter().flat_map(|case| ["--case", *case]));
-    let printed = lab.run(&arguments).expect(0).stdout;
-    let outcomes = outcomes(&lab.record());
+    let printed = bed.run(&arguments).expect(0).stdout;
+    let outcomes = outcomes(&bed.record());
     let not_judged = outcomes.values().filter(|why| why.starts_with("skip"));
     let absent = not_judged.filter(|why| why.contains("put down to") || why.contains("declare"));
     assert_eq!(absent.collect::<Vec<_>>(), [""; 0], "{printed}");
-    assert_eq!(notes(&lab.record()), [""; 0]);
+    assert_eq!(notes(&bed.record()), [""; 0]);
 }
 
 #[test]
 fn public_reading_that_is_declared_and_refused_is_one_note() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let note = "`traits: {public-read: true}` is declared, and yet GET without a token was answered 401 Unauthorized: what a token does not let its bearer read is not judged";
-    assert_eq!(noted(&lab, &storage, "public-read: true"), [note]);
+    assert_eq!(noted(&bed, &storage, "public-read: true"), [note]);
     expect_no_objects(&storage);
 }
 
 #[test]
 fn where_public_reading_is_declared_writes_without_a_token_are_judged() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (faults, put) in [
         (&["everybody-reads"][..], "pass"),
         (&["everybody-reads", "visitors-write"], "fail"),
     ] {
-        let storage = lab.storage(faults);
+        let storage = bed.storage(faults);
         let more = "    traits: {public-read: true}\n";
-        lab.endpoints(&[("se", storage.url())], more);
-        let printed = lab.run(&["run", "--case", "bearer.none.*"]).stdout;
-        let outcomes = outcomes(&lab.record());
+        bed.endpoints(&[("se", storage.url())], more);
+        let printed = bed.run(&["run", "--case", "bearer.none.*"]).stdout;
+        let outcomes = outcomes(&bed.record());
         let read = &outcomes["bearer.none.get"];
         let declared = "skip  the endpoint declares that everybody may read there";
         assert!(read.starts_with(declared), "{read}\n{printed}");
@@ -136,13 +136,13 @@ fn where_public_reading_is_declared_writes_without_a_token_are_judged() {
 
 #[test]
 fn a_macaroon_that_shows_that_there_are_some_is_shown_nowhere() {
-    let lab = Lab::new();
-    let storage = lab.nearline(&[]);
-    lab.endpoints(
+    let bed = TestBed::new();
+    let storage = bed.nearline(&[]);
+    bed.endpoints(
         &[("se", storage.url())],
         "    traits: {macaroons: false, tape: false}\n",
     );
-    let ended = lab.run(&["run", "--case", "capability.create.put"]);
-    let texts = lab.texts(ended);
-    expect_no_secret(&lab, &texts);
+    let ended = bed.run(&["run", "--case", "capability.create.put"]);
+    let texts = bed.texts(ended);
+    expect_no_secret(&bed, &texts);
 }

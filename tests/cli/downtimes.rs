@@ -2,7 +2,7 @@
 //! real binary.
 
 use crate::common::issuer::{Reply, ScriptedIssuer};
-use crate::common::lab::{Ended, Lab, verdicts};
+use crate::common::test_bed::{Ended, TestBed, verdicts};
 use crate::common::waiting::{HANGS, NEVER};
 
 /// GOCDB's list, with localhost in an outage that is going on.
@@ -15,14 +15,14 @@ fn gocdb() -> String {
 }
 
 /// Runs against one endpoint at that URL, with these downtimes.
-fn run(lab: &Lab, url: &str, downtimes: &str) -> Ended {
-    lab.endpoints(&[("se", url)], "");
-    let file = std::fs::read_to_string(lab.path("endpoints.yaml")).expect("the file");
-    lab.write("endpoints.yaml", &format!("downtimes:\n{downtimes}{file}"));
-    lab.run(&["run", "--case", "capability.read.*"])
+fn run(bed: &TestBed, url: &str, downtimes: &str) -> Ended {
+    bed.endpoints(&[("se", url)], "");
+    let file = std::fs::read_to_string(bed.path("endpoints.yaml")).expect("the file");
+    bed.write("endpoints.yaml", &format!("downtimes:\n{downtimes}{file}"));
+    bed.run(&["run", "--case", "capability.read.*"])
 }
 
-fn expect_alone(lab: &Lab, ended: Ended) {
+fn expect_alone(bed: &TestBed, ended: Ended) {
     let ended = ended.expect(3);
     let told = "in downtime until ";
     assert_eq!(
@@ -30,7 +30,7 @@ fn expect_alone(lab: &Lab, ended: Ended) {
         1
     );
     assert!(ended.stdout.contains("Every endpoint is in downtime"));
-    let record = lab.record();
+    let record = bed.record();
     let downtime = record["endpoints"][0]["downtime"]
         .as_str()
         .expect("a downtime");
@@ -44,20 +44,20 @@ fn expect_alone(lab: &Lab, ended: Ended) {
 
 #[test]
 fn storage_in_downtime_is_not_contacted() {
-    let lab = Lab::new();
-    let storage = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let bed = TestBed::new();
+    let storage = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
     let url = storage.url().trim_end_matches('/').to_owned();
     let manual = "  - {endpoint: s*, until: 2999-12-31, reason: new disks}\n";
-    let ended = run(&lab, &url, manual);
+    let ended = run(&bed, &url, manual);
     assert!(
         ended.stdout.contains("new disks (endpoints.yaml:2)"),
         "{}",
         ended.stdout
     );
-    expect_alone(&lab, ended);
+    expect_alone(&bed, ended);
 
-    lab.write("gocdb.xml", &gocdb());
-    let ended = run(&lab, &url, "  - gocdb: gocdb.xml\n");
+    bed.write("gocdb.xml", &gocdb());
+    let ended = run(&bed, &url, "  - gocdb: gocdb.xml\n");
     assert!(
         ended.stderr.contains("1 outage could not be read"),
         "{}",
@@ -68,9 +68,9 @@ fn storage_in_downtime_is_not_contacted() {
             .stdout
             .contains("New disk servers & a new kernel (GOCDB https://goc")
     );
-    expect_alone(&lab, ended);
+    expect_alone(&bed, ended);
 
-    let feed = ScriptedIssuer::start(&lab.runtime, &lab.authority, |asked| {
+    let feed = ScriptedIssuer::start(&bed.runtime, &bed.authority, |asked| {
         assert_eq!(asked.query, "method=get_downtime&ongoing_only=yes");
         Some(Reply::html(200, &gocdb()))
     });
@@ -78,7 +78,7 @@ fn storage_in_downtime_is_not_contacted() {
         "  - gocdb: {}gocdbpi/public/?method=get_downtime&ongoing_only=yes\n    ca: ca.pem\n",
         with_slash(&feed.url())
     );
-    expect_alone(&lab, run(&lab, &url, &listed));
+    expect_alone(&bed, run(&bed, &url, &listed));
     assert_eq!(feed.asked().len(), 1);
     assert!(storage.asked().is_empty(), "{:?}", storage.asked());
 }
@@ -89,9 +89,9 @@ fn with_slash(url: &str) -> String {
 
 #[test]
 fn a_list_that_cannot_be_had_does_not_cost_the_run() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let feed = ScriptedIssuer::start(&lab.runtime, &lab.authority, |asked| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let feed = ScriptedIssuer::start(&bed.runtime, &bed.authority, |asked| {
         let reply = match asked.path.as_str() {
             "/broken" => Reply::html(200, "<results><DOWNTIME>"),
             "/page" => Reply::html(200, "<html>Log in</html>"),
@@ -112,8 +112,8 @@ fn a_list_that_cannot_be_had_does_not_cost_the_run() {
         listed += &format!("  - {{gocdb: \"{url}{path}\", ca: ca.pem, answer: {answer}}}\n");
     }
     listed += &format!("  - {{gocdb: \"{url}untrusted\"}}\n");
-    let ended = run(&lab, storage.url(), &listed).expect(0);
-    let record = lab.record();
+    let ended = run(&bed, storage.url(), &listed).expect(0);
+    let record = bed.record();
     let notes = record["run"]["notes"].as_array().expect("notes");
     let notes: Vec<&str> = notes
         .iter()

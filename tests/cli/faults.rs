@@ -1,18 +1,18 @@
 //! A storage element that is right is all green, and one that is broken as a whole never. That each case
 //! fails on the faults that claim it shows `touchstone prove`, which CI runs.
 
-use crate::common::lab::{Lab, denials, slow, verdicts};
+use crate::common::test_bed::{TestBed, denials, slow, verdicts};
 use serde_json::Value;
 
 #[test]
 fn the_faultless_storage_element_is_all_green() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let before = storage.paths();
-    lab.endpoints(&[("reference", storage.url())], "");
-    lab.run(&["run", "--strict", "--intrusive"]).expect(0);
+    bed.endpoints(&[("reference", storage.url())], "");
+    bed.run(&["run", "--strict", "--intrusive"]).expect(0);
     let slow = slow();
-    for ((_, case), verdict) in verdicts(&lab.record()) {
+    for ((_, case), verdict) in verdicts(&bed.record()) {
         // There is neither a tape nor another side here; the demo has both.
         let lacking = ["tape.", "tpc."]
             .iter()
@@ -28,13 +28,13 @@ fn the_faultless_storage_element_is_all_green() {
 
 #[test]
 fn no_case_depends_on_another() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("reference", storage.url())], "");
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("reference", storage.url())], "");
     let run = |more: &[&str]| {
-        lab.run(&[&["run", "--intrusive", "--quick"], more].concat())
+        bed.run(&[&["run", "--intrusive", "--quick"], more].concat())
             .expect(0);
-        verdicts(&lab.record())
+        verdicts(&bed.record())
     };
     let first = run(&[]);
     for more in [
@@ -54,13 +54,13 @@ fn never_green(fault: &str) -> i32 {
 
 /// The same, with the record.
 fn never_green_record(fault: &str) -> (i32, Value) {
-    let lab = Lab::new();
-    let storage = lab.storage(&[fault]);
-    lab.endpoints(&[("broken", storage.url())], "");
-    let ended = lab.run(&["run"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[fault]);
+    bed.endpoints(&[("broken", storage.url())], "");
+    let ended = bed.run(&["run"]);
     let denials = denials();
     assert!(denials.len() > 20, "the suites hold denials");
-    let passed: Vec<_> = verdicts(&lab.record())
+    let passed: Vec<_> = verdicts(&bed.record())
         .into_iter()
         .filter(|((_, case), verdict)| denials.contains(case) && verdict == "pass")
         .collect();
@@ -72,7 +72,7 @@ fn never_green_record(fault: &str) -> (i32, Value) {
         ended.stdout,
         ended.stderr
     );
-    (code, lab.record())
+    (code, bed.record())
 }
 
 /// Fails unless the preflight has found the storage out, and no case has asked it anything.

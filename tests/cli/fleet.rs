@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::common::lab::{Ended, Lab, read_record, verdicts};
+use crate::common::test_bed::{Ended, TestBed, read_record, verdicts};
 use crate::common::waiting::{HANGS, NEVER};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -86,12 +86,12 @@ fn timeless(record: &Value) -> Value {
 }
 
 /// Runs every shard of `of`, each into a folder of its own; their names.
-fn shards(lab: &Lab, arguments: &[&str], of: usize) -> Vec<String> {
+fn shards(bed: &TestBed, arguments: &[&str], of: usize) -> Vec<String> {
     let one = |index: usize| {
         let (shard, folder) = (format!("{index}/{of}"), format!("shard-{index}-of-{of}"));
         let mut all = arguments.to_vec();
         all.extend(["--shard", &shard, "--report-dir", &folder]);
-        let ended = lab.run(&all);
+        let ended = bed.run(&all);
         let told = format!("shard {shard}: ");
         assert!(ended.stderr.contains(&told), "{}", ended.stderr);
         let told = format!("reports of shard {shard}: {folder}");
@@ -120,13 +120,13 @@ fn expect_same(one: &Value, other: &Value, place: &str) {
 
 #[test]
 fn shards_joined_are_the_whole_run() {
-    let lab = Lab::new();
-    let (one, two) = (lab.storage(&[]), lab.storage(&["create-overwrites"]));
+    let bed = TestBed::new();
+    let (one, two) = (bed.storage(&[]), bed.storage(&["create-overwrites"]));
     // No limit may be reached in one run and not in another.
     let limits = format!(
         "    limits: {{preflight: {NEVER}, connect: {NEVER}, first-byte: {NEVER}, idle: {NEVER}, case: {NEVER}, endpoint: 1h}}\n"
     );
-    lab.endpoints(&[("one", one.url()), ("two", two.url())], &limits);
+    bed.endpoints(&[("one", one.url()), ("two", two.url())], &limits);
     let arguments = [
         "run",
         "--endpoint",
@@ -138,24 +138,24 @@ fn shards_joined_are_the_whole_run() {
         // What a cover tells once depends on what the same machine has found before.
         "--quick",
     ];
-    let whole = lab.run(&arguments).expect(1);
+    let whole = bed.run(&arguments).expect(1);
     assert!(!whole.stderr.contains("shard"), "{}", whole.stderr);
-    let expected = timeless(&lab.record());
+    let expected = timeless(&bed.record());
     let names = expected["endpoints"].as_array().expect("endpoints").iter();
     let names: Vec<_> = names.map(|row| row["name"].clone()).collect();
     assert_eq!(names, ["one", "two", "issuer:lab"]);
 
     // With two shards whole rows are dealt, with four single cases.
     for of in [2, 4] {
-        let mut folders = shards(&lab, &arguments, of);
+        let mut folders = shards(&bed, &arguments, of);
         folders.reverse();
         let mut merge = vec!["merge"];
         merge.extend(folders.iter().map(String::as_str));
-        let merged = lab.run(&merge).expect(1);
-        let record = lab.record();
+        let merged = bed.run(&merge).expect(1);
+        let record = bed.record();
         expect_same(&timeless(&record), &expected, &format!("of {of}"));
         let id = record["run"]["id"].as_str().expect("an id");
-        let folder = lab.path("reports").join(format!("{id}-merged"));
+        let folder = bed.path("reports").join(format!("{id}-merged"));
         assert_eq!(read_record(&folder.join("run.json")), record);
         for report in ["junit.xml", "table.txt"] {
             assert!(folder.join(report).is_file(), "{report}");
@@ -167,7 +167,7 @@ fn shards_joined_are_the_whole_run() {
             );
         }
         let judged = |folder: &String| {
-            let record = read_record(&lab.path(folder).join("run.json"));
+            let record = read_record(&bed.path(folder).join("run.json"));
             let judged = verdicts(&record);
             assert_eq!(record["run"]["shard"]["of"], of);
             judged.len()
@@ -187,22 +187,22 @@ fn shards_joined_are_the_whole_run() {
 
 #[test]
 fn one_endpoint_in_another_order_and_what_merge_refuses() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
     let arguments = ["run", "--case", "capability.create.*", "--shuffle", "11"];
-    lab.run(&arguments).expect(0);
-    let expected = timeless(&lab.record());
-    let folders = shards(&lab, &arguments, 4);
+    bed.run(&arguments).expect(0);
+    let expected = timeless(&bed.record());
+    let folders = shards(&bed, &arguments, 4);
     let merge = |more: &[&str], folders: &[&str]| {
         let arguments = [&["merge"], folders, more].concat();
-        lab.run(&arguments)
+        bed.run(&arguments)
     };
     let folders: Vec<_> = folders.iter().map(String::as_str).collect();
     let file = format!("{}/run.json", folders[3]);
     let mixed = [folders[2], file.as_str(), folders[0], folders[1]];
     merge(&["--report-dir", "joined"], &mixed).expect(0);
-    let joined = read_record(&lab.path("joined/run.json"));
+    let joined = read_record(&bed.path("joined/run.json"));
     expect_same(&timeless(&joined), &expected, "one endpoint");
 
     let refused = |ended: Ended, parts: &[&str]| {
@@ -231,7 +231,7 @@ fn one_endpoint_in_another_order_and_what_merge_refuses() {
         &["joined/run.json: it is no shard"],
     );
     refused(merge(&[], &["nowhere"]), &["nowhere: ", "run.json"]);
-    lab.write("broken.json", "{\"schema\": ");
+    bed.write("broken.json", "{\"schema\": ");
     refused(merge(&[], &["broken.json"]), &["broken.json: not JSON"]);
     refused(
         merge(&["--report-dir", folders[0]], &folders),
@@ -244,11 +244,11 @@ fn one_endpoint_in_another_order_and_what_merge_refuses() {
 
     // More shards than cases: one has nothing to do, says so, and can be joined all the same.
     let one = ["run", "--case", "capability.create.no-overwrite"];
-    let folders = shards_of_nothing(&lab, &one);
+    let folders = shards_of_nothing(&bed, &one);
     refused(merge(&[], &[&folders[0], "shard-1-of-4"]), &["its plan is"]);
     let folders: Vec<_> = folders.iter().map(String::as_str).collect();
     merge(&["--report-dir", "single"], &folders).expect(0);
-    let single = read_record(&lab.path("single/run.json"));
+    let single = read_record(&bed.path("single/run.json"));
     assert_eq!(verdicts(&single).len(), 1);
 
     for (value, told) in [
@@ -257,18 +257,18 @@ fn one_endpoint_in_another_order_and_what_merge_refuses() {
         ("x", "for example 1/4"),
     ] {
         refused(
-            lab.run(&["run", "--shard", value]),
+            bed.run(&["run", "--shard", value]),
             &["--shard <I/N>", told],
         );
     }
 }
 
 /// Runs two shards of one case; their folders.
-fn shards_of_nothing(lab: &Lab, arguments: &[&str]) -> [String; 2] {
+fn shards_of_nothing(bed: &TestBed, arguments: &[&str]) -> [String; 2] {
     [("1/2", 0), ("2/2", 3)].map(|(shard, code)| {
         let folder = format!("single-{}", shard.replace('/', "-"));
         let more = ["--shard", shard, "--report-dir", &folder];
-        let ended = lab.run(&[arguments, &more].concat()).expect(code);
+        let ended = bed.run(&[arguments, &more].concat()).expect(code);
         let told = ended.stderr.contains("has nothing to do");
         assert_eq!(told, code == 3, "{}", ended.stderr);
         folder
@@ -339,20 +339,20 @@ async fn run_at(folder: &Path, cases: &[&str], addresses: &[Ipv4Addr]) -> (RunRe
 
 #[test]
 fn each_address_is_judged_on_its_own() {
-    let lab = Lab::new();
-    let good = lab.storage(&[]);
-    let faulty = lab.storage(&["create-overwrites", "dots-climb-in-deletes"]);
+    let bed = TestBed::new();
+    let good = bed.storage(&[]);
+    let faulty = bed.storage(&["create-overwrites", "dots-climb-in-deletes"]);
     let (one, two) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2));
     // The same port of two addresses, as behind one name.
     let from = (two, port(good.url())).into();
     let to = (one, port(faulty.url())).into();
-    lab.runtime.block_on(forward(from, to));
-    lab.write(
+    bed.runtime.block_on(forward(from, to));
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    test-key: {{file: key.pem, kid: {}}}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    ca: ca.pem\n    known-failures:\n      - {{case: capability.create.put, reason: of all addresses}}\n",
-            lab.issuer.url(),
-            lab.issuer.test_key_id(),
+            bed.issuer.url(),
+            bed.issuer.test_key_id(),
             good.url(),
         ),
     );
@@ -363,9 +363,9 @@ fn each_address_is_judged_on_its_own() {
         "capability.create.no-delete",
         "path.request.dots-delete",
     ];
-    let (record, ledger) = lab
+    let (record, ledger) = bed
         .runtime
-        .block_on(run_at(lab.folder.path(), &cases, &[one, two]));
+        .block_on(run_at(bed.folder.path(), &cases, &[one, two]));
     let names: Vec<_> = record
         .endpoints
         .iter()
@@ -412,8 +412,8 @@ fn each_address_is_judged_on_its_own() {
 
 #[test]
 fn the_command_line_looks_addresses_up() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let by_number = storage.url().replace("localhost", "127.0.0.1");
     let nowhere = "https://no-such-host.invalid:1";
     let endpoints = [
@@ -421,9 +421,9 @@ fn the_command_line_looks_addresses_up() {
         ("numbered", &by_number),
         ("nowhere", nowhere),
     ];
-    lab.endpoints(&endpoints, "");
+    bed.endpoints(&endpoints, "");
     let arguments = ["run", "--each-address", "--case", "capability.create.*"];
-    let ended = lab.run(&arguments).expect(3);
+    let ended = bed.run(&arguments).expect(3);
     assert!(
         ended
             .stderr
@@ -431,7 +431,7 @@ fn the_command_line_looks_addresses_up() {
         "{}",
         ended.stderr
     );
-    let record = lab.record();
+    let record = bed.record();
     let rows = record["endpoints"].as_array().expect("rows").iter();
     let rows: BTreeMap<_, _> = rows
         .map(|row| {

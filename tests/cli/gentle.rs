@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::common::lab::{Lab, SECRET, expect_no_secret, verdicts};
+use crate::common::test_bed::{SECRET, TestBed, expect_no_secret, verdicts};
 use crate::common::waiting::HANGS;
 use axum::extract::{Form, State};
 use axum::http::StatusCode;
@@ -330,17 +330,17 @@ async fn the_account_is_asked_that_may_ask() {
 }
 
 /// A storage element that refuses every token that it has seen.
-fn single_use(lab: &Lab) -> Storage {
-    lab.start(StorageOptions {
+fn single_use(bed: &TestBed) -> Storage {
+    bed.start(StorageOptions {
         single_use: true,
-        ..lab.trusting(lab.issuer.url())
+        ..bed.trusting(bed.issuer.url())
     })
 }
 
 #[test]
 fn each_request_gets_a_token_of_its_own_where_that_is_needed() {
-    let lab = Lab::new();
-    let storage = single_use(&lab);
+    let bed = TestBed::new();
+    let storage = single_use(&bed);
     let cases = [
         "capability.read.get",
         "capability.create.no-overwrite",
@@ -349,22 +349,22 @@ fn each_request_gets_a_token_of_its_own_where_that_is_needed() {
     let mut arguments = vec!["run", "--case"];
     arguments.extend(cases);
 
-    lab.endpoints(&[("once", storage.url())], "");
-    let found_out = lab.run(&arguments).expect(0).stdout;
+    bed.endpoints(&[("once", storage.url())], "");
+    let found_out = bed.run(&arguments).expect(0).stdout;
     assert!(
         found_out.contains("it does not take a token that it has seen before"),
         "{found_out}"
     );
     assert!(
-        verdicts(&lab.record())
+        verdicts(&bed.record())
             .values()
             .all(|verdict| verdict == "pass")
     );
 
-    let storage = single_use(&lab);
-    lab.endpoints(&[("once", storage.url())], "    fresh-tokens: true\n");
-    lab.run(&arguments).expect(0);
-    let verdicts = verdicts(&lab.record());
+    let storage = single_use(&bed);
+    bed.endpoints(&[("once", storage.url())], "    fresh-tokens: true\n");
+    bed.run(&arguments).expect(0);
+    let verdicts = verdicts(&bed.record());
     assert_eq!(verdicts.len(), cases.len());
     assert!(
         verdicts.values().all(|verdict| verdict == "pass"),
@@ -379,11 +379,11 @@ fn each_request_gets_a_token_of_its_own_where_that_is_needed() {
 
 #[test]
 fn a_whole_run_asks_once_for_each_distinct_token_and_says_so() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
-    let ended = lab.run(&["run", "--quick"]).expect(0);
-    let record = lab.record();
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
+    let ended = bed.run(&["run", "--quick"]).expect(0);
+    let record = bed.record();
     let lab_use = &record["run"]["issuers"][0];
     assert_eq!(lab_use["issuer"], "lab");
     assert_eq!(lab_use["requests"], lab_use["distinct"]);
@@ -395,18 +395,18 @@ fn a_whole_run_asks_once_for_each_distinct_token_and_says_so() {
 
 #[test]
 fn two_vos_with_issuers_of_their_own_are_judged_in_one_run() {
-    let lab = Lab::new();
-    let one = lab.storage(&[]);
-    let other = lab.start(lab.trusting(lab.neighbour.url()));
-    lab.endpoints(&[("one", one.url())], "");
-    let mut text = std::fs::read_to_string(lab.path("endpoints.yaml")).expect("a file");
+    let bed = TestBed::new();
+    let one = bed.storage(&[]);
+    let other = bed.start(bed.trusting(bed.neighbour.url()));
+    bed.endpoints(&[("one", one.url())], "");
+    let mut text = std::fs::read_to_string(bed.path("endpoints.yaml")).expect("a file");
     text.push_str(&format!(
         "  other:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: neighbour\n    ca: ca.pem\n",
         other.url()
     ));
-    lab.write("endpoints.yaml", &text);
-    lab.run(&["run", "--case", "capability.read.*"]).expect(0);
-    let verdicts = verdicts(&lab.record());
+    bed.write("endpoints.yaml", &text);
+    bed.run(&["run", "--case", "capability.read.*"]).expect(0);
+    let verdicts = verdicts(&bed.record());
     let of = |name: &str| {
         let mine = verdicts
             .iter()
@@ -422,25 +422,25 @@ fn two_vos_with_issuers_of_their_own_are_judged_in_one_run() {
 
 #[test]
 fn check_says_what_each_account_obtains() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
-    let text = std::fs::read_to_string(lab.path("endpoints.yaml")).expect("a file");
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
+    let text = std::fs::read_to_string(bed.path("endpoints.yaml")).expect("a file");
     let client = format!(
         "client-credentials: {{id: {}, secret-env: {SECRET}}}",
-        lab.issuer.client_id()
+        bed.issuer.client_id()
     );
     let single = format!(
         "    client-credentials:\n      id: {}\n      secret-env: {SECRET}\n",
-        lab.issuer.client_id()
+        bed.issuer.client_id()
     );
     assert!(text.contains(&single), "{text}");
     let stranger = format!("client-credentials: {{id: nobody, secret-env: {SECRET}}}");
     let several = format!(
         "    accounts:\n      reader: {{{client}, scopes: ['storage.read:/']}}\n      member: {{{client}, groups: [/wlcg]}}\n      stranger: {{{stranger}}}\n"
     );
-    lab.write("endpoints.yaml", &text.replace(&single, &several));
-    let ended = lab.run(&["check", "--connect"]).expect(3);
+    bed.write("endpoints.yaml", &text.replace(&single, &several));
+    let ended = bed.run(&["check", "--connect"]).expect(3);
     for part in [
         "issuer lab, reader: gives a token: scope \"storage.read:/\", audience https://wlcg.cern.ch/jwt/v1/any, for ",
         "issuer lab, member: gives a token: scope \"storage.read:/ storage.modify:/ wlcg.groups:/wlcg\", groups /wlcg, ",
@@ -451,5 +451,5 @@ fn check_says_what_each_account_obtains() {
     ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }
-    expect_no_secret(&lab, &[("stdout".into(), ended.stdout)]);
+    expect_no_secret(&bed, &[("stdout".into(), ended.stdout)]);
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::common::lab::Ended;
+use crate::common::test_bed::Ended;
 
 /// A run of three endpoints with every verdict, and what the history knows of it.
 const RECORD: &str = concat!(

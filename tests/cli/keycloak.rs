@@ -3,43 +3,43 @@
 use std::collections::BTreeMap;
 
 use crate::common::keycloak::{CLIENT, Exchange, Keycloak, SECRET, USER};
-use crate::common::lab::{Ended, Lab, outcomes, with};
+use crate::common::test_bed::{Ended, TestBed, outcomes, with};
 
 const SECRET_VARIABLE: &str = "TOUCHSTONE_TEST_KEYCLOAK";
 
 /// The outcome of each case about issuers, at an issuer whose client has these lines in its entry.
-fn judged(lab: &Lab, issuer: &Keycloak, scopes: &str) -> BTreeMap<String, String> {
-    let (outcomes, code) = judged_as(lab, &issuer.url(), scopes, SECRET);
+fn judged(bed: &TestBed, issuer: &Keycloak, scopes: &str) -> BTreeMap<String, String> {
+    let (outcomes, code) = judged_as(bed, &issuer.url(), scopes, SECRET);
     assert!(matches!(code, Some(0 | 1)), "{outcomes:#?}");
     outcomes
 }
 
 /// The same under that URL, by a client with that secret, and the exit code.
 fn judged_as(
-    lab: &Lab,
+    bed: &TestBed,
     url: &str,
     scopes: &str,
     secret: &str,
 ) -> (BTreeMap<String, String>, Option<i32>) {
-    lab.write("user-token", USER);
+    bed.write("user-token", USER);
     let client = format!("id: {CLIENT}, secret-env: {SECRET_VARIABLE}");
-    lab.write(
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  realm:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 10000}}\n    accounts:\n      service:\n        client-credentials: {{{client}}}\n{scopes}      user:\n        refresh-token: {{{client}, file: user-token}}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n",
             url
         ),
     );
-    let mut command = lab.touchstone(&["run", "--case", "issuer.*", "--no-history"]);
+    let mut command = bed.touchstone(&["run", "--case", "issuer.*", "--no-history"]);
     let ended = Ended::of(command.env(SECRET_VARIABLE, secret));
-    (outcomes(&lab.record()), ended.code)
+    (outcomes(&bed.record()), ended.code)
 }
 
 #[test]
 fn a_realm_of_keycloak_gets_the_verdicts_that_are_right() {
-    let lab = Lab::new();
-    let realm = Keycloak::start(&lab);
-    let outcomes = judged(&lab, &realm, "");
+    let bed = TestBed::new();
+    let realm = Keycloak::start(&bed);
+    let outcomes = judged(&bed, &realm, "");
     let of = |case: &str| outcomes.get(case).map_or("", String::as_str);
     let with = |verdict: &str| {
         let mut cases: Vec<&str> = outcomes
@@ -118,13 +118,13 @@ fn a_realm_of_keycloak_gets_the_verdicts_that_are_right() {
 
 #[test]
 fn what_an_account_can_get_is_what_it_is_asked_for() {
-    let lab = Lab::new();
-    let realm = Keycloak::start(&lab);
-    let outcomes = judged(&lab, &realm, "        scopes: [\"storage.stage:/\"]\n");
+    let bed = TestBed::new();
+    let realm = Keycloak::start(&bed);
+    let outcomes = judged(&bed, &realm, "        scopes: [\"storage.stage:/\"]\n");
     for case in ["issuer.token.signed", "issuer.capability.one"] {
         assert_eq!(outcomes[case], "pass", "{case}");
     }
-    let record = lab.record();
+    let record = bed.record();
     let results = record["results"].as_array().expect("results").iter();
     let one = results
         .filter(|result| result["case"] == "issuer.capability.one")
@@ -136,9 +136,9 @@ fn what_an_account_can_get_is_what_it_is_asked_for() {
 
 #[test]
 fn a_client_that_the_issuer_does_not_take_blames_nobody() {
-    let lab = Lab::new();
-    let realm = Keycloak::start(&lab);
-    let (outcomes, code) = judged_as(&lab, &realm.url(), "", "not-the-secret-9c1f");
+    let bed = TestBed::new();
+    let realm = Keycloak::start(&bed);
+    let (outcomes, code) = judged_as(&bed, &realm.url(), "", "not-the-secret-9c1f");
     assert_eq!(code, Some(3), "{outcomes:#?}");
     assert_eq!(with(&outcomes, "fail"), [""; 0], "{outcomes:#?}");
     let reason = "error the issuer does not accept the client: it answers 401 to a plain request for a token; check its id and secret";
@@ -159,9 +159,9 @@ fn a_client_that_the_issuer_does_not_take_blames_nobody() {
 
 #[test]
 fn a_refusal_without_a_body_is_a_refusal_and_told_where_errors_are_judged() {
-    let lab = Lab::new();
-    let realm = Keycloak::curt(&lab);
-    let outcomes = judged(&lab, &realm, "");
+    let bed = TestBed::new();
+    let realm = Keycloak::curt(&bed);
+    let outcomes = judged(&bed, &realm, "");
     assert_eq!(with(&outcomes, "error"), [""; 0], "{outcomes:#?}");
     assert_eq!(
         with(&outcomes, "fail"),
@@ -184,9 +184,9 @@ fn a_refusal_without_a_body_is_a_refusal_and_told_where_errors_are_judged() {
 
 #[test]
 fn another_slash_at_the_end_of_the_issuer_is_one_finding() {
-    let lab = Lab::new();
-    let realm = Keycloak::start(&lab);
-    let (outcomes, code) = judged_as(&lab, &format!("{}/", realm.url()), "", SECRET);
+    let bed = TestBed::new();
+    let realm = Keycloak::start(&bed);
+    let (outcomes, code) = judged_as(&bed, &format!("{}/", realm.url()), "", SECRET);
     assert_eq!(code, Some(1), "{outcomes:#?}");
     assert_eq!(
         with(&outcomes, "fail"),
@@ -207,7 +207,7 @@ fn another_slash_at_the_end_of_the_issuer_is_one_finding() {
 
 #[test]
 fn an_exchange_that_is_not_for_this_client_or_for_nobody_is_not_judged() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (exchange, skipped) in [
         (Exchange::Granted, None),
         (
@@ -221,8 +221,8 @@ fn an_exchange_that_is_not_for_this_client_or_for_nobody_is_not_judged() {
             ),
         ),
     ] {
-        let realm = Keycloak::exchanging(&lab, exchange);
-        let outcomes = judged(&lab, &realm, "");
+        let realm = Keycloak::exchanging(&bed, exchange);
+        let outcomes = judged(&bed, &realm, "");
         let exchanges = || {
             let all = outcomes.iter();
             all.filter(|(case, _)| case.starts_with("issuer.exchange."))

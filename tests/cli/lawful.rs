@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use touchstone::reference::Storage;
 
-use crate::common::lab::{Lab, TAPE};
 use crate::common::middle::Middle;
+use crate::common::test_bed::{TAPE, TestBed};
 use crate::common::wild::{Act, End, Wild};
 
 /// Verdict and why of each case at `url`.
-fn judged(lab: &Lab, url: &str, more: &str, cases: &[&str]) -> BTreeMap<String, String> {
-    lab.judge(url, more, cases, &lab.listening()).0
+fn judged(bed: &TestBed, url: &str, more: &str, cases: &[&str]) -> BTreeMap<String, String> {
+    bed.judge(url, more, cases, &bed.listening()).0
 }
 
 /// In front of storage that ends its reports so: `say` is given what it said itself.
-fn reporting(lab: &Lab, storage: &Storage, say: fn(&str) -> String) -> Middle {
-    Middle::rewriting(lab, storage, move |asked, mut response| {
+fn reporting(bed: &TestBed, storage: &Storage, say: fn(&str) -> String) -> Middle {
+    Middle::rewriting(bed, storage, move |asked, mut response| {
         if asked.method.as_str() == "COPY" && response.status().is_success() {
             let said = String::from_utf8_lossy(response.body()).into_owned();
             *response.body_mut() = say(&said).into_bytes();
@@ -27,12 +27,12 @@ fn reporting(lab: &Lab, storage: &Storage, say: fn(&str) -> String) -> Middle {
 
 #[test]
 fn the_first_line_that_tells_the_outcome_decides_and_what_follows_is_ignored() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let cases = ["tpc.pull", "tpc.push", "tpc.failure.refused"];
     let explained = |said: &str| format!("{said}\nchecksums: none\nand more of it\n");
-    let middle = reporting(&lab, &storage, explained);
-    let found = judged(&lab, middle.url(), "", &cases);
+    let middle = reporting(&bed, &storage, explained);
+    let found = judged(&bed, middle.url(), "", &cases);
     for case in ["tpc.pull", "tpc.push"] {
         assert!(found[case].starts_with("pass"), "{found:#?}");
     }
@@ -42,19 +42,19 @@ fn the_first_line_that_tells_the_outcome_decides_and_what_follows_is_ignored() {
     assert!(failed.contains("TPC-06"), "{failed}");
     // Whatever the opposite stands after it.
     let contradicted = |said: &str| format!("{}\nfailure: never mind\n", said.trim_end());
-    let middle = reporting(&lab, &storage, contradicted);
-    let found = judged(&lab, middle.url(), "", &["tpc.pull"]);
+    let middle = reporting(&bed, &storage, contradicted);
+    let found = judged(&bed, middle.url(), "", &["tpc.pull"]);
     assert!(found["tpc.pull"].starts_with("pass"), "{found:#?}");
     let taken_back = |said: &str| said.replace("success:", "failure: no\nsuccess:");
-    let middle = reporting(&lab, &storage, taken_back);
-    let found = judged(&lab, middle.url(), "", &["tpc.pull"]);
+    let middle = reporting(&bed, &storage, taken_back);
+    let found = judged(&bed, middle.url(), "", &["tpc.pull"]);
     assert!(found["tpc.pull"].starts_with("fail"), "{found:#?}");
 }
 
 /// In front of storage whose answers to `archiveinfo` are rewritten, entry by entry.
-fn locating(lab: &Lab, storage: &Storage, entry: fn(&mut Value)) -> Middle {
+fn locating(bed: &TestBed, storage: &Storage, entry: fn(&mut Value)) -> Middle {
     let origin = storage.url().to_owned();
-    Middle::rewriting(lab, storage, move |asked, mut response| {
+    Middle::rewriting(bed, storage, move |asked, mut response| {
         let path = asked.uri.path();
         if path == "/.well-known/wlcg-tape-rest-api" {
             let host = asked.headers["host"].to_str().expect("a host");
@@ -74,33 +74,33 @@ fn locating(lab: &Lab, storage: &Storage, entry: fn(&mut Value)) -> Middle {
 
 #[test]
 fn an_error_beside_a_locality_is_lawful_and_a_locality_of_what_is_missing_is_not() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let cases = ["tape.archiveinfo.poll", "tape.archiveinfo.missing"];
-    let storage = lab.nearline(&[]);
+    let storage = bed.nearline(&[]);
     // A file that will not get to tape.
-    let middle = locating(&lab, &storage, |entry| {
+    let middle = locating(&bed, &storage, |entry| {
         if !entry["locality"].is_null() {
             entry["locality"] = json!("DISK");
             entry["error"] = json!("USER ERROR: no tape pool for it");
         }
     });
-    let found = judged(&lab, middle.url(), TAPE, &cases);
+    let found = judged(&bed, middle.url(), TAPE, &cases);
     for case in cases {
         assert_eq!(found[case], "pass", "{found:#?}");
     }
     // Nothing has to be said of what is missing.
-    let middle = locating(&lab, &storage, |entry| {
+    let middle = locating(&bed, &storage, |entry| {
         if let Some(entry) = entry.as_object_mut() {
             entry.remove("error");
         }
     });
-    let found = judged(&lab, middle.url(), TAPE, &cases);
+    let found = judged(&bed, middle.url(), TAPE, &cases);
     for case in cases {
         assert_eq!(found[case], "pass", "{found:#?}");
     }
     for word in ["tape-missing-is-none", "tape-other-locality"] {
-        let storage = lab.nearline(&[word]);
-        let found = judged(&lab, storage.url(), TAPE, &["tape.archiveinfo.*"]);
+        let storage = bed.nearline(&[word]);
+        let found = judged(&bed, storage.url(), TAPE, &["tape.archiveinfo.*"]);
         let failed = found
             .iter()
             .filter(|(_, why)| why.starts_with("fail TAPE-14") || why.starts_with("fail  TAPE-14"));
@@ -110,10 +110,10 @@ fn an_error_beside_a_locality_is_lawful_and_a_locality_of_what_is_missing_is_not
 
 #[test]
 fn a_length_that_head_leaves_out_is_a_warning_and_a_wrong_one_a_failure() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let case = "webdav.head.missing";
-    let storage = lab.storage(&[]);
-    let silent = Wild::start(&lab, storage.port(), |method, path| {
+    let storage = bed.storage(&[]);
+    let silent = Wild::start(&bed, storage.port(), |method, path| {
         match method == "HEAD" && !path.ends_with("missing") {
             true => Act::Say(
                 b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec(),
@@ -122,20 +122,20 @@ fn a_length_that_head_leaves_out_is_a_warning_and_a_wrong_one_a_failure() {
             false => Act::Pass,
         }
     });
-    let found = judged(&lab, silent.url(), "", &[case]);
+    let found = judged(&bed, silent.url(), "", &[case]);
     assert_eq!(found[case], "warn  DAV-17: no Content-Length");
-    let wrong = lab.storage(&["head-wrong-length"]);
-    let found = judged(&lab, wrong.url(), "", &[case]);
+    let wrong = bed.storage(&["head-wrong-length"]);
+    let found = judged(&bed, wrong.url(), "", &[case]);
     let told = &found[case];
     assert!(told.starts_with("fail  DAV-17: Content-Length: "), "{told}");
 }
 
 /// What is said of a case at the one who has that fault.
 fn at_fault(fault: &str, case: &str) -> String {
-    let lab = Lab::new();
-    let ended = lab.run(&["demo", "--fault", fault, "--case", case]);
+    let bed = TestBed::new();
+    let ended = bed.run(&["demo", "--fault", fault, "--case", case]);
     assert!(matches!(ended.code, Some(0 | 1)), "{}", ended.stderr);
-    let record = lab.record();
+    let record = bed.record();
     let results = record["results"].as_array().expect("results").iter();
     let odd = results.filter(|result| result["case"] == case && result["verdict"] != "pass");
     let told: Vec<_> = odd

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::common::lab::{Ended, Lab, verdicts};
+use crate::common::test_bed::{Ended, TestBed, verdicts};
 
 const STORM: &str = "storm-webdav-1.9";
 
@@ -35,10 +35,10 @@ fn truth() -> Vec<Row> {
 
 /// What `demo` says of each case at the imitation of that name, with why.
 fn judged(like: &str) -> BTreeMap<String, (String, String)> {
-    let lab = Lab::new();
-    let ended = lab.run(&["demo", "--like", like, "--quick"]);
+    let bed = TestBed::new();
+    let ended = bed.run(&["demo", "--like", like, "--quick"]);
     assert_eq!(ended.code, Some(1), "{}\n{}", ended.stdout, ended.stderr);
-    let record = lab.record();
+    let record = bed.record();
     let results = record["results"].as_array().expect("results").iter();
     results
         .filter(|result| result["endpoint"] == like)
@@ -81,8 +81,8 @@ fn what_is_excepted_is_in_the_table() {
 
 #[test]
 fn imitations_are_listed_with_where_their_facts_are_from() {
-    let lab = Lab::new();
-    let ended = lab.run(&["list", "likes", "--format", "json"]).expect(0);
+    let bed = TestBed::new();
+    let ended = bed.run(&["list", "likes", "--format", "json"]).expect(0);
     let likes: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     let likes = likes.as_array().expect("a list");
     let storm = likes.iter().find(|like| like["like"] == STORM);
@@ -94,7 +94,7 @@ fn imitations_are_listed_with_where_their_facts_are_from() {
     );
     let deviations = storm["deviations"].as_array().expect("a list");
     assert!(deviations.contains(&"version-exact".into()), "{storm}");
-    let table = lab.run(&["list", "likes"]).expect(0).stdout;
+    let table = bed.run(&["list", "likes"]).expect(0).stdout;
     for like in likes {
         let name = like["like"].as_str().expect("a name");
         assert!(
@@ -108,9 +108,9 @@ fn imitations_are_listed_with_where_their_facts_are_from() {
 
 #[test]
 fn an_unknown_imitation_is_refused_with_those_that_there_are() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for command in [&["demo"][..], &["serve", "storage"]] {
-        let ended = lab.run(&[command, &["--like", "storm-webdav-1.8"]].concat());
+        let ended = bed.run(&[command, &["--like", "storm-webdav-1.8"]].concat());
         let Ended { stderr, .. } = ended.expect(2);
         assert!(
             stderr.contains("there is no imitation `storm-webdav-1.8`"),
@@ -123,7 +123,7 @@ fn an_unknown_imitation_is_refused_with_those_that_there_are() {
 
 #[test]
 fn what_excludes_each_other_is_refused() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (arguments, why) in [
         (
             &["demo", "--fault", "put-lies", "--fault", "put-lies"][..],
@@ -149,7 +149,7 @@ fn what_excludes_each_other_is_refused() {
             "cannot be had together: both decide `lifetime`",
         ),
     ] {
-        let Ended { stderr, .. } = lab.run(arguments).expect(2);
+        let Ended { stderr, .. } = bed.run(arguments).expect(2);
         assert!(stderr.contains(why), "{stderr}");
     }
 }
@@ -157,7 +157,7 @@ fn what_excludes_each_other_is_refused() {
 /// Two faults of one service are both seen.
 #[test]
 fn a_demo_of_two_faults_finds_both() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let arguments = [
         "demo",
         "--fault",
@@ -167,8 +167,8 @@ fn a_demo_of_two_faults_finds_both() {
         "--case",
         "capability.*.no-get*",
     ];
-    lab.run(&arguments).expect(1);
-    let verdicts = verdicts(&lab.record());
+    bed.run(&arguments).expect(1);
+    let verdicts = verdicts(&bed.record());
     for case in [
         "capability.stage.no-get-version-1-2",
         "capability.poll.no-get",

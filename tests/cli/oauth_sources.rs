@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use crate::common::issuer::{Reply, ScriptedIssuer, metadata};
-use crate::common::lab::{Ended, Lab, SECRET, expect_no_secret};
+use crate::common::test_bed::{Ended, SECRET, TestBed, expect_no_secret};
 use crate::common::trouble::{Account, Came, Row, expect_sense, usual};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -30,7 +30,7 @@ fn answers(server: &ScriptedIssuer, came: Came) {
     });
 }
 
-fn client_credentials(_: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
+fn client_credentials(_: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
     answers(server, came);
     Account {
         yaml: format!("    client-credentials: {{id: me, secret-env: {SECRET}}}\n"),
@@ -38,16 +38,16 @@ fn client_credentials(_: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
     }
 }
 
-fn refresh_token(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
+fn refresh_token(bed: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
     answers(server, came);
-    lab.write("refresh", "a-refresh-token-of-this-test\n");
+    bed.write("refresh", "a-refresh-token-of-this-test\n");
     Account {
         yaml: "    refresh-token: {file: refresh, id: me, authentication: none}\n".into(),
         ..Account::default()
     }
 }
 
-fn token_exchange(_: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
+fn token_exchange(_: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
     answers(server, came);
     let subject = Came::Html.token(&server.url(), "openid", "me");
     Account {
@@ -61,14 +61,14 @@ fn token_exchange(_: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
 
 #[test]
 fn whatever_comes_is_told_and_blamed_on_nobody_else() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let row = |name, arrange| Row {
         name,
         arrange,
         says: &usual,
     };
     expect_sense(
-        &lab,
+        &bed,
         &[
             row("client-credentials", &client_credentials),
             row("refresh-token", &refresh_token),
@@ -90,8 +90,8 @@ fn run() -> Vec<&'static str> {
 }
 
 /// The endpoints file, with these lines for the source.
-fn write(lab: &Lab, issuer: &str, storage: &str, yaml: &str) {
-    lab.write(
+fn write(bed: &TestBed, issuer: &str, storage: &str, yaml: &str) {
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  testing:\n    url: {issuer}\n    ca: ca.pem\n{yaml}endpoints:\n  se:\n    endpoint: {storage}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n"
@@ -106,22 +106,22 @@ struct Site {
 }
 
 impl Site {
-    fn new(lab: &Lab, options: IssuerOptions) -> Self {
-        let issuer = lab
+    fn new(bed: &TestBed, options: IssuerOptions) -> Self {
+        let issuer = bed
             .runtime
-            .block_on(Issuer::start(&lab.authority, options))
+            .block_on(Issuer::start(&bed.authority, options))
             .expect("an issuer");
-        let storage = lab.start(lab.trusting(issuer.url()));
+        let storage = bed.start(bed.trusting(issuer.url()));
         Self { issuer, storage }
     }
 
-    fn write(&self, lab: &Lab, yaml: &str) {
-        write(lab, self.issuer.url(), self.storage.url(), yaml);
+    fn write(&self, bed: &TestBed, yaml: &str) {
+        write(bed, self.issuer.url(), self.storage.url(), yaml);
     }
 
-    fn run(&self, lab: &Lab) -> Command {
+    fn run(&self, bed: &TestBed) -> Command {
         let secret = self.issuer.client_secret().expose_secret();
-        let mut command = lab.touchstone(&run());
+        let mut command = bed.touchstone(&run());
         command.env(SECRET, secret);
         command
     }
@@ -129,19 +129,19 @@ impl Site {
     /// Runs cases with tokens from that source. They pass, and nothing secret is told.
     fn expect_pass(
         &self,
-        lab: &Lab,
+        bed: &TestBed,
         yaml: &str,
         environment: &[(&str, &str)],
     ) -> Vec<(String, String)> {
-        self.write(lab, yaml);
-        let mut command = self.run(lab);
+        self.write(bed, yaml);
+        let mut command = self.run(bed);
         let ended = Ended::of(command.envs(environment.iter().copied())).expect(0);
-        let record = lab.record();
+        let record = bed.record();
         let results = record["results"].as_array().expect("results");
         let passed = results.iter().filter(|result| result["verdict"] == "pass");
         assert!(passed.count() > 10, "{results:?}");
-        let texts = lab.texts(ended);
-        expect_no_secret(lab, &texts);
+        let texts = bed.texts(ended);
+        expect_no_secret(bed, &texts);
         for (name, text) in &texts {
             for secret in [self.issuer.client_secret().expose_secret(), "PRIVATE KEY"] {
                 assert!(!text.contains(secret), "a secret is in {name}");
@@ -159,11 +159,11 @@ fn reproduced(texts: &[(String, String)], line: &str) {
 
 #[test]
 fn clients_authenticate_in_every_way() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let pair = rcgen::KeyPair::generate().expect("a key");
-    lab.write("client.pem", &pair.serialize_pem());
+    bed.write("client.pem", &pair.serialize_pem());
     let site = Site::new(
-        &lab,
+        &bed,
         IssuerOptions {
             client_key_pem: Some(pair.public_key_pem()),
             ..IssuerOptions::default()
@@ -185,28 +185,28 @@ fn clients_authenticate_in_every_way() {
         ),
     ] {
         let yaml = format!("    client-credentials: {{id: {id}, {keys}}}\n");
-        let texts = site.expect_pass(&lab, &yaml, &[]);
+        let texts = site.expect_pass(&bed, &yaml, &[]);
         reproduced(&texts, how);
     }
 }
 
 #[test]
 fn a_refresh_token_is_used_once_and_the_next_one_kept() {
-    let lab = Lab::new();
-    let site = Site::new(&lab, IssuerOptions::default());
+    let bed = TestBed::new();
+    let site = Site::new(&bed, IssuerOptions::default());
     let token = site.issuer.refresh_token(SCOPE).expect("a refresh token");
-    std::fs::create_dir(lab.path("kept")).expect("a folder");
-    lab.write("kept/refresh", token.expose_secret());
-    std::os::unix::fs::symlink("kept/refresh", lab.path("refresh")).expect("a link");
+    std::fs::create_dir(bed.path("kept")).expect("a folder");
+    bed.write("kept/refresh", token.expose_secret());
+    std::os::unix::fs::symlink("kept/refresh", bed.path("refresh")).expect("a link");
     let yaml = format!(
         "    refresh-token: {{file: refresh, id: {}, secret-env: {SECRET}}}\n",
         site.issuer.client_id()
     );
     let mut seen = vec![token.expose_secret().to_owned()];
     for _ in 0..2 {
-        let texts = site.expect_pass(&lab, &yaml, &[]);
+        let texts = site.expect_pass(&bed, &yaml, &[]);
         reproduced(&texts, r#"refresh_token=$(cat refresh)"#);
-        let now = std::fs::read_to_string(lab.path("kept/refresh")).expect("a refresh token");
+        let now = std::fs::read_to_string(bed.path("kept/refresh")).expect("a refresh token");
         let now = now.trim().to_owned();
         assert!(!seen.contains(&now), "another one is kept after each run");
         for (name, text) in &texts {
@@ -219,12 +219,12 @@ fn a_refresh_token_is_used_once_and_the_next_one_kept() {
         }
         seen.push(now);
     }
-    let mode = std::fs::metadata(lab.path("kept/refresh"))
+    let mode = std::fs::metadata(bed.path("kept/refresh"))
         .expect("the file")
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(lab.path("refresh").is_symlink());
+    assert!(bed.path("refresh").is_symlink());
 }
 
 /// An issuer at which every refresh token is good for one use. What was used is in `used`.
@@ -234,8 +234,8 @@ struct Strict {
 }
 
 impl Strict {
-    fn new(lab: &Lab) -> Self {
-        let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    fn new(bed: &TestBed) -> Self {
+        let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
         let pair = rcgen::KeyPair::generate().expect("a key");
         let key = EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).expect("a key");
         let mut public = Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a public key");
@@ -284,16 +284,16 @@ fn grant(
 
 #[test]
 fn two_processes_use_no_refresh_token_twice() {
-    let lab = Lab::new();
-    let strict = Strict::new(&lab);
-    let storage = lab.start(lab.trusting(&strict.server.url()));
-    lab.write("refresh", "refresh-token-number-0");
+    let bed = TestBed::new();
+    let strict = Strict::new(&bed);
+    let storage = bed.start(bed.trusting(&strict.server.url()));
+    bed.write("refresh", "refresh-token-number-0");
     let yaml = "    refresh-token: {file: refresh, id: me, authentication: none}\n";
-    write(&lab, &strict.server.url(), storage.url(), yaml);
+    write(&bed, &strict.server.url(), storage.url(), yaml);
     let mut running: Vec<_> = ["one", "two"]
         .iter()
         .map(|name| {
-            let mut command = lab.touchstone(&run());
+            let mut command = bed.touchstone(&run());
             let command = command.args(["--report-dir", name]);
             let command = command.stdout(Stdio::null()).stderr(Stdio::null());
             command.spawn().expect("the binary runs")
@@ -306,13 +306,13 @@ fn two_processes_use_no_refresh_token_twice() {
     let each: BTreeSet<_> = used.iter().collect();
     assert!(used.len() > 10, "{used:?}");
     assert_eq!(used.len(), each.len(), "{used:?}");
-    let kept = std::fs::read_to_string(lab.path("refresh")).expect("the file");
+    let kept = std::fs::read_to_string(bed.path("refresh")).expect("the file");
     assert_eq!(kept.trim(), format!("refresh-token-number-{}", used.len()));
 
     // What was used is void, and the message says what to do.
-    lab.write("refresh", "refresh-token-number-0");
-    Ended::of(&mut lab.touchstone(&run())).expect(3);
-    let reason = lab.record()["results"][0]["reason"].to_string();
+    bed.write("refresh", "refresh-token-number-0");
+    Ended::of(&mut bed.touchstone(&run())).expect(3);
+    let reason = bed.record()["results"][0]["reason"].to_string();
     assert!(reason.contains("invalid_grant"), "{reason}");
     assert!(
         reason.contains("touchstone token login testing"),
@@ -323,19 +323,19 @@ fn two_processes_use_no_refresh_token_twice() {
 
 #[test]
 fn a_refresh_token_that_cannot_be_kept_is_told() {
-    let lab = Lab::new();
-    let site = Site::new(&lab, IssuerOptions::default());
+    let bed = TestBed::new();
+    let site = Site::new(&bed, IssuerOptions::default());
     let token = site.issuer.refresh_token(SCOPE).expect("a refresh token");
-    lab.write("refresh", token.expose_secret());
+    bed.write("refresh", token.expose_secret());
     // Root may write everywhere, but not replace a folder by a file.
-    std::fs::create_dir_all(lab.path(".refresh.new/x")).expect("a folder");
+    std::fs::create_dir_all(bed.path(".refresh.new/x")).expect("a folder");
     let yaml = format!(
         "    refresh-token: {{file: refresh, id: {}, secret-env: {SECRET}}}\n",
         site.issuer.client_id()
     );
-    site.write(&lab, &yaml);
-    let ended = Ended::of(&mut site.run(&lab)).expect(3);
-    let record = lab.record();
+    site.write(&bed, &yaml);
+    let ended = Ended::of(&mut site.run(&bed)).expect(3);
+    let record = bed.record();
     for result in record["results"].as_array().expect("results") {
         assert!(
             result["verdict"] == "error" || result["verdict"] == "skip",
@@ -348,39 +348,39 @@ fn a_refresh_token_that_cannot_be_kept_is_told() {
         text.contains("in the memory of this process alone"),
         "{text}"
     );
-    expect_no_secret(&lab, &lab.texts(ended));
+    expect_no_secret(&bed, &bed.texts(ended));
 }
 
 #[test]
 fn a_token_is_exchanged_for_others() {
-    let lab = Lab::new();
-    let site = Site::new(&lab, IssuerOptions::default());
+    let bed = TestBed::new();
+    let site = Site::new(&bed, IssuerOptions::default());
     let id = site.issuer.client_id();
-    let subject = subject(&lab, &site.issuer);
+    let subject = subject(&bed, &site.issuer);
     let keys = format!("id: {id}, secret-env: {SECRET}");
     let yaml = format!("    token-exchange: {{subject-env: SUBJECT, {keys}}}\n");
-    let texts = site.expect_pass(&lab, &yaml, &[("SUBJECT", &subject)]);
+    let texts = site.expect_pass(&bed, &yaml, &[("SUBJECT", &subject)]);
     reproduced(&texts, r#"subject_token=$SUBJECT"#);
 
-    lab.write("subject", &subject);
+    bed.write("subject", &subject);
     let yaml = format!("    token-exchange: {{subject-file: subject, {keys}}}\n");
-    site.expect_pass(&lab, &yaml, &[]);
+    site.expect_pass(&bed, &yaml, &[]);
 
     let old = Came::Expired.token(site.issuer.url(), SCOPE, "any");
-    lab.write("subject", &old);
-    let ended = Ended::of(&mut site.run(&lab)).expect(3);
-    let reason = lab.record()["results"][0]["reason"].to_string();
+    bed.write("subject", &old);
+    let ended = Ended::of(&mut site.run(&bed)).expect(3);
+    let reason = bed.record()["results"][0]["reason"].to_string();
     assert!(reason.contains("has expired at"), "{reason}");
     assert!(reason.contains("put a new access token into"), "{reason}");
-    expect_no_secret(&lab, &lab.texts(ended));
+    expect_no_secret(&bed, &bed.texts(ended));
 }
 
 /// An access token with everything in it.
-fn subject(lab: &Lab, issuer: &Issuer) -> String {
+fn subject(bed: &TestBed, issuer: &Issuer) -> String {
     let (id, secret) = (issuer.client_id(), issuer.client_secret().expose_secret());
     let ended = Ended::of(
         Command::new("curl")
-            .current_dir(lab.folder.path())
+            .current_dir(bed.folder.path())
             .args(["-s", "--cacert", "ca.pem", "-u", &format!("{id}:{secret}")])
             .args(["-d", "grant_type=client_credentials"])
             .args(["--data-urlencode", &format!("scope={SCOPE}")])
@@ -393,8 +393,8 @@ fn subject(lab: &Lab, issuer: &Issuer) -> String {
 
 #[test]
 fn hostile_answers_are_told_apart() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
     let good = |token: &str| json!({"access_token": token, "token_type": "Bearer"});
     let token = |reply: Reply| ("/token", reply);
     let metadata = |change: fn(&mut serde_json::Value, &str)| {
@@ -474,7 +474,7 @@ fn hostile_answers_are_told_apart() {
             "no metadata in JSON",
         ),
     ];
-    lab.write(
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    client-credentials: {{id: me, secret-env: {SECRET}}}\nendpoints:\n  se:\n    endpoint: https://localhost:1\n    paths: {{wlcg: /wlcg}}\n    limits: {{preflight: 1s}}\n",
@@ -483,7 +483,7 @@ fn hostile_answers_are_told_apart() {
     );
     for ((path, reply), says) in rows {
         server.script(move |asked| (asked.path == path).then(|| reply.clone()));
-        let ended = lab.run(&["check", "--connect"]).expect(3);
+        let ended = bed.run(&["check", "--connect"]).expect(3);
         assert!(
             ended.stdout.contains(says),
             "{says:?} is not in: {}",
@@ -499,45 +499,45 @@ fn hostile_answers_are_told_apart() {
 }
 
 /// Asks once, with this account, an issuer whose token endpoint gives `answer`; says what came of it.
-fn asked(lab: &Lab, account: &str, answer: serde_json::Value) -> String {
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, move |asked| {
+fn asked(bed: &TestBed, account: &str, answer: serde_json::Value) -> String {
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, move |asked| {
         (asked.path == "/token").then(|| Reply::json(200, &answer))
     });
-    write(lab, &server.url(), "https://localhost:1", account);
-    let mut command = lab.touchstone(&["check", "--connect"]);
+    write(bed, &server.url(), "https://localhost:1", account);
+    let mut command = bed.touchstone(&["check", "--connect"]);
     let subject = Came::Html.token(&server.url(), "openid", "me");
     Ended::of(command.env("SUBJECT", subject)).expect(3).stdout
 }
 
 #[test]
 fn a_refresh_token_is_kept_even_if_the_token_with_it_is_of_no_use() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let account = "    refresh-token: {file: refresh, id: me, authentication: none}\n";
-    let said = asked(&lab, account, json!({}));
+    let said = asked(&bed, account, json!({}));
     assert!(said.contains("cannot read"), "{said}");
     assert!(
         said.contains("`touchstone token login testing` does it"),
         "{said}"
     );
-    lab.write("refresh", "the-old-refresh-token");
+    bed.write("refresh", "the-old-refresh-token");
     let answer = json!({
         "access_token": "x", "token_type": "mac", "refresh_token": "the-new-refresh-token"
     });
-    let said = asked(&lab, account, answer);
+    let said = asked(&bed, account, answer);
     assert!(said.contains("a token of type \"mac\" came"), "{said}");
-    let kept = std::fs::read_to_string(lab.path("refresh")).expect("the file");
+    let kept = std::fs::read_to_string(bed.path("refresh")).expect("the file");
     assert_eq!(kept, "the-new-refresh-token\n");
 }
 
 #[test]
 fn an_exchange_gives_an_access_token_or_nothing() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let account = "    token-exchange: {subject-env: SUBJECT, id: me, authentication: none}\n";
     let answer = json!({
         "access_token": "x", "token_type": "Bearer",
         "issued_token_type": "urn:ietf:params:oauth:token-type:refresh_token",
     });
-    let said = asked(&lab, account, answer);
+    let said = asked(&bed, account, answer);
     let what = "a token of type \"urn:ietf:params:oauth:token-type:refresh_token\" came";
     assert!(said.contains(what), "{said}");
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::common::agent::{FakeAgent, Says};
 use crate::common::issuer::{Reply, ScriptedIssuer};
-use crate::common::lab::{Ended, Lab, SECRET, expect_no_secret, verdicts};
 use crate::common::mytoken::{ACCESS, Mytoken};
 use crate::common::signed::signer;
 use crate::common::site::site;
+use crate::common::test_bed::{Ended, SECRET, TestBed, expect_no_secret, verdicts};
 use crate::common::trouble::{Account, Came, Row, expect_sense, usual};
 use crate::common::vault::Credential;
 use secrecy::ExposeSecret;
@@ -28,10 +28,10 @@ fn says(came: Came, row: &[(Came, &'static [&'static str])]) -> &'static [&'stat
     own.map_or_else(|| usual(came), |(_, parts)| *parts)
 }
 
-fn oidc_agent(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
-    let socket = lab.path("agent.sock");
+fn oidc_agent(bed: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
+    let socket = bed.path("agent.sock");
     let url = server.url();
-    let agent = FakeAgent::start(&lab.runtime, &socket, move |asked| {
+    let agent = FakeAgent::start(&bed.runtime, &socket, move |asked| {
         let said = |name: &str| asked[name].as_str().unwrap_or_default();
         let token = came.token(&url, said("scope"), said("audience"));
         match came {
@@ -88,27 +88,27 @@ fn troubles_of_oidc_agent_are_told() {
             )
         },
     };
-    expect_sense(&Lab::new(), &[row]);
+    expect_sense(&TestBed::new(), &[row]);
 }
 
 /// Tokens that somebody else obtained hold what they hold.
 const EVERYTHING: &str = "storage.read:/ storage.modify:/ storage.create:/";
 
-fn lying(lab: &Lab, server: &ScriptedIssuer, came: Came) -> String {
+fn lying(bed: &TestBed, server: &ScriptedIssuer, came: Came) -> String {
     let text = match came {
         Came::Html => PAGE.to_owned(),
         _ => came.token(&server.url(), EVERYTHING, "https://wlcg.cern.ch/jwt/v1/any"),
     };
-    lab.write("token", &text);
-    let path = lab.path("token");
+    bed.write("token", &text);
+    let path = bed.path("token");
     if came == Came::Down {
         std::fs::remove_file(&path).expect("the file goes");
     }
     path.display().to_string()
 }
 
-fn discovery(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
-    let path = lying(lab, server, came);
+fn discovery(bed: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
+    let path = lying(bed, server, came);
     Account {
         yaml: "    bearer-token-discovery: true\n".into(),
         environment: vec![
@@ -119,8 +119,8 @@ fn discovery(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
     }
 }
 
-fn file(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
-    lying(lab, server, came);
+fn file(bed: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
+    lying(bed, server, came);
     Account {
         yaml: "    token-file: token\n".into(),
         ..Account::default()
@@ -172,10 +172,10 @@ fn troubles_of_tokens_that_lie_around_are_told() {
             )
         },
     };
-    expect_sense(&Lab::new(), &[discovered, filed]);
+    expect_sense(&TestBed::new(), &[discovered, filed]);
 }
 
-fn mytoken(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
+fn mytoken(bed: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
     let url = server.url();
     let issuer = url.clone();
     let give = Box::new(move |scope: &str, audience: &str| came.token(&issuer, scope, audience));
@@ -183,7 +183,7 @@ fn mytoken(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
     if came == Came::Refused {
         mytoken.restricted = Some(vec!["openid".into()]);
     }
-    lab.write("my", &mytoken.current);
+    bed.write("my", &mytoken.current);
     let play = Mytoken::played(Arc::new(Mutex::new(mytoken)), server.origin());
     server.script(
         move |asked| match (play(asked)?, came, asked.path == ACCESS) {
@@ -227,12 +227,12 @@ fn troubles_of_mytoken_are_told() {
             )
         },
     };
-    expect_sense(&Lab::new(), &[row]);
+    expect_sense(&TestBed::new(), &[row]);
 }
 
-fn vault(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
+fn vault(bed: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
     let url = server.url();
-    lab.write("vt", "hvs.a-vault-token-of-this-test\n");
+    bed.write("vt", "hvs.a-vault-token-of-this-test\n");
     let credential = Credential {
         issuer: "wlcg".into(),
         credkey: "somebody".into(),
@@ -278,11 +278,11 @@ fn troubles_of_vault_are_told() {
             )
         },
     };
-    expect_sense(&Lab::new(), &[row]);
+    expect_sense(&TestBed::new(), &[row]);
 }
 
 /// A program as somebody may have it.
-fn command(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
+fn command(bed: &TestBed, server: &ScriptedIssuer, came: Came) -> Account {
     let token = came.token(&server.url(), "SCOPE", "AUDIENCE");
     let claims: Vec<_> = token.split('.').collect();
     let script = match came {
@@ -294,7 +294,7 @@ fn command(lab: &Lab, server: &ScriptedIssuer, came: Came) -> Account {
             claims[1], claims[0], claims[2]
         ),
     };
-    lab.write("get", &script);
+    bed.write("get", &script);
     let program = match came {
         Came::Down => "no-such-program-anywhere",
         _ => "sh",
@@ -344,7 +344,7 @@ fn troubles_of_a_command_are_told() {
             )
         },
     };
-    expect_sense(&Lab::new(), &[row]);
+    expect_sense(&TestBed::new(), &[row]);
 }
 
 // A good token of each opens a storage element, and no secret is anywhere, however loud the log.
@@ -369,25 +369,25 @@ const WIDE: [&str; 3] = [
 ];
 
 /// Runs cases there, which pass. `secrets` are in no output.
-fn opens(lab: &Lab, cases: &[&str], environment: &[(&str, String)], secrets: &[&str]) -> Left {
-    let mut command = lab.touchstone(&[&["run", "--case"], cases].concat());
+fn opens(bed: &TestBed, cases: &[&str], environment: &[(&str, String)], secrets: &[&str]) -> Left {
+    let mut command = bed.touchstone(&[&["run", "--case"], cases].concat());
     command.env("RUST_LOG", "trace");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     let ended = Ended::of(&mut command).expect(0);
-    let (record, stderr) = (lab.record(), ended.stderr.clone());
+    let (record, stderr) = (bed.record(), ended.stderr.clone());
     let verdicts = verdicts(&record);
     assert!(verdicts.len() >= 3, "{verdicts:?}");
     for (case, verdict) in &verdicts {
         assert_eq!(verdict, "pass", "{case:?}");
     }
     assert!(stderr.contains("TRACE"), "the log is loud");
-    let texts = lab.texts(ended);
+    let texts = bed.texts(ended);
     for (name, text) in &texts {
         for secret in secrets {
             assert!(!text.contains(secret), "a secret is in {name}");
         }
     }
-    expect_no_secret(lab, &texts);
+    expect_no_secret(bed, &texts);
     Left {
         record: record.to_string(),
         stderr,
@@ -396,11 +396,11 @@ fn opens(lab: &Lab, cases: &[&str], environment: &[(&str, String)], secrets: &[&
 
 #[test]
 fn oidc_agent_gives_what_is_asked() {
-    let lab = Lab::new();
-    let (socket, give) = (lab.path("agent.sock"), signer(&lab.issuer));
+    let bed = TestBed::new();
+    let (socket, give) = (bed.path("agent.sock"), signer(&bed.issuer));
     // The agent ends the issuer's URL with a slash of its own.
-    let url = format!("{}/", lab.issuer.url().trim_end_matches('/'));
-    let agent = FakeAgent::start(&lab.runtime, &socket, move |asked| {
+    let url = format!("{}/", bed.issuer.url().trim_end_matches('/'));
+    let agent = FakeAgent::start(&bed.runtime, &socket, move |asked| {
         let said = |name: &str| asked[name].as_str().unwrap_or_default();
         Says::token(&give(said("scope"), said("audience")), &url)
     });
@@ -408,8 +408,8 @@ fn oidc_agent_gives_what_is_asked() {
         "oidc-agent: {{account: wlcg, socket: {}}}",
         socket.display()
     );
-    let _storage = site(&lab, &source);
-    let left = opens(&lab, &NARROW, &[("OIDC_SOCK", "/nowhere".into())], &[]);
+    let _storage = site(&bed, &source);
+    let left = opens(&bed, &NARROW, &[("OIDC_SOCK", "/nowhere".into())], &[]);
     assert!(
         left.record.contains("TOKEN=$(oidc-token wlcg -s "),
         "{}",
@@ -433,20 +433,20 @@ fn oidc_agent_gives_what_is_asked() {
 
 #[test]
 fn mytoken_gives_what_is_asked_and_the_next_one_is_kept() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
-    let mut mytoken = Mytoken::new(lab.issuer.url(), signer(&lab.issuer));
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
+    let mut mytoken = Mytoken::new(bed.issuer.url(), signer(&bed.issuer));
     mytoken.rotates = true;
     let first = mytoken.current.clone();
-    lab.write("my", &format!("{first}\n"));
+    bed.write("my", &format!("{first}\n"));
     let mytoken = Arc::new(Mutex::new(mytoken));
     server.script(Mytoken::played(Arc::clone(&mytoken), server.origin()));
     let source = format!(
         "mytoken: {{server: '{}/', mytoken-file: my}}",
         server.origin()
     );
-    let _storage = site(&lab, &source);
-    let left = opens(&lab, &NARROW, &[], &[&first]);
+    let _storage = site(&bed, &source);
+    let left = opens(&bed, &NARROW, &[], &[&first]);
     assert!(
         left.record.contains("mytoken AT --MT-file="),
         "{}",
@@ -455,14 +455,14 @@ fn mytoken_gives_what_is_asked_and_the_next_one_is_kept() {
 
     let mytoken = mytoken.lock().expect("a mytoken");
     assert!(mytoken.spent.len() > 2, "one for each token");
-    let kept = std::fs::read_to_string(lab.path("my")).expect("the file");
+    let kept = std::fs::read_to_string(bed.path("my")).expect("the file");
     assert_eq!(kept.trim(), mytoken.current);
     let asked: Vec<_> = server.asked();
     assert_eq!(asked.iter().filter(|asked| asked.path != ACCESS).count(), 1);
     let exchanges = asked.iter().filter(|asked| asked.path == ACCESS);
     for asked in exchanges {
         let asked = asked.json();
-        assert_eq!(asked["oidc_issuer"], lab.issuer.url());
+        assert_eq!(asked["oidc_issuer"], bed.issuer.url());
         assert_eq!(asked["comment"], "touchstone");
     }
     // What was rotated in between is as secret as the first.
@@ -473,9 +473,9 @@ fn mytoken_gives_what_is_asked_and_the_next_one_is_kept() {
 
 #[test]
 fn a_mytoken_in_the_environment_cannot_be_kept_and_that_is_told() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
-    let mut mytoken = Mytoken::new(lab.issuer.url(), signer(&lab.issuer));
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
+    let mut mytoken = Mytoken::new(bed.issuer.url(), signer(&bed.issuer));
     mytoken.rotates = true;
     let first = mytoken.current.clone();
     server.script(Mytoken::played(
@@ -486,40 +486,40 @@ fn a_mytoken_in_the_environment_cannot_be_kept_and_that_is_told() {
         "mytoken: {{server: '{}', mytoken-env: MY}}",
         server.origin()
     );
-    let _storage = site(&lab, &source);
-    let left = opens(&lab, &NARROW, &[("MY", first.clone())], &[&first]);
+    let _storage = site(&bed, &source);
+    let left = opens(&bed, &NARROW, &[("MY", first.clone())], &[&first]);
     assert!(
         left.stderr.contains("the mytoken in MY was rotated"),
         "{}",
         left.stderr
     );
     // The first one is void now.
-    let mut command = lab.touchstone(&["run", "--case", "capability.read.get"]);
+    let mut command = bed.touchstone(&["run", "--case", "capability.read.get"]);
     let ended = Ended::of(command.env("MY", &first)).expect(3);
-    let record = lab.record().to_string();
+    let record = bed.record().to_string();
     assert!(record.contains("invalid_token"), "{record}");
     assert!(!record.contains(&first) && !ended.stderr.contains(&first));
 }
 
 #[test]
 fn vault_gives_what_is_asked() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
     let token = "hvs.CAESIJ-a-vault-token-of-this-test".to_owned();
     let credential = Credential {
         issuer: "wlcg".into(),
         credkey: "somebody@example.org".into(),
         role: "production".into(),
         token: token.clone(),
-        give: signer(&lab.issuer),
+        give: signer(&bed.issuer),
         refused: None,
     };
     server.script(move |asked| credential.played(asked));
     // Both as htgettoken leaves them.
-    lab.write("vt", &format!("{token}\n"));
-    let folder = lab.path("home/.config/htgettoken");
+    bed.write("vt", &format!("{token}\n"));
+    let folder = bed.path("home/.config/htgettoken");
     std::fs::create_dir_all(&folder).expect("a folder");
-    lab.write(
+    bed.write(
         "home/.config/htgettoken/credkey-wlcg-production",
         "somebody@example.org\n",
     );
@@ -527,9 +527,9 @@ fn vault_gives_what_is_asked() {
         "vault: {{server: '{}', issuer: wlcg, role: production, token-file: vt}}",
         server.origin()
     );
-    let home = ("HOME", lab.path("home").display().to_string());
-    let _storage = site(&lab, &source);
-    let left = opens(&lab, &NARROW, &[home], &[&token]);
+    let home = ("HOME", bed.path("home").display().to_string());
+    let _storage = site(&bed, &source);
+    let left = opens(&bed, &NARROW, &[home], &[&token]);
     assert!(
         left.record.contains("-i wlcg -r production"),
         "{}",
@@ -551,31 +551,31 @@ fn vault_gives_what_is_asked() {
 
 #[test]
 fn a_command_gives_what_is_asked() {
-    let lab = Lab::new();
-    let secret = lab.issuer.client_secret().expose_secret().to_owned();
-    lab.write(
+    let bed = TestBed::new();
+    let secret = bed.issuer.client_secret().expose_secret().to_owned();
+    bed.write(
         "get",
         "set -e\nanswer=$(curl -sS --cacert ca.pem -u \"touchstone:$SECRET\" -d grant_type=client_credentials --data-urlencode \"scope=$1\" --data-urlencode \"audience=$2\" \"$3token\")\necho \"$answer\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'\necho done >&2\n",
     );
     let source =
         "command: [sh, get, '{scopes}', '{audience}', '{issuer}']\n    environment: SECRET";
-    let _storage = site(&lab, source);
-    let left = opens(&lab, &NARROW, &[("SECRET", secret.clone())], &[&secret]);
+    let _storage = site(&bed, source);
+    let left = opens(&bed, &NARROW, &[("SECRET", secret.clone())], &[&secret]);
     assert!(left.record.contains("TOKEN=$(sh get "), "{}", left.record);
 }
 
 #[test]
 fn tokens_that_lie_around_open_what_they_open() {
-    let lab = Lab::new();
-    let token = signer(&lab.issuer)(EVERYTHING, "https://wlcg.cern.ch/jwt/v1/any");
-    let uid = std::fs::metadata(lab.path("ca.pem")).expect("a file").uid();
-    lab.write("token", &format!(" {token}\n"));
-    lab.write(&format!("bt_u{uid}"), &format!("{token}\n"));
+    let bed = TestBed::new();
+    let token = signer(&bed.issuer)(EVERYTHING, "https://wlcg.cern.ch/jwt/v1/any");
+    let uid = std::fs::metadata(bed.path("ca.pem")).expect("a file").uid();
+    bed.write("token", &format!(" {token}\n"));
+    bed.write(&format!("bt_u{uid}"), &format!("{token}\n"));
     for name in ["token".to_owned(), format!("bt_u{uid}")] {
         let readable = std::fs::Permissions::from_mode(0o644);
-        std::fs::set_permissions(lab.path(&name), readable).expect("its mode");
+        std::fs::set_permissions(bed.path(&name), readable).expect("its mode");
     }
-    let place = |name: &str| lab.path(name).display().to_string();
+    let place = |name: &str| bed.path(name).display().to_string();
     let nowhere = || {
         let names = ["BEARER_TOKEN", "BEARER_TOKEN_FILE", "XDG_RUNTIME_DIR"];
         names.map(|name| (name, String::new())).to_vec()
@@ -595,10 +595,10 @@ fn tokens_that_lie_around_open_what_they_open() {
         ("token-env: MINE", "MINE", token.clone()),
         ("token-file: token", "MINE", String::new()),
     ] {
-        let _storage = site(&lab, source);
+        let _storage = site(&bed, source);
         let mut environment = nowhere();
         environment.push((variable, value));
-        let left = opens(&lab, &WIDE, &environment, &[&token]);
+        let left = opens(&bed, &WIDE, &environment, &[&token]);
         let noted = left
             .stderr
             .contains("others than its owner may use this token");
@@ -610,13 +610,13 @@ fn tokens_that_lie_around_open_what_they_open() {
 /// Servers that repeat what they were given, and whatever else goes wrong: no secret comes back to light.
 #[test]
 fn no_secret_of_any_source_is_in_any_output() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
     let secret = format!("canary{}", uuid::Uuid::new_v4().simple());
-    let socket = lab.path("agent.sock");
+    let socket = bed.path("agent.sock");
     let shown = secret.clone();
-    let _agent = FakeAgent::start(&lab.runtime, &socket, move |asked| {
+    let _agent = FakeAgent::start(&bed.runtime, &socket, move |asked| {
         // A token in the wrong place, with a word that only its claims have.
         let token = Came::Html.token(&shown, "a", "b");
         Says::failure(&format!("no, {token}"), &asked.to_string())
@@ -652,9 +652,9 @@ fn no_secret_of_any_source_is_in_any_output() {
     });
     let token = Came::OtherIssuer.token("", "a", "b");
     let claims = token.split('.').nth(1).expect("claims").to_owned();
-    lab.write("secret", &secret);
-    lab.write("token", &token);
-    lab.write(
+    bed.write("secret", &secret);
+    bed.write("token", &token);
+    bed.write(
         "get",
         "echo \"$SECRET\"; echo \"said $SECRET\" >&2; exit 1\n",
     );
@@ -670,15 +670,15 @@ fn no_secret_of_any_source_is_in_any_output() {
         "token-file: secret".to_owned(),
         "bearer-token-discovery: true".to_owned(),
     ] {
-        lab.write(
+        bed.write(
             "endpoints.yaml",
             &format!(
                 "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    {source}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    ca: ca.pem\n",
-                lab.issuer.url(),
+                bed.issuer.url(),
                 storage.url(),
             ),
         );
-        let mut command = lab.touchstone(&["run", "--case", "capability.read.get"]);
+        let mut command = bed.touchstone(&["run", "--case", "capability.read.get"]);
         command
             .env("RUST_LOG", "trace")
             .env("OIDC_SOCK", &socket)
@@ -686,8 +686,8 @@ fn no_secret_of_any_source_is_in_any_output() {
             .env("TOKEN", &token)
             .env("BEARER_TOKEN", &secret);
         let ended = Ended::of(&mut command).expect(3);
-        let texts = lab.texts(ended);
-        expect_no_secret(&lab, &texts);
+        let texts = bed.texts(ended);
+        expect_no_secret(&bed, &texts);
         for (name, text) in texts {
             let found = text.find(&secret).or_else(|| text.find(&claims));
             let before = found.map(|at| text.get(at.saturating_sub(200)..at));
@@ -702,16 +702,16 @@ fn no_secret_of_any_source_is_in_any_output() {
 /// The environment of a run holds the secrets of all issuers.
 #[test]
 fn a_command_gets_no_secret_of_another_issuer() {
-    let lab = Lab::new();
-    lab.write("get", "env > environment.txt\n");
-    lab.write(
+    let bed = TestBed::new();
+    bed.write("get", "env > environment.txt\n");
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    command: [sh, get]\n    environment: [WANTED]\nendpoints:\n  se: {{endpoint: 'https://localhost:1', paths: {{wlcg: /wlcg}}, issuer: lab}}\n",
-            lab.issuer.url()
+            bed.issuer.url()
         ),
     );
-    let mut command = lab.touchstone(&["token", "get", "--issuer", "lab"]);
+    let mut command = bed.touchstone(&["token", "get", "--issuer", "lab"]);
     command
         .env("WANTED", "wanted-value")
         .env("BEARER_TOKEN", "another-value")
@@ -722,7 +722,7 @@ fn a_command_gets_no_secret_of_another_issuer() {
         .env("KRB5CCNAME", "FILE:/tmp/krb5cc");
     let ended = Ended::of(&mut command);
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    let environment = std::fs::read_to_string(lab.path("environment.txt")).expect("it ran");
+    let environment = std::fs::read_to_string(bed.path("environment.txt")).expect("it ran");
     for there in [
         "WANTED=wanted-value",
         "PATH=",
@@ -760,13 +760,13 @@ fn a_secret_in_the_place_of_a_path_is_not_shown() {
             "ksaoZ8ahsdf7Ahs",
         ),
     ] {
-        let lab = Lab::new();
+        let bed = TestBed::new();
         let source = key.replace('%', secret);
-        lab.write(
+        bed.write(
             "endpoints.yaml",
             &format!(
                 "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    {source}\nendpoints:\n  se: {{endpoint: 'https://localhost:1', paths: {{wlcg: /wlcg}}, issuer: lab}}\n",
-                lab.issuer.url()
+                bed.issuer.url()
             ),
         );
         for arguments in [
@@ -774,12 +774,12 @@ fn a_secret_in_the_place_of_a_path_is_not_shown() {
             &["token", "get", "--issuer", "lab"],
             &["run", "--no-history", "--report-dir", "reports"],
         ] {
-            let mut command = lab.touchstone(arguments);
+            let mut command = bed.touchstone(arguments);
             let ended = Ended::of(command.env("RUST_LOG", "trace"));
             let (out, err) = (ended.stdout.clone(), ended.stderr.clone());
             let mut texts = vec![("stdout".to_owned(), out), ("stderr".to_owned(), err)];
-            if lab.path("reports").exists() {
-                texts = lab.texts(ended);
+            if bed.path("reports").exists() {
+                texts = bed.texts(ended);
             }
             for (name, text) in texts {
                 assert!(!text.contains(secret), "{key} {arguments:?} {name}: {text}");

@@ -6,17 +6,19 @@ use serde_json::Value;
 use touchstone::model::ANY_AUDIENCE;
 use touchstone::reference::StorageOptions;
 
-use crate::common::lab::{Lab, expect_no_objects, expect_no_secret, outcomes, sampled, with};
 use crate::common::middle::{Middle, answer};
 use crate::common::signed::without_not_before;
+use crate::common::test_bed::{
+    TestBed, expect_no_objects, expect_no_secret, outcomes, sampled, with,
+};
 use crate::common::wild::{Act, End, Wild};
 
 /// Verdict and why of each case of the lists and some of the covers, of a storage element with these faults; and what was printed.
-fn judged(lab: &Lab, faults: &[&str], more: &str) -> (BTreeMap<String, String>, String) {
-    let storage = lab.storage(faults);
+fn judged(bed: &TestBed, faults: &[&str], more: &str) -> (BTreeMap<String, String>, String) {
+    let storage = bed.storage(faults);
     let cases = sampled();
     let cases: Vec<_> = cases.iter().map(String::as_str).collect();
-    let told = lab.judge(storage.url(), more, &cases, &[]);
+    let told = bed.judge(storage.url(), more, &cases, &[]);
     expect_no_objects(&storage);
     told
 }
@@ -31,7 +33,7 @@ fn put_down(outcomes: &BTreeMap<String, String>) -> BTreeSet<&str> {
 
 #[test]
 fn what_is_missing_is_one_finding_and_the_rest_is_put_down_to_it() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (name, fails, warns, line) in [
         (
             "no-mkcol",
@@ -59,7 +61,7 @@ fn what_is_missing_is_one_finding_and_the_rest_is_put_down_to_it() {
             "digests: false",
         ),
     ] {
-        let (outcomes, printed) = judged(&lab, &[name], "");
+        let (outcomes, printed) = judged(&bed, &[name], "");
         assert_eq!(with(&outcomes, "error"), [""; 0], "{name}\n{printed}");
         assert_eq!(with(&outcomes, "fail"), fails, "{name}\n{printed}");
         assert_eq!(with(&outcomes, "warn"), warns, "{name}\n{printed}");
@@ -81,7 +83,7 @@ fn what_is_missing_is_one_finding_and_the_rest_is_put_down_to_it() {
 
 #[test]
 fn what_is_wrong_with_one_method_is_told_of_that_method() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let say = |head: &'static str| Act::Say(head.into(), End::Close);
     const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\nConnection: close\r\n\r\n<p>x";
     const REFUSED: &str =
@@ -93,13 +95,13 @@ fn what_is_wrong_with_one_method_is_told_of_that_method() {
         ("MKCOL", REFUSED, "fail", "webdav.mkcol.shows"),
     ] {
         // This one makes what is missing above a file.
-        let storage = lab.storage(&["no-mkcol"]);
-        let usual = lab.storage(&[]);
+        let storage = bed.storage(&["no-mkcol"]);
+        let usual = bed.storage(&[]);
         let behind = match broken {
             "MKCOL" => &storage,
             _ => &usual,
         };
-        let front = Wild::start(&lab, behind.port(), move |method, _| {
+        let front = Wild::start(&bed, behind.port(), move |method, _| {
             match method == broken {
                 true => say(said),
                 false => Act::Pass,
@@ -112,7 +114,7 @@ fn what_is_wrong_with_one_method_is_told_of_that_method() {
             "capability.read.get",
             "webdav.put.empty",
         ];
-        let (outcomes, printed) = lab.judge(front.url(), "", &cases, &[]);
+        let (outcomes, printed) = bed.judge(front.url(), "", &cases, &[]);
         assert!(outcomes[told].starts_with(verdict), "{broken}\n{printed}");
         let errors = with(&outcomes, "error");
         assert!(
@@ -128,8 +130,8 @@ fn what_is_wrong_with_one_method_is_told_of_that_method() {
 
 #[test]
 fn what_a_service_does_to_every_request_is_one_reason() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     for (answer, only, told) in [
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -142,14 +144,14 @@ fn what_a_service_does_to_every_request_is_one_reason() {
             "the door redirects to http, where neither tokens nor data are sent",
         ),
     ] {
-        let front = Wild::start(&lab, storage.port(), move |method, _| {
+        let front = Wild::start(&bed, storage.port(), move |method, _| {
             match only.is_empty() || method == only {
                 true => Act::Say(answer.into(), End::Close),
                 false => Act::Pass,
             }
         });
         let cases = ["webdav.put.empty", "capability.read.get"];
-        let (outcomes, printed) = lab.judge(front.url(), "", &cases, &[]);
+        let (outcomes, printed) = bed.judge(front.url(), "", &cases, &[]);
         for case in cases {
             let why = &outcomes[case];
             assert!(why.starts_with("error"), "{why}\n{printed}");
@@ -161,13 +163,13 @@ fn what_a_service_does_to_every_request_is_one_reason() {
 
 #[test]
 fn a_method_that_options_offer_and_nobody_knows_is_missing() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "MOVE").then(|| answer(405, &[("allow", "GET, PUT")]))
     });
     let cases = ["capability.modify.move", "webdav.move.*"];
-    let (outcomes, printed) = lab.judge(middle.url(), "", &cases, &[]);
+    let (outcomes, printed) = bed.judge(middle.url(), "", &cases, &[]);
     assert_eq!(
         with(&outcomes, "fail"),
         ["webdav.move.statuses"],
@@ -185,12 +187,12 @@ fn a_method_that_options_offer_and_nobody_knows_is_missing() {
 
 #[test]
 fn who_issues_no_macaroons_is_found_out_once() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "POST").then(|| answer(405, &[("allow", "GET, PUT")]))
     });
-    let (outcomes, printed) = lab.judge(middle.url(), "", &["macaroon.*"], &[]);
+    let (outcomes, printed) = bed.judge(middle.url(), "", &["macaroon.*"], &[]);
     let failed = with(&outcomes, "fail");
     assert_eq!(failed, ["macaroon.issue.granted"], "{printed}");
     assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
@@ -203,7 +205,7 @@ fn who_issues_no_macaroons_is_found_out_once() {
 
 #[test]
 fn what_is_declared_missing_is_not_asked_for() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (fault, line) in [
         ("no-mkcol", "directories: false"),
         ("no-move", "move: false"),
@@ -212,7 +214,7 @@ fn what_is_declared_missing_is_not_asked_for() {
         ("groups-ignored", "groups: false"),
         ("everybody-reads", "public-read: true"),
     ] {
-        let (outcomes, printed) = judged(&lab, &[fault], &format!("    traits: {{{line}}}\n"));
+        let (outcomes, printed) = judged(&bed, &[fault], &format!("    traits: {{{line}}}\n"));
         assert_eq!(with(&outcomes, "fail"), [""; 0], "{fault}\n{printed}");
         assert_eq!(with(&outcomes, "error"), [""; 0], "{fault}\n{printed}");
         assert_eq!(with(&outcomes, "warn"), [""; 0], "{fault}\n{printed}");
@@ -227,27 +229,27 @@ fn what_is_declared_missing_is_not_asked_for() {
 
 #[test]
 fn what_is_declared_missing_and_is_there_is_a_note() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (line, method) in [("move: false", "MOVE"), ("propfind: false", "PROPFIND")] {
-        let (outcomes, printed) = judged(&lab, &[], &format!("    traits: {{{line}}}\n"));
+        let (outcomes, printed) = judged(&bed, &[], &format!("    traits: {{{line}}}\n"));
         assert_eq!(with(&outcomes, "fail"), [""; 0], "{printed}");
         let note =
             format!("{{{line}}}` is declared, and yet its answer to OPTIONS offers {method}");
         assert!(printed.contains(&note), "{printed}");
-        assert!(lab.record()["endpoints"][0]["notes"][0].is_string());
+        assert!(bed.record()["endpoints"][0]["notes"][0].is_string());
     }
     let line = "any-audience: false";
-    let (_, printed) = judged(&lab, &[], &format!("    traits: {{{line}}}\n"));
+    let (_, printed) = judged(&bed, &[], &format!("    traits: {{{line}}}\n"));
     let note = format!("{{{line}}}` is declared, and yet a token for {ANY_AUDIENCE} is taken");
     assert!(printed.contains(&note), "{printed}");
-    let (_, printed) = judged(&lab, &[], "");
+    let (_, printed) = judged(&bed, &[], "");
     assert!(!printed.contains("is declared, and yet"), "{printed}");
-    assert_eq!(lab.record()["endpoints"][0]["notes"], Value::Null);
+    assert_eq!(bed.record()["endpoints"][0]["notes"], Value::Null);
 }
 
 #[test]
 fn a_run_works_with_the_tokens_that_a_service_takes() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (faults, told, found) in [
         (
             &["takes-rs256-only"][..],
@@ -281,7 +283,7 @@ fn a_run_works_with_the_tokens_that_a_service_takes() {
             &["capability.several.add-up"],
         ),
     ] {
-        let (outcomes, printed) = judged(&lab, faults, "");
+        let (outcomes, printed) = judged(&bed, faults, "");
         for words in told {
             let note = format!("it does not take {words}");
             assert!(printed.contains(&note), "{faults:?}\n{printed}");
@@ -318,26 +320,26 @@ fn a_run_works_with_the_tokens_that_a_service_takes() {
 
 #[test]
 fn what_is_forged_allows_what_the_service_wants_of_good_tokens() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["modify-makes-nothing", "form-kid-number-on-es256-put"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["modify-makes-nothing", "form-kid-number-on-es256-put"]);
     let case = "form.kid-number.es256-put";
-    let (told, printed) = lab.judge(storage.url(), "", &[case], &[]);
+    let (told, printed) = bed.judge(storage.url(), "", &[case], &[]);
     assert!(told[case].starts_with("fail"), "{told:?}\n{printed}");
 }
 
 #[test]
 fn each_request_has_a_new_token_where_one_is_good_once() {
-    let lab = Lab::new();
-    let storage = lab.start(StorageOptions {
+    let bed = TestBed::new();
+    let storage = bed.start(StorageOptions {
         single_use: true,
-        ..lab.two_areas()
+        ..bed.two_areas()
     });
-    lab.endpoints(&[("once", storage.url())], "");
-    let printed = lab
+    bed.endpoints(&[("once", storage.url())], "");
+    let printed = bed
         .run(&["run", "--case", "authentication.reuse", "capability.*"])
         .expect(1)
         .stdout;
-    let outcomes = outcomes(&lab.record());
+    let outcomes = outcomes(&bed.record());
     assert_eq!(
         with(&outcomes, "fail"),
         ["authentication.reuse"],
@@ -350,11 +352,11 @@ fn each_request_has_a_new_token_where_one_is_good_once() {
 
 #[test]
 fn where_nothing_helps_one_finding_has_the_services_words_and_the_cause() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["not-before-required"]);
-    without_not_before(&lab, storage.url(), "");
-    let printed = lab.run(&["run", "--quick"]).expect(1).stdout;
-    let outcomes = outcomes(&lab.record());
+    let bed = TestBed::new();
+    let storage = bed.storage(&["not-before-required"]);
+    without_not_before(&bed, storage.url(), "");
+    let printed = bed.run(&["run", "--quick"]).expect(1).stdout;
+    let outcomes = outcomes(&bed.record());
     let failed = with(&outcomes, "fail");
     assert_eq!(failed, ["authentication.not-before.absent"], "{printed}");
     let told = &outcomes["authentication.not-before.absent"];
@@ -381,10 +383,10 @@ fn where_nothing_helps_one_finding_has_the_services_words_and_the_cause() {
 
 #[test]
 fn check_uses_the_token_and_says_what_was_answered() {
-    let lab = Lab::new();
-    let (good, picky) = (lab.storage(&[]), lab.storage(&["takes-own-audience-only"]));
-    lab.endpoints(&[("good", good.url()), ("picky", picky.url())], "");
-    let told = lab.run(&["check", "--connect"]).expect(3).stdout;
+    let bed = TestBed::new();
+    let (good, picky) = (bed.storage(&[]), bed.storage(&["takes-own-audience-only"]));
+    bed.endpoints(&[("good", good.url()), ("picky", picky.url())], "");
+    let told = bed.run(&["check", "--connect"]).expect(3).stdout;
     for part in [
         "endpoint good: PROPFIND of its area with a token of lab was answered 207 Multi-Status\n",
         "endpoint picky: PROPFIND of its area with a token of lab was answered 401 Unauthorized: \"it is meant for another service\"; what may be the cause: ",
@@ -392,9 +394,9 @@ fn check_uses_the_token_and_says_what_was_answered() {
     ] {
         assert!(told.contains(part), "{part}\n{told}");
     }
-    let strict = lab.storage(&["not-before-required"]);
-    without_not_before(&lab, strict.url(), "");
-    let told = lab.run(&["check", "--connect"]).expect(3).stdout;
+    let strict = bed.storage(&["not-before-required"]);
+    without_not_before(&bed, strict.url(), "");
+    let told = bed.run(&["check", "--connect"]).expect(3).stdout;
     let cause =
         "what may be the cause: the token has no nbf, which the profile allows: JWT-2.1.1-05";
     assert!(told.contains(cause), "{told}");
@@ -406,10 +408,10 @@ fn check_uses_the_token_and_says_what_was_answered() {
 
 #[test]
 fn a_propfind_that_nobody_can_read_fails_where_it_is_judged() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let body = b"<multistatus";
-    let front = Wild::start(&lab, storage.port(), move |method, _| match method {
+    let front = Wild::start(&bed, storage.port(), move |method, _| match method {
         "PROPFIND" => {
             let head = format!(
                 "HTTP/1.1 207 Multi-Status\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -419,9 +421,9 @@ fn a_propfind_that_nobody_can_read_fails_where_it_is_judged() {
         }
         _ => Act::Pass,
     });
-    lab.endpoints(&[("garbled", front.url())], "");
-    let printed = lab.run(&["run", "--case", "webdav.*"]).stdout;
-    let outcomes = outcomes(&lab.record());
+    bed.endpoints(&[("garbled", front.url())], "");
+    let printed = bed.run(&["run", "--case", "webdav.*"]).stdout;
+    let outcomes = outcomes(&bed.record());
     // Whoever stands between has another name than the server, to which a Destination does not lead.
     let errors = with(&outcomes, "error");
     let led_away = |case: &&&str| {
@@ -448,8 +450,8 @@ fn a_propfind_that_nobody_can_read_fails_where_it_is_judged() {
 
 #[test]
 fn where_everybody_reads_that_is_said_once_and_writes_are_judged() {
-    let lab = Lab::new();
-    let (outcomes, printed) = judged(&lab, &["everybody-reads"], "");
+    let bed = TestBed::new();
+    let (outcomes, printed) = judged(&bed, &["everybody-reads"], "");
     let told = ["bearer.none.get", "bearer.none.propfind"];
     assert_eq!(with(&outcomes, "fail"), told, "{printed}");
     assert_eq!(with(&outcomes, "error"), [""; 0], "{printed}");
@@ -484,7 +486,7 @@ fn where_everybody_reads_that_is_said_once_and_writes_are_judged() {
         );
     }
     // One who writes without a right is still found.
-    let (outcomes, printed) = judged(&lab, &["everybody-reads", "expired-accepted-on-put"], "");
+    let (outcomes, printed) = judged(&bed, &["everybody-reads", "expired-accepted-on-put"], "");
     let failed = with(&outcomes, "fail");
     assert!(
         failed
@@ -496,10 +498,10 @@ fn where_everybody_reads_that_is_said_once_and_writes_are_judged() {
 
 #[test]
 fn a_secret_is_in_no_note() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["takes-own-audience-only"]);
-    lab.endpoints(&[("se", storage.url())], "");
-    let ended = lab.run(&["run", "--case", "audience.*"]);
-    let texts = lab.texts(ended);
-    expect_no_secret(&lab, &texts);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["takes-own-audience-only"]);
+    bed.endpoints(&[("se", storage.url())], "");
+    let ended = bed.run(&["run", "--case", "audience.*"]);
+    let texts = bed.texts(ended);
+    expect_no_secret(&bed, &texts);
 }

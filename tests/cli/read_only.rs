@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::lab::{Lab, verdicts};
+use crate::common::test_bed::{TestBed, verdicts};
 use touchstone::model::Tape;
 use touchstone::reference::{Storage, StorageOptions, fault};
 
@@ -11,8 +11,8 @@ const FILE: &str = "/wlcg/production/run7/raw.dat";
 const CONTENT: &[u8] = b"An existing file of a few dozen bytes, with spaces and a line end.\n";
 
 /// `more` goes into the traits.
-fn endpoints(lab: &Lab, storage: &Storage, checksum: u32, more: &str) {
-    lab.endpoints(
+fn endpoints(bed: &TestBed, storage: &Storage, checksum: u32, more: &str) {
+    bed.endpoints(
         &[("production", storage.url())],
         &format!(
             "    traits:\n      read-only: {{file: /production/run7/raw.dat, checksum: \"adler32:{checksum:08x}\"}}\n{more}"
@@ -20,8 +20,8 @@ fn endpoints(lab: &Lab, storage: &Storage, checksum: u32, more: &str) {
     );
 }
 
-fn storage(lab: &Lab, faults: &[&str]) -> Storage {
-    lab.start(StorageOptions {
+fn storage(bed: &TestBed, faults: &[&str]) -> Storage {
+    bed.start(StorageOptions {
         faults: faults.iter().filter_map(|name| fault(name)).collect(),
         files: vec![(FILE.into(), CONTENT.to_vec())],
         tape: Some(Tape {
@@ -29,20 +29,20 @@ fn storage(lab: &Lab, faults: &[&str]) -> Storage {
             file: "/nearline/some-file".into(),
         }),
         recorded: true,
-        ..lab.two_areas()
+        ..bed.two_areas()
     })
 }
 
 #[test]
 fn the_reading_half_runs_and_nothing_that_could_write_is_sent() {
-    let lab = Lab::new();
-    let storage = storage(&lab, &[]);
+    let bed = TestBed::new();
+    let storage = storage(&bed, &[]);
     let before = storage.paths();
     let tape = "      tape: {path: /nearline, file: /nearline/some-file}\n      macaroons: true\n";
-    endpoints(&lab, &storage, adler2::adler32_slice(CONTENT), tape);
-    lab.run(&["run", "--intrusive", "--slow", "--strict"])
+    endpoints(&bed, &storage, adler2::adler32_slice(CONTENT), tape);
+    bed.run(&["run", "--intrusive", "--slow", "--strict"])
         .expect(0);
-    let record = lab.record();
+    let record = bed.record();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for verdict in verdicts(&record).into_values() {
         *counts.entry(verdict).or_default() += 1;
@@ -81,7 +81,7 @@ fn the_reading_half_runs_and_nothing_that_could_write_is_sent() {
     let discovered = requests.iter().filter(|line| line.contains("tape"));
     assert_eq!(discovered.count(), 2, "by both cases of tape.discovery");
     assert_eq!(storage.paths(), before);
-    lab.run(&["clean", "--older-than", "1s"]).expect(0);
+    bed.run(&["clean", "--older-than", "1s"]).expect(0);
     assert_eq!(
         storage.requests().len(),
         requests.len(),
@@ -91,17 +91,17 @@ fn the_reading_half_runs_and_nothing_that_could_write_is_sent() {
 
 #[test]
 fn faults_of_reading_are_found_without_writing() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (name, case) in [
         ("audience-ignored", "audience.foreign.read"),
         ("scope-prefix-match", "path.sibling-prefix.read"),
         ("deny-all", ""),
     ] {
-        let storage = storage(&lab, &[name]);
-        endpoints(&lab, &storage, adler2::adler32_slice(CONTENT), "");
-        let ended = lab.run(&["run", "--quick"]);
+        let storage = storage(&bed, &[name]);
+        endpoints(&bed, &storage, adler2::adler32_slice(CONTENT), "");
+        let ended = bed.run(&["run", "--quick"]);
         let failed = |verdict: &String| verdict == "fail";
-        let verdicts = verdicts(&lab.record());
+        let verdicts = verdicts(&bed.record());
         if case.is_empty() {
             ended.expect(3);
             assert!(
@@ -121,11 +121,11 @@ fn faults_of_reading_are_found_without_writing() {
 
 #[test]
 fn a_file_that_is_not_the_one_that_was_meant_is_undecided() {
-    let lab = Lab::new();
-    let storage = storage(&lab, &[]);
-    endpoints(&lab, &storage, 1, "");
-    lab.run(&["run", "--quick"]).expect(3);
-    let record = lab.record();
+    let bed = TestBed::new();
+    let storage = storage(&bed, &[]);
+    endpoints(&bed, &storage, 1, "");
+    bed.run(&["run", "--quick"]).expect(3);
+    let record = bed.record();
     let results = record["results"].as_array().expect("results");
     let reasons: Vec<_> = results
         .iter()

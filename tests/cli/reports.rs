@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use crate::common::lab::{Ended, Lab, read_record};
+use crate::common::test_bed::{Ended, TestBed, read_record};
 use touchstone::report::{FORMATS, json};
 
 fn touchstone(folder: &Path, arguments: &[&str]) -> Ended {
@@ -331,22 +331,22 @@ fn lenient_of(table: &str) -> &str {
 
 #[test]
 fn what_fails_at_every_endpoint_is_marked() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let (one, two) = (
-        lab.storage(&["scope-prefix-match"]),
-        lab.storage(&["scope-prefix-match", "modify-reads"]),
+        bed.storage(&["scope-prefix-match"]),
+        bed.storage(&["scope-prefix-match", "modify-reads"]),
     );
-    lab.endpoints(&[("one", one.url()), ("two", two.url())], "");
+    bed.endpoints(&[("one", one.url()), ("two", two.url())], "");
     let cases = ["path.sibling-prefix.read", "capability.modify.no-get"];
     let arguments = [
         &["run", "--format", "csv,markdown,html,tickets-all", "--case"][..],
         &cases[..],
     ];
-    let ended = lab.run(&arguments.concat()).expect(1);
+    let ended = bed.run(&arguments.concat()).expect(1);
     let marked = "everywhere: fails at every endpoint that was judged: doubt the clause first";
     assert_eq!(ended.stdout.matches(marked).count(), 2, "{}", ended.stdout);
     let file = |name: &str| {
-        let path = lab.path("reports/latest").join(name);
+        let path = bed.path("reports/latest").join(name);
         std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
     };
     let summary = file("summary.md");

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::common::lab::{Lab, outcomes};
 use crate::common::middle::{Middle, answer, breaking_off};
+use crate::common::test_bed::{TestBed, outcomes};
 
 /// What a run of these cases at `url` finds.
-fn judged(lab: &Lab, url: &str, cases: &[&str]) -> Value {
-    lab.judge(url, "", cases, &lab.listening());
-    lab.record()
+fn judged(bed: &TestBed, url: &str, cases: &[&str]) -> Value {
+    bed.judge(url, "", cases, &bed.listening());
+    bed.record()
 }
 
 fn with_fault(fault: &str, cases: &[&str]) -> Value {
-    let lab = Lab::new();
-    let storage = lab.storage(&[fault]);
-    judged(&lab, storage.url(), cases)
+    let bed = TestBed::new();
+    let storage = bed.storage(&[fault]);
+    judged(&bed, storage.url(), cases)
 }
 
 /// Verdict, and clause and level of each finding that is no observation.
@@ -80,9 +80,9 @@ fn a_token_that_a_denial_repeats_is_a_failure_in_one_case() {
 
 #[test]
 fn a_status_that_differs_is_told_once() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::rewriting(&lab, &storage, |asked, mut response| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::rewriting(&bed, &storage, |asked, mut response| {
         let other = match (asked.method.as_str(), response.status().as_u16()) {
             (_, 401) => 403,
             ("PUT", 204) => 201,
@@ -99,7 +99,7 @@ fn a_status_that_differs_is_told_once() {
         "bearer.none.get",
         "webdav.put.*",
     ];
-    let record = judged(&lab, middle.url(), &cases);
+    let record = judged(&bed, middle.url(), &cases);
     let about = [
         "bearer.challenge.expired",
         "bearer.challenge.invalid-token",
@@ -124,9 +124,9 @@ fn a_refusal_with_the_other_status_is_told_once() {
 
 #[test]
 fn without_a_macaroon_nothing_is_said_of_what_macaroons_allow() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "POST").then(|| answer(500, &[]))
     });
     let kinds = [
@@ -139,7 +139,7 @@ fn without_a_macaroon_nothing_is_said_of_what_macaroons_allow() {
     ];
     let cases = kinds.map(|kind| format!("macaroon.{kind}*"));
     let cases = cases.iter().map(String::as_str).collect::<Vec<_>>();
-    let record = judged(&lab, middle.url(), &cases);
+    let record = judged(&bed, middle.url(), &cases);
     let outcomes = outcomes(&record);
     assert!(outcomes.len() > 25, "{outcomes:?}");
     for (case, outcome) in &outcomes {
@@ -153,12 +153,12 @@ fn without_a_macaroon_nothing_is_said_of_what_macaroons_allow() {
 
 #[test]
 fn a_copy_that_fails_says_nothing_of_what_becomes_of_its_token() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "COPY").then(|| answer(403, &[]))
     });
-    let record = judged(&lab, middle.url(), &["tpc.own-token.*", "tpc.pull"]);
+    let record = judged(&bed, middle.url(), &["tpc.own-token.*", "tpc.pull"]);
     let outcomes = outcomes(&record);
     for (case, see) in [
         ("tpc.own-token.pull", "tpc.pull"),
@@ -176,28 +176,28 @@ fn a_copy_that_fails_says_nothing_of_what_becomes_of_its_token() {
 
 #[test]
 fn an_upload_whose_client_is_gone_may_end_in_a_server_error() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::start(&bed, &storage, |asked| {
         let cut = asked.method == "PUT" && asked.before > 0;
         cut.then(|| answer(500, &[]))
     });
-    let record = judged(&lab, middle.url(), &["webdav.put.cut-replacing"]);
+    let record = judged(&bed, middle.url(), &["webdav.put.cut-replacing"]);
     let expected = ("pass".to_owned(), Vec::new());
     assert_eq!(told(&record, "webdav.put.cut-replacing"), expected);
 }
 
 #[test]
 fn what_was_confirmed_and_cannot_be_found_is_a_failure() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let lost = ["GET", "HEAD"];
-    let middle = Middle::start(&lab, &storage, move |asked| {
+    let middle = Middle::start(&bed, &storage, move |asked| {
         let lost = lost.contains(&asked.method.as_str()) && asked.path.contains("%20");
         lost.then(|| answer(404, &[]))
     });
     let record = judged(
-        &lab,
+        &bed,
         middle.url(),
         &["path.escape.space", "path.escape.once"],
     );
@@ -206,24 +206,24 @@ fn what_was_confirmed_and_cannot_be_found_is_a_failure() {
         assert_eq!(told(&record, case), expected, "{case}");
     }
     // What is refused is no lie.
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "PUT" && asked.path.contains("%20")).then(|| answer(403, &[]))
     });
-    let record = judged(&lab, middle.url(), &["path.escape.space"]);
+    let record = judged(&bed, middle.url(), &["path.escape.space"]);
     assert_eq!(told(&record, "path.escape.space").0, "error");
 }
 
 #[test]
 fn an_answer_that_breaks_off_twice_is_a_failure_of_the_service() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     // The first GET is the look at what was arranged.
     for (most, verdict) in [(1, "pass"), (9, "fail")] {
-        let middle = Middle::start(&lab, &storage, move |asked| {
+        let middle = Middle::start(&bed, &storage, move |asked| {
             let broken = asked.method == "GET" && (1..=most).contains(&asked.before);
             broken.then(|| breaking_off(answer(200, &[])))
         });
-        let record = judged(&lab, middle.url(), &["capability.read.get"]);
+        let record = judged(&bed, middle.url(), &["capability.read.get"]);
         let (seen, findings) = told(&record, "capability.read.get");
         assert_eq!(seen, verdict, "{:?}", outcomes(&record));
         let expected: &[&str] = match verdict {
@@ -232,10 +232,10 @@ fn an_answer_that_breaks_off_twice_is_a_failure_of_the_service() {
         };
         assert_eq!(findings, expected);
     }
-    let middle = Middle::start(&lab, &storage, |asked| {
+    let middle = Middle::start(&bed, &storage, |asked| {
         (asked.method == "COPY").then(|| breaking_off(answer(200, &[])))
     });
-    let record = judged(&lab, middle.url(), &["tpc.push"]);
+    let record = judged(&bed, middle.url(), &["tpc.push"]);
     let (verdict, findings) = told(&record, "tpc.push");
     assert_eq!(
         (verdict.as_str(), findings.as_slice()),

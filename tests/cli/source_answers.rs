@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::common::agent::{FakeAgent, Says};
 use crate::common::issuer::{Reply, ScriptedIssuer};
-use crate::common::lab::Lab;
 use crate::common::mytoken::{ACCESS, CONFIGURATION, Mytoken};
 use crate::common::signed::signer;
 use crate::common::site::{ask, broker, broker_within, expect_parts, request, told};
+use crate::common::test_bed::TestBed;
 use crate::common::trouble::Came;
 use crate::common::vault::{Credential, errors};
 use crate::common::waiting::wait_until;
@@ -20,16 +20,16 @@ use touchstone::token::Fit;
 #[test]
 fn who_waits_for_its_turn_at_an_agent_does_not_spend_its_time_there() {
     const LIMIT: Duration = Duration::from_millis(500);
-    let lab = Lab::new();
-    let socket = lab.path("agent.sock");
-    let agent = FakeAgent::start(&lab.runtime, &socket, |_| Says::Silence);
+    let bed = TestBed::new();
+    let socket = bed.path("agent.sock");
+    let agent = FakeAgent::start(&bed.runtime, &socket, |_| Says::Silence);
     let source = TokenSource::OidcAgent {
         account: None,
         socket: Some(socket.clone()),
     };
     let broker = {
-        let _inside = lab.runtime.enter();
-        broker_within(&lab, source, LIMIT)
+        let _inside = bed.runtime.enter();
+        broker_within(&bed, source, LIMIT)
     };
     let asked = ["storage.read:/a", "storage.read:/b", "storage.read:/c"];
     let asked = asked.map(|scope| request(scope, "https://se.example.org"));
@@ -37,7 +37,7 @@ fn who_waits_for_its_turn_at_an_agent_does_not_spend_its_time_there() {
     let tokens = asked
         .each_ref()
         .map(|request| broker.token(request, Fit::Exact));
-    let told = lab.runtime.block_on(futures_util::future::join_all(tokens));
+    let told = bed.runtime.block_on(futures_util::future::join_all(tokens));
     for error in told {
         let error = error.expect_err("no token").to_string();
         assert!(error.contains("gave no answer within 500ms"), "{error}");
@@ -52,15 +52,15 @@ const PAGE: &str = "<html>\n<title>Log in</title>\n</html>\n";
 
 #[test]
 fn what_an_agent_says_is_told_with_what_to_do() {
-    let lab = Lab::new();
-    let socket = lab.path("agent.sock");
+    let bed = TestBed::new();
+    let socket = bed.path("agent.sock");
     let source = || TokenSource::OidcAgent {
         account: Some("wlcg".into()),
         socket: Some(socket.clone()),
     };
     let text = |text: &str| Says::Text(text.into(), Duration::ZERO);
     let long = "x".repeat(300 << 10);
-    let token = signer(&lab.issuer)("storage.read:/a", "https://se.example.org");
+    let token = signer(&bed.issuer)("storage.read:/a", "https://se.example.org");
     let rows: Vec<(Says, &[&str])> = vec![
         (
             Says::failure("Agent locked", ""),
@@ -123,11 +123,11 @@ fn what_an_agent_says_is_told_with_what_to_do() {
     ];
     for (says, parts) in rows {
         let says = Mutex::new(Some(says));
-        let _agent = FakeAgent::start(&lab.runtime, &socket, move |_| {
+        let _agent = FakeAgent::start(&bed.runtime, &socket, move |_| {
             let mut says = says.lock().expect("an answer");
             says.take().unwrap_or(Says::Silence)
         });
-        let told = told(&lab, source());
+        let told = told(&bed, source());
         expect_parts(&told, parts);
         assert!(!told.contains(&token) && told.len() < 1500, "{told}");
     }
@@ -135,10 +135,10 @@ fn what_an_agent_says_is_told_with_what_to_do() {
     // An answer is one when it is complete: nobody has to close.
     let answer =
         json!({"status": "success", "access_token": token, "expires_at": 1, "new": {"a": 1}});
-    let agent = FakeAgent::start(&lab.runtime, &socket, move |_| {
+    let agent = FakeAgent::start(&bed.runtime, &socket, move |_| {
         Says::Slowly(answer.to_string())
     });
-    ask(&lab, source(), "storage.read:/a", "https://se.example.org").expect("a token");
+    ask(&bed, source(), "storage.read:/a", "https://se.example.org").expect("a token");
     assert_eq!(agent.asked().len(), 1);
 }
 
@@ -147,22 +147,22 @@ type Changed<'a> = (&'a dyn Fn(&mut Mytoken), &'a [&'a str]);
 
 #[test]
 fn what_a_mytoken_server_says_is_told_with_what_to_do() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
     let source = || TokenSource::Mytoken {
         server: server.origin().into(),
-        mytoken: MytokenRef::File(lab.path("my")),
+        mytoken: MytokenRef::File(bed.path("my")),
     };
     let play = |change: &dyn Fn(&mut Mytoken)| {
-        let mut mytoken = Mytoken::new(lab.issuer.url(), signer(&lab.issuer));
-        lab.write("my", &mytoken.current);
+        let mut mytoken = Mytoken::new(bed.issuer.url(), signer(&bed.issuer));
+        bed.write("my", &mytoken.current);
         change(&mut mytoken);
-        let secret = std::fs::read_to_string(lab.path("my")).expect("the file");
+        let secret = std::fs::read_to_string(bed.path("my")).expect("the file");
         server.script(Mytoken::played(
             Arc::new(Mutex::new(mytoken)),
             server.origin(),
         ));
-        let told = told(&lab, source());
+        let told = told(&bed, source());
         assert!(!told.contains(secret.trim()), "{told}");
         told
     };
@@ -203,7 +203,7 @@ fn what_a_mytoken_server_says_is_told_with_what_to_do() {
             &["invalid_grant: revoked", "its refresh token is void"],
         ),
         (
-            &|_| lab.write("my", "ABCD1234"),
+            &|_| bed.write("my", "ABCD1234"),
             &["something shorter than any mytoken", "`mytoken store`"],
         ),
     ];
@@ -212,14 +212,14 @@ fn what_a_mytoken_server_says_is_told_with_what_to_do() {
     }
 
     // Told when it is needed, for it may have been lost half-way in a rotation.
-    std::fs::remove_file(lab.path("my")).expect("it goes");
+    std::fs::remove_file(bed.path("my")).expect("it goes");
     expect_parts(
-        &told(&lab, source()),
+        &told(&bed, source()),
         &["cannot read", "my", "a mytoken into that file"],
     );
 
     // What is around it.
-    lab.write("my", &"m".repeat(64));
+    bed.write("my", &"m".repeat(64));
     let no = Reply::json(503, &json!({})).header("retry-after", "3600");
     for (path, reply, parts) in [
         (ACCESS, no, &["answered 503", "asks to wait 1h"][..]),
@@ -251,27 +251,27 @@ fn what_a_mytoken_server_says_is_told_with_what_to_do() {
             ],
         ),
     ] {
-        let mytoken = Mytoken::new(lab.issuer.url(), signer(&lab.issuer));
+        let mytoken = Mytoken::new(bed.issuer.url(), signer(&bed.issuer));
         let play = Mytoken::played(Arc::new(Mutex::new(mytoken)), server.origin());
         server.script(move |asked| match asked.path == path {
             true => Some(reply.clone()),
             false => play(asked),
         });
-        expect_parts(&told(&lab, source()), parts);
+        expect_parts(&told(&bed, source()), parts);
     }
 }
 
 #[test]
 fn what_vault_says_is_told_with_what_to_do() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
     let token = "hvs.a-vault-token-of-this-test";
     let credential = |refused| Credential {
         issuer: "wlcg".into(),
         credkey: "robot/gpvm01.example.org".into(),
         role: "default".into(),
         token: token.into(),
-        give: signer(&lab.issuer),
+        give: signer(&bed.issuer),
         refused,
     };
     let source = |credkey: &str| TokenSource::Vault {
@@ -279,7 +279,7 @@ fn what_vault_says_is_told_with_what_to_do() {
         issuer: "wlcg".into(),
         role: "default".into(),
         credkey: Some(credkey.into()),
-        token: Some(lab.path("vt")),
+        token: Some(bed.path("vt")),
     };
     let (own, renew) = (
         "robot/gpvm01.example.org",
@@ -287,13 +287,13 @@ fn what_vault_says_is_told_with_what_to_do() {
     );
     let ask = |credkey| {
         ask(
-            &lab,
+            &bed,
             source(credkey),
             "storage.read:/a storage.read:/b",
             "https://se",
         )
     };
-    let told = |credkey| told(&lab, source(credkey));
+    let told = |credkey| told(&bed, source(credkey));
 
     let good = credential(None);
     server.script(move |asked| good.played(asked));
@@ -301,7 +301,7 @@ fn what_vault_says_is_told_with_what_to_do() {
         &told(own),
         &["cannot read", "a Vault token", renew, "--credkey=robot/"],
     );
-    lab.write("vt", token);
+    bed.write("vt", token);
     ask(own).expect("a token");
     let path = server.asked().pop().expect("a request").path;
     assert_eq!(
@@ -313,7 +313,7 @@ fn what_vault_says_is_told_with_what_to_do() {
         &told("somebody"),
         &["403 \"1 error occurred: * permission denied\"", renew],
     );
-    lab.write("vt", "hvs.expired-expired-expired");
+    bed.write("vt", "hvs.expired-expired-expired");
     let expired = told(own);
     expect_parts(
         &expired,
@@ -326,7 +326,7 @@ fn what_vault_says_is_told_with_what_to_do() {
     );
     assert!(!expired.contains("hvs."), "{expired}");
     // htgettoken ran beside us.
-    lab.write("vt", token);
+    bed.write("vt", token);
     ask(own).expect("a token");
 
     for (says, parts) in [
@@ -381,14 +381,14 @@ fn what_vault_says_is_told_with_what_to_do() {
 
 #[test]
 fn what_a_program_does_is_told_with_what_to_do() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let script = |text: &str| TokenSource::Command {
         environment: Vec::new(),
         words: ["sh", "-c", text, "get", "{scopes}"]
             .map(str::to_owned)
             .to_vec(),
     };
-    let token = signer(&lab.issuer)("storage.read:/a", "https://se.example.org");
+    let token = signer(&bed.issuer)("storage.read:/a", "https://se.example.org");
     let twice = format!("echo {token}; echo {token}");
     let noisy = format!("echo {token}; echo {token} >&2; exit 1");
     for (text, parts) in [
@@ -417,15 +417,15 @@ fn what_a_program_does_is_told_with_what_to_do() {
         (&noisy, &["exit code 1", "[redacted]"]),
         ("cat; exit 4", &["exit code 4;"]),
     ] {
-        let told = told(&lab, script(text));
+        let told = told(&bed, script(text));
         expect_parts(&told, parts);
         let shown = told.replace(text, "");
         assert!(!shown.contains(&token), "{shown}");
     }
     // What it started goes with it.
-    let begun = format!("sleep 600 & echo $! > {}; yes", lab.path("pid").display());
-    expect_parts(&told(&lab, script(&begun)), &["and was killed"]);
-    let pid = std::fs::read_to_string(lab.path("pid")).expect("its pid");
+    let begun = format!("sleep 600 & echo $! > {}; yes", bed.path("pid").display());
+    expect_parts(&told(&bed, script(&begun)), &["and was killed"]);
+    let pid = std::fs::read_to_string(bed.path("pid")).expect("its pid");
     let stat = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
     // Gone, or dead and not yet fetched by the system.
     wait_until("what a command started outlives it", || {
@@ -434,38 +434,38 @@ fn what_a_program_does_is_told_with_what_to_do() {
 
     let folder = TokenSource::Command {
         environment: Vec::new(),
-        words: vec![lab.path("").display().to_string()],
+        words: vec![bed.path("").display().to_string()],
     };
     expect_parts(
-        &told(&lab, folder),
+        &told(&bed, folder),
         &["cannot be started", "begins with `#!`"],
     );
     let good = script(&format!(
         "test \"$1\" = storage.read:/a; echo '  {token}'; echo done >&2"
     ));
-    ask(&lab, good, "storage.read:/a", "https://se.example.org").expect("a token");
+    ask(&bed, good, "storage.read:/a", "https://se.example.org").expect("a token");
 }
 
 /// Cron renews it: whoever has waited for hours gets the new one.
 #[test]
 fn files_are_read_again_when_their_token_is_over() {
-    let lab = Lab::new();
-    let path = lab.path("token");
+    let bed = TestBed::new();
+    let path = bed.path("token");
     let source = TokenSource::Given {
         token: SecretRef::File(path.clone()),
     };
     let (scope, audience) = ("storage.read:/a", "https://se.example.org");
-    let url = lab.issuer.url();
+    let url = bed.issuer.url();
     let write = |text: &str| std::fs::write(&path, text).expect("the file");
     let old = Came::Expired.token(url, scope, audience);
     write(&old);
     let broker = {
-        let _inside = lab.runtime.enter();
-        broker(&lab, source)
+        let _inside = bed.runtime.enter();
+        broker(&bed, source)
     };
     let get = || {
         let request = request(scope, audience);
-        lab.runtime.block_on(broker.token(&request, Fit::Exact))
+        bed.runtime.block_on(broker.token(&request, Fit::Exact))
     };
     let error = get().expect_err("it has expired").to_string();
     expect_parts(&error, &["`lab` (token-file)", "the token has expired"]);
@@ -481,7 +481,7 @@ fn files_are_read_again_when_their_token_is_over() {
             Some(text) => write(text),
             None => std::fs::remove_file(&path).expect("it goes"),
         }
-        let fresh = lab.runtime.block_on(broker.fresh(&other, Fit::Exact));
+        let fresh = bed.runtime.block_on(broker.fresh(&other, Fit::Exact));
         let fresh = fresh.unwrap_or_else(|error| panic!("{broken:?}: {error}"));
         assert_eq!(fresh.secret.expose_secret(), new);
     }

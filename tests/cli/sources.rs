@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::lab::Ended;
+use crate::common::test_bed::Ended;
 
 /// Lines 929 to 976 of profile.md 1.3.
 const EXCERPT: &str = "tests/corpus/sources/profile-929.md";

@@ -1,27 +1,27 @@
 //! Tape: every request is taken back, and without tape or an API nothing is judged.
 
-use crate::common::lab::{Lab, TAPE, named, nearline, verdicts};
+use crate::common::test_bed::{TAPE, TestBed, named, nearline, verdicts};
 use touchstone::reference::{Storage, StorageOptions};
 
-fn storage(lab: &Lab, faults: &[&str]) -> Storage {
-    lab.start(StorageOptions {
+fn storage(bed: &TestBed, faults: &[&str]) -> Storage {
+    bed.start(StorageOptions {
         tape: Some(nearline()),
         faults: named(faults),
         recorded: true,
-        ..lab.trusting(lab.issuer.url())
+        ..bed.trusting(bed.issuer.url())
     })
 }
 
 #[test]
 fn every_request_is_taken_back() {
-    let lab = Lab::new();
-    let storage = storage(&lab, &[]);
+    let bed = TestBed::new();
+    let storage = storage(&bed, &[]);
     let before = storage.paths();
-    lab.endpoints(&[("se", storage.url())], TAPE);
+    bed.endpoints(&[("se", storage.url())], TAPE);
     let cases = ["run", "--case", "tape.stage.*", "--case", "tape.cancel.*"];
-    lab.run(&cases).expect(0);
+    bed.run(&cases).expect(0);
     assert!(
-        verdicts(&lab.record())
+        verdicts(&bed.record())
             .into_values()
             .all(|verdict| verdict == "pass")
     );
@@ -50,21 +50,21 @@ fn every_request_is_taken_back() {
 
 #[test]
 fn without_an_api_nothing_is_judged() {
-    let lab = Lab::new();
-    let storage = storage(&lab, &["tape-discovery-missing"]);
-    lab.endpoints(&[("se", storage.url())], TAPE);
-    lab.run(&["run", "--case", "tape.archiveinfo.poll"])
+    let bed = TestBed::new();
+    let storage = storage(&bed, &["tape-discovery-missing"]);
+    bed.endpoints(&[("se", storage.url())], TAPE);
+    bed.run(&["run", "--case", "tape.archiveinfo.poll"])
         .expect(3);
-    let record = lab.record();
+    let record = bed.record();
     let reason = record["results"][0]["reason"].as_str().expect("a reason");
     assert!(
         reason.contains("the tape REST API was not found"),
         "{reason}"
     );
-    lab.endpoints(&[("se", storage.url())], "");
-    lab.run(&["run", "--case", "tape.archiveinfo.poll"])
+    bed.endpoints(&[("se", storage.url())], "");
+    bed.run(&["run", "--case", "tape.archiveinfo.poll"])
         .expect(3);
-    let record = lab.record();
+    let record = bed.record();
     let reason = record["results"][0]["reason"].as_str().expect("a reason");
     assert!(reason.contains("declares no tape"), "{reason}");
 }

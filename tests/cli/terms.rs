@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use touchstone::reference::{Storage, StorageOptions, fault};
 
-use crate::common::lab::{Lab, expect_no_objects, outcomes, with};
 use crate::common::signed::without_not_before;
+use crate::common::test_bed::{TestBed, expect_no_objects, outcomes, with};
 
 /// What a fault of a service is told as, and the case that fails because of it.
 const TERMS: [(&str, &str, &str); 4] = [
@@ -34,16 +34,16 @@ const TERMS: [(&str, &str, &str); 4] = [
 
 #[test]
 fn without_directories_the_first_file_shows_which_tokens_are_taken() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (fault, told, case) in TERMS {
         // Declared, and found out.
         for more in ["    traits: {directories: false}\n", ""] {
-            let storage = lab.storage(&["no-mkcol", fault]);
-            lab.endpoints(&[("se", storage.url())], more);
-            let printed = lab
+            let storage = bed.storage(&["no-mkcol", fault]);
+            bed.endpoints(&[("se", storage.url())], more);
+            let printed = bed
                 .run(&["run", "--case", case, "--case", "capability.create.put"])
                 .stdout;
-            let outcomes = outcomes(&lab.record());
+            let outcomes = outcomes(&bed.record());
             assert_eq!(with(&outcomes, "error"), [""; 0], "{fault}\n{printed}");
             let found = &outcomes[case];
             let broken = found.starts_with("fail") || found.starts_with("warn");
@@ -63,15 +63,15 @@ fn without_directories_the_first_file_shows_which_tokens_are_taken() {
 
 #[test]
 fn without_directories_each_request_has_a_new_token_where_one_is_good_once() {
-    let lab = Lab::new();
-    let storage = lab.start(StorageOptions {
+    let bed = TestBed::new();
+    let storage = bed.start(StorageOptions {
         single_use: true,
         faults: fault("no-mkcol").into_iter().collect(),
-        ..lab.two_areas()
+        ..bed.two_areas()
     });
     let more = "    traits: {directories: false}\n";
     let cases = ["authentication.reuse", "capability.create.*"];
-    let (outcomes, printed) = lab.judge(storage.url(), more, &cases, &[]);
+    let (outcomes, printed) = bed.judge(storage.url(), more, &cases, &[]);
     assert_eq!(
         with(&outcomes, "fail"),
         ["authentication.reuse"],
@@ -85,7 +85,7 @@ fn without_directories_each_request_has_a_new_token_where_one_is_good_once() {
 
 #[test]
 fn where_nothing_helps_the_services_words_are_told_whatever_was_asked_first() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let content = b"An existing file of a few dozen bytes, which is there to be read.\n";
     let sum = adler2::adler32_slice(content);
     let existing = format!("read-only: {{file: /production/f, checksum: \"adler32:{sum:08x}\"}}");
@@ -94,14 +94,14 @@ fn where_nothing_helps_the_services_words_are_told_whatever_was_asked_first() {
         ("directories: false", "PUT /wlcg/touchstone-"),
     ] {
         let faults = ["not-before-required", "no-mkcol"];
-        let storage = lab.start(StorageOptions {
+        let storage = bed.start(StorageOptions {
             faults: faults.iter().filter_map(|name| fault(name)).collect(),
             files: vec![("/wlcg/production/f".into(), content.to_vec())],
-            ..lab.two_areas()
+            ..bed.two_areas()
         });
-        without_not_before(&lab, storage.url(), traits);
-        let printed = lab.run(&["run", "--case", "capability.read.*"]).stdout;
-        let outcomes = outcomes(&lab.record());
+        without_not_before(&bed, storage.url(), traits);
+        let printed = bed.run(&["run", "--case", "capability.read.*"]).stdout;
+        let outcomes = outcomes(&bed.record());
         let told = &outcomes["capability.read.get"];
         for part in [
             asked,
@@ -115,9 +115,9 @@ fn where_nothing_helps_the_services_words_are_told_whatever_was_asked_first() {
 }
 
 /// What a run at the first endpoint finds of transfers with the second, and what is printed.
-fn at_a_partner(lab: &Lab, partner: &Storage) -> (BTreeMap<String, String>, String) {
-    let own = lab.storage(&[]);
-    lab.endpoints(&[("own", own.url()), ("there", partner.url())], "");
+fn at_a_partner(bed: &TestBed, partner: &Storage) -> (BTreeMap<String, String>, String) {
+    let own = bed.storage(&[]);
+    bed.endpoints(&[("own", own.url()), ("there", partner.url())], "");
     let arguments = [
         "run",
         "--endpoint",
@@ -126,18 +126,18 @@ fn at_a_partner(lab: &Lab, partner: &Storage) -> (BTreeMap<String, String>, Stri
         "tpc.pair.pull",
         "tpc.pair.push",
     ];
-    let ended = lab.run(&arguments).expect(0);
+    let ended = bed.run(&arguments).expect(0);
     expect_no_objects(&own);
     expect_no_objects(partner);
-    (outcomes(&lab.record()), ended.stdout + &ended.stderr)
+    (outcomes(&bed.record()), ended.stdout + &ended.stderr)
 }
 
 #[test]
 fn a_partner_is_given_the_tokens_that_it_takes() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     for (fault, told, _) in TERMS {
-        let partner = lab.storage(&[fault]);
-        let (outcomes, printed) = at_a_partner(&lab, &partner);
+        let partner = bed.storage(&[fault]);
+        let (outcomes, printed) = at_a_partner(&bed, &partner);
         for case in ["tpc.pair.pull", "tpc.pair.push"] {
             assert_eq!(outcomes[case], "pass", "{fault}");
         }
@@ -148,13 +148,13 @@ fn a_partner_is_given_the_tokens_that_it_takes() {
 
 #[test]
 fn another_name_for_the_same_door_is_no_partner() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let url = storage.url();
-    lab.endpoints(&[("one", url), ("alias", url)], "");
+    bed.endpoints(&[("one", url), ("alias", url)], "");
     let run = ["run", "--endpoint", "one", "--case", "tpc.pair.*"];
-    let ended = lab.run(&run);
-    let outcomes = outcomes(&lab.record());
+    let ended = bed.run(&run);
+    let outcomes = outcomes(&bed.record());
     assert!(!outcomes.is_empty(), "{}", ended.stderr);
     for (case, outcome) in outcomes {
         let told = "there is no second endpoint at another host or port";
@@ -169,12 +169,12 @@ fn another_name_for_the_same_door_is_no_partner() {
 
 #[test]
 fn of_several_audiences_that_are_declared_the_one_is_used_that_is_taken() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["takes-own-audience-only"]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&["takes-own-audience-only"]);
     let url = storage.url();
     let declared = format!("    audience: [https://alias.example.org, \"{url}\"]\n");
     let cases = ["capability.create.put", "audience.array.*"];
-    let (outcomes, printed) = lab.judge(url, &declared, &cases, &[]);
+    let (outcomes, printed) = bed.judge(url, &declared, &cases, &[]);
     assert_eq!(outcomes["capability.create.put"], "pass", "{printed}");
     let note = "it does not take the first of the audiences that are declared for it";
     assert!(printed.contains(note), "{printed}");

@@ -6,30 +6,30 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::issuer::{Reply, ScriptedIssuer};
-use crate::common::lab::{Ended, Lab, SECRET, expect_no_secret};
 use crate::common::person::Person;
+use crate::common::test_bed::{Ended, SECRET, TestBed, expect_no_secret};
 use crate::common::trouble::Came;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use touchstone::reference::{Issuer, IssuerOptions};
 
-fn issuer(lab: &Lab, lifetime: u64) -> Issuer {
+fn issuer(bed: &TestBed, lifetime: u64) -> Issuer {
     let options = IssuerOptions {
         device_lifetime: Duration::from_secs(lifetime),
         device_interval: Duration::from_secs(1),
-        client_secret: lab.issuer.client_secret().clone(),
+        client_secret: bed.issuer.client_secret().clone(),
         ..IssuerOptions::default()
     };
-    let issuer = lab
+    let issuer = bed
         .runtime
-        .block_on(Issuer::start(&lab.authority, options))
+        .block_on(Issuer::start(&bed.authority, options))
         .expect("an issuer");
-    write(lab, issuer.url(), issuer.client_id());
+    write(bed, issuer.url(), issuer.client_id());
     issuer
 }
 
-fn write(lab: &Lab, url: &str, client: &str) {
-    lab.write(
+fn write(bed: &TestBed, url: &str, client: &str) {
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  testing:\n    url: {url}\n    ca: ca.pem\n    accounts:\n      mine:\n        refresh-token: {{file: mine, id: {client}, secret-env: {SECRET}}}\n      robot:\n        client-credentials: {{id: {client}, secret-env: {SECRET}}}\nendpoints:\n  se:\n    endpoint: https://localhost:1\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    limits: {{preflight: 1s}}\n"
@@ -37,18 +37,18 @@ fn write(lab: &Lab, url: &str, client: &str) {
     );
 }
 
-fn expect_nothing_secret(lab: &Lab, ended: &Ended, file: &str) {
+fn expect_nothing_secret(bed: &TestBed, ended: &Ended, file: &str) {
     let texts = [ended.stdout.clone(), ended.stderr.clone()].map(|text| ("it".to_owned(), text));
-    expect_no_secret(lab, &texts);
-    let token = std::fs::read_to_string(lab.path(file)).expect("a refresh token");
+    expect_no_secret(bed, &texts);
+    let token = std::fs::read_to_string(bed.path(file)).expect("a refresh token");
     assert!(texts.iter().all(|(_, text)| !text.contains(token.trim())));
 }
 
 #[test]
 fn a_person_gets_a_refresh_token_that_works() {
-    let lab = Lab::new();
-    let issuer = issuer(&lab, 60);
-    let mut person = Person::at(&lab, "testing", &[]);
+    let bed = TestBed::new();
+    let issuer = issuer(&bed, 60);
+    let mut person = Person::at(&bed, "testing", &[]);
     let code = person.code();
     let page = issuer.verification_url();
     assert!(
@@ -76,8 +76,8 @@ fn a_person_gets_a_refresh_token_that_works() {
         );
     }
     assert!(!ended.stdout.contains("Not granted"), "{}", ended.stdout);
-    expect_nothing_secret(&lab, &ended, "mine");
-    let mode = std::fs::metadata(lab.path("mine"))
+    expect_nothing_secret(&bed, &ended, "mine");
+    let mode = std::fs::metadata(bed.path("mine"))
         .expect("the file")
         .permissions()
         .mode();
@@ -92,11 +92,11 @@ fn a_person_gets_a_refresh_token_that_works() {
         "--scope",
         "storage.read:/a",
     ];
-    let mut person = Person::at(&lab, "testing", &arguments);
+    let mut person = Person::at(&bed, "testing", &arguments);
     let code = person.code();
     let form = format!("user_code={code}&decision=approve");
     let posted = Command::new("curl")
-        .current_dir(lab.folder.path())
+        .current_dir(bed.folder.path())
         .args([
             "-sf", "-o", "page", "--cacert", "ca.pem", "-d", &form, &page,
         ])
@@ -110,9 +110,9 @@ fn a_person_gets_a_refresh_token_that_works() {
             .contains("Scope: openid offline_access storage.read:/a\n"),
         "{ended:?}"
     );
-    expect_nothing_secret(&lab, &ended, "other");
+    expect_nothing_secret(&bed, &ended, "other");
 
-    let ended = lab.run(&[
+    let ended = bed.run(&[
         "token",
         "get",
         "--issuer",
@@ -126,10 +126,10 @@ fn a_person_gets_a_refresh_token_that_works() {
 
 #[test]
 fn a_no_and_silence_are_told() {
-    let lab = Lab::new();
-    let issuer = issuer(&lab, 3);
-    lab.write("mine", "the-old-refresh-token");
-    let mut person = Person::at(&lab, "testing", &[]);
+    let bed = TestBed::new();
+    let issuer = issuer(&bed, 3);
+    bed.write("mine", "the-old-refresh-token");
+    let mut person = Person::at(&bed, "testing", &[]);
     let code = person.code();
     assert!(issuer.deny(&code));
     let ended = person.end();
@@ -147,7 +147,7 @@ fn a_no_and_silence_are_told() {
         );
     }
 
-    let ended = Person::at(&lab, "testing", &[]).end();
+    let ended = Person::at(&bed, "testing", &[]).end();
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(
         ended.stderr.contains("nobody agreed in time"),
@@ -155,7 +155,7 @@ fn a_no_and_silence_are_told() {
         ended.stderr
     );
 
-    let mut person = Person::at(&lab, "testing", &[]);
+    let mut person = Person::at(&bed, "testing", &[]);
     person.code();
     let id = person.process.id().to_string();
     assert!(
@@ -172,17 +172,17 @@ fn a_no_and_silence_are_told() {
         "{}",
         ended.stderr
     );
-    let kept = std::fs::read_to_string(lab.path("mine")).expect("the file");
+    let kept = std::fs::read_to_string(bed.path("mine")).expect("the file");
     assert_eq!(kept, "the-old-refresh-token");
 }
 
 #[test]
 fn a_wrong_call_sends_nothing() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
-    write(&lab, &server.url(), "me");
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
+    write(&bed, &server.url(), "me");
     let wrong = |arguments: &[&str]| {
-        let ended = lab.run(&[&["token", "login"], arguments].concat());
+        let ended = bed.run(&[&["token", "login"], arguments].concat());
         assert_eq!(ended.code, Some(2), "{ended:?}");
         ended.stderr
     };
@@ -192,7 +192,7 @@ fn a_wrong_call_sends_nothing() {
         stderr.contains("no account `robot` of the kind `refresh-token`"),
         "{stderr}"
     );
-    let ended = lab.run(&["token", "login", "testing", "--file", "no/where"]);
+    let ended = bed.run(&["token", "login", "testing", "--file", "no/where"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(
         ended.stderr.contains("cannot write no/where"),
@@ -218,9 +218,9 @@ fn invitation() -> Value {
 
 #[test]
 fn who_asks_too_often_slows_down() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
-    write(&lab, &server.url(), "me");
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
+    write(&bed, &server.url(), "me");
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (times, url) = (Arc::clone(&asked), server.url());
     server.script(move |request| match request.path.as_str() {
@@ -247,7 +247,7 @@ fn who_asks_too_often_slows_down() {
         }
         _ => None,
     });
-    let ended = Person::at(&lab, "testing", &[]).end();
+    let ended = Person::at(&bed, "testing", &[]).end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let asked = asked.lock().expect("a list");
     assert!(
@@ -269,16 +269,16 @@ fn who_asks_too_often_slows_down() {
         "{}",
         ended.stdout
     );
-    expect_nothing_secret(&lab, &ended, "mine");
+    expect_nothing_secret(&bed, &ended, "mine");
     let form = server.asked().last().expect("a request").form();
     assert_eq!(form["device_code"], "the-device-code-of-this-test");
 }
 
 #[test]
 fn hostile_invitations_are_not_shown() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
-    write(&lab, &server.url(), "me");
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
+    write(&bed, &server.url(), "me");
     for (name, value, says) in [
         (
             "verification_uri",
@@ -312,7 +312,7 @@ fn hostile_invitations_are_not_shown() {
         server.script(move |asked| {
             (asked.path == "/devicecode").then(|| Reply::json(status, &document))
         });
-        let ended = Person::at(&lab, "testing", &[]).end();
+        let ended = Person::at(&bed, "testing", &[]).end();
         assert_eq!(ended.code, Some(3), "{ended:?}");
         assert!(
             ended.stderr.contains(says),
@@ -322,7 +322,7 @@ fn hostile_invitations_are_not_shown() {
         assert!(!ended.stderr.contains("Open "), "{}", ended.stderr);
         assert!(!ended.stderr.contains('\u{1b}'), "{}", ended.stderr);
     }
-    let secret = lab.issuer.client_secret().expose_secret();
+    let secret = bed.issuer.client_secret().expose_secret();
     let asked = server.asked();
     assert!(
         asked.iter().all(|asked| !asked.body.contains(secret)),
@@ -333,9 +333,9 @@ fn hostile_invitations_are_not_shown() {
 /// A page that carries the device code would show it to the person's browser and to whoever sees its history.
 #[test]
 fn a_page_with_the_device_code_is_not_shown() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
-    write(&lab, &server.url(), "me");
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
+    write(&bed, &server.url(), "me");
     for (complete, shown) in [
         ("https://localhost/device?user_code=ABCD-EFGH", true),
         (
@@ -357,7 +357,7 @@ fn a_page_with_the_device_code_is_not_shown() {
             "/token" => Some(Reply::json(400, &json!({"error": "access_denied"}))),
             _ => None,
         });
-        let ended = Person::at(&lab, "testing", &[]).end();
+        let ended = Person::at(&bed, "testing", &[]).end();
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert_eq!(said.contains(complete), shown, "{said}");
         assert!(said.contains("https://localhost/device"), "{said}");

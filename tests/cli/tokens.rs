@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::common::lab::{Ended, Lab, expect_no_secret, verdicts};
+use crate::common::test_bed::{Ended, TestBed, expect_no_secret, verdicts};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
@@ -106,12 +106,15 @@ fn the_tokens_of_the_field_are_explained() {
 }
 
 /// A server with a certificate of the laboratory, for as long as the laboratory lives; its origin.
-fn serve(lab: &Lab, answer: impl Fn(&str) -> Response + Clone + Send + Sync + 'static) -> String {
+fn serve(
+    bed: &TestBed,
+    answer: impl Fn(&str) -> Response + Clone + Send + Sync + 'static,
+) -> String {
     let app = Router::new().fallback(move |request: Request| {
         let answer = answer(request.uri().path());
         async move { answer }
     });
-    let certificate = lab.authority.certificate().expect("a certificate");
+    let certificate = bed.authority.certificate().expect("a certificate");
     let (pem, key) = (
         certificate.certificate_pem.clone(),
         certificate.key_pem.expose_secret().to_owned(),
@@ -119,7 +122,7 @@ fn serve(lab: &Lab, answer: impl Fn(&str) -> Response + Clone + Send + Sync + 's
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("nonblocking");
     let address = listener.local_addr().expect("an address");
-    lab.runtime.spawn(async move {
+    bed.runtime.spawn(async move {
         let config = RustlsConfig::from_pem(pem.into_bytes(), key.into_bytes())
             .await
             .expect("a key");
@@ -133,10 +136,10 @@ fn serve(lab: &Lab, answer: impl Fn(&str) -> Response + Clone + Send + Sync + 's
 }
 
 /// A token of the laboratory's issuer, as scripts obtain it.
-fn obtained(lab: &Lab, more: &[&str]) -> String {
-    lab.endpoints(&[("se", "https://localhost:1")], "");
+fn obtained(bed: &TestBed, more: &[&str]) -> String {
+    bed.endpoints(&[("se", "https://localhost:1")], "");
     let arguments = [&["token", "get", "--issuer", "lab"], more].concat();
-    let ended = lab.run(&arguments).expect(0);
+    let ended = bed.run(&arguments).expect(0);
     assert_eq!(ended.stderr, "");
     let token = ended.stdout.strip_suffix('\n').expect("a line end");
     assert!(token.starts_with("eyJ") && !token.contains(char::is_whitespace));
@@ -144,7 +147,7 @@ fn obtained(lab: &Lab, more: &[&str]) -> String {
 }
 
 /// A token of `issuer`, whose key is the laboratory's.
-fn minted(lab: &Lab, issuer: &str, kid: &str) -> String {
+fn minted(bed: &TestBed, issuer: &str, kid: &str) -> String {
     let arguments = [
         "token",
         "get",
@@ -159,12 +162,12 @@ fn minted(lab: &Lab, issuer: &str, kid: &str) -> String {
         "--scope",
         "storage.read:/",
     ];
-    lab.run(&arguments).expect(0).stdout.trim_end().to_owned()
+    bed.run(&arguments).expect(0).stdout.trim_end().to_owned()
 }
 
-fn inspect_stdin(lab: &Lab, token: &str, more: &[&str]) -> Ended {
+fn inspect_stdin(bed: &TestBed, token: &str, more: &[&str]) -> Ended {
     let arguments = [&["token", "inspect", "-", "--ca", "ca.pem"], more].concat();
-    let mut process = lab
+    let mut process = bed
         .touchstone(&arguments)
         .env("RUST_LOG", "trace")
         .stdin(Stdio::piped())
@@ -182,12 +185,12 @@ fn inspect_stdin(lab: &Lab, token: &str, more: &[&str]) -> Ended {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     };
-    canary(lab, token, &ended);
+    canary(bed, token, &ended);
     ended
 }
 
 /// Neither the token nor its signature is anywhere.
-fn canary(lab: &Lab, token: &str, ended: &Ended) {
+fn canary(bed: &TestBed, token: &str, ended: &Ended) {
     let signature = token.rsplit('.').next().expect("a last part");
     for text in [&ended.stdout, &ended.stderr] {
         // Words of the reports may be shorter ones.
@@ -196,16 +199,16 @@ fn canary(lab: &Lab, token: &str, ended: &Ended) {
     }
     let texts = [("stdout", &ended.stdout), ("stderr", &ended.stderr)];
     expect_no_secret(
-        lab,
+        bed,
         &texts.map(|(name, text)| (name.to_owned(), text.clone())),
     );
 }
 
 #[test]
 fn a_token_goes_to_scripts_and_is_verified_with_the_issuers_keys() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let token = obtained(
-        &lab,
+        &bed,
         &[
             "--scope",
             "storage.read:/a storage.create:/b",
@@ -213,7 +216,7 @@ fn a_token_goes_to_scripts_and_is_verified_with_the_issuers_keys() {
             "https://se.example.org",
         ],
     );
-    let ended = inspect_stdin(&lab, &token, &["--verify"]).expect(0);
+    let ended = inspect_stdin(&bed, &token, &["--verify"]).expect(0);
     for text in [
         "This is a WLCG access token",
         "to read /a and everything below it",
@@ -225,21 +228,21 @@ fn a_token_goes_to_scripts_and_is_verified_with_the_issuers_keys() {
     }
     assert!(ended.stderr.len() > 1000, "the log was on");
 
-    let json = inspect_stdin(&lab, &token, &["--format", "json"]).expect(0);
+    let json = inspect_stdin(&bed, &token, &["--format", "json"]).expect(0);
     let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert_eq!(json["schema"], "touchstone/token/1");
     assert_eq!(json["signature"]["state"], "verified");
     assert_eq!(json["claims"]["scope"], "storage.read:/a storage.create:/b");
 
     // Nobody is asked, and that is said.
-    let ended = inspect_stdin(&lab, &token, &["--offline"]).expect(0);
+    let ended = inspect_stdin(&bed, &token, &["--offline"]).expect(0);
     assert!(
         ended.stdout.contains("not verified; --offline"),
         "{}",
         ended.stdout
     );
     // The laboratory's CA is not the system's.
-    let mut command = lab.touchstone(&["token", "inspect"]);
+    let mut command = bed.touchstone(&["token", "inspect"]);
     let ended = Ended::of(command.env("BEARER_TOKEN", &token)).expect(0);
     assert!(
         ended
@@ -247,21 +250,21 @@ fn a_token_goes_to_scripts_and_is_verified_with_the_issuers_keys() {
             .contains("the environment variable BEARER_TOKEN")
     );
     assert!(ended.stdout.contains("not verified"), "{}", ended.stdout);
-    canary(&lab, &token, &ended);
-    let mut command = lab.touchstone(&["token", "inspect", "--verify"]);
+    canary(&bed, &token, &ended);
+    let mut command = bed.touchstone(&["token", "inspect", "--verify"]);
     let ended = Ended::of(command.env("BEARER_TOKEN", &token)).expect(3);
-    canary(&lab, &token, &ended);
+    canary(&bed, &token, &ended);
 
     // The file that discovery looks for, as htgettoken and others leave it.
-    let uid = std::os::unix::fs::MetadataExt::uid(&lab.folder.path().metadata().expect("mine"));
-    lab.write(&format!("bt_u{uid}"), &format!("\t{token}\n"));
+    let uid = std::os::unix::fs::MetadataExt::uid(&bed.folder.path().metadata().expect("mine"));
+    bed.write(&format!("bt_u{uid}"), &format!("\t{token}\n"));
     let readable = std::fs::Permissions::from_mode(0o644);
-    std::fs::set_permissions(lab.path(&format!("bt_u{uid}")), readable).expect("it is mine");
-    let mut command = lab.touchstone(&["token", "inspect", "--ca", "ca.pem", "--verify"]);
+    std::fs::set_permissions(bed.path(&format!("bt_u{uid}")), readable).expect("it is mine");
+    let mut command = bed.touchstone(&["token", "inspect", "--ca", "ca.pem", "--verify"]);
     command
         .env_remove("BEARER_TOKEN")
         .env_remove("BEARER_TOKEN_FILE")
-        .env("XDG_RUNTIME_DIR", lab.folder.path())
+        .env("XDG_RUNTIME_DIR", bed.folder.path())
         .env("RUST_LOG", "trace");
     let ended = Ended::of(&mut command).expect(0);
     assert!(
@@ -269,10 +272,10 @@ fn a_token_goes_to_scripts_and_is_verified_with_the_issuers_keys() {
             .stderr
             .contains("others than its owner may use this token")
     );
-    canary(&lab, &token, &ended);
+    canary(&bed, &token, &ended);
 
-    let groups = obtained(&lab, &["--group", "/wlcg/test"]);
-    let ended = inspect_stdin(&lab, &groups, &["--verify"]).expect(0);
+    let groups = obtained(&bed, &["--group", "/wlcg/test"]);
+    let ended = inspect_stdin(&bed, &groups, &["--verify"]).expect(0);
     assert!(
         ended.stdout.contains("members of /wlcg/test"),
         "{}",
@@ -282,12 +285,12 @@ fn a_token_goes_to_scripts_and_is_verified_with_the_issuers_keys() {
 
 #[test]
 fn a_wrong_signature_a_strange_key_and_a_past_are_told() {
-    let lab = Lab::new();
-    let token = obtained(&lab, &["--scope", "storage.read:/"]);
+    let bed = TestBed::new();
+    let token = obtained(&bed, &["--scope", "storage.read:/"]);
     let (message, signature) = token.rsplit_once('.').expect("a signature");
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
     let forged = format!("{message}.{first}{}", &signature[1..]);
-    let ended = inspect_stdin(&lab, &forged, &[]).expect(1);
+    let ended = inspect_stdin(&bed, &forged, &[]).expect(1);
     assert!(ended.stdout.contains("(JWT-4.2-01)"), "{}", ended.stdout);
     assert!(
         ended
@@ -297,13 +300,13 @@ fn a_wrong_signature_a_strange_key_and_a_past_are_told() {
         ended.stdout
     );
     let cut = format!("{message}.{}", &signature[..signature.len() - 4]);
-    inspect_stdin(&lab, &cut, &[]).expect(1);
+    inspect_stdin(&bed, &cut, &[]).expect(1);
 
-    let strange = minted(&lab, lab.issuer.url(), "strange");
-    let ended = inspect_stdin(&lab, &strange, &[]).expect(1);
+    let strange = minted(&bed, bed.issuer.url(), "strange");
+    let ended = inspect_stdin(&bed, &strange, &[]).expect(1);
     assert!(ended.stdout.contains("(JWT-4.2-05)"), "{}", ended.stdout);
 
-    lab.write("old", &token);
+    bed.write("old", &token);
     let at = [
         "token",
         "inspect",
@@ -312,17 +315,17 @@ fn a_wrong_signature_a_strange_key_and_a_past_are_told() {
         "--at",
         "2999-01-01T00:00:00Z",
     ];
-    let ended = lab.run(&at).expect(1);
+    let ended = bed.run(&at).expect(1);
     assert!(ended.stdout.contains("(JWT-2.1.1-01)"), "{}", ended.stdout);
-    canary(&lab, &token, &ended);
+    canary(&bed, &token, &ended);
 }
 
 #[test]
 fn issuers_that_do_not_answer_well_are_named_and_blame_nobody() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let origin = Arc::new(Mutex::new(String::new()));
     let own = Arc::clone(&origin);
-    let url = serve(&lab, move |path| {
+    let url = serve(&bed, move |path| {
         let own = own.lock().expect("the origin").clone();
         let metadata = |issuer: &str, keys: &str| {
             axum::Json(json!({"issuer": issuer, "jwks_uri": keys})).into_response()
@@ -374,8 +377,8 @@ fn issuers_that_do_not_answer_well_are_named_and_blame_nobody() {
         ("missing", "openid-configuration answered 404", 0),
         ("nokeys", "did not answer with a key set in JSON", 0),
     ] {
-        let token = minted(&lab, &format!("{url}/{case}"), "k");
-        let ended = inspect_stdin(&lab, &token, &[]).expect(code);
+        let token = minted(&bed, &format!("{url}/{case}"), "k");
+        let ended = inspect_stdin(&bed, &token, &[]).expect(code);
         // Whoever cannot be asked is not to blame.
         let blamed = case != "big";
         assert_eq!(
@@ -396,24 +399,24 @@ fn issuers_that_do_not_answer_well_are_named_and_blame_nobody() {
             ended.stdout
         );
         let code = if code == 0 { 3 } else { code };
-        inspect_stdin(&lab, &token, &["--verify"]).expect(code);
+        inspect_stdin(&bed, &token, &["--verify"]).expect(code);
     }
     // A shared secret in a key set verifies nothing.
-    let token = minted(&lab, &format!("{url}/odd"), "k");
-    let ended = inspect_stdin(&lab, &token, &[]);
+    let token = minted(&bed, &format!("{url}/odd"), "k");
+    let ended = inspect_stdin(&bed, &token, &[]);
     assert!(
         ended.stdout.contains("Signature: wrong"),
         "{}",
         ended.stdout
     );
-    let token = minted(&lab, "https://localhost:1/nobody", "k");
-    let ended = inspect_stdin(&lab, &token, &[]).expect(0);
+    let token = minted(&bed, "https://localhost:1/nobody", "k");
+    let ended = inspect_stdin(&bed, &token, &[]).expect(0);
     assert!(ended.stdout.contains("no connection"), "{}", ended.stdout);
 }
 
 #[test]
 fn what_is_no_jwt_has_its_own_exit_codes() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let payload = URL_SAFE_NO_PAD.encode(r#"{"iss":"https://h"}"#);
     let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
     let shared = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"k"}"#);
@@ -427,7 +430,7 @@ fn what_is_no_jwt_has_its_own_exit_codes() {
         (&format!("{shared}.{payload}.{}", "A".repeat(43)), 1),
         (&"A".repeat(3 << 20), 2),
     ] {
-        let ended = inspect_stdin(&lab, text.trim(), &[]);
+        let ended = inspect_stdin(&bed, text.trim(), &[]);
         let shown: String = text.chars().take(40).collect();
         assert_eq!(ended.code, Some(code), "{shown}\n{}", ended.stdout);
     }
@@ -437,7 +440,7 @@ fn what_is_no_jwt_has_its_own_exit_codes() {
         .encode(json!({"act": {"was": [inner]}, "access_token": "s3cr3t-0paque"}).to_string());
     for format in ["table", "json"] {
         let ended = inspect_stdin(
-            &lab,
+            &bed,
             &format!("{shared}.{outer}.{}", "A".repeat(43)),
             &["--format", format],
         );
@@ -450,27 +453,27 @@ fn what_is_no_jwt_has_its_own_exit_codes() {
             ended.stdout
         );
     }
-    let mut command = lab.touchstone(&["token", "inspect"]);
+    let mut command = bed.touchstone(&["token", "inspect"]);
     let ended = Ended::of(command.env("BEARER_TOKEN", "no token")).expect(2);
     assert!(
         ended.stderr.contains("BEARER_TOKEN holds no bearer token"),
         "{}",
         ended.stderr
     );
-    lab.run(&["token", "inspect", "missing"]).expect(2);
-    lab.run(&["token", "inspect", "-", "--ca", "missing.pem"])
+    bed.run(&["token", "inspect", "missing"]).expect(2);
+    bed.run(&["token", "inspect", "-", "--ca", "missing.pem"])
         .expect(2);
 }
 
 #[test]
 fn a_terminal_does_not_see_the_token() {
-    let lab = Lab::new();
-    let token = obtained(&lab, &["--scope", "storage.read:/"]);
-    lab.write(
+    let bed = TestBed::new();
+    let token = obtained(&bed, &["--scope", "storage.read:/"]);
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  lab:\n    url: {}\n    token-env: CANARY\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /a}}}}\n",
-            lab.issuer.url()
+            bed.issuer.url()
         ),
     );
     let Ok(typescript) = Command::new("script").arg("--version").output() else {
@@ -485,13 +488,13 @@ fn a_terminal_does_not_see_the_token() {
         let mut command = Command::new("script");
         command
             .args(["-qec", &line, "/dev/null"])
-            .current_dir(lab.folder.path())
+            .current_dir(bed.folder.path())
             .stdin(Stdio::null())
             .env("CANARY", &token)
             .env("RUST_LOG", "trace");
         let ended = Ended::of(&mut command).expect(code);
         if print.is_empty() {
-            canary(&lab, &token, &ended);
+            canary(&bed, &token, &ended);
             assert!(
                 ended.stdout.contains("it is not shown on a terminal"),
                 "{}",
@@ -510,8 +513,8 @@ fn a_terminal_does_not_see_the_token() {
 
 #[test]
 fn what_cannot_be_obtained_is_told() {
-    let lab = Lab::new();
-    lab.endpoints(&[("se", "https://localhost:1")], "");
+    let bed = TestBed::new();
+    bed.endpoints(&[("se", "https://localhost:1")], "");
     for (arguments, code, text) in [
         (&["--issuer", "lba"][..], 2, "did you mean `lab`"),
         (&[], 2, "there are several issuers"),
@@ -519,11 +522,11 @@ fn what_cannot_be_obtained_is_told() {
         (&["--url", "http://localhost/a"], 2, "--url"),
     ] {
         let all = [&["token", "get"], arguments].concat();
-        let ended = lab.run(&all).expect(code);
+        let ended = bed.run(&all).expect(code);
         assert!(ended.stderr.contains(text), "{text}\n{}", ended.stderr);
         assert_eq!(ended.stdout, "");
     }
-    let mut command = lab.touchstone(&[
+    let mut command = bed.touchstone(&[
         "token",
         "get",
         "--issuer",
@@ -533,7 +536,7 @@ fn what_cannot_be_obtained_is_told() {
     ]);
     let ended = Ended::of(
         command
-            .env(crate::common::lab::SECRET, "wrong-secret")
+            .env(crate::common::test_bed::SECRET, "wrong-secret")
             .env("RUST_LOG", "trace"),
     );
     let ended = ended.expect(3);
@@ -541,24 +544,24 @@ fn what_cannot_be_obtained_is_told() {
     assert!(!ended.stderr.contains("wrong-secret"));
     assert_eq!(ended.stdout, "");
     // The endpoint's own audience is the default.
-    lab.endpoints(
+    bed.endpoints(
         &[("se", "https://localhost:1")],
         "    audience: https://se.example.org\n",
     );
-    let mut command = lab.touchstone(GET);
+    let mut command = bed.touchstone(GET);
     let ended = Ended::of(command.env("RUST_LOG", "trace")).expect(0);
-    let inspected = inspect_stdin(&lab, ended.stdout.trim_end(), &[]).expect(0);
+    let inspected = inspect_stdin(&bed, ended.stdout.trim_end(), &[]).expect(0);
     let expected = "only at the service that calls itself https://se.example.org";
     assert!(inspected.stdout.contains(expected), "{}", inspected.stdout);
-    expect_no_secret(&lab, &[("stderr".into(), ended.stderr)]);
+    expect_no_secret(&bed, &[("stderr".into(), ended.stderr)]);
 }
 
 #[test]
 fn an_exported_issuer_is_trusted_and_the_cases_pass() {
-    let lab = Lab::new();
-    let public = lab.path("public");
+    let bed = TestBed::new();
+    let public = bed.path("public");
     let folder = public.clone();
-    let origin = serve(&lab, move |path| {
+    let origin = serve(&bed, move |path| {
         let file = path.strip_prefix("/site/").map(|path| folder.join(path));
         match file.and_then(|file| std::fs::read(file).ok()) {
             Some(content) => {
@@ -568,10 +571,10 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
         }
     });
     let url = format!("{origin}/site/");
-    let ended = lab
+    let ended = bed
         .run(&["issuer", "export", "public", "--url", &url])
         .expect(0);
-    let key = lab.path("public.key.pem");
+    let key = bed.path("public.key.pem");
     let mode = std::fs::metadata(&key).expect("a key").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let pem = std::fs::read_to_string(&key).expect("a key");
@@ -580,7 +583,7 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
     let published = std::fs::read_to_string(public.join("jwks")).expect("keys");
     assert!(!published.contains("\"d\""), "{published}");
 
-    let storage = lab.start(lab.trusting(&url));
+    let storage = bed.start(bed.trusting(&url));
     // As it is printed, and what it lacks of the laboratory.
     let at = ended
         .stdout
@@ -590,7 +593,7 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
         .lines()
         .take_while(|line| !line.is_empty())
         .collect();
-    lab.write(
+    bed.write(
         "endpoints.yaml",
         &format!(
             "{}\n    ca: ca.pem\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: test\n    ca: ca.pem\n",
@@ -598,14 +601,14 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
             storage.url()
         ),
     );
-    lab.run(&[
+    bed.run(&[
         "run",
         "--case",
         "{audience,capability,claim}.*",
         "authentication.expired.read",
     ])
     .expect(0);
-    let verdicts = verdicts(&lab.record());
+    let verdicts = verdicts(&bed.record());
     let count = |wanted: &str| {
         verdicts
             .values()
@@ -622,7 +625,7 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
     assert_eq!(verdicts[&expired], "pass");
 
     // Again: nothing is lost unasked.
-    let again = lab
+    let again = bed
         .run(&["issuer", "export", "public", "--url", &url])
         .expect(2);
     assert!(
@@ -630,7 +633,7 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
         "{}",
         again.stderr
     );
-    let again = lab
+    let again = bed
         .run(&["issuer", "export", "public", "--url", &url, "--force"])
         .expect(2);
     assert!(
@@ -638,7 +641,7 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
         "{}",
         again.stderr
     );
-    lab.run(&[
+    bed.run(&[
         "issuer",
         "export",
         "public",
@@ -660,7 +663,7 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
         assert!(keys["keys"][1].get(private).is_none());
     }
     // RFC 8037 keys and what is no key are refused, and so is a key that would be served.
-    lab.write("public/key.pem", &pem);
+    bed.write("public/key.pem", &pem);
     for (arguments, text) in [
         (&["other", "--url", "http://h/"][..], "--url"),
         (
@@ -685,10 +688,10 @@ fn an_exported_issuer_is_trusted_and_the_cases_pass() {
         ),
     ] {
         let all = [&["issuer", "export"], arguments].concat();
-        let ended = lab.run(&all).expect(2);
+        let ended = bed.run(&all).expect(2);
         assert!(ended.stderr.contains(text), "{text}\n{}", ended.stderr);
     }
-    assert!(!lab.path("other/jwks").exists());
+    assert!(!bed.path("other/jwks").exists());
 }
 
 /// Forms in which people have a token: what stands there, and what is said of it.
@@ -730,11 +733,11 @@ fn forms(token: &str) -> Vec<(&'static str, String, &'static str)> {
 
 #[test]
 fn other_forms_of_a_token_are_told_and_what_is_inside_is_judged() {
-    let lab = Lab::new();
-    let token = obtained(&lab, &["--scope", "storage.read:/"]);
+    let bed = TestBed::new();
+    let token = obtained(&bed, &["--scope", "storage.read:/"]);
     let good = "to read everything";
     for (name, text, what) in forms(&token) {
-        let ended = inspect_stdin(&lab, &text, &[]).expect(2);
+        let ended = inspect_stdin(&bed, &text, &[]).expect(2);
         for expected in [
             what,
             good,
@@ -743,23 +746,23 @@ fn other_forms_of_a_token_are_told_and_what_is_inside_is_judged() {
         ] {
             assert!(ended.stdout.contains(expected), "{name}: {}", ended.stdout);
         }
-        canary(&lab, &token, &ended);
-        let ended = inspect_stdin(&lab, &text, &["--format", "json"]).expect(2);
+        canary(&bed, &token, &ended);
+        let ended = inspect_stdin(&bed, &text, &["--format", "json"]).expect(2);
         let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
         assert_eq!(json["right"], true, "{name}");
         assert!(json["form"]["mend"].is_string(), "{name}");
         // Discovery stops there, and says the same.
-        let mut command = lab.touchstone(&["token", "inspect", "--offline"]);
+        let mut command = bed.touchstone(&["token", "inspect", "--offline"]);
         let ended = Ended::of(command.env("BEARER_TOKEN", text.trim_end())).expect(2);
         assert!(ended.stderr.contains(what), "{name}: {}", ended.stderr);
-        canary(&lab, &token, &ended);
+        canary(&bed, &token, &ended);
     }
     let parts: Vec<&str> = token.split('.').collect();
     let claims = URL_SAFE_NO_PAD.decode(parts[1]).expect("base64url");
     let claims = String::from_utf8(claims).expect("text");
     let pretty: Value = serde_json::from_str(&claims).expect("JSON");
     for text in [claims, format!("{pretty:#}")] {
-        let ended = inspect_stdin(&lab, &text, &[]).expect(0);
+        let ended = inspect_stdin(&bed, &text, &[]).expect(0);
         for expected in [
             "This is what a token says, decoded",
             good,
@@ -770,13 +773,13 @@ fn other_forms_of_a_token_are_told_and_what_is_inside_is_judged() {
         }
         // Claims open nothing, and are what is to be read.
         assert!(!ended.stdout.contains("redacted"), "{}", ended.stdout);
-        inspect_stdin(&lab, &text, &["--verify"]).expect(3);
+        inspect_stdin(&bed, &text, &["--verify"]).expect(3);
     }
     let mut broken = pretty.clone();
     broken["wlcg.ver"] = json!(7);
-    inspect_stdin(&lab, &broken.to_string(), &[]).expect(1);
+    inspect_stdin(&bed, &broken.to_string(), &[]).expect(1);
     let cut = format!("{}.{}", parts[0], parts[1]);
-    let ended = inspect_stdin(&lab, &cut, &[]).expect(1);
+    let ended = inspect_stdin(&bed, &cut, &[]).expect(1);
     for expected in ["without its signature", good] {
         assert!(ended.stdout.contains(expected), "{}", ended.stdout);
     }
@@ -784,28 +787,28 @@ fn other_forms_of_a_token_are_told_and_what_is_inside_is_judged() {
 
 #[test]
 fn a_source_that_gives_another_form_is_refused_with_what_it_is() {
-    let lab = Lab::new();
-    let token = obtained(&lab, &["--scope", "storage.read:/ storage.modify:/"]);
+    let bed = TestBed::new();
+    let token = obtained(&bed, &["--scope", "storage.read:/ storage.modify:/"]);
     let check = |source: &str, value: Option<&str>| {
-        lab.write(
+        bed.write(
             "endpoints.yaml",
             &format!(
                 "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    {source}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n",
-                lab.issuer.url()
+                bed.issuer.url()
             ),
         );
-        let mut command = lab.touchstone(GET);
+        let mut command = bed.touchstone(GET);
         let ended = Ended::of(match value {
             Some(value) => command.env("TOUCHSTONE_TEST_FORM", value),
             None => &mut command,
         });
         let texts = [("stderr".to_owned(), ended.stderr.clone())];
-        expect_no_secret(&lab, &texts);
+        expect_no_secret(&bed, &texts);
         assert_ne!(ended.code, Some(0), "{ended:?}");
         ended.stderr
     };
     for (name, text, what) in forms(&token) {
-        lab.write(name, &text);
+        bed.write(name, &text);
         for said in [
             check(&format!("token-file: {name}"), None),
             check("token-env: TOUCHSTONE_TEST_FORM", Some(text.trim_end())),
@@ -815,41 +818,41 @@ fn a_source_that_gives_another_form_is_refused_with_what_it_is() {
         }
     }
     // White space around it is none of these forms.
-    lab.write("crlf", &format!("{token}\r\n"));
-    lab.write(
+    bed.write("crlf", &format!("{token}\r\n"));
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  lab: {{url: \"{}\", ca: ca.pem, token-file: crlf}}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n",
-            lab.issuer.url()
+            bed.issuer.url()
         ),
     );
-    let ended = lab.run(GET);
+    let ended = bed.run(GET);
     assert_eq!(ended.expect(0).stdout.trim_end(), token);
 }
 
 #[test]
 fn an_issuer_that_differs_by_its_slash_is_told_as_that() {
-    let lab = Lab::new();
-    let token = obtained(&lab, &["--scope", "storage.read:/ storage.modify:/"]);
-    lab.write("token", &token);
-    let url = lab.issuer.url();
+    let bed = TestBed::new();
+    let token = obtained(&bed, &["--scope", "storage.read:/ storage.modify:/"]);
+    bed.write("token", &token);
+    let url = bed.issuer.url();
     let other = match url.strip_suffix('/') {
         Some(bare) => bare.to_owned(),
         None => format!("{url}/"),
     };
     let said = |source: &str| {
-        lab.write(
+        bed.write(
             "endpoints.yaml",
             &format!(
                 "issuers:\n  lab:\n    url: {other}\n    ca: ca.pem\n    {source}\nendpoints:\n  se: {{endpoint: https://localhost:1, paths: {{wlcg: /wlcg}}}}\n"
             ),
         );
-        lab.run(GET).stderr
+        bed.run(GET).stderr
     };
     let client = format!(
         "client-credentials: {{id: {}, secret-env: {}}}",
-        lab.issuer.client_id(),
-        crate::common::lab::SECRET
+        bed.issuer.client_id(),
+        crate::common::test_bed::SECRET
     );
     for source in ["token-file: token", &client] {
         let told = said(source);
@@ -862,15 +865,15 @@ fn an_issuer_that_differs_by_its_slash_is_told_as_that() {
 
 #[test]
 fn flags_that_would_be_ignored_are_refused() {
-    let lab = Lab::new();
-    lab.endpoints(&[("se", "https://localhost:1")], "");
-    let secret = crate::common::lab::SECRET;
+    let bed = TestBed::new();
+    bed.endpoints(&[("se", "https://localhost:1")], "");
+    let secret = crate::common::test_bed::SECRET;
     for flags in [
         &["--client-id", "me", "--client-secret-env", secret][..],
         &["--token-env", "TOUCHSTONE_TEST_FORM"],
         &["--test-issuer-key", "key.pem"],
     ] {
-        let ended = lab.run(&[&["check"], flags].concat()).expect(2);
+        let ended = bed.run(&[&["check"], flags].concat()).expect(2);
         for expected in [
             flags[0],
             "every issuer in endpoints.yaml has a source of its own",
@@ -878,11 +881,11 @@ fn flags_that_would_be_ignored_are_refused() {
             assert!(ended.stderr.contains(expected), "{}", ended.stderr);
         }
     }
-    lab.write(
+    bed.write(
         "endpoints.yaml",
         "issuers: {bare: {url: \"https://localhost:1/\"}}\nendpoints: {se: {endpoint: \"https://localhost:1\", paths: {wlcg: /wlcg}}}\n",
     );
-    let ended = lab.run(&["check"]).expect(0);
+    let ended = bed.run(&["check"]).expect(0);
     assert!(
         ended
             .stderr
@@ -891,10 +894,10 @@ fn flags_that_would_be_ignored_are_refused() {
         ended.stderr
     );
     let given = ["check", "--client-id", "me", "--client-secret-env", secret];
-    let ended = lab.run(&given).expect(0);
+    let ended = bed.run(&given).expect(0);
     assert!(!ended.stderr.contains("no way"), "{}", ended.stderr);
-    let issuer = ["--issuer", lab.issuer.url()];
-    let check = |url: &str| lab.run(&[&["check", "--url", url], &issuer[..]].concat());
+    let issuer = ["--issuer", bed.issuer.url()];
+    let check = |url: &str| bed.run(&[&["check", "--url", url], &issuer[..]].concat());
     let ended = check("https://localhost:1").expect(2);
     assert!(
         ended.stderr.contains("the URL has no path"),

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 
-use crate::common::lab::{Lab, expect_no_secret, verdicts};
+use crate::common::test_bed::{TestBed, expect_no_secret, verdicts};
 use crate::common::waiting::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -13,11 +13,11 @@ use touchstone::reference::Storage;
 
 const CASES: [&str; 3] = ["run", "--case", "capability.*"];
 
-fn lab() -> (Lab, Storage) {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
-    (lab, storage)
+fn bed() -> (TestBed, Storage) {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
+    (bed, storage)
 }
 
 /// A stretch as it is drawn; times in microseconds.
@@ -33,8 +33,8 @@ struct Drawn {
 }
 
 /// What is drawn, and the names of the processes.
-fn drawn(lab: &Lab, file: &str) -> (Vec<Drawn>, BTreeMap<u64, String>) {
-    let text = fs::read_to_string(lab.path(file)).expect("a trace");
+fn drawn(bed: &TestBed, file: &str) -> (Vec<Drawn>, BTreeMap<u64, String>) {
+    let text = fs::read_to_string(bed.path(file)).expect("a trace");
     let document: Value = serde_json::from_str(&text).expect("JSON");
     let mut processes = BTreeMap::new();
     let mut all = Vec::new();
@@ -73,13 +73,13 @@ fn path(all: &[Drawn]) -> Vec<&Drawn> {
 
 #[test]
 fn a_trace_shows_every_case_its_exchanges_and_the_chain_that_was_waited_for() {
-    let (lab, _storage) = lab();
-    let mut command = lab.touchstone(&CASES);
+    let (bed, _storage) = bed();
+    let mut command = bed.touchstone(&CASES);
     command
         .args(["--trace", "trace.json"])
         .env("RUST_LOG", "trace");
-    let ended = crate::common::lab::Ended::of(&mut command).expect(0);
-    let (all, processes) = drawn(&lab, "trace.json");
+    let ended = crate::common::test_bed::Ended::of(&mut command).expect(0);
+    let (all, processes) = drawn(&bed, "trace.json");
     let of = |name: &str| {
         processes
             .iter()
@@ -89,7 +89,7 @@ fn a_trace_shows_every_case_its_exchanges_and_the_chain_that_was_waited_for() {
     let endpoint = of("endpoint se").expect("its process");
 
     // Every case that ran, with its parts.
-    let record = lab.record();
+    let record = bed.record();
     let ran: BTreeSet<String> = verdicts(&record)
         .into_iter()
         .filter(|(_, verdict)| verdict != "skip")
@@ -185,21 +185,21 @@ fn a_trace_shows_every_case_its_exchanges_and_the_chain_that_was_waited_for() {
         ended.stderr
     );
     assert!(!ended.stderr.contains("waited_ms"), "{}", ended.stderr);
-    let trace = fs::read_to_string(lab.path("trace.json")).expect("a trace");
+    let trace = fs::read_to_string(bed.path("trace.json")).expect("a trace");
     expect_no_secret(
-        &lab,
+        &bed,
         &[("the trace".into(), trace), ("stderr".into(), ended.stderr)],
     );
 }
 
 #[test]
 fn cases_that_wait_for_each_other_are_on_the_path_and_those_that_do_not_are_not() {
-    let (lab, _storage) = lab();
+    let (bed, _storage) = bed();
     let told = |jobs: &str| {
         let mut arguments = CASES.to_vec();
         arguments.extend(["--jobs", jobs, "--trace", "trace.json"]);
-        lab.run(&arguments).expect(0);
-        let (all, _) = drawn(&lab, "trace.json");
+        bed.run(&arguments).expect(0);
+        let (all, _) = drawn(&bed, "trace.json");
         let cases: BTreeSet<_> = path(&all)
             .iter()
             .map(|leg| leg.fields["of"].as_str().expect("whose"))
@@ -208,8 +208,8 @@ fn cases_that_wait_for_each_other_are_on_the_path_and_those_that_do_not_are_not(
             .collect();
         cases.len()
     };
-    let record = |lab: &Lab| {
-        let verdicts = verdicts(&lab.record());
+    let record = |bed: &TestBed| {
+        let verdicts = verdicts(&bed.record());
         verdicts
             .values()
             .filter(|verdict| *verdict != "skip")
@@ -217,7 +217,7 @@ fn cases_that_wait_for_each_other_are_on_the_path_and_those_that_do_not_are_not(
     };
     // One after another: nearly all are waited for. A leg of nothing but another's end is left out.
     let one = told("1");
-    let ran = record(&lab);
+    let ran = record(&bed);
     assert!(one > ran * 3 / 4, "{one} of {ran}");
     // Side by side, most have ended when the last one does.
     let many = told("256");
@@ -226,9 +226,9 @@ fn cases_that_wait_for_each_other_are_on_the_path_and_those_that_do_not_are_not(
 
 #[test]
 fn an_interrupted_run_leaves_a_whole_trace() {
-    let (lab, storage) = lab();
+    let (bed, storage) = bed();
     let before = storage.paths();
-    let mut command = lab.touchstone(&["run", "--jobs", "2", "--trace", "trace.json"]);
+    let mut command = bed.touchstone(&["run", "--jobs", "2", "--trace", "trace.json"]);
     let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -245,7 +245,7 @@ fn an_interrupted_run_leaves_a_whole_trace() {
         (ended.status.code(), ended.status.signal()),
         (Some(130), None)
     );
-    let (all, _) = drawn(&lab, "trace.json");
+    let (all, _) = drawn(&bed, "trace.json");
     assert!(
         all.iter().any(|one| one.name == "teardown"),
         "{}",
@@ -257,8 +257,8 @@ fn an_interrupted_run_leaves_a_whole_trace() {
 
 #[test]
 fn a_trace_that_cannot_be_written_is_told() {
-    let (lab, _storage) = lab();
-    let ended = lab.run(&[
+    let (bed, _storage) = bed();
+    let ended = bed.run(&[
         "run",
         "--case",
         "capability.read.get",
@@ -273,7 +273,7 @@ fn a_trace_that_cannot_be_written_is_told() {
     ] {
         assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
     }
-    let ended = lab
+    let ended = bed
         .run(&["run", "--case", "no-such-case", "--trace", "trace.json"])
         .expect(2);
     assert!(ended.stderr.contains("no-such-case"), "{}", ended.stderr);

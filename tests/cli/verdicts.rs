@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 
 /// What a run of these cases says about a storage element with this fault; not strict.
 fn judged(fault: &str, cases: &[&str]) -> BTreeMap<String, String> {
-    let lab = Lab::new();
-    let storage = lab.storage(&[fault]);
-    lab.judge(storage.url(), "", cases, &[]).0
+    let bed = TestBed::new();
+    let storage = bed.storage(&[fault]);
+    bed.judge(storage.url(), "", cases, &[]).0
 }
 
 /// Fails unless each case has its verdict, and a finding that begins so.

@@ -11,7 +11,7 @@ use touchstone::http::client_config;
 use touchstone::model::Trust;
 use touchstone::reference::Storage;
 
-use super::lab::Lab;
+use super::test_bed::TestBed;
 
 /// Longer than anything that is sent through it.
 const MAX_BODY: usize = 1 << 20;
@@ -45,8 +45,8 @@ struct Way {
 
 impl Bearer {
     /// Sends what comes on to `storage`, with `token`.
-    pub fn start(lab: &Lab, storage: &Storage, token: &SecretString) -> Self {
-        let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
+    pub fn start(bed: &TestBed, storage: &Storage, token: &SecretString) -> Self {
+        let trust = [Trust::Pem(bed.authority.ca_pem().to_owned())];
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(&trust).expect("TLS"))
             .redirect(reqwest::redirect::Policy::none())
@@ -71,7 +71,7 @@ impl Bearer {
             async move { way.forward(request).await }
         });
         let mut running = tokio::task::JoinSet::new();
-        lab.runtime.block_on(async {
+        bed.runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             running.spawn(async move { axum::serve(listener, app).await.expect("it serves") });
         });

@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::issuer::{Asked, METADATA, Reply, ScriptedIssuer};
-use super::lab::Lab;
+use super::test_bed::TestBed;
 
 /// The realm below the origin; no slash at its end.
 const REALM: &str = "/realms/wlcg";
@@ -53,18 +53,18 @@ pub struct Keycloak {
 }
 
 impl Keycloak {
-    pub fn start(lab: &Lab) -> Self {
-        Self::answering(lab, Exchange::Granted, |reply| reply)
+    pub fn start(bed: &TestBed) -> Self {
+        Self::answering(bed, Exchange::Granted, |reply| reply)
     }
 
     /// One that exchanges tokens for some.
-    pub fn exchanging(lab: &Lab, exchange: Exchange) -> Self {
-        Self::answering(lab, exchange, |reply| reply)
+    pub fn exchanging(bed: &TestBed, exchange: Exchange) -> Self {
+        Self::answering(bed, exchange, |reply| reply)
     }
 
     /// One that refuses with a status alone, and no body.
-    pub fn curt(lab: &Lab) -> Self {
-        Self::answering(lab, Exchange::Granted, |reply| match reply.status {
+    pub fn curt(bed: &TestBed) -> Self {
+        Self::answering(bed, Exchange::Granted, |reply| match reply.status {
             400..500 => Reply {
                 headers: Vec::new(),
                 body: Vec::new(),
@@ -74,17 +74,17 @@ impl Keycloak {
         })
     }
 
-    fn answering(lab: &Lab, exchange: Exchange, finish: fn(Reply) -> Reply) -> Self {
-        let pem = lab.issuer.rsa_key_pem().expose_secret().as_bytes();
+    fn answering(bed: &TestBed, exchange: Exchange, finish: fn(Reply) -> Reply) -> Self {
+        let pem = bed.issuer.rsa_key_pem().expose_secret().as_bytes();
         let key = EncodingKey::from_rsa_pem(pem).expect("a key");
         let mut public = Jwk::from_encoding_key(&key, Algorithm::RS256).expect("its public half");
-        public.common.key_id = Some(lab.issuer.rsa_key_id().to_owned());
+        public.common.key_id = Some(bed.issuer.rsa_key_id().to_owned());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         let refresh: Refresh = Arc::default();
         lock(&refresh).insert(USER.to_owned(), "openid offline_access wlcg.groups".into());
         let origin: Arc<OnceLock<String>> = Arc::default();
         let known = Arc::clone(&origin);
-        let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, move |asked| {
+        let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, move |asked| {
             let realm = Realm {
                 issuer: format!("{}{REALM}", known.get()?),
                 key: key.clone(),

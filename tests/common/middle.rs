@@ -16,7 +16,7 @@ use touchstone::http::client_config;
 use touchstone::model::Trust;
 use touchstone::reference::Storage;
 
-use super::lab::Lab;
+use super::test_bed::TestBed;
 
 /// A request as the one in the middle sees it.
 pub struct Asked {
@@ -59,7 +59,7 @@ pub struct Middle {
 impl Middle {
     /// What `answer` does not answer goes to `storage`.
     pub fn start(
-        lab: &Lab,
+        bed: &TestBed,
         storage: &Storage,
         answer: impl Fn(&Asked) -> Option<Response<Body>> + Send + Sync + 'static,
     ) -> Self {
@@ -67,12 +67,12 @@ impl Middle {
             answer: Arc::new(answer),
             ..Way::default()
         };
-        Self::serve(lab, storage, way)
+        Self::serve(bed, storage, way)
     }
 
     /// Everything goes to `storage`, and the answers that `which` names break off in the middle of their bodies.
     pub fn breaking(
-        lab: &Lab,
+        bed: &TestBed,
         storage: &Storage,
         which: impl Fn(&Asked) -> bool + Send + Sync + 'static,
     ) -> Self {
@@ -80,12 +80,12 @@ impl Middle {
             breaks: Arc::new(which),
             ..Way::default()
         };
-        Self::serve(lab, storage, way)
+        Self::serve(bed, storage, way)
     }
 
     /// Everything goes to `storage`, and what comes back is rewritten.
     pub fn rewriting(
-        lab: &Lab,
+        bed: &TestBed,
         storage: &Storage,
         rewrite: impl Fn(&Parts, Response<Vec<u8>>) -> Response<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
@@ -93,11 +93,11 @@ impl Middle {
             rewrite: Arc::new(rewrite),
             ..Way::default()
         };
-        Self::serve(lab, storage, way)
+        Self::serve(bed, storage, way)
     }
 
-    fn serve(lab: &Lab, storage: &Storage, way: Way) -> Self {
-        let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
+    fn serve(bed: &TestBed, storage: &Storage, way: Way) -> Self {
+        let trust = [Trust::Pem(bed.authority.ca_pem().to_owned())];
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(&trust).expect("TLS"))
             .redirect(reqwest::redirect::Policy::none())
@@ -133,12 +133,12 @@ impl Middle {
                 }
             }
         });
-        let certificate = lab.authority.certificate().expect("a certificate");
+        let certificate = bed.authority.certificate().expect("a certificate");
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a socket");
         let port = listener.local_addr().expect("an address").port();
         let handle = axum_server::Handle::new();
-        lab.runtime.block_on(async {
+        bed.runtime.block_on(async {
             let config = RustlsConfig::from_pem(
                 certificate.certificate_pem.into_bytes(),
                 certificate.key_pem.expose_secret().as_bytes().to_vec(),

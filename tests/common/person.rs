@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use super::lab::{Ended, Lab};
+use super::test_bed::{Ended, TestBed};
 
 /// Somebody at a terminal.
 pub struct Person {
@@ -15,8 +15,8 @@ pub struct Person {
 
 impl Person {
     /// `token login` for that issuer.
-    pub fn at(lab: &Lab, issuer: &str, arguments: &[&str]) -> Self {
-        let mut command = lab.touchstone(&["token", "login", issuer]);
+    pub fn at(bed: &TestBed, issuer: &str, arguments: &[&str]) -> Self {
+        let mut command = bed.touchstone(&["token", "login", issuer]);
         Self::with(command.args(arguments))
     }
 

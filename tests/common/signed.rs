@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use touchstone::model::ANY_AUDIENCE;
 use touchstone::reference::Issuer;
 
-use super::lab::Lab;
+use super::test_bed::TestBed;
 
 /// Makes a token for a scope and an audience, each a list with spaces.
 pub type Give = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
@@ -42,17 +42,17 @@ pub fn altering(issuer: &Issuer, alter: fn(&mut Value)) -> Give {
 }
 
 /// One endpoint, `se`, with these traits and a token that has no `nbf`, and nobody who could make others.
-pub fn without_not_before(lab: &Lab, url: &str, traits: &str) {
-    let give = altering(&lab.issuer, |claims| {
+pub fn without_not_before(bed: &TestBed, url: &str, traits: &str) {
+    let give = altering(&bed.issuer, |claims| {
         claims.as_object_mut().expect("claims").remove("nbf");
     });
     let token = give("storage.read:/ storage.modify:/", ANY_AUDIENCE);
-    lab.write("token", &token);
-    lab.write(
+    bed.write("token", &token);
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  lab: {{url: \"{}\", ca: ca.pem, token-file: token}}\nendpoints:\n  se: {{endpoint: \"{url}\", paths: {{wlcg: /wlcg}}, ca: ca.pem, traits: {{{traits}}}}}\n",
-            lab.issuer.url()
+            bed.issuer.url()
         ),
     );
 }

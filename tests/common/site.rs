@@ -10,18 +10,18 @@ use touchstone::redact::Redactor;
 use touchstone::reference::Storage;
 use touchstone::token::{Broker, Fit, Token, TokenError};
 
-use super::lab::Lab;
+use super::test_bed::TestBed;
 use super::waiting::{HANGS, NEVER};
 
 /// A storage element that takes tokens of the lab's issuer, and an endpoints file in which they come from
 /// `source`: one line.
-pub fn site(lab: &Lab, source: &str) -> Storage {
-    let storage = lab.storage(&[]);
-    lab.write(
+pub fn site(bed: &TestBed, source: &str) -> Storage {
+    let storage = bed.storage(&[]);
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  lab:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 100, answer: {NEVER}}}\n    {source}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: lab\n    ca: ca.pem\n",
-            lab.issuer.url(),
+            bed.issuer.url(),
             storage.url(),
         ),
     );
@@ -29,12 +29,12 @@ pub fn site(lab: &Lab, source: &str) -> Storage {
 }
 
 /// Whom to ask, in this process.
-pub fn broker(lab: &Lab, source: TokenSource) -> Broker {
-    broker_within(lab, source, HANGS)
+pub fn broker(bed: &TestBed, source: TokenSource) -> Broker {
+    broker_within(bed, source, HANGS)
 }
 
 /// The same, where an answer that never comes is waited for so long.
-pub fn broker_within(lab: &Lab, source: TokenSource, answer: Duration) -> Broker {
+pub fn broker_within(bed: &TestBed, source: TokenSource, answer: Duration) -> Broker {
     let limits = IssuerLimits {
         rate: 100,
         answer,
@@ -42,9 +42,9 @@ pub fn broker_within(lab: &Lab, source: TokenSource, answer: Duration) -> Broker
     };
     let issuer = Issuer {
         accounts: vec![Account::only(source)],
-        ca: vec![Trust::Path(lab.path("ca.pem"))],
+        ca: vec![Trust::Path(bed.path("ca.pem"))],
         limits,
-        ..Issuer::bare("lab", lab.issuer.url())
+        ..Issuer::bare("lab", bed.issuer.url())
     };
     let inventory = Inventory {
         downtimes: Vec::new(),
@@ -61,23 +61,23 @@ pub fn request(scope: &str, audience: &str) -> TokenRequest {
 
 /// Asks once for such a token.
 pub fn ask(
-    lab: &Lab,
+    bed: &TestBed,
     source: TokenSource,
     scope: &str,
     audience: &str,
 ) -> Result<Token, TokenError> {
     // The broker may leave tasks behind, for which there has to be a runtime.
     let broker = {
-        let _inside = lab.runtime.enter();
-        broker(lab, source)
+        let _inside = bed.runtime.enter();
+        broker(bed, source)
     };
-    lab.runtime
+    bed.runtime
         .block_on(broker.token(&request(scope, audience), Fit::Exact))
 }
 
 /// What it says when there is none.
-pub fn told(lab: &Lab, source: TokenSource) -> String {
-    let asked = ask(lab, source, "storage.read:/a", "https://se.example.org");
+pub fn told(bed: &TestBed, source: TokenSource) -> String {
+    let asked = ask(bed, source, "storage.read:/a", "https://se.example.org");
     let error = asked.expect_err("no token").to_string();
     for part in ["`lab`", "storage.read:/a", "https://se.example.org"] {
         assert!(error.contains(part), "{part} is not in: {error}");

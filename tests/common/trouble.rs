@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::issuer::{Reply, ScriptedIssuer, unsigned};
-use super::lab::{Ended, Lab, expect_no_secret};
+use super::test_bed::{Ended, TestBed, expect_no_secret};
 use super::waiting::HANGS;
 
 /// The limit of an answer that never comes, in seconds; elsewhere it does not matter.
@@ -95,7 +95,7 @@ pub struct Row<'a> {
     /// Its name as the endpoints file has it.
     pub name: &'a str,
     /// Sets it up so that this comes of it. The issuer's URL is that of the server.
-    pub arrange: &'a dyn Fn(&Lab, &ScriptedIssuer, Came) -> Account,
+    pub arrange: &'a dyn Fn(&TestBed, &ScriptedIssuer, Came) -> Account,
     /// What the message says of what came, each a part of it; an empty list where it cannot come.
     pub says: &'a dyn Fn(Came) -> &'static [&'static str],
 }
@@ -115,34 +115,40 @@ pub fn usual(came: Came) -> &'static [&'static str] {
 }
 
 /// Runs the binary against a good storage element with tokens of each row, for everything that may come.
-pub fn expect_sense(lab: &Lab, rows: &[Row<'_>]) {
-    let storage = lab.storage(&[]);
+pub fn expect_sense(bed: &TestBed, rows: &[Row<'_>]) {
+    let storage = bed.storage(&[]);
     for row in rows {
         for came in Came::ALL {
             let says = (row.says)(came);
             if says.is_empty() {
                 continue;
             }
-            let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
-            let account = (row.arrange)(lab, &server, came);
+            let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
+            let account = (row.arrange)(bed, &server, came);
             if came == Came::Down {
                 server.stop();
             }
-            let ended = run(lab, &server, &account, storage.url(), came);
+            let ended = run(bed, &server, &account, storage.url(), came);
             let what = format!("{} {came:?}", row.name);
             assert_eq!(ended.code, Some(3), "{what}: {ended:?}");
-            judge(lab, row, came, &what);
-            expect_no_secret(lab, &lab.texts(ended));
+            judge(bed, row, came, &what);
+            expect_no_secret(bed, &bed.texts(ended));
         }
     }
 }
 
-fn run(lab: &Lab, server: &ScriptedIssuer, account: &Account, storage: &str, came: Came) -> Ended {
+fn run(
+    bed: &TestBed,
+    server: &ScriptedIssuer,
+    account: &Account,
+    storage: &str,
+    came: Came,
+) -> Ended {
     let limit = match came {
         Came::Slow => LIMIT,
         _ => HANGS.as_secs(),
     };
-    lab.write(
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    limits: {{answer: {limit}s, patience: 1s}}\n{}endpoints:\n  se:\n    endpoint: {storage}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n",
@@ -150,13 +156,13 @@ fn run(lab: &Lab, server: &ScriptedIssuer, account: &Account, storage: &str, cam
             account.yaml,
         ),
     );
-    let mut command = lab.touchstone(&["run", "--case", "capability.read.get"]);
+    let mut command = bed.touchstone(&["run", "--case", "capability.read.get"]);
     command.envs(account.environment.iter().cloned());
     Ended::of(&mut command)
 }
 
-fn judge(lab: &Lab, row: &Row<'_>, came: Came, what: &str) {
-    let record = lab.record();
+fn judge(bed: &TestBed, row: &Row<'_>, came: Came, what: &str) {
+    let record = bed.record();
     let results = record["results"].as_array().expect("results");
     assert!(!results.is_empty(), "{what}");
     for result in results {

@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use touchstone::http::client_config;
 use touchstone::model::Trust;
 
-use super::lab::Lab;
+use super::test_bed::TestBed;
 
 /// What becomes of a connection.
 #[derive(Clone, Debug)]
@@ -109,24 +109,24 @@ pub fn server(certificate_pem: &str, key_pem: &str) -> ServerConfig {
 impl Wild {
     /// In front of `port`. `act` decides by method and path. Each connection carries one request.
     pub fn start(
-        lab: &Lab,
+        bed: &TestBed,
         port: u16,
         act: impl Fn(&str, &str) -> Act + Send + Sync + 'static,
     ) -> Self {
-        let certificate = lab.authority.certificate().expect("a certificate");
+        let certificate = bed.authority.certificate().expect("a certificate");
         let key = certificate.key_pem.expose_secret();
         let config = server(&certificate.certificate_pem, key);
-        Self::with(lab, config, port, act)
+        Self::with(bed, config, port, act)
     }
 
     /// The same with another certificate than a good one, or other ways in TLS.
     pub fn with(
-        lab: &Lab,
+        bed: &TestBed,
         config: ServerConfig,
         port: u16,
         act: impl Fn(&str, &str) -> Act + Send + Sync + 'static,
     ) -> Self {
-        let trust = [Trust::Pem(lab.authority.ca_pem().to_owned())];
+        let trust = [Trust::Pem(bed.authority.ca_pem().to_owned())];
         let shared = Arc::new(Shared {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             connector: TlsConnector::from(Arc::new(client_config(&trust).expect("TLS"))),
@@ -136,14 +136,14 @@ impl Wild {
             heard: Arc::default(),
             left: Notify::new(),
         });
-        let listener = lab
+        let listener = bed
             .runtime
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let broken = Arc::clone(&shared.broken);
         let heard = Arc::clone(&shared.heard);
-        let task = lab.runtime.spawn(async move {
+        let task = bed.runtime.spawn(async move {
             loop {
                 let accepted = tokio::select! {
                     accepted = listener.accept() => accepted,

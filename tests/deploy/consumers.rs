@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::lab::{Ended, read_record};
+use crate::common::test_bed::{Ended, read_record};
 use serde_json::Value;
 use tempfile::TempDir;
 

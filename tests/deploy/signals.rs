@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 use crate::common::waiting::wait_until;
 
 /// What a shell of the pod runs, as the manifest has it.
@@ -40,15 +40,15 @@ fn a_run_hears_of_the_signal_and_tears_down() {
             (Signal::INT, true),
             (Signal::HUP, true),
         ] {
-            let lab = Lab::new();
-            let storage = lab.storage(&[]);
+            let bed = TestBed::new();
+            let storage = bed.storage(&[]);
             // One case after another takes long enough to be stopped in the middle.
-            lab.endpoints(&[("se", storage.url())], "    limits: {jobs: 1}\n");
+            bed.endpoints(&[("se", storage.url())], "    limits: {jobs: 1}\n");
             let before = storage.paths();
-            symlink(env!("CARGO_BIN_EXE_touchstone"), lab.path("touchstone")).expect("a link");
+            symlink(env!("CARGO_BIN_EXE_touchstone"), bed.path("touchstone")).expect("a link");
             let path = std::env::var("PATH").expect("a path");
             let mut command = Command::new("/bin/sh");
-            let environment = lab.touchstone(&[]);
+            let environment = bed.touchstone(&[]);
             for (name, value) in environment.get_envs() {
                 if let Some(value) = value {
                     command.env(name, value);
@@ -56,8 +56,8 @@ fn a_run_hears_of_the_signal_and_tears_down() {
             }
             let mut running = command
                 .args(&arguments)
-                .current_dir(lab.path(""))
-                .env("PATH", format!("{}:{path}", lab.path("").display()))
+                .current_dir(bed.path(""))
+                .env("PATH", format!("{}:{path}", bed.path("").display()))
                 .env("JOB_COMPLETION_INDEX", "0")
                 .env("SHARDS", "2")
                 .process_group(0)

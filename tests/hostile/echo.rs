@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::ext::ReasonPhrase;
 
-use crate::common::lab::{Ended, Lab};
 use crate::common::middle::Middle;
+use crate::common::test_bed::{Ended, TestBed};
 
 /// Characters of a piece that gives a credential away.
 const PIECE: usize = 16;
@@ -134,11 +134,11 @@ fn pieces(credentials: &HashSet<String>) -> HashMap<usize, HashSet<Vec<u8>>> {
 
 #[test]
 fn what_storage_repeats_stands_in_no_output() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let seen = Arc::new(Mutex::new((0, HashSet::new())));
     let heard = Arc::clone(&seen);
-    let middle = Middle::rewriting(&lab, &storage, move |head, answer| {
+    let middle = Middle::rewriting(&bed, &storage, move |head, answer| {
         let mut heard = heard.lock().expect("a lock");
         credentials(head)
             .into_iter()
@@ -150,18 +150,18 @@ fn what_storage_repeats_stands_in_no_output() {
             })
     });
     let more = format!("    audience: {}\n", storage.url());
-    lab.endpoints(&[("se", middle.url())], &more);
+    bed.endpoints(&[("se", middle.url())], &more);
     // The covers present the same in more ways, and make a large record.
-    let mut command = lab.touchstone(&["run", "--intrusive", "--quick"]);
+    let mut command = bed.touchstone(&["run", "--intrusive", "--quick"]);
     let ended = Ended::of(command.env("RUST_LOG", "trace"));
     assert!(matches!(ended.code, Some(1 | 3)), "{:?}", ended.code);
     assert!(ended.stderr.contains("TRACE"), "the log is loud");
     let seen = seen.lock().expect("a lock");
     assert!(seen.1.len() > 300, "{} credentials", seen.1.len());
     let pieces = pieces(&seen.1);
-    let redacted = std::fs::read_to_string(lab.path("reports/latest/run.json")).expect("a record");
+    let redacted = std::fs::read_to_string(bed.path("reports/latest/run.json")).expect("a record");
     assert!(redacted.matches("[redacted]").count() > 1000);
-    for (name, text) in lab.texts(ended) {
+    for (name, text) in bed.texts(ended) {
         let text = text.to_lowercase().into_bytes();
         let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+/=".contains(byte);
         for run in text.split(|byte| !legal(byte)) {

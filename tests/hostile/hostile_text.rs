@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::fleet::{Plan, record, usual};
 use crate::common::issuer::{METADATA, Reply, ScriptedIssuer, metadata, unsigned_with};
-use crate::common::lab::{Ended, Lab, SECRET};
 use crate::common::middle::{Middle, answer};
+use crate::common::test_bed::{Ended, SECRET, TestBed};
 use crate::common::wild::{Act, End, Wild};
 use axum::Router;
 use axum::body::Body;
@@ -133,8 +133,8 @@ fn every_format_keeps_hostile_text_in_its_place() {
 }
 
 /// A storage element that says it wherever a header or a body may hold it.
-fn storage(lab: &Lab) -> String {
-    let certificate = lab.authority.certificate().expect("a certificate");
+fn storage(bed: &TestBed) -> String {
+    let certificate = bed.authority.certificate().expect("a certificate");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a socket");
     let port = listener.local_addr().expect("an address").port();
@@ -155,7 +155,7 @@ fn storage(lab: &Lab) -> String {
         }
         response
     });
-    lab.runtime.spawn(async move {
+    bed.runtime.spawn(async move {
         let pem = certificate.certificate_pem.into_bytes();
         let key = certificate.key_pem.expose_secret().as_bytes().to_vec();
         let tls = RustlsConfig::from_pem(pem, key).await.expect("TLS");
@@ -167,16 +167,16 @@ fn storage(lab: &Lab) -> String {
 
 #[test]
 fn a_storage_element_steers_no_terminal_and_forges_no_line_of_the_log() {
-    let lab = Lab::new();
-    lab.endpoints(&[("hostile", &storage(&lab))], "");
-    let mut command = lab.touchstone(&["run", "--case", "{bearer,path,digest,webdav}.*"]);
+    let bed = TestBed::new();
+    bed.endpoints(&[("hostile", &storage(&bed))], "");
+    let mut command = bed.touchstone(&["run", "--case", "{bearer,path,digest,webdav}.*"]);
     let ended = Ended::of(command.env("RUST_LOG", "trace"));
     assert_eq!(ended.code, Some(3), "{ended:?}");
     expect_log(&ended.stderr);
     for (name, text) in [("stdout", &ended.stdout), ("stderr", &ended.stderr)] {
         expect_plain(name, text);
     }
-    files(&lab.path("reports"))
+    files(&bed.path("reports"))
         .iter()
         .for_each(|(name, text)| expect_plain(name, text));
 }
@@ -206,13 +206,13 @@ fn quoted(text: &str) -> String {
 
 #[test]
 fn an_issuer_steers_no_terminal_either() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |asked| {
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |asked| {
         let no = json!({"error": HOSTILE, "error_description": HOSTILE});
         (asked.path == "/token").then(|| Reply::json(400, &no))
     });
-    let storage = lab.storage(&[]);
-    lab.write(
+    let storage = bed.storage(&[]);
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    client-credentials: {{id: me, secret-env: {SECRET}}}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n",
@@ -224,14 +224,14 @@ fn an_issuer_steers_no_terminal_either() {
         &["run", "--case", "capability.read.get"][..],
         &["check", "--connect"],
     ] {
-        let mut command = lab.touchstone(arguments);
+        let mut command = bed.touchstone(arguments);
         let ended = Ended::of(command.env("RUST_LOG", "trace"));
         assert!(ended.code != Some(0), "{ended:?}");
         expect_log(&ended.stderr);
         expect_plain("stdout", &ended.stdout);
         expect_plain("stderr", &ended.stderr);
     }
-    files(&lab.path("reports"))
+    files(&bed.path("reports"))
         .iter()
         .for_each(|(name, text)| expect_plain(name, text));
 }
@@ -268,22 +268,22 @@ fn listing(path: &str) -> Response<Body> {
 }
 
 /// Fails unless everything that was said, and every file below `reports`, is plain.
-fn expect_all_plain(lab: &Lab, what: &str, ended: &Ended) {
+fn expect_all_plain(bed: &TestBed, what: &str, ended: &Ended) {
     expect_plain(&format!("{what}: stdout"), &ended.stdout);
     expect_plain(&format!("{what}: stderr"), &ended.stderr);
-    files(&lab.path("reports"))
+    files(&bed.path("reports"))
         .iter()
         .for_each(|(name, text)| expect_plain(&format!("{what}: {name}"), text));
 }
 
 #[test]
 fn names_in_listings_steer_nothing_in_teardown_and_clean() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let [deleted, told] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let (seen, listed) = (Arc::clone(&deleted), Arc::clone(&told));
     // Nothing can be deleted, and from then on every listing is hostile.
-    let middle = Middle::start(&lab, &storage, move |asked| {
+    let middle = Middle::start(&bed, &storage, move |asked| {
         if asked.method == "DELETE" {
             seen.fetch_add(usize::from(asked.path.contains("%1B")), Ordering::SeqCst);
             return Some(answer(409, &[]));
@@ -295,7 +295,7 @@ fn names_in_listings_steer_nothing_in_teardown_and_clean() {
             .then(|| listing(&asked.path))
     });
     let more = format!("    audience: {}\n", storage.url());
-    lab.endpoints(&[("se", middle.url())], &more);
+    bed.endpoints(&[("se", middle.url())], &more);
     for (arguments, code, part) in [
         (
             &["run", "--case", "capability.create.put"][..],
@@ -328,14 +328,14 @@ fn names_in_listings_steer_nothing_in_teardown_and_clean() {
             "",
         ),
     ] {
-        let mut command = lab.touchstone(arguments);
+        let mut command = bed.touchstone(arguments);
         let ended = Ended::of(command.env("RUST_LOG", "trace"));
         let what = format!("{arguments:?}");
         assert_eq!(ended.code, Some(code), "{what}: {}", ended.stdout);
         let told = ended.stdout.contains(part) || ended.stderr.contains(part);
         assert!(told, "{what}: {part}: {}", ended.stdout);
         expect_unforged(&ended.stderr);
-        expect_all_plain(&lab, &what, &ended);
+        expect_all_plain(&bed, &what, &ended);
     }
     assert!(
         told.load(Ordering::SeqCst) > 0 && deleted.load(Ordering::SeqCst) == 0,
@@ -345,10 +345,10 @@ fn names_in_listings_steer_nothing_in_teardown_and_clean() {
 
 #[test]
 fn a_hostile_ledger_is_shown_harmlessly() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
-    let folder = lab.path("reports");
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
+    let folder = bed.path("reports");
     std::fs::create_dir(&folder).expect("a folder");
     let area = format!("{}/wlcg", storage.url());
     let path = format!("/wlcg/touchstone-20200101t000000z-abcdef/../{HOSTILE}");
@@ -358,11 +358,11 @@ fn a_hostile_ledger_is_shown_harmlessly() {
     ];
     let run = json!({"run": "20200101t000000z-abcdef"}).to_string();
     let lines = lines.map(|line| json!({"create": line}).to_string());
-    lab.write(
+    bed.write(
         "reports/ledger-20200101t000000z-abcdef.jsonl",
         &format!("{run}\n{}\n", lines.join("\n")),
     );
-    let ended = lab.run(&["clean"]);
+    let ended = bed.run(&["clean"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     expect_plain("stdout", &ended.stdout);
     expect_plain("stderr", &ended.stderr);
@@ -379,15 +379,15 @@ fn a_hostile_ledger_is_shown_harmlessly() {
 
 #[test]
 fn reason_phrases_and_markers_are_shown_harmlessly() {
-    let lab = Lab::new();
-    let [one, two, other] = [(); 3].map(|()| lab.storage(&[]));
+    let bed = TestBed::new();
+    let [one, two, other] = [(); 3].map(|()| bed.storage(&[]));
     let wild = |storage: &Storage, allowed: fn(char) -> bool| {
         let phrase: String = HOSTILE.chars().filter(|&c| allowed(c)).collect();
         let refused = format!("HTTP/1.1 403 {phrase}\r\nContent-Length: 0\r\n\r\n");
         let marker = format!("Perf Marker\n  Timestamp: {HOSTILE}\n  {HOSTILE}: 0\nEnd\n");
         let accepted = "HTTP/1.1 202 Accepted\r\nConnection: close\r\n\r\n";
         let accepted = format!("{accepted}{marker}failure: {HOSTILE}\n");
-        Wild::start(&lab, storage.port(), move |method, path| match method {
+        Wild::start(&bed, storage.port(), move |method, path| match method {
             "GET" if !path.contains("tpc.") => Act::Say(refused.clone().into_bytes(), End::Close),
             "COPY" => Act::Say(accepted.clone().into_bytes(), End::Close),
             _ => Act::Pass,
@@ -398,7 +398,7 @@ fn reason_phrases_and_markers_are_shown_harmlessly() {
         wild(&one, |c| !matches!(c, '\r' | '\n' | '\0')),
         wild(&two, |c| !c.is_ascii_control()),
     ];
-    lab.endpoints(
+    bed.endpoints(
         &[
             ("raw", raw.url()),
             ("tame", tame.url()),
@@ -421,12 +421,12 @@ fn reason_phrases_and_markers_are_shown_harmlessly() {
         "--case",
         "tpc.pair.push",
     ];
-    let mut command = lab.touchstone(&arguments);
+    let mut command = bed.touchstone(&arguments);
     let ended = Ended::of(command.env("RUST_LOG", "trace"));
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
     expect_log(&ended.stderr);
-    expect_all_plain(&lab, "run", &ended);
-    let record = lab.record().to_string();
+    expect_all_plain(&bed, "run", &ended);
+    let record = bed.record().to_string();
     for part in [
         "invalid HTTP status-code",
         "was answered 403",
@@ -439,8 +439,8 @@ fn reason_phrases_and_markers_are_shown_harmlessly() {
 
 #[test]
 fn an_issuers_tokens_and_metadata_are_shown_harmlessly() {
-    let lab = Lab::new();
-    let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+    let bed = TestBed::new();
+    let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
     let url = server.url();
     server.script(move |asked| {
         let form = asked.form();
@@ -467,8 +467,8 @@ fn an_issuers_tokens_and_metadata_are_shown_harmlessly() {
             _ => None,
         }
     });
-    let storage = lab.start(lab.trusting(&server.url()));
-    lab.write(
+    let storage = bed.start(bed.trusting(&server.url()));
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    client-credentials: {{id: me, secret-env: {SECRET}}}\nendpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n",
@@ -490,11 +490,11 @@ fn an_issuers_tokens_and_metadata_are_shown_harmlessly() {
         (&["check", "--connect"], 3, "testing"),
         (&["history", "--endpoint", "*"], 0, "issuer.metadata."),
     ] {
-        let mut command = lab.touchstone(arguments);
+        let mut command = bed.touchstone(arguments);
         let ended = Ended::of(command.env("RUST_LOG", "trace"));
         let what = format!("{arguments:?}");
         expect_unforged(&ended.stderr);
-        expect_all_plain(&lab, &what, &ended);
+        expect_all_plain(&bed, &what, &ended);
         assert_eq!(ended.code, Some(code), "{what}: {}", ended.stdout);
         assert!(ended.stdout.contains(part), "{what}: {}", ended.stdout);
     }
@@ -502,12 +502,12 @@ fn an_issuers_tokens_and_metadata_are_shown_harmlessly() {
 
 #[test]
 fn titles_of_somebody_elses_suites_are_shown_harmlessly() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
     let quoted = quoted(HOSTILE);
-    std::fs::create_dir(lab.path("more")).expect("a folder");
-    lab.write(
+    std::fs::create_dir(bed.path("more")).expect("a folder");
+    bed.write(
         "more/odd.yaml",
         &format!(
             "suite: odd\nabout: {quoted}\ncases:\n  - id: odd.title\n    title: {quoted}\n    risk: {quoted}\n    clauses: [JWT-2.2.1-38]\n    severity: critical\n    given: [{{file: f}}]\n    steps:\n      - get: f\n        token: openid\n        expect: denied\n        control: \"storage.read:/\"\n"
@@ -521,7 +521,7 @@ fn titles_of_somebody_elses_suites_are_shown_harmlessly() {
         &["check"],
         &["run", "--case", "odd.*"],
     ] {
-        let ended = lab.run(&[arguments, &["--suites", "more"]].concat());
+        let ended = bed.run(&[arguments, &["--suites", "more"]].concat());
         assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
         let titled = arguments[0] == "explain" || arguments.contains(&"cases");
         assert!(
@@ -533,15 +533,15 @@ fn titles_of_somebody_elses_suites_are_shown_harmlessly() {
 
 #[test]
 fn a_token_is_looked_into_without_being_obeyed() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let claims =
         json!({"iss": HOSTILE, "sub": HOSTILE, "jti": HOSTILE, "scope": HOSTILE, HOSTILE: HOSTILE});
-    lab.write("token", &crate::common::issuer::unsigned(&claims));
+    bed.write("token", &crate::common::issuer::unsigned(&claims));
     for arguments in [
         &["token", "inspect", "--offline", "token"][..],
         &["token", "inspect", "--offline", "token", "--format", "json"],
     ] {
-        let ended = lab.run(arguments);
+        let ended = bed.run(arguments);
         expect_plain(&format!("{arguments:?} on stdout"), &ended.stdout);
         expect_plain(&format!("{arguments:?} on stderr"), &ended.stderr);
         assert!(
@@ -553,14 +553,14 @@ fn a_token_is_looked_into_without_being_obeyed() {
 
 #[test]
 fn wrong_files_are_quoted_harmlessly() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let quoted = json!(HOSTILE).to_string();
-    lab.write(
+    bed.write(
         "endpoints.yaml",
         &format!("issuers: {{}}\nendpoints:\n  {quoted}: {{endpoint: {quoted}, {quoted}: 1}}\n"),
     );
     for arguments in [&["check"][..], &["run"], &["list", "endpoints"]] {
-        let ended = lab.run(arguments);
+        let ended = bed.run(arguments);
         assert!(ended.code != Some(0), "{arguments:?} {ended:?}");
         expect_plain(&format!("{arguments:?} on stdout"), &ended.stdout);
         expect_plain(&format!("{arguments:?} on stderr"), &ended.stderr);

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
-use crate::common::lab::Lab;
 use crate::common::middle::Middle;
+use crate::common::test_bed::TestBed;
 
 const CASE: &str = "authentication.issuer.foreign.unasked.read";
 
@@ -25,12 +25,12 @@ fn noise_at_an_open_port_accuses_nobody() {
             "with the beginning of a TLS handshake",
         ),
     ] {
-        let lab = Lab::new();
-        let storage = lab.storage(&[]);
+        let bed = TestBed::new();
+        let storage = bed.storage(&[]);
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("an address").port();
         drop(free);
-        let middle = Middle::start(&lab, &storage, move |_| {
+        let middle = Middle::start(&bed, &storage, move |_| {
             // Only the case with the token listens.
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
                 stream.write_all(said).expect("some bytes");
@@ -38,10 +38,10 @@ fn noise_at_an_open_port_accuses_nobody() {
             None
         });
         let more = format!("    audience: {}\n", storage.url());
-        lab.endpoints(&[("se", middle.url())], &more);
+        bed.endpoints(&[("se", middle.url())], &more);
         let listen = format!("localhost:{port}");
-        let run = lab.run(&["run", "--case", CASE, "--listen", &listen]);
-        let result = &lab.record()["results"][0];
+        let run = bed.run(&["run", "--case", CASE, "--listen", &listen]);
+        let result = &bed.record()["results"][0];
         assert_eq!(result["verdict"], verdict, "{said:?}: {run:?}");
         let findings = result["findings"].to_string();
         assert!(findings.contains(told), "{said:?}: {findings}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 
 fn pipe(path: &Path) {
     let made = Command::new("mkfifo").arg(path).status();
@@ -13,10 +13,10 @@ fn pipe(path: &Path) {
 }
 
 /// A lab whose endpoint is nowhere: nothing here gets as far as that.
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.endpoints(&[("se", "https://localhost:1")], "");
-    lab
+fn bed() -> TestBed {
+    let bed = TestBed::new();
+    bed.endpoints(&[("se", "https://localhost:1")], "");
+    bed
 }
 
 /// Nobody writes into these pipes: whoever opened one as a file would wait for ever.
@@ -65,15 +65,15 @@ fn a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
             2,
         ),
     ] {
-        let lab = lab();
-        let path = lab.path(place);
+        let bed = bed();
+        let path = bed.path(place);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         if path.exists() {
             fs::remove_file(&path).expect("a file");
         }
         pipe(&path);
         let more = if command[0] == "run" { &fresh[..] } else { &[] };
-        let ended = lab.run(&[command, more].concat());
+        let ended = bed.run(&[command, more].concat());
         assert_eq!(ended.code, Some(code), "{place}: {ended:?}");
         let name = path.file_name().expect("a name").to_string_lossy();
         let said = &ended.stderr;
@@ -88,12 +88,12 @@ fn a_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
 /// One bad file among the certificates of a grid is no reason to trust none.
 #[test]
 fn a_pipe_among_certificates_is_left_out() {
-    let lab = Lab::new();
-    fs::create_dir(lab.path("anchors")).expect("a folder");
-    fs::copy(lab.path("ca.pem"), lab.path("anchors/a.pem")).expect("a certificate");
-    pipe(&lab.path("anchors/z.pem"));
-    lab.endpoints(&[("se", "https://localhost:1")], "    ca: anchors\n");
-    let ended = lab.run(&["check"]).expect(0);
+    let bed = TestBed::new();
+    fs::create_dir(bed.path("anchors")).expect("a folder");
+    fs::copy(bed.path("ca.pem"), bed.path("anchors/a.pem")).expect("a certificate");
+    pipe(&bed.path("anchors/z.pem"));
+    bed.endpoints(&[("se", "https://localhost:1")], "    ca: anchors\n");
+    let ended = bed.run(&["check"]).expect(0);
     assert!(
         ended.stderr.contains("left out") && ended.stderr.contains("z.pem"),
         "{ended:?}"
@@ -103,10 +103,10 @@ fn a_pipe_among_certificates_is_left_out() {
 /// What the shell has opened for us is somebody's to write.
 #[test]
 fn what_the_shell_hands_over_is_read() {
-    let lab = lab();
+    let bed = bed();
     let binary = env!("CARGO_BIN_EXE_touchstone");
     let script = format!("'{binary}' check -e <(cat endpoints.yaml)");
-    let mut shell = lab.touchstone(&[]);
+    let mut shell = bed.touchstone(&[]);
     let environment: Vec<_> = shell
         .get_envs()
         .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
@@ -114,10 +114,10 @@ fn what_the_shell_hands_over_is_read() {
     shell = Command::new("bash");
     shell
         .args(["-c", &script])
-        .current_dir(lab.path(""))
+        .current_dir(bed.path(""))
         .envs(environment);
     // Its files lie beside the pipe.
-    let ended = crate::common::lab::Ended::of(&mut shell);
+    let ended = crate::common::test_bed::Ended::of(&mut shell);
     assert!(!ended.stderr.contains("no regular file"), "{ended:?}");
     assert!(ended.stderr.contains("ca.pem"), "it was read: {ended:?}");
 }
@@ -125,13 +125,13 @@ fn what_the_shell_hands_over_is_read() {
 #[test]
 fn a_secret_that_everybody_may_read_is_spoken_of() {
     for (mode, told) in [(0o644, true), (0o606, true), (0o640, false), (0o600, false)] {
-        let lab = lab();
-        let key = lab.path("key.pem");
+        let bed = bed();
+        let key = bed.path("key.pem");
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).expect("a mode");
         for name in ["rsa.pem", "neighbour.pem"] {
-            fs::set_permissions(lab.path(name), fs::Permissions::from_mode(0o600)).expect("a mode");
+            fs::set_permissions(bed.path(name), fs::Permissions::from_mode(0o600)).expect("a mode");
         }
-        let ended = lab.run(&["check"]).expect(0);
+        let ended = bed.run(&["check"]).expect(0);
         let warning = format!("key.pem has the mode {mode:03o}");
         let lines = ended.stderr.matches("has the mode").count();
         assert_eq!(ended.stderr.contains(&warning), told, "{ended:?}");

@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use touchstone::reference::Storage;
 
-use crate::common::lab::{Lab, expect_no_objects};
 use crate::common::middle::Middle;
+use crate::common::test_bed::{TestBed, expect_no_objects};
 use crate::common::waiting::wait_until;
 use crate::common::wild::{Act, End, Wild};
 
@@ -28,13 +28,18 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Body> {
 }
 
 /// Makes directories and then files with a token that may make all.
-fn put(lab: &Lab, storage: &Storage, directories: &[&str], files: impl Iterator<Item = String>) {
-    lab.endpoints(&[("se", storage.url())], "");
+fn put(
+    bed: &TestBed,
+    storage: &Storage,
+    directories: &[&str],
+    files: impl Iterator<Item = String>,
+) {
+    bed.endpoints(&[("se", storage.url())], "");
     let scopes = "storage.create:/ storage.modify:/ storage.read:/";
-    let token = lab
+    let token = bed
         .run(&["token", "get", "--endpoint", "se", "--scope", scopes])
         .expect(0);
-    let ca = std::fs::read(lab.path("ca.pem")).expect("a certificate");
+    let ca = std::fs::read(bed.path("ca.pem")).expect("a certificate");
     // Another part of the test may have chosen it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder()
@@ -57,8 +62,8 @@ fn put(lab: &Lab, storage: &Storage, directories: &[&str], files: impl Iterator<
     });
 }
 
-fn ledgers(lab: &Lab) -> usize {
-    let names = std::fs::read_dir(lab.path("reports/latest")).expect("reports");
+fn ledgers(bed: &TestBed) -> usize {
+    let names = std::fs::read_dir(bed.path("reports/latest")).expect("reports");
     let names = names.map(|entry| entry.expect("an entry").file_name());
     names
         .filter(|name| name.to_string_lossy().starts_with("ledger-"))
@@ -78,26 +83,26 @@ fn what_a_status_says_is_gone_is_looked_at() {
         (410, ""),
         (207, LOCKED),
     ] {
-        let lab = Lab::new();
-        let storage = lab.storage(&[]);
+        let bed = TestBed::new();
+        let storage = bed.storage(&[]);
         let before = storage.paths();
         let lies = Arc::new(Mutex::new(true));
         let lying = Arc::clone(&lies);
-        let middle = Middle::start(&lab, &storage, move |asked| {
+        let middle = Middle::start(&bed, &storage, move |asked| {
             let lie = asked.method == "DELETE" && *lying.lock().expect("a lock");
             lie.then(|| answer(status, &[], body))
         });
         let more = format!("    audience: {}\n", storage.url());
-        lab.endpoints(&[("se", middle.url())], &more);
-        let run = lab.run(&["run", "--case", CASE]);
+        bed.endpoints(&[("se", middle.url())], &more);
+        let run = bed.run(&["run", "--case", CASE]);
         assert!(storage.paths() != before, "{status}: nothing was made");
         let told = format!("DELETE was answered {status}, and it is still there");
         assert!(
             run.stdout.contains(&told) && run.stdout.contains("could not be removed"),
             "{status}: {run:?}"
         );
-        assert_eq!(ledgers(&lab), 1, "{status}");
-        let clean = lab.run(&["clean"]);
+        assert_eq!(ledgers(&bed), 1, "{status}");
+        let clean = bed.run(&["clean"]);
         assert_eq!(clean.code, Some(3), "{status}: {clean:?}");
         assert!(clean.stdout.contains(&told), "{status}: {clean:?}");
         assert!(
@@ -105,9 +110,9 @@ fn what_a_status_says_is_gone_is_looked_at() {
             "{status}: {clean:?}"
         );
         *lies.lock().expect("a lock") = false;
-        let clean = lab.run(&["clean"]).expect(0);
+        let clean = bed.run(&["clean"]).expect(0);
         assert!(clean.stdout.contains("nothing is left behind"), "{clean:?}");
-        assert_eq!((storage.paths(), ledgers(&lab)), (before, 0), "{status}");
+        assert_eq!((storage.paths(), ledgers(&bed)), (before, 0), "{status}");
     }
 }
 
@@ -116,20 +121,20 @@ fn nothing_is_left_where_nothing_could_be_made() {
     for status in [401, 403, 404, 409] {
         // Whether it lets us look or not.
         for hidden in [false, true] {
-            let lab = Lab::new();
-            let storage = lab.storage(&[]);
-            let middle = Middle::start(&lab, &storage, move |asked| {
+            let bed = TestBed::new();
+            let storage = bed.storage(&[]);
+            let middle = Middle::start(&bed, &storage, move |asked| {
                 let refused = asked.method == "MKCOL"
                     || hidden && matches!(asked.method.as_str(), "PROPFIND" | "HEAD" | "DELETE");
                 refused.then(|| answer(status, &[], ""))
             });
             let more = format!("    audience: {}\n", storage.url());
-            lab.endpoints(&[("se", middle.url())], &more);
-            let run = lab.run(&["run", "--case", CASE]);
+            bed.endpoints(&[("se", middle.url())], &more);
+            let run = bed.run(&["run", "--case", CASE]);
             assert_eq!(run.code, Some(3), "{status}: {run:?}");
             assert!(!run.stdout.contains("LEFT"), "{status}: {run:?}");
-            assert_eq!(ledgers(&lab), 0, "{status} {hidden}");
-            let clean = lab.run(&["clean"]).expect(0);
+            assert_eq!(ledgers(&bed), 0, "{status} {hidden}");
+            let clean = bed.run(&["clean"]).expect(0);
             assert!(clean.stdout.contains("nothing is left behind"), "{clean:?}");
         }
     }
@@ -138,24 +143,24 @@ fn nothing_is_left_where_nothing_could_be_made() {
 /// Another run that began in the same second with the same name, or whoever can guess it.
 #[test]
 fn what_somebody_else_has_made_is_not_torn_down() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::start(&lab, &storage, move |asked| {
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::start(&bed, &storage, move |asked| {
         (asked.method == "MKCOL").then(|| answer(405, &[], ""))
     });
     let more = format!("    audience: {}\n", storage.url());
-    lab.endpoints(&[("se", middle.url())], &more);
-    let run = lab.run(&["run", "--case", CASE]);
+    bed.endpoints(&[("se", middle.url())], &more);
+    let run = bed.run(&["run", "--case", CASE]);
     assert_eq!(run.code, Some(3), "{run:?}");
     assert!(run.stdout.contains("was answered 405"), "{run:?}");
     assert_eq!(middle.count("DELETE"), 0);
-    assert_eq!(ledgers(&lab), 0);
+    assert_eq!(ledgers(&bed), 0);
 }
 
 #[test]
 fn two_doors_of_one_storage_do_not_meet() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let before = storage.paths();
     let other = storage.url().replace("localhost", "127.0.0.1");
     let more = format!(
@@ -166,11 +171,11 @@ fn two_doors_of_one_storage_do_not_meet() {
         [storage.url(), other.as_str()],
         [storage.url(), storage.url()],
     ] {
-        lab.endpoints(
+        bed.endpoints(
             &[("se-florida", doors[0]), ("se-florida-redir", doors[1])],
             &more,
         );
-        let check = lab.run(&["check"]).expect(0);
+        let check = bed.run(&["check"]).expect(0);
         assert_eq!(
             check
                 .stderr
@@ -178,7 +183,7 @@ fn two_doors_of_one_storage_do_not_meet() {
             doors[0] == doors[1],
             "{check:?}"
         );
-        let run = lab
+        let run = bed
             .run(&["run", "--case", "capability.*", "--case", "group.*"])
             .expect(0);
         assert!(!run.stdout.contains("LEFT"), "{run:?}");
@@ -194,11 +199,11 @@ fn a_directory_whose_making_was_not_answered_is_ours() {
         (false, Some("405 Method Not Allowed")),
         (true, Some("429 Too Many Requests")),
     ] {
-        let lab = Lab::new();
-        let storage = lab.storage(&[]);
+        let bed = TestBed::new();
+        let storage = bed.storage(&[]);
         let before = storage.paths();
         let seen = AtomicUsize::new(0);
-        let wild = Wild::start(&lab, storage.port(), move |method, path| {
+        let wild = Wild::start(&bed, storage.port(), move |method, path| {
             let root = path.matches('/').count() == 2;
             if method != "MKCOL" || !root {
                 return Act::Pass;
@@ -214,8 +219,8 @@ fn a_directory_whose_making_was_not_answered_is_ours() {
             }
         });
         let more = format!("    audience: {}\n", storage.url());
-        lab.endpoints(&[("se", wild.url())], &more);
-        let run = lab.run(&["run", "--case", CASE]);
+        bed.endpoints(&[("se", wild.url())], &more);
+        let run = bed.run(&["run", "--case", CASE]);
         assert!(wild.broken() > usize::from(second.is_some()), "{run:?}");
         assert!(!run.stdout.contains("LEFT"), "{run:?}");
         // The look finds out where nobody has made it in truth.
@@ -231,12 +236,12 @@ fn a_directory_whose_making_was_not_answered_is_ours() {
 /// Each method, status and place of a redirect; a token goes nowhere, and nothing foreign is touched.
 #[test]
 fn no_redirect_leads_away_from_what_is_ours() {
-    let lab = Lab::new();
-    let (storage, others) = (lab.storage(&[]), lab.storage(&[]));
+    let bed = TestBed::new();
+    let (storage, others) = (bed.storage(&[]), bed.storage(&[]));
     let precious = "/wlcg/precious";
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hearing = Arc::clone(&heard);
-    let other = Middle::start(&lab, &others, move |asked| {
+    let other = Middle::start(&bed, &others, move |asked| {
         let mut heard = hearing.lock().expect("a lock");
         heard.push(format!("{} {}", asked.method, asked.path));
         Some(answer(404, &[], ""))
@@ -246,7 +251,7 @@ fn no_redirect_leads_away_from_what_is_ours() {
     let acting = Arc::clone(&now);
     let touched = Arc::new(Mutex::new(Vec::new()));
     let touching = Arc::clone(&touched);
-    let front = Middle::start(&lab, &storage, move |asked| {
+    let front = Middle::start(&bed, &storage, move |asked| {
         if asked.path.starts_with(precious) {
             let mut touched = touching.lock().expect("a lock");
             touched.push(format!("{} {}", asked.method, asked.path));
@@ -260,7 +265,7 @@ fn no_redirect_leads_away_from_what_is_ours() {
         "    audience: {}\n    limits: {{case: 5m}}\n",
         storage.url()
     );
-    lab.endpoints(&[("se", front.url())], &more);
+    bed.endpoints(&[("se", front.url())], &more);
     let mut told = Vec::new();
     for method in ["DELETE", "PUT", "MKCOL"] {
         for status in [301, 302, 303, 307, 308] {
@@ -270,7 +275,7 @@ fn no_redirect_leads_away_from_what_is_ours() {
                 format!("{strange}/data/precious.root"),
             ] {
                 *now.lock().expect("a lock") = (method.into(), status, place.clone());
-                let run = lab.run(&["run", "--case", CASE]);
+                let run = bed.run(&["run", "--case", CASE]);
                 let said = format!("{}{}", run.stdout, run.stderr);
                 let told_so = match method {
                     "DELETE" => run.stdout.contains("LEFT"),
@@ -279,7 +284,7 @@ fn no_redirect_leads_away_from_what_is_ours() {
                 assert!(told_so, "{method} {status} {place}: {said}");
                 told.push(said);
                 *now.lock().expect("a lock") = Default::default();
-                lab.run(&["clean"]).expect(0);
+                bed.run(&["clean"]).expect(0);
             }
         }
     }
@@ -314,20 +319,20 @@ fn no_redirect_leads_away_from_what_is_ours() {
 /// What a redirector does: the data are at another server, under the same name.
 #[test]
 fn what_is_removed_elsewhere_is_told() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let other = Middle::start(&lab, &storage, |_| None);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let other = Middle::start(&bed, &storage, |_| None);
     let there = other.url().to_owned();
     let place = there.clone();
-    let front = Middle::start(&lab, &storage, move |asked| {
+    let front = Middle::start(&bed, &storage, move |asked| {
         let to = format!("{place}{}", asked.path);
         let ours = asked.path.contains("touchstone-");
         ours.then(|| answer(307, &[("location", &to)], ""))
     });
     let more = format!("    audience: {}\n", storage.url());
-    lab.endpoints(&[("se", front.url())], &more);
+    bed.endpoints(&[("se", front.url())], &more);
     let before = storage.paths();
-    let run = lab.run(&["run", "--case", CASE]).expect(0);
+    let run = bed.run(&["run", "--case", CASE]).expect(0);
     let told = format!("se: what was removed was removed at {there}, to which it redirects");
     assert!(run.stderr.contains(&told), "{run:?}");
     assert_eq!(storage.paths(), before);
@@ -336,27 +341,27 @@ fn what_is_removed_elsewhere_is_told() {
 /// Whoever may read a ledger may lock it.
 #[test]
 fn a_ledger_that_somebody_has_locked_is_told_and_not_left_for_ever() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    lab.endpoints(&[("se", storage.url())], "");
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    bed.endpoints(&[("se", storage.url())], "");
     let area = format!("{}/wlcg", storage.url());
-    std::fs::create_dir(lab.path("reports")).expect("a folder");
+    std::fs::create_dir(bed.path("reports")).expect("a folder");
     let name = "reports/ledger-20200101t000000z-abcdef.jsonl";
     let text = format!(
         "{{\"run\":\"20200101t000000z-abcdef\"}}\n{{\"create\":{{\"endpoint\":\"se\",\"area\":\"{area}\",\"path\":\"/wlcg/touchstone-20200101t000000z-abcdef\"}}}}\n"
     );
     for further in [&["--older-than", "1d"][..], &["--force"]] {
-        lab.write(name, &text);
-        let reader = std::fs::File::open(lab.path(name)).expect("a ledger");
+        bed.write(name, &text);
+        let reader = std::fs::File::open(bed.path(name)).expect("a ledger");
         reader.lock().expect("a lock");
-        let clean = lab.run(&["clean"]).expect(3);
+        let clean = bed.run(&["clean"]).expect(3);
         assert!(
             clean.stderr.contains("left alone") && clean.stderr.contains("--force"),
             "{clean:?}"
         );
-        assert!(lab.path(name).exists());
-        lab.run(&[&["clean"], further].concat()).expect(0);
-        assert!(!lab.path(name).exists());
+        assert!(bed.path(name).exists());
+        bed.run(&[&["clean"], further].concat()).expect(0);
+        assert!(!bed.path(name).exists());
     }
 }
 
@@ -364,11 +369,11 @@ fn a_ledger_that_somebody_has_locked_is_told_and_not_left_for_ever() {
 #[test]
 fn a_directory_that_has_to_be_emptied_first_is_removed() {
     const FILES: usize = 300;
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let full = Arc::new(Mutex::new(std::collections::HashMap::new()));
     let refused = Arc::clone(&full);
-    let middle = Middle::start(&lab, &storage, move |asked| {
+    let middle = Middle::start(&bed, &storage, move |asked| {
         let name = asked.path.trim_end_matches('/').rsplit('/').next();
         let directory = name.is_some_and(|name| name.starts_with("touchstone-") || name == "d");
         if asked.method != "DELETE" || !directory {
@@ -383,10 +388,10 @@ fn a_directory_that_has_to_be_emptied_first_is_removed() {
     let alike = "/wlcg/touchstone-20200101t000000z-abcdef.backup-of-physics";
     let files = (0..FILES).map(|file| format!("{root}/{file}"));
     let files = files.chain([format!("{root}/d/f"), format!("{alike}/f")]);
-    put(&lab, &storage, &[root, &format!("{root}/d"), alike], files);
+    put(&bed, &storage, &[root, &format!("{root}/d"), alike], files);
     let more = format!("    audience: {}\n", storage.url());
-    lab.endpoints(&[("se", middle.url())], &more);
-    let clean = lab.run(&["clean", "--older-than", "1d"]).expect(0);
+    bed.endpoints(&[("se", middle.url())], &more);
+    let clean = bed.run(&["clean", "--older-than", "1d"]).expect(0);
     assert!(clean.stdout.contains("se: 1 of 1 removed"), "{clean:?}");
     // Each file once, each directory twice, and nothing is asked for again.
     assert_eq!(middle.count("DELETE"), FILES + 1 + 2 * 2);
@@ -408,12 +413,12 @@ fn a_directory_that_has_to_be_emptied_first_is_removed() {
 /// A storage element that takes what may be written nowhere: it goes again.
 #[test]
 fn what_was_taken_beside_the_area_is_removed() {
-    let lab = Lab::new();
-    let storage = lab.storage(&["area-is-everything"]);
-    lab.endpoints(&[("se", storage.url())], "");
+    let bed = TestBed::new();
+    let storage = bed.storage(&["area-is-everything"]);
+    bed.endpoints(&[("se", storage.url())], "");
     let before = storage.paths();
     let cases = ["--intrusive", "--case", "path.area.no-*-outside"];
-    let run = lab.run(&[&["run"], &cases[..]].concat()).expect(1);
+    let run = bed.run(&[&["run"], &cases[..]].concat()).expect(1);
     for case in ["no-put-outside", "no-prefix-outside"] {
         assert!(run.stdout.contains(case), "{run:?}");
     }
@@ -428,8 +433,8 @@ fn endless_listings_do_not_fill_the_memory() {
     /// Listings that have been read by then: enough for all that are held at a time.
     const LISTINGS: usize = 80;
     const MOST: usize = 200 << 10;
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let mut listing = "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/self/</D:href><D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop></D:propstat></D:response>".to_owned();
     for entry in 0..ENTRIES {
         listing += &format!(
@@ -437,7 +442,7 @@ fn endless_listings_do_not_fill_the_memory() {
         );
     }
     listing += "</D:multistatus>";
-    let middle = Middle::start(&lab, &storage, move |asked| match asked.method.as_str() {
+    let middle = Middle::start(&bed, &storage, move |asked| match asked.method.as_str() {
         "DELETE" => Some(answer(409, &[], "")),
         "PROPFIND" => Some(answer(
             207,
@@ -447,8 +452,8 @@ fn endless_listings_do_not_fill_the_memory() {
         _ => None,
     });
     let more = format!("    audience: {}\n", storage.url());
-    lab.endpoints(&[("se", middle.url())], &more);
-    let mut clean = lab
+    bed.endpoints(&[("se", middle.url())], &more);
+    let mut clean = bed
         .touchstone(&["clean", "--older-than", "1d"])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
@@ -472,11 +477,11 @@ fn endless_listings_do_not_fill_the_memory() {
 /// RFC 4918 prescribes no order: a listing may have the collection itself anywhere. And a declared place may not be there.
 #[test]
 fn a_listing_in_another_order_hides_nothing() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let root = "/wlcg/touchstone-20200101t000000z-abcdef-01234567";
-    put(&lab, &storage, &[root], [format!("{root}/f")].into_iter());
-    let middle = Middle::start(&lab, &storage, move |asked| {
+    put(&bed, &storage, &[root], [format!("{root}/f")].into_iter());
+    let middle = Middle::start(&bed, &storage, move |asked| {
         let collection = "<D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop></D:propstat>";
         let listing = format!(
             "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>{root}/</D:href>{collection}</D:response><D:response><D:href>/wlcg/</D:href>{collection}</D:response></D:multistatus>"
@@ -488,8 +493,8 @@ fn a_listing_in_another_order_hides_nothing() {
         "    audience: {}\n    traits: {{groups: {{member: /wlcg, privileged: /wlcg/test, protected: /is-not-there}}}}\n",
         storage.url()
     );
-    lab.endpoints(&[("se", middle.url())], &more);
-    let clean = lab.run(&["clean", "--older-than", "1d"]).expect(0);
+    bed.endpoints(&[("se", middle.url())], &more);
+    let clean = bed.run(&["clean", "--older-than", "1d"]).expect(0);
     assert!(clean.stdout.contains("se: 1 of 1 removed"), "{clean:?}");
     expect_no_objects(&storage);
 }
@@ -498,9 +503,9 @@ fn a_listing_in_another_order_hides_nothing() {
 #[test]
 fn harm_behind_a_status_that_decides_nothing_is_a_failure() {
     for status in [503, 504] {
-        let lab = Lab::new();
-        let storage = lab.storage(&["allow-all"]);
-        let middle = Middle::rewriting(&lab, &storage, move |head, mut answer| {
+        let bed = TestBed::new();
+        let storage = bed.storage(&["allow-all"]);
+        let middle = Middle::rewriting(&bed, &storage, move |head, mut answer| {
             let anonymous = !head.headers.contains_key("authorization");
             if anonymous && head.method != "OPTIONS" {
                 *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
@@ -508,10 +513,10 @@ fn harm_behind_a_status_that_decides_nothing_is_a_failure() {
             answer
         });
         let more = format!("    audience: {}\n", storage.url());
-        lab.endpoints(&[("se", middle.url())], &more);
+        bed.endpoints(&[("se", middle.url())], &more);
         let cases = ["--case", "bearer.none.get", "--case", "bearer.none.put"];
-        let run = lab.run(&[&["run"], &cases[..]].concat());
-        let record = lab.record();
+        let run = bed.run(&[&["run"], &cases[..]].concat());
+        let record = bed.record();
         let results = record["results"].as_array().expect("results");
         assert_eq!(results.len(), 2, "{status}: {run:?}");
         for result in results {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::lab::{Ended, Lab, outcomes};
 use crate::common::middle::{Asked, Middle, answer};
+use crate::common::test_bed::{Ended, TestBed, outcomes};
 use crate::common::waiting::NEVER;
 use crate::common::wild::{Act, End, Wild, troubles};
 use axum::body::Body;
@@ -16,7 +16,7 @@ use touchstone::reference::Storage;
 struct Came {
     ended: Ended,
     took: Duration,
-    lab: Lab,
+    bed: TestBed,
     storage: Storage,
     before: Vec<String>,
     middle: Middle,
@@ -25,7 +25,7 @@ struct Came {
 impl Came {
     /// How the case ended, and why.
     fn outcome(&self, case: &str) -> String {
-        let outcomes = outcomes(&self.lab.record());
+        let outcomes = outcomes(&self.bed.record());
         outcomes.get(case).expect("the case").clone()
     }
 
@@ -40,23 +40,23 @@ fn run(
     cases: &[&str],
     answer: impl Fn(&Asked) -> Option<Response<Body>> + Send + Sync + 'static,
 ) -> Came {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let middle = Middle::start(&lab, &storage, answer);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let middle = Middle::start(&bed, &storage, answer);
     let more = format!(
         "    audience: {}\n    limits: {{preflight: {NEVER}, connect: {NEVER}, first-byte: {NEVER}, idle: {NEVER}, case: {NEVER}}}\n",
         storage.url()
     );
-    lab.endpoints(&[("se", middle.url())], &more);
+    bed.endpoints(&[("se", middle.url())], &more);
     let mut arguments = vec!["run", "--case"];
     arguments.extend(cases);
     let before = storage.paths();
     let begun = Instant::now();
-    let ended = lab.run(&arguments);
+    let ended = bed.run(&arguments);
     Came {
         took: begun.elapsed(),
         ended,
-        lab,
+        bed,
         storage,
         before,
         middle,
@@ -145,7 +145,7 @@ fn storage_that_is_always_busy_is_undecided_and_not_waited_for() {
         (asked.method != "OPTIONS").then(|| answer(429, &[("retry-after", "40")]))
     });
     assert_eq!(came.ended.code, Some(3), "{:?}", came.ended);
-    let outcomes = outcomes(&came.lab.record());
+    let outcomes = outcomes(&came.bed.record());
     assert!(outcomes.len() > 50, "{}", outcomes.len());
     for (case, outcome) in &outcomes {
         let decided = ["pass", "warn", "fail"]
@@ -203,19 +203,19 @@ fn limits(method: &str, act: &Act) -> String {
 /// Breaks every exchange of that method about the case's file but the first `spared`, in each of these ways. No directory goes
 /// while something is in it, as at XRootD.
 fn broken(
-    lab: &Lab,
+    bed: &TestBed,
     method: &'static str,
     spared: usize,
     wanted: impl Fn(&str) -> bool,
 ) -> Vec<Row> {
     const FULL: &[u8] = b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let keeps = method == "DELETE";
-    breaking(lab, method, spared, wanted, keeps.then_some(FULL))
+    breaking(bed, method, spared, wanted, keeps.then_some(FULL))
 }
 
 /// The same, where everything else of that method is given one answer, if there is one.
 fn breaking(
-    lab: &Lab,
+    bed: &TestBed,
     method: &'static str,
     spared: usize,
     wanted: impl Fn(&str) -> bool,
@@ -223,10 +223,10 @@ fn breaking(
 ) -> Vec<Row> {
     let rows = troubles().into_iter().filter(|(name, _)| wanted(name));
     rows.map(|(name, act)| {
-        let storage = lab.storage(&[]);
+        let storage = bed.storage(&[]);
         let trouble = act.clone();
         let seen = AtomicUsize::new(0);
-        let wild = Wild::start(lab, storage.port(), move |asked, path| {
+        let wild = Wild::start(bed, storage.port(), move |asked, path| {
             let hit = asked == method && (method == "OPTIONS" || path.ends_with("/f"));
             if hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
                 return trouble.clone();
@@ -248,7 +248,7 @@ fn breaking(
 }
 
 /// Runs the case at all rows in one run; each outcome with its trouble.
-fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, String)>) {
+fn outcomes_of(bed: &TestBed, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, String)>) {
     let lines = rows.iter().map(|row| {
         format!(
             "    audience: {}\n    limits: {{connect: {NEVER}{}, body: 65536}}\n",
@@ -260,9 +260,9 @@ fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, S
     let rows_with_lines = rows.iter().zip(&lines);
     let endpoints =
         rows_with_lines.map(|(row, lines)| (row.name.as_str(), row.wild.url(), lines.as_str()));
-    lab.each_endpoint(&endpoints.collect::<Vec<_>>());
-    let ended = lab.run(&[&["run", "--case", CASE], more].concat());
-    let record = lab.record();
+    bed.each_endpoint(&endpoints.collect::<Vec<_>>());
+    let ended = bed.run(&[&["run", "--case", CASE], more].concat());
+    let record = bed.record();
     let found = rows.iter().map(|row| {
         let mut results = record["results"].as_array().expect("results").iter();
         let result = results.find(|result| result["endpoint"] == row.name.as_str());
@@ -281,9 +281,9 @@ fn outcomes_of(lab: &Lab, rows: &[Row], more: &[&str]) -> (Ended, Vec<(String, S
 /// Whatever breaks for good, the case is undecided in time, says why, and leaves nothing.
 fn undecided(method: &'static str, spared: usize, part: &str, wanted: impl Fn(&str) -> bool) {
     const OVER: &str = "the time for this case is over";
-    let lab = Lab::new();
-    let rows = broken(&lab, method, spared, wanted);
-    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    let bed = TestBed::new();
+    let rows = broken(&bed, method, spared, wanted);
+    let (ended, found) = outcomes_of(&bed, &rows, &[]);
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         assert!(row.wild.broken() > 0, "{trouble}: {outcome}");
         assert!(outcome.starts_with("error "), "{trouble}: {outcome}");
@@ -297,9 +297,9 @@ fn undecided(method: &'static str, spared: usize, part: &str, wanted: impl Fn(&s
 
 #[test]
 fn a_broken_preflight_is_an_endpoint_that_is_not_there() {
-    let lab = Lab::new();
-    let rows = broken(&lab, "OPTIONS", 0, |_| true);
-    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    let bed = TestBed::new();
+    let rows = broken(&bed, "OPTIONS", 0, |_| true);
+    let (ended, found) = outcomes_of(&bed, &rows, &[]);
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         // Whatever can be read as an answer says that somebody is there.
         let fine = outcome.starts_with("error unreachable: ") || outcome.starts_with("pass");
@@ -316,9 +316,9 @@ fn a_broken_arrangement_decides_nothing() {
 
 #[test]
 fn an_arrangement_that_was_confirmed_and_is_not_there_is_a_failure() {
-    let lab = Lab::new();
-    let rows = broken(&lab, "PUT", 0, some_answer);
-    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    let bed = TestBed::new();
+    let rows = broken(&bed, "PUT", 0, some_answer);
+    let (ended, found) = outcomes_of(&bed, &rows, &[]);
     assert_eq!(found.len(), ANSWERS.len() + BROKEN_OFF.len(), "{found:?}");
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");
@@ -344,9 +344,9 @@ fn a_broken_look_at_the_effect_decides_nothing() {
 
 #[test]
 fn a_look_that_breaks_off_each_time_is_a_failure() {
-    let lab = Lab::new();
-    let rows = broken(&lab, "GET", 1, |name| BROKEN_OFF.contains(&name));
-    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    let bed = TestBed::new();
+    let rows = broken(&bed, "GET", 1, |name| BROKEN_OFF.contains(&name));
+    let (ended, found) = outcomes_of(&bed, &rows, &[]);
     assert_eq!(found.len(), BROKEN_OFF.len(), "{found:?}");
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");
@@ -357,11 +357,11 @@ fn a_look_that_breaks_off_each_time_is_a_failure() {
 
 #[test]
 fn a_broken_teardown_changes_no_verdict_and_is_told() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let few = ["reset before the answer", "silence", "garbage", "a bomb"];
-    let rows = broken(&lab, "DELETE", 0, |name| few.contains(&name));
-    let (ended, found) = outcomes_of(&lab, &rows, &[]);
-    let record = lab.record();
+    let rows = broken(&bed, "DELETE", 0, |name| few.contains(&name));
+    let (ended, found) = outcomes_of(&bed, &rows, &[]);
+    let record = bed.record();
     let results = record["results"].as_array().expect("results");
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         assert!(outcome.starts_with("pass"), "{trouble}: {outcome}");
@@ -373,23 +373,23 @@ fn a_broken_teardown_changes_no_verdict_and_is_told() {
     }
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stderr.contains("`touchstone clean`"), "{ended:?}");
-    let names = std::fs::read_dir(lab.path("reports/latest")).expect("reports");
+    let names = std::fs::read_dir(bed.path("reports/latest")).expect("reports");
     let mut names = names.map(|entry| entry.expect("an entry").file_name());
     assert!(names.any(|name| name.to_string_lossy().starts_with("ledger-")));
 }
 
 #[test]
 fn what_has_gone_with_its_directory_is_no_leftover() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let reset = |name: &str| name == "reset before the answer";
-    let rows = breaking(&lab, "DELETE", 0, reset, None);
-    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    let rows = breaking(&bed, "DELETE", 0, reset, None);
+    let (ended, found) = outcomes_of(&bed, &rows, &[]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(rows[0].wild.broken() > 0, "{ended:?}");
     assert_eq!(rows[0].storage.paths(), rows[0].before, "{ended:?}");
     let ended = ended.expect(0);
     assert!(!ended.stderr.contains("`touchstone clean`"), "{ended:?}");
-    let record = lab.record();
+    let record = bed.record();
     for left in [
         &record["endpoints"][0]["leftovers"],
         &record["results"][0]["cleanup"],
@@ -400,9 +400,9 @@ fn what_has_gone_with_its_directory_is_no_leftover() {
 
 #[test]
 fn an_odd_answer_to_a_step_counts_as_what_it_says() {
-    let lab = Lab::new();
-    let rows = broken(&lab, "PUT", 1, some_answer);
-    let (ended, found) = outcomes_of(&lab, &rows, &[]);
+    let bed = TestBed::new();
+    let rows = broken(&bed, "PUT", 1, some_answer);
+    let (ended, found) = outcomes_of(&bed, &rows, &[]);
     for ((trouble, outcome), row) in found.iter().zip(&rows) {
         // 200 to a write that has to be refused.
         assert!(outcome.starts_with("fail"), "{trouble}: {outcome}");

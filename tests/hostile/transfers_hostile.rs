@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use crate::common::lab::{Lab, expect_no_objects, outcomes};
+use crate::common::test_bed::{TestBed, expect_no_objects, outcomes};
 use crate::common::waiting::{HANGS, wait_until};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -25,17 +25,17 @@ const TRANSFER: &str = "case: 10m, transfer: 3s";
 const NEITHER: &str = "case: 10m, transfer: 10m";
 
 /// Runs a case of our own at `url` within `limits`: what came of it, and the most memory in kilobytes.
-fn run(lab: &Lab, url: &str, limits: &str, given: &str, step: &str) -> (String, u64) {
-    std::fs::create_dir_all(lab.path("more")).expect("a folder");
+fn run(bed: &TestBed, url: &str, limits: &str, given: &str, step: &str) -> (String, u64) {
+    std::fs::create_dir_all(bed.path("more")).expect("a folder");
     let head = "suite: endless\nabout: x\ncases:\n- id: endless.one\n  title: t\n  risk: r\n  clauses: [TPC-06]\n  severity: critical\n";
     let suite = format!("{head}{given}  steps:\n  - {step}\n");
-    lab.write("more/endless.yaml", &suite);
-    lab.endpoints(&[("se", url)], &format!("    limits: {{{limits}}}\n"));
-    let mut command = lab.touchstone(&["run", "--case", "endless.*", "--suites", "more"]);
-    command.args(lab.listening());
+    bed.write("more/endless.yaml", &suite);
+    bed.endpoints(&[("se", url)], &format!("    limits: {{{limits}}}\n"));
+    let mut command = bed.touchstone(&["run", "--case", "endless.*", "--suites", "more"]);
+    command.args(bed.listening());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let most = watch(&mut child.expect("the binary runs"));
-    let outcome = outcomes(&lab.record()).remove("endless.one");
+    let outcome = outcomes(&bed.record()).remove("endless.one");
     (outcome.expect("its outcome"), most)
 }
 
@@ -53,23 +53,23 @@ fn watch(child: &mut Child) -> u64 {
     most
 }
 
-fn storage(lab: &Lab) -> Storage {
-    lab.start(StorageOptions {
+fn storage(bed: &TestBed) -> Storage {
+    bed.start(StorageOptions {
         transfer: TransferOptions {
             idle: HANGS * 2,
             total: HANGS * 2,
             ..TransferOptions::default()
         },
-        ..lab.trusting(lab.issuer.url())
+        ..bed.trusting(bed.issuer.url())
     })
 }
 
 #[test]
 fn a_source_that_trickles_for_ever_ends_with_the_time_of_the_case() {
-    let lab = Lab::new();
-    let storage = storage(&lab);
+    let bed = TestBed::new();
+    let storage = storage(&bed);
     let step = "{pull: new, side: trickling, token: 'storage.create:{dir}', expect: created}";
-    let (outcome, memory) = run(&lab, storage.url(), CASE, GIVEN, step);
+    let (outcome, memory) = run(&bed, storage.url(), CASE, GIVEN, step);
     assert!(
         outcome.starts_with("error") && outcome.contains("`limits: {case"),
         "{outcome}"
@@ -80,10 +80,10 @@ fn a_source_that_trickles_for_ever_ends_with_the_time_of_the_case() {
 
 #[test]
 fn a_sink_that_never_answers_ends_with_the_time_of_the_case() {
-    let lab = Lab::new();
-    let storage = storage(&lab);
+    let bed = TestBed::new();
+    let storage = storage(&bed);
     let step = "{push: f, side: silent, token: 'storage.read:{dir}', expect: created}";
-    let (outcome, memory) = run(&lab, storage.url(), CASE, GIVEN, step);
+    let (outcome, memory) = run(&bed, storage.url(), CASE, GIVEN, step);
     assert!(
         outcome.starts_with("error") && outcome.contains("`limits: {case"),
         "{outcome}"
@@ -117,8 +117,8 @@ impl Drop for Endless {
     }
 }
 
-fn endless(lab: &Lab, report: Report) -> Endless {
-    let certificate = lab.authority.certificate().expect("a certificate");
+fn endless(bed: &TestBed, report: Report) -> Endless {
+    let certificate = bed.authority.certificate().expect("a certificate");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!(
         "https://localhost:{}",
@@ -142,7 +142,7 @@ fn endless(lab: &Lab, report: Report) -> Endless {
                 .await
         }
     };
-    lab.runtime.spawn(serving);
+    bed.runtime.spawn(serving);
     Endless { url, handle }
 }
 
@@ -182,14 +182,14 @@ async fn reporting(report: Report) -> Body {
 }
 
 fn judged(report: Report) -> String {
-    let lab = Lab::new();
-    let server = endless(&lab, report);
+    let bed = TestBed::new();
+    let server = endless(&bed, report);
     let step = "{pull: new, token: 'storage.create:{dir}', expect: created}";
     let limits = match report {
         Report::Markers | Report::LongLine => NEITHER,
         Report::Nothing | Report::Silence => TRANSFER,
     };
-    let (outcome, memory) = run(&lab, &server.url, limits, "", step);
+    let (outcome, memory) = run(&bed, &server.url, limits, "", step);
     assert!(memory > 0 && memory < MEMORY, "{memory} kB");
     outcome
 }

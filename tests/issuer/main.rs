@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use common::lab::{Ended, Lab};
 use common::person::Person;
+use common::test_bed::{Ended, TestBed};
 use common::waiting::NEVER;
 use server::{CLIENT, KEYCLOAK, NARROW, USER};
 
@@ -28,20 +28,22 @@ fn target(folder: &str) -> PathBuf {
 
 /// Somebody with the binary and an inventory.
 struct Desk {
-    lab: Lab,
+    bed: TestBed,
 }
 
 impl Desk {
     /// With these lines for `accounts:`, indented by six, and these for `endpoints:`, by two.
     fn new(accounts: &str, endpoints: &str) -> Self {
-        let desk = Self { lab: Lab::new() };
+        let desk = Self {
+            bed: TestBed::new(),
+        };
         desk.write(accounts, endpoints);
         desk
     }
 
     fn write(&self, accounts: &str, endpoints: &str) {
-        self.lab.write("keycloak.pem", KEYCLOAK.authority.ca_pem());
-        self.lab.write(
+        self.bed.write("keycloak.pem", KEYCLOAK.authority.ca_pem());
+        self.bed.write(
             "endpoints.yaml",
             &format!(
                 "issuers:\n  keycloak:\n    url: {}\n    ca: keycloak.pem\n    limits: {{rate: 10000, answer: {NEVER}}}\n    accounts:\n{accounts}endpoints:\n{endpoints}",
@@ -51,7 +53,7 @@ impl Desk {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.lab.touchstone(arguments);
+        let mut command = self.bed.touchstone(arguments);
         command.env(SECRET, &KEYCLOAK.secret);
         command
     }
@@ -77,8 +79,8 @@ impl Desk {
 
     /// What came must not say more than it may.
     fn expect_no_secret(&self, ended: Ended) {
-        let texts = self.lab.texts(ended);
-        common::lab::expect_no_secret(&self.lab, &texts);
+        let texts = self.bed.texts(ended);
+        common::test_bed::expect_no_secret(&self.bed, &texts);
         for (name, text) in texts {
             assert!(!text.contains(&KEYCLOAK.secret), "the secret is in {name}");
         }

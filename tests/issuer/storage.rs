@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::server::{KEYCLOAK, WITH_NBF};
 use super::{Desk, SECRET, service};
-use crate::common::lab::outcomes;
+use crate::common::test_bed::outcomes;
 use crate::common::xrootd::{PATIENT, Xrootd, XrootdOptions};
 
 /// What the same server is found to do with tokens of our own issuer.
@@ -30,7 +30,7 @@ fn start(account: &str) -> (Desk, Xrootd) {
     let certificate = KEYCLOAK.authority.certificate().expect("a certificate");
     let server = Xrootd::start(XrootdOptions {
         issuer: &KEYCLOAK.url(),
-        second_issuer: desk.lab.neighbour.url(),
+        second_issuer: desk.bed.neighbour.url(),
         ca_pem: KEYCLOAK.authority.ca_pem(),
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
@@ -54,7 +54,7 @@ fn storage_is_judged_the_same_by_tokens_of_keycloak() {
     assert_eq!(ended.code, Some(1), "{ended:?}\n{}", server.log_tail());
     assert_eq!(server.snapshot(), before);
     let known = known();
-    let found = outcomes(&desk.lab.record());
+    let found = outcomes(&desk.bed.record());
     let judged = |outcome: &&String| !outcome.starts_with("skip");
     for (case, outcome) in &found {
         match verdict(outcome) {
@@ -95,7 +95,7 @@ fn storage_that_wants_nbf_is_told_to_want_it() {
         "what may be the cause: the token has no nbf, which the profile allows: JWT-2.1.1-05";
     let ended = desk.run(&["run", "--case", "capability.read.get"]);
     assert_eq!(ended.code, Some(3), "{ended:?}\n{}", server.log_tail());
-    let outcome = &outcomes(&desk.lab.record_of(&ended))["capability.read.get"];
+    let outcome = &outcomes(&desk.bed.record_of(&ended))["capability.read.get"];
     assert!(
         outcome.contains(told) && outcome.contains(cause),
         "{outcome}\n{}",

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::server::{CLIENT, KEYCLOAK, NARROW};
 use super::{Desk, NOBODY, SECRET, narrow, person, service};
-use crate::common::lab::Ended;
+use crate::common::test_bed::Ended;
 
 const READ: &[&str] = &[
     "token",
@@ -74,7 +74,7 @@ fn a_client_gets_tokens_by_its_credentials() {
 fn a_token_is_verified_by_the_keys_of_the_realm() {
     let desk = Desk::new(&service(), NOBODY);
     let ended = desk.run(READ).expect(0);
-    desk.lab.write("token", ended.stdout.trim());
+    desk.bed.write("token", ended.stdout.trim());
     const VERIFY: [&str; 6] = [
         "token",
         "inspect",
@@ -86,9 +86,9 @@ fn a_token_is_verified_by_the_keys_of_the_realm() {
     let verified = "Signature: verified";
     let ended = desk.run(&VERIFY);
     assert!(ended.stdout.contains(verified), "{ended:?}");
-    let token = std::fs::read_to_string(desk.lab.path("token")).expect("the token");
+    let token = std::fs::read_to_string(desk.bed.path("token")).expect("the token");
     let (signed, _) = token.rsplit_once('.').expect("a signature");
-    desk.lab
+    desk.bed
         .write("token", &format!("{signed}.{}", "A".repeat(342)));
     let ended = desk.run(&VERIFY);
     assert!(!ended.stdout.contains(verified), "{ended:?}");
@@ -105,7 +105,7 @@ fn a_person_logs_in_with_a_browser_and_the_refresh_token_works_again_and_again()
     ] {
         assert!(told.stdout.contains(part), "{told:?}");
     }
-    let refresh = std::fs::read_to_string(desk.lab.path("person")).expect("a refresh token");
+    let refresh = std::fs::read_to_string(desk.bed.path("person")).expect("a refresh token");
     assert!(!told.stdout.contains(refresh.trim()) && !told.stderr.contains(refresh.trim()));
     assert_eq!(claims(&refresh)["typ"], "Offline");
     let whole = &["token", "get", "--issuer", "keycloak", "--scope", WHOLE];
@@ -124,7 +124,7 @@ fn a_token_is_exchanged() {
     // Keycloak finds no session of one that it gave by a login for later, and for less.
     let whole = desk.run(&["token", "get", "--issuer", "keycloak", "--scope", WHOLE]);
     let persons = whole.expect(0);
-    desk.lab.write("subject", persons.stdout.trim());
+    desk.bed.write("subject", persons.stdout.trim());
     let exchange = format!(
         "      exchanged:\n        token-exchange: {{id: {CLIENT}, secret-env: {SECRET}, subject-file: subject}}\n"
     );

@@ -2,7 +2,7 @@
 
 use super::tokens::got;
 use super::{Desk, NOBODY, narrow, person, service};
-use crate::common::lab::{outcomes, with};
+use crate::common::test_bed::{outcomes, with};
 
 /// A snapshot of each case: those that differ from `pass` have been looked at one by one.
 #[test]
@@ -16,7 +16,7 @@ fn every_case_about_issuers_has_its_verdict() {
     desk.write(&service(), NOBODY);
     let service = got(&desk)["sub"].clone();
     let service = service.as_str().expect("a subject");
-    let mut found = outcomes(&desk.lab.record());
+    let mut found = outcomes(&desk.bed.record());
     for outcome in found.values_mut() {
         *outcome = outcome.replace(service, "(id of the service)");
     }

@@ -5,8 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::common::lab::{Ended, Lab, expect_no_secret, verdicts};
 use crate::common::site::{ask, expect_parts, site, told};
+use crate::common::test_bed::{Ended, TestBed, expect_no_secret, verdicts};
 use crate::common::waiting::wait_until;
 use secrecy::ExposeSecret;
 use touchstone::model::TokenSource;
@@ -25,8 +25,8 @@ struct Agent {
 
 impl Agent {
     /// Starts one with an account for the lab's test user.
-    fn start(lab: &Lab) -> Self {
-        let home = lab.path("home");
+    fn start(bed: &TestBed) -> Self {
+        let home = bed.path("home");
         std::fs::create_dir_all(home.join("config")).expect("a folder");
         let mut command = Command::new("oidc-agent");
         command
@@ -43,7 +43,7 @@ impl Agent {
         wait_until("oidc-agent does not listen", || {
             UnixStream::connect(agent.socket()).is_ok()
         });
-        agent.account(lab);
+        agent.account(bed);
         agent
     }
 
@@ -81,8 +81,8 @@ impl Agent {
         }
     }
 
-    fn account(&self, lab: &Lab) {
-        let token = lab.issuer.refresh_token(SCOPES).expect("a refresh token");
+    fn account(&self, bed: &TestBed) {
+        let token = bed.issuer.refresh_token(SCOPES).expect("a refresh token");
         let mut command = Command::new("oidc-gen");
         command
             .args([
@@ -93,14 +93,14 @@ impl Agent {
                 "--pw-env=PW",
             ])
             .args(["--prompt=none", "--confirm-default"])
-            .arg(format!("--issuer={}", lab.issuer.url()))
-            .arg(format!("--client-id={}", lab.issuer.client_id()))
+            .arg(format!("--issuer={}", bed.issuer.url()))
+            .arg(format!("--client-id={}", bed.issuer.client_id()))
             .arg(format!(
                 "--client-secret={}",
-                lab.issuer.client_secret().expose_secret()
+                bed.issuer.client_secret().expose_secret()
             ))
             .arg(format!("--scope={SCOPES}"))
-            .arg(format!("--cert-path={}", lab.path("ca.pem").display()))
+            .arg(format!("--cert-path={}", bed.path("ca.pem").display()))
             .env("RT", token.expose_secret())
             .env("PW", PASSWORD)
             .stdin(Stdio::null());
@@ -124,9 +124,9 @@ fn own<'c>(command: &'c mut Command, home: &Path) -> &'c mut Command {
         .env_remove("DISPLAY")
 }
 
-fn run(lab: &Lab, agent: &Agent, cases: &[&str]) -> Ended {
+fn run(bed: &TestBed, agent: &Agent, cases: &[&str]) -> Ended {
     let arguments = [&["run", "--case"], cases].concat();
-    let mut command = lab.touchstone(&arguments);
+    let mut command = bed.touchstone(&arguments);
     Ended::of(
         command
             .env("OIDC_SOCK", agent.socket())
@@ -136,8 +136,8 @@ fn run(lab: &Lab, agent: &Agent, cases: &[&str]) -> Ended {
 
 #[test]
 fn the_real_agent_gives_tokens_of_chosen_scope_and_audience() {
-    let lab = Lab::new();
-    let agent = Agent::start(&lab);
+    let bed = TestBed::new();
+    let agent = Agent::start(&bed);
     // Few: the agent takes a second for each token of an issuer that rotates refresh tokens.
     for (source, cases) in [
         (
@@ -147,9 +147,9 @@ fn the_real_agent_gives_tokens_of_chosen_scope_and_audience() {
         // The agent chooses an account of this issuer.
         ("oidc-agent: {}".to_owned(), "path.sibling-prefix.*"),
     ] {
-        let _storage = site(&lab, &source);
-        let ended = run(&lab, &agent, &[cases]);
-        let record = lab.record();
+        let _storage = site(&bed, &source);
+        let ended = run(&bed, &agent, &[cases]);
+        let record = bed.record();
         let verdicts = verdicts(&record);
         let passed = verdicts
             .values()
@@ -162,14 +162,14 @@ fn the_real_agent_gives_tokens_of_chosen_scope_and_audience() {
                 "{source}: {case:?} {verdict}\n{record}"
             );
         }
-        expect_no_secret(&lab, &lab.texts(ended));
+        expect_no_secret(&bed, &bed.texts(ended));
     }
 }
 
 #[test]
 fn what_the_real_agent_refuses_is_told_with_what_to_do() {
-    let lab = Lab::new();
-    let mut agent = Agent::start(&lab);
+    let bed = TestBed::new();
+    let mut agent = Agent::start(&bed);
     for (scope, audience) in [
         ("storage.read:/a", "https://one.example.org"),
         (
@@ -177,13 +177,13 @@ fn what_the_real_agent_refuses_is_told_with_what_to_do() {
             "https://two.example.org",
         ),
     ] {
-        let token = ask(&lab, agent.source(ACCOUNT), scope, audience).expect("a token");
+        let token = ask(&bed, agent.source(ACCOUNT), scope, audience).expect("a token");
         let claims = claims(&token.secret).expect("claims");
         assert_eq!(claims.text("scope"), Some(scope));
         assert_eq!(claims.text("aud"), Some(audience));
     }
 
-    let unknown = told(&lab, agent.source("no-such-account"));
+    let unknown = told(&bed, agent.source("no-such-account"));
     expect_parts(
         &unknown,
         &["No account configured", "oidc-add no-such-account"],
@@ -191,7 +191,7 @@ fn what_the_real_agent_refuses_is_told_with_what_to_do() {
 
     // The user agreed to fewer scopes.
     let wide = ask(
-        &lab,
+        &bed,
         agent.source(ACCOUNT),
         "compute.create",
         "https://se.example.org",
@@ -204,11 +204,11 @@ fn what_the_real_agent_refuses_is_told_with_what_to_do() {
     );
 
     agent.lock();
-    let locked = told(&lab, agent.source(ACCOUNT));
+    let locked = told(&bed, agent.source(ACCOUNT));
     expect_parts(&locked, &["Agent locked", "oidc-add -X"]);
 
     agent.stop();
-    let gone = told(&lab, agent.source(ACCOUNT));
+    let gone = told(&bed, agent.source(ACCOUNT));
     expect_parts(
         &gone,
         &["no agent listens", "eval $(oidc-agent)", "oidc-add wlcg"],
@@ -217,11 +217,11 @@ fn what_the_real_agent_refuses_is_told_with_what_to_do() {
 
 #[test]
 fn cases_with_an_unknown_account_are_no_failures_of_the_storage() {
-    let lab = Lab::new();
-    let agent = Agent::start(&lab);
-    let _storage = site(&lab, "oidc-agent: {account: wlgc}");
-    let ended = run(&lab, &agent, &["capability.read.*"]).expect(3);
-    let record = lab.record();
+    let bed = TestBed::new();
+    let agent = Agent::start(&bed);
+    let _storage = site(&bed, "oidc-agent: {account: wlgc}");
+    let ended = run(&bed, &agent, &["capability.read.*"]).expect(3);
+    let record = bed.record();
     for result in record["results"].as_array().expect("results") {
         assert_eq!(result["verdict"], "error", "{result}");
         let reason = result["reason"].as_str().expect("a reason");
@@ -230,5 +230,5 @@ fn cases_with_an_unknown_account_are_no_failures_of_the_storage() {
             &["`lab` (oidc-agent)", "storage.read:/", "oidc-add wlgc"],
         );
     }
-    expect_no_secret(&lab, &lab.texts(ended));
+    expect_no_secret(&bed, &bed.texts(ended));
 }

@@ -13,8 +13,8 @@ use touchstone::model::{ClientAuthentication, Method, OAuthClient, SecretRef, To
 use touchstone::reference::{Storage, StorageOptions};
 
 use crate::common::bearer::Bearer;
-use crate::common::lab::Lab;
 use crate::common::site::ask;
+use crate::common::test_bed::TestBed;
 
 /// What a transfer service holds for both ends.
 const SCOPES: &str = "storage.read:/ storage.modify:/";
@@ -28,7 +28,7 @@ const ADLER32: &str = "70320880";
 
 /// Two storage elements of one issuer, and a folder for clients.
 struct Site {
-    lab: Lab,
+    bed: TestBed,
     here: Storage,
     there: Storage,
     token: SecretString,
@@ -36,23 +36,23 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let lab = Lab::new();
+        let bed = TestBed::new();
         let [here, there] = [(); 2].map(|()| {
-            lab.start(StorageOptions {
+            bed.start(StorageOptions {
                 recorded: true,
-                ..lab.two_areas()
+                ..bed.two_areas()
             })
         });
-        let token = token(&lab, SCOPES);
-        fs::create_dir(lab.path("trusted")).expect("a folder");
-        fs::copy(lab.path("ca.pem"), lab.path("trusted/ca.pem")).expect("a copy");
+        let token = token(&bed, SCOPES);
+        fs::create_dir(bed.path("trusted")).expect("a folder");
+        fs::copy(bed.path("ca.pem"), bed.path("trusted/ca.pem")).expect("a copy");
         let mut rehash = Command::new("openssl");
-        rehash.arg("rehash").arg(lab.path("trusted"));
+        rehash.arg("rehash").arg(bed.path("trusted"));
         let rehashed = rehash.output().expect("openssl runs");
         assert!(rehashed.status.success(), "{rehashed:?}");
-        fs::write(lab.path("f"), CONTENT).expect("a file");
+        fs::write(bed.path("f"), CONTENT).expect("a file");
         Self {
-            lab,
+            bed,
             here,
             there,
             token,
@@ -70,7 +70,7 @@ impl Site {
     }
 
     fn local(&self, name: &str) -> PathBuf {
-        self.lab.path(name)
+        self.bed.path(name)
     }
 
     /// What is in a file of the folder.
@@ -84,11 +84,11 @@ impl Site {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("HOME", self.lab.folder.path())
+            .env("HOME", self.bed.folder.path())
             .env("LANG", "C.UTF-8")
             .env("X509_CERT_DIR", self.local("trusted"))
             .env("RCLONE_CA_CERT", self.local("ca.pem"))
-            .current_dir(self.lab.folder.path())
+            .current_dir(self.bed.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -131,7 +131,7 @@ impl Site {
 
     /// The same as a transfer service does it, with a token for each end.
     fn transfer(&self, scopes: [&str; 2], operations: &[Value]) -> Vec<Value> {
-        let [here, there] = scopes.map(|scope| token(&self.lab, scope));
+        let [here, there] = scopes.map(|scope| token(&self.bed, scope));
         let tokens =
             json!({self.here.url(): here.expose_secret(), self.there.url(): there.expose_secret()});
         let asked = json!({"tokens": tokens, "operations": operations});
@@ -181,13 +181,13 @@ impl Site {
 }
 
 /// A token for every service of the laboratory.
-fn token(lab: &Lab, scope: &str) -> SecretString {
-    let secret = SecretRef::Held(lab.issuer.client_secret().clone());
+fn token(bed: &TestBed, scope: &str) -> SecretString {
+    let secret = SecretRef::Held(bed.issuer.client_secret().clone());
     let source = TokenSource::ClientCredentials(OAuthClient {
-        id: SecretRef::Held(lab.issuer.client_id().into()),
+        id: SecretRef::Held(bed.issuer.client_id().into()),
         authentication: ClientAuthentication::Basic(secret),
     });
-    ask(lab, source, scope, ANYWHERE).expect("a token").secret
+    ask(bed, source, scope, ANYWHERE).expect("a token").secret
 }
 
 /// Which header names came with requests of that method for that path, one line each.
@@ -504,7 +504,7 @@ fn failed(said: &str) -> Vec<&str> {
 #[test]
 fn litmus_finds_webdav_without_properties_and_locks() {
     let site = Site::new();
-    let bearer = Bearer::start(&site.lab, &site.here, &site.token);
+    let bearer = Bearer::start(&site.bed, &site.here, &site.token);
     for (program, count, unspoken) in LITMUS {
         site.gfal2(&[json!([
             "mkdir_rec",

@@ -1,7 +1,7 @@
 //! Deviations of third-party copies that a proxy makes in front of a real XRootD: they are told as they are where a storage
 //! element of our own makes them.
 
-use crate::common::lab::{Lab, outcomes};
+use crate::common::test_bed::{TestBed, outcomes};
 use crate::common::wild::{Act, Edit, Wild};
 use crate::common::xrootd::{PATIENT, Xrootd, XrootdOptions};
 use secrecy::ExposeSecret;
@@ -92,33 +92,33 @@ fn without_query(line: &str) -> String {
 
 #[test]
 fn what_a_proxy_spoils_of_third_party_copies_is_told() {
-    let lab = Lab::new();
-    let certificate = lab.authority.certificate().expect("a certificate");
+    let bed = TestBed::new();
+    let certificate = bed.authority.certificate().expect("a certificate");
     let server = Xrootd::start(XrootdOptions {
-        issuer: lab.issuer.url(),
-        second_issuer: lab.neighbour.url(),
-        ca_pem: lab.authority.ca_pem(),
+        issuer: bed.issuer.url(),
+        second_issuer: bed.neighbour.url(),
+        ca_pem: bed.authority.ca_pem(),
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
     });
-    lab.endpoints(&[("se", &server.url())], PATIENT);
+    bed.endpoints(&[("se", &server.url())], PATIENT);
     let scope = "storage.read:/ storage.create:/ storage.modify:/";
-    let given = lab.run(&["token", "get", "--issuer", "lab", "--scope", scope]);
+    let given = bed.run(&["token", "get", "--issuer", "lab", "--scope", scope]);
     let token = given.expect(0).stdout.trim().to_owned();
     let cases: Vec<_> = ROWS.iter().flat_map(|row| row.cases).copied().collect();
     let mut honest = None;
     let told_as = |told: &str| ["fail ", "warn "].iter().any(|word| told.starts_with(word));
     for row in ROWS {
         let (act, token) = (row.act, token.clone());
-        let front = Wild::start(&lab, server.port(), move |method, _| match method {
+        let front = Wild::start(&bed, server.port(), move |method, _| match method {
             "COPY" => act(&token),
             _ => Act::Pass,
         });
-        lab.endpoints(&[("se", front.url())], PATIENT);
+        bed.endpoints(&[("se", front.url())], PATIENT);
         let asked = if honest.is_none() { &cases } else { row.cases };
-        let run = [&["run", "--case"], asked, &lab.listening()].concat();
-        let ended = lab.run(&run);
-        let found = outcomes(&lab.record_of(&ended));
+        let run = [&["run", "--case"], asked, &bed.listening()].concat();
+        let ended = bed.run(&run);
+        let found = outcomes(&bed.record_of(&ended));
         assert_eq!(found.len(), asked.len(), "{ended:?}");
         let honest = honest.get_or_insert_with(|| found.clone());
         for case in row.cases {

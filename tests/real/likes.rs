@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::ExposeSecret;
 use touchstone::reference::{StorageOptions, like};
 
-use crate::common::lab::{Lab, outcomes};
+use crate::common::test_bed::{TestBed, outcomes};
 use crate::common::xrootd::{PREFIX, Xrootd, XrootdOptions};
 
 /// Cases of which the imitations are known to differ, and why.
@@ -18,34 +18,34 @@ const KNOWN: &[(&str, &str)] = &[(
 const MORE: &str = "    limits: {jobs: 8, case: 10m, endpoint: 1h}\n    tpc-partner: partner\n";
 
 /// What a run with our own other side says of each case and why, at the real one and at the imitation.
-fn both(lab: &Lab, name: &str) -> [BTreeMap<String, String>; 2] {
-    let certificate = lab.authority.certificate().expect("a certificate");
+fn both(bed: &TestBed, name: &str) -> [BTreeMap<String, String>; 2] {
+    let certificate = bed.authority.certificate().expect("a certificate");
     let options = XrootdOptions {
-        issuer: lab.issuer.url(),
-        second_issuer: lab.neighbour.url(),
-        ca_pem: lab.authority.ca_pem(),
+        issuer: bed.issuer.url(),
+        second_issuer: bed.neighbour.url(),
+        ca_pem: bed.authority.ca_pem(),
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
     };
     let real = Xrootd::start(options);
-    let imitation = lab.start(StorageOptions {
+    let imitation = bed.start(StorageOptions {
         faults: like(name).expect("that imitation").deviations(),
-        ..lab.two_areas()
+        ..bed.two_areas()
     });
-    let partner = lab.storage(&[]);
+    let partner = bed.storage(&[]);
     let real_url = real.url();
     let endpoints = [
         ("real", real_url.as_str(), MORE),
         ("imitation", imitation.url(), MORE),
         ("partner", partner.url(), ""),
     ];
-    lab.each_endpoint(&endpoints);
+    bed.each_endpoint(&endpoints);
     // The covers ask for what the cases of the lists ask for, in more ways.
     let run = ["run", "--quick", "--endpoint", "real", "imitation"];
-    lab.run(&[&run[..], &lab.listening()].concat());
+    bed.run(&[&run[..], &bed.listening()].concat());
     assert_eq!(real.deaths(), 0, "{}", real.log_tail());
     ["real", "imitation"].map(|endpoint| {
-        let mut record = lab.record();
+        let mut record = bed.record();
         let results = record["results"].as_array_mut().expect("results");
         results.retain(|result| result["endpoint"] == endpoint);
         outcomes(&record)
@@ -54,12 +54,12 @@ fn both(lab: &Lab, name: &str) -> [BTreeMap<String, String>; 2] {
 
 #[test]
 fn the_imitation_of_xrootd_has_the_verdicts_of_the_real_one() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let name = match std::env::var_os(PREFIX) {
         Some(_) => "xrootd-6.2",
         None => "xrootd-5.5",
     };
-    let [real, imitation] = both(&lab, name);
+    let [real, imitation] = both(&bed, name);
     assert!(real.len() > 300, "{}", real.len());
     let known = |case: &str| KNOWN.iter().any(|(known, _)| *known == case);
     let verdict = |outcome: &String| outcome.split(' ').next().map(str::to_owned);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
-use crate::common::lab::{Ended, Lab, SECRET, expect_no_secret, outcomes};
+use crate::common::test_bed::{Ended, SECRET, TestBed, expect_no_secret, outcomes};
 use crate::common::xrootd::{Xrootd, XrootdOptions};
 use secrecy::ExposeSecret;
 
@@ -28,15 +28,15 @@ struct Provider {
 
 impl Provider {
     /// Below `path`, with a certificate of the laboratory.
-    fn start(lab: &Lab, path: &str) -> Self {
-        let certificate = lab.authority.certificate().expect("a certificate");
-        lab.write("provider.pem", &certificate.certificate_pem);
-        lab.write("provider-key.pem", certificate.key_pem.expose_secret());
+    fn start(bed: &TestBed, path: &str) -> Self {
+        let certificate = bed.authority.certificate().expect("a certificate");
+        bed.write("provider.pem", &certificate.certificate_pem);
+        bed.write("provider-key.pem", certificate.key_pem.expose_secret());
         let mut process = Command::new("node")
             .arg(&*SERVER)
-            .args([lab.path("provider.pem"), lab.path("provider-key.pem")])
+            .args([bed.path("provider.pem"), bed.path("provider-key.pem")])
             .args([CLIENT, path])
-            .env("CLIENT_SECRET", lab.issuer.client_secret().expose_secret())
+            .env("CLIENT_SECRET", bed.issuer.client_secret().expose_secret())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -75,19 +75,19 @@ fn installed() -> PathBuf {
     folder
 }
 
-fn xrootd(lab: &Lab, issuer: &str) -> Xrootd {
-    let certificate = lab.authority.certificate().expect("a certificate");
+fn xrootd(bed: &TestBed, issuer: &str) -> Xrootd {
+    let certificate = bed.authority.certificate().expect("a certificate");
     Xrootd::start(XrootdOptions {
         issuer,
-        second_issuer: lab.neighbour.url(),
-        ca_pem: lab.authority.ca_pem(),
+        second_issuer: bed.neighbour.url(),
+        ca_pem: bed.authority.ca_pem(),
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
     })
 }
 
-fn run(lab: &Lab, provider: &Provider, server: &Xrootd, cases: &[&str]) -> Ended {
-    lab.write(
+fn run(bed: &TestBed, provider: &Provider, server: &Xrootd, cases: &[&str]) -> Ended {
+    bed.write(
         "endpoints.yaml",
         &format!(
             "issuers:\n  provider:\n    url: {}\n    ca: ca.pem\n    limits: {{rate: 50}}\n    client-credentials: {{id: {CLIENT}, secret-env: {SECRET}}}\nendpoints:\n  se-xrootd:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: provider\n    ca: ca.pem\n",
@@ -101,7 +101,7 @@ fn run(lab: &Lab, provider: &Provider, server: &Xrootd, cases: &[&str]) -> Ended
         .chain(cases)
         .copied()
         .collect();
-    Ended::of(&mut lab.touchstone(&arguments))
+    Ended::of(&mut bed.touchstone(&arguments))
 }
 
 /// What the same server is found to do with tokens of our own issuer.
@@ -121,15 +121,15 @@ fn verdict(outcome: &str) -> &str {
 
 #[test]
 fn storage_is_judged_the_same_by_tokens_of_a_provider_that_we_did_not_write() {
-    let lab = Lab::new();
-    let provider = Provider::start(&lab, "/vo");
-    let server = xrootd(&lab, &provider.url);
+    let bed = TestBed::new();
+    let provider = Provider::start(&bed, "/vo");
+    let server = xrootd(&bed, &provider.url);
     let before = server.snapshot();
-    let ended = run(&lab, &provider, &server, &["*"]);
+    let ended = run(&bed, &provider, &server, &["*"]);
     assert_eq!(ended.code, Some(1), "{ended:?}\n{}", server.log_tail());
     assert_eq!(server.snapshot(), before);
     let known = known();
-    let found = outcomes(&lab.record());
+    let found = outcomes(&bed.record());
     let judged = |outcome: &&String| !outcome.starts_with("skip");
     assert!(found.values().filter(judged).count() > 150, "{found:#?}");
     for (case, outcome) in &found {
@@ -162,18 +162,18 @@ fn storage_is_judged_the_same_by_tokens_of_a_provider_that_we_did_not_write() {
     assert!(one.contains("invalid_target"), "{one}");
     let group = &found["group.protected.privileged"];
     assert!(group.contains("invalid_scope"), "{group}");
-    expect_no_secret(&lab, &lab.texts(ended));
+    expect_no_secret(&bed, &bed.texts(ended));
 }
 
 #[test]
 fn an_identifier_without_a_path_is_taken_as_well() {
-    let lab = Lab::new();
-    let provider = Provider::start(&lab, "");
-    let server = xrootd(&lab, &provider.url);
-    let ended = run(&lab, &provider, &server, &["capability.read.get"]).expect(0);
+    let bed = TestBed::new();
+    let provider = Provider::start(&bed, "");
+    let server = xrootd(&bed, &provider.url);
+    let ended = run(&bed, &provider, &server, &["capability.read.get"]).expect(0);
     assert_eq!(
-        verdict(&outcomes(&lab.record())["capability.read.get"]),
+        verdict(&outcomes(&bed.record())["capability.read.get"]),
         "pass"
     );
-    expect_no_secret(&lab, &lab.texts(ended));
+    expect_no_secret(&bed, &bed.texts(ended));
 }

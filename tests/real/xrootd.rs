@@ -2,35 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::lab::{Ended, Lab, outcomes, verdicts};
+use crate::common::test_bed::{Ended, TestBed, outcomes, verdicts};
 use crate::common::waiting::wait_until;
 use crate::common::xrootd::{PATIENT, Xrootd, XrootdOptions};
 use secrecy::ExposeSecret;
 
-fn start(lab: &Lab) -> Xrootd {
-    let certificate = lab.authority.certificate().expect("a certificate");
+fn start(bed: &TestBed) -> Xrootd {
+    let certificate = bed.authority.certificate().expect("a certificate");
     let server = Xrootd::start(XrootdOptions {
-        issuer: lab.issuer.url(),
-        second_issuer: lab.neighbour.url(),
-        ca_pem: lab.authority.ca_pem(),
+        issuer: bed.issuer.url(),
+        second_issuer: bed.neighbour.url(),
+        ca_pem: bed.authority.ca_pem(),
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
     });
-    lab.endpoints(&[("se-xrootd", &server.url())], PATIENT);
+    bed.endpoints(&[("se-xrootd", &server.url())], PATIENT);
     server
 }
 
 #[test]
 fn every_case_has_its_verdict_and_the_tree_is_as_before() {
-    let lab = Lab::new();
-    let mut server = start(&lab);
+    let bed = TestBed::new();
+    let mut server = start(&bed);
     let before = server.snapshot();
-    let ended = lab.run(&["run"]);
+    let ended = bed.run(&["run"]);
     let story = format!("{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(ended.code, Some(1), "{story}\n{}", server.log_tail());
     assert_eq!(server.snapshot(), before, "{story}");
     assert_eq!(server.deaths(), 0, "{story}\n{}", server.log_tail());
-    let mut found = outcomes(&lab.record());
+    let mut found = outcomes(&bed.record());
 
     // One by one, because some of them end the server; none that sends it to hosts beyond this machine.
     let intrusive: Vec<_> = found
@@ -41,15 +41,15 @@ fn every_case_has_its_verdict_and_the_tree_is_as_before() {
     assert!(!intrusive.is_empty());
     for case in intrusive {
         let deaths = server.deaths();
-        let ended = lab.run(&["run", "--intrusive", "--case", &case]);
+        let ended = bed.run(&["run", "--intrusive", "--case", &case]);
         server.survive();
         let died = server.deaths() > deaths;
-        let outcome = outcomes(&lab.record_of(&ended)).remove(&case);
+        let outcome = outcomes(&bed.record_of(&ended)).remove(&case);
         let outcome = outcome.expect("its outcome");
         // A scope that climbs spoils the server's memory: what comes of it, and when, is chance.
         let outcome = if case.contains(".climb.") && (died || outcome.starts_with("fail")) {
             server.restart();
-            lab.run(&["clean"]).expect(0);
+            bed.run(&["clean"]).expect(0);
             "fail, or the server dies".into()
         } else if died {
             "error the server died".into()
@@ -86,14 +86,14 @@ fn cell(case: &str) -> bool {
 fn same_verdicts() {
     let runs = std::env::var("TOUCHSTONE_RUNS").map_or(Ok(5), |text| text.parse());
     let runs: usize = runs.expect("TOUCHSTONE_RUNS is a number");
-    let lab = Lab::new();
-    let server = start(&lab);
+    let bed = TestBed::new();
+    let server = start(&bed);
     let before = server.snapshot();
     let run = || {
-        let ended = lab.run(&["run"]);
+        let ended = bed.run(&["run"]);
         let story = format!("{}\n{}", ended.stdout, ended.stderr);
         assert_eq!(server.snapshot(), before, "{story}");
-        let record = lab.record();
+        let record = bed.record();
         (verdicts(&record), outcomes(&record))
     };
     let (first, told) = run();
@@ -134,10 +134,10 @@ fn signal(process: &std::process::Child, name: &str) {
 
 #[test]
 fn an_interrupted_run_leaves_nothing_behind() {
-    let lab = Lab::new();
-    let server = start(&lab);
+    let bed = TestBed::new();
+    let server = start(&bed);
     let before = server.snapshot();
-    let mut command = lab.touchstone(&["run", "--jobs", "4"]);
+    let mut command = bed.touchstone(&["run", "--jobs", "4"]);
     let process = command
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
@@ -149,7 +149,7 @@ fn an_interrupted_run_leaves_nothing_behind() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert_eq!(server.snapshot(), before, "{stderr}");
-    let record = lab.record();
+    let record = bed.record();
     assert_eq!(record["run"]["interrupted"], true);
     assert!(
         verdicts(&record).values().any(|verdict| verdict == "error"),
@@ -159,10 +159,10 @@ fn an_interrupted_run_leaves_nothing_behind() {
 
 #[test]
 fn clean_finishes_what_a_killed_run_left() {
-    let lab = Lab::new();
-    let server = start(&lab);
+    let bed = TestBed::new();
+    let server = start(&bed);
     let before = server.snapshot();
-    let mut command = lab.touchstone(&["run", "--jobs", "4"]);
+    let mut command = bed.touchstone(&["run", "--jobs", "4"]);
     let mut process = command
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
@@ -172,7 +172,7 @@ fn clean_finishes_what_a_killed_run_left() {
     signal(&process, "-KILL");
     process.wait().expect("it ends");
     assert_ne!(server.snapshot(), before, "it was in the middle");
-    let ended: Ended = lab.run(&["clean"]).expect(0);
+    let ended: Ended = bed.run(&["clean"]).expect(0);
     assert_eq!(
         server.snapshot(),
         before,
@@ -180,13 +180,13 @@ fn clean_finishes_what_a_killed_run_left() {
         ended.stdout,
         ended.stderr
     );
-    lab.run(&["clean"]).expect(0);
+    bed.run(&["clean"]).expect(0);
 }
 
 #[test]
 fn clean_finds_old_leftovers_without_a_ledger() {
-    let lab = Lab::new();
-    let server = start(&lab);
+    let bed = TestBed::new();
+    let server = start(&bed);
     let before = server.snapshot();
     let old = server
         .area_root()
@@ -208,7 +208,7 @@ fn clean_finds_old_leftovers_without_a_ledger() {
             .expect("chown runs");
         assert!(status.success());
     }
-    let ended = lab.run(&["clean", "--older-than", "1d"]).expect(0);
+    let ended = bed.run(&["clean", "--older-than", "1d"]).expect(0);
     assert!(!old.exists(), "{}\n{}", ended.stdout, ended.stderr);
     assert!(new.join("f").exists() && foreign.join("f").exists());
     for folder in [&new, &foreign] {

@@ -119,7 +119,7 @@ impl Proving<'_> {
     }
 
     async fn batch(&self, pairs: &[Pair]) -> Result<Option<(RunRecord, usize)>, Failed> {
-        let roles = |issuers: bool| {
+        let services = |issuers: bool| {
             let pairs = pairs
                 .iter()
                 .filter(move |pair| pair[0].of_issuer() == issuers);
@@ -129,25 +129,25 @@ impl Proving<'_> {
                 ..Service::new(name(pair))
             })
         };
-        let stage = TestBed::start(TestBedOptions {
-            storages: roles(false).collect(),
-            issuers: roles(true).collect(),
+        let bed = TestBed::start(TestBedOptions {
+            storages: services(false).collect(),
+            issuers: services(true).collect(),
         });
-        let stage = stage.await?;
+        let bed = bed.await?;
         let chosen = pairs.iter().map(|pair| {
             let cases = pair.iter().flat_map(|fault| self.tellers(fault));
             let cases: HashSet<CaseId> = cases.flat_map(str::parse).collect();
             (name(pair), cases)
         });
         let chosen: HashMap<_, _> = chosen.collect();
-        let mut plan = self.plan(&stage, chosen.clone())?;
+        let mut plan = self.plan(&bed, chosen.clone())?;
         retain(&mut plan, |service, case| {
             chosen
                 .get(service)
                 .is_some_and(|cases| cases.contains(&case.id))
         });
         let run = sent(&plan);
-        let record = self.run(&stage, Arc::new(plan)).await?;
+        let record = self.run(&bed, Arc::new(plan)).await?;
         Ok(record.map(|record| (record, run)))
     }
 

@@ -66,12 +66,12 @@ pub(super) struct Proven {
 impl Proving<'_> {
     /// Every case at every fault; `None` if somebody stops it.
     pub async fn everything(&self, faults: &[&'static Fault]) -> Result<Option<Proven>, Failed> {
-        let stage = TestBed::start(self.cast(faults, &Profile::ALL)).await?;
-        let mut plan = self.plan(&stage, HashMap::new())?;
+        let bed = TestBed::start(self.options(faults, &Profile::ALL)).await?;
+        let mut plan = self.plan(&bed, HashMap::new())?;
         hurry(&mut plan);
         let ran = sent(&plan);
         let plan = Arc::new(plan);
-        let record = self.run(&stage, Arc::clone(&plan)).await?;
+        let record = self.run(&bed, Arc::clone(&plan)).await?;
         Ok(record.map(|record| Proven {
             plan,
             trials: trials(faults, &record, &[]),
@@ -98,12 +98,12 @@ impl Proving<'_> {
                 ..Service::new(faultless(newest))
             }]
         };
-        let stage = TestBed::start(TestBedOptions {
+        let bed = TestBed::start(TestBedOptions {
             storages: probed(),
             issuers: probed(),
         });
-        let stage = stage.await?;
-        let whole_plan = self.plan(&stage, HashMap::new())?;
+        let bed = bed.await?;
+        let whole_plan = self.plan(&bed, HashMap::new())?;
         let mut plan = whole_plan.clone();
         for planned in &mut plan.endpoints {
             let endpoint = Arc::make_mut(&mut planned.endpoint);
@@ -112,10 +112,10 @@ impl Proving<'_> {
         retain(&mut plan, |_, case| !later(case));
         let run = plan.run.clone();
         let first = sent(&plan);
-        let Some(first_record) = self.run(&stage, Arc::new(plan)).await? else {
+        let Some(first_record) = self.run(&bed, Arc::new(plan)).await? else {
             return Ok(None);
         };
-        drop(stage);
+        drop(bed);
         let planned = whole_plan.rows().flat_map(|row| row.cases);
         let planned: Vec<_> = planned.collect();
         let ids = planned.iter().map(|planned| planned.case.id.clone());
@@ -154,15 +154,15 @@ impl Proving<'_> {
         let rest = planned.iter().filter(|planned| later(&planned.case));
         chosen.insert(faultless(newest), ids(&rest.copied().collect::<Vec<_>>()));
         let open: Vec<_> = open.into_iter().map(|(fault, _)| fault).collect();
-        let stage = TestBed::start(self.cast(&open, &Profile::ALL)).await?;
-        let mut plan = self.plan(&stage, chosen.clone())?;
+        let bed = TestBed::start(self.options(&open, &Profile::ALL)).await?;
+        let mut plan = self.plan(&bed, chosen.clone())?;
         retain(&mut plan, |name, case| {
             chosen
                 .get(name)
                 .is_none_or(|cases| cases.contains(&case.id))
         });
         let second = sent(&plan);
-        let Some(record) = self.run(&stage, Arc::new(plan)).await? else {
+        let Some(record) = self.run(&bed, Arc::new(plan)).await? else {
             return Ok(None);
         };
         let record = joined(first_record, record);
@@ -180,24 +180,24 @@ impl Proving<'_> {
     /// All cases at all who are on that stage; at storage elements that are named, only those.
     pub(super) fn plan(
         &self,
-        stage: &TestBed,
+        bed: &TestBed,
         chosen: HashMap<String, HashSet<CaseId>>,
     ) -> Result<Plan, Failed> {
-        let mut selection = run::selection(&stage.judged(), &self.arguments.cases)?;
+        let mut selection = run::selection(&bed.judged(), &self.arguments.cases)?;
         // A missed recommendation has to be seen as well, and is a mere warning otherwise.
         selection.mode = Mode::Strict;
         selection.intrusive = true;
         selection.slow = true;
         selection.side = true;
         selection.itself = true;
-        selection.on_trial = stage.issuers_on_trial();
+        selection.on_trial = bed.issuers_on_trial();
         selection.chosen = chosen;
-        let inventory = self.inventory(stage)?;
+        let inventory = self.inventory(bed)?;
         run::plan(&inventory, self.catalogue, &selection)
     }
 
-    fn inventory(&self, stage: &TestBed) -> Result<Inventory, Failed> {
-        let mut inventory = stage.inventory()?;
+    fn inventory(&self, bed: &TestBed) -> Result<Inventory, Failed> {
+        let mut inventory = bed.inventory()?;
         for endpoint in inventory.endpoints.iter_mut().map(Arc::make_mut) {
             // All others share the partner.
             if endpoint.name != PARTNER {
@@ -217,17 +217,17 @@ impl Proving<'_> {
     /// Carries a plan out; `None` if somebody stops it.
     pub(super) async fn run(
         &self,
-        stage: &TestBed,
+        bed: &TestBed,
         plan: Arc<Plan>,
     ) -> Result<Option<RunRecord>, Failed> {
         let mut progress = ProgressBars::stderr(output::style_of_stderr());
         let mut recorder = Recorder::default();
         let work = run::Work {
             plan,
-            inventory: &self.inventory(stage)?,
+            inventory: &self.inventory(bed)?,
             folder: None,
-            listener: stage.listener()?,
-            side: Some(stage.side()),
+            listener: bed.listener()?,
+            side: Some(bed.side()),
             deadline: DEADLINE,
             redactor: self.redactor,
         };
@@ -246,10 +246,10 @@ impl Proving<'_> {
     }
 
     /// Everybody has a storage element or an issuer of their own. Those that are waited for come first.
-    fn cast(&self, faults: &[&'static Fault], versions: &[Profile]) -> TestBedOptions {
+    fn options(&self, faults: &[&'static Fault], versions: &[Profile]) -> TestBedOptions {
         let slow = |fault: &Fault| self.slow.iter().any(|case| fault.cases.contains(case));
         let waited_for = |fault: &&Fault| whole(fault) || slow(fault);
-        let roles = |faults: Vec<&'static Fault>| {
+        let services = |faults: Vec<&'static Fault>| {
             let (first, rest): (Vec<_>, Vec<_>) = faults.into_iter().partition(waited_for);
             let faultless = versions.iter().map(|version| Service {
                 profile: Some(*version),
@@ -265,8 +265,8 @@ impl Proving<'_> {
         };
         let (issuers, storages) = faults.iter().partition(|fault| fault.of_issuer());
         TestBedOptions {
-            storages: roles(storages),
-            issuers: roles(issuers),
+            storages: services(storages),
+            issuers: services(issuers),
         }
     }
 }

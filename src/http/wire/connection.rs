@@ -65,21 +65,21 @@ impl Connection {
     /// # Errors
     /// In words.
     pub async fn new(stream: Stream) -> Result<Self, String> {
-        let (read, mouth) = tokio::io::split(stream);
+        let (read, writer) = tokio::io::split(stream);
         let listening = Arc::new(Notify::new());
         let io = TokioIo::new(ResponseReader {
             stream: read,
             listening: Arc::clone(&listening),
         });
-        let (ear, connection) = http1::handshake(io).await.map_err(|error| cause(&error))?;
+        let (response, connection) = http1::handshake(io).await.map_err(|error| cause(&error))?;
         let listener = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("a connection ended: {}", cause(&error));
             }
         });
         Ok(Self {
-            writer: mouth,
-            response: ear,
+            writer: writer,
+            response: response,
             listening,
             reader_task: listener.abort_handle(),
             used: false,
@@ -209,7 +209,7 @@ impl Drop for Connection {
 
 /// Says everything, as far as it is wanted.
 async fn write_request(
-    mouth: &mut WriteHalf<Stream>,
+    writer: &mut WriteHalf<Stream>,
     listening: &Notify,
     message: &Message,
     interim: &Interim,
@@ -217,26 +217,26 @@ async fn write_request(
 ) -> io::Result<()> {
     listening.notified().await;
     let Some(body) = &message.body else {
-        mouth.write_all(&message.head).await?;
-        return mouth.flush().await;
+        writer.write_all(&message.head).await?;
+        return writer.flush().await;
     };
     if let Some(patience) = message.expects {
-        mouth.write_all(&message.head).await?;
-        mouth.flush().await?;
+        writer.write_all(&message.head).await?;
+        writer.flush().await?;
         tokio::select! {
             () = interim.go_on.notified() => {}
             () = sleep(patience) => {}
         }
-        mouth.write_all(body).await?;
+        writer.write_all(body).await?;
     } else {
         // In one piece, as small uploads mostly come: some servers take no chunk that follows the head alone.
-        mouth
+        writer
             .write_all(&[message.head.as_slice(), body].concat())
             .await?;
     }
-    mouth.flush().await?;
+    writer.flush().await?;
     if message.cut.is_some() {
-        return mouth.shutdown().await;
+        return writer.shutdown().await;
     }
     *all = true;
     Ok(())

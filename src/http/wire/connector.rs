@@ -18,7 +18,7 @@ use crate::http::redirect::RedirectPolicy;
 use crate::http::{HostLimiter, TlsError, cause, client_config};
 use crate::model::{Endpoint, Limits};
 use crate::redact::Redactor;
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::connection::Connection;
 
@@ -83,7 +83,7 @@ impl Target {
 impl Connector {
     pub fn new(
         endpoint: &Endpoint,
-        manners: &Arc<HostLimiter>,
+        limiter: &Arc<HostLimiter>,
         redactor: &Redactor,
         guard: Guard,
     ) -> Result<Self, TlsError> {
@@ -108,7 +108,7 @@ impl Connector {
             host,
             limits: endpoint.limits.clone(),
             continue_timeout: CONTINUE_TIMEOUT,
-            limiter: Arc::clone(manners),
+            limiter: Arc::clone(limiter),
             guard,
             redactor: redactor.clone(),
             redirects: RedirectPolicy::new(&endpoint.url, &endpoint.redirect_hosts),
@@ -156,11 +156,11 @@ impl Connector {
             let tls = self.tls.connect(self.name.clone(), tcp).await;
             Connection::new(tls.map_err(|error| cause(&error))?).await
         };
-        let opening = opening.instrument(stretch!("connect"));
+        let opening = opening.instrument(span!("connect"));
         match timeout(self.limits.connect.min(most), opening).await {
             Err(_) => Err(self.failure("no connection in time".into(), false)),
             Ok(Err(reason)) => Err(self.failure(format!("no connection: {reason}"), true)),
-            Ok(Ok(link)) => Ok(link),
+            Ok(Ok(connection)) => Ok(connection),
         }
     }
 

@@ -119,12 +119,12 @@ impl RawClient {
     /// Whom to trust cannot be read, or the endpoint's host is no name for TLS.
     pub fn new(
         endpoint: &Endpoint,
-        manners: &Arc<HostLimiter>,
+        limiter: &Arc<HostLimiter>,
         redactor: &Redactor,
         guard: Guard,
     ) -> Result<Self, TlsError> {
-        let door = Connector::new(endpoint, manners, redactor, guard)?;
-        Ok(Self(Arc::new(door)))
+        let connector = Connector::new(endpoint, limiter, redactor, guard)?;
+        Ok(Self(Arc::new(connector)))
     }
 
     /// Sends a request over a connection of its own, and on to where it is redirected.
@@ -217,18 +217,18 @@ impl KeptConnection {
         raw: RawRequest<'_>,
         manner: Manner<'_>,
     ) -> WireOutcome {
-        let stretch = exchange::stretch(purpose, raw.method, raw.target);
-        let manners = Arc::clone(&self.own.connector.limiter);
+        let span = exchange::span(purpose, raw.method, raw.target);
+        let limiter = Arc::clone(&self.own.connector.limiter);
         let sent = async {
             // Where a COPY goes on to, it waits for its turn again.
             let _turn = match manner.transfer {
                 true => None,
-                false => manners.acquire(raw.deadline).await,
+                false => limiter.acquire(raw.deadline).await,
             };
             self.recorded(purpose, caller, raw, &manner).await
         };
-        let outcome = sent.instrument(stretch.clone()).await;
-        exchange::ended(&stretch, &outcome.exchange);
+        let outcome = sent.instrument(span.clone()).await;
+        exchange::ended(&span, &outcome.exchange);
         outcome
     }
 
@@ -241,9 +241,9 @@ impl KeptConnection {
         manner: &Manner<'_>,
     ) -> WireOutcome {
         let begun = Instant::now();
-        let door = Arc::clone(&self.own.connector);
+        let connector = Arc::clone(&self.own.connector);
         let url = match raw.target.starts_with('/') {
-            true => format!("{}{}", door.origin, raw.target),
+            true => format!("{}{}", connector.origin, raw.target),
             false => raw.target.to_owned(),
         };
         let sent = exchange::Sent {
@@ -253,11 +253,11 @@ impl KeptConnection {
             body: raw.body,
             token: raw.tokens.first().map(|token| token.shown.clone()),
         };
-        let mut record = exchange::begin(purpose, &door.redactor, sent);
+        let mut record = exchange::begin(purpose, &connector.redactor, sent);
         let mut said = Progress::default();
         let mut carried = false;
-        let answer = match door.guard.begin(shape(&raw), &url, true) {
-            Err(reason) => Err(door.failure(reason, false)),
+        let answer = match connector.guard.begin(shape(&raw), &url, true) {
+            Err(reason) => Err(connector.failure(reason, false)),
             Ok(kept) => {
                 let mut trail = Trail::new(raw, manner.transfer, kept);
                 let following = self.follow(caller, manner, &mut trail, &mut record, &mut said);
@@ -273,13 +273,13 @@ impl KeptConnection {
                 ended.unwrap_or_else(|| {
                     self.own.connection = None;
                     self.beyond.clear();
-                    Err(door.failure("the client hung up, as the case asks".into(), false))
+                    Err(connector.failure("the client hung up, as the case asks".into(), false))
                 })
             }
         };
         let lost = said.reused && answer.as_ref().is_err_and(|failure| failure.again);
-        exchange::end(&mut record, &door.redactor, &answer, begun.elapsed());
-        exchange::log(&door.endpoint, caller, &record);
+        exchange::end(&mut record, &connector.redactor, &answer, begun.elapsed());
+        exchange::log(&connector.endpoint, caller, &record);
         WireOutcome {
             answer,
             exchange: record,
@@ -348,10 +348,10 @@ impl KeptConnection {
             Some(at) => self.beyond.remove(at),
             None => {
                 let own = &self.own.connector;
-                let door = own.elsewhere(url);
+                let connector = own.elsewhere(url);
                 ServerConnection {
                     connector: Arc::new(
-                        door.map_err(|error| own.failure(error.to_string(), false))?,
+                        connector.map_err(|error| own.failure(error.to_string(), false))?,
                     ),
                     connection: None,
                 }
@@ -402,19 +402,23 @@ impl ServerConnection {
             *said = Progress::default();
             let kept = match self.connection.take() {
                 // After one that has ended a new one is tried, and no other that may have ended as well.
-                Some(mut link) if attempt == 1 => link.ready().await.then_some(link),
+                Some(mut connection) if attempt == 1 => {
+                    connection.ready().await.then_some(connection)
+                }
                 _ => None,
             };
-            let mut link = match kept {
-                Some(link) => link,
+            let mut connection = match kept {
+                Some(connection) => connection,
                 None => match self.connector.open(answer::left(raw.deadline)).await {
                     Err(failure) if failure.again && attempt == 1 => continue,
                     opened => opened?,
                 },
             };
-            let ended = link.exchange(&message, limits, raw.deadline, said).await;
-            if link.open() {
-                self.connection = Some(link);
+            let ended = connection
+                .exchange(&message, limits, raw.deadline, said)
+                .await;
+            if connection.open() {
+                self.connection = Some(connection);
             }
             match ended {
                 Err(broken) if broken.again && harmless && attempt == 1 => {}

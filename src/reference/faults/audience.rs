@@ -16,7 +16,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.1.1-13"],
         cases: &["audience.host"],
         apply: Apply::Element(|rules| {
-            rules.admits = |_, parts, verified| {
+            rules.authenticate = |_, parts, verified| {
                 let mut bearer = verified?;
                 let host = parts
                     .headers
@@ -306,7 +306,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.other-audience",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, outcome| {
+            rules.on_outcome = |_, outcome| {
                 error_for(
                     outcome,
                     &["it is meant for another service", "aud is no audience"],

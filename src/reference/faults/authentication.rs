@@ -130,7 +130,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.expired",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, outcome| error_for(outcome, &["it has expired, or does not say when"])
+            rules.on_outcome =
+                |_, outcome| error_for(outcome, &["it has expired, or does not say when"])
         }),
     },
     Fault {
@@ -143,7 +144,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 (name != "cnf" || !later(jws, "exp", now + 6.0 * 3600.0))
                     && claim_fits(name, jws, now)
             };
-            rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
+            rules.on_outcome = |_, outcome| error_for(outcome, &[BOUND]);
         }),
     },
     Fault {
@@ -243,7 +244,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.1.1-09", "JWT-2.1.1-26"],
         cases: &["authentication.subject.absent"],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, outcome| error_for(outcome, &["sub is missing or not fit"])
+            rules.on_outcome = |_, outcome| error_for(outcome, &["sub is missing or not fit"])
         }),
     },
     Fault {
@@ -273,7 +274,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.refused.put",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, verified| {
+            rules.authenticate = |memory, parts, verified| {
                 let bearer = verified?;
                 let known = memory.tokens.contains_key(&bearer.token_id);
                 if known && parts.method == "GET" && narrow(&bearer) {
@@ -382,7 +383,7 @@ pub(super) const FAULTS: &[Fault] = &[
             rules.token.claim = |name, jws, now| {
                 (name != "cnf" || !later(jws, "exp", i64::MAX as f64)) && claim_fits(name, jws, now)
             };
-            rules.tell = |_, outcome| error_for(outcome, &[BOUND]);
+            rules.on_outcome = |_, outcome| error_for(outcome, &[BOUND]);
         }),
     },
     Fault {
@@ -414,7 +415,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.issuer.absent",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, outcome| error_for(outcome, &["its issuer is not trusted"])
+            rules.on_outcome = |_, outcome| error_for(outcome, &["its issuer is not trusted"])
         }),
     },
     Fault {

@@ -19,7 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-03"],
         cases: &["bearer.none.other-forms"],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| match parts.version {
+            rules.authenticate = |memory, parts, bearer| match parts.version {
                 axum::http::Version::HTTP_10 => Ok(memory.last.clone().unwrap_or_default()),
                 _ => {
                     if let Ok(good) = &bearer {
@@ -36,7 +36,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-03"],
         cases: &["bearer.none.other-forms"],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| match parts.uri.authority() {
+            rules.authenticate = |memory, parts, bearer| match parts.uri.authority() {
                 Some(_) => Ok(memory.last.clone().unwrap_or_default()),
                 None => {
                     if let Ok(good) = &bearer {
@@ -53,7 +53,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-14"],
         cases: &["bearer.method.trace"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, response| {
+            rules.on_response = |asked, response| {
                 if asked.method != axum::http::Method::TRACE {
                     return response;
                 }
@@ -75,7 +75,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 "LOCK" => Some(crate::model::Method::Put),
                 _ => super::super::authorisation::method(name),
             };
-            rules.admits = |_, parts, bearer| {
+            rules.authenticate = |_, parts, bearer| {
                 let bearer = bearer?;
                 Ok(match parts.method.as_str() {
                     "LOCK" => super::destination::almighty(bearer),
@@ -104,7 +104,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.put.statuses",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match told.bearer {
+            rules.on_outcome = |told, outcome| match told.bearer {
                 Some(bearer)
                     if told.method == crate::model::Method::Put && !bearer.has(Action::Read) =>
                 {
@@ -120,7 +120,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-02"],
         cases: &["bearer.scheme.lower-case"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 if authorization(parts).is_some_and(|value| !value.starts_with("Bearer")) {
                     parts.headers.remove(header::AUTHORIZATION);
                 }
@@ -133,7 +133,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-24"],
         cases: &["form.white-space"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 if authorization(parts).is_some_and(|value| value.contains("  ")) {
                     parts.headers.remove(header::AUTHORIZATION);
                 }
@@ -151,7 +151,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.two-headers.comma",
         ],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let value = authorization(parts).unwrap_or_default();
                 if let Some(last) = value.split(' ').next_back().filter(|last| !last.is_empty()) {
                     bear(parts, last);
@@ -171,7 +171,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.oracle.looking",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Read)
+            rules.authenticate = |memory, _, bearer| visitor(memory, bearer, Action::Read)
         }),
     },
     Fault {
@@ -199,7 +199,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.refused-body",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, _, bearer| visitor(memory, bearer, Action::Modify)
+            rules.authenticate = |memory, _, bearer| visitor(memory, bearer, Action::Modify)
         }),
     },
     Fault {
@@ -212,7 +212,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.challenge.invalid-token",
         ],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if !writes(asked) {
                     response.headers_mut().remove(header::WWW_AUTHENTICATE);
                 }
@@ -231,7 +231,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.challenge.expired",
         ],
         apply: Apply::Element(|rules| {
-            rules.says = |_, response| challenged(response, "Basic realm=\"Bearer\"")
+            rules.on_response = |_, response| challenged(response, "Basic realm=\"Bearer\"")
         }),
     },
     Fault {
@@ -240,7 +240,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-22"],
         cases: &["bearer.challenge.write"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, response| {
+            rules.on_response = |asked, response| {
                 if writes(asked) {
                     challenged(
                         response,
@@ -258,7 +258,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-05"],
         cases: &["bearer.challenge.invalid-token", "bearer.challenge.expired"],
         apply: Apply::Element(|rules| {
-            rules.says = |_, response| challenged(response, "Bearer realm=\"storage\"")
+            rules.on_response = |_, response| challenged(response, "Bearer realm=\"storage\"")
         }),
     },
     Fault {
@@ -267,7 +267,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-06"],
         cases: &["bearer.insufficient-scope"],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match outcome {
+            rules.on_outcome = |told, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope)
                     if told.method == crate::model::Method::Put =>
                 {
@@ -283,7 +283,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-07"],
         cases: &["bearer.malformed.empty"],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| match authorization(parts).as_deref() {
+            rules.authenticate = |memory, parts, bearer| match authorization(parts).as_deref() {
                 Some("Bearer" | "Bearer ") => visitor(memory, Err(Refusal::NoToken), Action::Read),
                 _ if bearer.is_err() => bearer,
                 _ => visitor(memory, bearer, Action::Read),
@@ -296,7 +296,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-07", "RFC6750-10"],
         cases: &["bearer.two-headers.comma", "bearer.scheme.other"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let value = authorization(parts).unwrap_or_default();
                 if let Some(token) = value
                     .split([' ', ','])
@@ -314,7 +314,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-18"],
         cases: &["bearer.malformed.no-error"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if authorization(asked).is_some_and(|value| value.starts_with("Negotiate")) {
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 }
@@ -328,7 +328,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-08"],
         cases: &["bearer.oracle.get"],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match outcome {
+            rules.on_outcome = |told, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope)
                     if told.before.is_none() && !told.method.writes() =>
                 {
@@ -344,7 +344,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-08"],
         cases: &["bearer.oracle.get"],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match outcome {
+            rules.on_outcome = |told, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope)
                     if told.before.is_some() && told.method == crate::model::Method::Get =>
                 {
@@ -359,7 +359,7 @@ pub(super) const FAULTS: &[Fault] = &[
         about: "A token in the query is not looked at when there is one in the header.",
         clauses: &["RFC6750-09"],
         cases: &["bearer.two-ways.access-token", "bearer.two-ways.authz"],
-        apply: Apply::Element(|rules| rules.hears = without_query),
+        apply: Apply::Element(|rules| rules.on_request = without_query),
     },
     Fault {
         name: "query-wins",
@@ -367,7 +367,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-09"],
         cases: &["bearer.two-ways.authz"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 if let Some(token) = query(parts, "authz") {
                     bear(parts, &token);
                     without_query(parts);
@@ -381,7 +381,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-10"],
         cases: &["bearer.two-headers"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let values = parts.headers.get_all(header::AUTHORIZATION);
                 if let Some(last) = values.iter().next_back().cloned() {
                     parts.headers.insert(header::AUTHORIZATION, last);
@@ -395,7 +395,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-11", "RFC6750-18"],
         cases: &["bearer.query"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked
                     .uri
                     .query()
@@ -416,7 +416,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.query.wrong-authz",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| {
+            rules.authenticate = |memory, parts, bearer| {
                 let there = query(parts, "access_token").or_else(|| query(parts, "authz"));
                 match there.is_none() && bearer.is_err() {
                     true => bearer,
@@ -431,7 +431,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-12"],
         cases: &["bearer.elsewhere.cookie"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let cookies = text(parts, "cookie").unwrap_or_default();
                 let token = cookies
                     .split("; ")
@@ -484,7 +484,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.longer",
         ],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let token = [
                     "x-auth-token",
                     "x-access-token",
@@ -505,7 +505,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-14"],
         cases: &["bearer.echo"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 let value = authorization(asked).unwrap_or_default();
                 let payload = value.split('.').nth(1).unwrap_or_default();
                 if response.status() == StatusCode::NOT_FOUND
@@ -523,7 +523,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-21"],
         cases: &["bearer.echo", "tape.error.denied"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if response.status() == StatusCode::UNAUTHORIZED {
                     *response.body_mut() = asked.uri.to_string().into();
                 }
@@ -537,7 +537,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-17"],
         cases: &["bearer.method.x-http-method-override"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let named = [
                     "x-http-method-override",
                     "x-http-method",
@@ -547,7 +547,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 .find_map(|name| text(parts, name));
                 overridden(parts, named);
             };
-            rules.admits = |_, parts, bearer| as_writer(parts, bearer);
+            rules.authenticate = |_, parts, bearer| as_writer(parts, bearer);
         }),
     },
     Fault {
@@ -556,11 +556,11 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-17"],
         cases: &["bearer.method.query"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let named = query(parts, "_method");
                 overridden(parts, named);
             };
-            rules.admits = |_, parts, bearer| as_writer(parts, bearer);
+            rules.authenticate = |_, parts, bearer| as_writer(parts, bearer);
         }),
     },
     Fault {
@@ -569,7 +569,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-17"],
         cases: &["bearer.method.lower-case"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let small = parts
                     .method
                     .as_str()
@@ -578,7 +578,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 let named = small.then(|| parts.method.as_str().to_ascii_uppercase());
                 overridden(parts, named);
             };
-            rules.admits = |_, parts, bearer| as_writer(parts, bearer);
+            rules.authenticate = |_, parts, bearer| as_writer(parts, bearer);
         }),
     },
     Fault {
@@ -587,11 +587,11 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-17", "DAV-21"],
         cases: &["webdav.unknown-method", "capability.read.no-patch"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let unknown = ["FOO", "PATCH"].contains(&parts.method.as_str());
                 overridden(parts, unknown.then(|| "PUT".to_owned()));
             };
-            rules.admits = |_, parts, bearer| as_writer(parts, bearer);
+            rules.authenticate = |_, parts, bearer| as_writer(parts, bearer);
         }),
     },
     Fault {
@@ -600,7 +600,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-19"],
         cases: &["bearer.expect-continue"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 parts.headers.remove(header::EXPECT);
             }
         }),

@@ -174,7 +174,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 (action == Action::Create && asked.operation == Operation::Overwrite)
                     || permits(action, asked)
             };
-            rules.tell = overwriting_is_forbidden;
+            rules.on_outcome = overwriting_is_forbidden;
         }),
     },
     Fault {
@@ -207,7 +207,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             };
-            rules.tell = overwriting_is_forbidden;
+            rules.on_outcome = overwriting_is_forbidden;
         }),
     },
     Fault {

@@ -23,7 +23,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-13"],
         cases: &["connection.redirect.reading"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, response| {
+            rules.on_response = |asked, response| {
                 let directory = response.status() == StatusCode::METHOD_NOT_ALLOWED;
                 match asked.method == Method::GET && directory {
                     true => plainly(asked, response, "/"),
@@ -38,7 +38,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-13"],
         cases: &["connection.redirect.upload"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, response| {
+            rules.on_response = |asked, response| {
                 let waits = asked.method == Method::PUT && asked.headers.contains_key(EXPECT);
                 match waits && response.status().is_success() {
                     true => plainly(asked, response, ""),
@@ -72,7 +72,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.expired.used",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| {
+            rules.authenticate = |memory, parts, bearer| {
                 // The runner's own requests say what they accept, and share connections by chance.
                 if parts.headers.contains_key(ACCEPT) {
                     return bearer;
@@ -90,7 +90,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-15"],
         cases: &["connection.no-token.after-writing"],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| {
+            rules.authenticate = |memory, parts, bearer| {
                 let Some(connection) =
                     connection(parts).filter(|_| !parts.headers.contains_key(ACCEPT))
                 else {
@@ -117,7 +117,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.refused.put",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| {
+            rules.authenticate = |memory, parts, bearer| {
                 let Some(connection) =
                     connection(parts).filter(|_| !parts.headers.contains_key(ACCEPT))
                 else {
@@ -142,7 +142,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-23"],
         cases: &["connection.shared-cache"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 let reads = matches!(asked.method, Method::GET | Method::HEAD);
                 if reads && response.status().is_success() {
                     let public = HeaderValue::from_static("public, max-age=3600");
@@ -158,7 +158,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-15", "JWT-2.2.1-49"],
         cases: &["connection.weaker-token", "connection.stronger-token"],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| {
+            rules.authenticate = |memory, parts, bearer| {
                 // The runner's own requests say what they accept, and share connections by chance.
                 if parts.headers.contains_key(ACCEPT) {
                     return bearer;
@@ -176,7 +176,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["RFC6750-15"],
         cases: &["connection.refused-first", "connection.refused-body"],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| {
+            rules.authenticate = |memory, parts, bearer| {
                 // The runner's own requests say what they accept.
                 let plain = parts.headers.contains_key(ACCEPT);
                 let Some(connection) = connection(parts).filter(|_| !plain) else {
@@ -199,7 +199,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-4.3.1-02"],
         cases: &["connection.expired", "authentication.expired.used"],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| {
+            rules.authenticate = |memory, parts, bearer| {
                 let sent = parts.headers.get(AUTHORIZATION);
                 remembered(memory, format!("{:?} {sent:?}", connection(parts)), bearer)
             }
@@ -215,7 +215,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.expired.used",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, parts, bearer| {
+            rules.authenticate = |memory, parts, bearer| {
                 let sent = format!("{:?}", parts.headers.get(AUTHORIZATION));
                 remembered(memory, sent, bearer)
             }
@@ -232,7 +232,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.holder.no-activity",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |memory, _, bearer| {
+            rules.authenticate = |memory, _, bearer| {
                 let bearer = bearer?;
                 let cached = memory.tokens.entry(bearer.token_id.clone());
                 Ok(cached.or_insert(bearer).clone())

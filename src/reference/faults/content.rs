@@ -104,7 +104,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-35"],
         cases: &["webdav.put.if-match", "webdav.delete.if-match"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 parts.headers.remove("if-match");
             };
         }),
@@ -115,7 +115,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-16"],
         cases: &["webdav.propfind.members"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 if let Some(depth) = parts.headers.get_mut("depth")
                     && depth == "0"
                 {

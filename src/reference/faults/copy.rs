@@ -133,7 +133,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 (action == Action::Create && copying(asked, Operation::Overwrite))
                     || permits(action, asked)
             };
-            rules.tell = |told, outcome| {
+            rules.on_outcome = |told, outcome| {
                 let replaces = matches!(outcome, Outcome::Done) && told.method == Method::Copy;
                 let may = told.bearer.is_some_and(|bearer| bearer.has(Action::Modify));
                 match replaces && !may {
@@ -206,7 +206,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-22"],
         cases: &["webdav.copy.statuses"],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match outcome {
+            rules.on_outcome = |told, outcome| match outcome {
                 Outcome::Done if told.method == Method::Copy => Outcome::Created,
                 _ => outcome,
             };

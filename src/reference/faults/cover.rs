@@ -173,7 +173,7 @@ pub(super) const FAULTS: &[Fault] = overlooked! {
 
 /// Whoever has no token may do everything.
 fn anybody(rules: &mut Rules) {
-    rules.admits = |_, _, verified| match verified {
+    rules.authenticate = |_, _, verified| match verified {
         Err(Refusal::NoToken) => Ok(almighty()),
         verified => verified,
     };
@@ -182,7 +182,7 @@ fn anybody(rules: &mut Rules) {
 
 /// Whatever text there is for a token lets its bearer do everything, as long as it looks like none.
 fn any_text(rules: &mut Rules) {
-    rules.admits = |_, parts, verified| {
+    rules.authenticate = |_, parts, verified| {
         let text = parts.headers.get(AUTHORIZATION);
         let strange = text.is_some_and(|text| !text.as_bytes().contains(&b'.'));
         match verified {
@@ -248,7 +248,7 @@ fn lists_everything(rules: &mut Rules) {
     if let Some(prefix) = fault("audience-prefix-match") {
         prefix.apply(rules);
     }
-    rules.hears = |parts| {
+    rules.on_request = |parts| {
         parts.headers.insert("depth", HeaderValue::from_static("1"));
     };
 }

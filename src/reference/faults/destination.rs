@@ -34,7 +34,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-14"],
         cases: &["path.outside.destination", "path.outside.copy"],
         apply: Apply::Element(|rules| {
-            rules.admits = |_, parts, bearer| {
+            rules.authenticate = |_, parts, bearer| {
                 let path = destination(parts).is_some_and(|to| to.starts_with('/'));
                 Ok(match path {
                     true => almighty(bearer?),
@@ -91,7 +91,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-27"],
         cases: &["webdav.move.elsewhere"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let own = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
                 if let (Some(own), Some(to)) = (own, destination(parts))
                     && parts.method.as_str() == "MOVE"
@@ -110,7 +110,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-20"],
         cases: &["capability.create.rename-overwrite"],
         apply: Apply::Element(|rules| {
-            rules.admits = |_, parts, bearer| {
+            rules.authenticate = |_, parts, bearer| {
                 let overwrites = parts
                     .headers
                     .get("overwrite")
@@ -130,7 +130,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-13"],
         cases: &["webdav.copy.overwrite-f"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let protects = parts
                     .headers
                     .get("overwrite")

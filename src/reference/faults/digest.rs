@@ -27,7 +27,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.fts.success",
         ],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, response| {
+            rules.on_response = |asked, response| {
                 changed(asked, response, |asked, _| {
                     (asked.method == Method::HEAD).then(|| "adler32=00000001".to_owned())
                 })
@@ -40,7 +40,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-01"],
         cases: &["digest.adler32.leading-zeros"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, response| {
+            rules.on_response = |asked, response| {
                 changed(asked, response, |_, told| {
                     // One or two zeros come by chance, in cases that are about something else.
                     let digits = told.strip_prefix("adler32=0000")?;
@@ -55,7 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-01"],
         cases: &["tpc.fts.success"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let wanted = parts.headers.get(WANT_DIGEST).map(HeaderValue::as_bytes);
                 let capital = |wanted: &[u8]| wanted.iter().any(u8::is_ascii_uppercase);
                 if wanted.is_some_and(capital) {
@@ -70,7 +70,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-01"],
         cases: &["digest.part"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, response| {
+            rules.on_response = |asked, response| {
                 let part = response.status() == StatusCode::PARTIAL_CONTENT;
                 match part {
                     true => changed(asked, response, |_, _| Some("adler32=0a0b0c0d".to_owned())),
@@ -85,7 +85,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-02"],
         cases: &["digest.preferences"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let wanted = parts.headers.get(WANT_DIGEST);
                 let first = wanted
                     .and_then(|value| value.to_str().ok()?.split(',').next())
@@ -102,7 +102,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-02"],
         cases: &["digest.unknown"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 let wanted = asked.headers.get(WANT_DIGEST);
                 if wanted.is_some_and(|wanted| wanted == "no-such-algorithm") {
                     *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -120,7 +120,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.representation.sha-256",
         ],
         apply: Apply::Element(|rules| {
-            rules.says = |_, mut response| {
+            rules.on_response = |_, mut response| {
                 let told = response.headers().get(REPR_DIGEST);
                 let plain = told
                     .and_then(|told| told.to_str().ok())
@@ -138,14 +138,14 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-30"],
         cases: &["digest.upload.wrong", "digest.upload.content-md5"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 if announced(parts) {
                     for name in [DIGEST, REPR_DIGEST, CONTENT_MD5] {
                         parts.headers.remove(&name);
                     }
                 }
             };
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if announced(asked) && response.status().is_success() {
                     *response.status_mut() = StatusCode::BAD_REQUEST;
                 }
@@ -159,7 +159,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-04"],
         cases: &["digest.upload.wrong", "digest.upload.content-md5"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 let told = [DIGEST, REPR_DIGEST, CONTENT_MD5]
                     .iter()
                     .any(|name| asked.headers.contains_key(name));
@@ -176,7 +176,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-23", "DIG-04"],
         cases: &["digest.upload.right"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 for name in [DIGEST, REPR_DIGEST, CONTENT_MD5] {
                     if parts.headers.contains_key(&name) {
                         let wrong = HeaderValue::from_static("adler=::, adler32=0");
@@ -192,12 +192,12 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-05"],
         cases: &["digest.outside"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 parts.extensions.insert(Asking(
                     parts.method == Method::HEAD && parts.headers.contains_key(WANT_DIGEST),
                 ));
             };
-            rules.admits = |_, parts, bearer| {
+            rules.authenticate = |_, parts, bearer| {
                 let asking = parts
                     .extensions
                     .get::<Asking>()
@@ -219,7 +219,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-01"],
         cases: &["digest.create"],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match outcome {
+            rules.on_outcome = |told, outcome| match outcome {
                 Outcome::Content(content)
                     if !told.bearer.is_some_and(|bearer| bearer.has(Action::Read)) =>
                 {

@@ -12,7 +12,7 @@ use super::{Apply, Fault};
 macro_rules! read {
     ($token:expr) => {
         Base::By(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let token: fn(&str) -> Option<&str> = $token;
                 let value = authorization(parts);
                 if let Some(token) = value.as_deref().and_then(token) {
@@ -27,7 +27,7 @@ macro_rules! read {
 macro_rules! elsewhere {
     ($( $name:literal ),+) => {
         Base::By(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 for name in [$( $name ),+] {
                     taken_from(parts, name);
                 }
@@ -50,17 +50,17 @@ pub(super) const FAULTS: &[Fault] = forms! {
         (!token.contains(' ') && token.contains('.')).then_some(token)
     });
     "second-after-basic" on "put", "RFC6750-10": read!(|value| value.strip_prefix("Basic ")?.split_once(", Bearer ").map(|(_, token)| token));
-    "second-line" on "get", "RFC6750-10": Base::By(|rules| rules.hears = |parts| last_line(parts, "Bearer "));
-    "second-line-after-basic" on "put", "RFC6750-10": Base::By(|rules| rules.hears = |parts| last_line(parts, "Basic "));
+    "second-line" on "get", "RFC6750-10": Base::By(|rules| rules.on_request = |parts| last_line(parts, "Bearer "));
+    "second-line-after-basic" on "put", "RFC6750-10": Base::By(|rules| rules.on_request = |parts| last_line(parts, "Basic "));
     "scheme-jwt" on "get", "RFC6750-02": read!(|value| value.strip_prefix("JWT "));
     "scheme-oauth" on "put", "RFC6750-02": read!(|value| value.strip_prefix("OAuth "));
-    "query" on "get", "RFC6750-12": Base::By(|rules| rules.hears = query);
-    "password" on "get", "RFC6750-12": Base::By(|rules| rules.hears = password);
+    "query" on "get", "RFC6750-12": Base::By(|rules| rules.on_request = query);
+    "password" on "get", "RFC6750-12": Base::By(|rules| rules.on_request = password);
     "x-auth-token" on "put", "RFC6750-12": elsewhere!("x-auth-token");
     "x-authorization" on "get", "RFC6750-12": elsewhere!("x-authorization");
     "access-token" on "put", "RFC6750-12": elsewhere!("x-access-token");
     "proxy" on "put", "RFC6750-12": elsewhere!("proxy-authorization");
-    "cookie" on "get", "RFC6750-12": Base::By(|rules| rules.hears = cookie);
+    "cookie" on "get", "RFC6750-12": Base::By(|rules| rules.on_request = cookie);
     "transfer" on "put", "RFC6750-12": elsewhere!("transferheaderauthorization");
 };
 

@@ -191,7 +191,7 @@ fn three_of(token: &str, fourth: fn(&str) -> bool) -> Option<[&str; 3]> {
 
 /// Spaces in a token are skipped.
 fn spaces_skipped(rules: &mut Rules) {
-    rules.hears = |parts| {
+    rules.on_request = |parts| {
         let value = authorization(parts);
         let token = value
             .as_deref()

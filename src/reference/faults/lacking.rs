@@ -60,7 +60,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["webdav.move.statuses"],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Move);
-            rules.says = |asked, response| offering(asked, response, "MOVE");
+            rules.on_response = |asked, response| offering(asked, response, "MOVE");
         }),
     },
     Fault {
@@ -70,7 +70,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["webdav.propfind.directory"],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Propfind);
-            rules.says = |asked, response| offering(asked, response, "PROPFIND");
+            rules.on_response = |asked, response| offering(asked, response, "PROPFIND");
         }),
     },
     Fault {
@@ -80,7 +80,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["tpc.pull", "webdav.copy.no-parent"],
         apply: Apply::Element(|rules| {
             rules.method = |name| known_method(name).filter(|method| *method != Method::Copy);
-            rules.says = |asked, response| offering(asked, response, "COPY");
+            rules.on_response = |asked, response| offering(asked, response, "COPY");
         }),
     },
     Fault {
@@ -89,7 +89,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DIG-01"],
         cases: &["digest.adler32.head"],
         apply: Apply::Element(|rules| {
-            rules.says = |_, mut response| {
+            rules.on_response = |_, mut response| {
                 for name in ["digest", "repr-digest"] {
                     response.headers_mut().remove(HeaderName::from_static(name));
                 }
@@ -117,7 +117,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "bearer.oracle.looking",
         ],
         apply: Apply::Element(|rules| {
-            rules.admits = |_, parts, verified| match verified {
+            rules.authenticate = |_, parts, verified| match verified {
                 Err(_) if reads(parts) => Ok(Bearer::default()),
                 verified => verified,
             };

@@ -353,7 +353,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-45", "JWT-2.2.1-14"],
         cases: &["path.request.slashes"],
         apply: Apply::Element(|rules| {
-            rules.admits = |_, parts, bearer| {
+            rules.authenticate = |_, parts, bearer| {
                 let bearer = bearer?;
                 Ok(match parts.uri.path().contains("//") {
                     true => almighty(bearer),
@@ -368,7 +368,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-14"],
         cases: &["path.request.other-headers"],
         apply: Apply::Element(|rules| {
-            rules.admits = |_, parts, bearer| {
+            rules.authenticate = |_, parts, bearer| {
                 let bearer = bearer?;
                 Ok(match parts.headers.contains_key("x-rewrite-url") {
                     true => almighty(bearer),
@@ -454,7 +454,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["JWT-2.2.1-46"],
         cases: &["path.request.same"],
         apply: Apply::Element(|rules| {
-            rules.admits = |_, parts, verified| match parts.uri.path().contains("%64") {
+            rules.authenticate = |_, parts, verified| match parts.uri.path().contains("%64") {
                 true => Err(Refusal::InsufficientScope),
                 false => verified,
             }

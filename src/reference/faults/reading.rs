@@ -17,7 +17,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-17"],
         cases: &["capability.read.head", "tpc.fts.success"],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, mut outcome| {
+            rules.on_outcome = |_, mut outcome| {
                 if let Outcome::Content(content) = &mut outcome
                     && content.head
                 {
@@ -41,7 +41,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.propfind.ill-formed",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, mut outcome| {
+            rules.on_outcome = |_, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome {
                     for property in found {
                         property.size = property.size.map(|size| size + 1);
@@ -65,7 +65,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.propfind.ill-formed",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, mut outcome| {
+            rules.on_outcome = |_, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome {
                     for property in found {
                         property.size = None;
@@ -88,7 +88,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "macaroon.issue.granted",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match outcome {
+            rules.on_outcome = |told, outcome| match outcome {
                 Outcome::Properties(_) if reads_only(told) => {
                     Outcome::Plain(StatusCode::OK, Bytes::new())
                 }
@@ -113,7 +113,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.pull",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match outcome {
+            rules.on_outcome = |told, outcome| match outcome {
                 Outcome::Content(mut content) if !content.head && reads_only(told) => {
                     let mut bytes = content.bytes.to_vec();
                     if let Some(first) = bytes.first_mut() {
@@ -143,7 +143,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.pull",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match outcome {
+            rules.on_outcome = |told, outcome| match outcome {
                 Outcome::Content(content) if !content.head && reads_only(told) => {
                     Outcome::Content(Content::whole(Bytes::new()))
                 }
@@ -157,7 +157,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-19"],
         cases: &["capability.read.missing"],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| {
+            rules.on_outcome = |told, outcome| {
                 if missed(told, &outcome) && reads_only(told) {
                     Refusal::InsufficientScope.into()
                 } else {
@@ -180,7 +180,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.refused-body",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| {
+            rules.on_outcome = |told, outcome| {
                 if missed(told, &outcome) {
                     Outcome::Content(Content::whole(Bytes::new()))
                 } else {
@@ -209,7 +209,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.sibling-prefix.read",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| {
+            rules.on_outcome = |told, outcome| {
                 let content = told.before.and_then(|node| node.content.clone());
                 match (outcome, content) {
                     (Outcome::Refused(Refusal::InsufficientScope), Some(content))
@@ -263,7 +263,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.push.outside",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, outcome| match outcome {
+            rules.on_outcome = |_, outcome| match outcome {
                 Outcome::Refused(Refusal::InsufficientScope) => {
                     Outcome::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
                 }

@@ -193,7 +193,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.copy.no-parent",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, outcome| {
+            rules.on_outcome = |_, outcome| {
                 if outcome.status() == StatusCode::CONFLICT {
                     Refusal::InsufficientScope.into()
                 } else {

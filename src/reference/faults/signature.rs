@@ -390,7 +390,9 @@ pub(super) const FAULTS: &[Fault] = &[
             "authentication.none.two-parts",
             "authentication.malformed.words",
         ],
-        apply: Apply::Element(|rules| rules.tell = |_, outcome| error_for(outcome, &[NO_JWS])),
+        apply: Apply::Element(|rules| {
+            rules.on_outcome = |_, outcome| error_for(outcome, &[NO_JWS])
+        }),
     },
     Fault {
         name: "no-json-is-error",
@@ -403,7 +405,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "connection.garbage-token",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |_, outcome| error_for(outcome, &[NO_HEADER, NO_PAYLOAD])
+            rules.on_outcome = |_, outcome| error_for(outcome, &[NO_HEADER, NO_PAYLOAD])
         }),
     },
     Fault {

@@ -75,7 +75,7 @@ pub(super) const FAULTS: &[Fault] = &[
                     _ => namespace.apply(act, &bearer.token_id),
                 }
             };
-            rules.tell = |told, outcome| denied_where_full(told.method, told.bearer, outcome);
+            rules.on_outcome = |told, outcome| denied_where_full(told.method, told.bearer, outcome);
         }),
     },
     Fault {
@@ -94,7 +94,7 @@ pub(super) const FAULTS: &[Fault] = &[
                 }
                 _ => namespace.apply(act, &bearer.token_id),
             };
-            rules.tell = |told, outcome| denied_where_full(told.method, told.bearer, outcome);
+            rules.on_outcome = |told, outcome| denied_where_full(told.method, told.bearer, outcome);
         }),
     },
 ];

@@ -19,7 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-01"],
         cases: &["tape.discovery.document"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match said.operation {
+            rules.on_response = |said, outcome| match said.operation {
                 Discover => problem(StatusCode::NOT_FOUND),
                 _ => outcome,
             };
@@ -31,7 +31,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-01"],
         cases: &["tape.discovery.no-token"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match (said.operation, said.token) {
+            rules.on_response = |said, outcome| match (said.operation, said.token) {
                 (Discover, false) => problem(StatusCode::INTERNAL_SERVER_ERROR),
                 _ => outcome,
             };
@@ -43,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-01"],
         cases: &["tape.discovery.document"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match said.operation {
+            rules.on_response = |said, outcome| match said.operation {
                 Discover => Outcome::text(StatusCode::OK, "<html>tape</html>"),
                 _ => outcome,
             };
@@ -55,7 +55,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-02"],
         cases: &["tape.discovery.document"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 discovered(said, outcome, |it| {
                     it["endpoints"][0]["version"] = json!("v0")
                 })
@@ -68,7 +68,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-02"],
         cases: &["tape.discovery.document"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 discovered(said, outcome, |it| {
                     let uri = it["endpoints"][0]["uri"].as_str().unwrap_or_default();
                     it["endpoints"][0]["uri"] = json!(uri.replacen("https:", "http:", 1));
@@ -82,7 +82,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-02"],
         cases: &["tape.discovery.document"],
         apply: Apply::Tape(|rules| {
-            rules.says =
+            rules.on_response =
                 |said, outcome| discovered(said, outcome, |it| it["sitename"] = Value::Null);
         }),
     },
@@ -92,7 +92,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-02"],
         cases: &["tape.discovery.document"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 discovered(said, outcome, |it| {
                     let again = it["endpoints"][0].clone();
                     if let Some(endpoints) = it["endpoints"].as_array_mut() {
@@ -108,7 +108,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-03"],
         cases: &["tape.stage.granted"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match outcome {
+            rules.on_response = |said, outcome| match outcome {
                 Outcome::Json(StatusCode::CREATED, body, headers) if said.operation == Stage => {
                     Outcome::Json(StatusCode::OK, body, headers)
                 }
@@ -122,7 +122,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-03"],
         cases: &["tape.stage.granted"],
         apply: Apply::Tape(|rules| {
-            rules.says = |_, outcome| match outcome {
+            rules.on_response = |_, outcome| match outcome {
                 Outcome::Json(StatusCode::CREATED, body, _) => {
                     Outcome::Json(StatusCode::CREATED, body, Vec::new())
                 }
@@ -136,7 +136,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-06"],
         cases: &["tape.poll.progress"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 polled(said, outcome, |it| {
                     let id = it["id"].as_str().unwrap_or_default().to_uppercase();
                     it["id"] = json!(format!("urn:{id}"));
@@ -150,7 +150,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-06"],
         cases: &["tape.poll.progress"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 polled(said, outcome, |it| {
                     it["createdAt"] = json!("2026-11-22T14:00:00Z")
                 })
@@ -168,7 +168,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.request.stage-alone",
         ],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 polled(said, outcome, |it| {
                     if let Some(files) = it["files"].as_array_mut().filter(|f| f.len() > 1) {
                         files.pop();
@@ -183,7 +183,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-06"],
         cases: &["tape.poll.progress"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 polled(said, outcome, |it| {
                     if let Some(files) = it["files"].as_array_mut().filter(|f| f.len() > 1) {
                         let first = files[0].clone();
@@ -199,7 +199,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-07"],
         cases: &["tape.poll.entries"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 each_file(said, outcome, |file| {
                     if file["state"] == "COMPLETED" {
                         file["onDisk"] = json!(true);
@@ -214,7 +214,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-07"],
         cases: &["tape.poll.entries"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 each_file(said, outcome, |file| {
                     if file["state"] == "COMPLETED" {
                         file["state"] = json!("DONE");
@@ -235,7 +235,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.release.needs-stage",
         ],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 each_file(said, outcome, |file| {
                     if file["state"] == "COMPLETED" {
                         file["error"] = json!("success");
@@ -250,7 +250,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-10"],
         cases: &["tape.poll.with-poll"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 let poll = said
                     .bearer
                     .is_some_and(|bearer| bearer.has_only(Action::Poll));
@@ -267,7 +267,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-13"],
         cases: &["tape.archiveinfo.outside"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 located(said, outcome, |entry| {
                     let missing = entry["path"]
                         .as_str()
@@ -285,7 +285,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-14"],
         cases: &["tape.archiveinfo.missing"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 located(said, outcome, |entry| {
                     if entry["error"] == "no such file" {
                         *entry = json!({"path": entry["path"], "locality": "NONE"});
@@ -300,7 +300,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-14"],
         cases: &["tape.archiveinfo.missing"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match &outcome {
+            rules.on_response = |said, outcome| match &outcome {
                 Outcome::Json(_, Value::Array(entries), _)
                     if said.operation == Archiveinfo
                         && entries.len() == 2
@@ -318,7 +318,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-14"],
         cases: &["tape.archiveinfo.missing"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 located(said, outcome, |entry| {
                     if entry["locality"] == "TAPE" {
                         entry["locality"] = json!("NEARLINE");
@@ -333,7 +333,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-20"],
         cases: &["tape.cancel.stranger"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match (said.operation, &outcome) {
+            rules.on_response = |said, outcome| match (said.operation, &outcome) {
                 (Cancel, Outcome::Json(StatusCode::BAD_REQUEST, ..)) => {
                     Outcome::Plain(StatusCode::OK, Bytes::new())
                 }
@@ -347,7 +347,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-21", "TAPE-23"],
         cases: &["tape.delete.gone"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match (said.operation, &outcome) {
+            rules.on_response = |said, outcome| match (said.operation, &outcome) {
                 // The observer has to see what is there.
                 _ if said.bearer.is_none_or(|bearer| bearer.has(Action::Poll)) => outcome,
                 (Poll | Delete, Outcome::Json(StatusCode::NOT_FOUND, ..)) => {
@@ -363,7 +363,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-22"],
         cases: &["tape.request.stage-alone"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match said.operation {
+            rules.on_response = |said, outcome| match said.operation {
                 Release => problem(StatusCode::NOT_FOUND),
                 _ => outcome,
             };
@@ -375,7 +375,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-22"],
         cases: &["tape.release.request"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| match (said.operation, &outcome) {
+            rules.on_response = |said, outcome| match (said.operation, &outcome) {
                 (Release, Outcome::Json(StatusCode::NOT_FOUND, ..)) => {
                     problem(StatusCode::INTERNAL_SERVER_ERROR)
                 }
@@ -389,7 +389,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-23"],
         cases: &["tape.error.bad-request"],
         apply: Apply::Tape(|rules| {
-            rules.says = |_, outcome| match &outcome {
+            rules.on_response = |_, outcome| match &outcome {
                 Outcome::Json(status, _, headers) if status.as_u16() >= 400 => {
                     let page = json!("<html>error</html>");
                     Outcome::Json(*status, page, headers.clone())
@@ -404,7 +404,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-23"],
         cases: &["tape.error.not-found"],
         apply: Apply::Tape(|rules| {
-            rules.says = |_, outcome| match outcome {
+            rules.on_response = |_, outcome| match outcome {
                 Outcome::Json(StatusCode::NOT_FOUND, _, headers) => {
                     Outcome::Json(StatusCode::NOT_FOUND, json!({"status": 404}), headers)
                 }
@@ -418,7 +418,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-23"],
         cases: &["tape.error.denied"],
         apply: Apply::Tape(|rules| {
-            rules.says = |_, outcome| match outcome {
+            rules.on_response = |_, outcome| match outcome {
                 Outcome::Json(StatusCode::FORBIDDEN, mut body, headers) => {
                     body["status"] = json!(401);
                     Outcome::Json(StatusCode::FORBIDDEN, body, headers)
@@ -433,7 +433,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-23"],
         cases: &["tape.error.bad-request"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 let empty = said.body["paths"].as_array().is_some_and(Vec::is_empty);
                 match empty && said.operation == Archiveinfo {
                     true => Outcome::Json(StatusCode::OK, json!([]), Vec::new()),
@@ -448,7 +448,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["TAPE-24"],
         cases: &["tape.stage.odd-lifetime"],
         apply: Apply::Tape(|rules| {
-            rules.says = |said, outcome| {
+            rules.on_response = |said, outcome| {
                 let odd = said.body["files"][0]["diskLifetime"].is_number();
                 match odd {
                     true => problem(StatusCode::INTERNAL_SERVER_ERROR),

@@ -19,7 +19,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-01"],
         cases: &["webdav.put.statuses"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "PUT" && response.status() == StatusCode::CREATED {
                     *response.status_mut() = StatusCode::NO_CONTENT;
                 }
@@ -33,7 +33,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-02"],
         cases: &["webdav.put.no-parent"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "PUT" && response.status() == StatusCode::CONFLICT {
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 }
@@ -47,7 +47,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-04"],
         cases: &["webdav.put.if-none-match"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 parts.headers.remove("if-none-match");
             };
         }),
@@ -58,7 +58,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-05", "DAV-23"],
         cases: &["webdav.put.content-range"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 parts.headers.remove("content-range");
             };
         }),
@@ -143,7 +143,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-07"],
         cases: &["webdav.mkcol.exists"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "MKCOL"
                     && response.status() == StatusCode::METHOD_NOT_ALLOWED
                 {
@@ -159,7 +159,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-08"],
         cases: &["webdav.mkcol.no-parent"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "MKCOL" && response.status() == StatusCode::CONFLICT {
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 }
@@ -173,7 +173,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-09"],
         cases: &["webdav.mkcol.body"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "MKCOL"
                     && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE
                 {
@@ -194,7 +194,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tape.error.not-found",
         ],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "DELETE" && response.status() == StatusCode::NOT_FOUND {
                     *response.status_mut() = StatusCode::NO_CONTENT;
                 }
@@ -233,7 +233,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "tpc.overwrite.odd",
         ],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 parts.headers.remove("overwrite");
             };
         }),
@@ -247,7 +247,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.copy.overwrite-default",
         ],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 if within(parts) && !parts.headers.contains_key("overwrite") {
                     let protects = HeaderValue::from_static("F");
                     parts.headers.insert("overwrite", protects);
@@ -264,7 +264,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.copy.overwrite-default",
         ],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let word = parts.headers.get_mut("overwrite");
                 if let Some(word) = word.filter(|word| *word == "t") {
                     *word = HeaderValue::from_static("F");
@@ -278,7 +278,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-29"],
         cases: &["webdav.move.overwrite-odd", "webdav.copy.overwrite-odd"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let word = parts.headers.get("overwrite");
                 let odd = word.is_some_and(|word| !["T", "t", "F", "f"].iter().any(|w| word == w));
                 if odd && within(parts) {
@@ -293,7 +293,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-29"],
         cases: &["webdav.move.overwrite-odd", "webdav.copy.overwrite-odd"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let first = parts.headers.get("overwrite").cloned();
                 if let Some(first) = first.filter(|_| within(parts)) {
                     parts.headers.insert("overwrite", first);
@@ -427,7 +427,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-14"],
         cases: &["webdav.move.no-parent", "webdav.copy.no-parent"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 let moves = matches!(asked.method.as_str(), "MOVE" | "COPY");
                 if moves && response.status() == StatusCode::CONFLICT {
                     *response.status_mut() = StatusCode::FORBIDDEN;
@@ -442,7 +442,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-25"],
         cases: &["webdav.allow"],
         apply: Apply::Element(|rules| {
-            rules.says = |_, mut response| {
+            rules.on_response = |_, mut response| {
                 if response.status() == StatusCode::METHOD_NOT_ALLOWED {
                     response.headers_mut().remove("allow");
                 }
@@ -456,7 +456,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-27"],
         cases: &["webdav.move.elsewhere"],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 let elsewhere = "https://elsewhere.example.org";
                 let path = parts
                     .headers
@@ -480,7 +480,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "webdav.propfind.members",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, mut outcome| {
+            rules.on_outcome = |told, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome
                     && told
                         .bearer
@@ -504,7 +504,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.outside.listing",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, mut outcome| {
+            rules.on_outcome = |told, mut outcome| {
                 if let Outcome::Properties(found) = &mut outcome
                     && found.len() > 1
                     && told
@@ -523,7 +523,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-16"],
         cases: &["webdav.propfind.missing"],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match told.bearer {
+            rules.on_outcome = |told, outcome| match told.bearer {
                 Some(bearer)
                     if bearer.has_only(Action::Read)
                         && told.method == crate::model::Method::Propfind
@@ -541,7 +541,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-16"],
         cases: &["webdav.propfind.infinity"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked
                     .headers
                     .get("depth")
@@ -563,7 +563,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "path.request.double-encoded",
         ],
         apply: Apply::Element(|rules| {
-            rules.tell = |told, outcome| match told.bearer {
+            rules.on_outcome = |told, outcome| match told.bearer {
                 Some(bearer)
                     if bearer.has_only(Action::Read)
                         && told.method == crate::model::Method::Head
@@ -587,7 +587,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "digest.part",
         ],
         apply: Apply::Element(|rules| {
-            rules.hears = |parts| {
+            rules.on_request = |parts| {
                 parts.headers.remove("range");
             };
         }),
@@ -598,7 +598,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-23"],
         cases: &["webdav.range.parts"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 let range = asked.headers.get("range");
                 let last = range
                     .and_then(|range| range.to_str().ok()?.strip_prefix("bytes=-"))
@@ -618,7 +618,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-18"],
         cases: &["webdav.range.beyond"],
         apply: Apply::Element(|rules| {
-            rules.says = |_, mut response| {
+            rules.on_response = |_, mut response| {
                 if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
                     *response.status_mut() = StatusCode::FORBIDDEN;
                 }
@@ -632,7 +632,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-19"],
         cases: &["webdav.missing.move"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "MOVE" && response.status() == StatusCode::NOT_FOUND {
                     *response.status_mut() = StatusCode::FORBIDDEN;
                 }
@@ -646,7 +646,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-20"],
         cases: &["webdav.options", "bearer.oracle.looking"],
         apply: Apply::Element(|rules| {
-            rules.says = |_, mut response| {
+            rules.on_response = |_, mut response| {
                 response.headers_mut().remove("dav");
                 response
             };
@@ -658,7 +658,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-20"],
         cases: &["webdav.options", "bearer.oracle.looking"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method == Method::OPTIONS {
                     response.headers_mut().remove("allow");
                 }
@@ -672,7 +672,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-21"],
         cases: &["webdav.unknown-method"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "FOO" {
                     *response.status_mut() = StatusCode::BAD_REQUEST;
                 }
@@ -686,7 +686,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["DAV-03"],
         cases: &["webdav.put.onto-directory"],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method.as_str() == "PUT"
                     && response.status() == StatusCode::METHOD_NOT_ALLOWED
                 {
@@ -706,7 +706,7 @@ pub(super) const FAULTS: &[Fault] = &[
             "capability.create.no-overwrite-empty",
         ],
         apply: Apply::Element(|rules| {
-            rules.says = |asked, mut response| {
+            rules.on_response = |asked, mut response| {
                 if asked.method == Method::PUT && asked.headers.contains_key("transfer-encoding") {
                     *response.status_mut() = StatusCode::LENGTH_REQUIRED;
                 }

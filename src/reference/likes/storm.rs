@@ -203,7 +203,7 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 fn requests(rules: &mut Rules) {
-    rules.hears = hears;
+    rules.on_request = on_request;
     rules.request_path = |text, _| {
         let odd = text.contains("//") || text.contains(';') || text.contains('\\');
         let odd = odd || text.to_ascii_lowercase().contains("%5c");
@@ -237,7 +237,7 @@ const LONGEST_TOKEN: usize = 8_000;
 /// The first token in the header counts, and none in the query. Digests are told unasked, and those of uploads are not
 /// looked at. MOVE and COPY replace nothing without `Overwrite: T`, and go to the path of a Destination whatever its
 /// host, but not to one without a host.
-fn hears(parts: &mut Parts) {
+fn on_request(parts: &mut Parts) {
     let authorization = parts.headers.get(AUTHORIZATION).cloned();
     parts.headers.remove(AUTHORIZATION);
     if let Some(value) = authorization.filter(|value| value.len() <= LONGEST_TOKEN) {
@@ -308,11 +308,11 @@ fn within(parts: &mut Parts) {
 }
 
 fn answers(rules: &mut Rules) {
-    rules.tell = tell;
-    rules.says = says;
+    rules.on_outcome = on_outcome;
+    rules.on_response = on_response;
 }
 
-fn tell(told: &Told, outcome: Outcome) -> Outcome {
+fn on_outcome(told: &Told, outcome: Outcome) -> Outcome {
     let directory = told.before.is_some_and(Node::is_directory);
     match (told.method, outcome) {
         (method, Outcome::Refused(refusal)) => refused(method, refusal),
@@ -365,7 +365,7 @@ fn refused(method: Method, refusal: Refusal) -> Outcome {
 
 const METHODS: &str = "GET, HEAD, PROPFIND, COPY, OPTIONS, DELETE, MOVE, PROPPATCH";
 
-fn says(asked: &Parts, response: Response<Body>) -> Response<Body> {
+fn on_response(asked: &Parts, response: Response<Body>) -> Response<Body> {
     let mut response = match status(asked, response.status()) {
         Some(status) => {
             let mut other = Response::new(Body::empty());

@@ -252,11 +252,11 @@ fn speaks_for(bearer: &Bearer, area: &ServedArea, areas: &[ServedArea], _: &Ques
 
 fn requests_since_6(rules: &mut Rules) {
     requests(rules);
-    rules.hears = |parts| {
+    rules.on_request = |parts| {
         // Whichever is asked for, one and the same is told, under a name of its own.
         let wanted = parts.headers.get(WANT_REPR_DIGEST);
         let wanted = wanted.is_some_and(|wanted| wanted.as_bytes().starts_with(b"sha-256"));
-        hears(parts);
+        on_request(parts);
         if wanted {
             let adler = HeaderValue::from_static("adler=10");
             parts.headers.insert(WANT_REPR_DIGEST, adler);
@@ -266,13 +266,13 @@ fn requests_since_6(rules: &mut Rules) {
 }
 
 fn requests(rules: &mut Rules) {
-    rules.hears = |parts| {
+    rules.on_request = |parts| {
         // Only the end of a file cannot be had.
         let range = parts.headers.get("range");
         if range.is_some_and(|range| range.as_bytes().starts_with(b"bytes=-")) {
             parts.headers.remove("range");
         }
-        hears(parts);
+        on_request(parts);
     };
     rules.has_pool = false;
     rules.makes_parents = true;
@@ -310,7 +310,7 @@ const WANT_REPR_DIGEST: HeaderName = HeaderName::from_static("want-repr-digest")
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// A token may come alone or behind `Bearer` in just these letters, or as `authz` in the query; the last header counts.
-fn hears(parts: &mut Parts) {
+fn on_request(parts: &mut Parts) {
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     let last = parts.headers.get_all(AUTHORIZATION).iter().next_back();
     let mut token = last.and_then(text).and_then(|value| understood(&value));
@@ -400,7 +400,7 @@ fn abroad(parts: &mut Parts) {
 }
 
 fn answers(rules: &mut Rules) {
-    rules.tell = |told, outcome| {
+    rules.on_outcome = |told, outcome| {
         let plain = |status| Outcome::Plain(status, Bytes::new());
         match (told.method, outcome) {
             (Method::Put, Outcome::Created | Outcome::Done) => plain(StatusCode::OK),
@@ -415,20 +415,20 @@ fn answers(rules: &mut Rules) {
             (Method::Copy, Outcome::Plain(StatusCode::NOT_FOUND, _) | Outcome::NotAllowed(_)) => {
                 plain(StatusCode::BAD_REQUEST)
             }
-            (_, outcome) => tell(told, outcome),
+            (_, outcome) => on_outcome(told, outcome),
         }
     };
-    rules.says = says;
+    rules.on_response = on_response;
 }
 
 fn answers_since_6(rules: &mut Rules) {
-    rules.tell = |told, outcome| match (told.method, outcome) {
+    rules.on_outcome = |told, outcome| match (told.method, outcome) {
         // What is replaced is told as new.
         (Method::Put, Outcome::Done) => Outcome::Created,
         (Method::Copy, outcome) => told_of_copy(told, outcome),
-        (_, outcome) => tell(told, outcome),
+        (_, outcome) => on_outcome(told, outcome),
     };
-    rules.says = |asked, mut response| {
+    rules.on_response = |asked, mut response| {
         let digest = response.headers().get(REPR_DIGEST);
         let digest = digest.and_then(|digest| digest.to_str().ok()?.strip_prefix("adler="));
         let digest = digest.map(|digest| format!("adler32={digest}"));
@@ -478,7 +478,7 @@ fn named(mut response: Response<Body>, server: &'static str) -> Response<Body> {
     response
 }
 
-fn tell(told: &Told, outcome: Outcome) -> Outcome {
+fn on_outcome(told: &Told, outcome: Outcome) -> Outcome {
     let directory = told.before.is_some_and(Node::is_directory);
     let plain = |status| Outcome::Plain(status, Bytes::new());
     match (told.method, outcome) {
@@ -498,7 +498,7 @@ fn tell(told: &Told, outcome: Outcome) -> Outcome {
     }
 }
 
-fn says(asked: &Parts, mut response: Response<Body>) -> Response<Body> {
+fn on_response(asked: &Parts, mut response: Response<Body>) -> Response<Body> {
     let range = asked.headers.get("range").map(HeaderValue::as_bytes);
     let streams = asked.headers.contains_key("x-number-of-streams");
     match (asked.method.as_str(), response.status()) {

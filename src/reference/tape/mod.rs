@@ -111,7 +111,7 @@ hooks! {
         /// Whether a call with that body is understood.
         ask understands(operation: TapeOperation, body: &Value) -> Result<(), TapeError>;
         /// The last touch to an answer.
-        pass says(said: &Said; outcome: Outcome; );
+        pass on_response(said: &Said; outcome: Outcome; );
     }
 }
 
@@ -136,7 +136,7 @@ impl Default for TapeRules {
             forgets: true,
             most_paths: usize::MAX,
             understands: |_, _| Ok(()),
-            says: |_, outcome| outcome,
+            on_response: |_, outcome| outcome,
         }
     }
 }
@@ -244,7 +244,7 @@ impl Element {
             token: token::presented(&parts.headers, &parts.uri).is_ok(),
             body: &sent,
         };
-        self.rules.tape().says(&said, outcome)
+        self.rules.tape().on_response(&said, outcome)
     }
 
     /// Who asks: by the same rules as everywhere.
@@ -265,7 +265,7 @@ impl Element {
         let bearer = self
             .rules
             .own()
-            .admits(&mut self.memory(), parts, verified)?;
+            .authenticate(&mut self.memory(), parts, verified)?;
         let asks = rules.audience_of(asked.operation);
         match !asks || self.rules.tape_audience(&bearer, &self.origins, method) {
             true => Ok(bearer),

@@ -318,13 +318,13 @@ async fn a_refresh_never_widens_and_is_bound_to_the_client() {
 async fn a_refresh_token_that_was_replaced_works_for_a_while() {
     let lab = Lab::new().await;
     let old = lab.consent("storage.read:/");
-    let says = claims(&old);
+    let on_response = claims(&old);
     assert_eq!(
-        says["exp"].as_i64().unwrap() - says["iat"].as_i64().unwrap(),
+        on_response["exp"].as_i64().unwrap() - on_response["iat"].as_i64().unwrap(),
         30 * 24 * 3600
     );
     assert_eq!(
-        (&says["aud"], &says["scope"]),
+        (&on_response["aud"], &on_response["scope"]),
         (&json!(lab.issuer.url()), &Value::Null)
     );
     let new = lab

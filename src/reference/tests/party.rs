@@ -69,21 +69,21 @@ impl Party {
         let closed = Arc::<Notify>::default();
         let script: Script = Arc::new(script);
         let mut serving = JoinSet::new();
-        let (hears, counts, closes) = (heard.clone(), connections.clone(), closed.clone());
+        let (on_request, counts, closes) = (heard.clone(), connections.clone(), closed.clone());
         serving.spawn(async move {
             let mut each = JoinSet::new();
             while let Ok((tcp, _)) = listener.accept().await {
                 *counts.lock().unwrap() += 1;
                 let (acceptor, script) = (acceptor.clone(), Arc::clone(&script));
-                let (hears, closes) = (Arc::clone(&hears), Arc::clone(&closes));
+                let (on_request, closes) = (Arc::clone(&on_request), Arc::clone(&closes));
                 each.spawn(async move {
                     match acceptor {
                         Some(acceptor) => {
                             if let Ok(stream) = acceptor.accept(tcp).await {
-                                serve(stream, hears, script, closes).await;
+                                serve(stream, on_request, script, closes).await;
                             }
                         }
-                        None => serve::<TcpStream>(tcp, hears, script, closes).await,
+                        None => serve::<TcpStream>(tcp, on_request, script, closes).await,
                     }
                 });
             }
@@ -125,7 +125,7 @@ impl Party {
 
 async fn serve<S: AsyncReadExt + AsyncWriteExt + Unpin>(
     mut stream: S,
-    hears: Arc<Mutex<Vec<Heard>>>,
+    on_request: Arc<Mutex<Vec<Heard>>>,
     script: Script,
     closes: Arc<Notify>,
 ) {
@@ -133,7 +133,7 @@ async fn serve<S: AsyncReadExt + AsyncWriteExt + Unpin>(
         return;
     };
     let before = {
-        let mut all = hears.lock().unwrap();
+        let mut all = on_request.lock().unwrap();
         all.push(heard.clone());
         all.len() - 1
     };

@@ -84,7 +84,7 @@ async fn what_would_be_written_counts_and_is_not_written() {
 #[tokio::test]
 async fn what_cannot_be_asked_beside_counts_for_all_who_call_it() {
     let keeps = made("keeps", |rules| {
-        rules.admits = |memory, _, verified| {
+        rules.authenticate = |memory, _, verified| {
             if let Ok(bearer) = &verified {
                 memory.tokens.insert(String::new(), bearer.clone());
             }
@@ -217,16 +217,16 @@ fn who_is_given_the_rules_asks_no_others_than_those_that_are_named() {
         fault.apply(&mut rules);
         rules.audience_accepted = |_, _, _| unreachable!("audience_accepted");
         rules.act = |_, _, _| unreachable!("act");
-        rules.tell = |_, _| unreachable!("tell");
-        rules.hears = |_| unreachable!("hears");
+        rules.on_outcome = |_, _| unreachable!("tell");
+        rules.on_request = |_| unreachable!("hears");
         rules.method = |_| unreachable!("method");
         rules.request_path = |_, _| unreachable!("request_path");
         rules.within = |_, _| unreachable!("within");
-        rules.admits = |_, _, _| unreachable!("admits");
+        rules.authenticate = |_, _, _| unreachable!("admits");
         rules.speaks_for = |_, _, _, _| unreachable!("speaks_for");
         rules.uploading = |_, _| unreachable!("uploading");
         rules.broke_off = |_, _| unreachable!("broke_off");
-        rules.says = |_, _| unreachable!("says");
+        rules.on_response = |_, _| unreachable!("says");
         rules.redeems = |_, _, _| unreachable!("redeems");
         rules.token.scope = |_, _| unreachable!("token.scope");
         rules.macaroons.permits = |_, _| unreachable!("macaroons.permits");

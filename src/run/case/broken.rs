@@ -3,7 +3,7 @@
 use crate::check::{self, Judge};
 use crate::model::{Answer, BrokeOff, Expect, Interface, Method, Purpose, StepPlan};
 use crate::token::Token;
-use crate::trace::stretch;
+use crate::trace::span;
 
 use tracing::Instrument as _;
 
@@ -48,7 +48,7 @@ impl Running<'_> {
                 ..Answer::default()
             };
             let effects = self.effects(judge, step, expect, &begun);
-            effects.instrument(stretch!("effects")).await?;
+            effects.instrument(span!("effects")).await?;
         }
         Err(Stop::Broken)
     }

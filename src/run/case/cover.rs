@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 
 use crate::check;
 use crate::model::{CasePlan, Exchange, Expect, Method, Purpose, Script, State, StepPlan, Verdict};
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::credentials::queue_for_tokens;
 use super::{Made, Outcome, Running, Site, Stop, binding, callback, uncontrolled};
@@ -43,7 +43,7 @@ pub(in crate::run) async fn run(site: &Site<'_>, members: &[Member<'_>], made: &
         return Vec::new();
     };
     let mut stage = Running::new(site, first.plan, first.script, made);
-    let arranged = stage.arrange(first.script).instrument(stretch!("arrange"));
+    let arranged = stage.arrange(first.script).instrument(span!("arrange"));
     if let Err(stop) = arranged.await {
         return not_arranged(stage, stop, members);
     }
@@ -83,7 +83,7 @@ pub(in crate::run) async fn unoffered(
     let Member { plan, script } = member;
     let step = script.steps.iter().find(|step| controllable(step))?;
     let mut stage = Running::new(site, plan, script, made);
-    let arranged = stage.arrange(script).instrument(stretch!("arrange"));
+    let arranged = stage.arrange(script).instrument(span!("arrange"));
     arranged.await.ok()?;
     stage.allowed(step).await.err()
 }
@@ -236,9 +236,9 @@ impl Running<'_> {
         self.obtained = Instant::now();
         for (at, (step, credentials)) in script.steps.iter().zip(&credentials).enumerate() {
             self.role = check::role(&script.steps, at);
-            let stretch = stretch!("step", name = %step.method, at = %step.at);
+            let span = span!("step", name = %step.method, at = %step.at);
             if !step.expect.harmless() || step.control.is_none() {
-                self.step(step, credentials).instrument(stretch).await?;
+                self.step(step, credentials).instrument(span).await?;
                 continue;
             }
             let before = self.findings.len();
@@ -249,7 +249,7 @@ impl Running<'_> {
                 &credentials.token,
                 &credentials.other,
             );
-            let opened = sent.instrument(stretch).await?;
+            let opened = sent.instrument(span).await?;
             if opened || binding(&self.findings[before..]) {
                 return Err(Stop::Broken);
             }

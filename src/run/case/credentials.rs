@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 use crate::check::{self, StepRole};
 use crate::model::{Case, Credential, Expect, Method, Script, TokenRequest};
 use crate::token::{Fit, Token, TokenError};
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::{Running, Site};
 
@@ -52,7 +52,7 @@ impl Running<'_> {
         script: &Script,
     ) -> Result<(Vec<Credentials>, bool), TokenError> {
         let obtaining = self.obtained(script);
-        obtaining.instrument(stretch!("tokens")).await
+        obtaining.instrument(span!("tokens")).await
     }
 
     async fn obtained(&self, script: &Script) -> Result<(Vec<Credentials>, bool), TokenError> {

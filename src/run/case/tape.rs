@@ -96,7 +96,7 @@ impl Running<'_> {
             wait.map_err(Stop::Undecided)?;
         }
         let request = self.about(call)?;
-        let scene = self.scene(call, expect, request.as_ref()).await?;
+        let before = self.state_before(call, expect, request.as_ref()).await?;
         let index = self.exchanges.len();
         let answer = self
             .call(purpose, step, call, request.as_ref(), token)
@@ -109,7 +109,7 @@ impl Running<'_> {
             _ => (None, Vec::new()),
         };
         self.remember(call, id.clone(), &answer);
-        let before = self.findings.len();
+        let judged = self.findings.len();
         let granted = match ruling {
             Ruling::Undecided(reason) => return Err(Stop::Undecided(reason)),
             Ruling::Unfit(reason) => return Err(Stop::Undecided(unproven(purpose, reason))),
@@ -138,12 +138,12 @@ impl Running<'_> {
         }
         // What was wrongly answered leaves nothing to build on.
         let broken = |finding: &crate::model::Finding| finding.level.binding();
-        if expect == Expect::Ok && self.findings[before..].iter().any(broken) {
+        if expect == Expect::Ok && self.findings[judged..].iter().any(broken) {
             return Ok(opened);
         }
         let request = self.about(call)?;
         opened |= self
-            .tape_effects(judge, call, expect, (scene, request, id), success)
+            .tape_effects(judge, call, expect, (before, request, id), success)
             .await?;
         Ok(opened)
     }
@@ -331,8 +331,8 @@ impl Running<'_> {
             token,
             deadline: self.deadline,
         };
-        let door = self.site.tape.found();
-        let client = door.as_ref().map_or(self.site.client, |door| &door.client);
+        let api = self.site.tape.found();
+        let client = api.as_ref().map_or(self.site.client, |api| &api.client);
         let sent = client.send(purpose, self.caller(), outgoing).await;
         self.exchanges.push(sent.exchange);
         sent.answer
@@ -358,12 +358,12 @@ impl Running<'_> {
     }
 
     async fn take_back(&self, id: &str, deadline: Instant) -> (String, Result<(), String>) {
-        let (door, token) = match (self.site.tape.found(), self.tape_token().await) {
-            (Some(door), Ok(token)) => (door, token),
+        let (api, token) = match (self.site.tape.found(), self.tape_token().await) {
+            (Some(api), Ok(token)) => (api, token),
             (None, _) => return (String::new(), Err("nobody knows where the API is".into())),
             (_, Err(reason)) => return (discovery::shown(id), Err(reason)),
         };
-        let url = door.url(TapeOperation::Delete, id);
+        let url = api.url(TapeOperation::Delete, id);
         let outgoing = Outgoing {
             method: Method::Delete,
             verb: None,
@@ -373,7 +373,7 @@ impl Running<'_> {
             token: Some(&token),
             deadline,
         };
-        let sent = door.client.send(Purpose::Teardown, self.caller(), outgoing);
+        let sent = api.client.send(Purpose::Teardown, self.caller(), outgoing);
         let sent = sent.await;
         let gone = match sent.answer {
             Ok(answer) if answer.success() || matches!(answer.status, 404 | 410) => Ok(()),

@@ -42,7 +42,7 @@ const BESIDE: &str = ".control";
 struct Other {
     url: Option<String>,
     credential: Option<Token>,
-    scene: Option<Box<dyn PeerSession>>,
+    session: Option<Box<dyn PeerSession>>,
     /// The partner, and the object there.
     partner: Option<(Arc<Partner>, String)>,
 }
@@ -87,10 +87,10 @@ impl Running<'_> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(unanswered) if transfer.hang_up => {
-                let reached = |scene: &&dyn PeerSession| !scene.requests().is_empty();
-                let scene = other.scene.as_deref().filter(reached);
-                let scene = scene.ok_or(Stop::Undecided(unanswered.reason))?;
-                return self.hung_up(judge, step, expect, scene).await;
+                let reached = |session: &&dyn PeerSession| !session.requests().is_empty();
+                let session = other.session.as_deref().filter(reached);
+                let session = session.ok_or(Stop::Undecided(unanswered.reason))?;
+                return self.hung_up(judge, step, expect, session).await;
             }
             Err(unanswered) => {
                 self.go_on().map_err(undecided)?;
@@ -118,8 +118,8 @@ impl Running<'_> {
                 return Err(Stop::Skip("the service redirected no COPY".into()));
             }
             self.findings.extend(redirect);
-            let scene = other.scene.as_deref();
-            let asked = scene.is_some_and(|scene| check::asked_for_digest(&scene.requests()));
+            let session = other.session.as_deref();
+            let asked = session.is_some_and(|session| check::asked_for_digest(&session.requests()));
             if step.optional && succeeded && !asked {
                 let reason =
                     "the service asks the other side for no checksum, so that it verifies none";
@@ -128,7 +128,7 @@ impl Running<'_> {
             let refused = matches!(check::ending(&answer), Ending::Refused(_));
             self.unasked = expect == Expect::Failed
                 && refused
-                && scene.is_some_and(|scene| scene.requests().is_empty());
+                && session.is_some_and(|session| session.requests().is_empty());
             self.last = Some(check::Outline::of(step.method, &answer));
             let witnessed = self.witnessed(judge, step, transfer, &other, token, &answer);
             self.findings.extend(witnessed);
@@ -193,12 +193,12 @@ impl Running<'_> {
         judge: Judge<'_>,
         step: &StepPlan,
         expect: Expect,
-        scene: &dyn PeerSession,
+        session: &dyn PeerSession,
     ) -> Result<bool, Stop> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let quick = self.site.plan.endpoint.limits.transfer;
         let patience = LEAVING.min(quick).min(left);
-        if !scene.is_abandoned(patience).await {
+        if !session.is_abandoned(patience).await {
             self.findings.push(check::goes_on(judge, patience));
         }
         self.settle(step).await;
@@ -218,7 +218,7 @@ impl Running<'_> {
         let credentials = [token.as_ref(), other.credential.as_ref()];
         let repeated = present::repeated(judge, answer, credentials);
         let mut findings: Vec<_> = repeated.into_iter().collect();
-        let Some(scene) = &other.scene else {
+        let Some(session) = &other.session else {
             return findings;
         };
         // What a transfer that failed did not bring is told by its failure.
@@ -234,10 +234,10 @@ impl Running<'_> {
             token: own,
             credential: theirs,
         };
-        let heard = scene.requests();
+        let heard = session.requests();
         let told = check::heard(judge, transfer, step.expect, &heard, &secrets, known);
         findings.extend(told);
-        let over = scene.finished().zip(answer.head);
+        let over = session.finished().zip(answer.head);
         let over = over.map(|(finished, answered)| finished <= answered);
         let now = Timestamp::now();
         findings.extend(check::reported(judge, transfer, answer, over, now));
@@ -254,7 +254,7 @@ impl Running<'_> {
         token: &Option<Token>,
     ) -> Result<Answer, Unanswered> {
         let headers = headers(step, transfer, other, token.as_ref());
-        let halfway = other.scene.as_ref().map(|scene| scene.halfway());
+        let halfway = other.session.as_ref().map(|session| session.halfway());
         let tokens: Vec<_> = token.iter().chain(&other.credential).collect();
         // Some servers compare the names of these headers letter by letter: they go out as they are.
         let raw = RawRequest {
@@ -315,17 +315,17 @@ impl Running<'_> {
             .there
             .capability()
             .map(|_| self.site.shared.made_up.clone());
-        let play = PeerOptions {
+        let options = PeerOptions {
             behaviour: part,
             marker: Marker::new(&self.site.shared.plan.run, &[]),
             content: step.body.clone().unwrap_or_default(),
             credential: credential.as_ref().map(|token| token.secret.clone()),
         };
-        let scene = side.open(play).await.map_err(Stop::Skip)?;
+        let session = side.open(options).await.map_err(Stop::Skip)?;
         Ok(Other {
-            url: Some(scene.url().to_owned()),
+            url: Some(session.url().to_owned()),
             credential,
-            scene: Some(scene),
+            session: Some(session),
             partner: None,
         })
     }
@@ -424,7 +424,7 @@ impl Running<'_> {
         Ok(Other {
             url: Some(partner.plan.endpoint.url_of(&path)),
             credential,
-            scene: None,
+            session: None,
             partner: Some((partner, path)),
         })
     }

@@ -10,7 +10,7 @@ use tokio::task::{Id, JoinSet};
 use tracing::Instrument as _;
 
 use crate::model::{Case, CaseId, Leftover, PlannedObject, Script, TokenRequest, Verdict};
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::super::case::cover::{self, Member, Told};
 use super::super::case::{self, Outcome};
@@ -131,8 +131,8 @@ impl Visit {
                 let visit = self.clone();
                 let (kept, left, ready) = (made.clone(), open.clone(), Arc::clone(ready));
                 let task = async move { visit.group(group, &ready, &kept, &left).await };
-                let stretch = stretch!("cover");
-                let id = running.spawn(task.instrument(stretch)).id();
+                let span = span!("cover");
+                let id = running.spawn(task.instrument(span)).id();
                 begun.insert(id, (made, open));
             }
             let Some(ended) = running.join_next_with_id().await else {

@@ -13,7 +13,7 @@ use crate::model::{
     Ability, Endpoint, EndpointPlan, Exchange, Marker, Method, Purpose, Script, State, Verdict,
 };
 use crate::token::{Fit, Token, TokenError, cause, causes};
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::super::case::{TapeDiscovery, plainly, to_plain_http};
 use super::super::event::Event;
@@ -63,8 +63,8 @@ impl Visit {
     ) -> Result<Ready, (NotReady, Option<Ready>)> {
         let plan = self.plan();
         let first = async {
-            let reached = self.preflight().instrument(stretch!("preflight")).await?;
-            let observer = self.observer().instrument(stretch!("tokens")).await?;
+            let reached = self.preflight().instrument(span!("preflight")).await?;
+            let observer = self.observer().instrument(span!("tokens")).await?;
             Ok((reached, observer))
         };
         let (reached, observer) = tokio::select! {
@@ -75,9 +75,9 @@ impl Visit {
             }
         }
         .map_err(|problem| (problem, None))?;
-        let manners = self.shared.manners.limiter_of(&plan.endpoint);
+        let limiter = self.shared.limiter.limiter_of(&plan.endpoint);
         let guard = self.shared.guard(&plan.endpoint);
-        let wire = RawClient::new(&plan.endpoint, &manners, &self.shared.redactor, guard)
+        let wire = RawClient::new(&plan.endpoint, &limiter, &self.shared.redactor, guard)
             .map_err(|error| (NotReady::error(error.to_string(), Vec::new()), None))?;
         let limit = Instant::now() + plan.endpoint.limits.endpoint;
         let mut ready = Ready {
@@ -98,15 +98,15 @@ impl Visit {
             clocks: reached.clocks,
         };
         let arranged = self.arranged(&mut ready, made);
-        let arranged = arranged.instrument(stretch!("arrange")).await;
+        let arranged = arranged.instrument(span!("arrange")).await;
         if let Err(problem) = arranged {
             // Nothing was made where only something was to be read.
             let there = plan.endpoint.traits.read_only.is_none();
             return Err((problem, there.then_some(ready)));
         }
-        ready.second = self.second(&ready).instrument(stretch!("tokens")).await;
+        ready.second = self.second(&ready).instrument(span!("tokens")).await;
         self.look_around(&mut ready, made, scripts)
-            .instrument(stretch!("preflight"))
+            .instrument(span!("preflight"))
             .await;
         Ok(ready)
     }
@@ -123,9 +123,9 @@ impl Visit {
             });
             NotReady::error(format!("{UNREACHABLE}{reason}"), exchanges)
         };
-        let manners = self.shared.manners.limiter_of(endpoint);
+        let limiter = self.shared.limiter.limiter_of(endpoint);
         let guard = self.shared.guard(endpoint);
-        let client = Client::new(endpoint, &manners, &self.shared.redactor, guard)
+        let client = Client::new(endpoint, &limiter, &self.shared.redactor, guard)
             .map_err(|error| unreachable(error.to_string(), Vec::new()))?;
         let caller = self.caller("preflight");
         let mut outcome = client.preflight(endpoint, caller).await;

@@ -251,7 +251,7 @@ impl<'a> Asking<'a> {
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Sent {
-        self.site.door.send(&outgoing).await
+        self.site.http.send(&outgoing).await
     }
 
     /// Takes an exchange in. Where `silence` is fine nobody need answer.

@@ -13,7 +13,7 @@ use crate::http;
 use crate::model::{Answer, Exchange, Issuer, Method, Purpose, millis};
 use crate::redact::Redactor;
 use crate::token::RateLimiter;
-use crate::trace::stretch;
+use crate::trace::span;
 
 /// Larger than any answer of an issuer that makes sense.
 const LARGEST: usize = 256 * 1024;
@@ -102,7 +102,7 @@ pub(super) struct Outcome {
 impl IssuerHttpClient {
     pub fn new(
         issuer: &Issuer,
-        gate: Arc<RateLimiter>,
+        limiter: Arc<RateLimiter>,
         redactor: &Redactor,
         run: &str,
     ) -> Result<Self, String> {
@@ -110,7 +110,7 @@ impl IssuerHttpClient {
         let http = http::plain_client(&issuer.ca, connect).map_err(|error| error.to_string())?;
         Ok(Self {
             http,
-            limiter: gate,
+            limiter: limiter,
             redactor: redactor.clone(),
             answer: issuer.limits.answer,
             patience: issuer.limits.patience,
@@ -145,7 +145,7 @@ impl IssuerHttpClient {
     async fn once(&self, outgoing: &Outgoing<'_>) -> Outcome {
         let turn = tokio::time::timeout_at(outgoing.deadline.into(), self.limiter.acquire());
         let passed = turn
-            .instrument(stretch!("queue", name = "for a request's turn"))
+            .instrument(span!("queue", name = "for a request's turn"))
             .await;
         let begun = Instant::now();
         let mut exchange = self.record(outgoing);
@@ -154,7 +154,7 @@ impl IssuerHttpClient {
         let result = match passed {
             Err(_) => Err("the case took too long".to_owned()),
             Ok(()) => match tokio::time::timeout(limit, self.exchange(outgoing))
-                .instrument(stretch!(
+                .instrument(span!(
                     "request",
                     name = http::named(outgoing.method, outgoing.url)
                 ))

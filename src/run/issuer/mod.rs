@@ -22,7 +22,7 @@ use crate::model::{
     Action, Answer, CaseResult, Exchange, IssuerPlan, Method, Purpose, Verdict, millis,
 };
 use crate::token::{RateLimiter, names_keys};
-use crate::trace::stretch;
+use crate::trace::span;
 
 use super::Shared;
 use super::case::Outcome;
@@ -72,7 +72,7 @@ impl Fetched {
 struct Site {
     pub shared: Arc<Shared>,
     pub index: usize,
-    pub door: IssuerHttpClient,
+    pub http: IssuerHttpClient,
     pub users: Users,
     /// Where credentials may go.
     pub trusted: RedirectPolicy,
@@ -144,15 +144,15 @@ impl Visit {
     /// Fetches what everybody looks at: an issuer that is down is found out once.
     async fn prepare(&self) -> Result<Site, (String, Vec<Exchange>)> {
         let issuer = &self.plan().issuer;
-        let gate = self.shared.broker.gate(&issuer.name);
-        let gate = gate.unwrap_or_else(|| Arc::new(RateLimiter::new(issuer.limits.rate)));
+        let limiter = self.shared.broker.limiter(&issuer.name);
+        let limiter = limiter.unwrap_or_else(|| Arc::new(RateLimiter::new(issuer.limits.rate)));
         let failed = |reason: String| (reason, Vec::new());
         let run = self.shared.plan.run.as_str();
-        let door =
-            IssuerHttpClient::new(issuer, gate, &self.shared.redactor, run).map_err(failed)?;
+        let http =
+            IssuerHttpClient::new(issuer, limiter, &self.shared.redactor, run).map_err(failed)?;
         let users = Users::new(issuer, &self.shared.redactor);
         let url = well_known(&issuer.url);
-        let metadata = self.fetch(&door, &url).await?;
+        let metadata = self.fetch(&http, &url).await?;
         let server = metadata.answer.header("server").map(ToOwned::to_owned);
         let document = metadata.document();
         let named = document
@@ -160,7 +160,7 @@ impl Visit {
             .and_then(|document| document.get("jwks_uri")?.as_str());
         let keys = match named {
             Some(url) if names_keys(url) => {
-                let fetched = self.fetch(&door, url).await;
+                let fetched = self.fetch(&http, url).await;
                 fetched.map_err(|(reason, _)| format!("its keys could not be fetched: {reason}"))
             }
             _ => Err(
@@ -174,7 +174,7 @@ impl Visit {
         Ok(Site {
             shared: Arc::clone(&self.shared),
             index: self.index,
-            door,
+            http,
             users,
             trusted: RedirectPolicy::of_issuer(issuer),
             metadata,
@@ -187,7 +187,7 @@ impl Visit {
 
     async fn fetch(
         &self,
-        door: &IssuerHttpClient,
+        http: &IssuerHttpClient,
         url: &str,
     ) -> Result<Fetched, (String, Vec<Exchange>)> {
         let outgoing = Outgoing {
@@ -200,7 +200,7 @@ impl Visit {
             case: "preflight",
             deadline: self.shared.deadline,
         };
-        let outcome = door.send(&outgoing).await;
+        let outcome = http.send(&outgoing).await;
         match outcome.answer {
             Ok(answer) => Ok(Fetched {
                 answer,
@@ -224,9 +224,9 @@ impl Visit {
                     self.finish(*index, ended(Verdict::Error, reason), Duration::ZERO);
                     continue;
                 }
-                let stretch = stretch!("case", name = %self.plan().cases[*index].case.id);
+                let span = span!("case", name = %self.plan().cases[*index].case.id);
                 let task = self.clone().case(*index, Arc::clone(site));
-                let id = running.spawn(task.instrument(stretch)).id();
+                let id = running.spawn(task.instrument(span)).id();
                 begun.insert(id, (*index, Instant::now()));
             }
             let Some(ended_task) = running.join_next_with_id().await else {

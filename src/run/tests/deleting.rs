@@ -185,7 +185,7 @@ impl World {
         };
         let run: RunId = RUN.parse().unwrap();
         let guard = guard.unwrap_or_else(|| Guard::of_run(&endpoint, &run, std::iter::empty()));
-        let manners = Arc::new(HostLimiter::new(&endpoint.limits));
+        let limiter = Arc::new(HostLimiter::new(&endpoint.limits));
         let shown = TokenRef {
             what: "a token".into(),
             issuer: "https://iam.example.org/".into(),
@@ -194,7 +194,7 @@ impl World {
             how: String::new(),
         };
         Self {
-            client: Client::new(&endpoint, &manners, &Redactor::default(), guard).unwrap(),
+            client: Client::new(&endpoint, &limiter, &Redactor::default(), guard).unwrap(),
             token: Token::new(SecretString::from("a-token-of-this-test"), shown),
             elsewhere: format!("https://127.0.0.1:{port}"),
             endpoint,

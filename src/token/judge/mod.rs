@@ -106,10 +106,10 @@ impl Inspection {
     }
 
     /// Passes every text that the token may have had a hand in through `gate`.
-    pub fn pass(&mut self, gate: &dyn Fn(&str) -> String) {
+    pub fn pass(&mut self, filter: &dyn Fn(&str) -> String) {
         for entry in self.header.iter_mut().chain(&mut self.claims) {
-            pass(&entry.name, &mut entry.value, gate);
-            entry.name = gate(&entry.name);
+            pass(&entry.name, &mut entry.value, filter);
+            entry.name = filter(&entry.name);
         }
         for statement in &mut self.statements {
             for text in [
@@ -117,17 +117,17 @@ impl Inspection {
                 &mut statement.wrong,
                 &mut statement.means,
             ] {
-                *text = gate(text);
+                *text = filter(text);
             }
         }
         for phrase in &mut self.allows {
-            *phrase = gate(phrase);
+            *phrase = filter(phrase);
         }
         match &mut self.proof {
             SignatureCheck::Verified { kid: text }
             | SignatureCheck::Wrong { reason: text, .. }
             | SignatureCheck::Issuer { reason: text, .. }
-            | SignatureCheck::Unknown { reason: text } => *text = gate(text),
+            | SignatureCheck::Unknown { reason: text } => *text = filter(text),
         }
     }
 
@@ -141,25 +141,25 @@ impl Inspection {
 }
 
 /// A text passes together with its name, which may be that of a credential.
-fn pass(name: &str, value: &mut Value, gate: &dyn Fn(&str) -> String) {
+fn pass(name: &str, value: &mut Value, filter: &dyn Fn(&str) -> String) {
     match value {
         Value::String(text) => {
-            let passed = gate(&format!("{name}={text}"));
+            let passed = filter(&format!("{name}={text}"));
             *text = match passed
                 .strip_prefix(name)
                 .and_then(|rest| rest.strip_prefix('='))
             {
                 Some(rest) => rest.to_owned(),
-                None => gate(text),
+                None => filter(text),
             };
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| pass(name, item, gate)),
+        Value::Array(items) => items.iter_mut().for_each(|item| pass(name, item, filter)),
         Value::Object(members) => {
             let passed = std::mem::take(members)
                 .into_iter()
                 .map(|(name, mut value)| {
-                    pass(&name, &mut value, gate);
-                    (gate(&name), value)
+                    pass(&name, &mut value, filter);
+                    (filter(&name), value)
                 });
             *members = passed.collect();
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::site::{FEW, GOOD, SHORT, Signer, Site, granted, side_by_side};
 use crate::common::issuer::{Asked, Reply};
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 use crate::common::waiting::HANGS;
 
 /// A way for a token endpoint to go wrong.
@@ -58,8 +58,8 @@ fn spoilt(trouble: Trouble, signer: &Signer, asked: &Asked) -> Reply {
 }
 
 /// The trouble comes from the token request with that number on, for `times` of them.
-fn after(lab: &Lab, good: usize, times: usize, trouble: Trouble) -> Site<'_> {
-    Site::new(lab, move |number, signer, asked| {
+fn after(bed: &TestBed, good: usize, times: usize, trouble: Trouble) -> Site<'_> {
+    Site::new(bed, move |number, signer, asked| {
         let hit = asked.path == "/token" && (good..good + times).contains(&number);
         hit.then(|| spoilt(trouble, signer, asked))
     })
@@ -126,13 +126,13 @@ fn trouble_in_the_middle_is_told_and_what_was_made_goes_away() {
             &["elsewhere.example", "character by character"],
         ),
     ];
-    side_by_side(&rows, |lab, (trouble, says)| {
-        in_the_middle(lab, *trouble, says)
+    side_by_side(&rows, |bed, (trouble, says)| {
+        in_the_middle(bed, *trouble, says)
     });
 }
 
-fn in_the_middle(lab: &Lab, trouble: Trouble, says: &[&str]) {
-    let mut site = after(lab, GOOD, usize::MAX / 2, trouble);
+fn in_the_middle(bed: &TestBed, trouble: Trouble, says: &[&str]) {
+    let mut site = after(bed, GOOD, usize::MAX / 2, trouble);
     if matches!(trouble, Trouble::Slow) {
         site.answer = SHORT;
     }
@@ -156,8 +156,8 @@ fn in_the_middle(lab: &Lab, trouble: Trouble, says: &[&str]) {
 
 #[test]
 fn a_dead_issuer_is_left_alone_by_all_other_cases() {
-    let lab = Lab::new();
-    let mut site = after(&lab, GOOD, usize::MAX / 2, Trouble::Slow);
+    let bed = TestBed::new();
+    let mut site = after(&bed, GOOD, usize::MAX / 2, Trouble::Slow);
     site.answer = SHORT;
     let came = site.run(&[]);
     came.expect("all cases", 3, &["no answer within 3s"]);
@@ -172,8 +172,8 @@ fn a_dead_issuer_is_left_alone_by_all_other_cases() {
 
 #[test]
 fn tokens_of_a_short_life_are_not_asked_for_at_each_use() {
-    let lab = Lab::new();
-    let site = Site::new(&lab, |_, signer, asked| {
+    let bed = TestBed::new();
+    let site = Site::new(&bed, |_, signer, asked| {
         let short = |claims: &mut Value| {
             claims["exp"] = json!(claims["iat"].as_i64().map(|now| now + 120));
         };
@@ -195,8 +195,8 @@ fn tokens_of_a_short_life_are_not_asked_for_at_each_use() {
 
 #[test]
 fn an_issuer_that_is_back_is_asked_again() {
-    let lab = Lab::new();
-    let mut site = after(&lab, GOOD, 1, Trouble::Slow);
+    let bed = TestBed::new();
+    let mut site = after(&bed, GOOD, 1, Trouble::Slow);
     site.answer = SHORT;
     let came = site.run(&FEW);
     let (_, reasons) = came.outcome();
@@ -207,8 +207,8 @@ fn an_issuer_that_is_back_is_asked_again() {
 
 #[test]
 fn tokens_that_are_over_at_once_blame_nobody() {
-    let lab = Lab::new();
-    let site = Site::new(&lab, |number, signer, asked| {
+    let bed = TestBed::new();
+    let site = Site::new(&bed, |number, signer, asked| {
         let life = if number < GOOD { 1200 } else { 3 };
         let short = |claims: &mut Value| {
             claims["exp"] = json!(claims["iat"].as_i64().map(|now| now + life));

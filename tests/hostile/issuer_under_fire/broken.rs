@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::site::{FEW, GOOD, ONE, SHORT, Site, side_by_side};
 use crate::common::issuer::METADATA;
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 use crate::common::wild::{Act, troubles};
 
 /// What is told where the answer never comes to its end within [`SHORT`].
@@ -26,12 +26,12 @@ fn told(trouble: &str) -> &'static str {
 
 /// From the request with that number on, everything that is sent to `path` goes wrong so.
 fn site<'l>(
-    lab: &'l Lab,
+    bed: &'l TestBed,
     path: &'static str,
     good: usize,
     (trouble, act): (&str, &Act),
 ) -> Site<'l> {
-    let certificate = lab.authority.certificate().expect("a certificate");
+    let certificate = bed.authority.certificate().expect("a certificate");
     let (act, seen) = (act.clone(), AtomicUsize::new(0));
     let acting = move |_: &str, asked: &str| match asked == path
         && seen.fetch_add(1, Ordering::SeqCst) >= good
@@ -39,7 +39,7 @@ fn site<'l>(
         true => act.clone(),
         false => Act::Pass,
     };
-    let mut site = Site::behind(lab, (certificate, Box::new(acting)));
+    let mut site = Site::behind(bed, (certificate, Box::new(acting)));
     if told(trouble) == NO_ANSWER {
         site.answer = SHORT;
     }
@@ -50,8 +50,8 @@ fn site<'l>(
 fn a_token_endpoint_that_breaks_in_the_middle_is_told() {
     let mut rows = troubles();
     rows.push(("nobody listens any more", Act::Leave));
-    side_by_side(&rows, |lab, (trouble, act)| {
-        let site = site(lab, "/token", GOOD, (trouble, act));
+    side_by_side(&rows, |bed, (trouble, act)| {
+        let site = site(bed, "/token", GOOD, (trouble, act));
         // One after the other: nobody is on his way when the port closes.
         let came = site.run(&[&FEW[..], &["--jobs", "1"]].concat());
         came.expect(
@@ -73,8 +73,8 @@ fn a_token_endpoint_that_breaks_in_the_middle_is_told() {
 
 #[test]
 fn metadata_that_break_are_told_before_any_secret_is_sent() {
-    side_by_side(&troubles(), |lab, (trouble, act)| {
-        let site = site(lab, METADATA, 0, (trouble, act));
+    side_by_side(&troubles(), |bed, (trouble, act)| {
+        let site = site(bed, METADATA, 0, (trouble, act));
         let came = site.run(&ONE);
         let help = match *trouble {
             "a bomb" => "write its URL in the endpoints file",

@@ -56,9 +56,9 @@ fn a_certificate_that_is_not_trusted_gets_no_secret() {
             &["a CA that is not trusted here", "name the CA in `ca`"],
         ),
     ];
-    side_by_side(&rows, |lab, (certificate, says)| {
-        let front = made(*certificate, &lab.authority);
-        let site = Site::behind(lab, (front, Box::new(|_, _| Act::Pass)));
+    side_by_side(&rows, |bed, (certificate, says)| {
+        let front = made(*certificate, &bed.authority);
+        let site = Site::behind(bed, (front, Box::new(|_, _| Act::Pass)));
         let what = format!("{certificate:?}");
         let came = site.run(&ONE);
         came.expect(&what, 3, &[&["error the observer"], *says].concat());

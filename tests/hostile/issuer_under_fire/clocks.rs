@@ -50,9 +50,9 @@ fn a_clock_of_the_issuer_that_is_hours_off_is_told_and_the_storage_not_blamed() 
         .iter()
         .flat_map(|row| [(*row, 0), (*row, GOOD)])
         .collect();
-    side_by_side(&rows, |lab, ((name, claims, by, says), good)| {
+    side_by_side(&rows, |bed, ((name, claims, by, says), good)| {
         let (claims, by, good) = (*claims, *by, *good);
-        let site = Site::new(lab, move |number, signer, asked| {
+        let site = Site::new(bed, move |number, signer, asked| {
             let hit = asked.path == "/token" && number >= good;
             hit.then(|| signer.grants(asked, moved(claims, by)))
         });
@@ -81,10 +81,10 @@ fn times_that_no_calendar_has_are_no_trouble() {
         ("exp", json!("tomorrow"), Some("does not say when")),
         ("exp", json!(1e300), None),
     ];
-    side_by_side(&rows, |lab, (name, value, says)| {
+    side_by_side(&rows, |bed, (name, value, says)| {
         let (name, value, says) = (*name, value.clone(), *says);
         let what = format!("{name}: {value}");
-        let site = Site::new(lab, move |_, signer, asked| {
+        let site = Site::new(bed, move |_, signer, asked| {
             let change = |claims: &mut Value| claims[name] = value.clone();
             (asked.path == "/token").then(|| signer.grants(asked, change))
         });

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::site::{FEW, GOOD, ONE, Signer, Site, side_by_side};
 use crate::common::issuer::Reply;
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 
 #[test]
 fn keys_that_are_gone_from_the_start_are_the_issuers_fault() {
@@ -33,9 +33,9 @@ fn keys_that_are_gone_from_the_start_are_the_issuers_fault() {
             &["answered 503", "/jwks answered 302"],
         ),
     ];
-    side_by_side(&rows, |lab, (what, reply, says)| {
+    side_by_side(&rows, |bed, (what, reply, says)| {
         let reply = reply.clone();
-        let site = Site::new(lab, move |_, _, asked| {
+        let site = Site::new(bed, move |_, _, asked| {
             (asked.path == "/jwks").then(|| reply.clone())
         });
         let came = site.run(&ONE);
@@ -67,9 +67,9 @@ enum Then {
 }
 
 /// After a few tokens that happens. The next tokens come when the storage may ask for keys again.
-fn changing(lab: &Lab, then: Then) -> Site<'_> {
+fn changing(bed: &TestBed, then: Then) -> Site<'_> {
     let other: OnceLock<Signer> = OnceLock::new();
-    Site::new(lab, move |number, signer, asked| {
+    Site::new(bed, move |number, signer, asked| {
         let other = || other.get_or_init(|| signer.rotated());
         let keys = |signers: [&Signer; 2]| {
             let keys = signers.map(|signer| signer.keys()["keys"][0].clone());
@@ -88,8 +88,8 @@ fn changing(lab: &Lab, then: Then) -> Site<'_> {
 
 #[test]
 fn keys_that_are_gone_or_added_in_the_middle_change_nothing() {
-    side_by_side(&[Then::Gone, Then::Both], |lab, then| {
-        let site = changing(lab, *then);
+    side_by_side(&[Then::Gone, Then::Both], |bed, then| {
+        let site = changing(bed, *then);
         let came = site.run(&FEW);
         let (verdicts, reasons) = came.outcome();
         assert_eq!(came.ended.code, Some(0), "{then:?}: {reasons:#?}");
@@ -108,8 +108,8 @@ fn a_key_that_is_not_published_blames_the_issuer_and_not_the_storage() {
         ),
         (Then::Nothing, "/jwks answered 404"),
     ];
-    side_by_side(&rows, |lab, (then, says)| {
-        let site = changing(lab, *then);
+    side_by_side(&rows, |bed, (then, says)| {
+        let site = changing(bed, *then);
         let came = site.run(&FEW);
         let what = format!("{then:?}");
         came.expect(

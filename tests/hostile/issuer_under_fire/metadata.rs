@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::site::{FEW, GOOD, ONE, Site, side_by_side};
 use crate::common::issuer::{Asked, METADATA, Reply, ScriptedIssuer};
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 
 /// Who listens elsewhere, and hears whatever is sent there.
 struct Others {
@@ -20,10 +20,10 @@ struct Others {
 
 impl Others {
     /// Their certificate is signed by the authority that the client trusts.
-    fn listen(lab: &Lab) -> Self {
+    fn listen(bed: &TestBed) -> Self {
         let no = |_: &Asked| Some(Reply::json(400, &json!({"error": "invalid_client"})));
-        let tls = ScriptedIssuer::start(&lab.runtime, &lab.authority, no);
-        let (plain, heard) = plain(&lab.runtime);
+        let tls = ScriptedIssuer::start(&bed.runtime, &bed.authority, no);
+        let (plain, heard) = plain(&bed.runtime);
         Self { tls, plain, heard }
     }
 
@@ -56,10 +56,10 @@ fn plain(runtime: &Runtime) -> (u16, Arc<AtomicUsize>) {
 }
 
 /// A site whose metadata say this of `member`, and those who listen elsewhere.
-fn saying<'l>(lab: &'l Lab, member: &'static str, value: &Value) -> (Site<'l>, Arc<Others>) {
-    let others = Arc::new(Others::listen(lab));
+fn saying<'l>(bed: &'l TestBed, member: &'static str, value: &Value) -> (Site<'l>, Arc<Others>) {
+    let others = Arc::new(Others::listen(bed));
     let value: Value = serde_json::from_str(&others.fill(&value.to_string())).expect("JSON");
-    let site = Site::new(lab, move |_, signer, asked| {
+    let site = Site::new(bed, move |_, signer, asked| {
         let mut document = signer.metadata();
         document[member] = value.clone();
         (asked.path == METADATA).then(|| Reply::json(200, &document))
@@ -112,9 +112,9 @@ fn metadata_that_lie_send_the_secret_nowhere() {
         ),
         ("issuer", Value::Null, ["no metadata in JSON", URL]),
     ];
-    side_by_side(&rows, |lab, (member, value, says)| {
+    side_by_side(&rows, |bed, (member, value, says)| {
         let what = format!("{member}: {:.80}", value.to_string());
-        let (site, others) = saying(lab, member, value);
+        let (site, others) = saying(bed, member, value);
         let came = site.run(&ONE);
         came.expect(&what, 3, says);
         others.expect_silence(&what);
@@ -143,10 +143,10 @@ fn metadata_that_are_no_metadata_send_the_secret_nowhere() {
             "answered 307 to \"http://localhost:",
         ),
     ];
-    side_by_side(&rows, |lab, (reply, says)| {
-        let others = Others::listen(lab);
+    side_by_side(&rows, |bed, (reply, says)| {
+        let others = Others::listen(bed);
         let reply = filled(reply, &others);
-        let site = Site::new(lab, move |_, _, asked| {
+        let site = Site::new(bed, move |_, _, asked| {
             (asked.path == METADATA).then(|| reply.clone())
         });
         let came = site.run(&ONE);
@@ -176,8 +176,8 @@ fn another_port_of_the_host_and_a_host_that_is_allowed_hear_the_secret() {
             "    credential-hosts: ['127.0.0.?']\n",
         ),
     ];
-    side_by_side(&rows, |lab, (url, allowed)| {
-        let (mut site, others) = saying(lab, "token_endpoint", &json!(url));
+    side_by_side(&rows, |bed, (url, allowed)| {
+        let (mut site, others) = saying(bed, "token_endpoint", &json!(url));
         site.of_issuer = (*allowed).to_owned();
         let came = site.run(&ONE);
         came.expect(url, 3, &["\"invalid_client\"", "check client id"]);
@@ -201,11 +201,11 @@ fn a_redirect_of_the_token_endpoint_takes_no_secret_along() {
         .enumerate()
         .flat_map(|(at, status)| places.map(|to| (*status, to, if at % 2 == 0 { 0 } else { GOOD })))
         .collect();
-    side_by_side(&rows, |lab, (status, to, good)| {
+    side_by_side(&rows, |bed, (status, to, good)| {
         let (status, good) = (*status, *good);
-        let others = Others::listen(lab);
+        let others = Others::listen(bed);
         let reply = filled(&Reply::html(status, "").header("location", to), &others);
-        let site = Site::new(lab, move |number, _, asked| {
+        let site = Site::new(bed, move |number, _, asked| {
             (asked.path == "/token" && number >= good).then(|| reply.clone())
         });
         let what = format!("{status} to {to} after {good}");
@@ -231,8 +231,8 @@ fn an_issuer_that_is_judged_hears_the_secret_at_its_own_host_only() {
             "its token_endpoint is no https URL",
         ),
     ];
-    side_by_side(&rows, |lab, (url, says)| {
-        let (site, others) = saying(lab, "token_endpoint", &json!(url));
+    side_by_side(&rows, |bed, (url, says)| {
+        let (site, others) = saying(bed, "token_endpoint", &json!(url));
         let came = site.run(&["--issuers", "--case", "issuer.token.*"]);
         came.expect(url, 3, &[says]);
         others.expect_silence(url);

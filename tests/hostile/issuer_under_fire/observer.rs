@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::site::{Signer, Site};
 use crate::common::issuer::{Asked, Reply};
-use crate::common::lab::{Lab, expect_no_secret};
+use crate::common::test_bed::{TestBed, expect_no_secret};
 
 /// A case with one step, whose effect is looked at.
 const CASE: &str = "capability.create.put";
@@ -37,8 +37,8 @@ fn slow_step(signer: &Signer, asked: &Asked) -> Option<Reply> {
 
 #[test]
 fn the_observers_token_is_renewed_when_it_is_over() {
-    let lab = Lab::new();
-    let site = Site::new(&lab, |_, signer, asked| slow_step(signer, asked));
+    let bed = TestBed::new();
+    let site = Site::new(&bed, |_, signer, asked| slow_step(signer, asked));
     let came = site.run(&["--case", CASE]);
     let (verdicts, reasons) = came.outcome();
     assert_eq!(verdicts, ["pass"], "{reasons:?} {:?}", came.ended);
@@ -53,8 +53,8 @@ fn the_observers_token_is_renewed_when_it_is_over() {
 fn what_stays_because_the_issuer_is_dead_is_told_and_removed_by_clean_later() {
     let dead = Arc::new(AtomicBool::new(true));
     let state = Arc::clone(&dead);
-    let lab = Lab::new();
-    let site = Site::new(&lab, move |number, signer, asked| {
+    let bed = TestBed::new();
+    let site = Site::new(&bed, move |number, signer, asked| {
         let down = number > 0 && observers(asked) && state.load(Ordering::SeqCst);
         match down {
             true => Some(Reply::html(500, "<h1>Oops</h1>")),
@@ -84,12 +84,12 @@ fn what_stays_because_the_issuer_is_dead_is_told_and_removed_by_clean_later() {
     );
     came.expect_no_secret();
 
-    let ended = site.lab.run(&["clean"]).expect(3);
+    let ended = site.bed.run(&["clean"]).expect(3);
     assert!(ended.stderr.contains("answered 500"), "{ended:?}");
     assert_eq!(site.left(), left, "{ended:?}");
     dead.store(false, Ordering::SeqCst);
-    let ended = site.lab.run(&["clean"]).expect(0);
+    let ended = site.bed.run(&["clean"]).expect(0);
     assert_eq!(site.left(), [""; 0], "{ended:?}");
     assert!(ended.stdout.contains("nothing is left behind"), "{ended:?}");
-    expect_no_secret(site.lab, &site.lab.texts(ended));
+    expect_no_secret(site.bed, &site.bed.texts(ended));
 }

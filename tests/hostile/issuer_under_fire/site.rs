@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use touchstone::reference::{ServerCertificate, Storage};
 
 use crate::common::issuer::{Asked, METADATA, Reply, ScriptedIssuer, metadata};
-use crate::common::lab::{Ended, Lab, SECRET, expect_no_secret};
+use crate::common::test_bed::{Ended, SECRET, TestBed, expect_no_secret};
 use crate::common::waiting::HANGS;
 use crate::common::wild::{self, Act, Wild};
 
@@ -93,7 +93,7 @@ pub type Front = (
 
 /// The issuer, perhaps behind somebody who breaks exchanges, and storage that trusts it.
 pub struct Site<'l> {
-    pub lab: &'l Lab,
+    pub bed: &'l TestBed,
     pub server: ScriptedIssuer,
     pub storage: Storage,
     /// The issuer's identifier.
@@ -110,27 +110,27 @@ pub struct Site<'l> {
 impl<'l> Site<'l> {
     /// The script gets how often the same path was asked for before; what it leaves open is answered well.
     pub fn new(
-        lab: &'l Lab,
+        bed: &'l TestBed,
         script: impl Fn(usize, &Signer, &Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
-        Self::set_up(lab, None, script)
+        Self::set_up(bed, None, script)
     }
 
     /// The issuer answers well, but somebody stands in front of it.
-    pub fn behind(lab: &'l Lab, front: Front) -> Self {
-        Self::set_up(lab, Some(front), |_, _, _| None)
+    pub fn behind(bed: &'l TestBed, front: Front) -> Self {
+        Self::set_up(bed, Some(front), |_, _, _| None)
     }
 
     fn set_up(
-        lab: &'l Lab,
+        bed: &'l TestBed,
         front: Option<Front>,
         script: impl Fn(usize, &Signer, &Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
-        let server = ScriptedIssuer::start(&lab.runtime, &lab.authority, |_| None);
+        let server = ScriptedIssuer::start(&bed.runtime, &bed.authority, |_| None);
         let wild = front.map(|(certificate, act)| {
             let key = certificate.key_pem.expose_secret();
             let config = wild::server(&certificate.certificate_pem, key);
-            Wild::with(lab, config, server.port(), act)
+            Wild::with(bed, config, server.port(), act)
         });
         let url = wild
             .as_ref()
@@ -151,10 +151,10 @@ impl<'l> Site<'l> {
                 _ => None,
             })
         });
-        let storage = lab.start(lab.trusting(&url));
+        let storage = bed.start(bed.trusting(&url));
         Self {
             before: storage.paths(),
-            lab,
+            bed,
             server,
             storage,
             url,
@@ -167,7 +167,7 @@ impl<'l> Site<'l> {
 
     /// Runs these cases.
     pub fn run(&self, arguments: &[&str]) -> Came<'_> {
-        self.lab.write(
+        self.bed.write(
             "endpoints.yaml",
             &format!(
                 "issuers:\n  testing:\n    url: {}\n    ca: ca.pem\n    limits: {{answer: {}s, patience: 2s, rate: 1000}}\n    client-credentials: {{id: me, secret-env: {SECRET}}}\n{}endpoints:\n  se:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: testing\n    ca: ca.pem\n{}",
@@ -178,10 +178,10 @@ impl<'l> Site<'l> {
                 self.of_endpoint,
             ),
         );
-        let ended = self.lab.run(&[&["run"], arguments].concat());
+        let ended = self.bed.run(&[&["run"], arguments].concat());
         Came {
             site: self,
-            record: self.lab.record(),
+            record: self.bed.record(),
             ended,
         }
     }
@@ -246,17 +246,17 @@ impl Came<'_> {
 
     /// Fails where a secret is told.
     pub fn expect_no_secret(self) {
-        expect_no_secret(self.site.lab, &self.site.lab.texts(self.ended));
+        expect_no_secret(self.site.bed, &self.site.bed.texts(self.ended));
     }
 }
 
 /// Runs each row of a table, four side by side, each of the four in a lab of its own.
-pub fn side_by_side<T: Sync>(rows: &[T], each: impl Fn(&Lab, &T) + Sync) {
+pub fn side_by_side<T: Sync>(rows: &[T], each: impl Fn(&TestBed, &T) + Sync) {
     std::thread::scope(|scope| {
         for part in rows.chunks(rows.len().div_ceil(4).max(1)) {
             scope.spawn(|| {
-                let lab = Lab::new();
-                part.iter().for_each(|row| each(&lab, row));
+                let bed = TestBed::new();
+                part.iter().for_each(|row| each(&bed, row));
             });
         }
     });

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 use crate::common::wild::{Act, Wild};
 
 use super::rows::{self, CASE, Row};
 
 #[test]
 fn an_upload_that_is_reset_halfway_decides_nothing() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let table = [
         (
             "arrangement",
@@ -24,9 +24,9 @@ fn an_upload_that_is_reset_halfway_decides_nothing() {
         ),
     ];
     let rows = table.map(|(name, spared, _)| {
-        let storage = lab.storage(&[]);
+        let storage = bed.storage(&[]);
         let seen = AtomicUsize::new(0);
-        let front = Wild::start(&lab, storage.port(), move |method, path| {
+        let front = Wild::start(&bed, storage.port(), move |method, path| {
             let hit = method == "PUT" && path.ends_with("/f");
             match hit && seen.fetch_add(1, Ordering::SeqCst) >= spared {
                 true => Act::Cut(40),
@@ -35,7 +35,7 @@ fn an_upload_that_is_reset_halfway_decides_nothing() {
         });
         Row::new(name, front.url().to_owned(), storage, front)
     });
-    let came = rows::run(&lab, &rows, &["--case", CASE]);
+    let came = rows::run(&bed, &rows, &["--case", CASE]);
     for ((row, result), (_, spared, begin)) in rows.iter().zip(&came.results).zip(table) {
         let text = &result.text;
         assert!(text.starts_with(begin), "{}: {text}", row.name);
@@ -52,10 +52,10 @@ const RESET: &str = "Connection reset by peer";
 
 #[test]
 fn an_upload_that_we_cut_may_be_reset_before_that() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let seen = AtomicUsize::new(0);
-    let front = Wild::start(&lab, storage.port(), move |method, path| {
+    let front = Wild::start(&bed, storage.port(), move |method, path| {
         let first =
             method == "PUT" && path.ends_with("/new") && seen.fetch_add(1, Ordering::SeqCst) == 0;
         match first {
@@ -65,7 +65,7 @@ fn an_upload_that_we_cut_may_be_reset_before_that() {
     });
     let row = Row::new("cut", front.url().to_owned(), storage, front);
     let rows = [row];
-    let came = rows::run(&lab, &rows, &["--case", "webdav.put.cut"]);
+    let came = rows::run(&bed, &rows, &["--case", "webdav.put.cut"]);
     assert_eq!(came.results[0].text, "pass");
     assert_eq!(rows[0].front.broken(), 1);
     came.results[0].expect_nothing_left("cut");

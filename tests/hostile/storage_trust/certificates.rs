@@ -9,7 +9,7 @@ use rcgen::{
     SerialNumber, date_time_ymd,
 };
 
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 use crate::common::wild::{Act, Wild, server};
 
 use super::rows::{self, CASE, Row};
@@ -229,19 +229,19 @@ fn shown() -> Vec<Shown> {
 
 #[test]
 fn a_certificate_that_is_not_good_is_told_and_nothing_is_sent() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let shown = shown();
     let rows = shown.iter().map(|one| {
-        let storage = lab.storage(&[]);
+        let storage = bed.storage(&[]);
         let config = server(&one.chain, &one.key.serialize_pem());
-        let front = Wild::with(&lab, config, storage.port(), |_, _| Act::Pass);
-        std::fs::create_dir(lab.path(one.name)).expect("a folder");
+        let front = Wild::with(&bed, config, storage.port(), |_, _| Act::Pass);
+        std::fs::create_dir(bed.path(one.name)).expect("a folder");
         for (second, (file, text)) in (0..).zip(&one.trusted) {
             let file = format!("{}/{file}", one.name);
-            lab.write(&file, text);
+            bed.write(&file, text);
             let file = File::options()
                 .write(true)
-                .open(lab.path(&file))
+                .open(bed.path(&file))
                 .expect("a file");
             let written = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
             file.set_modified(written).expect("a time");
@@ -250,7 +250,7 @@ fn a_certificate_that_is_not_good_is_told_and_nothing_is_sent() {
             .with(&format!("    ca: {}\n{}", one.name, one.crl))
     });
     let rows: Vec<_> = rows.collect();
-    let came = rows::run(&lab, &rows, &["--case", CASE]);
+    let came = rows::run(&bed, &rows, &["--case", CASE]);
     for ((one, row), result) in shown.iter().zip(&rows).zip(&came.results) {
         let outcome = &result.text;
         result.expect_nothing_left(one.name);

@@ -1,6 +1,6 @@
 //! Storage that takes only so many connections at a time.
 
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 
 use super::gate::{Beyond, Fate, Gate};
 use super::rows::{self, Row};
@@ -21,12 +21,12 @@ const ONE: &str = "; it was there before: if it takes only one connection at a t
 
 #[test]
 fn storage_with_few_connections_is_judged_or_told() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let (mut rows, mut limits) = (Vec::new(), Vec::new());
     for beyond in [Beyond::Reset, Beyond::Ignore, Beyond::Wait] {
         for (limit, jobs) in [(1, 8), (2, 8), (4, 8), (1, 1), (4, 1)] {
-            let storage = lab.storage(&[]);
-            let front = Gate::limited(&lab, "127.0.0.1:0", &storage, Fate::Pass, limit, beyond);
+            let storage = bed.storage(&[]);
+            let front = Gate::limited(&bed, "127.0.0.1:0", &storage, Fate::Pass, limit, beyond);
             let name = format!("{limit}-{beyond:?}-{jobs}").to_lowercase();
             let row = Row::new(&name, front.url("localhost"), storage, front);
             // Where there are too few, those beyond wait for as long as a connection may take.
@@ -42,7 +42,7 @@ fn storage_with_few_connections_is_judged_or_told() {
             limits.push(limit);
         }
     }
-    let came = rows::run(&lab, &rows, &CASES);
+    let came = rows::run(&bed, &rows, &CASES);
     for ((row, result), limit) in rows.iter().zip(&came.results).zip(limits) {
         assert!(row.front.most() <= limit, "{}", row.name);
         assert_eq!(result.all.len(), CASES.len() / 2, "{:?}", result.all);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::common::lab::{Lab, expect_no_secret};
+use crate::common::test_bed::{TestBed, expect_no_secret};
 use crate::common::wild::{Act, Wild};
 
 use super::redirects::redirect;
@@ -67,12 +67,12 @@ const READS: [Read; 5] = [
 #[test]
 fn what_reads_takes_no_credential_to_a_place_where_it_may_not_go() {
     for read in READS {
-        let lab = Lab::new();
-        let storage = lab.storage(&[]);
-        let other = Wild::start(&lab, storage.port(), |_, _| Act::Pass);
+        let bed = TestBed::new();
+        let storage = bed.storage(&[]);
+        let other = Wild::start(&bed, storage.port(), |_, _| Act::Pass);
         let there = other.url().replace("localhost", read.host) + "{path}";
         let seen = AtomicUsize::new(0);
-        let front = Wild::start(&lab, storage.port(), move |method, path| {
+        let front = Wild::start(&bed, storage.port(), move |method, path| {
             let hit = method == "GET" && path.contains(read.file);
             match hit && seen.fetch_add(1, Ordering::SeqCst) >= read.spared {
                 true => redirect(std::slice::from_ref(&there), path),
@@ -80,7 +80,7 @@ fn what_reads_takes_no_credential_to_a_place_where_it_may_not_go() {
             }
         });
         let row = [Row::new("se", front.url().to_owned(), storage, front)];
-        let came = rows::run(&lab, &row, &["--case", read.case]);
+        let came = rows::run(&bed, &row, &["--case", read.case]);
         let text = &came.results[0].text;
         assert!(text.contains(read.told), "{}: {text}", read.case);
         let heard = other.heard();
@@ -99,6 +99,6 @@ fn what_reads_takes_no_credential_to_a_place_where_it_may_not_go() {
         came.results[0].expect_nothing_left(read.case);
         let code = if text.starts_with("error ") { 3 } else { 0 };
         assert_eq!(came.ended.code, Some(code), "{:?}", came.ended);
-        expect_no_secret(&lab, &lab.texts(came.ended));
+        expect_no_secret(&bed, &bed.texts(came.ended));
     }
 }

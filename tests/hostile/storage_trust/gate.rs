@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use touchstone::reference::Storage;
 
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 
 /// What becomes of a connection.
 #[derive(Clone, Debug)]
@@ -58,27 +58,27 @@ struct Counts {
 }
 
 impl Gate {
-    pub fn start(lab: &Lab, at: &str, storage: &Storage, fate: &Fate) -> Self {
+    pub fn start(bed: &TestBed, at: &str, storage: &Storage, fate: &Fate) -> Self {
         let fate = fate.clone();
-        Self::limited(lab, at, storage, fate, Semaphore::MAX_PERMITS, Beyond::Wait)
+        Self::limited(bed, at, storage, fate, Semaphore::MAX_PERMITS, Beyond::Wait)
     }
 
     /// No more than `limit` connections at a time have that fate.
     pub fn limited(
-        lab: &Lab,
+        bed: &TestBed,
         at: &str,
         storage: &Storage,
         fate: Fate,
         limit: usize,
         beyond: Beyond,
     ) -> Self {
-        let listener = lab.runtime.block_on(TcpListener::bind(at)).expect("a port");
+        let listener = bed.runtime.block_on(TcpListener::bind(at)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let there = SocketAddr::from(([127, 0, 0, 1], storage.port()));
         let counts: Arc<Counts> = Arc::default();
         let counting = Arc::clone(&counts);
         let room = Arc::new(Semaphore::new(limit));
-        let task = lab.runtime.spawn(async move {
+        let task = bed.runtime.spawn(async move {
             let mut ignored = Vec::new();
             loop {
                 let waited = match beyond {

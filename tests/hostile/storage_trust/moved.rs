@@ -3,7 +3,7 @@
 
 use touchstone::reference::Storage;
 
-use crate::common::lab::{Lab, expect_no_secret};
+use crate::common::test_bed::{TestBed, expect_no_secret};
 use crate::common::wild::{Act, Wild};
 
 use super::redirects::redirect;
@@ -26,23 +26,23 @@ fn arguments() -> Vec<&'static str> {
 
 /// A row whose storage is asked through `act`, and one that is asked as usual.
 fn pair(
-    lab: &Lab,
+    bed: &TestBed,
     act: impl Fn(&Storage) -> Box<dyn Fn(&str, &str) -> Act + Send + Sync>,
 ) -> [Row<Wild>; 2] {
     ["odd", "usual"].map(|name| {
-        let storage = lab.storage(&[]);
+        let storage = bed.storage(&[]);
         let act = match name {
             "odd" => act(&storage),
             _ => Box::new(|_: &str, _: &str| Act::Pass),
         };
-        let front = Wild::start(lab, storage.port(), act);
+        let front = Wild::start(bed, storage.port(), act);
         Row::new(name, front.url().to_owned(), storage, front)
     })
 }
 
 /// Both rows have the same verdicts, and some of each kind of case.
-fn expect_the_same(rows: &[Row<Wild>; 2], lab: &Lab) {
-    let came = rows::run(lab, rows, &arguments());
+fn expect_the_same(rows: &[Row<Wild>; 2], bed: &TestBed) {
+    let came = rows::run(bed, rows, &arguments());
     let [odd, usual] = &came.results[..] else {
         panic!("two rows");
     };
@@ -55,43 +55,43 @@ fn expect_the_same(rows: &[Row<Wild>; 2], lab: &Lab) {
     for (row, result) in rows.iter().zip([odd, usual]) {
         result.expect_nothing_left(&row.name);
     }
-    expect_no_secret(lab, &lab.texts(came.ended));
+    expect_no_secret(bed, &bed.texts(came.ended));
 }
 
 #[test]
 fn every_request_is_sent_on_as_it_is() {
-    let lab = Lab::new();
-    let rows = pair(&lab, |storage| {
+    let bed = TestBed::new();
+    let rows = pair(&bed, |storage| {
         let there = format!("{}/{{path}}", storage.url());
         Box::new(move |method, path| match method {
             "OPTIONS" => Act::Pass,
             _ => redirect(std::slice::from_ref(&there), path),
         })
     });
-    expect_the_same(&rows, &lab);
+    expect_the_same(&rows, &bed);
     assert!(rows[0].front.broken() > 100, "{}", rows[0].front.broken());
 }
 
 #[test]
 fn connections_that_end_at_will_change_no_verdict() {
-    let lab = Lab::new();
-    let rows = pair(&lab, |_| Box::new(|_, _| Act::Once));
-    expect_the_same(&rows, &lab);
+    let bed = TestBed::new();
+    let rows = pair(&bed, |_| Box::new(|_, _| Act::Once));
+    expect_the_same(&rows, &bed);
     assert!(rows[0].front.broken() > 0, "none was used again");
 }
 
 #[test]
 fn a_token_in_a_place_goes_to_no_host_that_is_not_named() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
-    let stranger = Wild::start(&lab, storage.port(), |_, _| Act::Pass);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
+    let stranger = Wild::start(&bed, storage.port(), |_, _| Act::Pass);
     let there = stranger.url().replace("localhost", "127.0.0.1");
     let lines = [format!("{there}{{path}}?authz=Bearer%20{{token}}")];
     let row = |name: &str, more: &str| {
-        let storage = lab.storage(&[]);
+        let storage = bed.storage(&[]);
         let lines = lines.clone();
         // Of a file of the case, over its own connection.
-        let front = Wild::start(&lab, storage.port(), move |method, path| {
+        let front = Wild::start(&bed, storage.port(), move |method, path| {
             match method == "GET" && path.ends_with("/f") {
                 true => redirect(&lines, path),
                 false => Act::Pass,
@@ -100,7 +100,7 @@ fn a_token_in_a_place_goes_to_no_host_that_is_not_named() {
         Row::new(name, front.url().to_owned(), storage, front).with(more)
     };
     let rows = [row("unnamed", "")];
-    let came = rows::run(&lab, &rows, &["--case", "connection.no-token"]);
+    let came = rows::run(&bed, &rows, &["--case", "connection.no-token"]);
     let text = &came.results[0].text;
     assert!(
         text.contains(
@@ -113,5 +113,5 @@ fn a_token_in_a_place_goes_to_no_host_that_is_not_named() {
         "{text}"
     );
     assert_eq!(stranger.heard(), [""; 0]);
-    expect_no_secret(&lab, &lab.texts(came.ended));
+    expect_no_secret(&bed, &bed.texts(came.ended));
 }

@@ -4,15 +4,15 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::common::lab::Lab;
 use crate::common::middle::{Middle, answer};
+use crate::common::test_bed::TestBed;
 
 use super::gate::{Fate, Gate};
 use super::rows::{self, CASE, Row};
 
 #[test]
 fn storage_at_one_address_is_found_there() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let known = ("localhost", 0).to_socket_addrs().expect("addresses");
     let known: Vec<_> = known.map(|address| address.ip().to_string()).collect();
     let table = [
@@ -22,17 +22,17 @@ fn storage_at_one_address_is_found_there() {
         ("four-by-name", "127.0.0.1", "localhost"),
     ];
     let rows = table.map(|(name, address, host)| {
-        let storage = lab.storage(&[]);
+        let storage = bed.storage(&[]);
         let ip: IpAddr = address.parse().expect("an address");
         let front = Gate::start(
-            &lab,
+            &bed,
             &SocketAddr::new(ip, 0).to_string(),
             &storage,
             &Fate::Pass,
         );
         Row::new(name, front.url(host), storage, front)
     });
-    let came = rows::run(&lab, &rows, &["--case", CASE, "--case", "webdav.put.*"]);
+    let came = rows::run(&bed, &rows, &["--case", CASE, "--case", "webdav.put.*"]);
     for ((row, result), (name, address, host)) in rows.iter().zip(&came.results).zip(table) {
         // A name is tried at all its addresses, and there it may have others than this one.
         if host == "localhost" && !known.iter().any(|one| one == address) {
@@ -51,15 +51,15 @@ fn storage_at_one_address_is_found_there() {
 
 #[test]
 fn storage_whose_clock_is_hours_off_is_told_with_what_that_may_have_spoilt() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let five = SignedDuration::from_hours(5);
     let seen = [("ahead", five), ("behind", -five)].map(|(name, off)| {
-        let storage = lab.storage(&[]);
+        let storage = bed.storage(&[]);
         let told = match name {
             "ahead" => "Bearer error=\"invalid_token\", error_description=\"expired\"",
             _ => "Bearer error=\"invalid_token\", error_description=\"not valid yet\"",
         };
-        let front = Middle::start(&lab, &storage, move |asked| {
+        let front = Middle::start(&bed, &storage, move |asked| {
             let date = jiff::fmt::rfc2822::to_string(
                 &(Timestamp::now() + off).to_zoned(jiff::tz::TimeZone::UTC),
             );
@@ -72,7 +72,7 @@ fn storage_whose_clock_is_hours_off_is_told_with_what_that_may_have_spoilt() {
         });
         Row::new(name, front.url().to_owned(), storage, front)
     });
-    let came = rows::run(&lab, &seen, &["--case", CASE]);
+    let came = rows::run(&bed, &seen, &["--case", CASE]);
     for (row, result) in seen.iter().zip(&came.results) {
         let text = &result.text;
         let begin = "error the run's directory could not be made: MKCOL /wlcg/touchstone-";

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 use touchstone::reference::Storage;
 
-use crate::common::lab::{Lab, expect_no_secret};
+use crate::common::test_bed::{TestBed, expect_no_secret};
 use crate::common::wild::{Act, End, Wild};
 
 use super::rows::{self, CASE, Came, Row};
@@ -86,9 +86,9 @@ pub fn redirect(lines: &[String], path: &str) -> Act {
 }
 
 /// A storage element that redirects there, for good if it is to itself.
-fn row(lab: &Lab, place: Place, name: &str, lines: &[&str], more: &str) -> Row<Wild> {
-    let storage = lab.storage(&[]);
-    let front = front(lab, &storage, place, lines, true);
+fn row(bed: &TestBed, place: Place, name: &str, lines: &[&str], more: &str) -> Row<Wild> {
+    let storage = bed.storage(&[]);
+    let front = front(bed, &storage, place, lines, true);
     Row::new(
         &format!("{}-{name}", place.name()),
         front.url().to_owned(),
@@ -99,11 +99,11 @@ fn row(lab: &Lab, place: Place, name: &str, lines: &[&str], more: &str) -> Row<W
 }
 
 /// Redirects there in that place. If the file stays for good, its directories do as well, as at XRootD.
-fn front(lab: &Lab, storage: &Storage, place: Place, lines: &[&str], for_good: bool) -> Wild {
+fn front(bed: &TestBed, storage: &Storage, place: Place, lines: &[&str], for_good: bool) -> Wild {
     let seen = AtomicUsize::new(0);
     let endless = lines.iter().any(|line| line.starts_with("{path}"));
     let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
-    Wild::start(lab, storage.port(), move |method, path| {
+    Wild::start(bed, storage.port(), move |method, path| {
         let file = path.contains("/f") || place == Preflight;
         if for_good && place == Teardown && method == "DELETE" && !file {
             let full = b"HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -122,9 +122,9 @@ fn front(lab: &Lab, storage: &Storage, place: Place, lines: &[&str], for_good: b
 }
 
 /// Another host: it takes no token, and says that what is to be deleted is not there.
-fn stranger(lab: &Lab, storage: &Storage) -> (Wild, String) {
+fn stranger(bed: &TestBed, storage: &Storage) -> (Wild, String) {
     let gone = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
-    let front = Wild::start(lab, storage.port(), |method, _| match method {
+    let front = Wild::start(bed, storage.port(), |method, _| match method {
         "DELETE" => Act::Say(gone.to_vec(), End::Close),
         _ => Act::Pass,
     });
@@ -134,9 +134,9 @@ fn stranger(lab: &Lab, storage: &Storage) -> (Wild, String) {
 
 #[test]
 fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along() {
-    let lab = Lab::new();
-    let nobody = lab.storage(&[]);
-    let (stranger, there) = stranger(&lab, &nobody);
+    let bed = TestBed::new();
+    let nobody = bed.storage(&[]);
+    let (stranger, there) = stranger(&bed, &nobody);
     let plain = TcpListener::bind("127.0.0.1:0").expect("a port");
     plain.set_nonblocking(true).expect("a socket");
     let plain_url = format!("http://{}/x", plain.local_addr().expect("an address"));
@@ -229,11 +229,11 @@ fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along(
     for place in ALL.into_iter().chain(OTHERS) {
         let less = more.iter().filter(|_| ALL.contains(&place));
         for (name, lines, why) in few.iter().chain(less) {
-            rows.push(row(&lab, place, name, lines, ""));
+            rows.push(row(&bed, place, name, lines, ""));
             told.push((place, *name, *why));
         }
     }
-    let came = rows::run(&lab, &rows, &["--case", CASE]);
+    let came = rows::run(&bed, &rows, &["--case", CASE]);
     for ((row, result), (place, name, why)) in rows.iter().zip(&came.results).zip(told) {
         let text = &result.text;
         let why = match (place, name) {
@@ -283,27 +283,27 @@ fn a_redirect_that_may_not_be_followed_decides_nothing_and_takes_no_token_along(
         assert!(!lower.contains("authorization"), "{head}");
         assert!(!head.contains("eyJ") && !head.contains("made-up"), "{head}");
     }
-    expect_no_secret(&lab, &lab.texts(came.ended));
+    expect_no_secret(&bed, &bed.texts(came.ended));
 }
 
 #[test]
 fn a_circle_of_two_ends() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let back = Arc::new(OnceLock::<String>::new());
     let first = Arc::clone(&back);
-    let other = Wild::start(&lab, storage.port(), move |_, path| {
+    let other = Wild::start(&bed, storage.port(), move |_, path| {
         let url = first.get().cloned().unwrap_or_default();
         redirect(&[format!("{url}{path}")], path)
     });
     let there = format!("{}{{path}}", other.url());
-    let front = Wild::start(&lab, storage.port(), move |method, path| match method {
+    let front = Wild::start(&bed, storage.port(), move |method, path| match method {
         "PUT" => redirect(std::slice::from_ref(&there), path),
         _ => Act::Pass,
     });
     back.set(front.url().to_owned()).expect("the first time");
     let row = Row::new("circle", front.url().to_owned(), storage, front);
-    let came = rows::run(&lab, &[row], &["--case", CASE]);
+    let came = rows::run(&bed, &[row], &["--case", CASE]);
     let result = &came.results[0];
     let last = format!(
         "more than 5 redirects, and still one from {}/wlcg/",
@@ -317,7 +317,7 @@ fn a_circle_of_two_ends() {
 
 #[test]
 fn a_redirect_that_may_be_followed_is_followed_with_the_token() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let mut rows = Vec::new();
     let mut others = Vec::new();
     for place in ALL.into_iter().chain(OTHERS) {
@@ -329,10 +329,10 @@ fn a_redirect_that_may_be_followed_is_followed_with_the_token() {
                 "    redirect-hosts: [127.0.0.1]\n",
             ),
         ] {
-            let storage = lab.storage(&[]);
-            let other = Wild::start(&lab, storage.port(), |_, _| Act::Pass);
+            let storage = bed.storage(&[]);
+            let other = Wild::start(&bed, storage.port(), |_, _| Act::Pass);
             let there = other.url().replace("localhost", host) + "{path}";
-            let front = front(&lab, &storage, place, &[&there, &there], false);
+            let front = front(&bed, &storage, place, &[&there, &there], false);
             rows.push(
                 Row::new(
                     &format!("{}-{name}", place.name()),
@@ -345,11 +345,11 @@ fn a_redirect_that_may_be_followed_is_followed_with_the_token() {
             others.push((place, Some(other)));
         }
         if !matches!(place, Teardown | Preflight) {
-            rows.push(row(&lab, place, "once-to-itself", &[""], ""));
+            rows.push(row(&bed, place, "once-to-itself", &[""], ""));
             others.push((place, None));
         }
     }
-    let Came { ended, results, .. } = rows::run(&lab, &rows, &["--case", CASE]);
+    let Came { ended, results, .. } = rows::run(&bed, &rows, &["--case", CASE]);
     for ((row, result), (place, other)) in rows.iter().zip(&results).zip(&others) {
         assert!(row.front.broken() > 0, "{}: {}", row.name, result.text);
         if let Some(other) = other {
@@ -372,14 +372,14 @@ fn a_redirect_that_may_be_followed_is_followed_with_the_token() {
 
 #[test]
 fn plain_http_behind_the_door_is_one_finding_and_one_reason() {
-    let lab = Lab::new();
-    let storage = lab.storage(&[]);
+    let bed = TestBed::new();
+    let storage = bed.storage(&[]);
     let pool = TcpListener::bind("127.0.0.1:0").expect("a port");
     pool.set_nonblocking(true).expect("a socket");
     let there = pool.local_addr().expect("an address");
     let ticket = AtomicUsize::new(0);
     // As dCache does: by a ticket that is another one each time.
-    let door = Wild::start(&lab, storage.port(), move |method, path| {
+    let door = Wild::start(&bed, storage.port(), move |method, path| {
         if !matches!(method, "GET" | "PUT") || path.contains(".well-known") {
             return Act::Pass;
         }
@@ -389,10 +389,10 @@ fn plain_http_behind_the_door_is_one_finding_and_one_reason() {
             path,
         )
     });
-    lab.endpoints(&[("door", door.url())], "");
-    let ended = lab.run(&["run"]).expect(1);
+    bed.endpoints(&[("door", door.url())], "");
+    let ended = bed.run(&["run"]).expect(1);
     let printed = ended.stdout.clone();
-    let outcomes = crate::common::lab::outcomes(&lab.record());
+    let outcomes = crate::common::test_bed::outcomes(&bed.record());
     let with = |verdict: &str| {
         let found = outcomes.iter().filter(|(_, why)| why.starts_with(verdict));
         found.collect::<Vec<_>>()
@@ -405,7 +405,7 @@ fn plain_http_behind_the_door_is_one_finding_and_one_reason() {
     assert_eq!(failed, ["connection.redirect.upload"], "{printed}");
     let errors = with("error");
     assert!(errors.len() > 100, "{}", errors.len());
-    let record = lab.record();
+    let record = bed.record();
     let results = record["results"].as_array().expect("results");
     let text = |result: &Value, key: &str| result[key].as_str().unwrap_or_default().to_owned();
     let reasons: BTreeSet<_> = results
@@ -425,5 +425,5 @@ fn plain_http_behind_the_door_is_one_finding_and_one_reason() {
     assert_eq!(groups.count(), 1, "{printed}");
     // Nothing was sent there.
     assert!(pool.accept().is_err());
-    expect_no_secret(&lab, &lab.texts(ended));
+    expect_no_secret(&bed, &bed.texts(ended));
 }

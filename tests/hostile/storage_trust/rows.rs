@@ -3,7 +3,7 @@
 use serde_json::Value;
 use touchstone::reference::Storage;
 
-use crate::common::lab::{Ended, Lab};
+use crate::common::test_bed::{Ended, TestBed};
 use crate::common::waiting::NEVER;
 
 /// A case that writes, looks, and cleans up.
@@ -78,7 +78,7 @@ fn said(result: &Value) -> String {
 }
 
 /// Runs a case at all rows.
-pub fn run<F>(lab: &Lab, rows: &[Row<F>], arguments: &[&str]) -> Came {
+pub fn run<F>(bed: &TestBed, rows: &[Row<F>], arguments: &[&str]) -> Came {
     let lines = rows.iter().map(|row| {
         let tried = |name: &str| row.limits.contains(&format!("{name}: "));
         let patient = ["preflight", "connect", "first-byte", "idle", "case"];
@@ -96,11 +96,11 @@ pub fn run<F>(lab: &Lab, rows: &[Row<F>], arguments: &[&str]) -> Came {
     let lines: Vec<_> = lines.collect();
     let entries = rows.iter().zip(&lines);
     let entries = entries.map(|(row, lines)| (row.name.as_str(), row.url.as_str(), lines.as_str()));
-    lab.each_endpoint(&entries.collect::<Vec<_>>());
+    bed.each_endpoint(&entries.collect::<Vec<_>>());
     let before: Vec<_> = rows.iter().map(|row| row.storage.paths()).collect();
-    let ended = lab.run(&[&["run"], arguments].concat());
-    assert!(lab.path("reports/latest").exists(), "{ended:?}");
-    let record = lab.record();
+    let ended = bed.run(&[&["run"], arguments].concat());
+    assert!(bed.path("reports/latest").exists(), "{ended:?}");
+    let record = bed.record();
     let results = record["results"].as_array().expect("results");
     let outcome = |(row, before): (&Row<F>, &Vec<String>)| {
         let own = results.iter();

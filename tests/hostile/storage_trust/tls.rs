@@ -9,7 +9,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use secrecy::ExposeSecret;
 
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 use crate::common::wild::{Act, Wild, identity};
 
 use super::gate::{Fate, Gate};
@@ -17,7 +17,7 @@ use super::rows::{self, CASE, Row};
 
 /// The lab's good certificate with other ways in TLS.
 fn server(
-    lab: &Lab,
+    bed: &TestBed,
     versions: &[&'static SupportedProtocolVersion],
     client: bool,
     must: bool,
@@ -27,7 +27,7 @@ fn server(
         .with_protocol_versions(versions)
         .expect("versions");
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(lab.authority.ca_pem().as_bytes()).expect("a CA");
+    let ca = CertificateDer::from_pem_slice(bed.authority.ca_pem().as_bytes()).expect("a CA");
     roots.add(ca).expect("a root");
     let asking = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let asking = match must {
@@ -38,7 +38,7 @@ fn server(
         true => builder.with_client_cert_verifier(asking.build().expect("a verifier")),
         false => builder.with_no_client_auth(),
     };
-    let certificate = lab.authority.certificate().expect("a certificate");
+    let certificate = bed.authority.certificate().expect("a certificate");
     let (chain, key) = identity(
         &certificate.certificate_pem,
         certificate.key_pem.expose_secret(),
@@ -52,7 +52,7 @@ const DEMANDED: &str =
 #[test]
 fn versions_of_tls_and_client_certificates() {
     use rustls::version::{TLS12, TLS13};
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let table = [
         ("tls-1.2", &[&TLS12][..], false, false, "pass"),
         ("tls-1.3", &[&TLS13], false, false, "pass"),
@@ -62,12 +62,12 @@ fn versions_of_tls_and_client_certificates() {
         ("demands-a-client-1.3", &[&TLS13], true, true, DEMANDED),
     ];
     let rows = table.map(|(name, versions, client, must, _)| {
-        let storage = lab.storage(&[]);
-        let config = server(&lab, versions, client, must);
-        let front = Wild::with(&lab, config, storage.port(), |_, _| Act::Pass);
+        let storage = bed.storage(&[]);
+        let config = server(&bed, versions, client, must);
+        let front = Wild::with(&bed, config, storage.port(), |_, _| Act::Pass);
         Row::new(name, front.url().to_owned(), storage, front)
     });
-    let came = rows::run(&lab, &rows, &["--case", CASE]);
+    let came = rows::run(&bed, &rows, &["--case", CASE]);
     for ((row, result), (.., told)) in rows.iter().zip(&came.results).zip(table) {
         let heard = row.front.heard().len();
         match told == "pass" {
@@ -185,11 +185,11 @@ fn broken() -> Vec<(&'static str, Fate, &'static str)> {
 
 #[test]
 fn a_handshake_that_breaks_is_told() {
-    let lab = Lab::new();
+    let bed = TestBed::new();
     let table = broken();
     let rows = table.iter().map(|(name, fate, _)| {
-        let storage = lab.storage(&[]);
-        let front = Gate::start(&lab, "127.0.0.1:0", &storage, fate);
+        let storage = bed.storage(&[]);
+        let front = Gate::start(&bed, "127.0.0.1:0", &storage, fate);
         let row = Row::new(name, front.url("localhost"), storage, front);
         // The others break at once; over these the handshake would never come about.
         let limits = match fate {
@@ -199,7 +199,7 @@ fn a_handshake_that_breaks_is_told() {
         Row { limits, ..row }
     });
     let rows: Vec<_> = rows.collect();
-    let came = rows::run(&lab, &rows, &["--case", CASE]);
+    let came = rows::run(&bed, &rows, &["--case", CASE]);
     for ((row, result), (_, _, told)) in rows.iter().zip(&came.results).zip(table) {
         let text = &result.text;
         let unreachable = text.starts_with("error unreachable: no connection");

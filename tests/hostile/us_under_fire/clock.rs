@@ -24,7 +24,7 @@ fn clocked(fire: &Fire, command: &mut Command, clock: &str) {
     set(fire, clock);
     command
         .env("LD_PRELOAD", library())
-        .env("FAKETIME_TIMESTAMP_FILE", fire.lab.path("clock"))
+        .env("FAKETIME_TIMESTAMP_FILE", fire.bed.path("clock"))
         .env("FAKETIME_NO_CACHE", "1")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .env("DONT_FAKE_MONOTONIC", "1");
@@ -32,8 +32,8 @@ fn clocked(fire: &Fire, command: &mut Command, clock: &str) {
 
 /// Sets the clock, all at once.
 fn set(fire: &Fire, clock: &str) {
-    fire.lab.write("clock.new", clock);
-    fs::rename(fire.lab.path("clock.new"), fire.lab.path("clock")).expect("a file");
+    fire.bed.write("clock.new", clock);
+    fs::rename(fire.bed.path("clock.new"), fire.bed.path("clock")).expect("a file");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_clock_that_jumps_moves_no_deadline_and_leaves_nothing() {
         let process = fire.busy(&mut command, name);
         set(&fire, jump);
         let ended = process.wait();
-        let reports = fire.lab.path(name);
+        let reports = fire.bed.path(name);
         fire.expect_nothing_left(&reports, &format!("{name}: {ended}"));
         assert!(matches!(ended.code, Some(0 | 3)), "{name}: {ended}");
         let record = record(&reports);
@@ -76,7 +76,7 @@ fn a_clock_that_is_hours_off_is_told_with_everything_that_it_may_have_spoilt() {
         let mut command = fire.run(&MADE, &["--report-dir", name]);
         clocked(&fire, &mut command, clock);
         let ended = fire.ended(&mut command, name);
-        let reasons = reasons(&record(&fire.lab.path(name)));
+        let reasons = reasons(&record(&fire.bed.path(name)));
         assert_eq!(ended.code, Some(code), "{name}: {ended} {reasons:#?}");
         for reason in &reasons {
             let told = reason.contains("clock");

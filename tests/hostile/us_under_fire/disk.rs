@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use super::fire::{FEW, Fallen, Fire, ledgers, reasons, record};
-use crate::common::lab::read_record;
+use crate::common::test_bed::read_record;
 
 /// Mounts a disk of `$1` bytes over `full` in a namespace of its own, does `$2` there, and runs the rest.
 const ON_A_DISK: &str =
@@ -15,8 +15,8 @@ const FILL: &str = "! cat /dev/zero >full/zeros 2>/dev/null";
 
 /// Runs with the folder `full` on a disk of its own, on which `before` was done.
 fn on_disk(fire: &Fire, options: &str, before: &str, more: &[&str]) -> Fallen {
-    fs::create_dir_all(fire.lab.path("full")).expect("a folder");
-    fs::create_dir_all(fire.lab.path("tmp")).expect("a folder");
+    fs::create_dir_all(fire.bed.path("full")).expect("a folder");
+    fs::create_dir_all(fire.bed.path("tmp")).expect("a folder");
     // Nobody but root mounts without a namespace of users.
     let own = match rustix::process::getuid().is_root() {
         true => "-m",
@@ -24,13 +24,13 @@ fn on_disk(fire: &Fire, options: &str, before: &str, more: &[&str]) -> Fallen {
     };
     let program = ["unshare", own, "sh", "-c", ON_A_DISK, options, before];
     let mut command = fire.run_by(&program, &FEW, more);
-    command.env("TMPDIR", fire.lab.path("tmp"));
+    command.env("TMPDIR", fire.bed.path("tmp"));
     fire.ended(&mut command, "disk")
 }
 
 /// The record that was kept elsewhere.
 fn kept(fire: &Fire) -> serde_json::Value {
-    let entries = fs::read_dir(fire.lab.path("tmp")).expect("the folder");
+    let entries = fs::read_dir(fire.bed.path("tmp")).expect("the folder");
     let paths: Vec<_> = entries
         .map(|entry| entry.expect("an entry").path())
         .collect();
@@ -61,7 +61,7 @@ fn without_a_ledger_nothing_is_sent() {
     on_disk(&fire, "size=16k,ro", "true", &more).expect(3, &parts);
     assert_eq!(fire.requests(), 0);
     assert_eq!(
-        fs::read_dir(fire.lab.path("tmp"))
+        fs::read_dir(fire.bed.path("tmp"))
             .expect("the folder")
             .count(),
         0
@@ -128,19 +128,19 @@ fn reports_that_find_no_room_are_told_one_by_one_and_the_others_written() {
             >= formats.len(),
         "{ended}"
     );
-    let record = record(&fire.lab.path("out"));
+    let record = record(&fire.bed.path("out"));
     assert_eq!(record["run"]["interrupted"], false);
     assert!(ended.stdout.contains("Statistics by Tag"), "{ended}");
-    fire.expect_nothing_left(&fire.lab.path("out"), "no room");
+    fire.expect_nothing_left(&fire.bed.path("out"), "no room");
 }
 
 #[test]
 fn files_that_may_not_grow_are_errors_and_not_the_end() {
     let fire = Fire::new();
-    fs::create_dir_all(fire.lab.path("tmp")).expect("a folder");
+    fs::create_dir_all(fire.bed.path("tmp")).expect("a folder");
     let mut none = fire.run_by(&["prlimit", "--fsize=0"], &FEW, &["--report-dir", "none"]);
     // Its stderr is a file as well.
-    let ended = fire.ended(none.env("TMPDIR", fire.lab.path("tmp")), "none");
+    let ended = fire.ended(none.env("TMPDIR", fire.bed.path("tmp")), "none");
     assert_eq!((ended.code, ended.signal), (Some(3), None), "{ended}");
     assert_eq!(fire.requests(), 0, "nothing is sent without a ledger");
     let small = ["prlimit", "--fsize=12000"];
@@ -158,18 +158,18 @@ fn files_that_may_not_grow_are_errors_and_not_the_end() {
     for part in parts {
         assert!(ended.stderr.contains(part), "{ended}");
     }
-    assert!(fire.lab.path("out/table.txt").exists(), "{ended}");
+    assert!(fire.bed.path("out/table.txt").exists(), "{ended}");
     assert_eq!(fire.left(), [""; 0], "{ended}");
 }
 
 #[test]
 fn places_that_take_no_report_are_told_and_the_others_are_written() {
     let fire = Fire::new();
-    let lab = &fire.lab;
-    fs::create_dir_all(lab.path("out/junit.xml/inside")).expect("a folder");
-    let fifo = Command::new("mkfifo").arg(lab.path("fifo")).status();
+    let bed = &fire.bed;
+    fs::create_dir_all(bed.path("out/junit.xml/inside")).expect("a folder");
+    let fifo = Command::new("mkfifo").arg(bed.path("fifo")).status();
     assert!(fifo.expect("mkfifo runs").success());
-    symlink(lab.path("nowhere"), lab.path("dangling.html")).expect("a link");
+    symlink(bed.path("nowhere"), bed.path("dangling.html")).expect("a link");
     let formats = "junit,table,csv=fifo,html=dangling.html,markdown=fifo/summary.md";
     let mut command = fire.run(&FEW, &["--report-dir", "out", "--format", formats]);
     let parts = [
@@ -179,17 +179,17 @@ fn places_that_take_no_report_are_told_and_the_others_are_written() {
         "cannot make the folder fifo: ",
     ];
     fire.ended(&mut command, "places").expect(4, &parts);
-    assert!(lab.path("out/run.json").exists() && lab.path("out/table.txt").exists());
+    assert!(bed.path("out/run.json").exists() && bed.path("out/table.txt").exists());
     assert!(
-        fs::read_to_string(lab.path("dangling.html"))
+        fs::read_to_string(bed.path("dangling.html"))
             .expect("the page")
             .contains("<html")
     );
-    assert!(!lab.path("nowhere").exists(), "the link is replaced");
-    fire.expect_nothing_left(&lab.path("out"), "places");
+    assert!(!bed.path("nowhere").exists(), "the link is replaced");
+    fire.expect_nothing_left(&bed.path("out"), "places");
 
     let before = fire.requests();
-    symlink(lab.path("nowhere"), lab.path("dangling")).expect("a link");
+    symlink(bed.path("nowhere"), bed.path("dangling")).expect("a link");
     let mut command = fire.run(&FEW, &["--report-dir", "dangling"]);
     fire.ended(&mut command, "dangling")
         .expect(3, &["cannot make the folder dangling: "]);
@@ -204,9 +204,9 @@ fn a_folder_that_vanishes_during_the_run_comes_back_with_the_reports() {
     let fire = Fire::new();
     let mut command = fire.run(&FEW, &["--report-dir", "out/deep", "--jobs", "1"]);
     let process = fire.busy(&mut command, "vanishes");
-    fs::remove_dir_all(fire.lab.path("out")).expect("it is gone");
+    fs::remove_dir_all(fire.bed.path("out")).expect("it is gone");
     process.wait().expect(0, &["reports: out/deep"]);
-    assert!(fire.lab.path("out/deep/report.html").exists());
-    assert_eq!(ledgers(&fire.lab.path("out")), [""; 0]);
+    assert!(fire.bed.path("out/deep/report.html").exists());
+    assert_eq!(ledgers(&fire.bed.path("out")), [""; 0]);
     assert_eq!(fire.left(), [""; 0]);
 }

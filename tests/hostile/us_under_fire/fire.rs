@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use touchstone::reference::{Storage, StorageOptions};
 
-use crate::common::lab::{Lab, read_record};
+use crate::common::test_bed::{TestBed, read_record};
 use crate::common::waiting::{wait_telling, wait_until};
 
 /// Cases that write, move, copy and transfer.
@@ -24,20 +24,20 @@ pub const FEW: [&str; 1] = ["capability.create.*"];
 
 /// Two storage elements, which remember their requests, and what is in them from the start.
 pub struct Fire {
-    pub lab: Lab,
+    pub bed: TestBed,
     pub storages: [Storage; 2],
     before: [Vec<String>; 2],
 }
 
 impl Fire {
     pub fn new() -> Self {
-        let lab = Lab::new();
-        let storages = [storage(&lab), storage(&lab)];
+        let bed = TestBed::new();
+        let storages = [storage(&bed), storage(&bed)];
         let urls = [("se", storages[0].url()), ("partner", storages[1].url())];
-        lab.endpoints(&urls, "");
+        bed.endpoints(&urls, "");
         let before = [storages[0].paths(), storages[1].paths()];
         Self {
-            lab,
+            bed,
             storages,
             before,
         }
@@ -45,7 +45,7 @@ impl Fire {
 
     /// `touchstone run` of these cases at the first storage element.
     pub fn run(&self, cases: &[&str], more: &[&str]) -> Command {
-        self.lab.touchstone(&arguments(cases, more))
+        self.bed.touchstone(&arguments(cases, more))
     }
 
     /// The same, begun by another program such as `sh -c`, which finds it in its arguments.
@@ -56,7 +56,7 @@ impl Fire {
             .args(&program[1..])
             .arg(inner.get_program())
             .args(inner.get_args())
-            .current_dir(self.lab.folder.path());
+            .current_dir(self.bed.folder.path());
         for (name, value) in inner.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -97,7 +97,7 @@ impl Fire {
     /// Begins a run, and waits until the storage elements have seen so many requests of it, or it has ended.
     pub fn until_request(&self, number: u64, command: &mut Command, name: &str) -> Process {
         let before = self.requests();
-        let mut process = Process::start(command, &self.lab.path(name));
+        let mut process = Process::start(command, &self.bed.path(name));
         let number = usize::try_from(number).expect("it is small");
         wait_until("requests", || {
             self.requests() >= before + number || state(&mut process.child).is_some()
@@ -107,12 +107,12 @@ impl Fire {
 
     /// Runs it to its end with its streams in files.
     pub fn ended(&self, command: &mut Command, name: &str) -> Fallen {
-        Process::start(command, &self.lab.path(name)).wait()
+        Process::start(command, &self.bed.path(name)).wait()
     }
 
     /// Begins a run, and waits until it has made something.
     pub fn busy(&self, command: &mut Command, name: &str) -> Process {
-        let mut process = Process::start(command, &self.lab.path(name));
+        let mut process = Process::start(command, &self.bed.path(name));
         process.until(|| !self.left().is_empty());
         process
     }
@@ -127,10 +127,10 @@ fn arguments<'a>(cases: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     arguments
 }
 
-fn storage(lab: &Lab) -> Storage {
-    lab.start(StorageOptions {
+fn storage(bed: &TestBed) -> Storage {
+    bed.start(StorageOptions {
         recorded: true,
-        ..lab.two_areas()
+        ..bed.two_areas()
     })
 }
 

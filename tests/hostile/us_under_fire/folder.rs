@@ -10,12 +10,12 @@ fn two_runs_with_one_folder_leave_the_reports_of_one() {
     let names = ["one", "two"];
     let processes = names.map(|name| {
         let mut command = fire.run(&FEW, &["--report-dir", "out"]);
-        Process::start(&mut command, &fire.lab.path(name))
+        Process::start(&mut command, &fire.bed.path(name))
     });
     for process in processes {
         process.wait().expect(0, &["reports: out"]);
     }
-    let reports = fire.lab.path("out");
+    let reports = fire.bed.path("out");
     let run = record(&reports)["run"]["id"]
         .as_str()
         .expect("an id")
@@ -35,12 +35,12 @@ fn two_runs_without_a_folder_both_go_into_the_history() {
     let names = ["one", "two", "three"];
     let processes = names.map(|name| {
         let mut command = fire.run(&FEW, &[]);
-        Process::start(&mut command, &fire.lab.path(name))
+        Process::start(&mut command, &fire.bed.path(name))
     });
     for process in processes {
         process.wait().expect(0, &["reports: reports/"]);
     }
-    let reports = fire.lab.path("reports");
+    let reports = fire.bed.path("reports");
     let index = fs::read_to_string(reports.join("index.html")).expect("the index");
     let mut runs = 0;
     for entry in fs::read_dir(&reports).expect("reports") {
@@ -65,7 +65,7 @@ fn clean_leaves_a_living_run_alone() {
     process.signal(rustix::process::Signal::STOP);
     let before = fire.left();
     let old = ["clean", "--report-dir", "out", "--older-than", "1h"];
-    let mut clean = fire.lab.touchstone(&old);
+    let mut clean = fire.bed.touchstone(&old);
     let ended = fire.ended(&mut clean, "clean").expect(3, &["left alone"]);
     assert!(
         ended
@@ -76,5 +76,5 @@ fn clean_leaves_a_living_run_alone() {
     assert_eq!(fire.left(), before);
     process.signal(rustix::process::Signal::CONT);
     let ended = process.wait().expect(0, &[]);
-    fire.expect_nothing_left(&fire.lab.path("out"), &ended.stdout);
+    fire.expect_nothing_left(&fire.bed.path("out"), &ended.stdout);
 }

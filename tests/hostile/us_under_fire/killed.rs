@@ -33,7 +33,7 @@ fn lane_of_kills(seed: u64) -> usize {
     let fire = Fire::new();
     let mut dice = Dice::new(seed);
     let whole = fire.whole(&mut fire.run(&BUSY, &WHERE));
-    let reports = fire.lab.path("out");
+    let reports = fire.bed.path("out");
     let mut found = 0;
     for round in 0..ROUNDS / TOGETHER {
         let mut moments = Vec::new();
@@ -48,7 +48,7 @@ fn lane_of_kills(seed: u64) -> usize {
             found += usize::from(fire.left().len() > before);
         }
         let what = format!("seed {seed}, round {round}, after {moments:?} of {whole} requests");
-        let mut clean = fire.lab.touchstone(&["clean", "--report-dir", "out"]);
+        let mut clean = fire.bed.touchstone(&["clean", "--report-dir", "out"]);
         let ended = fire.ended(&mut clean, "clean").expect(0, &[]);
         let tidy = ended.stdout.contains("nothing is left behind\n");
         assert!(tidy, "{what}: {ended}");
@@ -60,7 +60,7 @@ fn lane_of_kills(seed: u64) -> usize {
 #[test]
 fn a_ledger_that_is_cut_or_spoilt_still_serves() {
     let fire = Fire::new();
-    let reports = fire.lab.path("out");
+    let reports = fire.bed.path("out");
     let mut command = fire.run(&FEW, &["--report-dir", "out", "--jobs", "1"]);
     let process = fire.busy(&mut command, "killed");
     process.signal(Signal::KILL);
@@ -82,7 +82,7 @@ fn a_ledger_that_is_cut_or_spoilt_still_serves() {
     }
     let foreign = reports.join("ledger-notes.jsonl");
     fs::write(&foreign, "not ours\n").expect("a file");
-    let mut clean = fire.lab.touchstone(&["clean", "--report-dir", "out"]);
+    let mut clean = fire.bed.touchstone(&["clean", "--report-dir", "out"]);
     let parts = [
         "3 lines could not be read",
         "it does not begin with the name of a run",

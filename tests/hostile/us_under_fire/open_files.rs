@@ -31,13 +31,13 @@ fn with_open_files(limit: u32) -> bool {
     let ended = fire.ended(&mut command, "few");
     assert!(!ended.stderr.contains("panicked"), "{limit}: {ended}");
     assert!(matches!(ended.code, Some(0 | 3)), "{limit}: {ended}");
-    let reports = fire.lab.path("out");
+    let reports = fire.bed.path("out");
     if !ledgers(&reports).is_empty() {
         assert!(
             ended.stderr.contains("`touchstone clean`"),
             "{limit}: {ended}"
         );
-        fire.lab.run(&["clean", "--report-dir", "out"]).expect(0);
+        fire.bed.run(&["clean", "--report-dir", "out"]).expect(0);
     }
     fire.expect_nothing_left(&reports, &format!("{limit}: {ended}"));
     if !reports.join("run.json").exists() {

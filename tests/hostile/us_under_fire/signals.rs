@@ -7,7 +7,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use super::fire::{BUSY, Dice, FEW, Fallen, Fire, Process, record};
-use crate::common::lab::Lab;
+use crate::common::test_bed::TestBed;
 use crate::common::waiting::NEVER;
 
 const LANES: u64 = 4;
@@ -44,7 +44,7 @@ fn lane_of_signals(seed: u64) -> usize {
         let earliest = u64::from(signal == Signal::PIPE);
         let moment = dice.below(whole).max(earliest);
         let name = format!("round-{round}");
-        let reports = fire.lab.path(&name);
+        let reports = fire.bed.path(&name);
         let mut command = fire.run(&BUSY, &["--report-dir", &name, "--format", "json"]);
         let process = fire.until_request(moment, &mut command, &name);
         process.signal(signal);
@@ -88,25 +88,25 @@ fn judge(ended: &Fallen, signal: Signal, reports: &Path, what: &str) -> bool {
 }
 
 /// A server that takes connections and says nothing.
-fn silent(lab: &Lab) -> TcpListener {
+fn silent(bed: &TestBed) -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     let limits = format!("    limits: {{preflight: {NEVER}, connect: {NEVER}}}\n");
-    lab.endpoints(&[("se", &format!("https://{address}"))], &limits);
+    bed.endpoints(&[("se", &format!("https://{address}"))], &limits);
     listener
 }
 
 #[test]
 fn nobody_waits_for_silent_storage_after_a_signal() {
     let fire = Fire::new();
-    let listener = silent(&fire.lab);
+    let listener = silent(&fire.bed);
     let mut command = fire.run(&FEW, &["--report-dir", "out"]);
-    let process = Process::start(&mut command, &fire.lab.path("silent"));
+    let process = Process::start(&mut command, &fire.bed.path("silent"));
     let _connection = listener.accept().expect("a connection");
     process.signal(Signal::TERM);
     // Whoever waited for the storage would tell that it is not there, or hang.
     process.wait().expect(130, &["stopping: running cases end"]);
-    let reports = fire.lab.path("out");
+    let reports = fire.bed.path("out");
     assert_eq!(record(&reports)["run"]["interrupted"], true);
     fire.expect_nothing_left(&reports, "silent");
 }
@@ -119,7 +119,7 @@ fn the_second_signal_ends_at_once_and_clean_does_the_rest() {
     process.signal(Signal::INT);
     process.signal(Signal::HUP);
     // One after the other even if both came before anybody looked.
-    let told = fire.lab.path("twice.err");
+    let told = fire.bed.path("twice.err");
     let stopped = || std::fs::read_to_string(&told).is_ok_and(|text| text.contains("stopped; "));
     let ended = match stopped() {
         true => process.wait(),
@@ -133,9 +133,9 @@ fn the_second_signal_ends_at_once_and_clean_does_the_rest() {
         &["stopping: ", "once more", "stopped; ", "`touchstone clean`"],
     );
     assert_eq!(ended.stdout, "", "nothing is judged");
-    assert!(!fire.lab.path("out/run.json").exists());
-    fire.lab.run(&["clean", "--report-dir", "out"]).expect(0);
-    fire.expect_nothing_left(&fire.lab.path("out"), "after clean");
+    assert!(!fire.bed.path("out/run.json").exists());
+    fire.bed.run(&["clean", "--report-dir", "out"]).expect(0);
+    fire.expect_nothing_left(&fire.bed.path("out"), "after clean");
 }
 
 /// Runs its arguments on a terminal that is closed once there is something on it; the code follows.
@@ -160,7 +160,7 @@ fn a_closed_terminal_stops_the_run_and_teardown_happens() {
     command.env("TERM", "xterm");
     let ended = fire.ended(&mut command, "terminal").expect(0, &[]);
     assert_eq!(ended.stdout.trim(), "130", "{ended}");
-    let reports = fire.lab.path("out");
+    let reports = fire.bed.path("out");
     assert_eq!(record(&reports)["run"]["interrupted"], true);
     fire.expect_nothing_left(&reports, "a closed terminal");
 }

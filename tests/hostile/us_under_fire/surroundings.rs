@@ -1,8 +1,8 @@
 //! Streams, folders and variables that a process usually has.
 
 use super::fire::{FEW, Fire, record};
-use crate::common::lab::expect_no_objects;
-use crate::common::lab::{SECRET, expect_no_secret};
+use crate::common::test_bed::expect_no_objects;
+use crate::common::test_bed::{SECRET, expect_no_secret};
 
 #[test]
 fn a_run_needs_no_streams() {
@@ -19,14 +19,14 @@ fn a_run_needs_no_streams() {
         // What is logged has to go nowhere.
         command.env("RUST_LOG", "debug");
         let ended = fire.ended(&mut command, name).expect(0, &[]);
-        assert_eq!(record(&fire.lab.path(&folder))["run"]["interrupted"], false);
+        assert_eq!(record(&fire.bed.path(&folder))["run"]["interrupted"], false);
         let texts = vec![
             (name.to_owned(), ended.stderr),
             (name.to_owned(), ended.stdout),
         ];
-        expect_no_secret(&fire.lab, &texts);
+        expect_no_secret(&fire.bed, &texts);
     }
-    fire.expect_nothing_left(&fire.lab.path("reports"), "no streams");
+    fire.expect_nothing_left(&fire.bed.path("reports"), "no streams");
 }
 
 #[test]
@@ -35,13 +35,13 @@ fn a_reader_who_has_enough_changes_no_verdict() {
     // The reader is gone before anything is written, and the code is that of the run.
     let script = r#"{ "$0" "$@"; echo $? >code; } | true"#;
     let sh = ["bash", "-c", script];
-    let storage = fire.lab.storage(&["create-overwrites"]);
-    fire.lab.endpoints(&[("se", storage.url())], "");
+    let storage = fire.bed.storage(&["create-overwrites"]);
+    fire.bed.endpoints(&[("se", storage.url())], "");
     let mut command = fire.run_by(&sh, &FEW, &["--report-dir", "pipe"]);
     let ended = fire
         .ended(&mut command, "pipe")
         .expect(0, &["reports: pipe"]);
-    let code = std::fs::read_to_string(fire.lab.path("code")).expect("a code");
+    let code = std::fs::read_to_string(fire.bed.path("code")).expect("a code");
     assert_eq!(code.trim(), "1", "{ended}");
     expect_no_objects(&storage);
 }
@@ -53,7 +53,7 @@ fn a_stdout_without_room_is_told_and_the_reports_are_there() {
     let mut command = fire.run_by(&["sh", "-c", script], &FEW, &["--report-dir", "out"]);
     let parts = ["cannot write to stdout: No space left", "reports: out"];
     fire.ended(&mut command, "full").expect(4, &parts);
-    assert!(fire.lab.path("out/table.txt").exists());
+    assert!(fire.bed.path("out/table.txt").exists());
     let script = r#"exec "$0" "$@" 2>/dev/full"#;
     let mut command = fire.run_by(&["sh", "-c", script], &FEW, &["--report-dir", "out"]);
     command.env("RUST_LOG", "debug");
@@ -92,19 +92,19 @@ fn odd_surroundings_change_nothing() {
         fire.ended(&mut command, name).expect(3, &parts);
     }
     assert_eq!(fire.requests(), before, "nothing is sent");
-    fire.expect_nothing_left(&fire.lab.path("out"), "odd surroundings");
+    fire.expect_nothing_left(&fire.bed.path("out"), "odd surroundings");
 }
 
 #[test]
 fn a_folder_that_is_gone_or_closed_is_told_before_anything_is_sent() {
     let fire = Fire::new();
     let gone = r#"mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@""#;
-    let file = fire.lab.path("endpoints.yaml").display().to_string();
+    let file = fire.bed.path("endpoints.yaml").display().to_string();
     let mut command = fire.run_by(&["sh", "-c", gone], &FEW, &["-e", &file]);
     let parts = ["cannot make the folder reports/", "--report-dir"];
     fire.ended(&mut command, "gone").expect(3, &parts);
     assert_eq!(fire.requests(), 0);
-    let out = fire.lab.path("out").display().to_string();
+    let out = fire.bed.path("out").display().to_string();
     let mut command = fire.run_by(
         &["sh", "-c", gone],
         &FEW,

@@ -196,7 +196,7 @@ async fn a_connection_that_does_not_come_about_is_told() {
     };
     let mute = RawClient::new(
         &endpoint(&authority, port, limits),
-        &manners(),
+        &limiter(),
         &redactor(),
         Guard::open(),
     )
@@ -208,7 +208,7 @@ async fn a_connection_that_does_not_come_about_is_told() {
     drop(listener);
 
     let nobody = endpoint(&authority, port, Limits::patient());
-    let nobody = RawClient::new(&nobody, &manners(), &redactor(), Guard::open()).unwrap();
+    let nobody = RawClient::new(&nobody, &limiter(), &redactor(), Guard::open()).unwrap();
     let outcome = send(&nobody, put("/f", b"x")).await;
     assert!(
         failure(&outcome).starts_with("no connection: "),
@@ -222,7 +222,7 @@ async fn a_connection_that_does_not_come_about_is_told() {
 
     let server = says("").await;
     let stranger = endpoint(&authority, server.port, Limits::patient());
-    let stranger = RawClient::new(&stranger, &manners(), &redactor(), Guard::open()).unwrap();
+    let stranger = RawClient::new(&stranger, &limiter(), &redactor(), Guard::open()).unwrap();
     let reason = stranger.connection().await.err().unwrap().to_string();
     assert!(reason.contains("certificate"), "{reason}");
 }

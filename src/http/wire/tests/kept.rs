@@ -157,7 +157,7 @@ async fn a_literal_address_is_a_host() {
     };
     let mut endpoint = endpoint(&server.authority, server.port, Limits::patient());
     endpoint.url = format!("https://[::1]:{}", server.port).parse().unwrap();
-    let wire = RawClient::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap();
+    let wire = RawClient::new(&endpoint, &limiter(), &redactor(), Guard::open()).unwrap();
     let outcome = send(&wire, get("/f")).await;
     assert_eq!(body(&outcome), "0.0");
     assert_eq!(

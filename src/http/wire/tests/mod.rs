@@ -9,7 +9,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 use super::{KeptConnection, RawClient, RawRequest, WireOutcome};
-use crate::http::tests::{SECRET, endpoint, manners, redactor, token};
+use crate::http::tests::{SECRET, endpoint, limiter, redactor, token};
 use crate::http::{Caller, Guard};
 use crate::model::{Limits, Method, Purpose};
 use crate::waiting::{HANGS, awaited};
@@ -23,7 +23,7 @@ const CALLER: Caller<'_> = Caller {
 
 fn wire(server: &Server, limits: Limits) -> RawClient {
     let endpoint = endpoint(&server.authority, server.port, limits);
-    RawClient::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap()
+    RawClient::new(&endpoint, &limiter(), &redactor(), Guard::open()).unwrap()
 }
 
 fn raw<'a>(method: Method, target: &'a str) -> RawRequest<'a> {

@@ -5,7 +5,7 @@ use super::*;
 use crate::token::Token;
 
 /// Sends on what is asked for below `/to`, to what `place` makes of the port, and answers the rest with what it heard.
-async fn door(mut peer: Peer, port: Arc<OnceLock<u16>>, place: fn(u16) -> String) {
+async fn connector(mut peer: Peer, port: Arc<OnceLock<u16>>, place: fn(u16) -> String) {
     loop {
         let head = peer.head().await;
         let target = head.split(' ').nth(1).unwrap_or_default();
@@ -28,7 +28,7 @@ async fn door(mut peer: Peer, port: Arc<OnceLock<u16>>, place: fn(u16) -> String
 async fn start(place: fn(u16) -> String) -> Server {
     let port = Arc::new(OnceLock::new());
     let known = Arc::clone(&port);
-    let server = Server::start(move |peer| door(peer, Arc::clone(&known), place)).await;
+    let server = Server::start(move |peer| connector(peer, Arc::clone(&known), place)).await;
     port.set(server.port).unwrap();
     server
 }
@@ -37,7 +37,7 @@ async fn start(place: fn(u16) -> String) -> Server {
 fn to(server: &Server, hosts: &[&str]) -> RawClient {
     let mut endpoint = endpoint(&server.authority, server.port, Limits::patient());
     endpoint.redirect_hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-    RawClient::new(&endpoint, &manners(), &redactor(), Guard::open()).unwrap()
+    RawClient::new(&endpoint, &limiter(), &redactor(), Guard::open()).unwrap()
 }
 
 fn authorized() -> Vec<(String, String)> {

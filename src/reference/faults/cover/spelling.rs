@@ -91,7 +91,7 @@ macro_rules! opening {
     ($( $(#[$about:meta])* $name:ident: $odd:expr; )*) => { $(
         $(#[$about])*
         fn $name(rules: &mut Rules) {
-            rules.admits = |_, parts, bearer| {
+            rules.authenticate = |_, parts, bearer| {
                 let odd: fn(&str) -> bool = $odd;
                 let bearer = bearer?;
                 Ok(match odd(parts.uri.path()) {

@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(3);
 
 /// What the observer of tape sees.
 #[derive(Default)]
-pub(super) struct Scene {
+pub(super) struct TapeState {
     /// The request, if it is there.
     progress: Option<RecallProgress>,
     /// Where its files are.
@@ -23,12 +23,12 @@ pub(super) struct Scene {
 
 impl Running<'_> {
     /// What is there before a call that must not change it.
-    pub(super) async fn scene(
+    pub(super) async fn state_before(
         &mut self,
         call: &TapeCall,
         expect: Expect,
         request: Option<&Request>,
-    ) -> Result<Scene, Stop> {
+    ) -> Result<TapeState, Stop> {
         if call.operation != TapeOperation::Discover {
             // Whoever gives no such token has no case judged.
             self.tape_observer().await?;
@@ -36,7 +36,7 @@ impl Running<'_> {
         let looks = expect.harmless() || !call.except.is_empty();
         match looks && call.operation.changes() {
             true => self.look_at_tape(call, request).await,
-            false => Ok(Scene::default()),
+            false => Ok(TapeState::default()),
         }
     }
 
@@ -44,7 +44,7 @@ impl Running<'_> {
         &mut self,
         call: &TapeCall,
         request: Option<&Request>,
-    ) -> Result<Scene, Stop> {
+    ) -> Result<TapeState, Stop> {
         let files = match request {
             Some(request) => self.own(&request.files),
             None => self.own(&call.files),
@@ -53,7 +53,7 @@ impl Running<'_> {
             call.operation,
             TapeOperation::Stage | TapeOperation::Release
         );
-        Ok(Scene {
+        Ok(TapeState {
             progress: match request {
                 Some(request) if !moves => self.request_seen(&request.id).await?,
                 _ => None,
@@ -122,7 +122,7 @@ impl Running<'_> {
         judge: Judge<'_>,
         call: &TapeCall,
         expect: Expect,
-        (before, request, id): (Scene, Option<Request>, Option<String>),
+        (before, request, id): (TapeState, Option<Request>, Option<String>),
         success: bool,
     ) -> Result<bool, Stop> {
         if !call.operation.changes() {
@@ -146,7 +146,7 @@ impl Running<'_> {
         &mut self,
         judge: Judge<'_>,
         call: &TapeCall,
-        before: Scene,
+        before: TapeState,
         request: Option<&Request>,
         id: Option<String>,
     ) -> Result<Option<Finding>, Stop> {
@@ -182,7 +182,7 @@ impl Running<'_> {
         &mut self,
         judge: Judge<'_>,
         call: &TapeCall,
-        before: Scene,
+        before: TapeState,
         request: Option<&Request>,
     ) -> Result<Option<Finding>, Stop> {
         match (call.operation, request) {
@@ -208,7 +208,7 @@ impl Running<'_> {
         &mut self,
         judge: Judge<'_>,
         call: &TapeCall,
-        before: Scene,
+        before: TapeState,
     ) -> Result<Option<Finding>, Stop> {
         let Some(request) = self.taped.last.clone() else {
             return Ok(None);
@@ -241,7 +241,7 @@ impl Running<'_> {
             return Ok(None);
         }
         let files = self.own(&call.except);
-        let after = Scene {
+        let after = TapeState {
             localities: match files.is_empty() {
                 true => BTreeMap::new(),
                 false => self.where_they_are(&files).await?,
@@ -283,7 +283,7 @@ impl Running<'_> {
 }
 
 /// Whether a file has come to disk or left it.
-fn moved(judge: Judge<'_>, before: &Scene, after: &Scene) -> Option<Finding> {
+fn moved(judge: Judge<'_>, before: &TapeState, after: &TapeState) -> Option<Finding> {
     after.localities.iter().find_map(|(path, now)| {
         let was = before.localities.get(path);
         let (word, moved) = match () {

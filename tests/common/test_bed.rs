@@ -23,7 +23,7 @@ use super::waiting::{HANGS, NEVER};
 pub const SECRET: &str = "TOUCHSTONE_TEST_SECRET";
 
 /// An issuer of its own and that of a second area, a folder for files and reports, and a runtime for the embedded servers.
-pub struct Lab {
+pub struct TestBed {
     pub runtime: Runtime,
     pub authority: Authority,
     pub issuer: Issuer,
@@ -31,7 +31,7 @@ pub struct Lab {
     pub folder: TempDir,
 }
 
-impl Lab {
+impl TestBed {
     pub fn new() -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let authority = Authority::new().expect("a certificate authority");
@@ -46,19 +46,19 @@ impl Lab {
             .block_on(Issuer::start(&authority, neighbour))
             .expect("a second issuer");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let lab = Self {
+        let bed = Self {
             runtime,
             authority,
             issuer,
             neighbour,
             folder,
         };
-        lab.write("ca.pem", lab.authority.ca_pem());
-        lab.write("key.pem", lab.issuer.test_key_pem().expose_secret());
-        lab.write("rsa.pem", lab.issuer.rsa_key_pem().expose_secret());
-        let key = lab.neighbour.test_key_pem().expose_secret();
-        lab.write("neighbour.pem", key);
-        lab
+        bed.write("ca.pem", bed.authority.ca_pem());
+        bed.write("key.pem", bed.issuer.test_key_pem().expose_secret());
+        bed.write("rsa.pem", bed.issuer.rsa_key_pem().expose_secret());
+        let key = bed.neighbour.test_key_pem().expose_secret();
+        bed.write("neighbour.pem", key);
+        bed
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -403,9 +403,9 @@ pub fn expect_no_objects(storage: &Storage) {
 }
 
 /// Fails where a secret of the laboratory, a token, a macaroon or a made-up credential stands.
-pub fn expect_no_secret(lab: &Lab, texts: &[(String, String)]) {
-    let secret = lab.issuer.client_secret().expose_secret();
-    let key = lab.issuer.test_key_pem().expose_secret();
+pub fn expect_no_secret(bed: &TestBed, texts: &[(String, String)]) {
+    let secret = bed.issuer.client_secret().expose_secret();
+    let key = bed.issuer.test_key_pem().expose_secret();
     let key_line = key.lines().nth(1).expect("a PEM");
     for (name, text) in texts {
         assert!(!text.contains(secret), "the client's secret is in {name}");
