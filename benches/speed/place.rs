@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use touchstone::reference::{Authority, Issuer, IssuerOptions, Storage, StorageOptions};
+use touchstone::reference::{Authority, IssuerOptions, ReferenceIssuer, Storage, StorageOptions};
 
 use crate::common::delay::Relay;
 use crate::common::lab::{SECRET, two_areas};
@@ -31,8 +31,8 @@ pub enum Tokens {
 pub struct Place {
     pub runtime: Runtime,
     pub authority: Authority,
-    pub issuer: Issuer,
-    neighbour: Issuer,
+    pub issuer: ReferenceIssuer,
+    neighbour: ReferenceIssuer,
     pub folder: TempDir,
     round_trip: Option<Duration>,
     to_issuer: Option<Relay>,
@@ -54,7 +54,7 @@ impl Place {
         };
         let start = |options| {
             runtime
-                .block_on(Issuer::start(&authority, options))
+                .block_on(ReferenceIssuer::start(&authority, options))
                 .expect("an issuer")
         };
         let issuer = start(options);

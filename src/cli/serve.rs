@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config;
 use crate::files::open_regular;
 use crate::reference::{
-    Authority, Issuer, IssuerOptions, Like, Storage, StorageOptions, compatible,
+    Authority, IssuerOptions, Like, ReferenceIssuer, Storage, StorageOptions, compatible,
 };
 
 use super::args::{ServeArgs, ServeIssuerArgs, ServeStorageArgs, Served};
@@ -30,7 +30,7 @@ async fn issuer(arguments: &ServeIssuerArgs) -> Result<u8, Failed> {
         faults,
         ..IssuerOptions::default()
     };
-    let issuer = Issuer::start(&authority, options)
+    let issuer = ReferenceIssuer::start(&authority, options)
         .await
         .map_err(did_not_start)?;
     let mut text = files.certificate(&authority)?;
@@ -74,7 +74,7 @@ async fn storage(arguments: &ServeStorageArgs) -> Result<u8, Failed> {
                 faults,
                 ..IssuerOptions::default()
             };
-            own = Issuer::start(&authority, options)
+            own = ReferenceIssuer::start(&authority, options)
                 .await
                 .map_err(did_not_start)?;
             text.push_str(&files.issuer(&own)?);
@@ -134,7 +134,7 @@ impl Files {
     }
 
     /// The secrets go to files, and only where they are is printed.
-    fn issuer(&self, issuer: &Issuer) -> Result<String, Failed> {
+    fn issuer(&self, issuer: &ReferenceIssuer) -> Result<String, Failed> {
         let key = self.secret("test-key.pem", issuer.test_key_pem())?;
         let secret = self.secret("client-secret", issuer.client_secret())?;
         let narrow = self.secret("narrow-client-secret", issuer.narrow_client_secret())?;

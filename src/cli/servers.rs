@@ -14,7 +14,10 @@ use tokio::sync::Notify;
 
 use crate::files::open_regular;
 use crate::model::{Contact, PeerRequest, SecretRef};
-use crate::reference::{Authority, Foreign, Identity, Listening, Opened, SideOptions, SideServer};
+use crate::reference::{
+    Authority, CallbackHost, Identity, ListeningCallback, OpenedPeer, TransferPeerOptions,
+    TransferPeerServer,
+};
 use crate::run::{CallbackServer, CallbackServers, PeerOptions, PeerSession, TransferPeer};
 use crate::token;
 
@@ -65,7 +68,7 @@ pub fn listener(
     let key = token::rogue_key().map_err(failed)?;
     let host = address.map(|address| address.host.clone());
     let port = address.map_or(0, |address| address.port);
-    let foreign = Foreign::new(authority, host, port, key);
+    let foreign = CallbackHost::new(authority, host, port, key);
     Ok(Arc::new(CallbackOpener(
         foreign.map_err(|error| failed(error.to_string()))?,
     )))
@@ -73,7 +76,7 @@ pub fn listener(
 
 /// Our own other side of transfers on this machine, with certificates of `authority`.
 pub fn own_side(authority: &Arc<Authority>) -> Arc<dyn TransferPeer> {
-    Arc::new(PeerServer(SideServer::new(SideOptions {
+    Arc::new(PeerServer(TransferPeerServer::new(TransferPeerOptions {
         host: None,
         port: 0,
         identity: Identity::Authority(Arc::clone(authority)),
@@ -107,7 +110,7 @@ pub fn given_side(arguments: &RunArgs) -> Result<Option<Arc<dyn TransferPeer>>, 
     let key = PrivateKeyDer::from_pem_slice(secret.expose_secret().as_bytes())
         .map_err(|error| wrong(key, "a key", &error))?;
     let address = arguments.listen.as_ref();
-    let options = SideOptions {
+    let options = TransferPeerOptions {
         host: address.map(|address| address.host.clone()),
         // The first port is the listener's.
         port: address.map_or(0, |address| match address.port {
@@ -116,10 +119,10 @@ pub fn given_side(arguments: &RunArgs) -> Result<Option<Arc<dyn TransferPeer>>, 
         }),
         identity: Identity::Given { chain, key },
     };
-    Ok(Some(Arc::new(PeerServer(SideServer::new(options)))))
+    Ok(Some(Arc::new(PeerServer(TransferPeerServer::new(options)))))
 }
 
-struct PeerServer(SideServer);
+struct PeerServer(TransferPeerServer);
 
 #[async_trait]
 impl TransferPeer for PeerServer {
@@ -135,7 +138,7 @@ impl TransferPeer for PeerServer {
     }
 }
 
-struct PeerServerSession(Opened);
+struct PeerServerSession(OpenedPeer);
 
 #[async_trait]
 impl PeerSession for PeerServerSession {
@@ -144,7 +147,7 @@ impl PeerSession for PeerServerSession {
     }
 
     fn requests(&self) -> Vec<PeerRequest> {
-        self.0.heard()
+        self.0.requests()
     }
 
     fn finished(&self) -> Option<Instant> {
@@ -156,11 +159,13 @@ impl PeerSession for PeerServerSession {
     }
 
     async fn is_abandoned(&self, patience: Duration) -> bool {
-        tokio::time::timeout(patience, self.0.left()).await.is_ok()
+        tokio::time::timeout(patience, self.0.is_abandoned())
+            .await
+            .is_ok()
     }
 }
 
-struct CallbackOpener(Foreign);
+struct CallbackOpener(CallbackHost);
 
 #[async_trait]
 impl CallbackServers for CallbackOpener {
@@ -170,7 +175,7 @@ impl CallbackServers for CallbackOpener {
     }
 }
 
-struct OpenCallback(Listening);
+struct OpenCallback(ListeningCallback);
 
 impl CallbackServer for OpenCallback {
     fn origin(&self) -> &str {
@@ -178,7 +183,7 @@ impl CallbackServer for OpenCallback {
     }
 
     fn contacts(&self) -> Vec<Contact> {
-        self.0.heard()
+        self.0.contacts()
     }
 }
 

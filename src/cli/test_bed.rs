@@ -8,8 +8,8 @@ use crate::model::{
     Traits, Trust,
 };
 use crate::reference::{
-    Area, Authority, Fault, Issuer, IssuerOptions, Like, ReferenceError, Sensitivity, Storage,
-    StorageOptions,
+    Area, Authority, Fault, IssuerOptions, Like, ReferenceError, ReferenceIssuer, Sensitivity,
+    Storage, StorageOptions,
 };
 use crate::run::{CallbackServers, TransferPeer};
 
@@ -91,11 +91,11 @@ pub struct TestBedOptions {
 /// The embedded servers, up for as long as this lives.
 pub struct TestBed {
     authority: Arc<Authority>,
-    issuer: Issuer,
+    issuer: ReferenceIssuer,
     /// The issuer of the second area; its identifier has a path.
-    neighbour: Issuer,
+    neighbour: ReferenceIssuer,
     storages: Vec<(Service, Storage)>,
-    issuers: Vec<(Service, Issuer)>,
+    issuers: Vec<(Service, ReferenceIssuer)>,
     /// The other endpoint of transfers; nobody judges it.
     partner: (Service, Storage),
     /// Where the refresh tokens of the issuers' test users are kept.
@@ -125,13 +125,13 @@ impl TestBed {
             rs256,
             ..IssuerOptions::default()
         };
-        let issuer = Issuer::start(&authority, issuer).await?;
+        let issuer = ReferenceIssuer::start(&authority, issuer).await?;
         let neighbour = IssuerOptions {
             path: "/neighbour".into(),
             rs256,
             ..IssuerOptions::default()
         };
-        let neighbour = Issuer::start(&authority, neighbour).await?;
+        let neighbour = ReferenceIssuer::start(&authority, neighbour).await?;
         let storage_options = |faults: &[&'static Fault]| StorageOptions {
             issuer: issuer.url().to_owned(),
             issuer_ca_pem: authority.ca_pem().to_owned(),
@@ -163,7 +163,7 @@ impl TestBed {
                 probe: service.probe.clone(),
                 ..IssuerOptions::default()
             };
-            async move { Ok((service, Issuer::start(&authority, options).await?)) }
+            async move { Ok((service, ReferenceIssuer::start(&authority, options).await?)) }
         });
         let issuers = all(issuers).await?;
         let partner = Storage::start(&authority, storage_options(&[])).await?;
@@ -277,7 +277,7 @@ impl TestBed {
     fn issuing(
         &self,
         name: &str,
-        issuer: &Issuer,
+        issuer: &ReferenceIssuer,
         profile: Option<Profile>,
     ) -> Result<Issuing, Failed> {
         let client = |id: &str, secret: &secrecy::SecretString| OAuthClient {
@@ -338,7 +338,11 @@ impl TestBed {
     }
 
     /// Obtains a refresh token of the test user, and keeps it in a file as a login does.
-    fn refresh_token(&self, name: &str, issuer: &Issuer) -> Result<std::path::PathBuf, Failed> {
+    fn refresh_token(
+        &self,
+        name: &str,
+        issuer: &ReferenceIssuer,
+    ) -> Result<std::path::PathBuf, Failed> {
         let failed = |error: &dyn std::fmt::Display| {
             Failed::Undecided(format!("no refresh token of the embedded issuer: {error}"))
         };

@@ -21,7 +21,7 @@ use super::operation;
 use super::path::{End, ObjectPath, RequestPath};
 use super::pool;
 use super::probe::Ruled;
-use super::rules::{Failed, Memory, Rules, Service, Told, Verified};
+use super::rules::{Failed, Memory, RequestOutcome, Rules, Service, Verified};
 use super::tape::{self, Nearline};
 use super::token::{self, Bearer};
 use super::transfer::{self, Order, Transfers};
@@ -187,7 +187,7 @@ impl Element {
                     }
                     None => self.serve(&visit, &parts.headers, body).await,
                 };
-                let told = Told {
+                let told = RequestOutcome {
                     method,
                     asked: &parts,
                     bearer: Some(&visit.bearer),
@@ -198,7 +198,7 @@ impl Element {
             }
             Err(outcome) => {
                 self.drain(&parts.headers, body).await;
-                let told = Told {
+                let told = RequestOutcome {
                     method,
                     asked: &parts,
                     bearer: None,

@@ -39,7 +39,7 @@ hooks! {
         /// What a request that came to nothing does all the same, and the status with which it is answered then.
         write failed(namespace; failed: &Failed) -> Option<StatusCode>;
         /// Tells what came of a request.
-        pass on_outcome(told: &Told; outcome: Outcome; );
+        pass on_outcome(told: &RequestOutcome; outcome: Outcome; );
         /// What of a request is taken notice of.
         edit on_request(; parts: Parts; );
         /// The method that a name on the wire stands for.
@@ -215,7 +215,7 @@ pub(super) enum Service {
 }
 
 /// What a request was about, as far as that came out.
-pub(super) struct Told<'a> {
+pub(super) struct RequestOutcome<'a> {
     pub(super) method: Method,
     pub(super) asked: &'a Parts,
     /// Whose token it was, if it was a good one.

@@ -39,7 +39,7 @@ async fn judged_with(
     ledger: impl FnOnce(&RunId) -> Option<Ledger>,
 ) -> (RunRecord, Vec<String>, Option<Ledger>) {
     let authority = Authority::new().unwrap();
-    let issuer = reference::Issuer::start(&authority, IssuerOptions::default())
+    let issuer = reference::ReferenceIssuer::start(&authority, IssuerOptions::default())
         .await
         .unwrap();
     let options = StorageOptions {

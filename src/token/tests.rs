@@ -14,13 +14,13 @@ use crate::reference::{self, Authority, IssuerOptions};
 /// The embedded issuer, and what a configuration says of it.
 struct Bench {
     authority: Authority,
-    embedded: reference::Issuer,
+    embedded: reference::ReferenceIssuer,
 }
 
 impl Bench {
     async fn new() -> Self {
         let authority = Authority::new().unwrap();
-        let embedded = reference::Issuer::start(&authority, IssuerOptions::default())
+        let embedded = reference::ReferenceIssuer::start(&authority, IssuerOptions::default())
             .await
             .unwrap();
         Self {

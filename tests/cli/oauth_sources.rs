@@ -12,7 +12,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use touchstone::reference::{Issuer, IssuerOptions, Storage};
+use touchstone::reference::{IssuerOptions, ReferenceIssuer, Storage};
 
 /// A server whose token endpoint gives what `came` says.
 fn answers(server: &ScriptedIssuer, came: Came) {
@@ -101,7 +101,7 @@ fn write(bed: &TestBed, issuer: &str, storage: &str, yaml: &str) {
 
 /// An issuer and a storage element that trusts it.
 struct Site {
-    issuer: Issuer,
+    issuer: ReferenceIssuer,
     storage: Storage,
 }
 
@@ -109,7 +109,7 @@ impl Site {
     fn new(bed: &TestBed, options: IssuerOptions) -> Self {
         let issuer = bed
             .runtime
-            .block_on(Issuer::start(&bed.authority, options))
+            .block_on(ReferenceIssuer::start(&bed.authority, options))
             .expect("an issuer");
         let storage = bed.start(bed.trusting(issuer.url()));
         Self { issuer, storage }
@@ -376,7 +376,7 @@ fn a_token_is_exchanged_for_others() {
 }
 
 /// An access token with everything in it.
-fn subject(bed: &TestBed, issuer: &Issuer) -> String {
+fn subject(bed: &TestBed, issuer: &ReferenceIssuer) -> String {
     let (id, secret) = (issuer.client_id(), issuer.client_secret().expose_secret());
     let ended = Ended::of(
         Command::new("curl")

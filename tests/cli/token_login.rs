@@ -11,9 +11,9 @@ use crate::common::test_bed::{Ended, SECRET, TestBed, expect_no_secret};
 use crate::common::trouble::Came;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use touchstone::reference::{Issuer, IssuerOptions};
+use touchstone::reference::{IssuerOptions, ReferenceIssuer};
 
-fn issuer(bed: &TestBed, lifetime: u64) -> Issuer {
+fn issuer(bed: &TestBed, lifetime: u64) -> ReferenceIssuer {
     let options = IssuerOptions {
         device_lifetime: Duration::from_secs(lifetime),
         device_interval: Duration::from_secs(1),
@@ -22,7 +22,7 @@ fn issuer(bed: &TestBed, lifetime: u64) -> Issuer {
     };
     let issuer = bed
         .runtime
-        .block_on(Issuer::start(&bed.authority, options))
+        .block_on(ReferenceIssuer::start(&bed.authority, options))
         .expect("an issuer");
     write(bed, issuer.url(), issuer.client_id());
     issuer

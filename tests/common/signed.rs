@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use touchstone::model::ANY_AUDIENCE;
-use touchstone::reference::Issuer;
+use touchstone::reference::ReferenceIssuer;
 
 use super::test_bed::TestBed;
 
@@ -12,12 +12,12 @@ use super::test_bed::TestBed;
 pub type Give = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
 
 /// Tokens with the key of `issuer`.
-pub fn signer(issuer: &Issuer) -> Give {
+pub fn signer(issuer: &ReferenceIssuer) -> Give {
     altering(issuer, |_| {})
 }
 
 /// The same, with other claims.
-pub fn altering(issuer: &Issuer, alter: fn(&mut Value)) -> Give {
+pub fn altering(issuer: &ReferenceIssuer, alter: fn(&mut Value)) -> Give {
     let pem = issuer.test_key_pem().expose_secret().as_bytes();
     let key = EncodingKey::from_ec_pem(pem).expect("a key");
     let mut header = Header::new(Algorithm::ES256);

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use touchstone::model::{Case, Groups, Tape};
 use touchstone::reference::{
-    Area, Authority, Fault, Issuer, IssuerOptions, Storage, StorageOptions, fault,
+    Area, Authority, Fault, IssuerOptions, ReferenceIssuer, Storage, StorageOptions, fault,
 };
 
 use super::waiting::{HANGS, NEVER};
@@ -26,8 +26,8 @@ pub const SECRET: &str = "TOUCHSTONE_TEST_SECRET";
 pub struct TestBed {
     pub runtime: Runtime,
     pub authority: Authority,
-    pub issuer: Issuer,
-    pub neighbour: Issuer,
+    pub issuer: ReferenceIssuer,
+    pub neighbour: ReferenceIssuer,
     pub folder: TempDir,
 }
 
@@ -36,14 +36,14 @@ impl TestBed {
         let runtime = Runtime::new().expect("a runtime");
         let authority = Authority::new().expect("a certificate authority");
         let issuer = runtime
-            .block_on(Issuer::start(&authority, IssuerOptions::default()))
+            .block_on(ReferenceIssuer::start(&authority, IssuerOptions::default()))
             .expect("an issuer");
         let neighbour = IssuerOptions {
             path: "/neighbour".into(),
             ..IssuerOptions::default()
         };
         let neighbour = runtime
-            .block_on(Issuer::start(&authority, neighbour))
+            .block_on(ReferenceIssuer::start(&authority, neighbour))
             .expect("a second issuer");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bed = Self {
@@ -238,7 +238,11 @@ fn trusting(authority: &Authority, issuer: &str) -> StorageOptions {
 }
 
 /// The options of a storage element for /wlcg of one issuer and /wlcg2 of another.
-pub fn two_areas(authority: &Authority, issuer: &Issuer, neighbour: &Issuer) -> StorageOptions {
+pub fn two_areas(
+    authority: &Authority,
+    issuer: &ReferenceIssuer,
+    neighbour: &ReferenceIssuer,
+) -> StorageOptions {
     StorageOptions {
         others: vec![Area {
             path: "/wlcg2".into(),

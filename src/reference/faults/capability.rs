@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use super::super::answers::{Outcome, Refusal};
 use super::super::authorisation::{Operation, allows, groups_permit, permits};
 use super::super::namespace::Act;
-use super::super::rules::Told;
+use super::super::rules::RequestOutcome;
 use super::super::scope::Action;
 use super::{Apply, Fault};
 use crate::model::Method;
@@ -487,7 +487,7 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 /// A replacement with storage.create is told as a refusal.
-fn overwriting_is_forbidden(told: &Told, outcome: Outcome) -> Outcome {
+fn overwriting_is_forbidden(told: &RequestOutcome, outcome: Outcome) -> Outcome {
     let create = told
         .bearer
         .is_some_and(|bearer| bearer.has_only(Action::Create));

@@ -27,7 +27,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-META-02"],
         cases: &["issuer.metadata.issuer", "issuer.token.issuer.exact"],
         apply: Apply::Issuer(|rules| {
-            rules.finish = |answer, at| told(answer, at, |it| with(it, "issuer", toggled));
+            rules.finish = |answer, at| edit_metadata(answer, at, |it| with(it, "issuer", toggled));
         }),
     },
     Fault {
@@ -40,7 +40,8 @@ pub(super) const FAULTS: &[Fault] = &[
             "issuer.metadata.https",
         ],
         apply: Apply::Issuer(|rules| {
-            rules.finish = |answer, at| told(answer, at, |it| with(it, "issuer", cleartext));
+            rules.finish =
+                |answer, at| edit_metadata(answer, at, |it| with(it, "issuer", cleartext));
         }),
     },
     Fault {
@@ -56,7 +57,7 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-META-03"],
         cases: &["issuer.metadata.keys"],
         apply: Apply::Issuer(|rules| {
-            rules.finish = |answer, at| told(answer, at, |it| without(it, "jwks_uri"));
+            rules.finish = |answer, at| edit_metadata(answer, at, |it| without(it, "jwks_uri"));
         }),
     },
     Fault {
@@ -65,7 +66,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-META-03"],
         cases: &["issuer.metadata.keys", "issuer.metadata.https"],
         apply: Apply::Issuer(|rules| {
-            rules.finish = |answer, at| told(answer, at, |it| put(it, "jwks_uri", json!("/jwks")));
+            rules.finish =
+                |answer, at| edit_metadata(answer, at, |it| put(it, "jwks_uri", json!("/jwks")));
         }),
     },
     Fault {
@@ -74,7 +76,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-META-03", "ISS-META-04"],
         cases: &["issuer.metadata.keys", "issuer.metadata.https"],
         apply: Apply::Issuer(|rules| {
-            rules.finish = |answer, at| told(answer, at, |it| with(it, "jwks_uri", cleartext));
+            rules.finish =
+                |answer, at| edit_metadata(answer, at, |it| with(it, "jwks_uri", cleartext));
         }),
     },
     Fault {
@@ -84,7 +87,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["issuer.metadata.https", "issuer.metadata.token-endpoint"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
-                |answer, at| told(answer, at, |it| with(it, "token_endpoint", cleartext));
+                |answer, at| edit_metadata(answer, at, |it| with(it, "token_endpoint", cleartext));
         }),
     },
     Fault {
@@ -94,7 +97,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["issuer.metadata.https", "issuer.metadata.introspection"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
-                told(answer, at, |it| {
+                edit_metadata(answer, at, |it| {
                     with(it, "introspection_endpoint", cleartext)
                 })
             };
@@ -118,7 +121,7 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if at.place == Place::OtherMetadata {
-                    told(answer, at, |it| {
+                    edit_metadata(answer, at, |it| {
                         without(it, "device_authorization_endpoint")
                     });
                 }
@@ -131,7 +134,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-META-06"],
         cases: &["issuer.metadata.token-endpoint"],
         apply: Apply::Issuer(|rules| {
-            rules.finish = |answer, at| told(answer, at, |it| without(it, "token_endpoint"));
+            rules.finish =
+                |answer, at| edit_metadata(answer, at, |it| without(it, "token_endpoint"));
         }),
     },
     Fault {
@@ -141,7 +145,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["issuer.metadata.introspection"],
         apply: Apply::Issuer(|rules| {
             rules.finish =
-                |answer, at| told(answer, at, |it| without(it, "introspection_endpoint"));
+                |answer, at| edit_metadata(answer, at, |it| without(it, "introspection_endpoint"));
         }),
     },
     Fault {
@@ -150,7 +154,8 @@ pub(super) const FAULTS: &[Fault] = &[
         clauses: &["ISS-META-06"],
         cases: &["issuer.metadata.grants"],
         apply: Apply::Issuer(|rules| {
-            rules.finish = |answer, at| told(answer, at, |it| without(it, "grant_types_supported"));
+            rules.finish =
+                |answer, at| edit_metadata(answer, at, |it| without(it, "grant_types_supported"));
         }),
     },
     Fault {
@@ -160,7 +165,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["issuer.metadata.grants"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
-                told(answer, at, |it| {
+                edit_metadata(answer, at, |it| {
                     let grants = it.get_mut("grant_types_supported");
                     if let Some(grants) = grants.and_then(Value::as_array_mut) {
                         grants.retain(|one| !one.to_string().contains("token-exchange"));
@@ -176,7 +181,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["issuer.metadata.scopes"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
-                told(answer, at, |it| {
+                edit_metadata(answer, at, |it| {
                     put(it, "scopes_supported", json!(["openid wlcg storage.read"]));
                 });
             };
@@ -189,7 +194,7 @@ pub(super) const FAULTS: &[Fault] = &[
         cases: &["issuer.metadata.authentication"],
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
-                told(answer, at, |it| {
+                edit_metadata(answer, at, |it| {
                     put(it, "token_endpoint_auth_methods_supported", json!(["none"]));
                 });
             };
@@ -203,7 +208,7 @@ pub(super) const FAULTS: &[Fault] = &[
         apply: Apply::Issuer(|rules| {
             rules.finish = |answer, at| {
                 if second_replica(at) {
-                    told(answer, at, |it| without(it, "revocation_endpoint"));
+                    edit_metadata(answer, at, |it| without(it, "revocation_endpoint"));
                 }
             };
         }),
@@ -227,7 +232,7 @@ pub(super) const FAULTS: &[Fault] = &[
 ];
 
 /// Edits the metadata, wherever they are.
-fn told(answer: &mut Answer, at: Occasion, edit: fn(&mut Map<String, Value>)) {
+fn edit_metadata(answer: &mut Answer, at: Occasion, edit: fn(&mut Map<String, Value>)) {
     if matches!(at.place, Place::Metadata | Place::OtherMetadata)
         && let Some(Value::Object(document)) = answer.json()
     {

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 
 use super::super::answers::{Outcome, Refusal};
-use super::super::rules::Told;
+use super::super::rules::RequestOutcome;
 use super::super::scope::Action;
 use super::super::webdav::Content;
 use super::{Apply, Fault};
@@ -273,12 +273,12 @@ pub(super) const FAULTS: &[Fault] = &[
     },
 ];
 
-fn reads_only(told: &Told) -> bool {
+fn reads_only(told: &RequestOutcome) -> bool {
     told.bearer
         .is_some_and(|bearer| bearer.has_only(Action::Read))
 }
 
 /// GET of something that is not there.
-fn missed(told: &Told, outcome: &Outcome) -> bool {
+fn missed(told: &RequestOutcome, outcome: &Outcome) -> bool {
     told.method == Method::Get && outcome.status() == StatusCode::NOT_FOUND
 }

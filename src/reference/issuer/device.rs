@@ -12,7 +12,7 @@ use super::error::OAuthError;
 use super::form::Form;
 use super::mint::Login;
 use super::store::{Decision, Device};
-use super::{Desk, place};
+use super::{IssuerServer, place};
 
 pub(super) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// Letters that nobody confuses and that make no words (RFC 8628 section 6.1).
@@ -27,7 +27,7 @@ pub(super) struct Patience {
     pub(super) interval: Duration,
 }
 
-impl Desk {
+impl IssuerServer {
     /// The device authorization endpoint (RFC 8628 section 3.1).
     pub(super) fn begun(&self, client: &Client, form: &Form) -> Result<Value, OAuthError> {
         let granted = self.for_user(form)?;

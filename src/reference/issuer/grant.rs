@@ -12,7 +12,7 @@ use super::key::Genuine;
 use super::mint::{Holder, Login, REFRESH_TYPE, Telling};
 use super::scope::{self, Bounds, Granted, Membership};
 use super::store::Refresh;
-use super::{Desk, device};
+use super::{IssuerServer, device};
 use crate::model::Audience;
 
 pub(super) const CLIENT_CREDENTIALS: &str = "client_credentials";
@@ -28,7 +28,7 @@ pub(super) struct Subject {
     pub(super) claims: Map<String, Value>,
 }
 
-impl Desk {
+impl IssuerServer {
     /// A token, for a client that has authenticated.
     pub(super) fn grant(&self, client: &Client, form: &Form) -> Result<Value, OAuthError> {
         match form.need("grant_type", "grant_type is missing")? {

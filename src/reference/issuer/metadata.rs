@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Desk, device, grant, place, scope};
+use super::{IssuerServer, device, grant, place, scope};
 
-impl Desk {
+impl IssuerServer {
     pub(super) fn metadata(&self) -> Value {
         let authentication = [
             "client_secret_basic",

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::jwt::{Header, encode_token};
-use super::Desk;
+use super::IssuerServer;
 use super::error::OAuthError;
 use super::key::Keys;
 use super::scope::Granted;
@@ -51,7 +51,7 @@ pub(in crate::reference) struct Telling<'a> {
     pub(in crate::reference) client: &'a str,
 }
 
-impl Desk {
+impl IssuerServer {
     /// The answer of the token endpoint with a new access token in it.
     pub(super) fn answer(&self, telling: Telling) -> Result<Value, OAuthError> {
         let token = self.access(telling)?;

@@ -4,11 +4,11 @@
 mod answer;
 mod cleartext;
 mod client;
-mod desk;
 mod device;
 mod error;
 mod form;
 mod grant;
+mod handlers;
 mod key;
 mod metadata;
 mod mint;
@@ -26,9 +26,9 @@ use axum::Router;
 use secrecy::SecretString;
 
 use self::client::{Client, ClientKey};
-use self::desk::{Desk, User};
 use self::device::Patience;
 use self::form::Form;
+use self::handlers::{IssuerServer, User};
 use self::key::Keys;
 use self::mint::{Holder, Login};
 use self::store::Store;
@@ -136,13 +136,13 @@ impl Default for IssuerOptions {
 }
 
 /// The built-in issuer. Its key for ES256 is new with every start; it ends when it is dropped.
-pub struct Issuer {
-    desk: Arc<Desk>,
+pub struct ReferenceIssuer {
+    state: Arc<IssuerServer>,
     port: u16,
     _server: Server,
 }
 
-impl Issuer {
+impl ReferenceIssuer {
     /// Starts it in the current tokio runtime.
     pub async fn start(
         authority: &Authority,
@@ -192,7 +192,7 @@ impl Issuer {
                 membership: Membership::default(),
             },
         ];
-        let desk = Arc::new(Desk {
+        let state = Arc::new(IssuerServer {
             url,
             keys: Keys::new(&options.path, options.rs256)?,
             path: options.path,
@@ -212,9 +212,9 @@ impl Issuer {
             counts: Default::default(),
         });
         let router = Router::new()
-            .fallback(desk::answer)
-            .with_state(Arc::clone(&desk));
-        let server = match desk.rules.own().cleartext() {
+            .fallback(handlers::answer)
+            .with_state(Arc::clone(&state));
+        let server = match state.rules.own().cleartext() {
             true => {
                 let tls = server::with_tls(server::tls(authority)?);
                 port.serve_accepting(cleartext::Either(tls), router)?
@@ -222,7 +222,7 @@ impl Issuer {
             false => port.serve(authority, router)?,
         };
         Ok(Self {
-            desk,
+            state,
             port: number,
             _server: server,
         })
@@ -236,45 +236,45 @@ impl Issuer {
     /// The issuer's identifier, `https://localhost:PORT/` or `https://localhost:PORT/PATH`, exactly as
     /// tokens have it in `iss`.
     pub fn url(&self) -> &str {
-        &self.desk.url
+        &self.state.url
     }
 
     /// The client's id.
     pub fn client_id(&self) -> &str {
-        &self.desk.clients[0].id
+        &self.state.clients[0].id
     }
 
     /// The client's secret.
     pub fn client_secret(&self) -> &SecretString {
-        &self.desk.clients[0].secret
+        &self.state.clients[0].secret
     }
 
     /// The id of the client that is entitled to little.
     pub fn narrow_client_id(&self) -> &str {
-        &self.desk.clients[1].id
+        &self.state.clients[1].id
     }
 
     /// Its secret.
     pub fn narrow_client_secret(&self) -> &SecretString {
-        &self.desk.clients[1].secret
+        &self.state.clients[1].secret
     }
 
     /// `sub` of the test user.
     pub fn user(&self) -> &str {
-        &self.desk.user.subject
+        &self.state.user.subject
     }
 
     /// Where the test user approves devices.
     pub fn verification_url(&self) -> String {
-        self.desk.at(place::VERIFICATION)
+        self.state.at(place::VERIFICATION)
     }
 
     /// All that the test user may agree to, separated by spaces.
     pub fn consent(&self) -> String {
-        let membership = &self.desk.user.membership;
+        let membership = &self.state.user.membership;
         let groups = membership.default.iter().chain(&membership.optional);
         let groups = groups.flat_map(|group| {
-            let set = self.desk.sets.contains_key(group);
+            let set = self.state.sets.contains_key(group);
             let set = set.then(|| format!("wlcg.capabilityset:{group}"));
             [format!("wlcg.groups:{group}")].into_iter().chain(set)
         });
@@ -293,12 +293,12 @@ impl Issuer {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         let form = form.append_pair("scope", scope).finish();
         let granted = Form::parse(form.as_bytes())
-            .and_then(|form| self.desk.for_user(&form))
+            .and_then(|form| self.state.for_user(&form))
             .map_err(refused)?;
         let telling = Telling {
             granted: &granted,
             holder: &Holder {
-                subject: self.desk.user.subject.clone(),
+                subject: self.state.user.subject.clone(),
                 login: Some(Login {
                     at: jiff::Timestamp::now().as_second(),
                     nonce: None,
@@ -306,47 +306,47 @@ impl Issuer {
             },
             client: self.client_id(),
         };
-        let token = self.desk.refresh(telling, grant::family());
+        let token = self.state.refresh(telling, grant::family());
         token.map(SecretString::from).map_err(refused)
     }
 
     /// Approves the device with that code as the test user; `false` if none waits with it.
     pub fn approve(&self, user_code: &str) -> bool {
-        self.desk.decided(user_code, true)
+        self.state.decided(user_code, true)
     }
 
     /// The same, but the user says no.
     pub fn deny(&self, user_code: &str) -> bool {
-        self.desk.decided(user_code, false)
+        self.state.decided(user_code, false)
     }
 
     /// The private key with which it signs, PKCS#8 PEM: with it any token can be made.
     pub fn test_key_pem(&self) -> &SecretString {
-        &self.desk.keys.usual().pem
+        &self.state.keys.usual().pem
     }
 
     /// The `kid` of [`Issuer::test_key_pem`], its RFC 7638 thumbprint.
     pub fn test_key_id(&self) -> &str {
-        &self.desk.keys.usual().id
+        &self.state.keys.usual().id
     }
 
     /// The private half of the key of the other algorithm, which it publishes as well, PKCS#8 PEM.
     pub fn other_key_pem(&self) -> &SecretString {
-        &self.desk.keys.other().pem
+        &self.state.keys.other().pem
     }
 
     /// The `kid` of [`Issuer::other_key_pem`].
     pub fn other_key_id(&self) -> &str {
-        &self.desk.keys.other().id
+        &self.state.keys.other().id
     }
 
     /// The private half of the RS256 key that it publishes as well, PKCS#8 PEM.
     pub fn rsa_key_pem(&self) -> &SecretString {
-        &self.desk.keys.rsa.pem
+        &self.state.keys.rsa.pem
     }
 
     /// The `kid` of [`Issuer::rsa_key_pem`].
     pub fn rsa_key_id(&self) -> &str {
-        &self.desk.keys.rsa.id
+        &self.state.keys.rsa.id
     }
 }

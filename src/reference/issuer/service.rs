@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 
-use super::Desk;
+use super::IssuerServer;
 use super::client::Client;
 use super::error::OAuthError;
 use super::form::Form;
@@ -11,7 +11,7 @@ use super::grant::Subject;
 
 const USELESS: OAuthError = OAuthError::new("invalid_token", "no access token that works here");
 
-impl Desk {
+impl IssuerServer {
     /// Makes a token useless. Unknown ones are so already (RFC 7009 section 2.2).
     pub(super) fn revoked(&self, client: &Client, form: &Form) -> Result<(), OAuthError> {
         let token = form.need("token", "token is missing")?;

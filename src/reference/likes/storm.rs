@@ -22,7 +22,7 @@ use super::super::jwt::Algorithm;
 use super::super::macaroons::NATIVE;
 use super::super::namespace::{Act, Change, Node};
 use super::super::path::{ObjectPath, RequestPath, WrittenPath};
-use super::super::rules::{Rules, Told};
+use super::super::rules::{RequestOutcome, Rules};
 use super::super::scope::{Action, Capability, Scope};
 use super::super::token::{self, Jws, claim_fits};
 use super::super::transfer::client::UNREACHABLE;
@@ -312,7 +312,7 @@ fn answers(rules: &mut Rules) {
     rules.on_response = on_response;
 }
 
-fn on_outcome(told: &Told, outcome: Outcome) -> Outcome {
+fn on_outcome(told: &RequestOutcome, outcome: Outcome) -> Outcome {
     let directory = told.before.is_some_and(Node::is_directory);
     match (told.method, outcome) {
         (method, Outcome::Refused(refusal)) => refused(method, refusal),

@@ -20,7 +20,7 @@ use super::super::faults::Apply;
 use super::super::macaroons::{Activity, MacaroonRules};
 use super::super::namespace::{Act, Change, Node, Obstacle};
 use super::super::path::WrittenPath;
-use super::super::rules::{Rules, Told};
+use super::super::rules::{RequestOutcome, Rules};
 use super::super::scope::{Action, Capability, Scope};
 use super::super::token::Bearer;
 use super::super::transfer::order;
@@ -442,7 +442,7 @@ fn answers_since_6(rules: &mut Rules) {
 
 /// What the file system says is an error of the server's, also that there is something that may not be replaced; only
 /// who may do nothing of the kind is refused.
-fn told_of_copy(told: &Told, outcome: Outcome) -> Outcome {
+fn told_of_copy(told: &RequestOutcome, outcome: Outcome) -> Outcome {
     let pulls = told.asked.headers.contains_key(SOURCE);
     let file = told.before.is_some_and(|node| !node.is_directory());
     let mut capabilities = told.bearer.into_iter().flat_map(Bearer::capabilities);
@@ -478,7 +478,7 @@ fn named(mut response: Response<Body>, server: &'static str) -> Response<Body> {
     response
 }
 
-fn on_outcome(told: &Told, outcome: Outcome) -> Outcome {
+fn on_outcome(told: &RequestOutcome, outcome: Outcome) -> Outcome {
     let directory = told.before.is_some_and(Node::is_directory);
     let plain = |status| Outcome::Plain(status, Bytes::new());
     match (told.method, outcome) {

@@ -293,7 +293,7 @@ fn faults_that_exclude_each_other_are_refused() {
 #[tokio::test]
 async fn a_storage_element_does_not_start_with_faults_that_exclude_each_other() {
     let authority = Authority::new().unwrap();
-    let issuer = Issuer::start(&authority, IssuerOptions::default())
+    let issuer = ReferenceIssuer::start(&authority, IssuerOptions::default())
         .await
         .unwrap();
     let options = StorageOptions {

@@ -17,7 +17,7 @@ pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_t
 
 /// An issuer, and a client that trusts it and keeps its connection.
 pub(super) struct Lab {
-    pub(super) issuer: Issuer,
+    pub(super) issuer: ReferenceIssuer,
     pub(super) client: reqwest::Client,
 }
 
@@ -48,7 +48,7 @@ impl Lab {
 
     pub(super) async fn with(options: IssuerOptions) -> Self {
         let authority = Authority::new().unwrap();
-        let issuer = Issuer::start(&authority, options).await.unwrap();
+        let issuer = ReferenceIssuer::start(&authority, options).await.unwrap();
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(server::certificates(authority.ca_pem()).unwrap());
         let tls = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())

@@ -25,7 +25,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{Authority, Issuer, IssuerOptions, Storage, StorageOptions, fault, server};
+use super::{Authority, IssuerOptions, ReferenceIssuer, Storage, StorageOptions, fault, server};
 use crate::model::ANY_AUDIENCE;
 
 /// May do everything that tokens can allow.
@@ -34,7 +34,7 @@ const OBSERVER: &str = "storage.read:/ storage.modify:/";
 /// An issuer, a storage element that trusts it, and a client that trusts both.
 struct World {
     authority: Authority,
-    issuer: Issuer,
+    issuer: ReferenceIssuer,
     storage: Storage,
     client: reqwest::Client,
 }
@@ -67,7 +67,7 @@ impl World {
 
     async fn with_options(options: StorageOptions) -> Self {
         let authority = Authority::new().unwrap();
-        let issuer = Issuer::start(&authority, IssuerOptions::default())
+        let issuer = ReferenceIssuer::start(&authority, IssuerOptions::default())
             .await
             .unwrap();
         let options = StorageOptions {

@@ -153,7 +153,7 @@ async fn an_issuer_is_probed_as_well() {
         probe: Some(Arc::clone(&sensitivity)),
         ..IssuerOptions::default()
     };
-    let issuer = Issuer::start(&authority, options).await.unwrap();
+    let issuer = ReferenceIssuer::start(&authority, options).await.unwrap();
     let client = server::client(authority.ca_pem()).unwrap();
     let url = format!("{}token", issuer.url());
     for (method, agent) in [(Method::GET, "get"), (Method::POST, "post")] {

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, StatusCode};
 use super::super::answers::{COLLECTION_METHODS, Outcome};
 use super::super::element::{Element, Visit};
 use super::super::namespace::{Namespace, Node, Obstacle};
-use super::super::webdav::Scene;
+use super::super::webdav::RequestContext;
 use super::rules::Scrutiny;
 use super::{Direction, Order};
 
@@ -47,13 +47,13 @@ impl<'a> Local<'a> {
             .rules
             .transfer()
             .needs(self.order.direction, self.node());
-        let scene = Scene {
+        let context = RequestContext {
             element: self.element,
             namespace: self.namespace,
             visit: self.visit,
             headers: &HeaderMap::new(),
         };
-        scene.require(needed, &self.visit.target)
+        context.require(needed, &self.visit.target)
     }
 
     /// What a push sends; nothing for a pull, which nothing here stands in the way of.

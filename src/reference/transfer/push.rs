@@ -29,7 +29,7 @@ pub(super) async fn push(task: &Task, content: Bytes) -> Result<Change, Failure>
     }
     drop(reply);
     if order.verified {
-        let told = told(task, &content).await?;
+        let told = peer_digest_matches(task, &content).await?;
         rules.convinced(Witness::OtherSide(Direction::Push), true, told)?;
     }
     Ok(Change::Created)
@@ -72,7 +72,7 @@ fn headers(task: &Task, content: &Bytes) -> HeaderMap {
 }
 
 /// Whether the digest fits that the other side tells of what it has, if it tells one.
-async fn told(task: &Task, content: &Bytes) -> Result<Option<bool>, Failure> {
+async fn peer_digest_matches(task: &Task, content: &Bytes) -> Result<Option<bool>, Failure> {
     let mut headers = task.order.headers.clone();
     headers.insert("want-digest", HeaderValue::from_static("adler32"));
     headers.insert("want-repr-digest", HeaderValue::from_static("adler=10"));

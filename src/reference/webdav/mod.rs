@@ -32,20 +32,20 @@ pub(super) fn plan(
     visit: &Visit,
     headers: &HeaderMap,
 ) -> Result<Plan, Outcome> {
-    let scene = Scene {
+    let context = RequestContext {
         element,
         namespace,
         visit,
         headers,
     };
     match visit.method {
-        Method::Get | Method::Head => read::plan(&scene),
-        Method::Propfind => propfind::plan(&scene),
-        Method::Put => write::put(&scene),
-        Method::Mkcol => write::make_directory(&scene),
-        Method::Delete => write::delete(&scene),
-        Method::Move => write::rename(&scene),
-        Method::Copy => write::copy(&scene),
+        Method::Get | Method::Head => read::plan(&context),
+        Method::Propfind => propfind::plan(&context),
+        Method::Put => write::put(&context),
+        Method::Mkcol => write::make_directory(&context),
+        Method::Delete => write::delete(&context),
+        Method::Move => write::rename(&context),
+        Method::Copy => write::copy(&context),
         Method::Options => Err(Outcome::Options),
         Method::Post => Err(Outcome::NotAllowed(METHODS)),
     }
@@ -76,14 +76,14 @@ pub(super) fn carry_out(
 }
 
 /// What a method may look at while it makes up its mind.
-pub(super) struct Scene<'a> {
+pub(super) struct RequestContext<'a> {
     pub(super) element: &'a Element,
     pub(super) namespace: &'a Namespace,
     pub(super) visit: &'a Visit,
     pub(super) headers: &'a HeaderMap,
 }
 
-impl Scene<'_> {
+impl RequestContext<'_> {
     fn node(&self, target: &Target) -> Option<&Node> {
         self.namespace.get(&target.path)
     }

@@ -9,7 +9,7 @@ use super::super::authorisation::Operation;
 use super::super::namespace::Node;
 use super::super::path::ObjectPath;
 use super::read::http_date;
-use super::{Plan, Scene};
+use super::{Plan, RequestContext};
 
 /// What PROPFIND tells of one object.
 #[derive(Clone, PartialEq)]
@@ -22,9 +22,9 @@ pub(in super::super) struct Property {
 }
 
 /// Whatever the request's body asks for, everything is told.
-pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
-    let target = &scene.visit.target;
-    let children = match scene.header("depth") {
+pub(super) fn plan(context: &RequestContext) -> Result<Plan, Outcome> {
+    let target = &context.visit.target;
+    let children = match context.header("depth") {
         Some("0") => false,
         Some("1") => true,
         Some("infinity") | None => {
@@ -35,16 +35,16 @@ pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
         }
         Some(_) => return Err(Outcome::text(StatusCode::BAD_REQUEST, "no such depth\n")),
     };
-    let listed = children && scene.node(target).is_none_or(Node::is_directory);
+    let listed = children && context.node(target).is_none_or(Node::is_directory);
     let operation = if listed {
         Operation::List
     } else {
         Operation::Stat
     };
-    scene.require(operation, target)?;
-    scene.existing(target)?;
+    context.require(operation, target)?;
+    context.existing(target)?;
     let depth = target.path.depth() + usize::from(children);
-    let found = scene
+    let found = context
         .namespace
         .tree(&target.path)
         .filter(|(path, _)| path.depth() <= depth)

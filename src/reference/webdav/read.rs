@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::super::answers::{COLLECTION_METHODS, Outcome};
 use super::super::authorisation::Operation;
 use super::digest::{Algorithm, Field};
-use super::{Plan, Scene};
+use super::{Plan, RequestContext};
 use crate::model::Method;
 
 /// A file as GET or HEAD tells of it.
@@ -33,24 +33,24 @@ enum Part {
     Outside,
 }
 
-pub(super) fn plan(scene: &Scene) -> Result<Plan, Outcome> {
-    let target = &scene.visit.target;
-    let head = scene.visit.method == Method::Head;
+pub(super) fn plan(context: &RequestContext) -> Result<Plan, Outcome> {
+    let target = &context.visit.target;
+    let head = context.visit.method == Method::Head;
     let operation = if head {
         Operation::Stat
     } else {
         Operation::Read
     };
-    scene.require(operation, target)?;
-    let node = scene.existing(target)?;
+    context.require(operation, target)?;
+    let node = context.existing(target)?;
     let Some(bytes) = node.content.clone() else {
         return Err(Outcome::NotAllowed(COLLECTION_METHODS));
     };
-    let range = scene.header("range").filter(|_| !head);
+    let range = context.header("range").filter(|_| !head);
     let digests = [Field::Digest, Field::Representation]
         .into_iter()
         .flat_map(|field| {
-            let header = scene.header(field.wish()).unwrap_or_default();
+            let header = context.header(field.wish()).unwrap_or_default();
             let wanted = field.wanted(header).into_iter();
             wanted.map(move |algorithm| (field, algorithm))
         })

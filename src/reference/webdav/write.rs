@@ -6,21 +6,21 @@ use super::super::authorisation::Operation;
 use super::super::element::{Element, Target};
 use super::super::namespace::{Act, Node, Obstacle};
 use super::super::path::End;
-use super::{Plan, Scene};
+use super::{Plan, RequestContext};
 
 /// RFC 9110 section 9.3.4.
-pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
-    let target = &scene.visit.target;
-    let node = scene.node(target);
-    scene.require(
-        scene.element.rules.own().uploading(node, scene.headers),
+pub(super) fn put(context: &RequestContext) -> Result<Plan, Outcome> {
+    let target = &context.visit.target;
+    let node = context.node(target);
+    context.require(
+        context.element.rules.own().uploading(node, context.headers),
         target,
     )?;
-    if node.is_some() && scene.header("if-none-match") == Some("*") {
+    if node.is_some() && context.header("if-none-match") == Some("*") {
         return Err(precondition_failed("there is something at this path\n"));
     }
-    matches(scene, node)?;
-    if scene.headers.contains_key("content-range") && !scene.element.rules.own().takes_parts() {
+    matches(context, node)?;
+    if context.headers.contains_key("content-range") && !context.element.rules.own().takes_parts() {
         // RFC 9110 section 14.5: never take a part for the whole.
         return Err(Outcome::text(
             StatusCode::BAD_REQUEST,
@@ -30,8 +30,8 @@ pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
     if target.slash || node.is_some_and(Node::is_directory) {
         return Err(Obstacle::IsDirectory.into());
     }
-    let makes_parents = scene.element.rules.own().makes_parents();
-    if !makes_parents && !scene.namespace.has_parent_of(&target.path) {
+    let makes_parents = context.element.rules.own().makes_parents();
+    if !makes_parents && !context.namespace.has_parent_of(&target.path) {
         return Err(Obstacle::NoParent.into());
     }
     Ok(Plan::Change(Act::Put {
@@ -41,56 +41,56 @@ pub(super) fn put(scene: &Scene) -> Result<Plan, Outcome> {
 }
 
 /// RFC 4918 section 9.3.
-pub(super) fn make_directory(scene: &Scene) -> Result<Plan, Outcome> {
-    let target = &scene.visit.target;
-    scene.require(Operation::MakeDirectory, target)?;
+pub(super) fn make_directory(context: &RequestContext) -> Result<Plan, Outcome> {
+    let target = &context.visit.target;
+    context.require(Operation::MakeDirectory, target)?;
     Ok(Plan::Change(Act::MakeDirectory {
         path: target.path.clone(),
     }))
 }
 
 /// RFC 9110 section 9.3.5; a directory goes with everything in it (RFC 4918 section 9.6.1).
-pub(super) fn delete(scene: &Scene) -> Result<Plan, Outcome> {
-    let target = &scene.visit.target;
-    scene.require(Operation::Delete, target)?;
+pub(super) fn delete(context: &RequestContext) -> Result<Plan, Outcome> {
+    let target = &context.visit.target;
+    context.require(Operation::Delete, target)?;
     movable(target)?;
-    let node = scene.existing(target)?;
-    matches(scene, Some(node))?;
+    let node = context.existing(target)?;
+    matches(context, Some(node))?;
     if node.is_directory() {
-        whole(scene)?;
+        whole(context)?;
     }
-    emptied(scene, target, Operation::Delete)?;
+    emptied(context, target, Operation::Delete)?;
     Ok(Plan::Change(Act::Delete {
         path: target.path.clone(),
     }))
 }
 
 /// RFC 4918 section 9.9.
-pub(super) fn rename(scene: &Scene) -> Result<Plan, Outcome> {
-    let from = &scene.visit.target;
-    let to = destination(scene)?;
-    let directory = scene.node(from).map_or(from.slash, Node::is_directory);
+pub(super) fn rename(context: &RequestContext) -> Result<Plan, Outcome> {
+    let from = &context.visit.target;
+    let to = destination(context)?;
+    let directory = context.node(from).map_or(from.slash, Node::is_directory);
     let (taking, making) = if directory {
         (Operation::RenameDirectory, Operation::MakeDirectory)
     } else {
         (Operation::RenameFile, Operation::Create)
     };
-    let replaced = scene.node(&to);
+    let replaced = context.node(&to);
     let writing = replaced.map_or(making, |_| Operation::Overwrite);
-    scene.require(taking, from)?;
-    scene.require(writing, &to)?;
+    context.require(taking, from)?;
+    context.require(writing, &to)?;
     movable(from)?;
     movable(&to)?;
-    matches(scene, Some(scene.existing(from)?))?;
+    matches(context, Some(context.existing(from)?))?;
     if directory {
-        whole(scene)?;
-        scene.require_below(taking, from)?;
+        whole(context)?;
+        context.require_below(taking, from)?;
     }
     if to.slash && !directory && replaced.is_none() {
         return Err(Obstacle::NoParent.into());
     }
-    overwrites(scene, replaced)?;
-    emptied(scene, &to, Operation::Overwrite)?;
+    overwrites(context, replaced)?;
+    emptied(context, &to, Operation::Overwrite)?;
     Ok(Plan::Change(Act::Move {
         from: from.path.clone(),
         to: to.path,
@@ -98,26 +98,26 @@ pub(super) fn rename(scene: &Scene) -> Result<Plan, Outcome> {
 }
 
 /// RFC 4918 section 9.8, inside the service; other copies are transfers.
-pub(super) fn copy(scene: &Scene) -> Result<Plan, Outcome> {
-    let from = &scene.visit.target;
-    let to = destination(scene)?;
-    let directory = scene.node(from).is_some_and(Node::is_directory);
+pub(super) fn copy(context: &RequestContext) -> Result<Plan, Outcome> {
+    let from = &context.visit.target;
+    let to = destination(context)?;
+    let directory = context.node(from).is_some_and(Node::is_directory);
     let making = match directory {
         true => Operation::MakeDirectory,
         false => Operation::Create,
     };
-    let replaced = scene.node(&to);
+    let replaced = context.node(&to);
     let writing = replaced.map_or(making, |_| Operation::Overwrite);
-    scene.require(Operation::Read, from)?;
-    scene.require(writing, &to)?;
+    context.require(Operation::Read, from)?;
+    context.require(writing, &to)?;
     movable(&to)?;
-    scene.existing(from)?;
-    let deep = directory && copied_whole(scene, from)?;
-    overwrites(scene, replaced)?;
+    context.existing(from)?;
+    let deep = directory && copied_whole(context, from)?;
+    overwrites(context, replaced)?;
     if to.slash && !directory && replaced.is_none() {
         return Err(Obstacle::NoParent.into());
     }
-    emptied(scene, &to, Operation::Overwrite)?;
+    emptied(context, &to, Operation::Overwrite)?;
     Ok(Plan::Change(Act::Copy {
         from: from.path.clone(),
         to: to.path,
@@ -126,18 +126,18 @@ pub(super) fn copy(scene: &Scene) -> Result<Plan, Outcome> {
 }
 
 /// Whether a directory is copied with everything in it (RFC 4918 section 9.8.3), all of which may be read.
-fn copied_whole(scene: &Scene, from: &Target) -> Result<bool, Outcome> {
-    if !scene.element.rules.own().copies_directories() {
+fn copied_whole(context: &RequestContext, from: &Target) -> Result<bool, Outcome> {
+    if !context.element.rules.own().copies_directories() {
         return Err(Outcome::text(
             StatusCode::NOT_IMPLEMENTED,
             "only files are copied\n",
         ));
     }
-    match scene.header("depth") {
+    match context.header("depth") {
         Some("0") => Ok(false),
         _ => {
-            whole(scene)?;
-            scene.require_below(Operation::Read, from)?;
+            whole(context)?;
+            context.require_below(Operation::Read, from)?;
             Ok(true)
         }
     }
@@ -164,8 +164,8 @@ pub(super) fn with_body(element: &Element, act: Act, body: Bytes) -> Result<Act,
 }
 
 /// Who changes a directory changes all of it (RFC 4918 sections 9.6.1, 9.8.3 and 9.9.2).
-fn whole(scene: &Scene) -> Result<(), Outcome> {
-    let depths = scene.headers.get_all("depth").iter();
+fn whole(context: &RequestContext) -> Result<(), Outcome> {
+    let depths = context.headers.get_all("depth").iter();
     let odd = |depth: &HeaderValue| !depth.as_bytes().eq_ignore_ascii_case(b"infinity");
     match depths.into_iter().any(odd) {
         true => Err(Outcome::text(
@@ -177,12 +177,12 @@ fn whole(scene: &Scene) -> Result<(), Outcome> {
 }
 
 /// Whether what is below `target` may go as well.
-fn emptied(scene: &Scene, target: &Target, operation: Operation) -> Result<(), Outcome> {
-    let full = scene.namespace.has_full_directory(&target.path);
-    if full && !scene.element.rules.own().empties_directories() {
+fn emptied(context: &RequestContext, target: &Target, operation: Operation) -> Result<(), Outcome> {
+    let full = context.namespace.has_full_directory(&target.path);
+    if full && !context.element.rules.own().empties_directories() {
         return Err(Obstacle::NotEmpty.into());
     }
-    scene.require_below(operation, target)
+    context.require_below(operation, target)
 }
 
 /// An area as a whole stays where it is.
@@ -198,15 +198,15 @@ fn movable(target: &Target) -> Result<(), Outcome> {
 }
 
 /// Where a MOVE or COPY goes: an absolute path, or a URI of this service.
-fn destination(scene: &Scene) -> Result<Target, Outcome> {
+fn destination(context: &RequestContext) -> Result<Target, Outcome> {
     let bad = |text| Outcome::text(StatusCode::BAD_REQUEST, text);
-    let text = scene
+    let text = context
         .header("destination")
         .ok_or_else(|| bad("a Destination is needed\n"))?;
     let path = if text.starts_with('/') {
         text
     } else if text.contains("://") {
-        scene.element.own_path(text).ok_or_else(|| {
+        context.element.own_path(text).ok_or_else(|| {
             Outcome::text(
                 StatusCode::BAD_GATEWAY,
                 "the destination is another service\n",
@@ -215,7 +215,7 @@ fn destination(scene: &Scene) -> Result<Target, Outcome> {
     } else {
         return Err(bad("the Destination is no absolute URI or path\n"));
     };
-    let target = scene
+    let target = context
         .element
         .locate(path, End::Destination)
         .map_err(|_| bad("the Destination's path is ambiguous\n"))?;
@@ -223,14 +223,14 @@ fn destination(scene: &Scene) -> Result<Target, Outcome> {
 }
 
 /// Whether what is at the destination may go (RFC 4918 section 10.6).
-fn overwrites(scene: &Scene, replaced: Option<&Node>) -> Result<(), Outcome> {
-    if scene.headers.get_all("overwrite").iter().count() > 1 {
+fn overwrites(context: &RequestContext, replaced: Option<&Node>) -> Result<(), Outcome> {
+    if context.headers.get_all("overwrite").iter().count() > 1 {
         return Err(Outcome::text(
             StatusCode::BAD_REQUEST,
             "Overwrite is there twice\n",
         ));
     }
-    match scene.header("overwrite") {
+    match context.header("overwrite") {
         Some("F" | "f") if replaced.is_some() => Err(precondition_failed(
             "there is something at the destination\n",
         )),
@@ -243,8 +243,8 @@ fn overwrites(scene: &Scene, replaced: Option<&Node>) -> Result<(), Outcome> {
 }
 
 /// RFC 9110 section 13.1.1. This service tells no entity tags, so that none that is named is that of what is here.
-fn matches(scene: &Scene, node: Option<&Node>) -> Result<(), Outcome> {
-    let met = match scene.headers.get("if-match") {
+fn matches(context: &RequestContext, node: Option<&Node>) -> Result<(), Outcome> {
+    let met = match context.headers.get("if-match") {
         None => true,
         Some(value) => node.is_some() && value == "*",
     };

@@ -24,7 +24,7 @@ const CONSENT: &str = "openid offline_access wlcg wlcg:1.0 wlcg.groups wlcg.grou
 
 /// The embedded issuer as an inventory has it, and the folder with the user's refresh token.
 struct Lab {
-    issuer: reference::Issuer,
+    issuer: reference::ReferenceIssuer,
     inventory: Inventory,
     folder: tempfile::TempDir,
 }
@@ -71,7 +71,9 @@ async fn lab(faults: Vec<&'static Fault>) -> Lab {
         faults,
         ..options()
     };
-    let issuer = reference::Issuer::start(&authority, options).await.unwrap();
+    let issuer = reference::ReferenceIssuer::start(&authority, options)
+        .await
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("refresh-token");
     let token = issuer.refresh_token(CONSENT).unwrap();

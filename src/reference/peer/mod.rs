@@ -1,7 +1,7 @@
 //! Our own other side of transfers: a source and a sink over HTTPS that remember what they were asked, and
 //! play a part.
 
-mod play;
+mod behaviour;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +43,7 @@ pub enum Identity {
 }
 
 /// Where our side can be reached.
-pub struct SideOptions {
+pub struct TransferPeerOptions {
     /// The name under which it is known; without one only this machine reaches it.
     pub host: Option<String>,
     /// The first of the ports that it listens on, one for each kind of door; 0 for any free ones.
@@ -53,24 +53,24 @@ pub struct SideOptions {
 }
 
 /// The other side of any number of transfers.
-pub struct SideServer {
-    options: SideOptions,
+pub struct TransferPeerServer {
+    options: TransferPeerOptions,
     shared: Arc<Mutex<HashMap<String, Arc<State>>>>,
-    main: OnceCell<Door>,
-    cleartext: OnceCell<Door>,
-    untrusted: OnceCell<Door>,
-    misnamed: OnceCell<Door>,
-    expired: OnceCell<Door>,
-    elsewhere: OnceCell<Door>,
+    main: OnceCell<PeerListener>,
+    cleartext: OnceCell<PeerListener>,
+    untrusted: OnceCell<PeerListener>,
+    misnamed: OnceCell<PeerListener>,
+    expired: OnceCell<PeerListener>,
+    elsewhere: OnceCell<PeerListener>,
 }
 
-struct Door {
+struct PeerListener {
     origin: String,
     _server: Server,
 }
 
 /// A scene: one object, and what was asked about it. It ends when dropped.
-pub struct Opened {
+pub struct OpenedPeer {
     id: String,
     url: String,
     state: Arc<State>,
@@ -93,9 +93,9 @@ struct State {
     stored: Mutex<Option<Vec<u8>>>,
 }
 
-impl SideServer {
+impl TransferPeerServer {
     /// Nobody listens before the first scene.
-    pub fn new(options: SideOptions) -> Self {
+    pub fn new(options: TransferPeerOptions) -> Self {
         Self {
             options,
             shared: Arc::default(),
@@ -118,9 +118,9 @@ impl SideServer {
         folder: &str,
         content: Vec<u8>,
         credential: Option<SecretString>,
-    ) -> Result<Opened, String> {
+    ) -> Result<OpenedPeer, String> {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        let origin = self.door(part).await?;
+        let origin = self.listener(part).await?;
         let query = match part {
             PeerBehaviour::Queried => format!("?{QUERY}"),
             _ => String::new(),
@@ -131,9 +131,9 @@ impl SideServer {
                 Some(format!("{}/{id}/onward", self.other_origin(&origin).await?))
             }
             PeerBehaviour::Cleartext => {
-                let door = self.cleartext.get_or_try_init(|| self.plain()).await;
-                let door = door.map_err(|error| error.to_string())?;
-                Some(format!("{}/{id}/onward", door.origin))
+                let listener = self.cleartext.get_or_try_init(|| self.plain()).await;
+                let listener = listener.map_err(|error| error.to_string())?;
+                Some(format!("{}/{id}/onward", listener.origin))
             }
             PeerBehaviour::Circling => Some(url.clone()),
             _ => None,
@@ -150,7 +150,7 @@ impl SideServer {
             stored: Mutex::default(),
         });
         locked(&self.shared).insert(id.clone(), Arc::clone(&state));
-        Ok(Opened {
+        Ok(OpenedPeer {
             id,
             url,
             state,
@@ -159,8 +159,8 @@ impl SideServer {
     }
 
     /// The origin at which that part is played.
-    async fn door(&self, part: PeerBehaviour) -> Result<String, String> {
-        let door = match part {
+    async fn listener(&self, part: PeerBehaviour) -> Result<String, String> {
+        let listener = match part {
             PeerBehaviour::Untrusted => {
                 let tls = || async { self.tls(&Authority::new()?.certificate()?) };
                 self.untrusted
@@ -188,10 +188,10 @@ impl SideServer {
                     })
                     .await
             }
-            _ => self.main_door().await,
+            _ => self.main_listener().await,
         };
-        let door = door.map_err(|error: ReferenceError| format!("our side: {error}"))?;
-        Ok(door.origin.clone())
+        let listener = listener.map_err(|error: ReferenceError| format!("our side: {error}"))?;
+        Ok(listener.origin.clone())
     }
 
     fn authority(&self, lacking: &str) -> Result<&Authority, String> {
@@ -203,7 +203,7 @@ impl SideServer {
         }
     }
 
-    async fn main_door(&self) -> Result<&Door, ReferenceError> {
+    async fn main_listener(&self) -> Result<&PeerListener, ReferenceError> {
         self.main
             .get_or_try_init(|| async { self.secure(self.main_tls()?, 0) })
             .await
@@ -211,9 +211,9 @@ impl SideServer {
 
     /// The same door by an address of its host, for which its certificate is not.
     async fn by_address(&self) -> Result<String, String> {
-        let door = self.main_door().await;
-        let door = door.map_err(|error| format!("our side: {error}"))?;
-        let (host, port) = origin_of(&door.origin)
+        let listener = self.main_listener().await;
+        let listener = listener.map_err(|error| format!("our side: {error}"))?;
+        let (host, port) = origin_of(&listener.origin)
             .ok_or("our other side has no name that a certificate could be for")?;
         let found = tokio::net::lookup_host((host.as_str(), port)).await;
         let found = found.map_err(|error| format!("our other side has no address: {error}"))?;
@@ -244,12 +244,12 @@ impl SideServer {
         if matches!(self.options.identity, Identity::Authority(_)) {
             return Ok(origin.replace("://localhost:", "://127.0.0.1:"));
         }
-        let door = self
+        let listener = self
             .elsewhere
             .get_or_try_init(|| async { self.secure(self.main_tls()?, 3) })
             .await;
-        let door = door.map_err(|error| format!("our side: {error}"))?;
-        Ok(door.origin.clone())
+        let listener = listener.map_err(|error| format!("our side: {error}"))?;
+        Ok(listener.origin.clone())
     }
 
     fn main_tls(&self) -> Result<RustlsConfig, ReferenceError> {
@@ -280,21 +280,21 @@ impl SideServer {
         format!("{scheme}://{host}:{number}")
     }
 
-    fn secure(&self, tls: RustlsConfig, offset: u16) -> Result<Door, ReferenceError> {
+    fn secure(&self, tls: RustlsConfig, offset: u16) -> Result<PeerListener, ReferenceError> {
         let port = self.port(offset)?;
         let number = port.number();
         let server = port.serve_counted(tls, self.router(true), None)?;
-        Ok(Door {
+        Ok(PeerListener {
             origin: self.origin("https", number),
             _server: server,
         })
     }
 
-    async fn plain(&self) -> Result<Door, ReferenceError> {
+    async fn plain(&self) -> Result<PeerListener, ReferenceError> {
         let port = self.port(1)?;
         let number = port.number();
         let server = port.serve_plain(self.router(false))?;
-        Ok(Door {
+        Ok(PeerListener {
             origin: self.origin("http", number),
             _server: server,
         })
@@ -307,19 +307,19 @@ impl SideServer {
             let id = parts.next().unwrap_or_default().to_owned();
             let onward = parts.next() == Some("onward");
             let state = locked(&shared).get(&id).cloned();
-            play::answer(state, request, secure, onward)
+            behaviour::answer(state, request, secure, onward)
         })
     }
 }
 
-impl Opened {
+impl OpenedPeer {
     /// Where the object is.
     pub fn url(&self) -> &str {
         &self.url
     }
 
     /// What was asked so far, in order.
-    pub fn heard(&self) -> Vec<PeerRequest> {
+    pub fn requests(&self) -> Vec<PeerRequest> {
         locked(&self.state.heard).clone()
     }
 
@@ -334,14 +334,14 @@ impl Opened {
     }
 
     /// Returns when nobody is being served.
-    pub async fn left(&self) {
+    pub async fn is_abandoned(&self) {
         let mut present = self.state.present.subscribe();
         // The sender lives as long as the state.
         let _ = present.wait_for(|count| *count == 0).await;
     }
 }
 
-impl Drop for Opened {
+impl Drop for OpenedPeer {
     fn drop(&mut self) {
         locked(&self.shared).remove(&self.id);
     }

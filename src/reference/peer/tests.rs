@@ -8,13 +8,13 @@ use crate::waiting::still_waits;
 
 struct World {
     authority: Arc<Authority>,
-    side: SideServer,
+    side: TransferPeerServer,
 }
 
 fn world() -> World {
     let authority = Arc::new(Authority::new().unwrap());
     World {
-        side: SideServer::new(SideOptions {
+        side: TransferPeerServer::new(TransferPeerOptions {
             host: None,
             port: 0,
             identity: Identity::Authority(Arc::clone(&authority)),
@@ -24,7 +24,7 @@ fn world() -> World {
 }
 
 impl World {
-    async fn scene(&self, part: PeerBehaviour, credential: Option<&str>) -> Opened {
+    async fn scene(&self, part: PeerBehaviour, credential: Option<&str>) -> OpenedPeer {
         let credential = credential.map(SecretString::from);
         let opened = self
             .side
@@ -54,7 +54,7 @@ async fn a_scene_serves_its_object_to_whoever_has_the_credential() {
     assert_eq!(part.headers()["content-range"], "bytes 2-4/10");
     assert_eq!(part.bytes().await.unwrap(), "234");
 
-    let heard = scene.heard();
+    let heard = scene.requests();
     assert_eq!(heard.len(), 3);
     assert!(
         heard
@@ -74,14 +74,17 @@ async fn a_scene_takes_what_is_sent_and_ends_when_dropped() {
     let put = || world.client().put(&url).body("new").send();
     assert_eq!(put().await.unwrap().status(), 201);
     assert_eq!(put().await.unwrap().status(), 204);
-    let heard = scene.heard();
+    let heard = scene.requests();
     assert!(
         heard
             .iter()
             .all(|heard| heard.body == b"new" && heard.complete)
     );
     let other = world.scene(PeerBehaviour::Good, None).await;
-    assert!(other.heard().is_empty(), "scenes do not hear one another");
+    assert!(
+        other.requests().is_empty(),
+        "scenes do not hear one another"
+    );
     drop(scene);
     assert_eq!(put().await.unwrap().status(), 404);
 }
@@ -142,7 +145,7 @@ async fn nobody_who_looks_at_certificates_says_a_word() {
             world.client().get(scene.url()).send().await.is_err(),
             "{part}"
         );
-        assert!(scene.heard().is_empty(), "{part}");
+        assert!(scene.requests().is_empty(), "{part}");
     }
 }
 
@@ -160,13 +163,16 @@ async fn who_hangs_up_is_seen_to_leave() {
         if part == PeerBehaviour::Stalled {
             scene.halfway().notified().await;
         } else {
-            while scene.heard().is_empty() {
+            while scene.requests().is_empty() {
                 tokio::task::yield_now().await;
             }
         }
-        assert!(still_waits(scene.left()).await, "{part}: somebody is there");
+        assert!(
+            still_waits(scene.is_abandoned()).await,
+            "{part}: somebody is there"
+        );
         asking.abort();
-        scene.left().await;
+        scene.is_abandoned().await;
     }
 }
 
@@ -175,7 +181,7 @@ async fn a_given_certificate_cannot_play_every_part() {
     let authority = Authority::new().unwrap();
     let certificate = authority.certificate().unwrap();
     let (chain, key) = server::parsed(&certificate).unwrap();
-    let side = SideServer::new(SideOptions {
+    let side = TransferPeerServer::new(TransferPeerOptions {
         host: Some("localhost".into()),
         port: 0,
         identity: Identity::Given { chain, key },
@@ -210,7 +216,7 @@ async fn a_name_that_a_given_certificate_lacks_is_found() {
     let authority = Authority::new().unwrap();
     let certificate = authority.certificate_for(&["localhost"]).unwrap();
     let (chain, key) = server::parsed(&certificate).unwrap();
-    let side = SideServer::new(SideOptions {
+    let side = TransferPeerServer::new(TransferPeerOptions {
         host: Some("localhost".into()),
         port: 0,
         identity: Identity::Given { chain, key },

@@ -46,7 +46,7 @@ pub(super) async fn answer(
     let Some(state) = state else {
         return page(StatusCode::NOT_FOUND);
     };
-    let guest = Guest::enter(&state);
+    let active = ActiveRequest::enter(&state);
     let (parts, body) = request.into_parts();
     let index = state.remember(&parts, secure);
     if state.part == PeerBehaviour::Queried && parts.uri.query() != Some(QUERY) {
@@ -63,9 +63,9 @@ pub(super) async fn answer(
         return state.redirect();
     }
     match parts.method.as_str() {
-        "GET" => state.get(&parts.headers, guest).await,
+        "GET" => state.get(&parts.headers, active).await,
         "HEAD" => state.head(&parts.headers),
-        "PUT" => state.put(&parts.headers, index, body, guest).await,
+        "PUT" => state.put(&parts.headers, index, body, active).await,
         "DELETE" => {
             locked(&state.stored).take();
             status(StatusCode::NO_CONTENT)
@@ -75,16 +75,16 @@ pub(super) async fn answer(
 }
 
 /// Somebody who is being served.
-struct Guest(Arc<State>);
+struct ActiveRequest(Arc<State>);
 
-impl Guest {
+impl ActiveRequest {
     fn enter(state: &Arc<State>) -> Self {
         state.present.send_modify(|count| *count += 1);
         Self(Arc::clone(state))
     }
 }
 
-impl Drop for Guest {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.present.send_modify(|count| *count -= 1);
     }
@@ -189,9 +189,9 @@ impl State {
         response
     }
 
-    async fn get(self: &Arc<Self>, headers: &HeaderMap, guest: Guest) -> Response<Body> {
+    async fn get(self: &Arc<Self>, headers: &HeaderMap, active: ActiveRequest) -> Response<Body> {
         match self.part {
-            PeerBehaviour::Silent => return forever(guest).await,
+            PeerBehaviour::Silent => return forever(active).await,
             PeerBehaviour::NoContent => {
                 let mut response = self.described(headers, b"");
                 *response.status_mut() = StatusCode::NO_CONTENT;
@@ -221,7 +221,7 @@ impl State {
             PeerBehaviour::Chunked => {}
             _ => length(&mut response, content.len()),
         }
-        *response.body_mut() = Body::from_stream(self.data(content, guest));
+        *response.body_mut() = Body::from_stream(self.data(content, active));
         response
     }
 
@@ -229,7 +229,7 @@ impl State {
     fn data(
         self: &Arc<Self>,
         content: Vec<u8>,
-        guest: Guest,
+        active: ActiveRequest,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let part = self.part;
         let size = match part {
@@ -241,7 +241,7 @@ impl State {
         let mut pieces: Vec<Bytes> = content.chunks(size).map(Bytes::copy_from_slice).collect();
         pieces.reverse();
         let flow = Flow {
-            guest,
+            active,
             pieces,
             sent: 0,
         };
@@ -260,7 +260,7 @@ impl State {
                 return Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), flow));
             }
             if flow.sent == 1 && part == PeerBehaviour::Stalled {
-                flow.guest.0.halfway.notify_one();
+                flow.active.0.halfway.notify_one();
                 std::future::pending::<()>().await;
             }
             flow.sent += 1;
@@ -271,7 +271,7 @@ impl State {
             match next {
                 Some(piece) => {
                     if flow.pieces.is_empty() {
-                        *locked(&flow.guest.0.finished) = Some(Instant::now());
+                        *locked(&flow.active.0.finished) = Some(Instant::now());
                     }
                     Some((Ok(piece), flow))
                 }
@@ -285,7 +285,7 @@ impl State {
         headers: &HeaderMap,
         index: Option<usize>,
         body: Body,
-        guest: Guest,
+        active: ActiveRequest,
     ) -> Response<Body> {
         if self.part == PeerBehaviour::Occupied && headers.contains_key(header::IF_NONE_MATCH) {
             return status(StatusCode::PRECONDITION_FAILED);
@@ -300,7 +300,7 @@ impl State {
         }
         if self.part == PeerBehaviour::Silent {
             self.halfway.notify_one();
-            return forever(guest).await;
+            return forever(active).await;
         }
         if !complete {
             return status(StatusCode::BAD_REQUEST);
@@ -315,16 +315,16 @@ impl State {
 }
 
 struct Flow {
-    guest: Guest,
+    active: ActiveRequest,
     /// The last first.
     pieces: Vec<Bytes>,
     sent: usize,
 }
 
 /// Never answers; whoever hangs up ends it.
-async fn forever(guest: Guest) -> Response<Body> {
+async fn forever(active: ActiveRequest) -> Response<Body> {
     let never: Infallible = std::future::pending().await;
-    drop(guest);
+    drop(active);
     match never {}
 }
 

@@ -25,7 +25,7 @@ const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens servers with one certificate, each on a port of its own unless one is prescribed.
-pub struct Foreign {
+pub struct CallbackHost {
     host: Option<String>,
     port: u16,
     tls: RustlsConfig,
@@ -35,14 +35,14 @@ pub struct Foreign {
 }
 
 /// A listening server; it ends when dropped.
-pub struct Listening {
+pub struct ListeningCallback {
     origin: String,
     contacts: Arc<Mutex<Vec<Contact>>>,
     _server: Server,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
-impl Foreign {
+impl CallbackHost {
     /// `host` is the name under which it can be reached; without one, only this machine can. With port 0
     /// each server has a port of its own. `key` is the public key, a JWK, that it publishes.
     ///
@@ -67,7 +67,7 @@ impl Foreign {
     ///
     /// # Errors
     /// The port cannot be had.
-    pub async fn open(&self) -> Result<Listening, ReferenceError> {
+    pub async fn open(&self) -> Result<ListeningCallback, ReferenceError> {
         let turn = match self.port {
             0 => None,
             _ => Some(Arc::clone(&self.turn).lock_owned().await),
@@ -87,7 +87,7 @@ impl Foreign {
             note(&noted, caller, touch(said, &name));
         });
         let server = port.serve_counted(self.tls.clone(), router, Some(callers))?;
-        Ok(Listening {
+        Ok(ListeningCallback {
             origin,
             contacts,
             _server: server,
@@ -107,14 +107,14 @@ impl Foreign {
     }
 }
 
-impl Listening {
+impl ListeningCallback {
     /// Scheme, host, port, and a path that nobody can guess.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
     /// Who came so far, and what for, in order.
-    pub fn heard(&self) -> Vec<Contact> {
+    pub fn contacts(&self) -> Vec<Contact> {
         locked(&self.contacts).clone()
     }
 }
@@ -198,8 +198,8 @@ mod tests {
     use super::*;
     use crate::waiting::{awaited, still_waits};
 
-    fn whats(listening: &Listening) -> Vec<Touch> {
-        let heard = listening.heard();
+    fn whats(listening: &ListeningCallback) -> Vec<Touch> {
+        let heard = listening.contacts();
         assert!(heard.iter().all(|contact| contact.from.is_loopback()));
         heard.into_iter().map(|contact| contact.what).collect()
     }
@@ -208,10 +208,10 @@ mod tests {
     async fn what_the_token_names_is_told_from_everything_else() {
         let authority = Authority::new().unwrap();
         let key = json!({"kty": "EC"});
-        let foreign = Foreign::new(&authority, None, 0, key.clone()).unwrap();
+        let foreign = CallbackHost::new(&authority, None, 0, key.clone()).unwrap();
         let (one, other) = (foreign.open().await.unwrap(), foreign.open().await.unwrap());
         assert_ne!(one.origin(), other.origin());
-        assert_eq!(one.heard(), []);
+        assert_eq!(one.contacts(), []);
 
         let client = server::client(authority.ca_pem()).unwrap();
         let url = Url::parse(&format!("{}/jwks", one.origin())).unwrap();
@@ -265,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn other_protocols_are_heard() {
         let authority = Authority::new().unwrap();
-        let foreign = Foreign::new(&authority, None, 0, json!({})).unwrap();
+        let foreign = CallbackHost::new(&authority, None, 0, json!({})).unwrap();
         let listening = foreign.open().await.unwrap();
         let url = Url::parse(listening.origin()).unwrap();
         let port = url.port().unwrap();
@@ -278,12 +278,12 @@ mod tests {
                 Some(Touch::Strange("GET / HTTP/1.0".into())),
             ),
         ] {
-            let before = listening.heard().len();
+            let before = listening.contacts().len();
             let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             stream.write_all(said.as_bytes()).await.unwrap();
             let all = 1 + usize::from(heard.is_some());
             awaited("the contact", async {
-                while listening.heard().len() < before + all {
+                while listening.contacts().len() < before + all {
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
             })
@@ -299,7 +299,7 @@ mod tests {
         let authority = Authority::new().unwrap();
         let number = Port::take(0).unwrap().number();
         let host = Some("127.0.0.1".to_owned());
-        let foreign = Foreign::new(&authority, host, number, json!({})).unwrap();
+        let foreign = CallbackHost::new(&authority, host, number, json!({})).unwrap();
         let first = foreign.open().await.unwrap();
         let begin = format!("https://127.0.0.1:{number}/");
         assert!(first.origin().starts_with(&begin));
@@ -308,6 +308,6 @@ mod tests {
         let second = foreign.open().await.unwrap();
         let client = server::client(authority.ca_pem()).unwrap();
         assert!(client.get(second.origin()).send().await.is_ok());
-        assert_eq!(second.heard().len(), 3);
+        assert_eq!(second.contacts().len(), 3);
     }
 }

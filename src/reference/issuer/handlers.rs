@@ -26,7 +26,7 @@ const MAX_FORM: usize = 64 << 10;
 const CHANCES: u64 = 8;
 
 /// What the handlers need.
-pub(super) struct Desk {
+pub(super) struct IssuerServer {
     pub(super) url: String,
     pub(super) path: String,
     pub(super) clients: [Client; 2],
@@ -47,44 +47,51 @@ pub(super) struct User {
     pub(super) entitled: Option<Vec<String>>,
 }
 
-pub(super) async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response<Body> {
+pub(super) async fn answer(
+    State(server): State<Arc<IssuerServer>>,
+    request: Request,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let answering = answered(&desk, &parts, body);
-    desk.rules.serve(&parts.headers, None, answering).await
+    let answering = answered(&server, &parts, body);
+    server.rules.serve(&parts.headers, None, answering).await
 }
 
-async fn answered(desk: &Desk, parts: &Parts, body: Body) -> Response<Body> {
-    let place = desk.place(parts.uri.path());
+async fn answered(server: &IssuerServer, parts: &Parts, body: Body) -> Response<Body> {
+    let place = server.place(parts.uri.path());
     let occasion = Occasion {
         place,
-        count: desk.counts[place as usize].fetch_add(1, Ordering::Relaxed),
+        count: server.counts[place as usize].fetch_add(1, Ordering::Relaxed),
     };
     let body = axum::body::to_bytes(body, MAX_FORM).await;
     let mut answer = match (place, &parts.method) {
         (Place::Metadata | Place::OtherMetadata, &Method::GET | &Method::HEAD) => {
-            Answer::published(desk.metadata())
+            Answer::published(server.metadata())
         }
-        (Place::Keys, &Method::GET | &Method::HEAD) => Answer::published(desk.key_set()),
+        (Place::Keys, &Method::GET | &Method::HEAD) => Answer::published(server.key_set()),
         (Place::Metadata | Place::OtherMetadata | Place::Keys, _) => {
             Answer::refused_method("GET, HEAD")
         }
         (Place::Verification, &Method::GET | &Method::HEAD) => {
-            desk.verification(parts.uri.query().unwrap_or_default())
+            server.verification(parts.uri.query().unwrap_or_default())
         }
-        (Place::UserInfo, &Method::GET | &Method::POST) => told(desk.user_info(&parts.headers)),
+        (Place::UserInfo, &Method::GET | &Method::POST) => {
+            json_answer(server.user_info(&parts.headers))
+        }
         (Place::UserInfo | Place::Verification, method) if method != Method::POST => {
             Answer::refused_method("GET, POST")
         }
         (Place::Nowhere, _) => Answer::empty(StatusCode::NOT_FOUND),
-        (Place::Token, &Method::GET) if desk.rules.own().gets() => desk.posted(place, parts, b""),
+        (Place::Token, &Method::GET) if server.rules.own().gets() => {
+            server.posted(place, parts, b"")
+        }
         (_, &Method::POST) => match body {
-            Ok(body) => desk.posted(place, parts, &body),
+            Ok(body) => server.posted(place, parts, &body),
             Err(_) => OAuthError::invalid_request("the form is too long").into_answer(),
         },
         _ => Answer::refused_method("POST"),
     };
-    let rules = desk.rules.own();
-    if desk.rules.probed() {
+    let rules = server.rules.own();
+    if server.rules.probed() {
         // How many requests came before is chance.
         for count in 0..CHANCES {
             rules.finish(&mut answer.clone(), Occasion { count, ..occasion });
@@ -94,7 +101,7 @@ async fn answered(desk: &Desk, parts: &Parts, body: Body) -> Response<Body> {
     answer.into()
 }
 
-impl Desk {
+impl IssuerServer {
     /// What a path of this server is.
     fn place(&self, asked: &str) -> Place {
         // RFC 8414 section 3.1 has the well-known name before the path of the identifier.
@@ -133,20 +140,20 @@ impl Desk {
         let bearer = place == Place::Introspection && service::bearer(&parts.headers).is_some();
         if bearer {
             let told_of = self.bearer(&parts.headers);
-            return told(told_of.and_then(|_| self.introspected(None, &form)));
+            return json_answer(told_of.and_then(|_| self.introspected(None, &form)));
         }
         let client = match self.client(place, parts, &form) {
             Ok(client) => client,
             Err(error) => return error.into_answer(),
         };
         match place {
-            Place::Device => told(self.begun(client, &form)),
-            Place::Introspection => told(self.introspected(Some(client), &form)),
+            Place::Device => json_answer(self.begun(client, &form)),
+            Place::Introspection => json_answer(self.introspected(Some(client), &form)),
             Place::Revocation => match self.revoked(client, &form) {
                 Ok(()) => Answer::empty(StatusCode::OK),
                 Err(error) => error.into_answer(),
             },
-            _ => told(self.grant(client, &form)),
+            _ => json_answer(self.grant(client, &form)),
         }
     }
 
@@ -197,7 +204,7 @@ impl Desk {
     }
 }
 
-fn told(document: Result<Value, OAuthError>) -> Answer {
+fn json_answer(document: Result<Value, OAuthError>) -> Answer {
     match document {
         Ok(document) => Answer::secret(StatusCode::OK, document),
         Err(error) => error.into_answer(),
