@@ -26,7 +26,6 @@
 //! | [`history`] | what earlier runs found, in a file; alone names the database crate |
 //! | [`report`] | the run record in every format |
 //! | [`trace`] | where the time of a run went, and what it waited for |
-//! | [`redact`] | the one place that knows what is secret |
 //! | [`mod@reference`] | the embedded issuer and storage element, their faults, and the servers that we play beside them |
 //! | [`cli`] | the commands; alone prints and decides exit codes |
 //!
@@ -42,7 +41,6 @@ pub mod http;
 pub mod import;
 pub mod model;
 pub mod plan;
-pub mod redact;
 pub mod reference;
 pub mod report;
 pub mod run;

@@ -12,13 +12,13 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::sending::Sender;
-use common::test_bed::{SECRET, TestBed};
+use common::test_bed::{SECRET, TestBed, source_file};
 use common::waiting::wait_until;
 use secrecy::ExposeSecret;
 use touchstone::check::issuer::grant;
-use touchstone::config::{SourceFile, load_catalogue, load_inventory};
+use touchstone::config::{load_catalogue, load_inventory};
+use touchstone::model::redact::Redactor;
 use touchstone::model::{Answer, Audience, Method, SecretRef, Signature, TokenRef, TokenRequest};
-use touchstone::redact::Redactor;
 use touchstone::token::{Broker, Fit, Token, load, tampered};
 
 /// As in the program: what is freed is overwritten first.
@@ -199,7 +199,7 @@ fn what_was_sent_is_gone_when_dropped() {
         )],
         "    limits: {connect: 1s}\n",
     );
-    let source = SourceFile::read(&bed.path("endpoints.yaml")).expect("a file");
+    let source = source_file(&bed.path("endpoints.yaml"));
     drop(port);
     let needle = {
         let text = canary();
@@ -216,7 +216,7 @@ fn what_was_sent_is_gone_when_dropped() {
 fn what_we_minted_is_gone_when_dropped() {
     let bed = TestBed::new();
     bed.endpoints(&[("se", "https://localhost:1")], "");
-    let source = SourceFile::read(&bed.path("endpoints.yaml")).expect("a file");
+    let source = source_file(&bed.path("endpoints.yaml"));
     let loaded =
         load_inventory(&source, &load_catalogue(&[]).expect("suites")).expect("an inventory");
     let needles = {

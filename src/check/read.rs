@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
+use crate::model::redact::stands_in;
 use crate::model::{Answer, BrokeOff, Expect, Finding, Interface, Level, Method, State, StepPlan};
-use crate::redact::stands_in;
 
 use super::expectation::{Ruling, describe, expected_status, reason};
 use super::propfind::properties;

@@ -8,12 +8,12 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::check;
 use crate::http::{Caller, Client, Guard, HostLimiter, Outgoing, client_config, software};
+use crate::model::redact::Redactor;
 use crate::model::{
     Account, Answer, DowntimeSource, Endpoint, ISSUER, Inventory, Issuer, Method, Purpose,
     TokenRequest,
 };
 use crate::plan;
-use crate::redact::Redactor;
 use crate::report::text::{count, line};
 use crate::token::{Broker, Fit, Token, cause, claims};
 

@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::files::open_regular;
 use crate::http::{Caller, Client, Guard, HostLimiter};
+use crate::model::redact::Redactor;
 use crate::model::{Endpoint, Inventory, RunId};
 use crate::plan;
-use crate::redact::Redactor;
 use crate::report::text::{count, line};
 use crate::run::{BEGUN, Cleaner, Ledger, LedgerSummary, MadeObject, Patience, Remaining, Removed};
 use crate::token::{Broker, Token};

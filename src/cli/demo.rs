@@ -1,4 +1,4 @@
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
 use crate::reference::{self, Fault, Like};
 
 use super::args::{DemoArgs, Judging};

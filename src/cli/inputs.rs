@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{self, Catalogue, SourceFile};
+use crate::config::{self, Catalogue};
 use crate::model::{
     Account, ClientAuthentication, DowntimeSource, Endpoint, Inventory, Issuer, Limits,
     OAuthClient, SecretRef, TestKey, TokenSource, Traits, Trust,
@@ -11,11 +11,12 @@ use crate::model::{
 
 use super::args::{Files, Target};
 use super::output::{self, Failed};
+use super::source_files;
 
 /// The embedded suites, and those below `suites`.
 pub fn catalogue(suites: Option<&Path>) -> Result<Catalogue, Failed> {
     let extra = match suites {
-        Some(folder) => SourceFile::read_folder(folder)?,
+        Some(folder) => source_files::read_folder(folder)?,
         None => Vec::new(),
     };
     Ok(config::load_catalogue(&extra)?)
@@ -44,7 +45,7 @@ pub fn inventory(
             ));
         }
         None => {
-            let source = SourceFile::read(&files.endpoints)?;
+            let source = source_files::read(&files.endpoints)?;
             let loaded = config::load_inventory(&source, catalogue)?;
             for note in &loaded.notes {
                 output::note(&note.to_string());

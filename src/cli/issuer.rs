@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config;
 use crate::model::SecretRef;
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
 use crate::report::text::line;
 use crate::token::load;
 use crate::token::publish::{PublicKey, key_set, metadata, new_key};

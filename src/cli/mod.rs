@@ -27,6 +27,7 @@ mod report;
 mod run;
 mod serve;
 mod servers;
+mod source_files;
 mod stop;
 mod test_bed;
 mod token;
@@ -43,6 +44,8 @@ use output::Failed;
 use trace::Trace;
 
 use crate::trace::span;
+
+pub use token::text as token_text;
 
 /// What the process says with its exit code.
 pub mod exit {
@@ -84,7 +87,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let redactor = crate::redact::Redactor::default();
+    let redactor = crate::model::redact::Redactor::default();
     let trace = Trace::of(&arguments.command);
     output::log_to_stderr(&redactor, trace.as_ref().map(Trace::collector));
     output::redact_panics(&redactor);
@@ -140,7 +143,10 @@ fn unknown(reason: &str) -> ExitCode {
     ExitCode::from(exit::PLUGIN_UNKNOWN)
 }
 
-async fn dispatch(command: Command, redactor: &crate::redact::Redactor) -> Result<u8, Failed> {
+async fn dispatch(
+    command: Command,
+    redactor: &crate::model::redact::Redactor,
+) -> Result<u8, Failed> {
     match command {
         Command::Demo(arguments) => demo::main(&arguments, redactor).await,
         Command::Run(arguments) => run::main(&arguments, redactor).await,

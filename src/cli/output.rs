@@ -8,7 +8,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::Problems;
 use crate::http::remedy;
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
 use crate::report::style::Style;
 use crate::report::text::{coloured, terminal};
 use crate::trace::{self, Collector};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::model::Event;
 use crate::model::{CaseId, Verdict};
 use crate::report::style::Style;
 use crate::report::text::line;
-use crate::run::event::Event;
 
 const ENDPOINT_LINE: &str = "{prefix} {pos}/{len}  {wide_msg}";
 const RUN_LINE: &str = "{prefix} {pos}/{len} cases, {elapsed}  {wide_msg}";

@@ -1,9 +1,9 @@
 //! `touchstone prove`: mutation testing of the suite.
 
 use crate::check;
+use crate::model::redact::Redactor;
 use crate::model::{Case, CaseResult, Mode, Profile, RunRecord, Verdict};
 use crate::plan;
-use crate::redact::Redactor;
 use crate::reference::{Fault, faults};
 use crate::report::json;
 use crate::report::matrix::{self, ProofMatrix, ProofSubject, Settled, Trial};

@@ -7,14 +7,14 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 use crate::config::Catalogue;
+use crate::model::Event;
+use crate::model::redact::Redactor;
 use crate::model::{CaseResult, Inventory, Plan, RunId, RunRecord, Shard, Verdict};
 use crate::plan::{self, Material, Selection, SelectionError, ShardPart};
-use crate::redact::Redactor;
 use crate::reference::{Authority, ReferenceError};
 use crate::report::json;
 use crate::report::record::Recorder;
 use crate::report::text::count;
-use crate::run::event::Event;
 use crate::run::{self, CallbackServers, Ledger, Resources, TransferPeer};
 use crate::token::Broker;
 use crate::trace::span;

@@ -1,7 +1,7 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
 use crate::trace::{Collector, chrome, critical};
 
 use super::args::Command;

@@ -25,7 +25,7 @@ impl Problems {
     }
 
     /// The problems of several files as one; `Ok` when there are none.
-    pub(super) fn none_of(problems: Vec<Problem>) -> Result<(), Self> {
+    pub fn none_of(problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() {
             Ok(())
         } else {
@@ -133,7 +133,7 @@ impl Excerpt {
 
 impl Problem {
     /// A problem of the file as a whole.
-    pub(super) fn of_file(file: &str, message: impl Into<String>, help: impl Into<String>) -> Self {
+    pub fn of_file(file: &str, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             file: file.into(),
             spot: None,

@@ -16,13 +16,13 @@ mod track;
 #[cfg(test)]
 mod tests;
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row};
 
-use crate::files::open_regular;
 use crate::model::{RunId, TrendPoint};
 
 pub use error::HistoryError;
@@ -38,6 +38,16 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub struct History {
     path: PathBuf,
     connection: Connection,
+}
+
+/// Whether it is a regular file that can be read: to open a pipe would wait for its writer.
+fn readable(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => File::open(path).map(drop),
+        (_, true) => Err(ErrorKind::IsADirectory.into()),
+        _ => Err(io::Error::other("it is no regular file")),
+    }
 }
 
 impl History {
@@ -76,7 +86,7 @@ impl History {
         for end in ["", "-journal", "-wal"] {
             let mut beside = path.as_os_str().to_owned();
             beside.push(end);
-            match open_regular(Path::new(&beside)) {
+            match readable(Path::new(&beside)) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(HistoryError::unreadable(path, error)),

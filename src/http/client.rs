@@ -7,11 +7,11 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use url::Url;
 
+use crate::model::redact::Redactor;
 use crate::model::{
-    Answer, BrokeOff, Endpoint, Exchange, Hop, Limits, Method, Purpose, RequestShape,
+    Answer, BearerToken, BrokeOff, Endpoint, Exchange, Hop, Limits, Method, Purpose, RequestShape,
+    excerpt,
 };
-use crate::redact::Redactor;
-use crate::token::Token;
 
 use super::guard::{Guard, Kept};
 use super::redirect::{
@@ -59,7 +59,7 @@ pub struct Outgoing<'a> {
     /// Body.
     pub body: Option<&'a [u8]>,
     /// Credential.
-    pub token: Option<&'a Token>,
+    pub token: Option<&'a BearerToken>,
     /// No waiting beyond this.
     pub deadline: Instant,
 }
@@ -379,7 +379,7 @@ impl Client {
             record.hops.push(Hop {
                 url: self.redactor.text(url.as_str()),
                 status: answer.status,
-                location: exchange::excerpt(&self.redactor.text(location), LONGEST),
+                location: excerpt(&self.redactor.text(location), LONGEST),
                 token_forwarded: matches!(step, RedirectStep::Follow { token: true, .. })
                     && token.is_some(),
             });
@@ -426,7 +426,7 @@ impl Client {
             false => RedirectStep::Refuse(format!(
                 "it redirects {verb} to another object, {}{}: it was not sent there",
                 host,
-                exchange::excerpt(to.path(), 200)
+                excerpt(to.path(), 200)
             )),
         }
     }
@@ -446,7 +446,7 @@ impl Client {
         http: &reqwest::Client,
         outgoing: &Outgoing<'_>,
         url: &Url,
-        token: Option<&Token>,
+        token: Option<&BearerToken>,
     ) -> Result<Answer, Failure> {
         let broken = |reason: String| Failure::new(self.redactor.text(&reason));
         let request = self.request(caller, outgoing, url, token).map_err(broken)?;
@@ -490,7 +490,7 @@ impl Client {
         caller: Caller<'_>,
         outgoing: &Outgoing<'_>,
         url: &Url,
-        token: Option<&Token>,
+        token: Option<&BearerToken>,
     ) -> Result<reqwest::Request, String> {
         let method = reqwest::Method::from_bytes(outgoing.verb().as_bytes())
             .map_err(|error| error.to_string())?;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::model::{Answer, Exchange, Method, Purpose, SentMethod, TokenRef, millis};
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
+use crate::model::{Answer, Exchange, Method, Purpose, SentMethod, TokenRef, excerpt, millis};
 
 use super::client::{Caller, Failure};
 
@@ -135,12 +135,4 @@ pub(super) fn log(endpoint: &str, caller: Caller<'_>, exchange: &Exchange) {
         ms = exchange.duration_ms,
         "exchange"
     );
-}
-
-/// The beginning of a text, at most so many characters.
-pub(crate) fn excerpt(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }

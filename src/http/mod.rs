@@ -25,7 +25,7 @@ use crate::model::Trust;
 use crate::trace::span;
 
 pub use client::{Caller, Client, Failure, Outcome, Outgoing};
-pub(crate) use exchange::{excerpt, named};
+pub(crate) use exchange::named;
 pub use guard::Guard;
 pub use limiter::HostLimiter;
 pub use rate_limiter::RateLimiter;

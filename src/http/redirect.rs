@@ -5,10 +5,9 @@ use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::model::{Answer, Issuer};
-use crate::token::Token;
+use crate::model::{Answer, BearerToken, Issuer};
 
-use super::exchange::excerpt;
+use crate::model::excerpt;
 
 /// More than any service needs.
 pub(super) const HOPS: usize = 5;
@@ -31,7 +30,7 @@ pub(super) fn ambiguous(answer: &Answer) -> bool {
 }
 
 /// Whether `token` stands in the URL.
-pub(super) fn holds(url: &Url, token: &Token) -> bool {
+pub(super) fn holds(url: &Url, token: &BearerToken) -> bool {
     let text = percent_decode_str(url.as_str()).collect::<Vec<_>>();
     let secret = token.secret.expose_secret().as_bytes();
     text.windows(secret.len()).any(|part| part == secret)

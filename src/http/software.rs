@@ -1,6 +1,6 @@
 //! Which software answers, as far as its headers say.
 
-use super::exchange::excerpt;
+use crate::model::excerpt;
 
 /// Characters of a name that are kept.
 const NAME: usize = 200;

@@ -14,8 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::model::redact::Redactor;
 use crate::model::{Endpoint, Existing, Limits, Method, Purpose, TokenRef, Traits};
-use crate::redact::Redactor;
 use crate::reference::Authority;
 use crate::token::Token;
 use crate::waiting::HANGS;

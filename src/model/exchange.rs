@@ -219,7 +219,10 @@ impl<'de> Deserialize<'de> for SentMethod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::new(&text).ok_or_else(|| {
-            D::Error::custom(format!("{:?} is no method, such as `GET`", excerpt(&text)))
+            D::Error::custom(format!(
+                "{:?} is no method, such as `GET`",
+                beginning(&text)
+            ))
         })
     }
 }
@@ -232,13 +235,13 @@ fn a_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error>
         true => Ok(url),
         false => Err(D::Error::custom(format!(
             "{:?} is no URL, such as `https://se.example.org/f`",
-            excerpt(&url)
+            beginning(&url)
         ))),
     }
 }
 
 /// The beginning, for a message.
-fn excerpt(text: &str) -> String {
+fn beginning(text: &str) -> String {
     text.chars().take(100).collect()
 }
 

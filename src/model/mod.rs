@@ -1,11 +1,14 @@
 //! The nouns of the field: plain data without I/O, known by every other room.
 
 mod ability;
+mod bearer_token;
 mod case;
 mod clause;
 mod contact;
 mod downtime;
 mod endpoint;
+mod event;
+mod excerpt;
 mod exchange;
 mod exchanges;
 mod finding;
@@ -20,6 +23,7 @@ mod mode;
 mod plan;
 mod profile;
 mod record;
+pub mod redact;
 mod request_shape;
 mod run_history;
 mod shell;
@@ -31,11 +35,14 @@ mod transfer;
 mod xml;
 
 pub use ability::*;
+pub use bearer_token::BearerToken;
 pub use case::*;
 pub use clause::*;
 pub use contact::*;
 pub use downtime::*;
 pub use endpoint::*;
+pub use event::*;
+pub use excerpt::excerpt;
 pub use exchange::*;
 pub use exchanges::Exchanges;
 pub use finding::*;

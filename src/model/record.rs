@@ -116,6 +116,9 @@ impl RunInfo {
     }
 }
 
+/// More than anybody has machines.
+pub const MAX_SHARDS: usize = 10_000;
+
 /// Which part of a run a record holds. Rows are endpoints and issuers; they and their cases count from 0 in
 /// the order of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -26,7 +26,7 @@ use crate::model::{
 };
 
 pub use select::{Selection, SelectionError, patterns, pick};
-pub use shard::{SHARDS, ShardPart};
+pub use shard::ShardPart;
 
 /// The suites and the register that they cite.
 pub struct Material<'a> {

@@ -5,10 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::{Action, Plan, PlanRow, Shard};
-
-/// More than anybody has machines.
-pub const SHARDS: usize = 10_000;
+use crate::model::{Action, MAX_SHARDS, Plan, PlanRow, Shard};
 
 /// One of several parts of a run, as `2/4` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +27,8 @@ impl FromStr for ShardPart {
         });
         match numbers {
             None => Err("a shard is written I/N, for example 1/4".into()),
-            Some((_, of)) if of == 0 || of > SHARDS => {
-                Err(format!("N, the number of shards, is 1 to {SHARDS}"))
+            Some((_, of)) if of == 0 || of > MAX_SHARDS => {
+                Err(format!("N, the number of shards, is 1 to {MAX_SHARDS}"))
             }
             Some((index, of)) if index == 0 || index > of => Err(format!(
                 "I counts from 1, so the shards are 1/{of} to {of}/{of}"

@@ -3,8 +3,8 @@
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use url::Url;
 
+use crate::model::redact::secret_header;
 use crate::model::{Exchange, Method, TokenRef, shell_word};
-use crate::redact::secret_header;
 
 /// Header fields, in lower case, that curl sets by itself, or that belong to our connection or to
 /// our run.

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use jiff::SignedDuration;
 
 use crate::model::{
-    CaseResult, EndpointRecord, IssuerUse, Portion, RunInfo, RunRecord, Shard, Verdict, millis,
+    CaseResult, EndpointRecord, IssuerUse, MAX_SHARDS, Portion, RunInfo, RunRecord, Shard, Verdict,
+    millis,
 };
 
 use super::record::{hosts, statistics};
@@ -171,7 +172,7 @@ fn sorted(parts: Vec<ShardRecord>) -> Result<(Shard, Vec<(Shard, ShardRecord)>),
                 });
             }
         }
-        if shard.index == 0 || shard.index > shard.of || shard.of > crate::plan::SHARDS {
+        if shard.index == 0 || shard.index > shard.of || shard.of > MAX_SHARDS {
             return Err(MergeError::Damaged {
                 name: part.name,
                 what: format!("there is no shard {shard}"),

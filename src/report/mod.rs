@@ -41,7 +41,6 @@ pub mod style;
 pub mod table;
 pub mod text;
 pub mod ticket;
-pub mod token;
 
 #[cfg(test)]
 pub(crate) mod sample;

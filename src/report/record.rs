@@ -9,7 +9,7 @@ use crate::model::{
     Action, CaseId, CasePlan, CaseResult, EndpointRecord, Exchanges, HostSeen, IssuerUse, Leftover,
     Mode, Portion, RECORD_SCHEMA, RunInfo, RunRecord, Severity, TagRow, Verdict,
 };
-use crate::run::event::{Event, RunStarted};
+use crate::model::{Event, RunStarted};
 
 use super::text::cap;
 

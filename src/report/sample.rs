@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::*;
+use crate::model::{Event, RunStarted};
 use crate::report::record::Recorder;
-use crate::run::event::{Event, RunStarted};
 
 /// The record of the run.
 pub(crate) fn record() -> RunRecord {

@@ -767,7 +767,7 @@ impl<'a> Running<'a> {
                     url: &url,
                     headers: &headers,
                     body: step.body.as_deref(),
-                    token: token.as_ref(),
+                    token: token.as_deref(),
                     deadline: self.deadline,
                 };
                 let client = self.client(step, &url);

@@ -26,10 +26,10 @@ use crate::trace::span;
 
 use super::Shared;
 use super::case::{self, Outcome, Site, TapeDiscovery};
-use super::event::Event;
 use super::made::{Made, MadeObject};
 use super::observer::Observer;
 use super::teardown::{Cleaner, Patience};
+use crate::model::Event;
 use covers::Heard;
 use preflight::Absent;
 use terms::Terms;

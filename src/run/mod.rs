@@ -1,11 +1,10 @@
 //! Carries a plan out: tokens, exchanges, effects, teardown. Everything it finds leaves it as an
-//! [`event::Event`]; nothing is printed or written here but the ledger.
+//! [`Event`]; nothing is printed or written here but the ledger.
 
 mod callback;
 mod cancel;
 mod case;
 mod endpoint;
-pub mod event;
 mod existing;
 mod issuer;
 mod ledger;
@@ -27,8 +26,8 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::http::Guard;
+use crate::model::redact::Redactor;
 use crate::model::{CaseResult, Endpoint, Plan, TokenRequest, millis};
-use crate::redact::Redactor;
 use crate::token::{Broker, Fit, Token, TokenError};
 use crate::trace::span;
 
@@ -39,7 +38,7 @@ pub use made::MadeObject;
 pub use teardown::{Cleaner, Marked, Patience, Removed};
 pub use transfer_peer::{PeerOptions, PeerSession, TransferPeer};
 
-use event::{Event, RunStarted};
+use crate::model::{Event, RunStarted};
 use limiter_pool::LimiterPool;
 use partner::Partners;
 

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::http::TlsError;
+use crate::model::redact::Redactor;
 use crate::model::{Endpoint, Inventory, IssuerUse, TokenRef, TokenRequest};
-use crate::redact::Redactor;
 
 use super::cache::{Age, TokenCache};
 use super::error::Origin;

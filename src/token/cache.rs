@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tracing::Instrument as _;
 
+use crate::model::redact::Redactor;
 use crate::model::{Account, Issuer, IssuerUse, Means, Signature, TokenRef, TokenRequest};
-use crate::redact::Redactor;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::error::Origin;

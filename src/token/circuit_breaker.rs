@@ -56,7 +56,7 @@ impl CircuitBreaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redact::Redactor;
+    use crate::model::redact::Redactor;
     use crate::token::error::Origin;
 
     const LONG: Duration = Duration::from_secs(3600);

@@ -4,8 +4,8 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::http::{self, TlsError};
+use crate::model::redact::Redactor;
 use crate::model::{Issuer, Trust};
-use crate::redact::Redactor;
 
 /// Larger than any answer of an issuer that makes sense.
 const LARGEST: usize = 256 * 1024;

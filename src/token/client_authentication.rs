@@ -2,8 +2,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::model::redact::Redactor;
 use crate::model::{ClientAuthentication, OAuthClient};
-use crate::redact::Redactor;
 
 use super::key::SigningKey;
 use super::source::assertion;

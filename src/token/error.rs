@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
 
 use super::client::Answer;
 

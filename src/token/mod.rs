@@ -26,10 +26,11 @@ mod verify;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 use secrecy::SecretString;
 
-use crate::model::{Method, TokenRef, TokenRequest};
+use crate::model::{BearerToken, Method, TokenRef, TokenRequest};
 use cache::Age;
 
 /// A token with fewer seconds of life left is asked for again; sources that can be told are told.
@@ -55,13 +56,10 @@ pub use verify::{SignatureCheck, verify};
 #[cfg(test)]
 mod tests;
 
-/// A token together with what may be shown of it.
+/// A token, and where the tokens come from that are used in its place.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// The token itself.
-    pub secret: SecretString,
-    /// Its description.
-    pub shown: TokenRef,
+    bearer: BearerToken,
     renewal: Option<Box<Renewal>>,
     others: Option<Box<Others>>,
 }
@@ -87,12 +85,20 @@ impl fmt::Debug for Renewal {
     }
 }
 
+/// What is sent: all that clients have to know of it.
+impl Deref for Token {
+    type Target = BearerToken;
+
+    fn deref(&self) -> &BearerToken {
+        &self.bearer
+    }
+}
+
 impl Token {
     /// A token and its description.
     pub fn new(secret: SecretString, shown: TokenRef) -> Self {
         Self {
-            secret,
-            shown,
+            bearer: BearerToken { secret, shown },
             renewal: None,
             others: None,
         }

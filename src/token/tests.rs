@@ -4,11 +4,11 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::model::redact::Redactor;
 use crate::model::{
     ANY_AUDIENCE, Account, Alteration, Audience, ClientAuthentication, Inventory, Issuer,
     OAuthClient, SecretRef, Signature, TestKey, TokenRequest, TokenSource, Trust,
 };
-use crate::redact::Redactor;
 use crate::reference::{self, Authority, IssuerOptions};
 
 /// The embedded issuer, and what a configuration says of it.
@@ -114,7 +114,7 @@ async fn a_token_is_asked_for_once() {
     let tokens = futures_util::future::join_all(asked).await;
     let ids: std::collections::BTreeSet<_> = tokens
         .into_iter()
-        .map(|token| token.unwrap().shown.jti)
+        .map(|token| token.unwrap().shown.jti.clone())
         .collect();
     assert_eq!(ids.len(), 2, "{ids:?}");
 }
@@ -201,7 +201,7 @@ async fn a_given_token_is_what_it_is() {
         .await
         .unwrap();
     let mut issuer = bench.issuer();
-    issuer.accounts = vec![given(token.secret)];
+    issuer.accounts = vec![given(token.secret.clone())];
     let broker = broker(issuer);
     broker.token(&wide, Fit::Exact).await.unwrap();
     broker
@@ -299,7 +299,7 @@ async fn what_is_made_of_a_token_lives_no_longer() {
     unsigned.signature = Signature::Missing;
 
     let mut taken_apart = bench.issuer();
-    taken_apart.accounts = vec![given(good.secret)];
+    taken_apart.accounts = vec![given(good.secret.clone())];
     let mut minted = bench.issuer();
     minted.test_keys = vec![bench.key()];
     for issuer in [taken_apart, minted] {

@@ -157,7 +157,7 @@ impl Visit for Fields<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let value = crate::http::excerpt(value, LONGEST);
+        let value = crate::model::excerpt(value, LONGEST);
         match field.name() {
             "name" => self.0.name = value,
             other => self.0.fields.push((other, value)),

@@ -5,15 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::common::test_bed::{Ended, TestBed, read_record, verdicts};
+use crate::common::test_bed::{Ended, TestBed, read_record, source_file, verdicts};
 use crate::common::waiting::{HANGS, NEVER};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use touchstone::config::{SourceFile, load_catalogue, load_inventory};
+use touchstone::config::{load_catalogue, load_inventory};
+use touchstone::model::redact::Redactor;
 use touchstone::model::{RunId, RunRecord};
 use touchstone::plan::{self, Material, Selection};
-use touchstone::redact::Redactor;
 use touchstone::report::record::Recorder;
 use touchstone::run::{self, Cancel, Ledger, Resources};
 use touchstone::token::Broker;
@@ -299,7 +299,7 @@ fn port(url: &str) -> u16 {
 /// Runs `cases` at `addresses` of the endpoint `se`, as if its name resolved to them.
 async fn run_at(folder: &Path, cases: &[&str], addresses: &[Ipv4Addr]) -> (RunRecord, String) {
     let catalogue = load_catalogue(&[]).expect("the suites");
-    let source = SourceFile::read(&folder.join("endpoints.yaml")).expect("the file");
+    let source = source_file(&folder.join("endpoints.yaml"));
     let inventory = load_inventory(&source, &catalogue)
         .expect("endpoints")
         .inventory;

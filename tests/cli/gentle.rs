@@ -16,11 +16,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use touchstone::model::redact::Redactor;
 use touchstone::model::{
     ANY_AUDIENCE, Account, Audience, ClientAuthentication, Inventory, Issuer, IssuerLimits,
     OAuthClient, SecretRef, TokenRequest, TokenSource, Trust,
 };
-use touchstone::redact::Redactor;
 use touchstone::reference::{Authority, Storage, StorageOptions};
 use touchstone::token::{Broker, Fit};
 
@@ -178,7 +178,7 @@ async fn two_hundred_requests_for_ten_tokens_are_ten_requests() {
     let ids: BTreeSet<_> = futures_util::future::join_all(tokens)
         .await
         .into_iter()
-        .map(|token| token.expect("a token").shown.jti)
+        .map(|token| token.expect("a token").shown.jti.clone())
         .collect();
     assert_eq!(ids.len(), 10);
     assert_eq!(issuer.requests(), 10);

@@ -17,9 +17,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use touchstone::cli::token_text::text;
 use touchstone::model::Profile;
 use touchstone::report::style::Style;
-use touchstone::report::token::text;
 use touchstone::token::SignatureCheck;
 use touchstone::token::judge::{Inspection, StatementWeight, decode, judge};
 

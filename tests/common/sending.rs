@@ -8,8 +8,8 @@ use touchstone::config::{SourceFile, load_catalogue, load_inventory};
 use touchstone::http::{
     Caller, Client, Failure, Guard, HostLimiter, Outgoing, RawClient, RawRequest,
 };
+use touchstone::model::redact::Redactor;
 use touchstone::model::{Answer, Exchange, Marker, Method, Purpose, RunId, TokenRef};
-use touchstone::redact::Redactor;
 use touchstone::token::Token;
 
 use super::waiting::HANGS;

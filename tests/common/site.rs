@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use touchstone::model::redact::Redactor;
 use touchstone::model::{
     Account, Audience, Inventory, Issuer, IssuerLimits, TokenRequest, TokenSource, Trust,
 };
-use touchstone::redact::Redactor;
 use touchstone::reference::Storage;
 use touchstone::token::{Broker, Fit, Token, TokenError};
 

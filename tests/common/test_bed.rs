@@ -322,6 +322,14 @@ pub fn denials() -> BTreeSet<String> {
     cases(|case| case.steps.iter().any(|step| step.expect.refusal()))
 }
 
+/// A file as the loader of configuration takes it.
+pub fn source_file(path: &Path) -> touchstone::config::SourceFile {
+    touchstone::config::SourceFile {
+        name: path.display().to_string().into(),
+        text: std::fs::read_to_string(path).expect("a file").into(),
+    }
+}
+
 /// The cases that run with `--slow` only.
 pub fn slow() -> BTreeSet<String> {
     cases(|case| case.slow)

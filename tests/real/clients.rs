@@ -187,7 +187,10 @@ fn token(bed: &TestBed, scope: &str) -> SecretString {
         id: SecretRef::Held(bed.issuer.client_id().into()),
         authentication: ClientAuthentication::Basic(secret),
     });
-    ask(bed, source, scope, ANYWHERE).expect("a token").secret
+    ask(bed, source, scope, ANYWHERE)
+        .expect("a token")
+        .secret
+        .clone()
 }
 
 /// Which header names came with requests of that method for that path, one line each.

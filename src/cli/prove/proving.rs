@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Catalogue;
+use crate::model::Event;
+use crate::model::redact::Redactor;
 use crate::model::{
     Action, Case, CaseId, CasePlan, Exchanges, Interface, Inventory, Lapse, Mode, Plan, Profile,
     RunRecord,
 };
-use crate::redact::Redactor;
 use crate::reference::{Fault, Sensitivity, fault};
 use crate::report::matrix::{Effort, Settled, Trial};
 use crate::report::record::{self, Recorder};
-use crate::run::event::Event;
 
 use super::super::args::ProveArgs;
 use super::super::output::{self, Failed};

@@ -3,14 +3,14 @@ use std::io::IsTerminal;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
+use super::text::brief;
 use crate::cli::args::Target;
 use crate::cli::output::{self, Failed};
 use crate::cli::{exit, inputs};
 use crate::config;
+use crate::model::redact::Redactor;
 use crate::model::{ANY_AUDIENCE, Audience, Endpoint, Inventory, Profile, TokenRequest};
 use crate::plan;
-use crate::redact::Redactor;
-use crate::report::token::brief;
 use crate::token::judge::{decode, judge};
 use crate::token::{Broker, Fit, SignatureCheck};
 

@@ -4,13 +4,13 @@ use std::path::Path;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::text as token;
 use crate::cli::args::OutputFormat;
 use crate::cli::exit;
 use crate::cli::output::{self, Failed};
 use crate::files::open_regular;
+use crate::model::redact::Redactor;
 use crate::model::{IssuerLimits, Trust};
-use crate::redact::Redactor;
-use crate::report::token;
 use crate::token::form::{self, Form, Inside};
 use crate::token::judge::{Class, Decoded, Inspection, TokenKind, Unreadable, decode, judge};
 use crate::token::{IssuerClient, SignatureCheck, discover, verify};

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::cli::args::{Files, Target};
 use crate::cli::output::{self, Failed};
 use crate::cli::{exit, inputs};
+use crate::model::redact::Redactor;
 use crate::model::{Inventory, Issuer, OAuthClient, TokenSource};
-use crate::redact::Redactor;
 use crate::token::{Agreed, DeviceLogin, Obtained, Prompt, TokenError};
 
 /// Without it there is no refresh token (OpenID Connect Core section 11).

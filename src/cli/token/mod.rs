@@ -3,6 +3,7 @@
 mod get;
 mod inspect;
 mod login;
+pub mod text;
 
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use crate::model::Profile;
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
 
 use super::args::{Files, OutputFormat, Target};
 use super::output::Failed;

@@ -86,7 +86,7 @@ fn bombs_are_refused_by_the_limit_that_they_break() {
         assert!(
             told.contains(why),
             "{head}: {}",
-            crate::http::excerpt(&told, 400)
+            crate::model::excerpt(&told, 400)
         );
         assert!(told.len() < 300_000, "{head}: {}", told.len());
     }

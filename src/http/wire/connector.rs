@@ -16,8 +16,8 @@ use crate::http::client::Failure;
 use crate::http::guard::Guard;
 use crate::http::redirect::RedirectPolicy;
 use crate::http::{HostLimiter, TlsError, cause, client_config};
+use crate::model::redact::Redactor;
 use crate::model::{Endpoint, Limits};
-use crate::redact::Redactor;
 use crate::trace::span;
 
 use super::connection::Connection;

@@ -21,9 +21,10 @@ use tokio::sync::Notify;
 use tracing::Instrument as _;
 use url::Url;
 
-use crate::model::{Answer, Endpoint, Exchange, Limits, Method, Purpose, RequestShape};
-use crate::redact::Redactor;
-use crate::token::Token;
+use crate::model::redact::Redactor;
+use crate::model::{
+    Answer, BearerToken, Endpoint, Exchange, Limits, Method, Purpose, RequestShape,
+};
 
 use super::client::{Caller, Failure};
 use super::guard::Guard;
@@ -53,7 +54,7 @@ pub struct RawRequest<'a> {
     /// Body.
     pub body: Option<&'a [u8]>,
     /// The credentials that are somewhere in it; the first one is shown in the record.
-    pub tokens: &'a [&'a Token],
+    pub tokens: &'a [&'a BearerToken],
     /// Sends `Expect: 100-continue` (RFC 9110 section 10.1.1): the body follows the server's 100,
     /// or one second of its silence.
     pub expect_continue: bool,

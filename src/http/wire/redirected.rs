@@ -4,15 +4,13 @@
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::http::exchange;
 use crate::http::guard::Kept;
 use crate::http::redirect::{
     HOPS, LONGEST, RedirectPolicy, RedirectStep, allowing, ambiguous, away, endless, holds,
     without_token,
 };
-use crate::model::{Answer, Hop, Method};
-use crate::redact::Redactor;
-use crate::token::Token;
+use crate::model::redact::Redactor;
+use crate::model::{Answer, BearerToken, Hop, Method, excerpt};
 
 use super::RawRequest;
 use super::message::sendable;
@@ -122,7 +120,7 @@ impl<'a> Trail<'a> {
         self.hops.push(Hop {
             url: policy.redactor.text(from.as_str()),
             status: answer.status,
-            location: exchange::excerpt(&policy.redactor.text(location), LONGEST),
+            location: excerpt(&policy.redactor.text(location), LONGEST),
             token_forwarded: forwarded,
         });
         match step {
@@ -164,7 +162,7 @@ impl<'a> Trail<'a> {
             return RedirectStep::Refuse(format!(
                 "it redirects {} to another object, {host}{}: it was not sent there",
                 if self.transfer { "" } else { verb },
-                exchange::excerpt(to.path(), 200)
+                excerpt(to.path(), 200)
             ));
         }
         if policy.redirects.trusts(&to) {
@@ -187,7 +185,7 @@ impl<'a> Trail<'a> {
         token: bool,
     ) -> RedirectStep {
         let tokens = self.first.tokens;
-        let in_address = |token: &&&Token| holds(&to, token);
+        let in_address = |token: &&&BearerToken| holds(&to, token);
         let carried = tokens.iter().any(|token| in_address(&token));
         self.carried |= tokens
             .iter()
@@ -201,7 +199,7 @@ impl<'a> Trail<'a> {
                     allowing(host)
                 ));
             }
-            let in_body = |token: &&&Token| {
+            let in_body = |token: &&&BearerToken| {
                 let secret = token.secret.expose_secret().as_bytes();
                 let body = self.request().body.unwrap_or_default();
                 body.windows(secret.len()).any(|part| part == secret)
@@ -255,7 +253,7 @@ fn authorizes(name: &str) -> bool {
 }
 
 /// Whether `token` stands in a header's value.
-fn says(value: &str, token: &Token) -> bool {
+fn says(value: &str, token: &BearerToken) -> bool {
     value.contains(token.secret.expose_secret())
 }
 

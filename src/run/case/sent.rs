@@ -23,7 +23,11 @@ impl Running<'_> {
     ) -> Result<Answer, Failure> {
         let (mut lines, target) = present::presented(wire, &step.path, token, other);
         lines.extend(headers);
-        let tokens: Vec<_> = token.into_iter().chain(other).collect();
+        let tokens: Vec<_> = token
+            .into_iter()
+            .chain(other)
+            .map(|token| &**token)
+            .collect();
         let raw = RawRequest {
             method: step.method,
             verb: step.verb.as_deref().unwrap_or(step.method.as_str()),

@@ -328,7 +328,7 @@ impl Running<'_> {
             url,
             headers: &headers,
             body: body.as_deref(),
-            token,
+            token: token.map(|token| &**token),
             deadline: self.deadline,
         };
         let api = self.site.tape.found();

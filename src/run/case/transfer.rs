@@ -255,7 +255,11 @@ impl Running<'_> {
     ) -> Result<Answer, Unanswered> {
         let headers = headers(step, transfer, other, token.as_ref());
         let halfway = other.session.as_ref().map(|session| session.halfway());
-        let tokens: Vec<_> = token.iter().chain(&other.credential).collect();
+        let tokens: Vec<_> = token
+            .iter()
+            .chain(&other.credential)
+            .map(|token| &**token)
+            .collect();
         // Some servers compare the names of these headers letter by letter: they go out as they are.
         let raw = RawRequest {
             method: Method::Copy,

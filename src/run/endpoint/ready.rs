@@ -16,7 +16,6 @@ use crate::token::{Fit, Token, TokenError, cause, causes};
 use crate::trace::span;
 
 use super::super::case::{TapeDiscovery, plainly, to_plain_http};
-use super::super::event::Event;
 use super::super::existing;
 use super::super::ledger::Remaining;
 use super::super::made::Made;
@@ -24,6 +23,7 @@ use super::super::observer::{NotMade, Observer};
 use super::preflight::{Absent, NOTHING, Scout, Store, offered};
 use super::terms::{Terms, Trial, climb, refuses};
 use super::{INTERRUPTED, NotReady, Ready, UNREACHABLE, Visit, disagreement, with, with_remedy};
+use crate::model::Event;
 
 /// What the preflight itself found.
 struct Reached {

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::http;
-use crate::model::{Answer, Exchange, Issuer, Method, Purpose, millis};
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
+use crate::model::{Answer, Exchange, Issuer, Method, Purpose, excerpt, millis};
 use crate::token::RateLimiter;
 use crate::trace::span;
 
@@ -312,9 +312,9 @@ impl IssuerHttpClient {
         let first = answer.headers.get(..HEADERS).unwrap_or(&answer.headers);
         let redacted = self.redactor.headers(first).into_iter();
         exchange.response_headers = redacted
-            .map(|(name, value)| (http::excerpt(&name, HEADER), http::excerpt(&value, HEADER)))
+            .map(|(name, value)| (excerpt(&name, HEADER), excerpt(&value, HEADER)))
             .collect();
-        exchange.response_body = http::excerpt(&self.redactor.text(&body), EXCERPT);
+        exchange.response_body = excerpt(&self.redactor.text(&body), EXCERPT);
     }
 
     fn body(&self, answer: &Answer) -> String {
@@ -326,7 +326,7 @@ impl IssuerHttpClient {
                             if let Some(text) = value.as_str() {
                                 self.redactor.add(&SecretString::from(text));
                             }
-                            *value = Value::String(crate::redact::REDACTED.into());
+                            *value = Value::String(crate::model::redact::REDACTED.into());
                         }
                     }
                 }

@@ -26,7 +26,7 @@ use crate::trace::span;
 
 use super::Shared;
 use super::case::Outcome;
-use super::event::Event;
+use crate::model::Event;
 use http_client::{Authorization, IssuerHttpClient, Outgoing};
 use user::Users;
 

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::config::EMBEDDED;
+use crate::model::redact::Redactor;
 use crate::model::{
     Account, CaseResult, ClientAuthentication, Inventory, Issuer, IssuerLimits, IssuerSubject,
     OAuthClient, RunId, RunRecord, SecretRef, TestKey, TokenSource, Trust, Verdict,
 };
 use crate::plan::{self, Material, Selection};
-use crate::redact::Redactor;
 use crate::reference::{self, Authority, Fault, IssuerOptions};
 use crate::report::record::Recorder;
 use crate::run::{self, Cancel, Resources};

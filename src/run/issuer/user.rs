@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use secrecy::SecretString;
 
+use crate::model::redact::Redactor;
 use crate::model::{Account, Issuer, TokenSource};
-use crate::redact::Redactor;
 use crate::token::{RegisteredClient, RotatingSecret};
 
 /// The accounts of an issuer that are OAuth clients.

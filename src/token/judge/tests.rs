@@ -6,8 +6,6 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::load_catalogue;
 use crate::model::ANY_AUDIENCE;
-use crate::report::style::Style;
-use crate::report::token::{brief, json as as_json, text, unreadable, unreadable_json};
 
 const NOW: i64 = 1_764_000_300;
 
@@ -440,9 +438,7 @@ fn what_is_no_jwt_is_recognised() {
         let found = decode(&SecretString::from(text)).expect_err(what);
         assert!(found.what.contains(what), "{what}: {}", found.what);
         assert_eq!(found.class, class, "{what}");
-        let shown = unreadable(&found) + &unreadable_json(&found);
-        assert!(shown.len() < 1000, "{shown}");
-        assert!(text.len() < 8 || !shown.contains(text), "{shown}");
+        assert!(text.len() < 8 || !found.what.contains(text), "{what}");
     }
 }
 
@@ -463,68 +459,6 @@ fn loose_base64_and_repeated_members_are_told() {
     let token = decode(&SecretString::from(padded)).expect("it is read leniently");
     let inspection = judge(&token, SignatureCheck::unknown(""), now, Profile::default());
     assert_eq!(found(&inspection), "MUST JWT-4.2-10");
-}
-
-#[test]
-fn large_tokens_are_told_and_their_reports_are_bounded() {
-    let scopes: Vec<_> = (0..1500).map(|n| format!("storage.read:x{n}")).collect();
-    let inspection = with(json!({"scope": scopes.join(" ")}));
-    assert_eq!(inspection.count(StatementWeight::Must), 1500);
-    let shown = text(&inspection, Style::Plain);
-    assert!(
-        shown.contains("and 1442 more") || shown.contains("more\n"),
-        "{}",
-        shown.len()
-    );
-    assert!(shown.len() < 40_000, "{}", shown.len());
-    let deep = "[".repeat(20_000) + &"]".repeat(20_000);
-    let text = format!(
-        "{}.{}.c2ln",
-        encode(&header()),
-        URL_SAFE_NO_PAD.encode(format!("{{\"a\":{deep}}}"))
-    );
-    assert!(decode(&SecretString::from(text)).is_err());
-}
-
-#[test]
-fn nothing_in_a_token_steers_a_terminal() {
-    let evil = "\x1b[31m\u{202e}\u{7}\r\n# forged\u{9b}";
-    let inspection = with(json!({
-        evil: evil, "sub": evil, "iss": evil, "aud": [evil], "jti": evil, "wlcg.ver": evil,
-        "scope": format!("storage.read:/{evil} {evil}"), "wlcg.groups": [evil], "exp": evil,
-    }));
-    let steering = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
-    for shown in [
-        text(&inspection, Style::Plain),
-        brief(&inspection),
-        as_json(&inspection),
-    ] {
-        assert!(!shown.contains(steering), "{shown:?}");
-        assert!(
-            !shown.lines().any(|line| line.starts_with("# forged")),
-            "{shown}"
-        );
-    }
-    let back: Value = serde_json::from_str(&as_json(&inspection)).unwrap();
-    assert_eq!(back["claims"]["sub"], evil);
-    assert!(as_json(&inspection).is_ascii());
-}
-
-#[test]
-fn the_signature_is_in_no_report() {
-    let inspection = with(json!({}));
-    for shown in [
-        text(&inspection, Style::Plain),
-        as_json(&inspection),
-        brief(&inspection),
-    ] {
-        assert!(
-            !shown.contains("c2lnbmF0dXJl") && !shown.contains("eyJ"),
-            "{shown}"
-        );
-    }
-    let token = decode(&token(&header(), &good())).unwrap();
-    assert_eq!(format!("{token:?}"), "Decoded { .. }");
 }
 
 /// Those about issuers (ISS-) come with the suites about issuers.
@@ -573,64 +507,4 @@ fn durations_are_coarse() {
     }
     let now = Timestamp::from_second(NOW).unwrap();
     assert_eq!(moment(f64::MAX, now), None);
-}
-
-/// Any JSON, with what tokens like to hold in it.
-fn any_json() -> impl proptest::strategy::Strategy<Value = Value> {
-    use proptest::prelude::*;
-    let text = prop_oneof![
-        "[ -~]{0,30}",
-        "(storage|compute|wlcg)[.:](read|create|groups)?(:/[a%./*2eEfF]{0,8})?( .{0,10})?",
-        "\\PC{0,20}",
-    ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        text.prop_map(Value::from),
-    ];
-    leaf.prop_recursive(3, 12, 4, |inner| {
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::hash_map("[a-z.]{0,6}", inner, 0..4)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
-}
-
-proptest::proptest! {
-    #[test]
-    fn any_token_is_judged(
-        claims in proptest::collection::hash_map(
-            "(iss|sub|aud|exp|nbf|iat|jti|scope|ver|wlcg\\.ver|wlcg\\.groups|acr|typ|nonce|groups)",
-            any_json(), 0..12),
-        members in proptest::collection::hash_map("(alg|kid|typ|crit|jku)", any_json(), 0..5),
-        year in 0..4_u8,
-    ) {
-        let profile = Profile::ALL[usize::from(year)];
-        let object = |members: std::collections::HashMap<String, Value>| {
-            Value::Object(members.into_iter().collect())
-        };
-        let inspection = judged_by(profile, &object(members), &object(claims));
-        proptest::prop_assert!(!inspection.allows.is_empty());
-        let shown = text(&inspection, Style::Plain);
-        proptest::prop_assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
-        let back: Value = serde_json::from_str(&as_json(&inspection)).unwrap();
-        proptest::prop_assert_eq!(back["right"].as_bool(), Some(inspection.right()));
-    }
-
-    #[test]
-    fn any_text_is_looked_at(
-        text in "\\PC{0,80}",
-        parts in "[A-Za-z0-9_.=+/-]{0,60}",
-        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
-    ) {
-        let bytes = URL_SAFE_NO_PAD.encode(bytes);
-        for text in [text, parts, format!("{bytes}.{bytes}.{bytes}"), bytes] {
-            if let Err(found) = decode(&SecretString::from(text)) {
-                proptest::prop_assert!(!unreadable(&found).is_empty());
-            }
-        }
-    }
 }

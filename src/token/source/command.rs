@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 use tokio::sync::Semaphore;
 
+use crate::model::redact::Redactor;
 use crate::model::{TokenRequest, shell_word};
-use crate::redact::Redactor;
 use crate::token::error::Origin;
 use crate::token::form::{self, Inside};
 use crate::token::{BrokerError, TokenError};

@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::model::redact::Redactor;
 use crate::model::{Issuer, OAuthClient};
-use crate::redact::Redactor;
 use crate::token::error::{Origin, TokenErrorKind};
 use crate::token::{BrokerError, TokenError, claims};
 

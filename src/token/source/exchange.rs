@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::model::redact::Redactor;
 use crate::model::{OAuthClient, SecretRef, TokenRequest};
-use crate::redact::Redactor;
 use crate::token::{BrokerError, TokenError, claims, load_bearer};
 
 use super::oauth::{Form, TokenEndpoint, looked_up, wishes};

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use crate::model::redact::Redactor;
 use crate::model::{SecretRef, TokenRequest, shell_word};
-use crate::redact::Redactor;
 use crate::token::error::Origin;
 use crate::token::shown;
 use crate::token::{BrokerError, TokenError, claims};

@@ -19,8 +19,8 @@ mod vault;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+use crate::model::redact::Redactor;
 use crate::model::{Account, Issuer, TokenRequest, TokenSource};
-use crate::redact::Redactor;
 
 use super::error::Origin;
 use super::{BrokerError, IssuerClient, TokenError};

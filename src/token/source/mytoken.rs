@@ -12,8 +12,8 @@ use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
 use crate::http::RedirectPolicy;
+use crate::model::redact::Redactor;
 use crate::model::{MytokenRef, SecretRef, TokenRequest, shell_word};
-use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, TokenErrorKind};
 use crate::token::shown;

@@ -9,8 +9,8 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::http::RedirectPolicy;
+use crate::model::redact::Redactor;
 use crate::model::{OAuthClient, SecretRef, TokenRequest, shell_word};
-use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::client_authentication::{
     AuthenticationMethod, RegisteredClient, RequestAuthentication,

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::model::SecretRef;
-use crate::redact::Redactor;
+use crate::model::redact::Redactor;
 use crate::token::load;
 use crate::token::shown;
 

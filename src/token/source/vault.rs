@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+use crate::model::redact::Redactor;
 use crate::model::{TokenRequest, shell_word};
-use crate::redact::Redactor;
 use crate::token::client::Answer;
 use crate::token::error::{Origin, TokenErrorKind};
 use crate::token::shown;

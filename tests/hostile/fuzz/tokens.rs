@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use touchstone::check::issuer::{Jwt, grant, refusal};
+use touchstone::cli::token_text as token;
+use touchstone::model::redact::Redactor;
 use touchstone::model::{Answer, Profile};
-use touchstone::redact::Redactor;
 use touchstone::report::style::Style;
-use touchstone::report::token;
 use touchstone::token::judge::{decode, judge};
 use touchstone::token::{Macaroon, SignatureCheck, claims, foreign, tampered, unknown_key};
 

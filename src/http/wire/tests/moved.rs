@@ -2,7 +2,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::server::Peer;
 use super::*;
-use crate::token::Token;
+use crate::model::BearerToken;
 
 /// Sends on what is asked for below `/to`, to what `place` makes of the port, and answers the rest with what it heard.
 async fn connector(mut peer: Peer, port: Arc<OnceLock<u16>>, place: fn(u16) -> String) {
@@ -48,7 +48,7 @@ fn authorized() -> Vec<(String, String)> {
     ])
 }
 
-fn with<'a>(given: &'a [(String, String)], tokens: &'a [&'a Token]) -> RawRequest<'a> {
+fn with<'a>(given: &'a [(String, String)], tokens: &'a [&'a BearerToken]) -> RawRequest<'a> {
     RawRequest {
         verb: "pRoPfInD",
         headers: given,

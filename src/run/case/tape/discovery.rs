@@ -70,7 +70,7 @@ impl Running<'_> {
         let mut reason = String::new();
         for token in [None, Some(&token)] {
             let outgoing = Outgoing {
-                token,
+                token: token.map(|token| &**token),
                 ..Outgoing::bare(Method::Get, &url, self.site.deadline)
             };
             // It is asked once and for all cases, not for the one that happens to come first.

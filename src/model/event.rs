@@ -1,6 +1,6 @@
 //! What a run says while it goes on. The live progress and the run record are both made from it.
 
-use crate::model::{CaseId, CaseResult, IssuerUse, Leftover, Plan};
+use super::{CaseId, CaseResult, IssuerUse, Leftover, Plan};
 
 /// One thing that happened. Sinks match it without a wildcard arm, so that a new kind of event does
 /// not build until each of them has decided what to do with it.

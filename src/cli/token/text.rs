@@ -6,8 +6,8 @@ use crate::token::SignatureCheck;
 use crate::token::form::Form;
 use crate::token::judge::{Inspection, StatementWeight, TokenMember, Unreadable};
 
-use super::style::Style;
-use super::text::{cap, count, line};
+use crate::report::style::Style;
+use crate::report::text::{cap, count, line};
 
 /// Version of the JSON.
 const SCHEMA: &str = "touchstone/token/1";
@@ -265,3 +265,6 @@ fn listed<T>(text: &mut String, items: &[T], line: impl Fn(&T) -> String) {
         *text += &format!("  … and {} more\n", items.len() - LINES);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,12 +20,12 @@ mod counting {
     }
 
     /// The same items; each that is looked at counts.
-    pub(in crate::redact) fn counted<I: Iterator>(bytes: I) -> Inspect<I, fn(&I::Item)> {
+    pub(in crate::model::redact) fn counted<I: Iterator>(bytes: I) -> Inspect<I, fn(&I::Item)> {
         bytes.inspect(|_| TAKEN.set(TAKEN.get() + 1))
     }
 
     /// The steps that `search` takes on this thread.
-    pub(in crate::redact) fn taken(search: impl FnOnce()) -> u64 {
+    pub(in crate::model::redact) fn taken(search: impl FnOnce()) -> u64 {
         let before = TAKEN.get();
         search();
         TAKEN.get() - before
