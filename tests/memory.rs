@@ -15,11 +15,11 @@ use common::sending::Sender;
 use common::test_bed::{SECRET, TestBed, source_file};
 use common::waiting::wait_until;
 use secrecy::ExposeSecret;
-use touchstone::check::issuer::grant;
-use touchstone::config::{load_catalogue, load_inventory};
-use touchstone::model::redact::Redactor;
-use touchstone::model::{Answer, Audience, Method, SecretRef, Signature, TokenRef, TokenRequest};
-use touchstone::token::{Broker, Fit, Token, load, tampered};
+use touchstone_engine::token::{Broker, Fit, Token, load, tampered};
+use touchstone_model::redact::Redactor;
+use touchstone_model::{Answer, Audience, Method, SecretRef, Signature, TokenRef, TokenRequest};
+use touchstone_protocol::issuer::grant;
+use touchstone_suite::config::{load_catalogue, load_inventory};
 
 /// As in the program: what is freed is overwritten first.
 #[global_allocator]

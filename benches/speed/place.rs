@@ -9,10 +9,10 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use touchstone::reference::{Authority, IssuerOptions, ReferenceIssuer, Storage, StorageOptions};
+use touchstone_reference::{Authority, IssuerOptions, ReferenceIssuer, Storage, StorageOptions};
 
 use crate::common::delay::Relay;
-use crate::common::lab::{SECRET, two_areas};
+use crate::common::test_bed::{SECRET, two_areas};
 use crate::common::xrootd::{Xrootd, XrootdOptions};
 use crate::measure::binary;
 

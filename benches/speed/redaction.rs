@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use touchstone::model::redact::Redactor;
+use touchstone_model::redact::Redactor;
 
 use crate::measure::measure as cost;
 use crate::place::{Place, Tokens};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::time::Duration;
 
-use touchstone::model::RunRecord;
+use touchstone_model::RunRecord;
 
 use crate::common::xrootd;
 use crate::measure::{Cost, Counts, measure as cost};
@@ -151,7 +151,7 @@ fn median(
 
 /// A case that is gone would make the comparison smaller, silently.
 fn exist() {
-    let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
+    let catalogue = touchstone_suite::config::load_catalogue(&[]).expect("the embedded suites");
     for id in CASES {
         let there = catalogue.cases().any(|case| case.id.to_string() == id);
         assert!(there, "there is no case {id} any more");

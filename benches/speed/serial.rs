@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
-use touchstone::model::{Exchange, RunRecord};
+use touchstone_model::{Exchange, RunRecord};
 
 use crate::place::Place;
 
@@ -59,7 +59,7 @@ pub fn repeat(place: &Place, record: &RunRecord) -> Serial {
 fn directories(curl: &Curl<'_>, record: &RunRecord, ours: &str, here: &dyn Fn(&str) -> String) {
     let exchanges = || record.results.iter().flat_map(|result| &result.exchanges);
     let observer = exchanges()
-        .filter(|exchange| exchange.purpose == touchstone::model::Purpose::Arrange)
+        .filter(|exchange| exchange.purpose == touchstone_model::Purpose::Arrange)
         .find_map(|exchange| exchange.token);
     let token = observer.map(|token| curl.token(&token.how));
     let roots = exchanges().filter_map(|exchange| {

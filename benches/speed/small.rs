@@ -120,7 +120,7 @@ fn start(times: usize, more: &[&str]) -> Duration {
 /// A folder with ten copies of each built-in suite, each under a name of its own.
 fn ten_times_the_suites() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for suite in touchstone::config::builtin_suites() {
+    for suite in touchstone_suite::config::builtin_suites() {
         let name = suite.name.rsplit('/').next().unwrap_or_default();
         let name = name.trim_end_matches(".yaml");
         for copy in 'a'..='j' {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::fleet::{HOSTILE, Plan, record, usual};
-use touchstone::report;
 
 fn target(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(folder)
@@ -34,7 +33,7 @@ fn driver() -> PathBuf {
 /// The page of a record, in a file that CI keeps.
 fn page(name: &str, plan: &Plan) -> PathBuf {
     let file = target("browser").join(format!("{name}.html"));
-    let html = report::html::write(&record(plan)).expect("a page");
+    let html = touchstone_report::html::write(&record(plan)).expect("a page");
     assert!(html.len() < 5_000_000, "{name}: {} bytes", html.len());
     std::fs::write(&file, html).expect("the page is written");
     file

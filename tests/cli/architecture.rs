@@ -1,7 +1,13 @@
-//! Who may know whom. The `use` lines and paths of the sources keep the promises of the crate's front page.
+//! Who may know whom: the manifests and the sources keep what docs/architecture.md promises.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::test_bed::Ended;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -25,155 +31,203 @@ fn all_sources() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Every place below `rooms` where one of `names` is spoken of, comments and tests aside.
-fn mentions(rooms: &[&str], names: &[&str]) -> Vec<String> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut read = 0;
-    for room in rooms {
-        let place = top.join(room);
-        let files = if place.is_dir() {
-            sources(&place)
-        } else {
-            vec![place]
-        };
-        for path in files {
-            let inner = path.strip_prefix(&top).expect("below src");
-            if inner
-                .components()
-                .any(|part| part.as_os_str().to_string_lossy().starts_with("tests"))
-            {
-                continue;
+/// The crates of the workspace without the prefix of their names, and those that each depends on: always, and in tests.
+fn manifests() -> BTreeMap<String, [BTreeSet<String>; 2]> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = [
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--locked",
+        "--format-version=1",
+    ];
+    let mut command = Command::new(cargo);
+    let command = command
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    let metadata = Ended::of(command).expect(0).stdout;
+    let metadata: Value = serde_json::from_str(&metadata).expect("JSON");
+    let short = |package: &Value| {
+        let name = package["name"].as_str().expect("a name");
+        name.trim_start_matches("wlcg-")
+            .trim_start_matches("touchstone-")
+            .to_owned()
+    };
+    let packages = metadata["packages"].as_array().expect("packages").iter();
+    packages
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().expect("a list").iter();
+            let inner = dependencies.filter(|dependency| dependency["path"].is_string());
+            let mut arrows = [BTreeSet::new(), BTreeSet::new()];
+            for dependency in inner {
+                let kind = usize::from(dependency["kind"] == "dev");
+                arrows[kind].insert(short(dependency));
             }
-            read += 1;
-            let text = fs::read_to_string(&path).expect("a source");
-            let code = text
-                .split("#[cfg(test)]\nmod tests {")
-                .next()
-                .unwrap_or_default();
-            for (number, line) in code.lines().enumerate() {
-                let line = line.split("//").next().unwrap_or_default();
-                for name in names {
-                    if line.contains(name) {
-                        found.push(format!("{}:{}: {name}", inner.display(), number + 1));
-                    }
-                }
+            (short(package), arrows)
+        })
+        .collect()
+}
+
+/// The table of arrows in docs/architecture.md.
+fn table() -> BTreeMap<String, BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md");
+    let page = fs::read_to_string(path).expect("the page");
+    let (_, arrows) = page.split_once("\n## Arrows\n").expect("the section");
+    let rows = arrows.lines().filter(|line| line.starts_with("| `"));
+    let names = |cell: &str| -> Vec<String> {
+        let quoted = cell.split('`').skip(1).step_by(2);
+        quoted.map(str::to_owned).collect()
+    };
+    rows.map(|row| {
+        let mut cells = row.trim_matches('|').split('|');
+        let [name] = <[String; 1]>::try_from(names(cells.next().expect("a crate")))
+            .expect("one crate in the first column");
+        (
+            name,
+            names(cells.next().expect("its arrows"))
+                .into_iter()
+                .collect(),
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn the_manifests_have_the_arrows_of_the_table_and_no_others() {
+    let (table, manifests) = (table(), manifests());
+    assert!(table.len() > 5);
+    let crates = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        crates(table.keys().collect()),
+        crates(manifests.keys().collect())
+    );
+    for (name, [always, _]) in &manifests {
+        let beyond: Vec<_> = always.difference(&table[name]).collect();
+        assert_eq!(
+            beyond,
+            Vec::<&String>::new(),
+            "{name} depends on what docs/architecture.md does not allow"
+        );
+    }
+}
+
+#[test]
+fn no_crate_depends_on_itself_not_even_in_tests() {
+    let manifests = manifests();
+    for name in manifests.keys() {
+        let mut seen = BTreeSet::new();
+        let [always, tests] = &manifests[name];
+        let mut next: Vec<&String> = always.iter().chain(tests).collect();
+        while let Some(other) = next.pop() {
+            assert_ne!(other, name, "{name} is built twice for its own tests");
+            if seen.insert(other) {
+                let [always, tests] = &manifests[other];
+                next.extend(always.iter().chain(tests));
             }
         }
     }
-    assert!(read >= rooms.len(), "the rooms are there");
+}
+
+/// The code of a crate without its tests: each line with its file and number.
+fn code_of(name: &str) -> Vec<(String, String)> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut lines = Vec::new();
+    for path in sources(&top.join(name)) {
+        let inner = path.strip_prefix(&top).expect("below src");
+        let tests = |part: &std::ffi::OsStr| part.to_string_lossy().starts_with("tests");
+        if inner.iter().any(tests) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source");
+        let code = text.split("#[cfg(test)]\nmod tests {").next();
+        for (number, line) in code.unwrap_or_default().lines().enumerate() {
+            let line = line.split("//").next().unwrap_or_default();
+            let place = format!("{}:{}", inner.display(), number + 1);
+            lines.push((place, line.to_owned()));
+        }
+    }
+    assert!(!lines.is_empty(), "{name} has code");
+    lines
+}
+
+/// Where one of `names` stands in the code of a crate.
+fn mentions(name: &str, names: &[&str]) -> Vec<String> {
+    let lines = code_of(name).into_iter();
+    let found = lines.filter(|(_, line)| names.iter().any(|name| line.contains(name)));
     found
-}
-
-const ROOMS: [&str; 15] = [
-    "check",
-    "cli",
-    "config",
-    "history",
-    "http",
-    "import",
-    "model",
-    "plan",
-    "redact",
-    "reference",
-    "report",
-    "run",
-    "token",
-    "lib.rs",
-    "redact.rs",
-];
-
-const NOTHING: [String; 0] = [];
-
-#[test]
-fn the_model_knows_nobody() {
-    let others = [
-        "crate::check",
-        "crate::cli",
-        "crate::config",
-        "crate::history",
-        "crate::http",
-        "crate::plan",
-        "crate::redact",
-        "crate::reference",
-        "crate::report",
-        "crate::run",
-        "crate::token",
-        "tokio",
-        "reqwest",
-        "hyper",
-        "rustix",
-        "std::fs",
-        "std::net",
-    ];
-    assert_eq!(mentions(&["model"], &others), NOTHING);
+        .map(|(place, line)| format!("{place}: {}", line.trim()))
+        .collect()
 }
 
 #[test]
-fn the_pure_rooms_do_not_know_the_network() {
-    let network = [
-        "tokio",
-        "reqwest",
-        "hyper",
-        "rustls",
-        "rustix",
-        "std::net",
-        "std::fs",
-        "crate::history",
-        "crate::http",
-        "crate::cli",
-    ];
-    assert_eq!(
-        mentions(&["check", "import", "plan", "report"], &network),
-        NOTHING
-    );
+fn what_is_pure_opens_no_file_and_no_socket() {
+    let outside = ["std::fs", "std::net", "tokio", "reqwest", "hyper", "rustix"];
+    for name in ["model", "yaml", "protocol", "suite"] {
+        // An address is no socket.
+        let mut found = mentions(name, &outside);
+        found.retain(|line| !line.contains("std::net::IpAddr"));
+        assert_eq!(found, NOTHING, "{name}");
+    }
+    let found = mentions("report", &["tokio", "reqwest", "hyper", "std::net"]);
+    assert_eq!(found, NOTHING);
 }
 
 #[test]
-fn one_file_knows_the_yaml_crate() {
-    let everywhere = mentions(&ROOMS, &["serde_yaml"]);
-    assert!(!everywhere.is_empty());
-    for place in everywhere {
-        assert!(place.starts_with("config/yaml.rs:"), "{place}");
+fn one_crate_names_the_yaml_library_and_one_module_the_database() {
+    let crates = manifests().into_keys();
+    for name in crates {
+        let yaml = mentions(&name, &["serde_yaml"]);
+        assert_eq!(yaml.is_empty(), name != "yaml", "{yaml:?}");
+        let database = mentions(&name, &["rusqlite"]);
+        assert_eq!(database.is_empty(), name != "report", "{database:?}");
+        let history = |line: &String| line.starts_with("report/src/history/");
+        assert!(database.iter().all(history), "{database:?}");
     }
 }
 
 #[test]
-fn one_room_knows_the_database_crate() {
-    let others = ROOMS.into_iter().filter(|room| *room != "history");
-    let others: Vec<_> = others.collect();
-    assert_eq!(mentions(&others, &["rusqlite"]), NOTHING);
-    let strangers = ["tokio", "reqwest", "hyper", "std::net", "crate::cli"];
-    assert_eq!(mentions(&["history"], &strangers), NOTHING);
-    assert_ne!(mentions(&["history"], &["rusqlite"]), NOTHING);
-}
-
-#[test]
-fn the_reference_is_for_commands_and_tests() {
-    let rooms = [
-        "check", "config", "history", "http", "model", "plan", "report", "run", "token",
-    ];
-    assert_eq!(mentions(&rooms, &["reference::"]), NOTHING);
-}
-
-#[test]
-fn diagnostics_are_drawn_where_files_are_read_and_printed() {
-    let rooms = [
-        "check",
-        "history",
-        "http",
+fn only_the_program_prints() {
+    for name in [
         "model",
-        "plan",
-        "reference",
+        "suite",
+        "engine",
         "report",
-        "run",
-        "token",
-    ];
-    assert_eq!(
-        mentions(&rooms, &["miette", "indicatif", "clap::"]),
-        NOTHING
-    );
+        "reference",
+        "protocol",
+    ] {
+        let found = mentions(name, &["indicatif", "clap::"]);
+        assert_eq!(found, NOTHING, "{name}");
+    }
 }
+
+/// What `pub struct Name`, and the like, defines.
+fn defined(line: &str) -> Option<&str> {
+    let rest = line.trim_start().strip_prefix("pub ")?;
+    let (kind, rest) = rest.split_once(' ')?;
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+    ["struct", "enum", "trait", "type", "union"]
+        .contains(&kind)
+        .then(|| &rest[..end.unwrap_or(rest.len())])
+}
+
+#[test]
+fn a_public_type_name_occurs_once() {
+    assert_eq!(defined("    pub struct Wire<'a>(Arc<Door>);"), Some("Wire"));
+    assert_eq!(defined("pub(super) struct State {"), None);
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in manifests().into_keys() {
+        for (place, line) in code_of(&name) {
+            if let Some(defined) = defined(&line) {
+                places.entry(defined.to_owned()).or_default().push(place);
+            }
+        }
+    }
+    assert!(places.len() > 300, "{} types", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert_eq!(places, BTreeMap::new());
+}
+
+const NOTHING: [String; 0] = [];
 
 /// What a test does instead of saying how soon something has to be over.
 const INSTEAD: &str = "a busy machine is no failure: count what has to be bounded, let a peer stay silent for ever so \

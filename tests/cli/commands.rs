@@ -105,7 +105,7 @@ fn a_faulty_storage_element_is_told_with_clause_and_curl_line() {
         assert!(ended.stdout.contains(text), "{text}\n{}", ended.stdout);
     }
     let record = read_record(&folder.path().join("reports/latest/run.json"));
-    let fault = touchstone::reference::fault("scope-prefix-match").expect("it exists");
+    let fault = touchstone_reference::fault("scope-prefix-match").expect("it exists");
     for ((endpoint, case), verdict) in verdicts(&record) {
         let caught = endpoint == "faulty" && fault.cases.contains(&case.as_str());
         let expected = if caught { "fail" } else { "pass" };

@@ -1,8 +1,8 @@
 //! Every clause of the register is judged by a case, or says why none can judge it.
 
 use crate::common::test_bed::Ended;
-use touchstone::config::{Catalogue, load_catalogue};
-use touchstone::model::{Basis, Clause};
+use touchstone_model::{Basis, Clause};
+use touchstone_suite::config::{Catalogue, load_catalogue};
 
 /// Of a hundred MUST and MUST NOT clauses at most so many may be untestable.
 const UNTESTABLE_PERCENT: usize = 3;

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use touchstone::reference::{Storage, StorageOptions};
+use touchstone_reference::{Storage, StorageOptions};
 
 use crate::common::middle::{Middle, answer};
 use crate::common::test_bed::{TestBed, named, outcomes};

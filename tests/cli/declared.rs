@@ -1,7 +1,7 @@
 //! What is declared of a service and is not so is a note, and nothing else changes.
 
 use serde_json::Value;
-use touchstone::reference::{Storage, like};
+use touchstone_reference::{Storage, like};
 
 use crate::common::test_bed::{TestBed, expect_no_objects, expect_no_secret, named, outcomes};
 

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use jiff::Timestamp;
-use touchstone::history::History;
-use touchstone::model::{
+use touchstone_model::{
     CaseId, CaseResult, EndpointRecord, Exchange, Method, Place, Portion, Profile, Purpose,
     RECORD_SCHEMA, RecordKind, RunId, RunInfo, RunRecord, Severity, Verdict,
 };
+use touchstone_report::history::History;
 
 fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
     let started: Timestamp = day.parse().expect("a time");
@@ -74,7 +74,7 @@ fn record(day: &str, verdicts: &[(&str, Verdict)]) -> RunRecord {
 fn save(folder: &Path, name: &str, record: &RunRecord) {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder).expect("a folder");
-    let text = touchstone::report::json::write(record).expect("JSON");
+    let text = touchstone_report::json::write(record).expect("JSON");
     std::fs::write(folder.join("run.json"), text).expect("a file");
 }
 

@@ -10,13 +10,13 @@ use crate::common::waiting::{HANGS, NEVER};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use touchstone::config::{load_catalogue, load_inventory};
-use touchstone::model::redact::Redactor;
-use touchstone::model::{RunId, RunRecord};
-use touchstone::plan::{self, Material, Selection};
-use touchstone::report::record::Recorder;
-use touchstone::run::{self, Cancel, Ledger, Resources};
-use touchstone::token::Broker;
+use touchstone_engine::run::{self, Cancel, Ledger, Resources};
+use touchstone_engine::token::Broker;
+use touchstone_model::redact::Redactor;
+use touchstone_model::{RunId, RunRecord};
+use touchstone_report::record::Recorder;
+use touchstone_suite::config::{load_catalogue, load_inventory};
+use touchstone_suite::plan::{self, Material, Selection};
 
 /// A text without the names of runs in it.
 fn nameless(text: &str) -> String {

@@ -16,13 +16,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use touchstone::model::redact::Redactor;
-use touchstone::model::{
+use touchstone_engine::token::{Broker, Fit};
+use touchstone_model::redact::Redactor;
+use touchstone_model::{
     ANY_AUDIENCE, Account, Audience, ClientAuthentication, Inventory, Issuer, IssuerLimits,
     OAuthClient, SecretRef, TokenRequest, TokenSource, Trust,
 };
-use touchstone::reference::{Authority, Storage, StorageOptions};
-use touchstone::token::{Broker, Fit};
+use touchstone_reference::{Authority, Storage, StorageOptions};
 
 /// An issuer that counts, and is busy as often as it is told.
 struct Counting {
@@ -295,7 +295,7 @@ async fn the_account_is_asked_that_may_ask() {
             .token(&request, Fit::AtLeast)
             .await
             .map_err(|e| e.to_string())?;
-        let claims = touchstone::token::claims(&token.secret)?;
+        let claims = touchstone_engine::token::claims(&token.secret)?;
         Ok::<_, String>(claims.text("sub").unwrap_or_default().to_owned())
     };
     assert_eq!(

@@ -10,8 +10,8 @@ use crate::common::test_bed::{Ended, SECRET, TestBed, read_record};
 use jiff::SignedDuration;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use touchstone::history::History;
-use touchstone::model::{CaseResult, EndpointRecord, RunId, RunRecord, Verdict};
+use touchstone_model::{CaseResult, EndpointRecord, RunId, RunRecord, Verdict};
+use touchstone_report::history::History;
 
 const CASE: &str = "capability.create.no-overwrite";
 /// Few cases, for a run that takes no time.
@@ -416,8 +416,8 @@ fn large() -> RunRecord {
     bed.endpoints(&[("se", storage.url())], "");
     bed.run(&["run", "--no-history", "--case", CASE]).expect(0);
     let text = fs::read_to_string(bed.path("reports/latest/run.json")).expect("the record");
-    let small = touchstone::report::json::read(&text).expect("a record");
-    let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
+    let small = touchstone_report::json::read(&text).expect("a record");
+    let catalogue = touchstone_suite::config::load_catalogue(&[]).expect("the embedded suites");
     let cases: Vec<_> = catalogue.cases().take(300).collect();
     assert_eq!(cases.len(), 300);
     let names: Vec<_> = (0..200)
@@ -427,7 +427,7 @@ fn large() -> RunRecord {
         name: name.clone(),
         ..small.endpoints[0].clone()
     };
-    let result = |name: &String, case: &touchstone::model::Case| CaseResult {
+    let result = |name: &String, case: &touchstone_model::Case| CaseResult {
         endpoint: name.clone(),
         case: case.id.clone(),
         exchanges: Vec::new().into(),

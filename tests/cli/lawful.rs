@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 use crate::common::middle::Middle;
 use crate::common::test_bed::{TAPE, TestBed};

@@ -12,7 +12,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use touchstone::reference::{IssuerOptions, ReferenceIssuer, Storage};
+use touchstone_reference::{IssuerOptions, ReferenceIssuer, Storage};
 
 /// A server whose token endpoint gives what `came` says.
 fn answers(server: &ScriptedIssuer, came: Came) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use touchstone::model::ANY_AUDIENCE;
-use touchstone::reference::StorageOptions;
+use touchstone_model::ANY_AUDIENCE;
+use touchstone_reference::StorageOptions;
 
 use crate::common::middle::{Middle, answer};
 use crate::common::signed::without_not_before;

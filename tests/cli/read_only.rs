@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::common::test_bed::{TestBed, verdicts};
-use touchstone::model::Tape;
-use touchstone::reference::{Storage, StorageOptions, fault};
+use touchstone_model::Tape;
+use touchstone_reference::{Storage, StorageOptions, fault};
 
 const FILE: &str = "/wlcg/production/run7/raw.dat";
 const CONTENT: &[u8] = b"An existing file of a few dozen bytes, with spaces and a line end.\n";

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::common::test_bed::{Ended, TestBed, read_record};
-use touchstone::report::{FORMATS, json};
+use touchstone_report::{FORMATS, json};
 
 fn touchstone(folder: &Path, arguments: &[&str]) -> Ended {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_touchstone"));

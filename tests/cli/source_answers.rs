@@ -14,8 +14,8 @@ use crate::common::vault::{Credential, errors};
 use crate::common::waiting::wait_until;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use touchstone::model::{MytokenRef, SecretRef, TokenSource};
-use touchstone::token::Fit;
+use touchstone_engine::token::Fit;
+use touchstone_model::{MytokenRef, SecretRef, TokenSource};
 
 #[test]
 fn who_waits_for_its_turn_at_an_agent_does_not_spend_its_time_there() {

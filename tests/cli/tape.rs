@@ -1,7 +1,7 @@
 //! Tape: every request is taken back, and without tape or an API nothing is judged.
 
 use crate::common::test_bed::{TAPE, TestBed, named, nearline, verdicts};
-use touchstone::reference::{Storage, StorageOptions};
+use touchstone_reference::{Storage, StorageOptions};
 
 fn storage(bed: &TestBed, faults: &[&str]) -> Storage {
     bed.start(StorageOptions {

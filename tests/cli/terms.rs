@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use touchstone::reference::{Storage, StorageOptions, fault};
+use touchstone_reference::{Storage, StorageOptions, fault};
 
 use crate::common::signed::without_not_before;
 use crate::common::test_bed::{TestBed, expect_no_objects, outcomes, with};

@@ -11,7 +11,7 @@ use crate::common::test_bed::{Ended, SECRET, TestBed, expect_no_secret};
 use crate::common::trouble::Came;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use touchstone::reference::{IssuerOptions, ReferenceIssuer};
+use touchstone_reference::{IssuerOptions, ReferenceIssuer};
 
 fn issuer(bed: &TestBed, lifetime: u64) -> ReferenceIssuer {
     let options = IssuerOptions {

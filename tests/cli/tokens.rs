@@ -17,11 +17,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use touchstone::cli::token_text::text;
-use touchstone::model::Profile;
-use touchstone::report::style::Style;
-use touchstone::token::SignatureCheck;
-use touchstone::token::judge::{Inspection, StatementWeight, decode, judge};
+use touchstone::token_text::text;
+use touchstone_engine::token::SignatureCheck;
+use touchstone_engine::token::judge::{Inspection, StatementWeight, decode, judge};
+use touchstone_model::Profile;
+use touchstone_report::style::Style;
 
 /// A token that may read everything, for the endpoint `se`.
 const GET: &[&str] = &[

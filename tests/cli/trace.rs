@@ -9,7 +9,7 @@ use crate::common::test_bed::{TestBed, expect_no_secret, verdicts};
 use crate::common::waiting::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 const CASES: [&str; 3] = ["run", "--case", "capability.*"];
 

@@ -7,9 +7,9 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use secrecy::{ExposeSecret, SecretString};
-use touchstone::http::client_config;
-use touchstone::model::Trust;
-use touchstone::reference::Storage;
+use touchstone_engine::http::client_config;
+use touchstone_model::Trust;
+use touchstone_reference::Storage;
 
 use super::test_bed::TestBed;
 

@@ -1,8 +1,7 @@
 //! Records of runs that nobody ran, as large and as hostile as a test wants them.
 
 use serde_json::{Value, json};
-use touchstone::model::RunRecord;
-use touchstone::report;
+use touchstone_model::RunRecord;
 
 /// What a server may say to break out of a page.
 pub const HOSTILE: &str = "</script><script>window.broken=1</script><img src=x onerror=window.broken=2>\
@@ -175,12 +174,12 @@ pub fn record(plan: &Plan) -> RunRecord {
         .map(|(endpoint, case)| result(plan, endpoint, case))
         .collect();
     let record = json!({
-        "schema": touchstone::model::RECORD_SCHEMA,
+        "schema": touchstone_model::RECORD_SCHEMA,
         "run": {"id": "20261122t072848z-4f2a9c", "version": "0.1.0", "strict": false, "started": "2026-11-22T07:28:48Z",
             "duration_ms": 3_726_000, "interrupted": !plan.text.is_empty()},
         "endpoints": endpoints, "results": results, "statistics": [], "past": trends(plan),
     });
     let mut record: RunRecord = serde_json::from_value(record).expect("a record");
-    record.statistics = report::record::statistics(&record.endpoints, &record.results);
+    record.statistics = touchstone_report::record::statistics(&record.endpoints, &record.results);
     record
 }

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use touchstone::reference::Authority;
+use touchstone_reference::Authority;
 
 /// Where metadata are.
 pub const METADATA: &str = "/.well-known/openid-configuration";

@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum_server::tls_rustls::RustlsConfig;
 use futures_util::{StreamExt, stream};
 use secrecy::ExposeSecret;
-use touchstone::http::client_config;
-use touchstone::model::Trust;
-use touchstone::reference::Storage;
+use touchstone_engine::http::client_config;
+use touchstone_model::Trust;
+use touchstone_reference::Storage;
 
 use super::test_bed::TestBed;
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use secrecy::SecretString;
-use touchstone::config::{SourceFile, load_catalogue, load_inventory};
-use touchstone::http::{
+use touchstone_engine::http::{
     Caller, Client, Failure, Guard, HostLimiter, Outgoing, RawClient, RawRequest,
 };
-use touchstone::model::redact::Redactor;
-use touchstone::model::{Answer, Exchange, Marker, Method, Purpose, RunId, TokenRef};
-use touchstone::token::Token;
+use touchstone_engine::token::Token;
+use touchstone_model::redact::Redactor;
+use touchstone_model::{Answer, Exchange, Marker, Method, Purpose, RunId, TokenRef};
+use touchstone_suite::config::{load_catalogue, load_inventory};
+use touchstone_yaml::SourceFile;
 
 use super::waiting::HANGS;
 

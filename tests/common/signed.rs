@@ -3,8 +3,8 @@
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use touchstone::model::ANY_AUDIENCE;
-use touchstone::reference::ReferenceIssuer;
+use touchstone_model::ANY_AUDIENCE;
+use touchstone_reference::ReferenceIssuer;
 
 use super::test_bed::TestBed;
 

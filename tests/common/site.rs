@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use touchstone::model::redact::Redactor;
-use touchstone::model::{
+use touchstone_engine::token::{Broker, Fit, Token, TokenError};
+use touchstone_model::redact::Redactor;
+use touchstone_model::{
     Account, Audience, Inventory, Issuer, IssuerLimits, TokenRequest, TokenSource, Trust,
 };
-use touchstone::reference::Storage;
-use touchstone::token::{Broker, Fit, Token, TokenError};
+use touchstone_reference::Storage;
 
 use super::test_bed::TestBed;
 use super::waiting::{HANGS, NEVER};

@@ -12,8 +12,8 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use touchstone::model::{Case, Groups, Tape};
-use touchstone::reference::{
+use touchstone_model::{Case, Groups, Tape};
+use touchstone_reference::{
     Area, Authority, Fault, IssuerOptions, ReferenceIssuer, Storage, StorageOptions, fault,
 };
 
@@ -323,8 +323,8 @@ pub fn denials() -> BTreeSet<String> {
 }
 
 /// A file as the loader of configuration takes it.
-pub fn source_file(path: &Path) -> touchstone::config::SourceFile {
-    touchstone::config::SourceFile {
+pub fn source_file(path: &Path) -> touchstone_yaml::SourceFile {
+    touchstone_yaml::SourceFile {
         name: path.display().to_string().into(),
         text: std::fs::read_to_string(path).expect("a file").into(),
     }
@@ -355,7 +355,7 @@ pub fn sampled() -> Vec<String> {
 }
 
 fn cases(wanted: impl Fn(&Case) -> bool) -> BTreeSet<String> {
-    let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
+    let catalogue = touchstone_suite::config::load_catalogue(&[]).expect("the embedded suites");
     let cases = catalogue.cases().filter(|case| wanted(case));
     cases.map(|case| case.id.to_string()).collect()
 }

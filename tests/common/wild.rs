@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use touchstone::http::client_config;
-use touchstone::model::Trust;
+use touchstone_engine::http::client_config;
+use touchstone_model::Trust;
 
 use super::test_bed::TestBed;
 

@@ -327,6 +327,6 @@ fn a_hostile_record_is_one_and_stays_as_it_is() {
     let [_, (record, text)] = made("json");
     let back: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(back["results"], record["results"]);
-    let schema = serde_json::from_str(&touchstone::report::json::schema()).expect("JSON");
+    let schema = serde_json::from_str(&touchstone_report::json::schema()).expect("JSON");
     assert!(jsonschema::is_valid(&schema, &record));
 }

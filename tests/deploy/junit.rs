@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::fleet::{HOSTILE, Plan, record, usual};
-use touchstone::model::{CaseResult, EndpointRecord, RecordKind, RunRecord, Verdict};
-use touchstone::report;
+use touchstone_model::{CaseResult, EndpointRecord, RecordKind, RunRecord, Verdict};
 
 fn plan(text: &'static str) -> Plan {
     Plan {
@@ -56,7 +55,7 @@ fn everything(text: &'static str) -> RunRecord {
 
 fn written(name: &str, record: &RunRecord) -> PathBuf {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let text = report::junit::write(record).expect("a report");
+    let text = touchstone_report::junit::write(record).expect("a report");
     std::fs::write(&file, text).expect("the report is written");
     file
 }

@@ -16,7 +16,7 @@ use axum::http::{HeaderValue, Response};
 use axum_server::tls_rustls::RustlsConfig;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 /// Escapes of terminals, controls of both kinds, of direction and of no width; ends of lines; and what has a meaning
 /// in XML, HTML, Markdown, CSV, Prometheus, Nagios and shells.
@@ -86,7 +86,7 @@ fn every_format_keeps_hostile_text_in_its_place() {
     });
     let raw = serde_json::to_string(&record).expect("JSON");
     std::fs::write(folder.path().join("run.json"), &raw).expect("a file");
-    for format in touchstone::report::FORMATS {
+    for format in touchstone_report::FORMATS {
         let arguments = [
             "report",
             "--from",

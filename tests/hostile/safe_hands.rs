@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 use crate::common::middle::Middle;
 use crate::common::test_bed::{TestBed, expect_no_objects};

@@ -10,7 +10,7 @@ use crate::common::waiting::NEVER;
 use crate::common::wild::{Act, End, Wild, troubles};
 use axum::body::Body;
 use axum::http::Response;
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 /// What came of a run, with how long it took.
 struct Came {

@@ -13,7 +13,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use futures_util::stream;
 use secrecy::ExposeSecret;
-use touchstone::reference::{Storage, StorageOptions, TransferOptions};
+use touchstone_reference::{Storage, StorageOptions, TransferOptions};
 
 /// What no run may take, in kilobytes.
 const MEMORY: u64 = 100 << 10;

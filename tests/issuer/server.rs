@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use crate::common::waiting::wait_telling;
 use secrecy::ExposeSecret;
-use touchstone::reference::Authority;
+use touchstone_reference::Authority;
 
 /// The client of the tests, which may do everything.
 pub const CLIENT: &str = "touchstone";

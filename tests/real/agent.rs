@@ -9,8 +9,8 @@ use crate::common::site::{ask, expect_parts, site, told};
 use crate::common::test_bed::{Ended, TestBed, expect_no_secret, verdicts};
 use crate::common::waiting::wait_until;
 use secrecy::ExposeSecret;
-use touchstone::model::TokenSource;
-use touchstone::token::claims;
+use touchstone_engine::token::claims;
+use touchstone_model::TokenSource;
 
 const ACCOUNT: &str = "wlcg";
 const PASSWORD: &str = "a-password-of-this-test";

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use touchstone::model::{ClientAuthentication, Method, OAuthClient, SecretRef, TokenSource};
-use touchstone::reference::{Storage, StorageOptions};
+use touchstone_model::{ClientAuthentication, Method, OAuthClient, SecretRef, TokenSource};
+use touchstone_reference::{Storage, StorageOptions};
 
 use crate::common::bearer::Bearer;
 use crate::common::site::ask;
@@ -311,7 +311,7 @@ fn a_third_party_copy_of_gfal2_is_one() {
 
 /// Headers of a client's COPY that the COPY of that case does not have.
 fn unsent<'a>(case: &str, names: &'a str) -> Vec<&'a str> {
-    let catalogue = touchstone::config::load_catalogue(&[]).expect("the embedded suites");
+    let catalogue = touchstone_suite::config::load_catalogue(&[]).expect("the embedded suites");
     let case = catalogue.cases().find(|found| found.id.as_str() == case);
     let case = case.expect("a case of that name");
     let mut steps = case.steps.iter();

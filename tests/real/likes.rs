@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret;
-use touchstone::reference::{StorageOptions, like};
+use touchstone_reference::{StorageOptions, like};
 
 use crate::common::test_bed::{TestBed, outcomes};
 use crate::common::xrootd::{PREFIX, Xrootd, XrootdOptions};

@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use miette::GraphicalReportHandler;
-use touchstone::config::{Catalogue, Problems, SourceFile, load_catalogue, load_inventory};
-use touchstone::import::{self, Origin, downtimes};
-use touchstone::model::FeedKind;
+use touchstone_model::FeedKind;
+use touchstone_suite::config::{Catalogue, load_catalogue, load_inventory};
+use touchstone_suite::import::{self, Origin, downtimes};
+use touchstone_yaml::{Problems, SourceFile};
 
 use super::engine::Target;
 

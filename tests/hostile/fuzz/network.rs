@@ -10,11 +10,13 @@ use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use touchstone::check::{Ending, ending, localities, markers, properties, read_progress, tape_api};
-use touchstone::config::SourceFile;
-use touchstone::http::{RedirectPolicy, RedirectStep};
-use touchstone::model::{Answer, Method};
-use touchstone::reference::Authority;
+use touchstone_engine::http::{RedirectPolicy, RedirectStep};
+use touchstone_model::{Answer, Method};
+use touchstone_protocol::{
+    Ending, ending, localities, markers, properties, read_progress, tape_api,
+};
+use touchstone_reference::Authority;
+use touchstone_yaml::SourceFile;
 use url::Url;
 
 use super::engine::Target;

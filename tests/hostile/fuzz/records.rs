@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use touchstone::config::{SourceFile, load_catalogue, load_inventory};
-use touchstone::history::History;
-use touchstone::http::Guard;
-use touchstone::model::{RunOutcome, RunRecord};
-use touchstone::report::brief::{Brief, Details};
-use touchstone::report::diff::{compare, json as comparison_json, markdown, text as words};
-use touchstone::report::merge::{ShardRecord, merge};
-use touchstone::report::style::Style;
-use touchstone::report::{FORMATS, Made, json};
-use touchstone::run::Ledger;
+use touchstone_engine::http::Guard;
+use touchstone_engine::run::Ledger;
+use touchstone_model::{RunOutcome, RunRecord};
+use touchstone_report::brief::{Brief, Details};
+use touchstone_report::diff::{compare, json as comparison_json, markdown, text as words};
+use touchstone_report::history::History;
+use touchstone_report::merge::{ShardRecord, merge};
+use touchstone_report::style::Style;
+use touchstone_report::{FORMATS, Made, json};
+use touchstone_suite::config::{load_catalogue, load_inventory};
+use touchstone_yaml::SourceFile;
 
 use super::engine::Target;
 

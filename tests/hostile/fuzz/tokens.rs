@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use touchstone::check::issuer::{Jwt, grant, refusal};
-use touchstone::cli::token_text as token;
-use touchstone::model::redact::Redactor;
-use touchstone::model::{Answer, Profile};
-use touchstone::report::style::Style;
-use touchstone::token::judge::{decode, judge};
-use touchstone::token::{Macaroon, SignatureCheck, claims, foreign, tampered, unknown_key};
+use touchstone::token_text as token;
+use touchstone_engine::token::judge::{decode, judge};
+use touchstone_engine::token::{Macaroon, SignatureCheck, claims, foreign, tampered, unknown_key};
+use touchstone_model::redact::Redactor;
+use touchstone_model::{Answer, Profile};
+use touchstone_protocol::issuer::{Jwt, grant, refusal};
+use touchstone_report::style::Style;
 
 use super::engine::Target;
 

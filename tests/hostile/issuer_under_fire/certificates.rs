@@ -1,6 +1,6 @@
 //! Issuers whose certificate is not to be trusted: no secret is sent, and what to do is told.
 
-use touchstone::reference::{Authority, ServerCertificate};
+use touchstone_reference::{Authority, ServerCertificate};
 
 use super::site::{ONE, Site, side_by_side};
 use crate::common::wild::Act;

@@ -7,7 +7,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use touchstone::reference::{ServerCertificate, Storage};
+use touchstone_reference::{ServerCertificate, Storage};
 
 use crate::common::issuer::{Asked, METADATA, Reply, ScriptedIssuer, metadata};
 use crate::common::test_bed::{Ended, SECRET, TestBed, expect_no_secret};

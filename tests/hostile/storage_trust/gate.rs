@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 use crate::common::test_bed::TestBed;
 

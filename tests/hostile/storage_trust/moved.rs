@@ -1,7 +1,7 @@
 //! Storage that sends all its clients on, those of requests that count byte by byte as well, and storage that ends its connections
 //! whenever it likes: what is found is what is found without.
 
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 use crate::common::test_bed::{TestBed, expect_no_secret};
 use crate::common::wild::{Act, Wild};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 use crate::common::test_bed::{TestBed, expect_no_secret};
 use crate::common::wild::{Act, End, Wild};

@@ -1,7 +1,7 @@
 //! Storage elements side by side in one run, each with a trouble of its own.
 
 use serde_json::Value;
-use touchstone::reference::Storage;
+use touchstone_reference::Storage;
 
 use crate::common::test_bed::{Ended, TestBed};
 use crate::common::waiting::NEVER;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use touchstone::reference::{Storage, StorageOptions};
+use touchstone_reference::{Storage, StorageOptions};
 
 use crate::common::test_bed::{TestBed, read_record};
 use crate::common::waiting::{wait_telling, wait_until};
