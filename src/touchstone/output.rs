@@ -202,7 +202,10 @@ mod tests {
         assert!(!ended.status.success());
         let told = [ended.stdout, ended.stderr].concat();
         let told = String::from_utf8_lossy(&told);
-        assert!(told.contains("panicked at src/touchstone/output.rs"), "{told}");
+        assert!(
+            told.contains("panicked at src/touchstone/output.rs"),
+            "{told}"
+        );
         assert!(told.contains("[redacted]"), "{told}");
         assert!(!told.contains(&token), "{told}");
     }

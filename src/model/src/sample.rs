@@ -1,7 +1,10 @@
 //! One fixed run for the tests of every crate: three endpoints, one of them out of reach, and every verdict at least
 //! once. It is compiled with the rest, so that no crate needs another one built for its tests alone.
 
-#![allow(clippy::unwrap_used, reason = "it is for tests, and what is written here parses")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "it is for tests, and what is written here parses"
+)]
 
 use std::sync::Arc;
 

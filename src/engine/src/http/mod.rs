@@ -1,5 +1,5 @@
 //! Exchanges with storage elements over HTTPS: one request and its answer, redirects included,
-//! recorded, capped and bounded in time. Where each byte of the request matters, [`Wire`] sends it.
+//! recorded, capped and bounded in time. Where each byte of the request matters, [`RawClient`] sends it.
 
 mod answer;
 mod client;

@@ -1,6 +1,6 @@
 //! Where tokens come from and what is known of them.
 //!
-//! A step asks the [`Broker`]; the broker asks a [`Source`] once for each distinct request and looks
+//! A step asks the [`Broker`]; the broker asks a [`TokenSourceClient`] once for each distinct request and looks
 //! into what came. A new kind of source is one file in `source/` and an arm in its `open`.
 
 mod altered;

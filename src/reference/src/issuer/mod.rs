@@ -282,7 +282,7 @@ impl ReferenceIssuer {
         consent.collect::<Vec<_>>().join(" ")
     }
 
-    /// A new refresh token of the test user for [`Issuer::client_id`].
+    /// A new refresh token of the test user for [`ReferenceIssuer::client_id`].
     ///
     /// `scope` is what the user agreed to, separated by spaces. It is an error to ask for what the
     /// user may not have.
@@ -325,7 +325,7 @@ impl ReferenceIssuer {
         &self.state.keys.usual().pem
     }
 
-    /// The `kid` of [`Issuer::test_key_pem`], its RFC 7638 thumbprint.
+    /// The `kid` of [`ReferenceIssuer::test_key_pem`], its RFC 7638 thumbprint.
     pub fn test_key_id(&self) -> &str {
         &self.state.keys.usual().id
     }
@@ -335,7 +335,7 @@ impl ReferenceIssuer {
         &self.state.keys.other().pem
     }
 
-    /// The `kid` of [`Issuer::other_key_pem`].
+    /// The `kid` of [`ReferenceIssuer::other_key_pem`].
     pub fn other_key_id(&self) -> &str {
         &self.state.keys.other().id
     }
@@ -345,7 +345,7 @@ impl ReferenceIssuer {
         &self.state.keys.rsa.pem
     }
 
-    /// The `kid` of [`Issuer::rsa_key_pem`].
+    /// The `kid` of [`ReferenceIssuer::rsa_key_pem`].
     pub fn rsa_key_id(&self) -> &str {
         &self.state.keys.rsa.id
     }

@@ -34,7 +34,7 @@ pub(crate) use rotating_secret::RotatingSecret;
 #[async_trait]
 pub trait TokenSourceClient: Send + Sync {
     /// Obtains a token, as the issuer gives it; nobody has looked into it yet. One that is asked to come
-    /// again later says so ([`super::Refusal::Busy`]) and leaves the waiting to the broker.
+    /// again later says so ([`super::TokenErrorKind::Busy`]) and leaves the waiting to the broker.
     async fn obtain(&self, request: &TokenRequest) -> Result<SecretString, TokenError>;
 
     /// How a person obtains such a token: a shell line or a sentence.
