@@ -1,4 +1,14 @@
-//! The commands, one file each. Only here something is printed, and exit codes are decided.
+//! The program: a file for each command. Only here something is printed, and exit codes are decided.
+//!
+//! | modules | what they do |
+//! |---|---|
+//! | `args` | the command line of every command |
+//! | `run`, `demo`, `prove`, `check`, `clean`, `merge`, `report`, `diff`, `history`, `list`, `explain`, `token`, `import`, `issuer`, `serve`, `generate` | the commands |
+//! | `inputs`, `source_files`, `addresses`, `downtimes` | what a run starts from: files, flags, names of hosts, lists |
+//! | `test_bed`, `servers` | the embedded servers, and ours beside a real endpoint |
+//! | `formats`, `write`, `remember` | reports, files and the history after a run |
+//! | `output`, `progress`, `stop`, `trace` | the terminal, signals, and where the time went |
+//! | `process`, `core_dumps` | what the process asks of the system |
 
 mod addresses;
 mod args;

@@ -1,4 +1,17 @@
-//! The nouns of the field: plain data without I/O, known by every other room.
+//! The nouns of the field: plain data without I/O, known by every other crate.
+//!
+//! | modules | what they hold |
+//! |---|---|
+//! | `case`, `issuer_step`, `interface`, `transfer`, `tape`, `macaroon`, `template` | what a suite asks: cases, their steps and expectations |
+//! | `clause`, `profile`, `finding` | the register of clauses, and what is found about them |
+//! | `endpoint`, `source`, `downtime`, `ability` | what `endpoints.yaml` says of storage and issuers |
+//! | `plan`, `map_texts`, `marker`, `ids` | what a run sets out to do, and how its objects are named |
+//! | `exchange`, `exchanges`, `token`, `bearer_token`, `contact`, `request_shape` | what is sent and what comes back |
+//! | `event`, `record`, `run_history`, `mode` | what a run tells while it goes on, and its record |
+//! | [`redact`], `excerpt`, `invisible`, `shell`, `xml` | what is done to text that came from outside |
+//! | [`sample`] | a fixed run for the tests of every crate |
+//!
+//! Everything but the two public modules is exported from here.
 
 mod ability;
 mod bearer_token;

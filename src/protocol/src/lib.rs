@@ -1,4 +1,16 @@
-//! Expectation and answer in, findings out. Pure.
+//! An expectation and an answer go in, findings come out. Nothing is sent from here.
+//!
+//! | module | what it judges |
+//! |---|---|
+//! | `expectation` | the status of an answer, by the word that a step expects |
+//! | `role` | what the failure of a step means: of a control, of an attempt, of a look |
+//! | `effect`, `read`, `propfind` | what is there afterwards, and what came back of it |
+//! | `bearer`, `server_message` | challenges, what an answer gives away, and what a server says of itself |
+//! | `terms`, `offer` | other outcomes that are allowed, and what need not be offered |
+//! | `transfer`, `report` | third-party copies, and the report of one |
+//! | `tape` | the tape REST API |
+//! | `macaroon` | what a service answers to a request for a macaroon |
+//! | [`issuer`] | metadata, keys, tokens and errors of issuers |
 
 mod bearer;
 mod effect;

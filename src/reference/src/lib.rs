@@ -1,8 +1,23 @@
-//! The built-in issuer and the built-in storage element, with the faults that it can imitate.
+//! The embedded issuer and the embedded storage element, with the faults that they can have.
 //!
 //! Both speak HTTPS on loopback with certificates of their own [`Authority`] and end when they are
 //! dropped. The storage element is a pipeline of small decisions; a [`Fault`] replaces one
 //! of them, so that the rest of the code never mentions misbehaviour.
+//!
+//! | modules | what they do |
+//! |---|---|
+//! | `storage`, `server`, `authority` | start a storage element on a port of its own, with TLS |
+//! | `element`, `operation`, `path`, `answers` | take a request from its head to its answer |
+//! | `token`, `keys`, `jwt`, `scope`, `authorisation` | verify a token and decide what its bearer may do |
+//! | `webdav`, `namespace`, `pool` | carry out what is allowed, in memory |
+//! | `transfer`, `tape`, `macaroons`, `macaroon` | third-party copies, the tape REST API, macaroons |
+//! | `issuer` | the embedded issuer |
+//! | `rules` | the decisions that a fault may replace, with the right ones as defaults |
+//! | `faults`, `likes` | the faults, a file for each subject, and imitations of real software |
+//! | `probe` | which faults would have answered otherwise, so that `prove` runs no more than it has to |
+//! | `peer`, `callback` | the other side of transfers, and the server that nobody should ask |
+//!
+//! To add a fault, add an entry to a file of `faults/`; `touchstone prove --fault NAME` shows which cases catch it.
 
 mod answers;
 mod authorisation;

@@ -4,7 +4,17 @@
 //! is not in the record. It can therefore be made again from a saved record, and tested from a fixed
 //! one. Totals are in the record; no report counts for itself.
 //!
-//! To add one, write one file with a function from the record to text, and name it in [`FORMATS`]. Text that came
+//! | modules | what they hold |
+//! |---|---|
+//! | [`record`], [`merge`], [`mode`] | the record: folded from events, joined from shards, judged by another mode |
+//! | [`json`], [`junit`], [`html`], [`table`], [`markdown`], [`ticket`], [`csv`], [`prometheus`], [`nagios`], [`monit`], [`badge`] | a format each |
+//! | [`failures`], `detail`, [`curl`], [`hints`], [`spread`], [`basis`], [`news`], [`health`] | parts that several formats share |
+//! | [`diff`], [`brief`], [`index`] | two runs compared, and the page of many runs |
+//! | [`matrix`], [`pairs`] | the proof, and the matrix of transfers |
+//! | [`history`] | earlier runs in SQLite |
+//! | [`text`], [`style`] | what text passes on its way into a report |
+//!
+//! To add a format, write one file with a function from the record to text, and name it in [`FORMATS`]. Text that came
 //! from a server passes [`text`] on its way, because it may hold anything.
 
 use std::io;
