@@ -49,21 +49,21 @@ pub struct ComparedRun {
 /// How many cases changed, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// [`Kind::NewFailure`].
+    /// [`ChangeKind::NewFailure`].
     pub new_failures: usize,
-    /// [`Kind::Worsened`].
+    /// [`ChangeKind::Worsened`].
     pub worsened: usize,
-    /// [`Kind::Fixed`].
+    /// [`ChangeKind::Fixed`].
     pub fixed: usize,
-    /// [`Kind::StillFailing`].
+    /// [`ChangeKind::StillFailing`].
     pub still_failing: usize,
-    /// [`Kind::NowKnown`].
+    /// [`ChangeKind::NowKnown`].
     pub now_known: usize,
-    /// [`Kind::NewError`].
+    /// [`ChangeKind::NewError`].
     pub new_errors: usize,
-    /// [`Kind::StillUndecided`].
+    /// [`ChangeKind::StillUndecided`].
     pub still_undecided: usize,
-    /// [`Kind::NotJudged`].
+    /// [`ChangeKind::NotJudged`].
     pub not_judged: usize,
     /// Endpoints that the run before did not have.
     pub new_endpoints: usize,

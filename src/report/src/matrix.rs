@@ -19,7 +19,7 @@ mod table;
 pub use pairs::{Both, Fared, Judged, PairsProof, Shadow};
 pub use table::table;
 
-/// The version of [`Proof`]'s JSON.
+/// The version of [`ProofMatrix`]'s JSON.
 pub const PROOF_SCHEMA: &str = "touchstone/proof/1";
 
 /// A storage element or an issuer on trial.
