@@ -162,6 +162,8 @@ pub struct IssuerUse {
 
 /// How many of the ordered pairs of endpoints copied from and to one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+// As that of `RecordKind`.
+#[schemars(rename = "Pairs")]
 pub struct PairCounts {
     /// These were tried.
     pub tried: usize,
@@ -172,6 +174,8 @@ pub struct PairCounts {
 /// What is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+// The name in the schema of the record, which stays.
+#[schemars(rename = "Kind")]
 pub enum RecordKind {
     /// A storage element.
     #[default]
