@@ -118,7 +118,7 @@ fn panicked(redactor: &Redactor, panic: &impl std::fmt::Display) -> String {
     format!("{}\n", terminal(&redactor.text(&panic.to_string())))
 }
 
-/// Sends the log to stderr, through the redactor, whatever crate a line comes from; and stretches of time to whoever
+/// Sends the log to stderr, through the redactor, whatever crate a line comes from; and spans of time to whoever
 /// collects them.
 pub fn log_to_stderr(redactor: &Redactor, spans: Option<&Collector>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));

@@ -41,13 +41,13 @@ impl Sender {
             hash: String::new(),
             how: String::new(),
         };
-        let manners = Arc::new(HostLimiter::new(&endpoint.limits));
+        let limiter = Arc::new(HostLimiter::new(&endpoint.limits));
         let run: RunId = "20261122t072848z-4f2a9c".parse().expect("a run");
         let marker = Marker::new(&run, &[&endpoint.name]);
         let guard = Guard::of_run(endpoint, &run, std::iter::empty());
         Self {
-            client: Client::new(endpoint, &manners, &redactor, guard.clone()).expect("a client"),
-            wire: RawClient::new(endpoint, &manners, &redactor, guard).expect("a client"),
+            client: Client::new(endpoint, &limiter, &redactor, guard.clone()).expect("a client"),
+            wire: RawClient::new(endpoint, &limiter, &redactor, guard).expect("a client"),
             authorization: ("Authorization".into(), format!("Bearer {token}")),
             token: Token::new(secret, shown),
             origin: endpoint.origin(),

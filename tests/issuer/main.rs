@@ -27,18 +27,18 @@ fn target(folder: &str) -> PathBuf {
 }
 
 /// Somebody with the binary and an inventory.
-struct Desk {
+struct KeycloakSetup {
     bed: TestBed,
 }
 
-impl Desk {
+impl KeycloakSetup {
     /// With these lines for `accounts:`, indented by six, and these for `endpoints:`, by two.
     fn new(accounts: &str, endpoints: &str) -> Self {
-        let desk = Self {
+        let setup = Self {
             bed: TestBed::new(),
         };
-        desk.write(accounts, endpoints);
-        desk
+        setup.write(accounts, endpoints);
+        setup
     }
 
     fn write(&self, accounts: &str, endpoints: &str) {

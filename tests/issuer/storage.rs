@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::ExposeSecret;
 
 use super::server::{KEYCLOAK, WITH_NBF};
-use super::{Desk, SECRET, service};
+use super::{KeycloakSetup, SECRET, service};
 use crate::common::test_bed::outcomes;
 use crate::common::xrootd::{PATIENT, Xrootd, XrootdOptions};
 
@@ -25,12 +25,12 @@ fn verdict(outcome: &str) -> &str {
 }
 
 /// A server that trusts the realm, and somebody with that account who knows it as `se-xrootd`.
-fn start(account: &str) -> (Desk, Xrootd) {
-    let desk = Desk::new(account, "");
+fn start(account: &str) -> (KeycloakSetup, Xrootd) {
+    let setup = KeycloakSetup::new(account, "");
     let certificate = KEYCLOAK.authority.certificate().expect("a certificate");
     let server = Xrootd::start(XrootdOptions {
         issuer: &KEYCLOAK.url(),
-        second_issuer: desk.bed.neighbour.url(),
+        second_issuer: setup.bed.neighbour.url(),
         ca_pem: KEYCLOAK.authority.ca_pem(),
         certificate_pem: &certificate.certificate_pem,
         key_pem: certificate.key_pem.expose_secret(),
@@ -39,8 +39,8 @@ fn start(account: &str) -> (Desk, Xrootd) {
         "  se-xrootd:\n    endpoint: {}\n    paths: {{wlcg: /wlcg}}\n    issuer: keycloak\n    ca: keycloak.pem\n{PATIENT}",
         server.url()
     );
-    desk.write(account, &endpoint);
-    (desk, server)
+    setup.write(account, &endpoint);
+    (setup, server)
 }
 
 #[test]
@@ -48,13 +48,13 @@ fn storage_is_judged_the_same_by_tokens_of_keycloak() {
     let account = format!(
         "      service:\n        client-credentials: {{id: {WITH_NBF}, secret-env: {SECRET}}}\n"
     );
-    let (desk, server) = start(&account);
+    let (setup, server) = start(&account);
     let before = server.snapshot();
-    let ended = desk.run(&["run"]);
+    let ended = setup.run(&["run"]);
     assert_eq!(ended.code, Some(1), "{ended:?}\n{}", server.log_tail());
     assert_eq!(server.snapshot(), before);
     let known = known();
-    let found = outcomes(&desk.bed.record());
+    let found = outcomes(&setup.bed.record());
     let judged = |outcome: &&String| !outcome.starts_with("skip");
     for (case, outcome) in &found {
         match verdict(outcome) {
@@ -82,27 +82,27 @@ fn storage_is_judged_the_same_by_tokens_of_keycloak() {
         audience.contains("the token is for https://wlcg.cern.ch/jwt/v1/any"),
         "{audience}"
     );
-    desk.expect_no_secret(ended);
+    setup.expect_no_secret(ended);
 }
 
 /// As it comes a token of Keycloak has no `nbf`; this version of XRootD wants one, and the profile does not.
 #[test]
 fn storage_that_wants_nbf_is_told_to_want_it() {
-    let (desk, server) = start(&service());
+    let (setup, server) = start(&service());
     let before = server.snapshot();
     let told = "was answered 403: \"Unable to mkdir";
     let cause =
         "what may be the cause: the token has no nbf, which the profile allows: JWT-2.1.1-05";
-    let ended = desk.run(&["run", "--case", "capability.read.get"]);
+    let ended = setup.run(&["run", "--case", "capability.read.get"]);
     assert_eq!(ended.code, Some(3), "{ended:?}\n{}", server.log_tail());
-    let outcome = &outcomes(&desk.bed.record_of(&ended))["capability.read.get"];
+    let outcome = &outcomes(&setup.bed.record_of(&ended))["capability.read.get"];
     assert!(
         outcome.contains(told) && outcome.contains(cause),
         "{outcome}\n{}",
         server.log_tail()
     );
-    let checked = desk.run(&["check", "--connect"]);
+    let checked = setup.run(&["check", "--connect"]);
     assert!(checked.stdout.contains(cause), "{checked:?}");
     assert_eq!(server.snapshot(), before);
-    desk.expect_no_secret(ended);
+    setup.expect_no_secret(ended);
 }

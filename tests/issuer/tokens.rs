@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::server::{CLIENT, KEYCLOAK, NARROW};
-use super::{Desk, NOBODY, SECRET, narrow, person, service};
+use super::{KeycloakSetup, NOBODY, SECRET, narrow, person, service};
 use crate::common::test_bed::Ended;
 
 const READ: &[&str] = &[
@@ -38,8 +38,8 @@ fn scopes(claims: &Value) -> Vec<&str> {
 }
 
 /// The claims of what `token get` prints.
-pub fn got(desk: &Desk) -> Value {
-    let ended = desk.run(READ).expect(0);
+pub fn got(setup: &KeycloakSetup) -> Value {
+    let ended = setup.run(READ).expect(0);
     let claims = claims(&ended.stdout);
     assert_eq!(claims["iss"], KEYCLOAK.url(), "{claims}");
     assert_eq!(claims["aud"], "https://wlcg.cern.ch/jwt/v1/any", "{claims}");
@@ -49,17 +49,17 @@ pub fn got(desk: &Desk) -> Value {
 
 #[test]
 fn a_client_gets_tokens_by_its_credentials() {
-    let desk = Desk::new(&service(), NOBODY);
-    let of_service = got(&desk);
+    let setup = KeycloakSetup::new(&service(), NOBODY);
+    let of_service = got(&setup);
     assert_eq!(scopes(&of_service), ["storage.read:/", "wlcg"]);
     assert_eq!(of_service["client_id"], CLIENT);
     assert_eq!(of_service["nbf"], Value::Null);
     // The realm knows the scope, and this client may not have it.
-    desk.write(&narrow(), NOBODY);
-    let ended = desk.run(READ);
+    setup.write(&narrow(), NOBODY);
+    let ended = setup.run(READ);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.stderr.contains("storage.read:/"), "{}", ended.stderr);
-    let ended = desk.run(&[
+    let ended = setup.run(&[
         "token",
         "get",
         "--issuer",
@@ -72,9 +72,9 @@ fn a_client_gets_tokens_by_its_credentials() {
 
 #[test]
 fn a_token_is_verified_by_the_keys_of_the_realm() {
-    let desk = Desk::new(&service(), NOBODY);
-    let ended = desk.run(READ).expect(0);
-    desk.bed.write("token", ended.stdout.trim());
+    let setup = KeycloakSetup::new(&service(), NOBODY);
+    let ended = setup.run(READ).expect(0);
+    setup.bed.write("token", ended.stdout.trim());
     const VERIFY: [&str; 6] = [
         "token",
         "inspect",
@@ -84,20 +84,21 @@ fn a_token_is_verified_by_the_keys_of_the_realm() {
         "keycloak.pem",
     ];
     let verified = "Signature: verified";
-    let ended = desk.run(&VERIFY);
+    let ended = setup.run(&VERIFY);
     assert!(ended.stdout.contains(verified), "{ended:?}");
-    let token = std::fs::read_to_string(desk.bed.path("token")).expect("the token");
+    let token = std::fs::read_to_string(setup.bed.path("token")).expect("the token");
     let (signed, _) = token.rsplit_once('.').expect("a signature");
-    desk.bed
+    setup
+        .bed
         .write("token", &format!("{signed}.{}", "A".repeat(342)));
-    let ended = desk.run(&VERIFY);
+    let ended = setup.run(&VERIFY);
     assert!(!ended.stdout.contains(verified), "{ended:?}");
 }
 
 #[test]
 fn a_person_logs_in_with_a_browser_and_the_refresh_token_works_again_and_again() {
-    let desk = Desk::new(&person(), NOBODY);
-    let told = desk.log_in(&[]);
+    let setup = KeycloakSetup::new(&person(), NOBODY);
+    let told = setup.log_in(&[]);
     for part in [
         "A refresh token is in person",
         "storage.modify:/",
@@ -105,11 +106,11 @@ fn a_person_logs_in_with_a_browser_and_the_refresh_token_works_again_and_again()
     ] {
         assert!(told.stdout.contains(part), "{told:?}");
     }
-    let refresh = std::fs::read_to_string(desk.bed.path("person")).expect("a refresh token");
+    let refresh = std::fs::read_to_string(setup.bed.path("person")).expect("a refresh token");
     assert!(!told.stdout.contains(refresh.trim()) && !told.stderr.contains(refresh.trim()));
     assert_eq!(claims(&refresh)["typ"], "Offline");
     let whole = &["token", "get", "--issuer", "keycloak", "--scope", WHOLE];
-    let again = || claims(&desk.run(whole).expect(0).stdout);
+    let again = || claims(&setup.run(whole).expect(0).stdout);
     let (first, second) = (again(), again());
     assert_eq!(first["sub"], second["sub"]);
     assert_ne!(first["jti"], second["jti"]);
@@ -119,21 +120,21 @@ fn a_person_logs_in_with_a_browser_and_the_refresh_token_works_again_and_again()
 /// What is exchanged is the token of a person, which the client has from somebody else.
 #[test]
 fn a_token_is_exchanged() {
-    let desk = Desk::new(&person(), NOBODY);
-    desk.log_in(&[]);
+    let setup = KeycloakSetup::new(&person(), NOBODY);
+    setup.log_in(&[]);
     // Keycloak finds no session of one that it gave by a login for later, and for less.
-    let whole = desk.run(&["token", "get", "--issuer", "keycloak", "--scope", WHOLE]);
+    let whole = setup.run(&["token", "get", "--issuer", "keycloak", "--scope", WHOLE]);
     let persons = whole.expect(0);
-    desk.bed.write("subject", persons.stdout.trim());
+    setup.bed.write("subject", persons.stdout.trim());
     let exchange = format!(
         "      exchanged:\n        token-exchange: {{id: {CLIENT}, secret-env: {SECRET}, subject-file: subject}}\n"
     );
-    desk.write(&exchange, NOBODY);
-    let exchanged = got(&desk);
+    setup.write(&exchange, NOBODY);
+    let exchanged = got(&setup);
     assert_eq!(exchanged["sub"], claims(&persons.stdout)["sub"]);
     assert_eq!(scopes(&exchanged), ["storage.read:/", "wlcg"]);
     // An audience has to be a client of the realm: the words for it are about clients, and the client is not to blame.
-    let ended = desk.run(&[READ, &["--audience", "https://se.example.org"]].concat());
+    let ended = setup.run(&[READ, &["--audience", "https://se.example.org"]].concat());
     refused_for_the_audience(&ended);
 }
 
@@ -156,8 +157,8 @@ fn refused_for_the_audience(ended: &Ended) {
 
 #[test]
 fn a_client_with_a_wrong_secret_is_told_so() {
-    let desk = Desk::new(&service(), NOBODY);
-    let mut command = desk.command(READ);
+    let setup = KeycloakSetup::new(&service(), NOBODY);
+    let mut command = setup.command(READ);
     let ended = Ended::of(command.env(SECRET, "not-the-secret-77f1"));
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(

@@ -1,26 +1,26 @@
 //! What the cases about issuers say of Keycloak.
 
 use super::tokens::got;
-use super::{Desk, NOBODY, narrow, person, service};
+use super::{KeycloakSetup, NOBODY, narrow, person, service};
 use crate::common::test_bed::{outcomes, with};
 
 /// A snapshot of each case: those that differ from `pass` have been looked at one by one.
 #[test]
 fn every_case_about_issuers_has_its_verdict() {
     let everybody = [service(), narrow(), person()].concat();
-    let desk = Desk::new(&everybody, NOBODY);
-    desk.log_in(&[]);
-    let ended = desk.run(&["run", "--case", "issuer.*", "--no-history"]);
+    let setup = KeycloakSetup::new(&everybody, NOBODY);
+    setup.log_in(&[]);
+    let ended = setup.run(&["run", "--case", "issuer.*", "--no-history"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     // Each realm has its own id for the service.
-    desk.write(&service(), NOBODY);
-    let service = got(&desk)["sub"].clone();
+    setup.write(&service(), NOBODY);
+    let service = got(&setup)["sub"].clone();
     let service = service.as_str().expect("a subject");
-    let mut found = outcomes(&desk.bed.record());
+    let mut found = outcomes(&setup.bed.record());
     for outcome in found.values_mut() {
         *outcome = outcome.replace(service, "(id of the service)");
     }
     assert_eq!(with(&found, "error"), [""; 0], "{found:#?}");
-    desk.expect_no_secret(ended);
+    setup.expect_no_secret(ended);
     insta::assert_yaml_snapshot!(found);
 }

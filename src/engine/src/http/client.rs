@@ -184,7 +184,7 @@ impl<'a> Caller<'a> {
 }
 
 impl Client {
-    /// A client for `endpoint`, which keeps to the manners that it has in common with others, and writes what `guard` lets pass.
+    /// A client for `endpoint`, which shares its limits with the others of that endpoint, and writes what `guard` lets pass.
     ///
     /// # Errors
     /// Whom to trust cannot be read.

@@ -9,7 +9,7 @@ use touchstone_model::{Contact, LISTENER, LISTENER_HOST, Script, Touch};
 /// Opens such servers.
 #[async_trait]
 pub trait CallbackServers: Send + Sync {
-    /// One for a case of its own; it listens until the ear is dropped.
+    /// One for a case of its own; it listens until what is returned is dropped.
     ///
     /// # Errors
     /// Why there is none, in words.

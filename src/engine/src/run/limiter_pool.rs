@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::http::HostLimiter;
 use touchstone_model::Endpoint;
 
-/// The manners at each service, whoever asks there: as the endpoint on trial, or as the partner of another.
+/// The limiter of each service, whoever asks there: as the endpoint on trial, or as the partner of another.
 #[derive(Default)]
 pub(super) struct LimiterPool(Mutex<HashMap<String, Arc<HostLimiter>>>);
 

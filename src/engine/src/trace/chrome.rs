@@ -25,7 +25,7 @@ struct Event<'a> {
     name: String,
     /// On whom it waits.
     cat: &'a str,
-    /// `X` is a stretch with its duration, `M` a name.
+    /// `X` is a span with its duration, `M` a name.
     ph: &'a str,
     ts: u128,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ struct Event<'a> {
     args: BTreeMap<&'a str, String>,
 }
 
-/// Writes stretches and their critical path: a process for each endpoint and issuer, whose threads are as many as
+/// Writes spans and their critical path: a process for each endpoint and issuer, whose threads are as many as
 /// things happened there side by side.
 ///
 /// # Errors
@@ -130,7 +130,7 @@ fn meta(what: &str, pid: usize, tid: usize, name: &str) -> Event<'static> {
 struct Lanes(Vec<Vec<usize>>);
 
 impl Lanes {
-    /// A lane for a stretch: that of what it is within if nothing is in its way there, otherwise a free one.
+    /// A lane for a span: that of what it is within if nothing is in its way there, otherwise a free one.
     fn take(
         &mut self,
         index: usize,

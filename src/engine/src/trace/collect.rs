@@ -15,7 +15,7 @@ use super::{SpanRecord, TARGET};
 /// Longer names and fields are cut: paths may be as long as a case likes.
 const LONGEST: usize = 200;
 
-/// Takes every stretch down, whichever thread it is on.
+/// Takes every span down, whichever thread it is on.
 #[derive(Clone, Debug)]
 pub struct Collector {
     begun: Instant,
@@ -29,7 +29,7 @@ struct Taken {
     ended: bool,
 }
 
-/// Where a span's stretch is.
+/// Where the record of a span is.
 struct Place(usize);
 
 impl Default for Collector {
@@ -42,7 +42,7 @@ impl Default for Collector {
 }
 
 impl Collector {
-    /// The part of the log's subscriber that sees the stretches and nothing else.
+    /// The part of the log's subscriber that sees the spans and nothing else.
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -69,7 +69,7 @@ impl Collector {
     }
 }
 
-/// The stretches alone, or all but them.
+/// The spans alone, or all but them.
 pub fn only<S>(spans: bool) -> impl Filter<S> {
     filter_fn(move |metadata: &Metadata<'_>| (metadata.target() == TARGET) == spans)
 }
@@ -146,7 +146,7 @@ impl Collector {
     }
 }
 
-/// Puts fields into a stretch.
+/// Puts fields into a span.
 struct Fields<'a>(&'a mut SpanRecord);
 
 impl Visit for Fields<'_> {
@@ -175,7 +175,7 @@ mod tests {
     use crate::trace::span;
 
     #[test]
-    fn stretches_are_taken_down_as_a_tree() {
+    fn spans_are_taken_down_as_a_tree() {
         let collector = Collector::default();
         let subscriber = tracing_subscriber::registry().with(collector.layer());
         with_default(subscriber, || {
@@ -226,7 +226,7 @@ mod tests {
             drop(inner);
         });
         let [outer, inner] = &collector.spans()[..] else {
-            panic!("two stretches");
+            panic!("two spans");
         };
         assert!(inner.end > outer.end, "{outer:?} {inner:?}");
     }

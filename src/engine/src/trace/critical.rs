@@ -1,4 +1,4 @@
-//! The chain of stretches that the run waited for: whatever is not on it could take no time at all, and the run
+//! The chain of spans that the run waited for: whatever is not on it could take no time at all, and the run
 //! would take as long.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use super::{SpanRecord, Waiting, waiting};
 /// Lines of the text; what is more is told in one.
 const LINES: usize = 12;
 
-/// A part of the path: a stretch for as long as nothing within it was waited for.
+/// A part of the path: a span for as long as nothing within it was waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leg {
     /// Its index.
@@ -21,14 +21,14 @@ pub struct Leg {
     pub end: Duration,
 }
 
-/// The critical path of all stretches.
+/// The critical path of all spans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Path {
     /// In the order of time, without gaps.
     pub legs: Vec<Leg>,
 }
 
-/// Goes from the end of the first stretch, which holds all others, to its beginning: always to what ended last
+/// Goes from the end of the first span, which holds all others, to its beginning: always to what ended last
 /// before it could go on.
 pub fn critical(spans: &[SpanRecord]) -> Path {
     let mut within: Vec<Vec<usize>> = vec![Vec::new(); spans.len()];
@@ -147,7 +147,7 @@ fn total(lines: &[Line]) -> Duration {
     lines.iter().map(|line| line.took).sum()
 }
 
-/// The endpoint and the case or phase to which a stretch belongs.
+/// The endpoint and the case or phase to which a span belongs.
 pub(super) fn whose(spans: &[SpanRecord], index: usize) -> String {
     let mut chain = vec![&spans[index]];
     while let Some(parent) = chain[chain.len() - 1].parent {

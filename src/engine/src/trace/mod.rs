@@ -1,7 +1,7 @@
-//! Where the time of a run went: every stretch of it, as a tree.
+//! Where the time of a run went: every span of it, as a tree.
 //!
-//! Whoever does something that takes time marks it with `stretch!`, a span of the log's crate that only the
-//! [`Collector`] sees. Without one a stretch costs nothing. Its fields hold names of ours, paths and numbers, never
+//! Whoever does something that takes time marks it with `span!`, a span of the `tracing` crate that only the
+//! [`Collector`] sees. Without one a span costs nothing. Its fields hold names of ours, paths and numbers, never
 //! what a server said.
 
 mod chrome;
@@ -14,10 +14,10 @@ pub use chrome::chrome;
 pub use collect::{Collector, only};
 pub use critical::{Path, critical};
 
-/// The target of spans that are stretches.
+/// The target of these spans.
 pub const TARGET: &str = "span";
 
-/// A span for [`Collector`], with a kind and fields: `stretch!("case", name = %id)`.
+/// A span for [`Collector`], with a kind and fields: `span!("case", name = %id)`.
 #[macro_export]
 macro_rules! span {
     ($kind:literal $(, $($field:tt)*)?) => {
@@ -26,7 +26,7 @@ macro_rules! span {
 }
 pub use crate::span;
 
-/// A stretch of a run's time. Times are since the beginning of the trace.
+/// A span of a run's time. Times are since the beginning of the trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpanRecord {
     /// Within which other one, as an index; those come first.
@@ -45,7 +45,7 @@ pub struct SpanRecord {
     pub open: bool,
 }
 
-/// On whom a stretch waits, apart from those within it.
+/// On whom a span waits, apart from those within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Waiting {
     /// The storage element.
@@ -88,7 +88,7 @@ impl SpanRecord {
     }
 }
 
-/// On whom a stretch waits; a connection is opened for the sake of what it is within.
+/// On whom a span waits; a connection is opened for the sake of what it is within.
 fn waiting(spans: &[SpanRecord], index: usize) -> Waiting {
     let span = &spans[index];
     match (span.kind, span.parent) {

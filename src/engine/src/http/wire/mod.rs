@@ -113,7 +113,7 @@ struct Manner<'a> {
 }
 
 impl RawClient {
-    /// A client for `endpoint`, which keeps to the manners that it has in common with others, and writes what `guard` lets
+    /// A client for `endpoint`, which shares its limits with the others of that endpoint, and writes what `guard` lets
     /// pass.
     ///
     /// # Errors
